@@ -1,0 +1,98 @@
+"""Microphone formats: what a scene is heard with. One scene renders to any of them, with the same truth.
+
+Channel orders: binaural left, right; ambisonics ACN with SN3D normalisation (W Y Z X ...), order n has (n + 1)^2
+channels; an array its microphones in the order of their coordinates; mono one omnidirectional microphone.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from spatial_llm.errors import SceneError
+
+Xyz = tuple[float, float, float]
+MAX_ORDER = 3
+
+
+@dataclass(frozen=True)
+class MicrophoneFormat:
+    """One microphone format; `parse_format` reads it from a short name.
+
+    Attributes:
+        kind: binaural, ambisonics, array or mono.
+        sofa: binaural only: path of a SOFA file with head-related impulse responses; None = MIT KEMAR.
+        order: ambisonics only: 1, 2 or 3.
+        positions_m: array only: omnidirectional microphones, (xyz) metres in the listener's frame (x front, y left, z
+            up) around its position.
+    """
+
+    kind: Literal["binaural", "ambisonics", "array", "mono"] = "binaural"
+    sofa: str | None = None
+    order: int | None = None
+    positions_m: tuple[Xyz, ...] | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {"binaural": {"sofa"}, "ambisonics": {"order"}, "array": {"positions_m"}, "mono": set()}
+        if self.kind not in wanted:
+            raise SceneError(f"format kind is {self.kind!r}; known are {', '.join(wanted)}.")
+        given = {name for name in ("sofa", "order", "positions_m") if getattr(self, name) is not None}
+        needed = wanted[self.kind] - {"sofa"}
+        if given - wanted[self.kind] or needed - given:
+            raise SceneError(f"format {self.kind!r} with {sorted(given)}; expected {sorted(wanted[self.kind]) or 'none'}.")
+        if self.order is not None and not 1 <= self.order <= MAX_ORDER:
+            raise SceneError(f"ambisonics of order {self.order}; give 1 to {MAX_ORDER}.")
+        if self.positions_m is not None and len(self.positions_m) < 1:
+            raise SceneError("array without microphones; give positions_m as a list of [x, y, z] in metres.")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a recording in this format."""
+        if self.kind == "ambisonics":
+            return (self.order + 1) ** 2
+        return len(self.positions_m) if self.kind == "array" else {"binaural": 2, "mono": 1}[self.kind]
+
+    @property
+    def name(self) -> str:
+        """A short name, safe in file names and different for different formats: "binaural", "ambisonics2",
+        "binaural-<SOFA file>-<hash>", "array4-<hash>", "mono"."""
+        if self.kind == "binaural" and self.sofa:
+            return f"binaural-{re.sub(r'[^A-Za-z0-9_]+', '_', PurePath(self.sofa).stem)}-{_hash(self.sofa)}"
+        if self.kind == "array":
+            return f"array{self.channels}-{_hash(json.dumps(self.positions_m))}"
+        return f"{self.kind}{self.order or ''}"
+
+
+def parse_format(text: str) -> MicrophoneFormat:
+    """A format from its short name: "binaural", "binaural:<file.sofa>", "ambisonics1" to "ambisonics3", "foa" (the first
+    order), "mono", or "array:[[x, y, z], ...]" with coordinates in metres.
+
+    Raises:
+        SceneError: none of these.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "binaural":
+        return MicrophoneFormat("binaural", sofa=rest or None)
+    if kind == "array":
+        try:
+            positions = tuple(tuple(map(float, position)) for position in json.loads(rest))
+        except (ValueError, TypeError):
+            positions = ((),)
+        if any(len(position) != 3 for position in positions):
+            raise SceneError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")
+        return MicrophoneFormat("array", positions_m=positions)
+    if text == "mono":
+        return MicrophoneFormat("mono")
+    order = {"foa": 1} | {f"ambisonics{n}": n for n in range(1, MAX_ORDER + 1)}
+    if text in order:
+        return MicrophoneFormat("ambisonics", order=order[text])
+    raise SceneError(
+        f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "
+        "or array:[[x, y, z], ...]."
+    )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,302 @@
+"""The scene: who sounds where in which room, how it is heard, and what is therefore true.
+
+A Scene is plain data: it goes to JSON and back unchanged (`scene_to_dict`, `scene_from_dict`), and everything a
+recording is made from stands in it. Positions are in the room's frame (corner at 0, x along the length, y along the
+width, z up, metres); directions in `truth` are those of the listener's frame (see `geometry`). Sources and listener
+stand still; trajectories will be fields beside `position_m`.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from spatial_llm.errors import SceneError
+from spatial_llm.geometry import great_circle_deg, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+MAX_SOURCES = 4
+PROTOCOLS = ("official_bat", "checkpoint_matched")
+ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M = 0.1, 0.002  # truth against positions, which are stored to 0.1 mm
+
+
+@dataclass(frozen=True)
+class Room:
+    """A shoebox room, and how its responses are simulated. A measured room has responses only: `size_m` is None.
+
+    Attributes:
+        id: names the room; scenes of two splits share none. It also seeds the late tail.
+        size_m: length, width, height.
+        absorption: share of the energy that the walls take, all frequencies alike; or
+        target_rt60_s: the reverberation time asked for, from which the absorption follows. One of the two is given.
+        scattering: share of the reflected energy that leaves a wall diffusely (only heard with ray tracing).
+        max_order: image sources up to this number of reflections.
+        ray_tracing: the tail beyond the image sources, from traced rays.
+        response_s: length of the responses.
+    """
+
+    id: str
+    size_m: Xyz | None = None
+    absorption: float | None = None
+    target_rt60_s: float | None = None
+    scattering: float = 0.1
+    max_order: int = 6
+    ray_tracing: bool = True
+    response_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where the listener is and looks: `heading_deg` counter-clockwise from the room's x axis, seen from above."""
+
+    position_m: Xyz = (0.0, 0.0, 0.0)
+    heading_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source that stands still.
+
+    Attributes:
+        label: its class, lower-case.
+        recording: dry sound: "synth:<class>/<seed>", or a path relative to the scene's `sounds`.
+        position_m: in the room's frame.
+        gain_db: added after the protocol has brought the dry sound to its level.
+        onset_s: when the dry sound begins to play.
+        offset_s: when it is cut; None = it plays to its end or that of the recording.
+        response: row of the scene's `bank`; None = the response is simulated when it is needed.
+    """
+
+    label: str
+    recording: str
+    position_m: Xyz
+    gain_db: float = 0.0
+    onset_s: float = 0.0
+    offset_s: float | None = None
+    response: int | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Diffuse background noise, from all directions alike, `snr_db` below the sum of the sources (energy of the whole
+    recording, all channels)."""
+
+    color: Literal["white", "pink"] = "pink"
+    snr_db: float = 30.0
+
+
+@dataclass(frozen=True)
+class SourceTruth:
+    """What is true of one source, as heard.
+
+    azimuth_deg, elevation_deg, distance_m: from the listener, in its frame. onset_s, offset_s: when its direct sound
+    begins and ends at the listener, silence inside the dry recording and the way through the air included; offset_s ends
+    with the direct sound, not with the tail of the room. drr_db: energy of the direct sound to that of all reflections.
+    """
+
+    azimuth_deg: float
+    elevation_deg: float
+    distance_m: float
+    onset_s: float
+    offset_s: float
+    drr_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two sources (indices, first < second) that sound at once, from `begin_s` to `end_s`."""
+
+    first: int
+    second: int
+    begin_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class SceneTruth:
+    """What follows from a scene. rt60_s: T20 measured from the simulated responses of the room. volume_m3: None where the
+    room's size is not known."""
+
+    sources: tuple[SourceTruth, ...]
+    rt60_s: float | None = None
+    volume_m3: float | None = None
+    overlaps: tuple[Overlap, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One recording, described.
+
+    Attributes:
+        id: unique in its file; questions about one scene share it as recording_id.
+        split: "train" or "eval"; two splits share neither rooms nor source recordings.
+        seed: of everything random in rendering (noise).
+        duration_s, sampling_rate: of the recording.
+        room, listener, sources (one to four), noise: what is there.
+        format: what it is heard with.
+        protocol: how dry sounds and responses become a recording, see `scenes.render`.
+        bank: folder of room responses, relative to the file the scene stands in; None = simulated when needed.
+        mirror: the responses of the bank's room are used in the mirror (left and right exchanged); room, listener and
+            positions of the scene are already the mirrored ones.
+        sounds: folder of dry sounds, relative likewise; None where all are synthesized.
+        truth: derived, see `scenes.truth`.
+    """
+
+    id: str
+    split: Literal["train", "eval"]
+    seed: int
+    duration_s: float
+    sampling_rate: int
+    room: Room
+    listener: Listener
+    sources: tuple[Source, ...]
+    format: MicrophoneFormat = MicrophoneFormat()
+    noise: Noise | None = None
+    protocol: Literal["official_bat", "checkpoint_matched"] = "official_bat"
+    bank: str | None = None
+    mirror: bool = False
+    sounds: str | None = None
+    truth: SceneTruth | None = None
+
+
+for _kind in (Room, Listener, Source, Noise, SourceTruth, Overlap, SceneTruth, MicrophoneFormat, Scene):
+    _kind.__pydantic_config__ = STRICT
+_ADAPTER = TypeAdapter(Scene)
+
+
+def scene_to_dict(scene: Scene) -> dict[str, Any]:
+    """The scene as plain JSON values; fields at their default are left out. `scene_from_dict` is the way back."""
+    return _ADAPTER.dump_python(scene, mode="json", exclude_defaults=True)
+
+
+def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
+    """A checked scene; `where` (file:line) starts every error message.
+
+    Raises:
+        SceneError: a field is missing, unknown, of another type or not finite, or what it says cannot be (see
+            `check_scene`); the field is named.
+    """
+    try:
+        scene = _ADAPTER.validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise SceneError(f"{where}: {describe_validation(error)}") from None
+    check_scene(scene, where)
+    return scene
+
+
+def describe_validation(error: ValidationError) -> str:
+    """The first complaint of pydantic in one sentence: the field, what is wrong, what was given."""
+    first, count = error.errors(include_url=False)[0], error.error_count()
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    kinds = {
+        "missing": "field is missing",
+        "extra_forbidden": "unknown field",
+        "unexpected_keyword_argument": "unknown field",
+    }
+    problem = kinds.get(first["type"], first["msg"])
+    given = "" if first["type"] == "missing" else f"; given {str(first['input'])[:100]!r}"
+    return f"{field or 'value'}: {problem}{given}" + (f" (and {count - 1} more)" if count > 1 else "")
+
+
+def check_scene(scene: Scene, where: str = "scene") -> None:
+    """Raises SceneError, naming the field, where types are right but the scene cannot be."""
+
+    def refuse(field: str, problem: str) -> None:
+        raise SceneError(f"{where}: {field} {problem}")
+
+    if not scene.id:
+        refuse("id", "is empty; give a name.")
+    if scene.seed < 0 or scene.duration_s <= 0 or scene.sampling_rate <= 0:
+        refuse("seed, duration_s, sampling_rate", "are below their least value (0, above 0, above 0).")
+    if not 1 <= len(scene.sources) <= MAX_SOURCES:
+        refuse("sources", f"has {len(scene.sources)} entries; give 1 to {MAX_SOURCES}.")
+    if scene.mirror and scene.bank is None:
+        refuse("mirror", "is set without a bank; mirror the positions instead.")
+    _check_room(scene, refuse)
+    for index, source in enumerate(scene.sources):
+        _check_source(scene, source, f"sources[{index}]", refuse)
+    if scene.truth is not None:
+        _check_truth(scene, scene.truth, refuse)
+
+
+def _check_room(scene: Scene, refuse: Any) -> None:
+    room = scene.room
+    if room.size_m is None:
+        if scene.bank is None:
+            refuse("room.size_m", "is missing; only a room whose responses come from a bank may leave it out.")
+        return
+    if min(room.size_m) <= 0:
+        refuse("room.size_m", f"is {room.size_m}; give length, width and height in metres, above 0.")
+    if (room.absorption is None) == (room.target_rt60_s is None):
+        refuse("room.absorption", "and room.target_rt60_s: give exactly one of the two.")
+    if room.absorption is not None and not 0 < room.absorption <= 1:
+        refuse("room.absorption", f"is {room.absorption}; give a share of energy above 0 and at most 1.")
+    if room.target_rt60_s is not None and room.target_rt60_s <= 0:
+        refuse("room.target_rt60_s", f"is {room.target_rt60_s}; give seconds above 0.")
+    if not 0 <= room.scattering <= 1 or room.max_order < 0 or room.response_s <= 0:
+        refuse("room", f"has scattering {room.scattering}, max_order {room.max_order}, response_s {room.response_s}; "
+               "expected 0 to 1, 0 or more, above 0.")  # fmt: skip
+    if not _inside(scene.listener.position_m, room.size_m):
+        refuse("listener.position_m", f"{scene.listener.position_m} is outside the room of {room.size_m} m.")
+
+
+def _check_source(scene: Scene, source: Source, field: str, refuse: Any) -> None:
+    if not source.label or not source.recording:
+        refuse(field, "has an empty label or recording.")
+    if scene.room.size_m is not None and not _inside(source.position_m, scene.room.size_m):
+        refuse(f"{field}.position_m", f"{source.position_m} is outside the room of {scene.room.size_m} m.")
+    if np.allclose(source.position_m, scene.listener.position_m, atol=0.01):
+        refuse(f"{field}.position_m", f"{source.position_m} is the listener's own position.")
+    if not 0 <= source.onset_s < scene.duration_s:
+        refuse(f"{field}.onset_s", f"is {source.onset_s}; expected 0 to below duration_s {scene.duration_s}.")
+    if source.offset_s is not None and not source.onset_s < source.offset_s <= scene.duration_s:
+        refuse(f"{field}.offset_s", f"is {source.offset_s}; expected above onset_s, at most {scene.duration_s}.")
+    if (source.response is None) != (scene.bank is None) or (source.response or 0) < 0:
+        refuse(f"{field}.response", f"is {source.response} with bank {scene.bank!r}; a bank needs a row, 0 or more.")
+
+
+def _check_truth(scene: Scene, truth: SceneTruth, refuse: Any) -> None:
+    if len(truth.sources) != len(scene.sources):
+        refuse("truth.sources", f"has {len(truth.sources)} entries for {len(scene.sources)} sources.")
+    for index, (source, known) in enumerate(zip(scene.sources, truth.sources, strict=True)):
+        azimuth_deg, elevation_deg, distance_m = direction_of(scene.listener, source.position_m)
+        field = f"truth.sources[{index}]"
+        if not (-180 < known.azimuth_deg <= 180 and -90 <= known.elevation_deg <= 90 and known.distance_m > 0):
+            refuse(field, "is out of range: azimuth_deg in (-180, 180], elevation_deg in [-90, 90], distance_m above 0.")
+        off_deg = float(great_circle_deg(azimuth_deg, elevation_deg, known.azimuth_deg, known.elevation_deg))
+        if off_deg > ANGLE_TOLERANCE_DEG or abs(distance_m - known.distance_m) > DISTANCE_TOLERANCE_M:
+            refuse(
+                field,
+                f"says ({known.azimuth_deg}, {known.elevation_deg}) degrees at {known.distance_m} m, but position_m and "
+                f"listener give ({azimuth_deg:.2f}, {elevation_deg:.2f}) at {distance_m:.3f}.",
+            )
+        if not 0 <= known.onset_s <= known.offset_s <= scene.duration_s:
+            refuse(field, f"is heard from {known.onset_s} to {known.offset_s} s of {scene.duration_s} s.")
+
+
+def direction_of(listener: Listener, position_m: Xyz) -> tuple[float, float, float]:
+    """Azimuth and elevation in degrees and distance in metres at which the listener hears a position of the room."""
+    offset = np.subtract(position_m, listener.position_m)
+    azimuth_deg, elevation_deg, distance_m = vector_to_direction(offset)
+    return float(wrap_azimuth_deg(azimuth_deg - listener.heading_deg)), float(elevation_deg), float(distance_m)
+
+
+def mirrored(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
+    """The same seen in a mirror (the room's y axis turned over): left and right change places. A room whose size is not
+    known is mirrored about its origin."""
+
+    width = room.size_m[1] if room.size_m else 0.0
+
+    def flip(position_m: Xyz) -> Xyz:
+        return position_m[0], width - position_m[1], position_m[2]
+
+    listener = Listener(flip(listener.position_m), -listener.heading_deg)
+    return dataclasses.replace(room, id=room.id + "-mirrored"), listener, [flip(position) for position in positions_m]
+
+
+def _inside(position_m: Xyz, size_m: Xyz) -> bool:
+    return all(0 < coordinate < side for coordinate, side in zip(position_m, size_m, strict=True))
