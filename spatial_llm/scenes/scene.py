@@ -8,7 +8,7 @@ stand still; trajectories will be fields beside `position_m`.
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -154,7 +154,7 @@ class Scene:
     room: Room
     listener: Listener
     sources: tuple[Source, ...]
-    format: MicrophoneFormat = MicrophoneFormat()
+    format: MicrophoneFormat = field(default_factory=MicrophoneFormat)
     noise: Noise | None = None
     protocol: Literal["official_bat", "checkpoint_matched"] = "official_bat"
     bank: str | None = None
