@@ -5,67 +5,41 @@ leads out of the manifest's folder stops with file, line and field. All paths ar
 that a data folder can be moved whole.
 """
 
-import math
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import read_jsonl, write_jsonl
 from spatial_llm.scenes.events import SYNTH_PREFIX
-from spatial_llm.scenes.render import PROTOCOL
-from spatial_llm.scenes.sounds import SPLITS
-
-_NUMBER = (int, float)
-_COMMON = {
-    "id": str,
-    "recording_id": str,
-    "type": str,
-    "question_type": str,
-    "question": str,
-    "answer": str,
-    "truth": dict,
-    "split": str,
-    "sampling_rate": int,
-}
-_RECORDED = _COMMON | {"audio": str}
-_RENDERED = _COMMON | {"sources": list, "bank": str, "duration_s": _NUMBER, "room": dict, "protocol": str}
-_RENDERED_OPTIONAL = {"sounds": str}
-_SOURCE = {
-    "label": str,
-    "recording": str,
-    "response": int,
-    "mirror": bool,
-    "azimuth_deg": _NUMBER,
-    "elevation_deg": _NUMBER,
-    "distance_m": _NUMBER,
-}
+from spatial_llm.scenes.scene import STRICT, Scene, check_scene, describe_validation, scene_from_dict, scene_to_dict
 
 
 @dataclass(frozen=True)
-class SourceRecord:
-    """One source of a rendered recording.
+class Pair:
+    """One source of a recording as the released data have it: a dry sound and a room response, two files.
 
-    recording: "synth:<class>/<seed>", or a path relative to the record's `sounds`. response: row of the record's `bank`;
-    mirror: taken from the mirrored room. azimuth_deg, elevation_deg, distance_m: as heard (mirrored, if so), in the
-    internal frame.
+    labels: its event classes; azimuth_deg, elevation_deg, distance_m: where the response puts it, in the internal frame.
+    Both are None where the release does not say.
     """
 
-    label: str
-    recording: str
-    response: int
-    mirror: bool
-    azimuth_deg: float
-    elevation_deg: float
-    distance_m: float
+    audio: str
+    response: str
+    labels: tuple[str, ...] | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One question about one recording. Either `audio` (a binaural file) is given, or `sources`, `bank`, `duration_s`,
-    `room` and `protocol`, from which the recording is rendered; `sounds` too, unless all sources are synthesized.
+    """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
+    rendered; or `pairs`, dry sounds and responses to be convolved by `protocol`.
 
     recording_id is shared by all questions about one recording. truth: see `answers.parse_value`.
     """
@@ -77,22 +51,26 @@ class Record:
     question: str
     answer: str
     truth: dict[str, Any]
-    split: str
+    split: Literal["train", "eval"]
     sampling_rate: int
     audio: str | None = None
-    sources: tuple[SourceRecord, ...] = ()
-    bank: str | None = None
-    sounds: str | None = None
-    duration_s: float | None = None
-    room: dict[str, Any] | None = None
-    protocol: str | None = None
+    scene: Scene | None = None
+    pairs: tuple[Pair, ...] | None = None
+    protocol: Literal["official_bat", "checkpoint_matched"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The record as its manifest line; `record_from_dict` is the way back."""
-        line = {name: value for name, value in vars(self).items() if value is not None and name != "sources"}
-        if self.sources:
-            line["sources"] = [dict(vars(source)) for source in self.sources]
+        line = {name: value for name, value in vars(self).items() if value is not None}
+        if self.scene is not None:
+            line["scene"] = scene_to_dict(self.scene)
+        if self.pairs is not None:
+            line["pairs"] = [{k: v for k, v in vars(pair).items() if v is not None} for pair in self.pairs]
         return line
+
+
+Pair.__pydantic_config__ = STRICT
+Record.__pydantic_config__ = STRICT
+_ADAPTER = TypeAdapter(Record)
 
 
 def read_manifest(path: str | Path) -> list[Record]:
@@ -113,9 +91,9 @@ def read_manifest(path: str | Path) -> list[Record]:
             raise ManifestError(f"{where}: id {record.id!r} is that of line {line_of[record.id]} too; make it unique.")
         line_of[record.id] = number
         records.append(record)
-        for field, name in _paths_of(record):
+        for field, name in paths_of(record):
             first_use.setdefault((field, name), number)
-    _check_paths(path, first_use)
+    check_paths(path, first_use)
     return records
 
 
@@ -124,86 +102,101 @@ def write_manifest(path: str | Path, records: Iterable[Record]) -> None:
     write_jsonl(path, (record.to_dict() for record in records))
 
 
+def read_scenes(path: str | Path) -> list[Scene]:
+    """The scenes of a JSONL file, one a line.
+
+    Raises:
+        ManifestError: a line is not a scene, an id stands twice, or a file or folder that scenes name is not there;
+            file, line and field are named.
+    """
+    path = Path(path)
+    scenes: dict[str, Scene] = {}
+    first_use: dict[tuple[str, str], int] = {}
+    for number, line in read_jsonl(path):
+        try:
+            scene = scene_from_dict(line, f"{path}:{number}")
+        except SceneError as error:
+            raise ManifestError(str(error)) from None
+        if scene.id in scenes:
+            raise ManifestError(f"{path}:{number}: id {scene.id!r} stands twice; make it unique.")
+        scenes[scene.id] = scene
+        for field, name in _paths_of_scene(scene):
+            first_use.setdefault((field, name), number)
+    check_paths(path, first_use)
+    return list(scenes.values())
+
+
 def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:
     """One manifest line as a checked record; `where` (file:line) starts every error message.
 
     Raises:
         ManifestError: see `read_manifest`; everything but repeated ids and missing files is checked here.
     """
-    if ("audio" in line) == ("sources" in line):
-        raise ManifestError(f"{where}: give either 'audio' or 'sources', not both and not neither.")
-    if "audio" in line:
-        _check_fields(line, where, _RECORDED, {})
-    else:
-        _check_fields(line, where, _RENDERED, _RENDERED_OPTIONAL)
-    if QUESTION_TYPES.get(line["question_type"]) != line["type"]:
+    try:
+        record = _ADAPTER.validate_json(json.dumps(line))
+        if record.scene is not None:
+            check_scene(record.scene, f"{where}: scene")
+    except ValidationError as error:
+        raise ManifestError(f"{where}: {describe_validation(error)}") from None
+    except SceneError as error:
+        raise ManifestError(str(error)) from None
+    _check_record(record, where)
+    return record
+
+
+def _check_record(record: Record, where: str) -> None:
+    empty = [name for name, value in vars(record).items() if value == ""]
+    if empty:
+        raise ManifestError(f"{where}: {', '.join(empty)} is empty; expected a text.")
+    forms = [name for name in ("audio", "scene", "pairs") if getattr(record, name) is not None]
+    if len(forms) != 1:
+        raise ManifestError(f"{where}: recording given as {forms or 'nothing'}; give one of 'audio', 'scene' and 'pairs'.")
+    if QUESTION_TYPES.get(record.question_type) != record.type:
         raise ManifestError(
-            f"{where}: type {line['type']!r} with question_type {line['question_type']!r}; known are {QUESTION_TYPES}."
+            f"{where}: type {record.type!r} with question_type {record.question_type!r}; known are {QUESTION_TYPES}."
         )
-    if parse_value(line["question_type"], line["answer"]) != line["truth"]:
-        raise ManifestError(f"{where}: answer {line['answer']!r} does not read as truth {line['truth']}; correct either.")
-    if line["split"] not in SPLITS:
-        raise ManifestError(f"{where}: split is {line['split']!r}; give one of {SPLITS}.")
-    if line["sampling_rate"] <= 0:
-        raise ManifestError(f"{where}: sampling_rate is {line['sampling_rate']}; give Hz, such as 32000.")
-    if "sources" not in line:
-        return Record(**line)
-    return Record(**(line | {"sources": _sources(line, where)}))
+    if parse_value(record.question_type, record.answer) != record.truth:
+        raise ManifestError(f"{where}: answer {record.answer!r} does not read as truth {record.truth}; correct either.")
+    if record.sampling_rate <= 0:
+        raise ManifestError(f"{where}: sampling_rate is {record.sampling_rate}; give Hz, such as 32000.")
+    if (record.pairs is None) != (record.protocol is None):
+        raise ManifestError(f"{where}: protocol is {record.protocol!r}; it belongs to 'pairs', which need it.")
+    if record.pairs is not None and not record.pairs:
+        raise ManifestError(f"{where}: pairs is empty; give at least one.")
+    scene = record.scene
+    if scene is not None and (scene.split, scene.sampling_rate) != (record.split, record.sampling_rate):
+        raise ManifestError(
+            f"{where}: split and sampling_rate are {record.split!r}, {record.sampling_rate}, those of the scene "
+            f"{scene.split!r}, {scene.sampling_rate}; expected the same."
+        )
+    for name, source in ((f"scene.sources[{i}]", source) for i, source in enumerate(scene.sources if scene else ())):
+        if not source.recording.startswith(SYNTH_PREFIX) and scene.sounds is None:
+            raise ManifestError(f"{where}: {name}: recording {source.recording!r} is a file; name its folder in 'sounds'.")
 
 
-def _sources(line: dict[str, Any], where: str) -> tuple[SourceRecord, ...]:
-    if not line["sources"]:
-        raise ManifestError(f"{where}: sources is empty; give at least one.")
-    if line["duration_s"] <= 0:
-        raise ManifestError(f"{where}: duration_s is {line['duration_s']}; give seconds, such as 10.")
-    if line["protocol"] != PROTOCOL:
-        raise ManifestError(f"{where}: protocol is {line['protocol']!r}; known is {PROTOCOL!r}.")
-    sources = []
-    for index, source in enumerate(line["sources"]):
-        at = f"{where}: sources[{index}]"
-        if not isinstance(source, dict):
-            raise ManifestError(f"{at} is a {type(source).__name__}; expected an object with {sorted(_SOURCE)}.")
-        _check_fields(source, at, _SOURCE, {})
-        for field, low, high in (("azimuth_deg", -180, 180), ("elevation_deg", -90, 90), ("distance_m", 0, 1000)):
-            if not low <= source[field] <= high:
-                raise ManifestError(f"{at}: {field} is {source[field]}; expected {low} to {high}.")
-        if source["response"] < 0:
-            raise ManifestError(f"{at}: response is {source['response']}; expected a row of the bank, 0 or more.")
-        if not source["recording"].startswith(SYNTH_PREFIX) and "sounds" not in line:
-            raise ManifestError(f"{at}: recording {source['recording']!r} is a file; name its folder in 'sounds'.")
-        sources.append(SourceRecord(**source))
-    return tuple(sources)
-
-
-def _check_fields(line: dict[str, Any], where: str, required: dict[str, Any], optional: dict[str, Any]) -> None:
-    missing, unknown = sorted(required.keys() - line.keys()), sorted(line.keys() - required.keys() - optional.keys())
-    if missing or unknown:
-        kinds = {"missing": missing, "unknown": unknown}
-        parts = [f"{kind} field {', '.join(map(repr, names))}" for kind, names in kinds.items() if names]
-        raise ManifestError(f"{where}: {'; '.join(parts)}; expected {sorted(required)}.")
-    for name, value in line.items():
-        kind = required.get(name) or optional[name]
-        # True is an int to Python, but not a row of a bank.
-        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
-        if wrong:
-            kinds = "number" if kind is _NUMBER else kind.__name__
-            raise ManifestError(f"{where}: {name} is {value!r} ({type(value).__name__}); expected a {kinds}.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ManifestError(f"{where}: {name} is {value}; expected a finite number.")
-        if kind is str and not value:
-            raise ManifestError(f"{where}: {name} is empty; expected a text.")
-
-
-def _paths_of(record: Record) -> list[tuple[str, str]]:
+def paths_of(record: Record) -> Iterator[tuple[str, str]]:
     """(field, path relative to the manifest's folder) of every file or folder the record needs."""
-    paths = [(field, getattr(record, field)) for field in ("audio", "bank", "sounds") if getattr(record, field)]
-    for source in record.sources:
+    if record.audio is not None:
+        yield "audio", record.audio
+    for index, pair in enumerate(record.pairs or ()):
+        yield f"pairs[{index}].audio", pair.audio
+        yield f"pairs[{index}].response", pair.response
+    if record.scene is not None:
+        yield from ((f"scene.{field}", name) for field, name in _paths_of_scene(record.scene))
+
+
+def _paths_of_scene(scene: Scene) -> Iterator[tuple[str, str]]:
+    yield from ((field, getattr(scene, field)) for field in ("bank", "sounds") if getattr(scene, field) is not None)
+    if scene.format.sofa is not None:
+        yield "format.sofa", scene.format.sofa
+    for index, source in enumerate(scene.sources):
         if not source.recording.startswith(SYNTH_PREFIX):
-            paths.append(("recording", f"{record.sounds}/{source.recording}"))
-    return paths
+            yield f"sources[{index}].recording", f"{scene.sounds}/{source.recording}"
 
 
-def _check_paths(manifest: Path, first_use: dict[tuple[str, str], int]) -> None:
+def check_paths(manifest: Path, first_use: dict[tuple[str, str], int]) -> None:
+    """Raises ManifestError when a path (with its field: the line that names it first) leads out of the manifest's folder
+    or is not there."""
     root, absent = manifest.parent.resolve(), []
     for (field, name), number in first_use.items():
         where = f"{manifest}:{number}"
