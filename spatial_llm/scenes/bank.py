@@ -20,10 +20,13 @@ from tqdm import tqdm
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, read_jsonl, write_json, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.acoustics import rt60_s
-from spatial_llm.scenes.rooms import Room, RoomConfig, delayed_heads, draw_room, simulate_room
+from spatial_llm.scenes.formats import MicrophoneFormat
+from spatial_llm.scenes.hrtf import kemar
+from spatial_llm.scenes.rooms import RoomConfig, RoomDraw, RoomResponses, draw_room, simulate_responses
+from spatial_llm.scenes.scene import direction_of
 
 RESPONSES, GEOMETRY, BANK = "responses.npy", "geometry.jsonl", "bank.json"
+BINAURAL = MicrophoneFormat("binaural")
 
 
 @dataclass
@@ -78,7 +81,7 @@ class ResponseBank:
         return response[::-1].copy() if mirror else response
 
     def geometry(self, row: int) -> dict[str, Any]:
-        """Room, listener, source and direction of one row, unmirrored (keys: rooms.Room.geometry)."""
+        """Room, listener, source and direction of one row, unmirrored (keys: _geometry)."""
         self._check(row)
         return self.rows[row]
 
@@ -102,12 +105,11 @@ def build_bank(config: BankConfig, folder: str | Path, workers: int = 1, progres
         geometry, decays = [], []
         results = _simulate_all(config, workers)
         bar = tqdm(results, total=config.rooms, desc=f"rooms ({config.name})", unit="room", disable=not progress)
-        for index, (room, simulated) in enumerate(bar):
-            responses[index * per_room : (index + 1) * per_room] = simulated
-            decay_s = _room_rt60(room, simulated, config.room)
-            decays.append(decay_s)
-            for position in range(per_room):
-                line = {"row": len(geometry), **room.geometry(position), "rt60_s": round(decay_s, 4)}
+        for index, (draw, simulated) in enumerate(bar):
+            responses[index * per_room : (index + 1) * per_room] = simulated.responses[BINAURAL.name]
+            decays.append(simulated.rt60_s)
+            for position_m in draw.positions_m.tolist():
+                line = {"row": len(geometry), **_geometry(draw, position_m), "rt60_s": round(simulated.rt60_s, 4)}
                 geometry.append(line)
         responses.flush()
         del responses
@@ -127,31 +129,35 @@ def _summary(config: BankConfig, decays: list[float]) -> dict[str, Any]:
     }
 
 
-def _room_rt60(room: Room, simulated: np.ndarray, config: RoomConfig) -> float:
-    decays = [rt60_s(response, config.sampling_rate) for response in simulated]
-    if np.isnan(decays).all():
-        raise SceneError(
-            f"room {room.id} (absorption {room.absorption:.2f}) has not decayed by 35 dB after {config.duration_s} s: "
-            "raise duration_s or absorption."
-        )
-    return float(np.nanmean(decays))
+def _geometry(draw: RoomDraw, position_m: list[float]) -> dict[str, Any]:
+    azimuth_deg, elevation_deg, distance_m = direction_of(draw.listener, position_m)
+    return {
+        "room": draw.room.id,
+        "size_m": list(draw.room.size_m),
+        "absorption": draw.room.absorption,
+        "listener_m": list(draw.listener.position_m),
+        "heading_deg": draw.listener.heading_deg,
+        "source_m": position_m,
+        "azimuth_deg": round(azimuth_deg, 4),
+        "elevation_deg": round(elevation_deg, 4),
+        "distance_m": round(distance_m, 4),
+    }
 
 
-def _simulate_all(config: BankConfig, workers: int) -> Iterator[tuple[Room, np.ndarray]]:
+def _simulate_all(config: BankConfig, workers: int) -> Iterator[tuple[RoomDraw, RoomResponses]]:
     tasks = [(config, index) for index in range(config.rooms)]
     if workers <= 1:
         yield from map(_simulate_one, tasks)
         return
     # Forked where that is safe (Linux): importing the library anew takes longer than a hundred rooms. The table of
     # heads is made before the fork, so that all processes share it.
-    if not config.room.ray_tracing:
-        delayed_heads(config.room.sampling_rate)
+    _ = kemar(config.room.sampling_rate).delayed
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(min(workers, config.rooms), mp_context=context) as pool:
         yield from pool.map(_simulate_one, tasks, chunksize=max(1, min(8, config.rooms // (4 * workers))))
 
 
-def _simulate_one(task: tuple[BankConfig, int]) -> tuple[Room, np.ndarray]:
+def _simulate_one(task: tuple[BankConfig, int]) -> tuple[RoomDraw, RoomResponses]:
     config, index = task
-    room = draw_room(config.room, config.name, index, config.seed)
-    return room, simulate_room(room, config.room)
+    draw = draw_room(config.room, config.name, index, config.seed)
+    return draw, simulate_responses(draw, [BINAURAL], config.room.sampling_rate)
