@@ -10,6 +10,7 @@ Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFiel
 """
 
 import functools
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -92,7 +93,9 @@ def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
     if not path.is_file():
         raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
     try:
-        sofa = sofar.read_sofa(str(path), verify=False, verbose=False)
+        with warnings.catch_warnings():  # of old versions of the convention: what matters here is checked below
+            warnings.simplefilter("ignore", UserWarning)
+            sofa = sofar.read_sofa(str(path), verify=False, verbose=False)
         convention, rate = sofa.GLOBAL_SOFAConventions, float(np.squeeze(sofa.Data_SamplingRate))
         responses, positions = np.asarray(sofa.Data_IR, dtype=np.float64), np.atleast_2d(sofa.SourcePosition)
         delay, kind, view = np.atleast_2d(sofa.Data_Delay), sofa.SourcePosition_Type, np.ravel(sofa.ListenerView)
