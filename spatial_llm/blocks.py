@@ -56,7 +56,7 @@ class Blocks:
         self.folder, self.count = Path(folder), count
         plan = json.loads(json.dumps({"blocks": count, **plan}))
         file = self.folder / PLAN
-        if not file.is_file():
+        if not file.is_file() or not any(self.folder.glob("block-*")):
             write_json(file, plan)
         elif json.loads(file.read_text(encoding="utf-8")) != plan:
             raise SpatialLLMError(
