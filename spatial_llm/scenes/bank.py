@@ -8,7 +8,7 @@ room does not matter: every room is drawn from its own seed, and the rows stand 
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,13 +218,18 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
     return write_bank(
         folder,
         [row for part in parts for row in part.rows],
-        {kind: (response for part in parts for response in part.responses[kind.name]) for kind in kinds},
+        {kind: _all_responses(parts, kind) for kind in kinds},
         samples=max(part.responses[kinds[0].name].shape[-1] for part in parts),
         sampling_rate=config.room.sampling_rate,
         config=asdict(config),
         propagation_delay=True,
         seed=config.seed,
     )
+
+
+def _all_responses(parts: Sequence[ResponseBank], kind: MicrophoneFormat) -> Iterator[np.ndarray]:
+    for part in parts:
+        yield from part.responses[kind.name]
 
 
 def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:

@@ -102,7 +102,7 @@ def test_disagreeing_files_are_refused(bank, tmp_path):
     with pytest.raises(SceneError, match="has 21 lines"):
         ResponseBank.load(tmp_path)
     (tmp_path / "geometry.jsonl").write_text(lines[0].replace('"position_m"', '"place"'))
-    with pytest.raises(SceneError, match=r"geometry\.jsonl:1: .*position_m"):
+    with pytest.raises(SceneError, match=r"geometry\.jsonl:1: .*place: unknown field"):
         ResponseBank.load(tmp_path)
 
 
