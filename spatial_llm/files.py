@@ -8,12 +8,16 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from spatial_llm.errors import ManifestError
+
+# Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
+_NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
 
 @contextlib.contextmanager
@@ -65,6 +69,20 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def below(root: str | Path, name: str) -> Path:
+    """The path of `name` in the folder `root`, which it cannot leave; whether it exists is not looked at.
+
+    Raises:
+        ManifestError: the name is empty, absolute, a URL, of another system, climbs with "..", or leads out of `root`
+            through a symbolic link.
+    """
+    root = Path(root)
+    strange = not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
+    if strange or not os.path.realpath(root / name).startswith(os.path.join(os.path.realpath(root), "")):
+        raise ManifestError(f"{name!r} leads out of {root}; give a path relative to that folder, and keep files below it.")
+    return root / name
 
 
 def write_text(path: str | Path, text: str) -> None:
