@@ -29,10 +29,10 @@ _SIGN_OF_ELEVATION = {"above": 1.0, "up": 1.0, "below": -1.0, "down": -1.0}
 _DIRECTION_WORDS = {*AXIS_OF_WORD, "up", "down"}
 
 
-def format_degrees(angle_deg: float) -> str:
-    """Degrees to "-35 degrees". Raises SpatialLLMError beyond -180 or 180, or if not finite."""
-    if not -180 <= angle_deg <= 180:
-        raise SpatialLLMError(f"angle_deg is {angle_deg}; give -180 to 180.")
+def format_degrees(angle_deg: float, most: float = 180) -> str:
+    """Degrees to "-35 degrees". Raises SpatialLLMError beyond -most or most, or if not finite."""
+    if not -most <= angle_deg <= most:
+        raise SpatialLLMError(f"angle_deg is {angle_deg}; give {-most} to {most}.")
     return format_number(angle_deg) + " degrees"
 
 
@@ -90,7 +90,11 @@ def format_rt60_range(range_s: tuple[float, float | None]) -> str:
     """A range of seconds to "below 0.3 s" (from 0), "0.3 to 0.6 s", or "above 0.6 s" (to None). Raises SpatialLLMError
     unless 0 <= lowest < highest."""
     low, high = range_s
-    if not (math.isfinite(low) and low >= 0) or (high is None and low == 0) or (high is not None and not low < high < math.inf):
+    if (
+        not (math.isfinite(low) and low >= 0)
+        or (high is None and low == 0)
+        or (high is not None and not low < high < math.inf)
+    ):
         raise SpatialLLMError(f"range_s is {range_s}; give [lowest, highest] with 0 <= lowest < highest, or a None above.")
     if high is None:
         return f"above {format_seconds(low)}"

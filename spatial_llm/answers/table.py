@@ -77,8 +77,11 @@ def format_value(question_type: str, value: dict[str, Any]) -> str:
 
     Raises SpatialLLMError on an unknown question type, or a value that is not one of its kind.
     """
+    kind = _kind_of(question_type)
     try:
-        return _kind_of(question_type).format(value)
+        return kind.format(value)
+    except SpatialLLMError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError):
         raise SpatialLLMError(f"{value} is no value of kind {VALUE_KINDS[question_type]!r} ({question_type}).") from None
 
@@ -163,7 +166,9 @@ _KINDS = {
     "direction_word": _Kind(_parse_direction_word, _format_direction_word),
     "distance": _keyed("distance_m", places.parse_distance, places.format_distance),
     "azimuth": _keyed("azimuth_deg", numbers.parse_azimuth, numbers.format_degrees),
-    "elevation": _keyed("elevation_deg", numbers.parse_elevation, numbers.format_degrees),
+    "elevation": _keyed(
+        "elevation_deg", numbers.parse_elevation, lambda angle_deg: numbers.format_degrees(angle_deg, most=90)
+    ),
     "clock": _keyed("clock_hour", numbers.parse_clock, numbers.format_clock),
     "count": _keyed("count", numbers.parse_count, numbers.format_count),
     "duration": _keyed("duration_s", numbers.parse_seconds, numbers.format_seconds),
