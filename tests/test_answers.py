@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatial_llm import answers
-from spatial_llm.answers import AXES, QUESTION_TYPES, VALUE_KINDS, Location
+from spatial_llm.answers import AXES, VALUE_KINDS, Location
 from spatial_llm.errors import SpatialLLMError
 
 LOCATIONS = st.builds(

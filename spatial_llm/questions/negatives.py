@@ -1,6 +1,5 @@
 """Questions that a listener who always agrees gets wrong: sounds that are not there, places that are wrong, exchanged
-places (specs e.6). Half of the answers are no, of every kind, every place word and, as far as the scenes allow, every
-class: how often a class is there says nothing about whether it is there now.
+places (specs e.6). Half of the answers are no, of every kind, every place word and every class that is asked for.
 """
 
 from collections import Counter
@@ -77,14 +76,23 @@ def swapped(asker: Asker, scene: HeardScene) -> Question | None:
 def _present_or_absent(
     asker: Asker, scene: HeardScene, question_type: str, labels: Sequence[str]
 ) -> tuple[str, bool] | None:
-    """A class and whether it is one of `labels` (True) or one that does not sound (False): both equally often, and of the
-    classes the one whose answers are most in need of this one."""
+    """A class, and whether it is one of `labels` (True) or one that does not sound (False): both equally often of every
+    class, so that how common a class is gives no answer away; None where that leaves nothing."""
     absent_labels = [label for label in asker.known_labels if label not in scene.labels]
     if not labels or not absent_labels:
         return None
-    yes = asker.least((question_type,), [True, False])
     given = asker.given.setdefault((question_type, "labels"), Counter())
-    surplus = {label: given[label, yes] - given[label, not yes] for label in (labels if yes else absent_labels)}
-    label = asker.pick([label for label in surplus if surplus[label] == min(surplus.values())])
+
+    def surplus(option: tuple[str, bool]) -> tuple[int, int]:
+        label, yes = option
+        return given["all", yes], given[label, yes] - given[label, not yes]
+
+    options = [*((label, True) for label in labels), *((label, False) for label in absent_labels)]
+    even = [option for option in options if surplus(option)[1] <= 0]
+    if not even:
+        return None
+    fewest = min(map(surplus, even))
+    label, yes = asker.pick([option for option in even if surplus(option) == fewest])
+    given["all", yes] += 1
     given[label, yes] += 1
     return label, yes

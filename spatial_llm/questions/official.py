@@ -13,6 +13,7 @@ from spatial_llm.answers import AXES
 from spatial_llm.questions import templates
 from spatial_llm.questions.asking import Asker, Question, checked
 from spatial_llm.questions.facts import AXIS_NAMES, HeardSource, same_place, step_distance_m
+from spatial_llm.questions.phrasings import MORE
 
 
 def about_one(asker: Asker, source: HeardSource) -> Iterator[Question]:
@@ -54,7 +55,7 @@ def about_two(asker: Asker, sources: list[HeardSource]) -> Iterator[Question]:
 def _phrasing(asker: Asker, name: str) -> str:
     options = getattr(templates, name)
     if asker.config.more_phrasings:
-        options = (*options, *templates.MORE[name].of(asker.split))
+        options = (*options, *MORE[name].of(asker.split))
     return asker.pick(options)
 
 
