@@ -80,11 +80,16 @@ class FileFacts:
 
 class FileCheck:
     """Looks for the files of one record after the other, and at the end reports all that are missing or changed
-    (reliability row D7). It holds the names of those, and of files whose bytes were compared, no others."""
+    (reliability row D7). It holds the names of those, and of files whose bytes were compared, no others.
 
-    def __init__(self, root: DataRoot) -> None:
-        self.root = root
-        self._problems: dict[str, str] = {}
+    Args:
+        root: where the names start.
+        look: False checks only that names stay inside, for work that needs no files.
+    """
+
+    def __init__(self, root: DataRoot, look: bool = True) -> None:
+        self.root, self.look = root, look
+        self.problems: dict[str, str] = {}  # by name of the file
         self._verified: set[tuple[str, FileFacts]] = set()
 
     def add(self, where: str, field: str, name: str, facts: FileFacts | None = None) -> bool:
@@ -99,11 +104,13 @@ class FileCheck:
             path = root.path(name)
         except ManifestError as error:
             raise ManifestError(f"{where}: {field} {error}") from None
-        if name in self._problems:
+        if not self.look:
+            return True
+        if name in self.problems:
             return False
         problem = self._problem(path, name, facts, folder=field.endswith(("bank", "sounds")))
         if problem is not None:
-            self._problems[name] = f"{where}: {field} {name!r}: {problem}"
+            self.problems[name] = f"{where}: {field} {name!r}: {problem}"
         return problem is None
 
     def _problem(self, path: Path, name: str, facts: FileFacts | None, folder: bool) -> str | None:
@@ -125,10 +132,10 @@ class FileCheck:
 
     def finish(self) -> None:
         """Raises ManifestError with the number and the first names of all files that are missing or changed."""
-        if self._problems:
-            shown = "".join(f"\n  {problem}" for problem in list(self._problems.values())[:SHOWN])
-            more = f"\n  and {len(self._problems) - SHOWN} more" if len(self._problems) > SHOWN else ""
+        if self.problems:
+            shown = "".join(f"\n  {problem}" for problem in list(self.problems.values())[:SHOWN])
+            more = f"\n  and {len(self.problems) - SHOWN} more" if len(self.problems) > SHOWN else ""
             raise ManifestError(
-                f"{self.root.folder}: {len(self._problems)} files are missing or changed; the whole data folder is needed, "
+                f"{self.root.folder}: {len(self.problems)} files are missing or changed; the whole data folder is needed, "
                 f"or its parts allowed by name (see data.paths):{shown}{more}"
             )

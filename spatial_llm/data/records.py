@@ -89,20 +89,23 @@ def _given(value: Any) -> dict[str, Any]:
     return {name: item for name, item in vars(value).items() if item is not None}
 
 
-def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None) -> list[Record]:
+def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True) -> list[Record]:
     """The records of a JSONL manifest, in order, all in memory; `data.manifest.open_manifest` is for long ones.
 
     Args:
         path: the manifest.
         root: where its names start and which folders elsewhere are allowed; default its own folder and none.
+        look_for_files: False for work on questions and answers alone.
 
     Raises:
         ManifestError: see `iter_records`.
     """
-    return [record for _, record in iter_records(path, root)]
+    return [record for _, record in iter_records(path, root, look_for_files)]
 
 
-def iter_records(path: str | Path, root: DataRoot | str | Path | None = None) -> Iterator[tuple[int, Record]]:
+def iter_records(
+    path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True
+) -> Iterator[tuple[int, Record]]:
     """The records of a manifest with their line numbers, checked one at a time; what concerns several is raised at the end.
 
     Raises:
@@ -110,14 +113,14 @@ def iter_records(path: str | Path, root: DataRoot | str | Path | None = None) ->
             records name are missing or changed. File, line and field are named.
     """
     path = Path(path)
-    files = FileCheck(DataRoot.of(path.parent if root is None else root))
+    files = FileCheck(DataRoot.of(path.parent if root is None else root), look_for_files)
     ids = _Ids(path)
     for number, line in iter_jsonl(path):
         where = f"{path}:{number}"
         record = record_from_dict(line, where)
         ids.add(number, record.id)
         for field, name in paths_of(record):
-            files.add(where, field, name, record.files.get(name) if record.files else None)
+            files.add(where, field, name, (record.files or {}).get(name))
         yield number, record
     ids.finish()
     files.finish()
