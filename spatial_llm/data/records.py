@@ -86,7 +86,8 @@ _ADAPTER = TypeAdapter(Record)
 
 
 def _given(value: Any) -> dict[str, Any]:
-    return {name: item for name, item in vars(value).items() if item is not None}
+    given = ((name, item) for name, item in vars(value).items() if item is not None)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in given}
 
 
 def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True) -> list[Record]:
