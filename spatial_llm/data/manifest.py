@@ -26,7 +26,7 @@ from spatial_llm.data.records import Record, iter_records, record_from_dict
 from spatial_llm.files import atomic_path, sha256_of
 
 _SCHEMA = pyarrow.schema({"number": pyarrow.int64(), "record": pyarrow.large_string()})
-_BATCH_ROWS = 1000
+_BATCH_ROWS = 250
 
 
 class Manifest(Sequence[Record]):
