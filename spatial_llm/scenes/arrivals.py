@@ -15,6 +15,7 @@ import numpy as np
 import pyroomacoustics as pra
 from scipy.ndimage import gaussian_filter1d
 
+from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.absorption import absorption_of
 from spatial_llm.scenes.rays import BIN_S, late_energy, mean_free_path_m
@@ -44,11 +45,14 @@ def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray)
     other sources there are.
 
     Raises:
-        SceneError: the room's size is not known, or its target_rt60_s cannot be met.
+        SceneError: the room's size is not known, its target_rt60_s cannot be met, or someone is outside it.
     """
     absorption = absorption_of(room)
     size_m, listener_m = np.array(room.size_m, dtype=np.float64), np.array(listener_m, dtype=np.float64)
     sources_m = np.array(sources_m, dtype=np.float64).reshape(-1, 3)
+    for position_m in (listener_m, *sources_m):
+        if not np.all((position_m > 0) & (position_m < size_m)):
+            raise SceneError(f"room {room.id}: position {position_m} m is outside its {size_m} m; move it inside.")
     arrivals = _images(room, absorption, size_m, listener_m, sources_m)
     if room.ray_tracing:
         seed = zlib.crc32(room.id.encode())
@@ -73,9 +77,7 @@ def _images(
 ) -> list[Arrivals]:
     # What is not scattered stays with the images; without rays nothing would carry the scattered part.
     mirrored_share = (1 - absorption) * ((1 - room.scattering) if room.ray_tracing else 1.0)
-    simulated = pra.ShoeBox(
-        size_m, fs=16000, materials=pra.Material(energy_absorption=1 - mirrored_share), max_order=room.max_order
-    )
+    simulated = pra.ShoeBox(size_m, materials=pra.Material(1 - mirrored_share), max_order=room.max_order)
     simulated.set_sound_speed(SPEED_OF_SOUND_M_S)
     simulated.add_microphone(listener_m)
     for source in sources_m:

@@ -146,8 +146,10 @@ def _made(
     resampled = soxr.resample(both.reshape(-1, both.shape[-1]).T, rate, sampling_rate).T
     resampled = resampled.reshape(*both.shape[:2], -1)
     start, taps, fade = (round(seconds * sampling_rate) for seconds in (onset_s, LENGTH_S, FADE_S))
+    cut = resampled.shape[-1] > start + taps  # responses shorter than that end as they were measured
     resampled = resampled[..., start : start + taps].copy()
-    resampled[..., -fade:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fade) + 1) / (fade + 1))
+    if cut:
+        resampled[..., -fade:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fade) + 1) / (fade + 1))
     directions = direction_to_vector(azimuth_deg, elevation_deg)
     in_front = resampled[np.argmax(directions[:, 0])]
     gain = np.sqrt(np.mean(np.sum(in_front**2, axis=-1)))

@@ -98,8 +98,8 @@ def late_energy(
     duration_s: float,
     seed: int,
 ) -> np.ndarray:
-    """What reaches the listener from each source beside the mirror images up to `max_order`: all that was scattered, and
-    mirror images of higher order.
+    """What reaches the listener (xyz) from each source (sources, xyz) beside the mirror images up to `max_order`: all that
+    was scattered, and mirror images of higher order. absorption, scattering: shares of energy, see `scene.Room`.
 
     Returns:
         (sources, bins of BIN_S) energy; the direct sound of a source at 1 m has energy 1.

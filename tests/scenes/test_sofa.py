@@ -54,6 +54,15 @@ def test_what_is_read_is_what_was_written(tmp_path):
     np.testing.assert_array_equal(waves, head.responses[head.nearest(np.eye(3))])
 
 
+def test_short_responses_are_kept_whole(tmp_path):
+    head = read_sofa(write_sofa(tmp_path / "short.sofa", Data_IR=lambda h: h[..., :80]), RATE)
+    known = kemar(RATE).responses[kemar(RATE).nearest(head.directions)][..., :80]
+    assert 72 <= head.responses.shape[-1] <= 80
+    lead = 80 - head.responses.shape[-1]
+    scale = np.sum(head.responses * known[..., lead:]) / np.sum(known**2)
+    np.testing.assert_allclose(head.responses, scale * known[..., lead:], atol=1e-3)
+
+
 def test_cartesian_positions_delays_and_several_distances(tmp_path):
     plain = read_sofa(write_sofa(tmp_path / "plain.sofa"), RATE)
     spherical_to_xyz = {
