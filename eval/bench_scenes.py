@@ -1,9 +1,9 @@
-"""How fast scenes are rendered: seconds of audio per second and core. A part of `make bench`; alone:
+"""How fast scenes are rendered: seconds of audio per second and core.
 
-    python eval/bench_scenes.py
+    make bench        or        python eval/bench_scenes.py [--repeats 7] [--out bench_scenes.json]
 
 A scene of 10 s with two sources of 10 s: dry sounds in memory, responses of 1 s as they lie in a bank; binaural and
-first-order ambisonics, by 1 and 2 worker processes, each with one thread.
+first-order ambisonics, by 1 and 2 worker processes, each with one thread. About a minute on 2 cores.
 """
 
 import multiprocessing
@@ -11,16 +11,28 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from spatial_llm.files import write_json
+from spatial_llm.provenance import provenance
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.render import render
 from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.training.arguments import parse_arguments
 
 RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")
+
+
+@dataclass
+class BenchArguments:
+    """How often to measure, and where to write."""
+
+    repeats: int = 7
+    out: str = "bench_scenes.json"
 
 
 def render_scenes(dry: list[np.ndarray], responses: np.ndarray, scenes: int) -> float:
@@ -55,11 +67,13 @@ def bench_scenes(repeats: int, scenes: int = 20) -> dict[str, dict[str, Any]]:
     return results
 
 
-def describe(results: dict[str, dict[str, Any]]) -> str:
-    """One line a measurement."""
-    lines = [f"{name}: {r['seconds_per_second_and_core']} s of audio per second and core" for name, r in results.items()]
-    return "\n".join(lines)
+def main(arguments: BenchArguments) -> None:
+    results = bench_scenes(arguments.repeats)
+    write_json(arguments.out, {"results": results, **provenance(seed=0)})
+    for name, result in results.items():
+        print(f"{name}: {result['seconds_per_second_and_core']} s of audio per second and core")
+    print(f"written: {arguments.out}")
 
 
 if __name__ == "__main__":
-    print(describe(bench_scenes(repeats=5)))
+    main(parse_arguments(BenchArguments, description=__doc__))
