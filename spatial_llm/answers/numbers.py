@@ -7,6 +7,7 @@ it makes the text unreadable.
 
 import math
 import re
+from itertools import islice
 
 from spatial_llm.answers.places import AXIS_OF_WORD, format_number
 from spatial_llm.errors import SpatialLLMError
@@ -130,7 +131,7 @@ def _angle(text: str, sign_of: dict[str, float], most: float) -> float | None:
 def _one_number(text: str) -> tuple[float, str, bool] | None:
     """(value, what follows, has a sign) of the only number of the text; None if it is not a plain one, or a name's part."""
     text = text.lower()
-    matches = list(_NUMBER.finditer(text))
+    matches = list(islice(_NUMBER.finditer(text), 2))
     if len(matches) != 1:
         return None
     number = matches[0][0].replace("\u2212", "-")

@@ -40,12 +40,15 @@ class Asker:
         config, rng: of the writer.
         known_labels: classes that an absent sound can be of.
         split: whose phrasings are used.
+        asked: texts of the questions that the clip has.
+        given: the memory: how often each answer has been given.
     """
 
     config: QuestionConfig
     rng: np.random.Generator
     known_labels: tuple[str, ...] = ()
     split: str = "train"
+    asked: set[str] = field(default_factory=set)
     given: dict[tuple, Counter] = field(default_factory=dict)
 
     def pick(self, options: Sequence[Any]) -> Any:
@@ -82,20 +85,25 @@ class Asker:
         given[answer] += 1
         return True
 
-    def ask(self, question_type: str, truth: dict[str, Any], **words: str) -> Question:
-        """The question in one of its phrasings, with the words filled in; see `checked`."""
-        phrasing = self.pick(phrasings_of(question_type, self.split))
+    def ask(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
+        """The question in one of its phrasings, with the words filled in (see `checked`); None where the clip has been
+        asked in all of them. Every answer goes through all phrasings, so that none of them gives it away."""
+        phrasings = phrasings_of(question_type, self.split)
+        fresh = [phrasing for phrasing in phrasings if phrasing.format(**words) not in self.asked]
+        if not fresh:
+            return None
+        phrasing = self.least(("phrasing", question_type, str(truth), words.get("side")), fresh)
         return checked(question_type, phrasing.format(**words), truth)
 
     def ask_spread(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
         """As `ask`, but None where the answer is already given too often."""
         question = self.ask(question_type, truth, **words)
-        return question if self.spread(("answers", question_type), question.answer) else None
+        return question if question and self.spread(("answers", question_type), question.answer) else None
 
     def ask_even(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
         """As `ask`, but None where the answer is ahead of the others."""
         question = self.ask(question_type, truth, **words)
-        return question if self.even(("answers", question_type), question.answer) else None
+        return question if question and self.even(("answers", question_type), question.answer) else None
 
 
 def checked(question_type: str, question: str, truth: dict[str, Any]) -> Question:

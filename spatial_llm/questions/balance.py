@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spatial_llm.scenes.scene import Scene
+
 OFTEN = 8  # times a wording must have been met to be trusted
 SHOWN = 10  # answers that are listed
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -96,10 +98,11 @@ def _balance_of(items: Sequence[Asked], answers: list[str], right: dict[int, boo
 
 
 class _Masked:
-    """Questions and answers without the names of sounds: those that occur as an answer to any question of the set."""
+    """Questions and answers without the names of sounds: those that answer any question of the set, or sound in a scene
+    of it."""
 
     def __init__(self, items: Sequence[Asked]) -> None:
-        names = {name for item in items for name in _names(item.truth)}
+        names = {name for item in items for name in _names(item)}
         longest_first = sorted(names, key=lambda name: (-len(name), name))
         self._name = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)") if names else None
         masked = [self._mask(item) for item in items]
@@ -114,8 +117,10 @@ class _Masked:
         return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), item.answer)
 
 
-def _names(truth: dict[str, Any]) -> list[str]:
-    return [*truth.get("labels", ()), *truth.get("order", ()), *([truth["absent"]] if "absent" in truth else ())]
+def _names(item: Asked) -> list[str]:
+    truth, scene = item.truth, getattr(item, "scene", None)
+    sounding = [source.label for source in scene.sources] if isinstance(scene, Scene) else []
+    return [*sounding, *truth.get("labels", ()), *truth.get("order", ()), *([truth["absent"]] if "absent" in truth else ())]
 
 
 def _guessed_right(items: Sequence[Asked], masked: _Masked, seed: int) -> dict[int, bool]:

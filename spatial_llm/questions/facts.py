@@ -43,6 +43,11 @@ class HeardSource:
         """The words with the distance in steps of 0.5 m, as SpatialSoundQA writes it."""
         return Location(*self.words, step_distance_m(self.distance_m))
 
+    @property
+    def whole_azimuth_deg(self) -> float:
+        """The azimuth in whole degrees, -179 to 180."""
+        return float(wrap_azimuth_deg(round(self.azimuth_deg)))
+
     def word(self, axis: str) -> str:
         """The word of one axis."""
         return self.words[AXIS_NAMES.index(axis)]

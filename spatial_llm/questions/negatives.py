@@ -83,16 +83,17 @@ def _present_or_absent(
         return None
     given = asker.given.setdefault((question_type, "labels"), Counter())
 
-    def surplus(option: tuple[str, bool]) -> tuple[int, int]:
-        label, yes = option
-        return given["all", yes], given[label, yes] - given[label, not yes]
-
     options = [*((label, True) for label in labels), *((label, False) for label in absent_labels)]
-    even = [option for option in options if surplus(option)[1] <= 0]
+    even = [(label, yes) for label, yes in options if given[label, yes] <= given[label, not yes]]
     if not even:
         return None
-    fewest = min(map(surplus, even))
-    label, yes = asker.pick([option for option in even if surplus(option) == fewest])
+
+    def times_asked(option: tuple[str, bool]) -> tuple[int, int]:
+        label, yes = option
+        return given[label, True] + given[label, False], given["all", yes]
+
+    fewest = min(map(times_asked, even))
+    label, yes = asker.pick([option for option in even if times_asked(option) == fewest])
     given["all", yes] += 1
     given[label, yes] += 1
     return label, yes

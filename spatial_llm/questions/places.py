@@ -3,7 +3,6 @@ source would be after the listener has turned."""
 
 from collections.abc import Callable, Sequence
 
-from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
 
@@ -22,7 +21,7 @@ def azimuth_deg(asker: Asker, scene: HeardScene) -> Question | None:
     source = _one(asker, scene.named, lambda source: _has_azimuth(asker, source))
     if source is None:
         return None
-    return asker.ask_spread("AZIMUTH_DEG", {"azimuth_deg": _whole_azimuth(source.azimuth_deg)}, x=source.label)
+    return asker.ask_spread("AZIMUTH_DEG", {"azimuth_deg": source.whole_azimuth_deg}, x=source.label)
 
 
 def azimuth_clock(asker: Asker, scene: HeardScene) -> Question | None:
@@ -90,7 +89,7 @@ def rotated_azimuth(asker: Asker, scene: HeardScene) -> Question | None:
     source = _one(asker, scene.named, lambda source: _has_azimuth(asker, source))
     if source is None:
         return None
-    truth = {"azimuth_deg": _whole_azimuth(source.after_turn(TURNS_DEG[turn]).azimuth_deg)}
+    truth = {"azimuth_deg": source.after_turn(TURNS_DEG[turn]).whole_azimuth_deg}
     return asker.ask_spread("ROTATED_AZIMUTH", truth, x=source.label, turn=turn)
 
 
@@ -101,10 +100,6 @@ def clock_hour(azimuth_deg: float) -> int:
 
 def _has_azimuth(asker: Asker, source: HeardSource) -> bool:
     return abs(source.elevation_deg) <= 90.0 - asker.config.zenith_margin_deg
-
-
-def _whole_azimuth(azimuth_deg: float) -> float:
-    return float(wrap_azimuth_deg(round(azimuth_deg))) + 0.0
 
 
 def _one(

@@ -21,7 +21,7 @@ def scene_to_text(scene: HeardScene, everything: bool = False) -> str:
 
 
 def _in_numbers(source: HeardSource) -> str:
-    text = f"azimuth {round(source.azimuth_deg)}, elevation {round(source.elevation_deg)}, "
+    text = f"azimuth {source.whole_azimuth_deg:.0f}, elevation {round(source.elevation_deg)}, "
     text += f"distance {format_number(round(source.distance_m, 1))}m"
     if source.onset_s is not None and source.offset_s is not None:
         text += f", from {format_seconds(round(source.onset_s, 1))} to {format_seconds(round(source.offset_s, 1))}"

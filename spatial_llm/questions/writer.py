@@ -61,14 +61,16 @@ class QuestionWriter:
         if not 1 <= len(scene.sources) <= MAX_SOURCES:
             raise SceneError(f"{len(scene.sources)} sources; questions are written about one to {MAX_SOURCES}.")
         questions = list(self._official(scene))
+        self.asker.asked = {question.question for question in questions}
         wanted = self.asker.config.wanted_families
         asked_here: Counter[Kind] = Counter()
         for index in self.asker.rng.permutation(len(wanted)) if wanted else ():
             if len(questions) >= self.asker.config.limit:
                 break
             question = self._of_family(wanted[index], scene, asked_here)
-            if question is not None and question.question not in [other.question for other in questions]:
+            if question is not None:
                 questions.append(question)
+                self.asker.asked.add(question.question)
         return questions
 
     def _official(self, scene: HeardScene) -> Iterator[Question]:
