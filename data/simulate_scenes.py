@@ -1,16 +1,19 @@
-"""Simulate a data folder: binaural room responses, clips, questions of types A to E, train and eval manifests.
+"""Simulate a data folder: room responses in every format asked for, and scenes with their truth, train and eval apart.
 
     python data/simulate_scenes.py --config data/configs/demo.yaml --output DATA
     python data/simulate_scenes.py --config data/configs/dry_index.yaml --simulation.sounds.index INDEX.csv --output DATA
 
-Every value can be overridden on the command line (`--simulation.train.rooms 20`, see --help); an unknown key stops the
-run. Deterministic: the same configuration gives the same files whatever the number of workers. CPU only; the demo
-configuration takes about a minute on 2 cores. An existing OUTPUT is replaced once the new folder is complete.
+Questions about the scenes come next: data/write_questions.py. Every value can be overridden on the command line
+(`--simulation.train.rooms 20`, see --help); an unknown key stops the run. The same configuration gives the same files
+whatever the number of workers; a killed run, started again, goes on where it was. `--shard i/n` simulates every n-th
+block of rooms, for schedulers; `--merge` joins what the shards left. CPU only; the demo configuration takes about a
+minute on 2 cores. An existing OUTPUT is replaced once the new folder is complete.
 """
 
 import os
 from dataclasses import dataclass, field
 
+from spatial_llm.blocks import Shard
 from spatial_llm.data.simulation import SimulationConfig, simulate
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
@@ -18,10 +21,21 @@ from spatial_llm.training.arguments import parse_arguments
 
 @dataclass
 class Arguments:
-    """What to simulate, and where to write it."""
+    """What to simulate, and where to write it.
 
-    output: str  # folder
+    Attributes:
+        output: folder.
+        workers: processes.
+        shard: "i/n": only this share of the rooms, without joining; None = everything.
+        merge: only join what the shards left.
+        progress: show bars.
+        simulation: what is simulated.
+    """
+
+    output: str
     workers: int = os.cpu_count() or 1
+    shard: str | None = None
+    merge: bool = False
     progress: bool = True
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
 
@@ -29,15 +43,21 @@ class Arguments:
 def main() -> None:
     try:
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
-        summary = simulate(arguments.simulation, arguments.output, arguments.workers, arguments.progress)
+        if arguments.shard and arguments.merge:
+            raise SpatialLLMError("--shard and --merge: give one of them; merge after all shards are done.")
+        shard = Shard.parse(arguments.shard) if arguments.shard else None
+        summary = simulate(
+            arguments.simulation, arguments.output, arguments.workers, arguments.progress, shard, arguments.merge
+        )
     except SpatialLLMError as error:
         raise SystemExit(f"simulate_scenes: {error}") from None
+    if summary is None:
+        print(f"shard {arguments.shard} simulated; run --merge when all are.")
+        return
     for split, counts in summary["splits"].items():
-        print(f"{split}: {counts['clips']} clips, {counts['responses']} responses")
-        for name, number in counts["questions"].items():
-            share = counts["majority_baseline"].get(name)
-            print(f"  {name:30s} {number:7d}" + ("" if share is None else f"   commonest answer {100 * share:.1f} %"))
-    print(f"written: {arguments.output}/train.jsonl, eval.jsonl")
+        sizes = ", ".join(f"{n} with {count}" for count, n in counts["by_number_of_sources"].items())
+        print(f"{split}: {counts['scenes']} scenes in {counts['rooms']} rooms (by number of sources: {sizes})")
+        print(f"written: {arguments.output}/{split}_scenes.jsonl")
 
 
 if __name__ == "__main__":

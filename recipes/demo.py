@@ -1,6 +1,6 @@
 """The whole path on simulated data: rooms and sounds, encoder, language model, BAT, scores, three questions.
 
-    python recipes/demo.py [--until data|encoder|text|bat|scores|ask] [--runs runs/demo]
+    python recipes/demo.py [--until scenes|data|encoder|text|bat|scores|ask] [--runs runs/demo]
 
 2 CPU cores, no download, about 11 minutes; a stage that is finished and whose configuration did not change is reused.
 Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
@@ -30,27 +30,35 @@ class DemoArguments:
         until: last stage.
         runs: folder of everything that is made.
         data_config: of data/simulate_scenes.py.
+        questions_config: of data/write_questions.py.
         configs: folder with tiny_encoder.yaml, tiny_text.yaml and tiny_bat.yaml.
     """
 
-    until: Literal["data", "encoder", "text", "bat", "scores", "ask"] = "ask"
+    until: Literal["scenes", "data", "encoder", "text", "bat", "scores", "ask"] = "ask"
     runs: str = "runs/demo"
     data_config: str = "data/configs/demo.yaml"
+    questions_config: str = "data/configs/demo_questions.yaml"
     configs: str = "recipes/configs"
 
 
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
     """The stages up to the scores, in order."""
-    runs, configs, data_config = Path(arguments.runs), Path(arguments.configs), Path(arguments.data_config)
+    runs, configs = Path(arguments.runs), Path(arguments.configs)
+    data_config, questions_config = Path(arguments.data_config), Path(arguments.questions_config)
     train, unseen = str(runs / "data" / "train.jsonl"), str(runs / "data" / "eval.jsonl")
 
     def recipe(name: str, config: str, *options: str) -> list[str]:
         return [f"recipes/{name}.py", "--config", str(configs / config), *options]
 
-    data = Stage(
-        "simulate rooms, sounds and questions; train and eval share neither rooms nor recordings",
+    scenes = Stage(
+        "simulate rooms and scenes; train and eval share neither rooms nor recordings",
         ["data/simulate_scenes.py", "--config", str(data_config), "--output", str(runs / "data")],
         runs / "data", configs=[data_config],
+    )  # fmt: skip
+    data = Stage(
+        "write questions about the scenes, with answers that are true",
+        ["data/write_questions.py", "--config", str(questions_config), "--data", str(runs / "data")],
+        runs / "data", configs=[questions_config], needs=[scenes], marker="questions.stage.json",
     )  # fmt: skip
     encoder = Stage(
         "train the tiny encoder to hear what, where and how far",
@@ -82,7 +90,7 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
          str(runs / "scores")],
         runs / "scores", needs=[answers],
     )  # fmt: skip
-    return {"data": data, "encoder": encoder, "text": text, "bat": bat, "answers": answers, "scores": scores}
+    return {"scenes": scenes, "data": data, "encoder": encoder, "text": text, "bat": bat, "answers": answers, "scores": scores}
 
 
 def ask_three(runs: Path) -> None:
@@ -91,10 +99,10 @@ def ask_three(runs: Path) -> None:
     records = read_manifest(manifest)
     where = next(record for record in records if record.type == "B")
     what = next(record for record in records if record.type == "A" and record.recording_id == where.recording_id)
-    named = LOCATION_OF_NAMED[0].format(x=where.sources[0].label)
+    named = LOCATION_OF_NAMED[0].format(x=where.scene.sources[0].label)
     wav = runs / "unseen.wav"
     soundfile.write(wav, render_record(where, manifest.parent).T, where.sampling_rate, subtype="FLOAT")
-    print(f"\nthree questions about {wav}, which the model has not met (room {where.room['id']}):")
+    print(f"\nthree questions about {wav}, which the model has not met (room {where.scene.room.id}):")
     model = SpatialLLM.from_pretrained(runs / "bat" / "model")
     for question, truth in ((what.question, what.answer), (where.question, where.answer), (named, where.answer)):
         print(f"  {question}\n    answer: {model.ask(wav, question)}\n    truth:  {truth}")

@@ -73,11 +73,12 @@ def _cues_of_block(
         # 10 log10 of a magnitude (not a power) spectrum, floor 1e-10, no top_db: as the checkpoints saw it.
         logmel = project(magnitude, first).clamp_(min=1e-10).log10_().mul_(10)
         planes[LOGMEL_LEFT], planes[LOGMEL_RIGHT] = logmel.unbind(1)
-        planes[ILD] = level_difference(planes[LOGMEL_LEFT], planes[LOGMEL_RIGHT])
+        if ILD in cues:
+            planes[ILD] = level_difference(planes[LOGMEL_LEFT], planes[LOGMEL_RIGHT])
     if {GCC_PHAT, COS_IPD, SIN_IPD} & set(cues):
-        empty = magnitude == 0
-        silent = bool(empty.any())
+        silent = bool(magnitude.amin() == 0)
         if silent:  # digital silence; an empty bin has phase 0, as torch.angle says
+            empty = magnitude == 0
             magnitude, real = magnitude.masked_fill(empty, 1.0), real.masked_fill(empty, 1.0)
         scale = magnitude.reciprocal()
         left_real, right_real = (real * scale).unbind(1)

@@ -9,7 +9,7 @@ from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa import render_pairs
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.scenes import render
+from spatial_llm.scenes.render import render_scene
 
 
 def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
@@ -29,6 +29,6 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
             return resample(check_waveform(waveform, name=record.audio), rate, record.sampling_rate)
         if record.pairs is not None:
             return render_pairs(record, root)
-        return render.render_scene(record.scene, root.folder)
+        return render_scene(record.scene, root.folder)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

@@ -1,18 +1,24 @@
 """Rooms, heads and sounds: a described scene is simulated to a recording."""
 
-from spatial_llm.scenes.bank import BankConfig, ResponseBank, build_bank
+from spatial_llm.scenes.bank import ResponseBank
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
-from spatial_llm.scenes.hrtf import kemar
-from spatial_llm.scenes.render import render
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
+from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, scene_from_dict, scene_to_dict
 
 __all__ = [
     "EVENT_CLASSES",
-    "BankConfig",
+    "Listener",
+    "MicrophoneFormat",
+    "Noise",
     "ResponseBank",
-    "RoomConfig",
-    "build_bank",
+    "Room",
+    "Scene",
+    "Source",
     "kemar",
-    "render",
+    "parse_format",
+    "read_sofa",
+    "scene_from_dict",
+    "scene_to_dict",
     "synthesize_event",
 ]

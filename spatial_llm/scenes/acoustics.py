@@ -1,14 +1,23 @@
-"""Numbers measured from a response itself, not taken from the room that was asked for."""
+"""Numbers measured from a response or its arrivals, not taken from the room that was asked for."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:  # arrivals need the reverberation time, through the absorption
+    from spatial_llm.scenes.arrivals import Arrivals
+
 
 def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
-    """Reverberation time of a response (ears, samples): T20, the decay from -5 to -25 dB of Schroeder's backward
+    """Reverberation time of a response (channels, samples): T20, the decay from -5 to -25 dB of Schroeder's backward
     integral, times three (ISO 3382). NaN when the response ends before it has decayed far enough to tell: the integral of
     a response cut short bends down at its end, so the last twentieth must hold less than -35 dB of the energy.
     """
-    energy = np.sum(np.asarray(response, dtype=np.float64) ** 2, axis=0)
+    return decay_time_s(np.sum(np.asarray(response, dtype=np.float64) ** 2, axis=0), sampling_rate)
+
+
+def decay_time_s(energy: np.ndarray, sampling_rate: float) -> float:
+    """`rt60_s` of energies (samples), `sampling_rate` of them a second."""
     remaining = np.cumsum(energy[::-1])[::-1]
     if remaining[0] <= 0:
         return float("nan")
@@ -21,3 +30,10 @@ def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
     seconds = np.arange(begin, end) / sampling_rate
     slope_db_per_s = np.polyfit(seconds, level_db[begin:end], 1)[0]
     return float(-60.0 / slope_db_per_s)
+
+
+def direct_to_reverberant_db(arrivals: "Arrivals") -> float:
+    """Energy of the direct sound over that of all other arrivals, dB; infinite where there are none."""
+    direct, *_ = energies = arrivals.gains**2 / np.sum(arrivals.offsets_m**2, axis=1)
+    rest = np.sum(energies[1:])
+    return float(10 * np.log10(direct / rest)) if rest > 0 else float("inf")

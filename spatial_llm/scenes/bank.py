@@ -1,157 +1,262 @@
 """A bank of room responses on disk: simulated once, in parallel processes, then read many times.
 
-A folder with `responses.npy` float32 (rows, ears, samples), read as a memory map; `geometry.jsonl`, one line a row;
-`bank.json` with the configuration, the reverberation measured and the provenance. Which process simulates a room does
-not matter: every room is drawn from its own seed and the rows stand in the order of the rooms.
+A folder with `responses-<format>.npy` float32 (rows, channels, samples) for each microphone format, read as memory maps;
+`geometry.jsonl`, one line a row; `bank.json` with formats, configuration, reverberation and provenance. A row is one
+source position in one room, heard by one listener; its truth is the same in every format. Which process simulates a
+room does not matter: every room is drawn from its own seed, and the rows stand in the order of the rooms.
 """
 
+import functools
 import json
-import multiprocessing
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from pydantic import TypeAdapter, ValidationError
 
+from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, read_jsonl, write_json, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.acoustics import rt60_s
-from spatial_llm.scenes.rooms import Room, RoomConfig, delayed_heads, draw_room, simulate_room
+from spatial_llm.scenes.ambisonics import mirror_signs
+from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
+from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
-RESPONSES, GEOMETRY, BANK = "responses.npy", "geometry.jsonl", "bank.json"
+GEOMETRY, BANK = "geometry.jsonl", "bank.json"
+ROOMS_PER_BLOCK = 5
 
 
 @dataclass
 class BankConfig:
     """A bank: its name, which names its rooms and keys their draws, so that banks of two names share no room; the seed;
-    the number of rooms; and what they are drawn from."""
+    the number of rooms; what they are drawn from; and the formats they are heard with, see `formats.parse_format`."""
 
     name: str = "train"
     seed: int = 0
     rooms: int = 250
     room: RoomConfig = field(default_factory=RoomConfig)
+    formats: list[str] = field(default_factory=lambda: ["binaural"])
 
     def __post_init__(self) -> None:
-        if self.rooms < 1 or self.seed < 0 or not self.name:
-            raise SceneError(f"bank {self.name!r}: {self.rooms} rooms, seed {self.seed}; give a name, 1 or more, 0 or more.")
+        if self.rooms < 1 or self.seed < 0 or not self.name or not self.formats:
+            raise SceneError(
+                f"bank {self.name!r}: {self.rooms} rooms, seed {self.seed}, formats {self.formats}; give a name, 1 or more, "
+                "0 or more, and at least one format."
+            )
+
+
+@dataclass(frozen=True)
+class BankRow:
+    """Where one row's response was simulated or measured. rt60_s: of the room (T20); drr_db: direct-to-reverberant."""
+
+    room: Room
+    listener: Listener
+    position_m: Xyz
+    rt60_s: float | None = None
+    drr_db: float | None = None
+
+
+BankRow.__pydantic_config__ = STRICT
+_ROW = TypeAdapter(BankRow)
 
 
 @dataclass(frozen=True, eq=False)
 class ResponseBank:
-    """Responses of a bank and where each comes from. Rows of one room are heard by one listener, who does not move."""
+    """Responses of a bank and where each comes from.
+
+    responses: by format name, float32 (rows, channels, samples). propagation_delay: whether responses begin with the
+    time that sound takes from source to listener (SoundSpaces' do not).
+    """
 
     folder: Path
-    responses: np.ndarray  # float32 (rows, ears, samples), ear 0 = left
-    rows: list[dict[str, Any]]
+    responses: Mapping[str, np.ndarray]
+    rows: Sequence[BankRow]
+    formats: Sequence[MicrophoneFormat]
     sampling_rate: int
+    propagation_delay: bool
 
     @classmethod
     def load(cls, folder: str | Path) -> "ResponseBank":
         """Opens a bank without reading the responses. Raises SceneError when a file is missing or they disagree."""
         folder = Path(folder)
-        missing = [name for name in (RESPONSES, GEOMETRY, BANK) if not (folder / name).is_file()]
-        if missing:
-            raise SceneError(f"{folder}: no bank of room responses, {', '.join(missing)} missing; simulate it again.")
-        responses = np.load(folder / RESPONSES, mmap_mode="r", allow_pickle=False)
-        rows = [row for _, row in read_jsonl(folder / GEOMETRY)]
-        if responses.dtype != np.float32 or responses.ndim != 3 or responses.shape[:2] != (len(rows), 2):
-            raise SceneError(
-                f"{folder}: {RESPONSES} is {responses.dtype} {responses.shape}, {GEOMETRY} has {len(rows)} lines; "
-                f"expected float32 ({len(rows)}, 2, samples); simulate the bank again."
-            )
+        if not (folder / BANK).is_file() or not (folder / GEOMETRY).is_file():
+            raise SceneError(f"{folder}: no bank of room responses ({BANK}, {GEOMETRY}); simulate it again.")
         settings = json.loads((folder / BANK).read_text(encoding="utf-8"))
-        return cls(folder, responses, rows, int(settings["config"]["room"]["sampling_rate"]))
+        rows = [_row(line, f"{folder / GEOMETRY}:{number}") for number, line in read_jsonl(folder / GEOMETRY)]
+        formats = [TypeAdapter(MicrophoneFormat).validate_json(json.dumps(value)) for value in settings["formats"]]
+        responses = {}
+        for kind in formats:
+            file = folder / responses_file(kind)
+            if not file.is_file():
+                raise SceneError(f"{folder}: no bank of room responses, {file.name} missing; simulate it again.")
+            responses[kind.name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            found = responses[kind.name]
+            if found.dtype != np.float32 or found.ndim != 3 or found.shape[:2] != (len(rows), kind.channels):
+                raise SceneError(
+                    f"{folder}: {file.name} is {found.dtype} {found.shape}, {GEOMETRY} has {len(rows)} lines; "
+                    f"expected float32 ({len(rows)}, {kind.channels}, samples); simulate the bank again."
+                )
+        return cls(folder, responses, rows, formats, int(settings["sampling_rate"]), bool(settings["propagation_delay"]))
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def response(self, row: int, mirror: bool = False) -> np.ndarray:
-        """One response, float32 (ears, samples), left first; `mirror` gives that of the mirrored room."""
-        self._check(row)
-        response = np.array(self.responses[row])
-        # KEMAR's ears mirror each other exactly, so swapping them is the mirrored room, not an approximation of it.
-        return response[::-1].copy() if mirror else response
+    def response(self, row: int, kind: MicrophoneFormat, mirror: bool = False) -> np.ndarray:
+        """One response in a format, float32 (channels, samples); `mirror` gives that of the mirrored room.
 
-    def geometry(self, row: int) -> dict[str, Any]:
-        """Room, listener, source and direction of one row, unmirrored (keys: rooms.Room.geometry)."""
-        self._check(row)
-        return self.rows[row]
+        Raises:
+            SceneError: the bank has no such row, or not this format, or the format cannot be mirrored.
+        """
+        self.geometry(row)
+        if kind.name not in self.responses:
+            raise SceneError(f"{self.folder}: no responses for {kind.name}; the bank has {', '.join(self.responses)}.")
+        response = np.array(self.responses[kind.name][row])
+        return mirror_response(response, kind) if mirror else response
 
-    def _check(self, row: int) -> None:
+    def geometry(self, row: int) -> BankRow:
+        """Room, listener and source of one row, unmirrored."""
         if not 0 <= row < len(self.rows):
             raise SceneError(f"{self.folder}: response {row} asked for, the bank has rows 0 to {len(self.rows) - 1}.")
+        return self.rows[row]
 
 
-def build_bank(config: BankConfig, folder: str | Path, workers: int = 1, progress: bool = True) -> ResponseBank:
-    """Simulates all rooms of `config` into `folder`, whole or not at all. The bytes do not depend on `workers`.
+def mirror_response(response: np.ndarray, kind: MicrophoneFormat) -> np.ndarray:
+    """The response (channels, samples) of the room seen in a mirror, left and right exchanged.
+
+    Raises:
+        SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
+    """
+    if kind.kind == "binaural" and kind.sofa is None:
+        # KEMAR's ears mirror each other exactly, so swapping them is the mirrored room, not an approximation of it.
+        return response[::-1].copy()
+    if kind.kind == "ambisonics":
+        return response * mirror_signs(kind.order)[:, None].astype(response.dtype)
+    if kind.kind == "mono":
+        return response
+    raise SceneError(f"{kind.name} cannot be mirrored; only KEMAR, ambisonics and mono have an exact mirror image.")
+
+
+def responses_file(kind: MicrophoneFormat) -> str:
+    """Name of the file with the responses in a format."""
+    return f"responses-{kind.name}.npy"
+
+
+def write_bank(
+    folder: str | Path,
+    rows: Sequence[BankRow],
+    responses: Mapping[MicrophoneFormat, Iterable[np.ndarray]],
+    samples: int,
+    sampling_rate: int,
+    config: dict[str, Any],
+    propagation_delay: bool,
+    seed: int = 0,
+) -> ResponseBank:
+    """Writes a bank, whole or not at all.
+
+    Args:
+        responses: for each format its responses in the order of `rows`, each (channels, up to `samples`) float32.
+        samples: length of all responses; shorter ones are padded with zeros.
+        config: what it was made from, for the reader of bank.json.
+
+    Raises:
+        SceneError: numbers of rows and responses differ, or one is longer or of another layout.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        for kind, each in responses.items():
+            shape = (len(rows), kind.channels, samples)
+            file = np.lib.format.open_memmap(temporary / responses_file(kind), mode="w+", dtype=np.float32, shape=shape)
+            count = 0
+            for count, response in enumerate(each, start=1):
+                if count > len(rows) or response.shape[0] != kind.channels or response.shape[1] > samples:
+                    raise SceneError(
+                        f"response {count} of {len(rows)} is {response.shape}; expected ({kind.channels}, {samples})."
+                    )
+                file[count - 1, :, : response.shape[1]] = response
+            if count != len(rows):
+                raise SceneError(f"{count} responses for {len(rows)} rows of geometry; expected as many.")
+            file.flush()
+            del file
+        write_jsonl(temporary / GEOMETRY, ({"row": i, **_ROW.dump_python(row, mode="json")} for i, row in enumerate(rows)))
+        settings = {
+            "formats": [asdict(kind) for kind in responses],
+            "sampling_rate": sampling_rate,
+            "propagation_delay": propagation_delay,
+            "config": config,
+            "scale": "simulated: a source in front at 1 m in free field has unit gain",
+            "rt60_s": _spread([row.rt60_s for row in rows if row.rt60_s is not None]),
+            "provenance": provenance(seed=seed),
+        }
+        write_json(temporary / BANK, settings)
+    return ResponseBank.load(folder)
+
+
+def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
+    """The parts of a bank, for `build_bank` and for shards of it."""
+    count = -(-config.rooms // ROOMS_PER_BLOCK)
+    return Blocks(folder, count, {"bank": asdict(config)})
+
+
+def simulate_parts(config: BankConfig, blocks: Blocks, shard: Shard, workers: int, progress: bool = True) -> None:
+    """Simulates those rooms of a shard that are not there yet.
 
     Raises:
         SceneError: a room cannot be drawn as configured, or its reverberation is longer than the responses.
     """
-    folder = Path(folder)
-    per_room, samples = config.room.positions_per_room, round(config.room.duration_s * config.room.sampling_rate)
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        shape = (config.rooms * per_room, 2, samples)
-        responses = np.lib.format.open_memmap(temporary / RESPONSES, mode="w+", dtype=np.float32, shape=shape)
-        geometry, decays = [], []
-        results = _simulate_all(config, workers)
-        bar = tqdm(results, total=config.rooms, desc=f"rooms ({config.name})", unit="room", disable=not progress)
-        for index, (room, simulated) in enumerate(bar):
-            responses[index * per_room : (index + 1) * per_room] = simulated
-            decay_s = _room_rt60(room, simulated, config.room)
-            decays.append(decay_s)
-            for position in range(per_room):
-                line = {"row": len(geometry), **room.geometry(position), "rt60_s": round(decay_s, 4)}
-                geometry.append(line)
-        responses.flush()
-        del responses
-        write_jsonl(temporary / GEOMETRY, geometry)
-        write_json(temporary / BANK, _summary(config, decays))
-    return ResponseBank.load(folder)
+    work = functools.partial(_simulate_block, config)
+    blocks.run(work, shard, workers, progress, f"rooms ({config.name})", unit=f"{ROOMS_PER_BLOCK} rooms")
 
 
-def _summary(config: BankConfig, decays: list[float]) -> dict[str, Any]:
-    low, median, high = (round(float(np.percentile(decays, share)), 3) for share in (0, 50, 100))
-    return {
-        "config": asdict(config),
-        "hrtf": "MIT KEMAR, normal pinna (Gardner and Martin 1995), nearest measured direction",
-        "scale": "a source in front at 1 m in free field has unit gain",
-        "rt60_s": {"lowest": low, "median": median, "highest": high, "measure": "T20 of the responses, mean of a room"},
-        "provenance": provenance(seed=config.seed),
-    }
+def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> ResponseBank:
+    """Joins all parts into the bank `folder`. Raises SpatialLLMError when some are missing."""
+    blocks.require_all()
+    parts = [ResponseBank.load(part) for part in blocks]
+    kinds = parts[0].formats
+    return write_bank(
+        folder,
+        [row for part in parts for row in part.rows],
+        {kind: _all_responses(parts, kind) for kind in kinds},
+        samples=max(part.responses[kinds[0].name].shape[-1] for part in parts),
+        sampling_rate=config.room.sampling_rate,
+        config=asdict(config),
+        propagation_delay=True,
+        seed=config.seed,
+    )
 
 
-def _room_rt60(room: Room, simulated: np.ndarray, config: RoomConfig) -> float:
-    decays = [rt60_s(response, config.sampling_rate) for response in simulated]
-    if np.isnan(decays).all():
-        raise SceneError(
-            f"room {room.id} (absorption {room.absorption:.2f}) has not decayed by 35 dB after {config.duration_s} s: "
-            "raise duration_s or absorption."
-        )
-    return float(np.nanmean(decays))
+def _all_responses(parts: Sequence[ResponseBank], kind: MicrophoneFormat) -> Iterator[np.ndarray]:
+    for part in parts:
+        yield from part.responses[kind.name]
 
 
-def _simulate_all(config: BankConfig, workers: int) -> Iterator[tuple[Room, np.ndarray]]:
-    tasks = [(config, index) for index in range(config.rooms)]
-    if workers <= 1:
-        yield from map(_simulate_one, tasks)
-        return
-    # Forked where that is safe (Linux): importing the library anew takes longer than a hundred rooms. The table of
-    # heads is made before the fork, so that all processes share it.
-    if not config.room.ray_tracing:
-        delayed_heads(config.room.sampling_rate)
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(min(workers, config.rooms), mp_context=context) as pool:
-        yield from pool.map(_simulate_one, tasks, chunksize=max(1, min(8, config.rooms // (4 * workers))))
+def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
+    kinds = [parse_format(name) for name in config.formats]
+    rows, responses = [], {kind: [] for kind in kinds}
+    for number in range(index * ROOMS_PER_BLOCK, min((index + 1) * ROOMS_PER_BLOCK, config.rooms)):
+        draw = draw_room(config.room, config.name, number, config.seed)
+        simulated = simulate_responses(draw, kinds, config.room.sampling_rate)
+        for position, drr_db in zip(draw.positions_m, simulated.drr_db, strict=True):
+            place = tuple(round(float(value), 4) for value in position)
+            rows.append(BankRow(draw.room, draw.listener, place, round(simulated.rt60_s, 4), round(float(drr_db), 3)))
+        for kind in kinds:
+            responses[kind] += list(simulated.responses[kind.name])
+    samples = round(config.room.duration_s * config.room.sampling_rate)
+    folder.rmdir()  # written anew, whole
+    write_bank(folder, rows, responses, samples, config.room.sampling_rate, asdict(config), True, config.seed)
 
 
-def _simulate_one(task: tuple[BankConfig, int]) -> tuple[Room, np.ndarray]:
-    config, index = task
-    room = draw_room(config.room, config.name, index, config.seed)
-    return room, simulate_room(room, config.room)
+def _row(line: dict[str, Any], where: str) -> BankRow:
+    try:
+        return _ROW.validate_json(json.dumps({name: value for name, value in line.items() if name != "row"}))
+    except ValidationError as error:
+        raise SceneError(f"{where}: {describe_validation(error)}") from None
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    low, median, high = (round(float(np.percentile(values, share)), 3) for share in (0, 50, 100))
+    return {"lowest": low, "median": median, "highest": high}

@@ -1,44 +1,33 @@
-"""Shoebox rooms: what is drawn for each, and the binaural responses from its sources to the listener's ears.
+"""Shoebox rooms: what is drawn for each, and the responses from its sources to its listener.
 
-Image sources come from pyroomacoustics; each image is heard through the head-related response nearest to its direction.
-pyroomacoustics can do that last step itself (`MeasuredDirectivity`), and does here when ray tracing is asked for; for
-image sources alone the sum is taken from a table of delayed head responses, which gives the same response some ten
-times faster (tests/scenes/test_rooms.py compares the two).
-
-Level: a source in front at 1 m in free field has unit gain, and nothing is normalised afterwards, so that level falls
-with distance as it does in air. Walls absorb all frequencies alike.
+How sound gets from a source to the listener: `arrivals`. What microphones make of it: `receivers`.
 """
 
-import functools
-import zlib
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 import numpy as np
-import pyroomacoustics as pra
-from pyroomacoustics import libroom
-from pyroomacoustics.directivities import MeasuredDirectivity, Rotation3D
-from pyroomacoustics.doa import GridSphere
 
 from spatial_llm.errors import SceneError
-from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, vector_to_direction, wrap_azimuth_deg
-from spatial_llm.scenes.hrtf import Hrtf, kemar
+from spatial_llm.geometry import direction_to_vector
+from spatial_llm.scenes.acoustics import direct_to_reverberant_db, rt60_s
+from spatial_llm.scenes.arrivals import simulate_arrivals
+from spatial_llm.scenes.formats import MicrophoneFormat
+from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.scene import Listener, Room
 
 Range = tuple[float, float]
 
-FRACTIONS = 32  # delays are rounded to 1/32 sample: at most 0.5 us at 32 kHz
-PAD = 16  # zeros before and after a head response, so that delaying it by a fraction rings into them
-RAYS_MAX_ORDER = 6  # with ray tracing, images carry only the early part
 TRIES = 40
+DIGITS = 4  # positions are drawn to 0.1 mm, as they are written down: what is read back gives the same response
 
 
 @dataclass
 class RoomConfig:
     """What rooms and positions are drawn from, and how they are simulated. Every pair is a range (lowest, highest).
 
-    The image-source tail is honest only as long as the images left out are inaudible. With absorption of 0.4 or more,
-    order 14 gives the reverberation time (T20) of order 20 within 1 %, order 8 within 10 %; less absorption needs a
-    higher order, or `ray_tracing`, which simulates the full tail at forty times the cost.
+    With `ray_tracing`, images carry the early part and rays the full tail. Without it, a response ends with its image
+    sources, which is honest only as long as those left out are inaudible: the reverberation time (T20) of order 12 falls
+    short of that of order 30 by less than 1 % at absorption 0.7, 5 % at 0.5 and 20 % at 0.4; less absorption needs rays.
     """
 
     positions_per_room: int = 12  # all heard by one listener, who does not move
@@ -46,88 +35,69 @@ class RoomConfig:
     width_m: Range = (4.0, 8.0)
     height_m: Range = (2.6, 3.6)
     absorption: Range = (0.4, 0.7)  # share of the energy that a wall takes, one value for all walls of a room
+    target_rt60_s: Range | None = None  # in place of absorption: the reverberation time from which it follows
+    scattering: float = 0.1  # share of the reflected energy that leaves a wall diffusely; only with ray_tracing
     ear_height_m: Range = (1.2, 1.8)
     distance_m: Range = (0.5, 4.0)
     elevation_deg: Range = (-40.0, 40.0)
     axis_margin_deg: float = 0.0  # sources keep this angle from the three planes where a direction word changes
     wall_margin_m: float = 0.25  # sources keep this distance from the walls, the listener twice as much
-    max_order: int = 14
-    ray_tracing: bool = False
-    duration_s: float = 0.3
+    max_order: int = 6
+    ray_tracing: bool = True
+    duration_s: float = 1.0
     sampling_rate: int = 32000
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == Range:
+            if field.type in (Range, Range | None) and value is not None:
                 value = tuple(float(end) for end in value)
                 setattr(self, field.name, value)
                 if len(value) != 2 or not np.isfinite(value).all() or value[0] > value[1]:
                     raise SceneError(f"{field.name} is {value}; give a range [lowest, highest].")
-        positive = ("positions_per_room", "duration_s")
-        if any(getattr(self, name) <= 0 for name in positive) or self.max_order < 0:
-            raise SceneError(f"{', '.join(positive)} must be positive and max_order 0 or more; given {asdict(self)}.")
+        positive = ("positions_per_room", "duration_s", "sampling_rate")
+        if any(getattr(self, name) <= 0 for name in positive) or self.max_order < 0 or not 0 <= self.scattering <= 1:
+            raise SceneError(
+                f"{', '.join(positive)} must be positive, max_order 0 or more, scattering 0 to 1; given {asdict(self)}."
+            )
         if self.absorption[0] <= 0.0 or self.absorption[1] > 1.0:
             raise SceneError(f"absorption is {self.absorption}; give shares of energy above 0 and at most 1.")
+        if self.target_rt60_s is not None and self.target_rt60_s[0] <= 0:
+            raise SceneError(f"target_rt60_s is {self.target_rt60_s}; give seconds above 0.")
         if self.distance_m[0] < 0.25:
             raise SceneError(f"distance_m starts at {self.distance_m[0]}; the head was measured from afar: 0.25 up.")
         if not 0 <= self.axis_margin_deg <= 30:
             raise SceneError(f"axis_margin_deg is {self.axis_margin_deg}; give 0 to 30, beyond that none is left.")
 
 
-@dataclass(frozen=True)
-class Room:
-    """One drawn room with its listener and sources, all in the room's frame: corner at 0, x along the length, z up.
+@dataclass(frozen=True, eq=False)
+class RoomDraw:
+    """One drawn room, its listener, and the positions of its sources (positions, xyz) in the room's frame."""
 
-    heading_deg: where the listener looks, counter-clockwise from the x axis.
-    sources_m: (positions, xyz); directions: (positions, [azimuth_deg, elevation_deg, distance_m]) as the listener hears
-    them, in the internal frame.
+    room: Room
+    listener: Listener
+    positions_m: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RoomResponses:
+    """What `simulate_responses` returns.
+
+    responses: format name -> float32 (positions, channels, samples). rt60_s: T20 at the listener's point (mono), mean over
+    the positions. drr_db: (positions) energy of the direct sound over that of all reflections.
     """
 
-    id: str
-    size_m: np.ndarray
-    absorption: float
-    listener_m: np.ndarray
-    heading_deg: float
-    sources_m: np.ndarray
-    directions: np.ndarray
-
-    def mirrored(self) -> "Room":
-        """The room seen in a mirror (its y axis turned over): left and right change places."""
-        flip = np.array([1.0, -1.0, 1.0])
-        offset = np.array([0.0, self.size_m[1], 0.0])
-        return Room(
-            id=self.id + "-mirrored",
-            size_m=self.size_m,
-            absorption=self.absorption,
-            listener_m=self.listener_m * flip + offset,
-            heading_deg=-self.heading_deg,
-            sources_m=self.sources_m * flip + offset,
-            directions=np.column_stack([wrap_azimuth_deg(-self.directions[:, 0]), self.directions[:, 1:]]),
-        )
-
-    def geometry(self, position: int) -> dict[str, Any]:
-        """One position as plain JSON: room, listener, source, and the direction as heard. Lengths to 0.1 mm."""
-        azimuth_deg, elevation_deg, distance_m = (round(float(value), 4) for value in self.directions[position])
-        return {
-            "room": self.id,
-            "size_m": _rounded(self.size_m),
-            "absorption": round(self.absorption, 4),
-            "listener_m": _rounded(self.listener_m),
-            "heading_deg": round(self.heading_deg, 4),
-            "source_m": _rounded(self.sources_m[position]),
-            "azimuth_deg": azimuth_deg,
-            "elevation_deg": elevation_deg,
-            "distance_m": distance_m,
-        }
+    responses: dict[str, np.ndarray]
+    rt60_s: float
+    drr_db: np.ndarray
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def draw_room(config: RoomConfig, bank: str, index: int, seed: int) -> RoomDraw:
+    """Room number `index` of the bank of that name; depends on nothing but these arguments. Banks share no room.
 
-
-def draw_room(config: RoomConfig, bank: str, index: int, seed: int) -> Room:
-    """Room number `index` of the bank of that name; depends on nothing but these arguments. Banks share no room."""
+    Raises:
+        SceneError: no such source fits into such a room.
+    """
     rng = np.random.default_rng([seed, index, *bank.encode()])
     for _ in range(TRIES):
         size = np.array([rng.uniform(*side) for side in (config.length_m, config.width_m, config.height_m)])
@@ -136,13 +106,21 @@ def draw_room(config: RoomConfig, bank: str, index: int, seed: int) -> Room:
             continue
         listener = np.append(rng.uniform(margin, size[:2] - margin), rng.uniform(*config.ear_height_m))
         heading_deg = rng.uniform(-180.0, 180.0)
+        size, listener, heading_deg = size.round(DIGITS), listener.round(DIGITS), round(heading_deg, DIGITS)
         sources = [_draw_source(config, rng, size, listener, heading_deg) for _ in range(config.positions_per_room)]
         if all(source is not None for source in sources) and listener[2] < size[2] - config.wall_margin_m:
-            sources = np.array(sources)
-            turned = vector_to_direction(sources - listener)
-            directions = np.column_stack([wrap_azimuth_deg(turned[0] - heading_deg), turned[1], turned[2]])
-            absorption = rng.uniform(*config.absorption)
-            return Room(f"{bank}-{index:05d}", size, absorption, listener, heading_deg, sources, directions)
+            target = config.target_rt60_s
+            room = Room(
+                id=f"{bank}-{index:05d}",
+                size_m=tuple(size.tolist()),
+                absorption=None if target else round(rng.uniform(*config.absorption), DIGITS),
+                target_rt60_s=round(rng.uniform(*target), DIGITS) if target else None,
+                scattering=config.scattering,
+                max_order=config.max_order,
+                ray_tracing=config.ray_tracing,
+                response_s=config.duration_s,
+            )
+            return RoomDraw(room, Listener(tuple(listener.tolist()), heading_deg), np.array(sources).round(DIGITS))
     raise SceneError(
         f"no source fits into room {index} of bank {bank!r} in {TRIES} tries: rooms of {config.length_m} x "
         f"{config.width_m} x {config.height_m} m, distance {config.distance_m} m, elevation {config.elevation_deg} "
@@ -168,91 +146,25 @@ def _draw_source(
     return None
 
 
-def simulate_room(room: Room, config: RoomConfig) -> np.ndarray:
-    """Responses of all positions of a room, float32 (positions, ears, samples), ear 0 = left."""
-    samples = round(config.duration_s * config.sampling_rate)
-    if config.ray_tracing:
-        return _simulate_with_rays(room, config, samples)
-    hrtf = kemar(config.sampling_rate)
-    simulated = _shoebox(room, config, max_order=config.max_order)
-    simulated.add_microphone_array(pra.MicrophoneArray(room.listener_m[:, None], config.sampling_rate))
-    simulated.image_source_model()
-    responses = np.zeros((len(room.sources_m), 2, samples), dtype=np.float32)
-    for response, source in zip(responses, simulated.sources, strict=True):
-        response[:] = _sum_images(source.images.T - room.listener_m, source.damping[0], room.heading_deg, hrtf, samples)
-    return responses
+def simulate_responses(draw: RoomDraw, formats: list[MicrophoneFormat], sampling_rate: int) -> RoomResponses:
+    """Responses of all positions of a room, `room.response_s` long, in each of the formats.
 
-
-def _sum_images(offsets: np.ndarray, gains: np.ndarray, heading_deg: float, hrtf: Hrtf, samples: int) -> np.ndarray:
-    # offsets: (images, xyz) from the listener in the room's frame; gains: (images) of the walls' reflections
-    distance_m = np.linalg.norm(offsets, axis=1)
-    turn = np.deg2rad(heading_deg)
-    front, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
-    heard_from = np.column_stack([offsets @ front, offsets @ left, offsets[:, 2]])
-    delay = np.round(distance_m / SPEED_OF_SOUND_M_S * hrtf.sampling_rate * FRACTIONS).astype(np.int64)
-    start, fraction = np.divmod(delay, FRACTIONS)
-    audible = start - PAD < samples
-    table = delayed_heads(hrtf.sampling_rate)
-    which = hrtf.nearest(heard_from[audible])
-    gains = (gains / distance_m)[audible].astype(np.float32)
-    heads = table[which, fraction[audible]] * gains[:, None, None]  # (images, ears, taps)
-    out = np.zeros((2, samples + table.shape[-1]), dtype=np.float32)
-    for ear in range(2):
-        # One thread: the order of additions, and with it the last bit, must not depend on the machine's cores.
-        starts = (start[audible] - PAD).astype(np.int32)
-        libroom.delay_sum(np.ascontiguousarray(heads[:, ear]), starts, out[ear], 1)
-    return out[:, :samples]
-
-
-@functools.lru_cache(maxsize=2)
-def delayed_heads(sampling_rate: int) -> np.ndarray:
-    """Head responses delayed by PAD + k/FRACTIONS samples: float32 (directions, FRACTIONS, ears, taps)."""
-    heads = np.pad(kemar(sampling_rate).responses, ((0, 0), (0, 0), (PAD, PAD)))
-    taps = heads.shape[-1]
-    spectrum = np.fft.rfft(heads, axis=-1)
-    table = np.empty((heads.shape[0], FRACTIONS, 2, taps), dtype=np.float32)
-    for k in range(FRACTIONS):
-        shift = np.exp(-2j * np.pi * np.arange(spectrum.shape[-1]) * k / FRACTIONS / taps)
-        table[:, k] = np.fft.irfft(spectrum * shift, n=taps, axis=-1)
-    return table
-
-
-def _simulate_with_rays(room: Room, config: RoomConfig, samples: int) -> np.ndarray:
-    # Seeded by the room's own name: the room gives the same tail in whatever process it is simulated.
-    pra.random.seed(zlib.crc32(room.id.encode()))
-    pra.constants.set("num_threads", 1)
-    simulated = _shoebox(room, config, max_order=min(config.max_order, RAYS_MAX_ORDER))
-    # One by one: pyroomacoustics traces rays to directive microphones, but refuses an array of them.
-    for ear in measured_directivities(kemar(config.sampling_rate), room.heading_deg):
-        simulated.add_microphone(room.listener_m, directivity=ear)
-    simulated.compute_rir()
-    responses = np.zeros((len(room.sources_m), 2, samples), dtype=np.float32)
-    latency = pra.constants.get("frac_delay_length") // 2  # of pyroomacoustics' delay filter, in samples
-    for ear in range(2):
-        for position, response in enumerate(simulated.rir[ear]):
-            cut = response[latency : latency + samples]
-            responses[position, ear, : len(cut)] = cut
-    return responses
-
-
-def measured_directivities(hrtf: Hrtf, heading_deg: float) -> list[MeasuredDirectivity]:
-    """The two ears as pyroomacoustics takes them, left first, turned to `heading_deg`; no interpolation."""
-    grid = GridSphere(cartesian_points=hrtf.directions.T)
-    turned = Rotation3D([heading_deg], "z", degrees=True)
-    ears = np.moveaxis(hrtf.responses, 1, 0)
-    return [MeasuredDirectivity(turned, grid, np.ascontiguousarray(ear), hrtf.sampling_rate) for ear in ears]
-
-
-def _shoebox(room: Room, config: RoomConfig, max_order: int) -> pra.ShoeBox:
-    simulated = pra.ShoeBox(
-        room.size_m,
-        fs=config.sampling_rate,
-        materials=pra.Material(energy_absorption=float(room.absorption)),
-        max_order=max_order,
-        ray_tracing=config.ray_tracing,
-        air_absorption=False,
-    )
-    simulated.set_sound_speed(SPEED_OF_SOUND_M_S)
-    for source in room.sources_m:
-        simulated.add_source(source)
-    return simulated
+    Raises:
+        SceneError: the room cannot be simulated (see `simulate_arrivals`), or its responses end before they have decayed.
+    """
+    room, listener = draw.room, draw.listener
+    samples = round(room.response_s * sampling_rate)
+    arrivals = simulate_arrivals(room, listener.position_m, draw.positions_m)
+    mono = MicrophoneFormat("mono")
+    decays = [rt60_s(receive(each, mono, 0.0, sampling_rate, samples), sampling_rate) for each in arrivals]
+    if np.isnan(decays).all():
+        raise SceneError(
+            f"room {room.id} (absorption {room.absorption}, target_rt60_s {room.target_rt60_s}) has not decayed by 35 dB "
+            f"after {room.response_s} s: raise duration_s or absorption."
+        )
+    responses = {
+        format.name: np.stack([receive(each, format, listener.heading_deg, sampling_rate, samples) for each in arrivals])
+        for format in formats
+    }
+    drr_db = np.array([direct_to_reverberant_db(each) for each in arrivals])
+    return RoomResponses(responses, float(np.nanmean(decays)), drr_db)

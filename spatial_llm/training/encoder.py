@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class
@@ -40,7 +41,7 @@ def one_source_recordings(manifest: str | Path) -> list[Record]:
     Raises:
         ManifestError: there are none.
     """
-    records = [r for r in distinct_recordings(read_manifest(manifest)) if len(r.sources) == 1]
+    records = [record for record in distinct_recordings(read_manifest(manifest)) if len(targets_of(record)) == 1]
     if not records:
         raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder is trained on such.")
     return records
@@ -70,10 +71,11 @@ def localization_labels(records: Sequence[Record], labels: Sequence[str]) -> dic
     event = torch.zeros(len(records), len(labels))
     places = []
     for row, record in enumerate(records):
-        source = record.sources[0]
-        if source.label not in index:
-            raise ManifestError(f"record {record.id!r}: class {source.label!r} is not among {', '.join(labels)}.")
-        event[row, index[source.label]] = 1.0
+        source = targets_of(record)[0]
+        for label in source.labels:
+            if label not in index:
+                raise ManifestError(f"record {record.id!r}: class {label!r} is not among {', '.join(labels)}.")
+            event[row, index[label]] = 1.0
         places.append(
             (
                 bat_distance_class(source.distance_m),
@@ -128,7 +130,7 @@ def encoder_dataset(manifest: str, config: Any, arguments: EncoderArguments, mir
     if arguments.precompute:
         # Of all recordings, though only those with one source are needed here: fine-tuning BAT takes the same file.
         cues = precompute_cues(manifest, cues, arguments.cues_folder or arguments.run_folder)
-    rows = [row for row, record in enumerate(records) if len(record.sources) == 1]
+    rows = [row for row, record in enumerate(records) if len(targets_of(record)) == 1]
     labels = localization_labels([records[row] for row in rows], config.event_labels)
     return LocalizationDataset(cues, rows, labels, extractor.cues if mirror else None)
 
@@ -184,7 +186,7 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
         )
     prepare(arguments.seed, arguments.cpu_threads)
     records = one_source_recordings(arguments.train_manifest)
-    labels = sorted({record.sources[0].label for record in records})
+    labels = sorted({label for record in records for label in targets_of(record)[0].labels})
     model = build_encoder(arguments.model_type, arguments.model, labels)
     run = RunFolder(arguments, arguments.train_manifest)
     print(f"{len(records)} recordings of {len(labels)} classes from {arguments.train_manifest}")

@@ -18,8 +18,6 @@ from pathlib import Path
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 
-MARKER = "stage.json"
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -32,6 +30,7 @@ class Stage:
         configs: files that it reads and a user may edit.
         needs: stages whose folders it reads.
         launch: run through `accelerate launch`.
+        marker: file in the folder that says the stage is finished; another name where two stages share a folder.
     """
 
     title: str
@@ -40,6 +39,7 @@ class Stage:
     configs: Sequence[Path] = ()
     needs: Sequence["Stage"] = ()
     launch: bool = False
+    marker: str = "stage.json"
 
     def fingerprint(self) -> str:
         made_from = {
@@ -51,7 +51,7 @@ class Stage:
 
     def finished(self) -> bool:
         """Whether the folder holds what this stage, as it is configured now, makes."""
-        marker = self.folder / MARKER
+        marker = self.folder / self.marker
         return marker.is_file() and json.loads(marker.read_text())["fingerprint"] == self.fingerprint()
 
 
@@ -70,9 +70,9 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"\n{heading} -> {stage.folder}", flush=True)
         started = time.monotonic()
         renewed.append(stage)
-        (stage.folder / MARKER).unlink(missing_ok=True)
+        (stage.folder / stage.marker).unlink(missing_ok=True)
         run_command(stage.command, launch=stage.launch)
-        write_json(stage.folder / MARKER, {"fingerprint": stage.fingerprint()})
+        write_json(stage.folder / stage.marker, {"fingerprint": stage.fingerprint()})
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 

@@ -9,7 +9,9 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
+from spatial_llm.data.targets import targets_of
 from spatial_llm.model.processing_spatial_llm import PROMPT_FORMATS, pad_rows
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.arguments import TextArguments
@@ -72,7 +74,8 @@ def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset, batch_size: 
 def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     """Makes, trains and saves tokenizer and language model; returns exact-match shares on held-out scenes by type."""
     prepare(arguments.seed, arguments.cpu_threads)
-    labels = {source.label for record in read_manifest(arguments.manifest) for source in record.sources}
+    recordings = distinct_recordings(read_manifest(arguments.manifest))
+    labels = {label for record in recordings for source in targets_of(record) for label in source.labels}
     # Seeds of training and held-out text: scenes are drawn from continuous ranges, so no scene comes twice.
     examples = text_examples(labels, arguments.examples, seed=2 * arguments.seed)
     held_out = text_examples(labels, arguments.eval_examples, seed=2 * arguments.seed + 1)

@@ -1,4 +1,4 @@
-"""A small data folder from configuration to rendered sound."""
+"""A small data folder from configuration to scenes, and from scenes to rendered sound."""
 
 import dataclasses
 import json
@@ -7,21 +7,28 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm.data.records import read_manifest
-from spatial_llm.data.rendering import render_record
+from spatial_llm.blocks import Shard
+from spatial_llm.data.drawing import DrawConfig
+from spatial_llm.data.records import read_scenes
 from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
-from spatial_llm.errors import ManifestError, SceneError
+from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
-from spatial_llm.questions import HeardSource
-from spatial_llm.scenes import ResponseBank, RoomConfig, synthesize_event
-from spatial_llm.scenes.render import render
+from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.render import render_scene
+from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.scene import direction_of
 
-ROOM = RoomConfig(positions_per_room=4, max_order=2, duration_s=0.12, axis_margin_deg=10.0, distance_m=(0.5, 2.0))
+ROOM = RoomConfig(
+    positions_per_room=4, max_order=2, ray_tracing=False, duration_s=0.12, absorption=(0.6, 0.8), axis_margin_deg=10.0,
+    distance_m=(0.5, 2.0),
+)  # fmt: skip
 CONFIG = SimulationConfig(
+    formats=["binaural", "foa"],
     room=ROOM,
-    duration_s=0.5,
+    scenes=DrawConfig(duration_s=0.5),
     train=SplitConfig(rooms=6, clips_one_source=40, clips_two_sources=40),
-    eval=SplitConfig(rooms=2, clips_one_source=8, clips_two_sources=8),
+    eval=SplitConfig(rooms=2, clips_one_source=8, clips_two_sources=8, clips_four_sources=2),
     sounds=SoundsConfig(synthesized_train=5, synthesized_eval=3),
 )
 
@@ -33,89 +40,89 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_same_bytes_from_two_workers(folder, tmp_path):
-    simulate(CONFIG, tmp_path / "again", workers=2, progress=False)
-    for path in sorted(folder.rglob("*.*")):
-        if path.is_file():
-            assert sha256_of(path) == sha256_of(tmp_path / "again" / path.relative_to(folder)), path.name
+def assert_same_bytes(folder, other):
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    for name in files:
+        assert sha256_of(folder / name) == sha256_of(other / name), name
+
+
+def test_same_bytes_from_two_workers_and_from_shards(folder, tmp_path):
+    simulate(CONFIG, tmp_path / "two", workers=2, progress=False)
+    assert_same_bytes(folder, tmp_path / "two")
+    with pytest.raises(SpatialLLMError, match="parts are missing"):
+        simulate(CONFIG, tmp_path / "shards", progress=False, merge=True)
+    for index in (2, 1):
+        assert simulate(CONFIG, tmp_path / "shards", progress=False, shard=Shard(index, 2)) is None
+        assert not (tmp_path / "shards").exists()
+    simulate(CONFIG, tmp_path / "shards", progress=False, merge=True)
+    assert_same_bytes(folder, tmp_path / "shards")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shards", "two"]  # no parts, no temporaries
 
 
 def test_splits_share_no_room_and_no_recording(folder):
-    train, unseen = (read_manifest(folder / f"{split}.jsonl") for split in ("train", "eval"))
-    assert not {r.room["id"] for r in train} & {r.room["id"] for r in unseen}
-    assert not {s.recording for r in train for s in r.sources} & {s.recording for r in unseen for s in r.sources}
-    assert {r.split for r in train} == {"train"} and {r.split for r in unseen} == {"eval"}
-    assert len({r.recording_id for r in train}) == 80 and {r.type for r in train} == set("ABCDE")
+    train, unseen = (read_scenes(folder / f"{split}_scenes.jsonl") for split in ("train", "eval"))
+    rooms = [{scene.room.id.removesuffix("-mirrored") for scene in scenes} for scenes in (train, unseen)]
+    assert len(rooms[0]) == 6 and len(rooms[1]) == 2 and not rooms[0] & rooms[1]
+    recordings = [{source.recording for scene in scenes for source in scene.sources} for scenes in (train, unseen)]
+    assert not recordings[0] & recordings[1]
+    assert [len(scene.sources) for scene in unseen] == [1] * 8 + [2] * 8 + [4] * 2
+    assert {scene.split for scene in train} == {"train"} and len(train) == 80
 
 
-def test_records_tell_the_truth_about_their_sources(folder):
+def test_scenes_tell_the_truth_about_their_sources(folder):
     bank = ResponseBank.load(folder / "train_bank")
     mirrored = set()
-    for record in read_manifest(folder / "train.jsonl"):
-        heard = [HeardSource(s.label, s.azimuth_deg, s.elevation_deg, s.distance_m) for s in record.sources]
-        for source in record.sources:
-            where = bank.geometry(source.response)
-            assert where["room"] == record.room["id"]
-            assert source.azimuth_deg == (-1 if source.mirror else 1) * where["azimuth_deg"]
-            assert (source.elevation_deg, source.distance_m) == (where["elevation_deg"], where["distance_m"])
-            mirrored.add(source.mirror)
-        assert len({source.mirror for source in record.sources}) == 1  # one room, mirrored whole or not
-        if record.type in "BD":
-            named = [h for h in heard if record.type == "B" or f"the {h.label}" in record.question]
-            assert record.truth in [h.location.to_dict() for h in named]
-        if record.type in "AC":
-            assert set(record.truth["labels"]) <= {h.label for h in heard}
+    for scene in read_scenes(folder / "train_scenes.jsonl"):
+        for source, truth in zip(scene.sources, scene.truth.sources, strict=True):
+            row = bank.geometry(source.response)
+            azimuth_deg, elevation_deg, distance_m = direction_of(row.listener, row.position_m)
+            assert truth.azimuth_deg == pytest.approx((-1 if scene.mirror else 1) * azimuth_deg, abs=1e-3)
+            assert (truth.elevation_deg, truth.distance_m) == pytest.approx((elevation_deg, distance_m), abs=1e-3)
+            assert truth.drr_db == row.drr_db and scene.truth.rt60_s == row.rt60_s
+            assert distance_m / 343 - 0.002 <= truth.onset_s <= truth.offset_s <= 0.5
+        length, width, height = scene.room.size_m
+        assert scene.truth.volume_m3 == pytest.approx(length * width * height, abs=0.01)
+        mirrored.add(scene.mirror)
     assert mirrored == {True, False}
 
 
 def test_directions_and_classes_take_turns(folder):
-    records = [r for r in read_manifest(folder / "train.jsonl") if r.type == "A"]
-    labels = [r.sources[0].label for r in records]
+    scenes = [scene for scene in read_scenes(folder / "train_scenes.jsonl") if len(scene.sources) == 1]
+    labels = [scene.sources[0].label for scene in scenes]
     assert max(labels.count(x) for x in set(labels)) - min(labels.count(x) for x in set(labels)) <= 1
-    left = sum(r.sources[0].azimuth_deg > 0 for r in records)
-    assert left == len(records) / 2
+    assert sum(scene.truth.sources[0].azimuth_deg > 0 for scene in scenes) == len(scenes) / 2
 
 
-def test_rendered_left_is_left(folder):
-    bank = ResponseBank.load(folder / "train_bank")
+def test_rendered_left_is_left_in_every_format(folder):
     checked = 0
-    for record in [r for r in read_manifest(folder / "train.jsonl") if r.type == "A"]:
-        (source,) = record.sources
-        waveform = render_record(record, folder)
-        assert waveform.shape == (2, 16000) and waveform.dtype == np.float32 and np.isfinite(waveform).all()
-        label, seed = source.recording.removeprefix("synth:").split("/")
-        dry = synthesize_event(label, int(seed), 0.5, 32000)
-        response = bank.response(source.response)[:: -1 if source.mirror else 1]
-        np.testing.assert_allclose(waveform, render([dry], [response], 16000), atol=1e-5)
-        if 45 < abs(source.azimuth_deg) < 135 and source.distance_m < 1.5 and abs(source.elevation_deg) < 30:
-            louder_left = np.sum(waveform[0] ** 2) > np.sum(waveform[1] ** 2)
-            assert louder_left == (source.azimuth_deg > 0)
+    for scene in read_scenes(folder / "train_scenes.jsonl")[:40]:
+        (truth,) = scene.truth.sources
+        if 45 < abs(truth.azimuth_deg) < 135 and truth.distance_m < 1.5 and abs(truth.elevation_deg) < 30:
+            waveform, foa = render_scene(scene, folder), render_scene(scene, folder, parse_format("foa"))
+            assert waveform.shape == (2, 16000) and foa.shape == (4, 16000) and waveform.dtype == np.float32
+            assert (np.sum(waveform[0] ** 2) > np.sum(waveform[1] ** 2)) == (truth.azimuth_deg > 0)
+            assert (np.sum(foa[0] * foa[1]) > 0) == (truth.azimuth_deg > 0)
             checked += 1
     assert checked > 5
 
 
-def test_recorded_audio_is_read_at_the_records_rate(folder, tmp_path):
-    record = read_manifest(folder / "eval.jsonl")[0]
-    stereo = np.stack([np.full(800, 0.5), np.full(800, -0.5)]).astype(np.float32)
-    soundfile.write(tmp_path / "clip.wav", stereo.T, 16000, subtype="FLOAT")
-    recorded = dataclasses.replace(record, audio="clip.wav", sources=(), bank=None)
-    waveform = render_record(recorded, tmp_path)
-    assert waveform.shape == (2, 1600)
-    np.testing.assert_allclose(waveform[:, 800], [0.5, -0.5], atol=1e-3)  # never downmixed
-
-
-def test_errors_name_the_record(folder):
-    record = read_manifest(folder / "eval.jsonl")[0]
-    source = record.sources[0]
-    for change, said in (
-        ({"sources": (dataclasses.replace(source, response=99),)}, "rows 0 to 7"),
-        ({"sources": (dataclasses.replace(source, recording="synth:gong/1"),)}, "gong"),
-        ({"sampling_rate": 16000}, "expected the same"),
-        ({"bank": "nowhere"}, "nowhere"),
-        ({"audio": "gone.wav"}, "gone"),
-    ):
-        with pytest.raises(ManifestError, match=f"record '{record.id}'.*{said}"):
-            render_record(dataclasses.replace(record, **change), folder)
+def test_onsets_gains_noise_and_twins_are_drawn(tmp_path):
+    drawn = DrawConfig(
+        duration_s=1.0, same_class_share=1.0, onset_s=(0.0, 0.5), sound_s=(0.2, 0.4), gain_db=(-6.0, 0.0),
+        noise_snr_db=(10.0, 20.0), protocol="checkpoint_matched",
+    )  # fmt: skip
+    simulate(dataclasses.replace(CONFIG, scenes=drawn), tmp_path / "data", progress=False)
+    scenes = read_scenes(tmp_path / "data" / "train_scenes.jsonl")
+    for scene in scenes:
+        assert 10 <= scene.noise.snr_db <= 20 and scene.protocol == "checkpoint_matched"
+        for source in scene.sources:
+            assert 0 <= source.onset_s <= 0.5 and -6 <= source.gain_db <= 0
+            assert 0.199 <= source.offset_s - source.onset_s <= 0.401
+        if len(scene.sources) == 2:
+            first, second = scene.sources
+            assert first.label == second.label and first.recording != second.recording
+    assert len({source.onset_s for scene in scenes for source in scene.sources}) > 50
 
 
 def test_dry_sounds_are_copied_with_their_index(tmp_path):
@@ -128,23 +135,31 @@ def test_dry_sounds_are_copied_with_their_index(tmp_path):
             soundfile.write(dry_file, 0.1 * np.random.default_rng(0).standard_normal(9000), 22050)
             lines.append(f"{dry_file.name},{label},{split},{label}-{split},CC0")
     (dry / "index.csv").write_text("\n".join(lines))
-    sounds = SoundsConfig(index=str(dry / "index.csv"))
-    simulate(dataclasses.replace(CONFIG, sounds=sounds), tmp_path / "out", progress=False)
-    (record, *_) = read_manifest(tmp_path / "out" / "eval.jsonl")
-    assert record.sounds == "sounds" and record.sources[0].recording.endswith("-test.wav")
-    assert render_record(record, tmp_path / "out").any()
+    config = dataclasses.replace(
+        CONFIG,
+        sounds=SoundsConfig(index=str(dry / "index.csv")),
+        eval=SplitConfig(rooms=2, clips_one_source=4, clips_two_sources=4),
+    )
+    simulate(config, tmp_path / "out", progress=False)
+    scene = read_scenes(tmp_path / "out" / "eval_scenes.jsonl")[0]
+    assert scene.sounds == "sounds" and scene.sources[0].recording.endswith("-test.wav")
+    assert render_scene(scene, tmp_path / "out").any()
     assert (tmp_path / "out" / "sounds" / "index.csv").is_file()
     assert str(tmp_path) not in (tmp_path / "out" / "simulation.json").read_text()
 
 
 def test_summary_and_config_errors(folder, tmp_path):
     summary = json.loads((folder / "simulation.json").read_text())
-    assert summary["splits"]["train"]["clips"] == 80 and summary["config"]["duration_s"] == 0.5
+    assert summary["splits"]["train"]["scenes"] == 80 and summary["config"]["scenes"]["duration_s"] == 0.5
+    assert summary["splits"]["eval"]["by_number_of_sources"] == {"1": 8, "2": 8, "4": 2}
     with pytest.raises(SceneError, match="one of them"):
         SoundsConfig(index="a.csv", folder="b").list()
-    with pytest.raises(SceneError, match="duration_s"):
-        SimulationConfig(duration_s=0)
-    with pytest.raises(SceneError, match="positions_per_room"):
+    for wrong in ({"duration_s": 0}, {"onset_s": (0.0, 5.0)}, {"gain_db": (1.0, 0.0)}, {"same_class_share": 2.0}):
+        with pytest.raises(SceneError, match=next(iter(wrong))):
+            DrawConfig(**wrong)
+    with pytest.raises(SceneError, match="as many positions in a room; there are 1"):
         room = dataclasses.replace(ROOM, positions_per_room=1)
         simulate(dataclasses.replace(CONFIG, room=room), tmp_path / "never", progress=False)
     assert not (tmp_path / "never").exists()
+    with pytest.raises(SpatialLLMError, match="another configuration"):
+        simulate(dataclasses.replace(CONFIG, seed=1), tmp_path / "never", progress=False)

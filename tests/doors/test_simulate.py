@@ -1,16 +1,27 @@
-"""The door data/simulate_scenes.py: its YAML files parse to typed values, an unknown key stops it, and it runs."""
+"""The doors data/simulate_scenes.py and data/write_questions.py: their YAML files parse to typed values, an unknown key
+stops them, they run, and a run killed at any point ends in the same bytes when it is started again."""
 
+import hashlib
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spatial_llm.data.records import read_manifest
 from spatial_llm.training.arguments import parse_arguments
 
-DOOR = Path(__file__).resolve().parents[2] / "data" / "simulate_scenes.py"
-CONFIGS = sorted((DOOR.parent / "configs").glob("*.yaml"))
+DATA = Path(__file__).resolve().parents[2] / "data"
+SIMULATIONS = sorted((DATA / "configs").glob("*.yaml"))
+SIMULATIONS, WRITINGS = (
+    [path for path in SIMULATIONS if path.read_text().split("\n", 1)[1].find(f"{key}:") >= 0]
+    for key in ("simulation", "writing")
+)
 TINY = {
     "train.rooms": 2,
     "train.clips_one_source": 2,
@@ -24,35 +35,113 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="module")
-def door():
+def load(name: str):
     """The script as a module: starting Python anew would cost more than the run itself."""
-    spec = importlib.util.spec_from_file_location("simulate_scenes", DOOR)
+    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
-def test_every_yaml_parses(door, config):
-    arguments = parse_arguments(door.Arguments, ["--config", str(config), "--output", "x"])
-    assert arguments.simulation.room.absorption == (0.4, 0.7) and arguments.simulation.train.rooms >= 100
+@pytest.fixture(scope="module")
+def simulate_door():
+    return load("simulate_scenes")
 
 
-def test_unknown_key_stops(door, capsys):
+@pytest.fixture(scope="module")
+def write_door():
+    return load("write_questions")
+
+
+def test_configs_are_there():
+    assert {"demo.yaml", "dry_index.yaml"} <= {path.name for path in SIMULATIONS}
+    assert {"demo_questions.yaml", "all_families.yaml"} <= {path.name for path in WRITINGS}
+
+
+@pytest.mark.parametrize("config", SIMULATIONS, ids=lambda path: path.name)
+def test_every_simulation_parses(simulate_door, config):
+    arguments = parse_arguments(simulate_door.Arguments, ["--config", str(config), "--output", "x"])
+    assert arguments.simulation.train.counts
+
+
+@pytest.mark.parametrize("config", WRITINGS, ids=lambda path: path.name)
+def test_every_writing_parses(write_door, config):
+    arguments = parse_arguments(write_door.Arguments, ["--config", str(config), "--data", "x"])
+    assert arguments.writing.questions.location >= 1
+
+
+def test_unknown_keys_stop(simulate_door, write_door, capsys):
     with pytest.raises(SystemExit):
-        parse_arguments(door.Arguments, ["--output", "x", "--simulation.room.absorbtion", "[0.1, 0.2]"])
+        parse_arguments(simulate_door.Arguments, ["--output", "x", "--simulation.room.absorbtion", "[0.1, 0.2]"])
     assert "absorbtion" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse_arguments(write_door.Arguments, ["--data", "x", "--writing.questions.locations", "2"])
+    assert "locations" in capsys.readouterr().err
 
 
-def test_runs(door, tmp_path, monkeypatch, capsys):
+def test_both_run(simulate_door, write_door, tmp_path, monkeypatch, capsys):
     tiny = [item for key, value in TINY.items() for item in (f"--simulation.{key}", str(value))]
-    command = [DOOR.name, "--config", str(CONFIGS[0]), "--output", str(tmp_path / "out"), "--progress", "false", *tiny]
+    out = tmp_path / "out"
+    command = ["door", "--config", str(DATA / "configs" / "demo.yaml"), "--output", str(out), "--progress", "false", *tiny]
     monkeypatch.setattr(sys, "argv", command)
-    door.main()
-    assert "train: 4 clips, 6 responses" in capsys.readouterr().out
-    assert read_manifest(tmp_path / "out" / "eval.jsonl")
+    simulate_door.main()
+    assert "train: 4 scenes in" in capsys.readouterr().out
+    write = ["door", "--config", str(DATA / "configs" / "demo_questions.yaml"), "--data", str(out), "--progress", "false"]
+    monkeypatch.setattr(sys, "argv", write)
+    write_door.main()
+    printed = capsys.readouterr().out
+    assert "train: 4 scenes" in printed and "DOA" in printed
+    assert {record.type for record in read_manifest(out / "eval.jsonl")} <= set("ABCDE")
     monkeypatch.setattr(sys, "argv", [*command, "--simulation.room.distance_m", "[9, 2]"])
     with pytest.raises(SystemExit, match="simulate_scenes: distance_m is"):
-        door.main()
+        simulate_door.main()
+    monkeypatch.setattr(sys, "argv", [*write, "--shard", "3/2"])
+    with pytest.raises(SystemExit, match="write_questions: shard is '3/2'"):
+        write_door.main()
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_any_point_and_started_again_ends_in_identical_bytes(repository, tmp_path):
+    """Ten runs, each killed (SIGKILL, with its workers) at random times until it gets through, against one left alone."""
+    config = ["--config", str(repository / "tests/doors/configs/data.yaml"), "--simulation.train.rooms", "24"]
+    questions = ["--config", str(DATA / "configs" / "all_families.yaml")]
+
+    def start(folder: Path) -> subprocess.Popen:
+        simulated = [sys.executable, "data/simulate_scenes.py", *config, "--output", str(folder), "--workers", "2"]
+        written = [sys.executable, "data/write_questions.py", *questions, "--data", str(folder)]
+        line = " && ".join(" ".join([*command, "--progress", "false"]) for command in (simulated, written))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        return subprocess.Popen(["bash", "-c", line], cwd=repository, start_new_session=True, text=True, **quiet)
+
+    begun = time.monotonic()
+    with start(tmp_path / "alone") as process:
+        assert process.wait() == 0, process.stderr.read()
+    took_s = time.monotonic() - begun
+    expected = digest(tmp_path / "alone")
+    assert "train.jsonl" in expected and "questions.json" in expected
+    rng, kills = np.random.default_rng(0), 0
+    for run in range(5):
+        folder = tmp_path / f"run{run}"
+        for _ in range(2):
+            with start(folder) as process:
+                try:
+                    process.wait(timeout=rng.uniform(0.3, 1.0) * took_s)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    kills += 1
+                    process.wait()
+        with start(folder) as process:
+            assert process.wait() == 0, process.stderr.read()
+        assert digest(folder) == expected
+        left = [path.name for path in tmp_path.iterdir() if path.name.startswith((f".run{run}", f"run{run}."))]
+        assert left == [], "parts and temporaries are cleared away"
+    assert kills >= 5

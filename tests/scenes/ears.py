@@ -1,17 +1,20 @@
-"""A measurement that several tests of this folder take."""
+"""Measurements that several tests of this folder take."""
 
 import numpy as np
-from scipy.signal import butter, correlate, sosfiltfilt
+
+from spatial_llm.geometry import direction_to_vector
+from spatial_llm.scenes.scene import Listener, Room
 
 
-def interaural_delay_s(response: np.ndarray, rate: int = 32000) -> float:
-    """How much later the right ear hears than the left in a response (ears, samples), negative when it is earlier.
+def level_db(response: np.ndarray) -> float:
+    """Energy of a response, all channels together, in dB."""
+    return float(10 * np.log10(np.sum(response.astype(np.float64) ** 2) + 1e-30))
 
-    From the peak of the correlation below 1.5 kHz, between samples by a parabola: first-arrival thresholds misread it.
-    """
-    padded = np.pad(np.asarray(response, dtype=np.float64), ((0, 0), (256, 256)))
-    low = sosfiltfilt(butter(4, 1500, fs=rate, output="sos"), padded)
-    correlation = correlate(low[1], low[0])
-    peak = int(np.argmax(correlation))
-    left, top, right = correlation[peak - 1 : peak + 2]
-    return (peak + 0.5 * (left - right) / (left - 2 * top + right) - (padded.shape[1] - 1)) / rate
+
+def anechoic(azimuth_deg, elevation_deg, distance_m, heading_deg=37.0) -> tuple[Room, Listener, np.ndarray]:
+    """A large room of walls that reflect nothing, a listener in the middle, sources at these directions as heard."""
+    listener = Listener((8.0, 7.0, 4.0), heading_deg)
+    azimuth_deg, elevation_deg, distance_m = np.broadcast_arrays(azimuth_deg, elevation_deg, distance_m)
+    offsets = direction_to_vector(azimuth_deg + heading_deg, elevation_deg, distance_m)
+    room = Room("anechoic", (16.0, 14.0, 8.0), absorption=1.0, max_order=0, ray_tracing=False, response_s=0.05)
+    return room, listener, listener.position_m + offsets.reshape(-1, 3)

@@ -1,63 +1,114 @@
 """The bank on disk: same bytes from any number of workers, whole or absent, checked when opened."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from spatial_llm.errors import SceneError
+from spatial_llm.blocks import Shard
+from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
-from spatial_llm.scenes import BankConfig, ResponseBank, RoomConfig, build_bank
+from spatial_llm.scenes.bank import BankConfig, BankRow, ResponseBank, bank_blocks, join_bank, simulate_parts, write_bank
+from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.scene import Listener, Room, direction_of
 
-CONFIG = BankConfig("train", seed=5, rooms=3, room=RoomConfig(positions_per_room=2, max_order=3, duration_s=0.15))
+ROOM = RoomConfig(positions_per_room=2, max_order=3, ray_tracing=False, duration_s=0.15, absorption=(0.5, 0.6))
+CONFIG = BankConfig("train", seed=5, rooms=11, room=ROOM, formats=["binaural", "foa", "mono"])
+BINAURAL, FOA, MONO = (parse_format(name) for name in CONFIG.formats)
+
+
+def build(config: BankConfig, folder, workers: int = 1) -> ResponseBank:
+    blocks = bank_blocks(config, folder / "parts")
+    simulate_parts(config, blocks, Shard(), workers, progress=False)
+    return join_bank(config, blocks, folder / "bank")
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory) -> ResponseBank:
-    return build_bank(CONFIG, tmp_path_factory.mktemp("bank") / "one", workers=1, progress=False)
+    return build(CONFIG, tmp_path_factory.mktemp("bank"))
 
 
-def test_bytes_do_not_depend_on_workers(bank, tmp_path):
-    other = build_bank(CONFIG, tmp_path / "two", workers=2, progress=False)
-    for name in ("responses.npy", "geometry.jsonl", "bank.json"):
-        assert sha256_of(bank.folder / name) == sha256_of(other.folder / name)
+def test_bytes_depend_on_neither_workers_nor_shards(bank, tmp_path):
+    two = build(CONFIG, tmp_path / "two", workers=2)
+    blocks = bank_blocks(CONFIG, tmp_path / "shards")
+    simulate_parts(CONFIG, blocks, Shard(2, 2), 1, progress=False)
+    with pytest.raises(SpatialLLMError, match="2 of 3 parts are missing"):
+        join_bank(CONFIG, blocks, tmp_path / "early")
+    simulate_parts(CONFIG, blocks, Shard(1, 2), 1, progress=False)
+    sharded = join_bank(CONFIG, blocks, tmp_path / "sharded")
+    for path in sorted(bank.folder.iterdir()):
+        assert sha256_of(path) == sha256_of(two.folder / path.name) == sha256_of(sharded.folder / path.name), path.name
+    assert not (tmp_path / "early").exists()
 
 
 def test_layout(bank):
-    assert len(bank) == 6 and bank.responses.shape == (6, 2, 4800) and bank.sampling_rate == 32000
-    assert isinstance(bank.responses, np.memmap)
-    assert [row["room"] for row in bank.rows] == [f"train-{i:05d}" for i in (0, 0, 1, 1, 2, 2)]
-    assert all(row["row"] == i and 0.02 < row["rt60_s"] < 1 for i, row in enumerate(bank.rows))
+    assert len(bank) == 22 and bank.sampling_rate == 32000 and bank.propagation_delay
+    shapes = {name: responses.shape for name, responses in bank.responses.items()}
+    assert shapes == {"binaural": (22, 2, 4800), "ambisonics1": (22, 4, 4800), "mono": (22, 1, 4800)}
+    assert all(isinstance(responses, np.memmap) for responses in bank.responses.values())
+    assert [row.room.id for row in bank.rows] == [f"train-{i // 2:05d}" for i in range(22)]
+    assert all(0.02 < row.rt60_s < 1 and -30 < row.drr_db < 30 for row in bank.rows)
 
 
-def test_mirror_swaps_the_ears(bank):
-    np.testing.assert_array_equal(bank.response(1, mirror=True), bank.response(1)[::-1])
-    bank.response(1)[:] = 0  # a copy: the file stays as it was
-    assert np.any(bank.response(1))
+def test_one_truth_in_every_format(bank):
+    """Binaural louder on the source's side, ambisonic Y of its sign, the mono direct sound after distance / c."""
+    checked = 0
+    for row, where in enumerate(bank.rows):
+        azimuth_deg, elevation_deg, distance_m = direction_of(where.listener, where.position_m)
+        mono = bank.response(row, MONO)[0]
+        first = np.argmax(np.abs(mono) > 0.5 * np.abs(mono).max())
+        assert abs(first - distance_m / 343.0 * 32000) < 3
+        if 40 < abs(azimuth_deg) < 140 and abs(elevation_deg) < 30 and distance_m < 2:
+            energy = np.sum(bank.response(row, BINAURAL) ** 2, axis=1)
+            assert (energy[0] > energy[1]) == (azimuth_deg > 0)
+            foa = bank.response(row, FOA)[:, first - 4 : first + 5]
+            assert (np.sum(foa[0] * foa[1]) > 0) == (azimuth_deg > 0)
+            checked += 1
+    assert checked > 3
 
 
-def test_left_rows_are_louder_left(bank):
-    for row in range(len(bank)):
-        where, energy = bank.geometry(row), np.sum(bank.response(row) ** 2, axis=1)
-        if 30 < abs(where["azimuth_deg"]) < 150 and where["distance_m"] < 2.5:
-            assert (energy[0] > energy[1]) == (where["azimuth_deg"] > 0)
+def test_mirror_exchanges_left_and_right(bank):
+    np.testing.assert_array_equal(bank.response(1, BINAURAL, mirror=True), bank.response(1, BINAURAL)[::-1])
+    np.testing.assert_array_equal(bank.response(1, FOA, mirror=True), bank.response(1, FOA) * [[1], [-1], [1], [1]])
+    np.testing.assert_array_equal(bank.response(1, MONO, mirror=True), bank.response(1, MONO))
+    bank.response(1, BINAURAL)[:] = 0  # a copy: the file stays as it was
+    assert np.any(bank.response(1, BINAURAL))
 
 
 def test_errors(bank, tmp_path):
-    with pytest.raises(SceneError, match="rows 0 to 5"):
-        bank.response(6)
-    with pytest.raises(SceneError, match=r"responses\.npy"):
+    with pytest.raises(SceneError, match="rows 0 to 21"):
+        bank.response(22, BINAURAL)
+    with pytest.raises(SceneError, match="no responses for ambisonics3; the bank has binaural, ambisonics1, mono"):
+        bank.response(0, parse_format("ambisonics3"))
+    with pytest.raises(SceneError, match="no bank of room responses"):
         ResponseBank.load(tmp_path)
-    with pytest.raises(SceneError, match="duration_s or absorption"):
-        room = RoomConfig(positions_per_room=1, max_order=14, duration_s=0.03, absorption=(0.05, 0.05))
-        build_bank(BankConfig("x", rooms=1, room=room), tmp_path / "short", progress=False)
-    assert not (tmp_path / "short").exists()
     with pytest.raises(SceneError, match="0 rooms"):
         BankConfig(rooms=0)
 
 
+def test_a_tail_longer_than_the_responses_is_refused(tmp_path):
+    room = dataclasses.replace(ROOM, max_order=14, duration_s=0.03, absorption=(0.05, 0.05))
+    with pytest.raises(SceneError, match="duration_s"):
+        build(BankConfig("x", rooms=1, room=room), tmp_path)
+    assert not (tmp_path / "bank").exists()
+
+
 def test_disagreeing_files_are_refused(bank, tmp_path):
-    for name in ("responses.npy", "geometry.jsonl", "bank.json"):
-        (tmp_path / name).write_bytes((bank.folder / name).read_bytes())
+    for path in bank.folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     lines = (tmp_path / "geometry.jsonl").read_text().splitlines()
     (tmp_path / "geometry.jsonl").write_text("\n".join(lines[:-1]))
-    with pytest.raises(SceneError, match="has 5 lines"):
+    with pytest.raises(SceneError, match="has 21 lines"):
         ResponseBank.load(tmp_path)
+    (tmp_path / "geometry.jsonl").write_text(lines[0].replace('"position_m"', '"place"'))
+    with pytest.raises(SceneError, match=r"geometry\.jsonl:1: .*place: unknown field"):
+        ResponseBank.load(tmp_path)
+
+
+def test_write_bank_takes_as_many_responses_as_rows(tmp_path):
+    row = BankRow(Room("hall"), Listener(), (1.0, 0.0, 0.0))
+    for responses in ([], [np.zeros((2, 9), np.float32)] * 2, [np.zeros((1, 9), np.float32)]):
+        with pytest.raises(SceneError, match="expected"):
+            write_bank(tmp_path / "b", [row], {BINAURAL: responses}, 9, 32000, {}, propagation_delay=False)
+    assert not (tmp_path / "b").exists()

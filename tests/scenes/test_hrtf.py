@@ -9,7 +9,7 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import sha256_of
 from spatial_llm.geometry import direction_to_vector, great_circle_deg
 from spatial_llm.scenes import hrtf
-from tests.scenes.ears import interaural_delay_s
+from spatial_llm.scenes.hrtf import interaural_delay_s
 
 RATE = 32000
 
@@ -27,7 +27,7 @@ def test_left_is_earlier_and_louder_at_the_left_ear():
     head = hrtf.kemar(RATE)
     for azimuth_deg, low_ms, high_ms in ((30, 0.2, 0.35), (60, 0.45, 0.65), (90, 0.6, 0.75), (120, 0.45, 0.65)):
         response = head.responses[head.nearest(direction_to_vector(azimuth_deg, 0.0))]
-        assert low_ms < 1e3 * interaural_delay_s(response) < high_ms
+        assert low_ms < 1e3 * interaural_delay_s(response, RATE) < high_ms
         assert 10 * np.log10(np.sum(response[0] ** 2) / np.sum(response[1] ** 2)) > 6
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from spatial_llm.data.drawing import DrawConfig
+from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.training.arguments import Schedule, TextArguments
@@ -15,13 +17,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with train.jsonl and eval.jsonl: clips of 1 s with one and two sources."""
     folder = tmp_path_factory.mktemp("simulated") / "data"
     config = SimulationConfig(
-        duration_s=1.0,
-        room=RoomConfig(positions_per_room=4, max_order=2, duration_s=0.1, absorption=(0.7, 0.9)),
+        scenes=DrawConfig(duration_s=1.0),
+        room=RoomConfig(
+            positions_per_room=4, max_order=2, duration_s=0.1, absorption=(0.7, 0.9), ray_tracing=False
+        ),
         train=SplitConfig(rooms=3, clips_one_source=12, clips_two_sources=4),
         eval=SplitConfig(rooms=2, clips_one_source=6, clips_two_sources=2),
         sounds=SoundsConfig(synthesized_train=3, synthesized_eval=2),
     )
     simulate(config, folder, progress=False)
+    write_questions(folder, WritingConfig(questions=OFFICIAL_TYPES), progress=False)
     return folder
 
 

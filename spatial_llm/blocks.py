@@ -1,0 +1,113 @@
+"""Long work in blocks that can be shared out, killed and taken up again.
+
+The work is cut into numbered blocks, each of which depends on the configuration and its own number alone and leaves one
+folder behind, whole or not at all. Blocks that are there are not made again; which process, shard or day made one does
+not show in it. So results do not depend on the number of workers, a killed run goes on where it was, and any scheduler
+can run shards (`Shard(2, 8)`: every eighth block) that a last run without a shard joins.
+"""
+
+import json
+import multiprocessing
+import re
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import atomic_path, write_json
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` (from 1) of `count`; `Shard.parse` reads "2/8"."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """A shard from "i/n". Raises SpatialLLMError unless 1 <= i <= n."""
+        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise SpatialLLMError(f"shard is {text!r}; give i/n with 1 <= i <= n, such as 2/8.")
+        return cls(int(found[1]), int(found[2]))
+
+
+class Blocks:
+    """The blocks of one piece of work, in a folder of their own.
+
+    Args:
+        folder: where the blocks are kept until they are joined.
+        count: how many there are.
+        plan: what they are made from, as JSON values. A folder made from another plan is refused, not mixed.
+
+    Raises:
+        SpatialLLMError: the folder holds blocks of another plan.
+    """
+
+    def __init__(self, folder: str | Path, count: int, plan: dict[str, Any]) -> None:
+        self.folder, self.count = Path(folder), count
+        plan = json.loads(json.dumps({"blocks": count, **plan}))
+        file = self.folder / PLAN
+        if not file.is_file() or not any(self.folder.glob("block-*")):
+            write_json(file, plan)
+        elif json.loads(file.read_text(encoding="utf-8")) != plan:
+            raise SpatialLLMError(
+                f"{self.folder}: holds parts made from another configuration; finish it with that one, or delete the folder."
+            )
+
+    def __iter__(self) -> Iterator[Path]:
+        """The folders of all blocks, in order, made or not."""
+        return (self._path(index) for index in range(self.count))
+
+    def missing(self) -> list[int]:
+        """Numbers of the blocks that are not there yet."""
+        return [index for index in range(self.count) if not self._path(index).is_dir()]
+
+    def run(
+        self, work: Callable[[int, Path], None], shard: Shard, workers: int, progress: bool, title: str, unit: str = "block"
+    ) -> None:
+        """Makes the missing blocks of a shard, in `workers` processes.
+
+        Args:
+            work: `work(index, folder)` fills the empty folder of one block; a module-level function or a
+                `functools.partial` of one, so that it can be sent to another process.
+        """
+        wanted = [index for index in self.missing() if index % shard.count == shard.index - 1]
+        tasks = [(work, index, self._path(index)) for index in wanted]
+        done = _in_processes(tasks, workers) if workers > 1 and len(tasks) > 1 else map(_make, tasks)
+        for _ in tqdm(done, total=len(tasks), desc=title, unit=unit, disable=not progress):
+            pass
+
+    def require_all(self) -> None:
+        """Raises SpatialLLMError naming the first missing blocks, unless all are there."""
+        missing = self.missing()
+        if missing:
+            raise SpatialLLMError(
+                f"{self.folder}: {len(missing)} of {self.count} parts are missing, the first is {missing[0]}; run the "
+                "shards that lack, then merge."
+            )
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"block-{index:05d}"
+
+
+def _make(task: tuple[Callable[[int, Path], None], int, Path]) -> None:
+    work, index, path = task
+    with atomic_path(path) as temporary:
+        temporary.mkdir()
+        work(index, temporary)
+
+
+def _in_processes(tasks: list[tuple], workers: int) -> Iterator[None]:
+    # Forked where that is safe (Linux): importing the library anew takes longer than many a block.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+        yield from pool.map(_make, tasks)

@@ -1,0 +1,122 @@
+"""The questions of a data folder: scenes in, manifests out.
+
+    folder/train_scenes.jsonl, eval_scenes.jsonl    in
+    folder/train.jsonl, eval.jsonl                  out: the manifests, one Record a line, its scene inside
+    folder/questions.json                           out: configuration, counts, balance of the answers, provenance
+
+Questions are written in blocks of scenes, each from its own seed and with its own memory of the answers given, so that
+the bytes depend on neither workers, shards nor kills; answers are balanced within every block.
+"""
+
+import functools
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_llm.blocks import Blocks, Shard
+from spatial_llm.data.records import Record, read_manifest, read_scenes
+from spatial_llm.errors import ManifestError, SceneError
+from spatial_llm.files import atomic_path, sha256_of, write_json, write_jsonl
+from spatial_llm.provenance import provenance
+from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
+from spatial_llm.questions.balance import balance
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.sounds import SPLITS
+
+SCENES_PER_BLOCK = 500
+SUMMARY = "questions.json"
+
+
+@dataclass
+class WritingConfig:
+    """What is asked about every scene; equal configuration and seed, equal questions."""
+
+    seed: int = 0
+    questions: QuestionConfig = field(default_factory=QuestionConfig)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise SceneError(f"seed is {self.seed}; give 0 or more.")
+
+
+def write_questions(
+    folder: str | Path,
+    config: WritingConfig,
+    workers: int = 1,
+    progress: bool = True,
+    shard: Shard | None = None,
+    merge: bool = False,
+) -> dict[str, Any] | None:
+    """Writes the manifests of a data folder, each whole or not at all, and returns what questions.json says.
+
+    Args:
+        shard: write only this share of the blocks into `<split>.jsonl.parts`, and return None.
+        merge: only join what the shards left.
+
+    Raises:
+        ManifestError: the folder has no scenes, or a line of them is not a scene.
+        SpatialLLMError: the parts belong to another configuration or to other scenes, or are to be merged and some are
+            missing.
+    """
+    folder = Path(folder)
+    splits = [split for split in SPLITS if (folder / f"{split}_scenes.jsonl").is_file()]
+    if not splits:
+        raise ManifestError(f"{folder}: no train_scenes.jsonl or eval_scenes.jsonl inside; simulate scenes first.")
+    summary: dict[str, Any] = {}
+    for split in splits:
+        scenes_file, manifest = folder / f"{split}_scenes.jsonl", folder / f"{split}.jsonl"
+        scenes = _scenes(scenes_file, sha256_of(scenes_file))
+        labels = sorted({source.label for scene in scenes for source in scene.sources})
+        plan = {"config": asdict(config), "scenes": sha256_of(scenes_file)}
+        blocks = Blocks(folder / f"{split}.jsonl.parts", -(-len(scenes) // SCENES_PER_BLOCK), plan)
+        work = functools.partial(_write_block, config, split, scenes_file, plan["scenes"], labels)
+        unit = f"{SCENES_PER_BLOCK} scenes"
+        if not merge:
+            blocks.run(work, shard or Shard(), workers, progress, f"questions ({split})", unit=unit)
+        if shard is None:
+            blocks.require_all()
+            with atomic_path(manifest) as temporary, temporary.open("wb") as out:
+                for block in blocks:
+                    out.write((block / "records.jsonl").read_bytes())
+            summary[split] = {"scenes": len(scenes), "balance": balance(read_manifest(manifest))}
+            shutil.rmtree(blocks.folder)
+    if shard is not None:
+        return None
+    summary = {"config": asdict(config), "splits": summary, "provenance": provenance(seed=config.seed)}
+    write_json(folder / SUMMARY, summary)
+    return summary
+
+
+@functools.lru_cache(maxsize=2)
+def _scenes(file: Path, _sha256: str) -> Sequence[Scene]:
+    # Read before the workers are forked, so that they share it.
+    return read_scenes(file)
+
+
+def _write_block(
+    config: WritingConfig, split: str, scenes_file: Path, sha256: str, labels: Sequence[str], block: int, folder: Path
+) -> None:
+    rng = np.random.default_rng([config.seed, *split.encode(), *b"ask", block])
+    writer = QuestionWriter(config.questions, rng, labels, split)
+    first = block * SCENES_PER_BLOCK
+    scenes = _scenes(scenes_file, sha256)[first : first + SCENES_PER_BLOCK]
+    write_jsonl(folder / "records.jsonl", (record.to_dict() for scene in scenes for record in records_of(scene, writer)))
+
+
+def records_of(scene: Scene, writer: QuestionWriter) -> list[Record]:
+    """The questions about one scene as records."""
+    return [
+        Record(
+            id=f"{scene.id}-{number}",
+            recording_id=scene.id,
+            **asdict(item),
+            split=scene.split,
+            sampling_rate=scene.sampling_rate,
+            scene=scene,
+        )
+        for number, item in enumerate(writer.write(HeardScene.from_scene(scene)))
+    ]

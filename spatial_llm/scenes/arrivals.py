@@ -1,0 +1,117 @@
+"""What reaches the listener's point from each source of a shoebox room: image sources, and a late tail from rays.
+
+Arrivals know nothing of microphones: all formats of a scene hear the same ones, and turning the listener is turning the
+arrivals, exactly. Image sources come from pyroomacoustics (J. B. Allen and D. A. Berkley, J. Acoust. Soc. Am. 65, 943,
+1979), up to `Room.max_order` reflections. With `Room.ray_tracing` the energy that they leave out (scattered sound, and
+all higher orders) is traced (`rays`) and becomes a tail of arrivals from random directions with random signs, whose
+energies follow the traced ones: what is random is the fine structure, not the decay. Walls absorb all frequencies
+alike, air absorbs nothing.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyroomacoustics as pra
+from scipy.ndimage import gaussian_filter1d
+
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S
+from spatial_llm.scenes.absorption import absorption_of
+from spatial_llm.scenes.rays import BIN_S, late_energy
+from spatial_llm.scenes.scene import Room
+
+ARRIVALS_PER_S = 6000.0  # of the tail, at most; noise of 2,000 random impulses a second already sounds smooth
+SMOOTHING_S = 0.006
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """Everything that reaches a point from one source; entry 0 is the direct sound.
+
+    offsets_m: (arrivals, xyz) float64, in the axes of the room: from the listener to where the sound seems to come from;
+    its length is that of the way through the air. gains: (arrivals) of the walls alone, negative for some of the tail; the
+    fall with distance (1/r, 1 at 1 m) comes when they are received.
+    """
+
+    offsets_m: np.ndarray
+    gains: np.ndarray
+
+
+def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray) -> list[Arrivals]:
+    """Arrivals at the listener (xyz) from each of the sources (sources, xyz), those within `room.response_s`.
+
+    Depends on nothing but the arguments: the tail is seeded by the room's name and the position of its source, whichever
+    other sources there are.
+
+    Raises:
+        SceneError: the room's size is not known, or its target_rt60_s cannot be met.
+    """
+    absorption = absorption_of(room)
+    size_m, listener_m = np.array(room.size_m, dtype=np.float64), np.array(listener_m, dtype=np.float64)
+    sources_m = np.array(sources_m, dtype=np.float64).reshape(-1, 3)
+    arrivals = _images(room, absorption, size_m, listener_m, sources_m)
+    if room.ray_tracing:
+        seed = zlib.crc32(room.id.encode())
+        energies = late_energy(
+            size_m, listener_m, sources_m, absorption, room.scattering, room.max_order, room.response_s, seed
+        )
+        # Eyring's decay; only used to smooth around it, so it need not be exact.
+        surface = 2 * (size_m[0] * size_m[1] + size_m[0] * size_m[2] + size_m[1] * size_m[2])
+        rate = -np.log(max(1 - absorption, 1e-6)) * surface / (4 * np.prod(size_m)) * SPEED_OF_SOUND_M_S
+        for source, energy in enumerate(energies):
+            rng = np.random.default_rng([seed, *np.round(sources_m[source] * 1e4).astype(int)])
+            tail = _tail(energy, rate, float(np.prod(size_m)), rng)
+            arrivals[source] = Arrivals(
+                np.concatenate([arrivals[source].offsets_m, tail.offsets_m]),
+                np.concatenate([arrivals[source].gains, tail.gains]),
+            )
+    return arrivals
+
+
+def _images(
+    room: Room, absorption: float, size_m: np.ndarray, listener_m: np.ndarray, sources_m: np.ndarray
+) -> list[Arrivals]:
+    # What is not scattered stays with the images; without rays nothing would carry the scattered part.
+    mirrored_share = (1 - absorption) * ((1 - room.scattering) if room.ray_tracing else 1.0)
+    simulated = pra.ShoeBox(
+        size_m, fs=16000, materials=pra.Material(energy_absorption=1 - mirrored_share), max_order=room.max_order
+    )
+    simulated.set_sound_speed(SPEED_OF_SOUND_M_S)
+    simulated.add_microphone(listener_m)
+    for source in sources_m:
+        simulated.add_source(source)
+    simulated.image_source_model()
+    arrivals = []
+    for position_m, source in zip(sources_m, simulated.sources, strict=True):
+        offsets, gains = source.images.T.astype(np.float64) - listener_m, source.damping[0].astype(np.float64)
+        heard = (gains > 0) & (np.linalg.norm(offsets, axis=1) < room.response_s * SPEED_OF_SOUND_M_S) & (source.orders > 0)
+        offsets = np.concatenate([[position_m - listener_m], offsets[heard]])
+        arrivals.append(Arrivals(offsets, np.concatenate([[1.0], gains[heard]])))
+    return arrivals
+
+
+def _tail(energy: np.ndarray, decay_rate: float, volume_m3: float, rng: np.random.Generator) -> Arrivals:
+    # energy: (bins). Smoothed about an exponential decay, so that smoothing does not carry energy from early to late.
+    middle_s = (np.arange(len(energy)) + 0.5) * BIN_S
+    begins = np.argmax(energy > 0)
+    level = energy * np.exp(np.minimum(decay_rate * middle_s, 300))
+    level[begins:] = gaussian_filter1d(level[begins:], SMOOTHING_S / BIN_S, mode="nearest")
+    smooth = level * np.exp(-np.minimum(decay_rate * middle_s, 300))
+    if not smooth.any():
+        return Arrivals(np.zeros((0, 3)), np.zeros(0))
+    # As many arrivals as the room has reflections at that time (4 pi c^3 t^2 / V), up to a density that sounds smooth;
+    # one in each interval between two counts, so that they are spread more evenly than by chance.
+    edges_s = np.arange(len(energy) + 1) * BIN_S
+    per_s = np.minimum(4 * np.pi * SPEED_OF_SOUND_M_S**3 * middle_s**2 / volume_m3, ARRIVALS_PER_S)
+    counted = np.concatenate([[0], np.cumsum(per_s * BIN_S)])
+    number = int(counted[-1])
+    when_s = np.interp(np.arange(number) + rng.random(number), counted, edges_s)
+    which = np.minimum((when_s / BIN_S).astype(int), len(energy) - 1)
+    amplitude = np.sqrt(smooth[which] / (per_s[which] * BIN_S))
+    # Uniform on the sphere: height uniform, azimuth uniform.
+    height, azimuth, sign = rng.uniform(-1, 1, number), rng.uniform(-np.pi, np.pi, number), rng.integers(0, 2, number)
+    flat = np.sqrt(1 - height**2)
+    direction = np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth), height])
+    heard = amplitude > 0
+    distance_m = (when_s * SPEED_OF_SOUND_M_S)[heard]
+    return Arrivals(direction[heard] * distance_m[:, None], (amplitude * (2 * sign - 1))[heard] * distance_m)

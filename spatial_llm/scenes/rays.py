@@ -1,0 +1,147 @@
+"""Rays in an empty shoebox: the energy that image sources leave out, and how fast a room's energy decays.
+
+Rays leave the listener and are heard by spheres around the sources. Sound takes the same way in both directions, so this
+is the response from each source to the listener, and one tracing serves all sources of a room. A ray carries no energy
+of its own: after k walls (1 - absorption)^k is left of it. At a wall the share `scattering` of the rays leaves in a
+direction drawn by Lambert's law, the others as from a mirror (M. Vorlaender, Auralization, 2nd ed. 2020, ch. 11).
+
+pyroomacoustics 0.10 traces rays too, but its energies do not add up to those of its image sources: it counts the last
+image order twice, and what scatters both goes straight to the listener and on with the ray.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from pyroomacoustics.doa import fibonacci_spherical_sampling
+
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S
+
+BIN_S = 0.002
+SPHERE_M = 0.5  # largest radius of a sphere that hears rays; less near a wall, where a part of it would hear nothing
+HITS_PER_BIN = 12.0  # rays a bin that the largest sphere hears on average
+SILENT = 1e-8  # -80 dB: rays that have lost more are dropped
+
+
+class Flights(NamedTuple):
+    """Straight flights of rays from one wall to the next; all have met `walls` walls before.
+
+    start_m (rays, xyz); direction (rays, xyz), unit length; reach_m (rays) to the next wall; travelled_m (rays) before;
+    scattered (rays): left some wall in a drawn direction.
+    """
+
+    walls: int
+    start_m: np.ndarray
+    direction: np.ndarray
+    reach_m: np.ndarray
+    travelled_m: np.ndarray
+    scattered: np.ndarray
+
+
+def trace(
+    size_m: np.ndarray,
+    start_m: np.ndarray,
+    direction: np.ndarray,
+    scattering: float,
+    length_m: float,
+    rng: np.random.Generator,
+) -> Iterator[Flights]:
+    """Rays (rays, xyz) through a room of size (xyz), one flight after the other, until all have travelled `length_m`."""
+    size_m, position, direction = np.asarray(size_m, dtype=np.float64), start_m.copy(), direction.copy()
+    travelled, scattered, walls = np.zeros(len(position)), np.zeros(len(position), dtype=bool), 0
+    while len(position):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = (np.where(direction > 0, size_m, 0.0) - position) / direction
+        reach[direction == 0] = np.inf
+        axis, rows = np.argmin(reach, axis=1), np.arange(len(position))
+        reach = reach[rows, axis]
+        yield Flights(walls, position, direction, reach, travelled, scattered)
+        on = travelled + reach < length_m
+        axis, rows = axis[on], np.arange(np.count_nonzero(on))
+        travelled = (travelled + reach)[on]
+        position = position[on] + reach[on, None] * direction[on]
+        direction, scattered = direction[on], scattered[on].copy()
+        inward = -np.sign(direction[rows, axis])
+        position[rows, axis] = np.where(inward > 0, 0.0, size_m[axis])
+        direction[rows, axis] *= -1
+        drawn = np.flatnonzero(rng.random(len(rows)) < scattering)
+        if len(drawn):
+            direction[drawn] = _lambert(rng, axis[drawn], inward[drawn])
+            scattered[drawn] = True
+        walls += 1
+
+
+def _lambert(rng: np.random.Generator, axis: np.ndarray, inward: np.ndarray) -> np.ndarray:
+    # A point of the unit disc, lifted onto the hemisphere, is distributed with the cosine (Malley's method).
+    count = len(axis)
+    radius_squared, angle = rng.random(count), rng.uniform(0, 2 * np.pi, count)
+    drawn, rows = np.empty((count, 3)), np.arange(count)
+    drawn[rows, axis] = inward * np.sqrt(1 - radius_squared)
+    drawn[rows, (axis + 1) % 3] = np.sqrt(radius_squared) * np.cos(angle)
+    drawn[rows, (axis + 2) % 3] = np.sqrt(radius_squared) * np.sin(angle)
+    return drawn
+
+
+def late_energy(
+    size_m: np.ndarray,
+    listener_m: np.ndarray,
+    sources_m: np.ndarray,
+    absorption: float,
+    scattering: float,
+    max_order: int,
+    duration_s: float,
+    seed: int,
+) -> np.ndarray:
+    """What reaches the listener from each source beside the mirror images up to `max_order`: all that was scattered, and
+    mirror images of higher order.
+
+    Returns:
+        (sources, bins of BIN_S) energy; the direct sound of a source at 1 m has energy 1.
+    """
+    bins = int(np.ceil(duration_s / BIN_S))
+    energy = np.zeros((len(sources_m), bins))
+    length_m = duration_s * SPEED_OF_SOUND_M_S
+    if absorption >= 1:
+        return energy
+    bin_m = BIN_S * SPEED_OF_SOUND_M_S
+    count = int(np.ceil(HITS_PER_BIN * np.prod(size_m) / (np.pi * SPHERE_M**2 * bin_m)))
+    walls_m = np.minimum(sources_m, size_m - sources_m).min(axis=1)
+    radius_m = np.minimum(SPHERE_M, walls_m)
+    # Each ray has 1/count of the power, 4 pi at a source of energy 1 at 1 m; it is spread over the sphere's section.
+    share = 4 / (count * radius_m**2)
+    direction = fibonacci_spherical_sampling(count).T
+    rng = np.random.default_rng(seed)
+    start_m = np.tile(np.asarray(listener_m, dtype=np.float64), (count, 1))
+    for flight in trace(size_m, start_m, direction, scattering, length_m, rng):
+        left = (1 - absorption) ** flight.walls
+        if left < SILENT:
+            break
+        late = slice(None) if flight.walls > max_order else np.flatnonzero(flight.scattered)
+        start_m, direction = flight.start_m[late], flight.direction[late]
+        reach_m, travelled_m = flight.reach_m[late], flight.travelled_m[late]
+        for source, position_m in enumerate(sources_m):
+            to_source = position_m - start_m
+            along_m = np.einsum("rx,rx->r", to_source, direction)
+            beside = np.einsum("rx,rx->r", to_source, to_source) - along_m**2
+            heard = (along_m > 0) & (along_m < reach_m) & (beside < radius_m[source] ** 2)
+            when = ((travelled_m + along_m)[heard] / bin_m).astype(int)
+            energy[source] += left * share[source] * np.bincount(when[when < bins], minlength=bins)
+    return energy
+
+
+@functools.lru_cache(maxsize=64)
+def wall_counts(size_m: tuple[float, float, float], scattering: float, duration_s: float) -> np.ndarray:
+    """How many walls sound has met: (walls, bins of BIN_S), the share of rays from anywhere in the room, in any direction,
+    that have met that many walls at the middle of the bin. With weights (1 - absorption)^walls it is the room's decay."""
+    rng, count = np.random.default_rng(0), 2000
+    start_m = rng.random((count, 3)) * size_m
+    direction = fibonacci_spherical_sampling(count).T
+    bins = int(np.ceil(duration_s / BIN_S))
+    bin_m = BIN_S * SPEED_OF_SOUND_M_S
+    reached = []  # per number of walls, the share of rays that have met at least so many, at each bin
+    for flight in trace(np.array(size_m), start_m, direction, scattering, duration_s * SPEED_OF_SOUND_M_S, rng):
+        arrived = np.clip(np.ceil(flight.travelled_m / bin_m - 0.5).astype(int), 0, bins)
+        reached.append(np.cumsum(np.bincount(arrived, minlength=bins + 1)[:bins]) / count)
+    reached.append(np.zeros(bins))
+    return -np.diff(np.array(reached), axis=0)

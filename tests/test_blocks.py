@@ -1,0 +1,97 @@
+"""Work in blocks: the same from any number of workers and shards, taken up again after a kill, never mixed."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spatial_llm.blocks import Blocks, Shard
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import atomic_path
+
+
+def write_square(factor: int, index: int, folder: Path) -> None:
+    (folder / "square").write_text(str(factor * index**2))
+
+
+def contents(blocks: Blocks) -> list[str]:
+    return [(block / "square").read_text() for block in blocks]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_blocks_are_made_once_each(tmp_path, workers):
+    blocks = Blocks(tmp_path / "parts", 7, {"factor": 3})
+    blocks.run(functools.partial(write_square, 3), Shard(), workers, progress=False, title="")
+    assert contents(blocks) == [str(3 * i**2) for i in range(7)] and blocks.missing() == []
+    before = [(block / "square").stat().st_mtime_ns for block in blocks]
+    blocks.run(functools.partial(write_square, 99), Shard(), workers, progress=False, title="")
+    assert [(block / "square").stat().st_mtime_ns for block in blocks] == before
+
+
+def test_shards_together_are_the_whole(tmp_path):
+    blocks = Blocks(tmp_path / "parts", 7, {})
+    for index in (3, 1):
+        blocks.run(functools.partial(write_square, 1), Shard(index, 3), 1, progress=False, title="")
+    assert blocks.missing() == [1, 4]
+    with pytest.raises(SpatialLLMError, match="2 of 7 parts are missing, the first is 1"):
+        blocks.require_all()
+    blocks.run(functools.partial(write_square, 1), Shard(2, 3), 1, progress=False, title="")
+    blocks.require_all()
+    assert contents(blocks) == [str(i**2) for i in range(7)]
+
+
+def test_another_plan_is_refused(tmp_path):
+    Blocks(tmp_path / "parts", 7, {"rooms": 3})
+    Blocks(tmp_path / "parts", 7, {"rooms": 3})
+    with pytest.raises(SpatialLLMError, match="another configuration"):
+        Blocks(tmp_path / "parts", 7, {"rooms": 4})
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "-1/2", "1/0"])
+def test_a_shard_that_is_none_is_refused(text):
+    assert Shard.parse("2/8") == Shard(2, 8)
+    with pytest.raises(SpatialLLMError, match="give i/n"):
+        Shard.parse(text)
+
+
+def fail_at_two(index: int, folder: Path) -> None:
+    (folder / "square").write_text("x")
+    if index == 2:
+        raise RuntimeError("stopped")
+
+
+def test_a_block_that_fails_leaves_nothing(tmp_path):
+    blocks = Blocks(tmp_path / "parts", 4, {})
+    with pytest.raises(RuntimeError, match="stopped"):
+        blocks.run(fail_at_two, Shard(), 1, progress=False, title="")
+    assert blocks.missing() == [2, 3]
+    assert sorted(path.name for path in blocks.folder.iterdir()) == ["block-00000", "block-00001", "plan.json"]
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    """A process killed inside `atomic_path` leaves its temporary; the next writer of the same target removes it."""
+    code = (
+        "import sys, time\nfrom spatial_llm.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as p:\n    p.mkdir()\n    (p / 'half').write_text('x')\n"
+        "    print('ready', flush=True)\n    time.sleep(60)\n"
+    )
+    target = tmp_path / "out"
+    with subprocess.Popen([sys.executable, "-c", code, str(target)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        mine = tmp_path / f".out.{os.getppid()}.tmp"  # of a process that is alive: not ours to touch
+        mine.mkdir()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    left = tmp_path / f".out.{process.pid}.tmp"
+    assert left.is_dir()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{process.pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+    assert target.is_dir() and not left.exists() and mine.exists()
