@@ -1,45 +1,226 @@
-"""Dry sounds and room responses to a binaural recording, by the protocol the official question-answering data use.
+"""Scenes to recordings: dry sounds, placed in time and convolved with room responses, averaged, over diffuse noise.
 
-`official_bat` (specs a.1, "Rendering, QA"; SLAM-LLM `spatial_audio_dataset.py`): each dry sound at -14 dBFS RMS over
-its whole length, convolved with the whole response, cut to the window; two sources averaged; no normalisation after.
+Protocols, by name (specs a.1):
+
+* `official_bat` (SLAM-LLM `spatial_audio_dataset.py`): each dry sound at -14 dBFS RMS over its whole length, convolved with
+  the whole response, cut to the window; the sources averaged; no normalisation after.
+* `checkpoint_matched` (Spatial-AST `data/dataset.py`): the same, but of each response only its first 2 s, as the released
+  encoders heard them.
+
+What the released data do not have is added without touching what they have: a sound is brought to its level first, then
+to its `gain_db`, then cut at `offset_s` and moved to `onset_s`; noise comes last.
 """
 
+import dataclasses
+import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import scipy.fft
 
+from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
-from spatial_llm.errors import SceneError
+from spatial_llm.errors import AudioError, SceneError
+from spatial_llm.files import below
+from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
+from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
+from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
+from spatial_llm.scenes.noise import add_noise
+from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.scene import Room, Scene, Source, mirrored
 
-PROTOCOL = "official_bat"
+RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> how much of a response is used
 DRY_LEVEL_DBFS = -14.0
+FADE_S = 0.005  # of a sound that is cut while it plays, so that the cut is no click
+DRY_SOUNDS_KEPT = 256  # decoded files kept in memory by each process: 160 MB when all last 5 s
+SAME_PLACE_M, SAME_HEADING_DEG = 0.001, 0.01  # a scene against the row of the bank that it names
 
 
-def render(dry: Sequence[np.ndarray], responses: Sequence[np.ndarray], samples: int) -> np.ndarray:
-    """The recording of one or more sources.
+def render(
+    dry: Sequence[np.ndarray],
+    responses: Sequence[np.ndarray],
+    samples: int,
+    protocol: str = "official_bat",
+    sampling_rate: int = 32000,
+) -> np.ndarray:
+    """The recording of one or more sources that all start at once, by a protocol.
 
     Args:
         dry: per source a mono waveform (n,), any length and level.
-        responses: per source its response (ears, taps), left first, at the same rate.
+        responses: per source its response (channels, taps), at the same rate; binaural ones left first.
         samples: length of the recording.
+        protocol, sampling_rate: see the module; the rate tells how long 2 s are.
 
     Returns:
-        float32 (ears, samples): the mean over the sources of dry sound * response.
+        float32 (channels, samples): the mean over the sources of dry sound * response.
 
     Raises:
-        SceneError: no source, unequal numbers of sounds and responses, or an array of another layout.
+        SceneError: no source, unequal numbers of sounds and responses, an array of another layout, or no such protocol.
     """
-    if not dry or len(dry) != len(responses):
-        raise SceneError(f"{len(dry)} dry sounds and {len(responses)} responses; give one response for each sound.")
-    for sound, response in zip(dry, responses, strict=True):
-        if sound.ndim != 1 or response.ndim != 2 or response.shape[0] != 2:
-            raise SceneError(f"dry sound {sound.shape}, response {response.shape}; expected (samples,) and (2, taps).")
+    for sound in dry:
+        if sound.ndim != 1:
+            raise SceneError(f"dry sound {sound.shape}; expected (samples,).")
+    placed = [pad_or_cut(normalize_rms(sound, DRY_LEVEL_DBFS), samples) for sound in dry]
+    return _convolve(placed, [_by_protocol(response, protocol, sampling_rate) for response in responses])
+
+
+def render_scene(scene: Scene, root: str | Path, format: MicrophoneFormat | None = None) -> np.ndarray:
+    """The recording of a scene, as it is heard with a microphone format.
+
+    Args:
+        scene: a checked scene (see `scene.check_scene`).
+        root: the folder that `bank`, `sounds` and `format.sofa` of the scene are relative to; no file outside is read.
+        format: None = the scene's own. Another one comes from the bank where that has it, else its responses are simulated;
+            its SOFA file is the caller's, and may lie anywhere.
+
+    Returns:
+        float32 (channels, samples) at `scene.sampling_rate`.
+
+    Raises:
+        SceneError, ManifestError, AudioError: a file is missing, leads out of `root` or cannot be read; the bank has
+            another rate, or other positions than the scene says; the room cannot be simulated.
+    """
+    root = Path(root)
+    sounds_root = None if scene.sounds is None else below(root, scene.sounds)
+    placed = [place(dry_sound(source, scene, sounds_root), source, scene) for source in scene.sources]
+    responses = scene_responses(scene, root, format)
+    recording = _convolve(placed, [_by_protocol(each, scene.protocol, scene.sampling_rate) for each in responses])
+    if scene.noise is None:
+        return recording
+    return add_noise(recording, scene.noise, _located(scene, root, format), scene.sampling_rate, scene.seed)
+
+
+def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> np.ndarray:
+    """The dry sound of a source as it is kept, float32 (n,) at the scene's rate and at its own level: channel 0 of a file
+    below `sounds_root`, or a draw of a built-in class, as long as the scene.
+
+    Raises:
+        SceneError, ManifestError, AudioError: no folder to look in, a path that leads out of it, or no readable sound.
+    """
+    if source.recording.startswith(SYNTH_PREFIX):
+        return synthesize_event(*parse_synth_reference(source.recording), scene.duration_s, scene.sampling_rate)
+    if sounds_root is None:
+        raise SceneError(f"scene {scene.id!r}: recording {source.recording!r} is a file; name its folder in 'sounds'.")
+    return _read_dry(below(sounds_root, source.recording), scene.sampling_rate)
+
+
+@functools.lru_cache(maxsize=DRY_SOUNDS_KEPT)
+def _read_dry(path: Path, sampling_rate: int) -> np.ndarray:
+    # Channel 0, as the official loader takes it (specs a.1).
+    waveform, rate = read_audio(path)
+    if not np.isfinite(waveform[0]).all():
+        raise AudioError(f"{path}: holds samples that are not finite; repair or drop it.")
+    sound = resample(waveform[:1], rate, sampling_rate)[0]
+    sound.setflags(write=False)  # shared by all scenes
+    return sound
+
+
+def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
+    """A dry sound (n,) as the source plays it: float32 (samples of the scene,), brought to the protocol's level over its
+    whole length, then to `gain_db`, cut at `offset_s` and moved to `onset_s`."""
+    rate, samples = scene.sampling_rate, round(scene.duration_s * scene.sampling_rate)
+    level = np.float32(10 ** (source.gain_db / 20))
+    sound = normalize_rms(sound, DRY_LEVEL_DBFS) * level
+    onset = round(source.onset_s * rate)
+    if source.offset_s is not None and len(sound) > (length := round(source.offset_s * rate) - onset):
+        fade = min(round(FADE_S * rate), length)
+        sound = sound[:length].copy()
+        sound[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return pad_or_cut(np.pad(sound[:samples], (onset, 0)), samples)
+
+
+def scene_responses(scene: Scene, root: str | Path, format: MicrophoneFormat | None = None) -> list[np.ndarray]:
+    """The response of each source, float32 (channels, taps), whole: from the scene's bank if that has the format, else
+    simulated. Arguments and errors are those of `render_scene`."""
+    bank = scene_bank(scene, root)
+    kind = scene.format if format is None else format
+    if bank is not None and kind.name in bank.responses:
+        return [bank.response(source.response, kind, scene.mirror) for source in scene.sources]
+    samples = round(scene.room.response_s * scene.sampling_rate)
+    kind = _located(scene, root, format)
+    heading_deg, rate = scene.listener.heading_deg, scene.sampling_rate
+    return [receive(each, kind, heading_deg, rate, samples) for each in scene_arrivals(scene, bank)]
+
+
+def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
+    """The bank of a scene, checked to hold what the scene says; None for a scene without.
+
+    Raises:
+        SceneError, ManifestError: it leads out of `root`, is none, has another rate or no such row, or a row was heard
+            from another position than the scene says.
+    """
+    if scene.bank is None:
+        return None
+    bank = _load_bank(below(root, scene.bank))
+    if bank.sampling_rate != scene.sampling_rate:
+        raise SceneError(
+            f"scene {scene.id!r}: sampling_rate is {scene.sampling_rate} Hz, bank {scene.bank!r} has {bank.sampling_rate} "
+            "Hz; expected the same."
+        )
+    for index, source in enumerate(scene.sources):
+        row = bank.geometry(source.response)
+        room, listener, (position_m,) = row.room, row.listener, [row.position_m]
+        if scene.mirror:
+            room, listener, (position_m,) = mirrored(room, listener, [position_m])
+        turned_deg = abs((listener.heading_deg - scene.listener.heading_deg + 180) % 360 - 180)
+        same = np.allclose([listener.position_m, position_m], [scene.listener.position_m, source.position_m], atol=SAME_PLACE_M)
+        if room.id != scene.room.id or not same or turned_deg > SAME_HEADING_DEG:
+            raise SceneError(
+                f"scene {scene.id!r}: sources[{index}] is at {source.position_m} in room {scene.room.id!r}, but row "
+                f"{source.response} of bank {scene.bank!r} was heard from {position_m} in {room.id!r}; is it another bank?"
+            )
+    return bank
+
+
+@functools.lru_cache(maxsize=8)
+def _load_bank(folder: Path) -> ResponseBank:
+    return ResponseBank.load(folder)
+
+
+def scene_arrivals(scene: Scene, bank: ResponseBank | None) -> list[Arrivals]:
+    """What reaches the listener from each source, simulated. Of a scene in the mirror it is the mirror image of what was
+    simulated for the bank, its late tail included, so that a format that the bank lacks agrees with those it has."""
+    if not scene.mirror:
+        return _arrivals(scene.room, scene.listener.position_m, tuple(source.position_m for source in scene.sources))
+    rows = [bank.geometry(source.response) for source in scene.sources]
+    unmirrored = _arrivals(rows[0].room, rows[0].listener.position_m, tuple(row.position_m for row in rows))
+    return [dataclasses.replace(each, offsets_m=each.offsets_m * [1.0, -1.0, 1.0]) for each in unmirrored]
+
+
+@functools.lru_cache(maxsize=4)  # the formats of one scene come one after the other
+def _arrivals(room: Room, listener_m: Xyz, positions_m: tuple[Xyz, ...]) -> list[Arrivals]:
+    return simulate_arrivals(room, np.array(listener_m), np.array(positions_m))
+
+
+def _located(scene: Scene, root: str | Path, format: MicrophoneFormat | None) -> MicrophoneFormat:
+    if format is not None or scene.format.sofa is None:
+        return format or scene.format
+    return dataclasses.replace(scene.format, sofa=str(below(root, scene.format.sofa)))
+
+
+def _by_protocol(response: np.ndarray, protocol: str, sampling_rate: int) -> np.ndarray:
+    if protocol not in RESPONSE_LIMIT_S:
+        raise SceneError(f"no protocol {protocol!r}; known are {', '.join(RESPONSE_LIMIT_S)}.")
+    limit_s = RESPONSE_LIMIT_S[protocol]
+    return response if limit_s is None else response[..., : round(limit_s * sampling_rate)]
+
+
+def _convolve(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean over the sources of sound * response: sounds (samples,), all of one length, and responses (channels, taps)."""
+    if not placed or len(placed) != len(responses):
+        raise SceneError(f"{len(placed)} dry sounds and {len(responses)} responses; give one response for each sound.")
+    for response in responses:
+        # More channels than taps is no response but one that lies on its side.
+        if response.ndim != 2 or response.shape[0] > response.shape[1] or response.shape[0] != responses[0].shape[0]:
+            shapes = ", ".join(str(each.shape) for each in responses)
+            raise SceneError(f"responses {shapes}; expected (channels, taps), as many channels for each source.")
+    samples = len(placed[0])
     # What sounds after the window cannot be heard in it, so one transform of window + longest response is exact.
     size = scipy.fft.next_fast_len(samples + min(samples, max(r.shape[1] for r in responses)) - 1, real=True)
     spectrum = 0.0
-    for sound, response in zip(dry, responses, strict=True):
-        sound = pad_or_cut(normalize_rms(sound, DRY_LEVEL_DBFS), samples)
+    for sound, response in zip(placed, responses, strict=True):
         spectrum = spectrum + scipy.fft.rfft(sound, size) * scipy.fft.rfft(response[:, :samples], size)
-    mixed = scipy.fft.irfft(spectrum, size)[:, :samples] / len(dry)
+    mixed = scipy.fft.irfft(spectrum, size)[:, :samples] / len(placed)
     return np.ascontiguousarray(mixed, dtype=np.float32)

@@ -1,0 +1,86 @@
+"""Draw one scene and write what is heard: room from above, times, waveforms and questions (PNG), recordings (WAV).
+
+    python data/draw_scene.py --data DATA/eval.jsonl --scene eval-000000 --out scene.png
+    python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[binaural, foa, ambisonics3]'
+
+DATA.jsonl holds a scene a line, or is a manifest: then the questions about the scene stand below the picture. Written
+beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing
+is clipped. Formats that the scene's bank lacks are simulated. CPU only, seconds.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import soundfile
+
+from spatial_llm.data.records import record_from_dict
+from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.files import atomic_path, read_jsonl
+from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.picture import draw_scene
+from spatial_llm.scenes.render import render_scene
+from spatial_llm.scenes.scene import Scene, scene_from_dict
+from spatial_llm.scenes.truth import truth_of
+from spatial_llm.training.arguments import parse_arguments
+
+
+@dataclass
+class Arguments:
+    """What to draw.
+
+    Attributes:
+        data: JSONL with scenes, or a manifest; paths in it are relative to its folder.
+        scene: id of the scene.
+        out: the picture; recordings are written beside it.
+        formats: what the scene is heard with, see `scenes.formats.parse_format`; None = its own format.
+    """
+
+    data: str
+    scene: str
+    out: str
+    formats: list[str] | None = None
+
+
+def find_scene(path: Path, name: str) -> tuple[Scene, list[tuple[str, str]]]:
+    """The scene of that id in a file of scenes or a manifest, and the questions about it with their answers."""
+    scene, questions, others = None, [], []
+    for number, line in read_jsonl(path):
+        inline = line.get("scene") if "question" in line else line
+        found = inline.get("id") if isinstance(inline, dict) else None
+        if found != name:
+            others.append(found)
+        elif "question" in line:
+            record = record_from_dict(line, f"{path}:{number}")
+            scene = scene or record.scene
+            questions.append((record.question, record.answer))
+        else:
+            scene = scene or scene_from_dict(line, f"{path}:{number}")
+    if scene is None:
+        known = list(dict.fromkeys(str(other) for other in others if other is not None))
+        raise ManifestError(f"{path}: no scene {name!r}; there are {len(known)}, such as {', '.join(known[:3]) or 'none'}.")
+    return scene, questions
+
+
+def main() -> None:
+    try:
+        arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
+        data, out = Path(arguments.data), Path(arguments.out)
+        scene, questions = find_scene(data, arguments.scene)
+        if scene.truth is None:
+            scene = replace(scene, truth=truth_of(scene, data.parent))
+        recordings = []
+        for kind in [None] if arguments.formats is None else [parse_format(name) for name in arguments.formats]:
+            recordings.append((kind or scene.format, render_scene(scene, data.parent, kind)))
+        for kind, waveform in recordings:
+            file = out.with_name(f"{out.stem}.{kind.name}.wav")
+            with atomic_path(file) as temporary:
+                soundfile.write(temporary, waveform.T, scene.sampling_rate, format="WAV", subtype="FLOAT")
+            print(f"written: {file} ({len(waveform)} channels)")
+        draw_scene(scene, recordings, questions, out)
+        print(f"written: {out}")
+    except SpatialLLMError as error:
+        raise SystemExit(f"draw_scene: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Diffuse background noise: from all directions alike, as a microphone format hears it.
+
+A diffuse field is the sum of very many plane waves of independent noise. What distinguishes its Gaussian channels is
+their cross-spectral matrix alone, the mean over all directions of h(f) h(f)^H, where h is the response of the channels to
+a plane wave (`receivers.free_field`). So independent noises, one a channel, are mixed by the square root of that matrix:
+the same field in law, for as many transforms as there are channels in place of one for each wave (E. Habets, I. Cohen and
+S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). Colour is that of each plane wave; a head colours it further.
+"""
+
+import functools
+
+import numpy as np
+import scipy.fft
+from pyroomacoustics.doa import fibonacci_spherical_sampling
+
+from spatial_llm.scenes.formats import MicrophoneFormat
+from spatial_llm.scenes.receivers import free_field
+from spatial_llm.scenes.scene import Noise
+
+DIRECTIONS, BATCH = 2048, 256  # plane waves of the mean, evenly spread; how many of them at a time
+FINENESS = 8  # points of the mixing matrices for each tap of the plane waves' responses; between them they are interpolated
+PINK_FROM_HZ = 20.0  # below, pink noise is white: 1/f has no end
+
+
+def add_noise(
+    recording: np.ndarray, noise: Noise, format: MicrophoneFormat, sampling_rate: int, seed: int
+) -> np.ndarray:
+    """A recording (channels, samples) over diffuse noise, `snr_db` below it: energy of all channels and samples. A silent
+    recording stays silent, as no noise is below it."""
+    level = float(np.sum(np.square(recording, dtype=np.float64)))
+    added = diffuse_noise(noise.color, format, recording.shape[1], sampling_rate, seed)
+    scale = np.sqrt(level / np.sum(np.square(added, dtype=np.float64)) * 10 ** (-noise.snr_db / 10))
+    return (recording + scale * added).astype(np.float32)
+
+
+def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_rate: int, seed: int) -> np.ndarray:
+    """Diffuse noise of some level, float32 (channels, samples); the same for the same seed.
+
+    color: "white", or "pink" (1/f power). Its mean is zero.
+    """
+    mixing = _mixing(format, sampling_rate)  # (points, channels, channels)
+    rng = np.random.default_rng([seed, *b"noise"])
+    size = scipy.fft.next_fast_len(samples, real=True)
+    hertz = scipy.fft.rfftfreq(size, 1 / sampling_rate)
+    white = rng.standard_normal((format.channels, len(hertz), 2), dtype=np.float32).view(np.complex64)[..., 0]
+    if color == "pink":
+        white *= (1 / np.sqrt(np.maximum(hertz, PINK_FROM_HZ))).astype(np.float32)
+    white[:, 0] = 0
+    mixed = np.zeros_like(white)
+    points_hz = np.linspace(0, sampling_rate / 2, len(mixing))
+    for channel, row in enumerate(mixing.transpose(1, 2, 0)):
+        for noise, gains in zip(white, row, strict=True):
+            if gains.any():
+                mixed[channel] += noise * np.interp(hertz, points_hz, gains).astype(np.complex64)
+    return np.ascontiguousarray(scipy.fft.irfft(mixed, size)[:, :samples])
+
+
+@functools.lru_cache(maxsize=8)
+def _mixing(format: MicrophoneFormat, sampling_rate: int) -> np.ndarray:
+    """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (points, channels,
+    channels), evenly spaced from 0 to half the rate. Of the square roots these are the ones that vary smoothly."""
+    directions = fibonacci_spherical_sampling(DIRECTIONS).T
+    covariance: np.ndarray | float = 0.0
+    for first in range(0, DIRECTIONS, BATCH):
+        responses = free_field(format, directions[first : first + BATCH], sampling_rate)
+        taps = responses.shape[-1]
+        size = FINENESS << max(0, (taps - 1).bit_length())
+        spectrum = np.moveaxis(np.fft.rfft(responses, size), -1, 0)  # (points, waves, channels)
+        covariance = covariance + np.swapaxes(spectrum, 1, 2) @ spectrum.conj() / DIRECTIONS
+    values, vectors = np.linalg.eigh(covariance)
+    roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+    return roots @ np.swapaxes(vectors.conj(), 1, 2)

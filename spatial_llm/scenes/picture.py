@@ -1,0 +1,139 @@
+"""One scene as a picture: from above, with what is heard when, its waveforms, and its questions."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Polygon, Rectangle
+
+from spatial_llm.files import atomic_path
+from spatial_llm.scenes.formats import MicrophoneFormat
+from spatial_llm.scenes.scene import Scene
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # one a source; told apart by colour-blind readers too (Okabe and Ito)
+CHANNELS_SHOWN = 4  # of each format
+QUESTIONS_SHOWN = 12
+TEXT_COLUMNS = 150
+HEAD_M = 0.18  # radius of the listener's head as drawn, about twice its size
+AMBISONIC_NAMES = "WYZXVTRSUQOMKLNP"  # in ACN order
+
+
+def draw_scene(
+    scene: Scene,
+    recordings: Sequence[tuple[MicrophoneFormat, np.ndarray]],
+    questions: Sequence[tuple[str, str]],
+    path: str | Path,
+) -> None:
+    """Writes the picture of a scene as PNG, whole or not at all.
+
+    Args:
+        scene: with its truth.
+        recordings: formats and the scene as each hears it, (channels, samples).
+        questions: questions about the scene and their answers; may be empty.
+    """
+    channels = sum(min(len(waveform), CHANNELS_SHOWN) for _, waveform in recordings)
+    lines = _question_lines(questions)
+    above, below = max(4.2, 0.9 + 0.75 * channels), 0.19 * len(lines) + (0.2 if lines else 0)
+    figure = Figure(figsize=(12, above + below), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[above, below]) if lines else (figure, None)
+    grid = upper.add_gridspec(channels + 1, 2, width_ratios=[1, 1.35])
+    _draw_plan(upper.add_subplot(grid[:, 0]), scene)
+    times = upper.add_subplot(grid[0, 1])
+    _draw_times(times, scene)
+    row = 1
+    for kind, waveform in recordings:
+        for channel, name in zip(waveform[:CHANNELS_SHOWN], _channel_names(kind), strict=False):
+            axes = upper.add_subplot(grid[row, 1], sharex=times)
+            _draw_waveform(axes, channel, f"{kind.kind}\n{name}", scene)
+            row += 1
+    axes.set_xlabel("seconds")
+    axes.tick_params(labelbottom=True)
+    if lower is not None:
+        lower.text(0.02, 0.98, "\n".join(lines), va="top", family="monospace", fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def _draw_plan(axes: Axes, scene: Scene) -> None:
+    x, y, _ = scene.listener.position_m
+    places = np.array([scene.listener.position_m, *(source.position_m for source in scene.sources)])
+    if scene.room.size_m is not None:
+        length, width, height = scene.room.size_m
+        axes.add_patch(Rectangle((0, 0), length, width, fill=False, linewidth=2))
+        title = f"{length:.1f} x {width:.1f} x {height:.1f} m"
+        low, high = np.zeros(2), np.array([length, width])
+    else:
+        title, low, high = "measured, size not known", places[:, :2].min(axis=0) - 0.5, places[:, :2].max(axis=0) + 0.5
+    if scene.truth.rt60_s is not None:
+        title += f", RT60 {scene.truth.rt60_s:.2f} s"
+    turn = np.deg2rad(scene.listener.heading_deg)
+    ahead, left = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.9, 0.4), (1.6, 0), (0.9, -0.4))]
+    axes.add_patch(Polygon(nose, color="0.25", zorder=3))
+    axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
+    for number, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False), start=1):
+        sx, sy, _ = source.position_m
+        axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
+        axes.plot(sx, sy, "o", color=color, markersize=13)
+        axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
+        text = (
+            f"{number} {source.label}\n{known.azimuth_deg:+.0f} deg, up {known.elevation_deg:+.0f} deg, {known.distance_m:.1f} m"
+        )
+        to_right = sx <= (low[0] + high[0]) / 2  # the text runs towards the middle
+        axes.annotate(
+            text,
+            (sx, sy),
+            xytext=(10 if to_right else -10, 8),
+            textcoords="offset points",
+            ha="left" if to_right else "right",
+            color=color,
+            fontsize=8,
+        )
+    axes.set_xlim(low[0] - 0.3, high[0] + 0.3)
+    axes.set_ylim(low[1] - 0.3, high[1] + 0.3)
+    axes.set_aspect("equal")
+    axes.set_title(f"{scene.id}: {title}", fontsize=9)
+    axes.set_xlabel("x, metres")
+    axes.set_ylabel("y, metres")
+
+
+def _draw_times(axes: Axes, scene: Scene) -> None:
+    for row, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False)):
+        axes.barh(row, known.offset_s - known.onset_s, left=known.onset_s, color=color, height=0.7)
+        axes.text(known.onset_s, row, f" {row + 1} {source.label}", va="center", fontsize=8, color="white")
+    axes.set_ylim(len(scene.sources) - 0.5, -0.5)
+    axes.set_xlim(0, scene.duration_s)
+    axes.set_yticks([])
+    axes.set_ylabel("heard", fontsize=8)
+    axes.tick_params(labelbottom=False)
+
+
+def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> None:
+    # Lowest and highest sample of each of so many columns: all that a picture can show of a long waveform.
+    columns = np.array_split(channel, min(len(channel), 1500))
+    seconds = np.linspace(0, scene.duration_s, len(columns))
+    axes.fill_between(seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3)
+    for known, color in zip(scene.truth.sources, COLORS, strict=False):
+        axes.axvline(known.onset_s, color=color, linewidth=1)
+    axes.set_ylabel(name, fontsize=8)
+    axes.tick_params(labelbottom=False, labelsize=7)
+
+
+def _channel_names(kind: MicrophoneFormat) -> list[str]:
+    if kind.kind == "binaural":
+        return ["left", "right"]
+    if kind.kind == "ambisonics":
+        return list(AMBISONIC_NAMES[: kind.channels])
+    return [str(channel + 1) for channel in range(kind.channels)]
+
+
+def _question_lines(questions: Sequence[tuple[str, str]]) -> list[str]:
+    lines = []
+    for question, answer in questions[:QUESTIONS_SHOWN]:
+        lines += textwrap.wrap(f"{question}  ->  {answer}", TEXT_COLUMNS, subsequent_indent="    ")
+    if len(questions) > QUESTIONS_SHOWN:
+        lines.append(f"and {len(questions) - QUESTIONS_SHOWN} more")
+    return lines

@@ -1,0 +1,111 @@
+"""What follows from a scene: directions, times as heard, overlaps, and what the room does.
+
+Directions follow from positions as they stand in the scene. Times follow from the dry sounds themselves: a recording that
+begins with silence is heard late, and one that ends before the scene does falls silent early.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spatial_llm.files import below
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S, wrap_azimuth_deg
+from spatial_llm.scenes import acoustics
+from spatial_llm.scenes.formats import MicrophoneFormat
+from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.render import dry_sound, place, scene_arrivals, scene_bank
+from spatial_llm.scenes.scene import Overlap, Scene, SceneTruth, SourceTruth, direction_of
+
+FRAME_S = 0.01
+AUDIBLE_DB = 40.0  # below the loudest frame of the same sound, a frame counts as silence
+
+
+def derive_truth(
+    scene: Scene,
+    dry: Sequence[np.ndarray],
+    rt60_s: float | None,
+    drr_db: Sequence[float | None],
+    propagation_delay: bool,
+) -> SceneTruth:
+    """The truth of a scene.
+
+    A source sounds from the first to the last sample that stands out in its dry sound as the source plays it (at its onset,
+    cut at its offset and at the end of the scene): frames of 10 ms whose level is within 40 dB of the loudest are heard,
+    and in the first and last of them the samples within 40 dB. To that comes the way through the air to the listener. Of
+    a sound that is silent as it is played both times are the same.
+
+    Args:
+        scene: `truth` of it is not looked at.
+        dry: the dry sound of each source, see `render.dry_sound`.
+        rt60_s: T20 of the room's responses. drr_db: direct-to-reverberant ratio of each source. None, or not finite:
+            not known.
+        propagation_delay: whether the responses begin with the way through the air.
+    """
+    sources = []
+    for source, sound, ratio_db in zip(scene.sources, dry, drr_db, strict=True):
+        azimuth_deg, elevation_deg, distance_m = direction_of(scene.listener, source.position_m)
+        span = active_span(place(sound, source, scene), scene.sampling_rate)
+        span_s = np.divide(span, scene.sampling_rate) if span else (source.onset_s, source.onset_s)
+        delay_s = distance_m / SPEED_OF_SOUND_M_S if propagation_delay else 0.0
+        onset_s, offset_s = (min(round(float(time_s + delay_s), 3), scene.duration_s) for time_s in span_s)
+        sources.append(
+            SourceTruth(
+                azimuth_deg=float(wrap_azimuth_deg(round(azimuth_deg, 4))),
+                elevation_deg=round(elevation_deg, 4) + 0.0,  # no -0.0
+                distance_m=round(distance_m, 4),
+                onset_s=onset_s,
+                offset_s=offset_s,
+                drr_db=_rounded(ratio_db, 3),
+            )
+        )
+    volume_m3 = None if scene.room.size_m is None else float(np.prod(scene.room.size_m))
+    return SceneTruth(tuple(sources), _rounded(rt60_s, 4), _rounded(volume_m3, 3), _overlaps(sources))
+
+
+def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
+    """The truth of a scene as it stands in a file: its sounds and its bank are read, or its room is simulated.
+
+    Raises:
+        SceneError, ManifestError, AudioError: see `render.render_scene`.
+    """
+    sounds_root = None if scene.sounds is None else below(root, scene.sounds)
+    dry = [dry_sound(source, scene, sounds_root) for source in scene.sources]
+    bank = scene_bank(scene, root)
+    if bank is not None:
+        rows = [bank.geometry(source.response) for source in scene.sources]
+        return derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)
+    arrivals, samples = scene_arrivals(scene, bank), round(scene.room.response_s * scene.sampling_rate)
+    mono = [receive(each, MicrophoneFormat("mono"), 0.0, scene.sampling_rate, samples) for each in arrivals]
+    decays = [decay for decay in (acoustics.rt60_s(each, scene.sampling_rate) for each in mono) if np.isfinite(decay)]
+    drr_db = [acoustics.direct_to_reverberant_db(each) for each in arrivals]
+    return derive_truth(scene, dry, float(np.mean(decays)) if decays else None, drr_db, propagation_delay=True)
+
+
+def active_span(sound: np.ndarray, sampling_rate: int) -> tuple[int, int] | None:
+    """First and last + 1 of the samples (n,) that stand out, see `derive_truth`; None for silence."""
+    frame = round(FRAME_S * sampling_rate)
+    padded = np.pad(np.abs(sound), (0, -len(sound) % frame)).reshape(-1, frame)
+    level = np.sqrt(np.mean(np.square(padded, dtype=np.float64), axis=1))
+    least = level.max() * 10 ** (-AUDIBLE_DB / 20)
+    if least == 0:
+        return None
+    heard = np.flatnonzero(level >= least)
+    # A frame as loud as that has a sample as loud.
+    first, last = (np.flatnonzero(padded[frame_number] >= least) for frame_number in heard[[0, -1]])
+    return int(heard[0] * frame + first[0]), int(heard[-1] * frame + last[-1] + 1)
+
+
+def _overlaps(sources: Sequence[SourceTruth]) -> tuple[Overlap, ...]:
+    found = []
+    for second in range(len(sources)):
+        for first in range(second):
+            begin_s = max(sources[first].onset_s, sources[second].onset_s)
+            end_s = min(sources[first].offset_s, sources[second].offset_s)
+            if begin_s < end_s:
+                found.append(Overlap(first, second, begin_s, end_s))
+    return tuple(sorted(found, key=lambda overlap: (overlap.first, overlap.second)))
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), digits)
