@@ -5,6 +5,7 @@ file or the new one, never half of either.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -17,9 +18,9 @@ from typing import Any
 
 from spatial_llm.errors import ManifestError
 
+MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
-MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 
 
 @contextlib.contextmanager
@@ -77,14 +78,30 @@ def below(root: str | Path, name: str) -> Path:
     """The path of `name` in the folder `root`, which it cannot leave; whether it exists is not looked at.
 
     Raises:
-        ManifestError: the name is empty, absolute, a URL, of another system, climbs with "..", or leads out of `root`
-            through a symbolic link.
+        ManifestError: the name leads out: see `leads_out`, or through a symbolic link.
     """
-    root = Path(root)
-    strange = not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
-    if strange or not os.path.realpath(root / name).startswith(os.path.join(os.path.realpath(root), "")):
+    if leads_out(name) or not _stays_inside(os.path.join(os.getcwd(), root), name):
         raise ManifestError(f"{name!r} leads out of {root}; give a path relative to that folder, and keep files below it.")
-    return root / name
+    return Path(root, name)
+
+
+def leads_out(name: str) -> bool:
+    """True for a name that is not plainly relative: empty, absolute, a URL, of another system, or with ".." in it."""
+    return not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
+
+
+def _stays_inside(root: str, name: str) -> bool:
+    # Resolving a path asks the disk about each of its parts; files of one folder share all but the last.
+    folder, last = os.path.split(os.path.join(root, name))
+    target = os.path.join(_resolved(folder), last)
+    if os.path.islink(target):
+        target = os.path.realpath(target)
+    return target.startswith(os.path.join(_resolved(root), ""))
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -7,24 +7,15 @@ Names that are absolute, climb with "..", look like a URL, or reach out of their
 refused in either case (reliability row D1).
 """
 
-import functools
-import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spatial_llm.errors import ManifestError
-from spatial_llm.files import sha256_of
+from spatial_llm.files import below, leads_out, sha256_of
 
 SHOWN = 20  # files named in one error
-_STRANGE = re.compile(r"^/|^[^/]*:|\\|\0")  # absolute, a scheme or a drive, a separator of Windows, an end of string in C
-
-
-def leads_out(name: str) -> bool:
-    """True for a name that is not plainly relative: absolute, a URL, of another system, or with ".." in it."""
-    return not name or _STRANGE.search(name) is not None or ".." in name.split("/")
 
 
 @dataclass(frozen=True)
@@ -42,32 +33,10 @@ class DataRoot:
 
     def path(self, name: str) -> Path:
         """The path of a name. Raises ManifestError if it leads out of its folder; whether it exists is not looked at."""
-        base, inside = self.folder, name
         first, _, rest = name.partition("/")
-        if first in self.elsewhere:
-            base, inside = Path(self.elsewhere[first]), rest
-        path = base / inside
-        if leads_out(name) or not _stays_inside(str(base), str(path)):
-            raise ManifestError(
-                f"{name!r} leads out of {'its folder' if first in self.elsewhere else 'the manifest folder'}; keep files "
-                "below it, or allow their folder by name where the manifest is read (see data.paths)."
-            )
-        return path
-
-
-def _stays_inside(base: str, path: str) -> bool:
-    # Resolving a path asks the disk about each of its parts; files of one folder share all but the last.
-    parent = _resolved(os.path.dirname(path))
-    target = os.path.join(parent, os.path.basename(path))
-    if os.path.islink(target):
-        target = os.path.realpath(target)
-    root = _resolved(base)
-    return target == root or target.startswith(root.rstrip(os.sep) + os.sep)
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolved(folder: str) -> str:
-    return os.path.realpath(folder)
+        if first in self.elsewhere and not leads_out(name):
+            return below(self.elsewhere[first], rest)
+        return below(self.folder, name)
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,10 @@ from scipy.signal import fftconvolve, resample_poly
 from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.audio.io import check_waveform, read_audio
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
-from spatial_llm.data.paths import DataRoot, leads_out
+from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import PAIRS_RATE, Pair, Record
 from spatial_llm.errors import AudioError, ManifestError
-from spatial_llm.files import iter_jsonl, sha256_of
+from spatial_llm.files import iter_jsonl, leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
 
 SAMPLES = 10 * PAIRS_RATE

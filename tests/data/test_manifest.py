@@ -111,5 +111,5 @@ def test_an_allowed_root_elsewhere(folder, tmp_path):
     root = DataRoot(folder, {"sounds": tmp_path / "disk"})
     assert SpatialQADataset(folder / "m.jsonl", RATE, 400, root=root)[0]["waveform"].any()
     write_manifest(folder / "m.jsonl", [record(0, audio="sounds/../disk/a.wav")])
-    with pytest.raises(ManifestError, match=r"m\.jsonl:1: audio .* leads out of its folder"):
+    with pytest.raises(ManifestError, match=r"m\.jsonl:1: audio .* leads out of"):
         open_manifest(folder / "m.jsonl", root)

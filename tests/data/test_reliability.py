@@ -68,7 +68,7 @@ def accepted(folder, content, ids=("q0", "q1")):
              "https://a.b/c.wav", "C:\\a.wav", "..\\outside.wav", "a.wav\0.txt", ".."]
 )  # fmt: skip
 def test_d1_a_path_that_leaves_the_folder_is_refused(folder, name):
-    refused(folder, lines({}, {"audio": name}), r"m\.jsonl:2: audio .* leads out of the manifest folder")
+    refused(folder, lines({}, {"audio": name}), r"m\.jsonl:2: audio .* leads out of")
 
 
 def test_d1_a_symlink_out_of_the_folder_is_refused(folder, tmp_path):
