@@ -1,4 +1,4 @@
-"""The wording of all questions, in one place.
+"""The wording of the official types A to E; that of our own families, and further wordings of these, are in `phrasings`.
 
 VERBATIM lists the strings that are in SpatialSoundQA as published (specs a.3, and the examples in the README of SLAM-LLM's
 recipe); the complete list of its templates is not public. The other phrasings are ours, written close to them. `{x}` and
