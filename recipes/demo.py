@@ -90,7 +90,15 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
          str(runs / "scores")],
         runs / "scores", needs=[answers],
     )  # fmt: skip
-    return {"scenes": scenes, "data": data, "encoder": encoder, "text": text, "bat": bat, "answers": answers, "scores": scores}
+    return {
+        "scenes": scenes,
+        "data": data,
+        "encoder": encoder,
+        "text": text,
+        "bat": bat,
+        "answers": answers,
+        "scores": scores,
+    }
 
 
 def ask_three(runs: Path) -> None:

@@ -79,9 +79,7 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
         axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
         axes.plot(sx, sy, "o", color=color, markersize=13)
         axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
-        text = (
-            f"{number} {source.label}\n{known.azimuth_deg:+.0f} deg, up {known.elevation_deg:+.0f} deg, {known.distance_m:.1f} m"
-        )
+        text = f"{number} {source.label}\n{known.azimuth_deg:+.0f} deg, up {known.elevation_deg:+.0f} deg, {known.distance_m:.1f} m"
         to_right = sx <= (low[0] + high[0]) / 2  # the text runs towards the middle
         axes.annotate(
             text,
@@ -115,7 +113,9 @@ def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> 
     # Lowest and highest sample of each of so many columns: all that a picture can show of a long waveform.
     columns = np.array_split(channel, min(len(channel), 1500))
     seconds = np.linspace(0, scene.duration_s, len(columns))
-    axes.fill_between(seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3)
+    axes.fill_between(
+        seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3
+    )
     for known, color in zip(scene.truth.sources, COLORS, strict=False):
         axes.axvline(known.onset_s, color=color, linewidth=1)
     axes.set_ylabel(name, fontsize=8)

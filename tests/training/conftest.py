@@ -19,9 +19,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "data"
     config = SimulationConfig(
         scenes=DrawConfig(duration_s=1.0),
-        room=RoomConfig(
-            positions_per_room=4, max_order=2, duration_s=0.1, absorption=(0.7, 0.9), ray_tracing=False
-        ),
+        room=RoomConfig(positions_per_room=4, max_order=2, duration_s=0.1, absorption=(0.7, 0.9), ray_tracing=False),
         train=SplitConfig(rooms=3, clips_one_source=12, clips_two_sources=4),
         eval=SplitConfig(rooms=2, clips_one_source=6, clips_two_sources=2),
         sounds=SoundsConfig(synthesized_train=3, synthesized_eval=2),
