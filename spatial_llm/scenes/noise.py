@@ -22,9 +22,7 @@ FINENESS = 8  # points of the mixing matrices for each tap of the plane waves' r
 PINK_FROM_HZ = 20.0  # below, pink noise is white: 1/f has no end
 
 
-def add_noise(
-    recording: np.ndarray, noise: Noise, format: MicrophoneFormat, sampling_rate: int, seed: int
-) -> np.ndarray:
+def add_noise(recording: np.ndarray, noise: Noise, format: MicrophoneFormat, sampling_rate: int, seed: int) -> np.ndarray:
     """A recording (channels, samples) over diffuse noise, `snr_db` below it: energy of all channels and samples. A silent
     recording stays silent, as no noise is below it."""
     level = float(np.sum(np.square(recording, dtype=np.float64)))

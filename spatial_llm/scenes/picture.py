@@ -1,7 +1,7 @@
 """One scene as a picture: from above, with what is heard when, its waveforms, and its questions."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ def draw_scene(
     """
     channels = sum(min(len(waveform), CHANNELS_SHOWN) for _, waveform in recordings)
     lines = _question_lines(questions)
-    above, below = max(4.2, 0.9 + 0.75 * channels), 0.19 * len(lines) + (0.2 if lines else 0)
+    above, below = max(4.2, 0.9 + 0.75 * channels), 0.15 * len(lines) + (0.3 if lines else 0)
     figure = Figure(figsize=(12, above + below), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[above, below]) if lines else (figure, None)
     grid = upper.add_gridspec(channels + 1, 2, width_ratios=[1, 1.35])
@@ -45,9 +45,11 @@ def draw_scene(
     _draw_times(times, scene)
     row = 1
     for kind, waveform in recordings:
+        peak = 1.05 * max(float(np.abs(waveform).max()), 1e-6)  # one scale for a format: louder is seen as larger
         for channel, name in zip(waveform[:CHANNELS_SHOWN], _channel_names(kind), strict=False):
             axes = upper.add_subplot(grid[row, 1], sharex=times)
             _draw_waveform(axes, channel, f"{kind.kind}\n{name}", scene)
+            axes.set_ylim(-peak, peak)
             row += 1
     axes.set_xlabel("seconds")
     axes.tick_params(labelbottom=True)
@@ -71,27 +73,16 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
         title += f", RT60 {scene.truth.rt60_s:.2f} s"
     turn = np.deg2rad(scene.listener.heading_deg)
     ahead, left = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.9, 0.4), (1.6, 0), (0.9, -0.4))]
+    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.7, 0.6), (1.9, 0), (0.7, -0.6))]
     axes.add_patch(Polygon(nose, color="0.25", zorder=3))
     axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
     for number, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False), start=1):
         sx, sy, _ = source.position_m
+        place = f"{known.azimuth_deg:+.0f}° azimuth, {known.elevation_deg:+.0f}° elevation, {known.distance_m:.1f} m"
         axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
-        axes.plot(sx, sy, "o", color=color, markersize=13)
+        axes.plot(sx, sy, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {place}")
         axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
-        text = (
-            f"{number} {source.label}\n{known.azimuth_deg:+.0f} deg, up {known.elevation_deg:+.0f} deg, {known.distance_m:.1f} m"
-        )
-        to_right = sx <= (low[0] + high[0]) / 2  # the text runs towards the middle
-        axes.annotate(
-            text,
-            (sx, sy),
-            xytext=(10 if to_right else -10, 8),
-            textcoords="offset points",
-            ha="left" if to_right else "right",
-            color=color,
-            fontsize=8,
-        )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, markerscale=0.5, frameon=False)
     axes.set_xlim(low[0] - 0.3, high[0] + 0.3)
     axes.set_ylim(low[1] - 0.3, high[1] + 0.3)
     axes.set_aspect("equal")
@@ -115,7 +106,9 @@ def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> 
     # Lowest and highest sample of each of so many columns: all that a picture can show of a long waveform.
     columns = np.array_split(channel, min(len(channel), 1500))
     seconds = np.linspace(0, scene.duration_s, len(columns))
-    axes.fill_between(seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3)
+    axes.fill_between(
+        seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3
+    )
     for known, color in zip(scene.truth.sources, COLORS, strict=False):
         axes.axvline(known.onset_s, color=color, linewidth=1)
     axes.set_ylabel(name, fontsize=8)

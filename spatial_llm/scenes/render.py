@@ -165,7 +165,9 @@ def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
         if scene.mirror:
             room, listener, (position_m,) = mirrored(room, listener, [position_m])
         turned_deg = abs((listener.heading_deg - scene.listener.heading_deg + 180) % 360 - 180)
-        same = np.allclose([listener.position_m, position_m], [scene.listener.position_m, source.position_m], atol=SAME_PLACE_M)
+        same = np.allclose(
+            [listener.position_m, position_m], [scene.listener.position_m, source.position_m], atol=SAME_PLACE_M
+        )
         if room.id != scene.room.id or not same or turned_deg > SAME_HEADING_DEG:
             raise SceneError(
                 f"scene {scene.id!r}: sources[{index}] is at {source.position_m} in room {scene.room.id!r}, but row "

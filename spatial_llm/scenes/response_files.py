@@ -136,7 +136,9 @@ def _read_list(list_json: Path) -> list[object]:
     try:
         value = json.loads(list_json.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SceneError(f"{list_json}: cannot be opened ({error.strerror}); give a list such as train_reverberation.json.") from None
+        raise SceneError(
+            f"{list_json}: cannot be opened ({error.strerror}); give a list such as train_reverberation.json."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise SceneError(f"{list_json}: not JSON ({error}).") from None
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
