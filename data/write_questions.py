@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from spatial_llm.blocks import Shard
 from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.questions.balance import balance_table
+from spatial_llm.questions.balance import Balance, balance_table
 from spatial_llm.training.arguments import parse_arguments
 
 
@@ -55,7 +55,8 @@ def main() -> None:
         print(f"shard {arguments.shard} written; run --merge when all are.")
         return
     for split, counts in summary["splits"].items():
-        print(f"{split}: {counts['scenes']} scenes\n{balance_table(counts['balance'])}")
+        balance = {name: Balance(**row) for name, row in counts["balance"].items()}
+        print(f"{split}: {counts['scenes']} scenes\n{balance_table(balance)}")
         print(f"written: {arguments.data}/{split}.jsonl")
 
 

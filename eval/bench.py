@@ -1,13 +1,14 @@
-"""Speed as ratios, both sides measured alternately in one run on this machine.
+"""Speed, measured on this machine: of models as ratios, both sides alternately in one run; of rendering as it is.
 
     make bench        or        python eval/bench.py [--repeats 7] [--out bench.json]
 
-1. front end: waveform to the four SpatialAST cues, ours (FFT) against the same planes on torchlibrosa's convolutional
+1. scenes: seconds of audio per second and core, see bench_scenes.py.
+2. front end: waveform to the four SpatialAST cues, ours (FFT) against the same planes on torchlibrosa's convolutional
    STFT, as the official code has it; 2 clips of 10 s.
-2. DSpAST: three branches stacked along the batch against one after the other, in three passes through the trunk; one clip,
+3. DSpAST: three branches stacked along the batch against one after the other, in three passes through the trunk; one clip,
    at full size and at that of recipes/configs/tiny_encoder.yaml.
-Measured with one thread, as in a worker of a data loader, and with all cores; first both sides are checked to give the same
-numbers. About three minutes on 2 cores.
+2 and 3 with one thread, as in a worker of a data loader, and with all cores; first both sides are checked to give the
+same numbers. About three minutes on 2 cores.
 """
 
 import statistics
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 import torchlibrosa
+from bench_scenes import bench_scenes, describe
 from tqdm import tqdm
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
@@ -29,14 +31,8 @@ from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
 
-FRONT_END = {
-    "sampling_rate": 32_000,
-    "n_fft": 1024,
-    "hop_length": 320,
-    "num_mel_bins": 128,
-    "f_min": 50.0,
-    "f_max": 14_000.0,
-}
+FRONT_END = {"sampling_rate": 32_000, "n_fft": 1024, "hop_length": 320, "num_mel_bins": 128,
+             "f_min": 50.0, "f_max": 14_000.0}  # fmt: skip
 TINY = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 576, "duration_s": 2.0,
         "n_fft": 4096, "hop_length": 2000, "num_mel_bins": 64, "num_frames": 33, "patch_size": (33, 8)}  # fmt: skip
 
@@ -115,6 +111,8 @@ def encoder_pair(config: DSpASTConfig, frames: int) -> tuple[Callable, Callable]
 
 @torch.inference_mode()
 def main(arguments: BenchArguments) -> None:
+    scenes = bench_scenes(arguments.repeats)  # first: its processes are forked, which is safe before torch has threads
+    print(describe(scenes))
     torch.manual_seed(arguments.seed)
     waveform, official = 0.1 * torch.randn(2, 2, 320_000), ConvolutionalFrontEnd().eval()
     pairs = {
@@ -130,7 +128,7 @@ def main(arguments: BenchArguments) -> None:
         torch.set_num_threads(threads)
         for name, pair in pairs.items():
             results[f"{name}, {threads} thread{'s' * (threads > 1)}"] = compare(name, *pair, arguments.repeats)
-    write_json(arguments.out, {"results": results, **provenance(arguments.seed)})
+    write_json(arguments.out, {"scenes": scenes, "results": results, **provenance(arguments.seed)})
     for name, result in results.items():
         print(f"{name}: {result['ratio_median']} x faster ({result['ours_ms']} ms against {result['other_ms']} ms)")
     print(f"written: {arguments.out}")

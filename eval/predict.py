@@ -11,7 +11,6 @@ Time: about a minute for 1,000 questions with the tiny model on 2 cores. Then sc
 import sys
 from dataclasses import dataclass
 
-from spatial_llm.data.spatialsoundqa import OfficialRecord, check_official_files
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.predict import Decoding, predict
@@ -31,8 +30,8 @@ class PredictArguments:
         num_beams: 1 is greedy; BAT's own scores are with 4.
         max_new_tokens: longest answer.
         device: as torch names it; default a GPU if there is one.
-        audio_root: SpatialSoundQA only: folder of the dry sounds; default AudioSet in its folder.
-        reverb_root: SpatialSoundQA only: folder with binaural/; default mp3d_reverb in its folder.
+        audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
+        reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
     """
 
     model: str
@@ -49,7 +48,7 @@ class PredictArguments:
 
 def main(arguments: PredictArguments) -> None:
     evaluation_set = read_evaluation_set(arguments.data, arguments.audio_root, arguments.reverb_root)
-    check_official_files(item for item in evaluation_set.items if isinstance(item, OfficialRecord))
+    evaluation_set.check_files()
     path = predict(
         arguments.model,
         evaluation_set,

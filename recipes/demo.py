@@ -102,7 +102,7 @@ def ask_three(runs: Path) -> None:
     named = LOCATION_OF_NAMED[0].format(x=where.scene.sources[0].label)
     wav = runs / "unseen.wav"
     soundfile.write(wav, render_record(where, manifest.parent).T, where.sampling_rate, subtype="FLOAT")
-    print(f"\nthree questions about {wav}, which the model has not met (room {where.scene.room.id}):")
+    print(f"\nthree questions about {wav}, not met in training (room {where.scene.room.id}):")
     model = SpatialLLM.from_pretrained(runs / "bat" / "model")
     for question, truth in ((what.question, what.answer), (where.question, where.answer), (named, where.answer)):
         print(f"  {question}\n    answer: {model.ask(wav, question)}\n    truth:  {truth}")

@@ -7,10 +7,11 @@ file or the new one, never half of either.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from spatial_llm.errors import ManifestError
 
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
+MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 
 
 @contextlib.contextmanager
@@ -104,45 +106,94 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file with their line numbers, counted from 1. Blank lines and a byte-order mark are skipped.
+    """All of `iter_jsonl` as a list."""
+    return list(iter_jsonl(path))
+
+
+def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSONL file with their line numbers, counted from 1, read one at a time.
+
+    Lines end with a line feed alone, or with carriage return and line feed. Blank lines and a byte-order mark are skipped.
 
     Raises:
-        ManifestError: the file is missing, is not UTF-8, or a line is not one JSON object; the line is named.
+        ManifestError: the file is missing; or a line is longer than MAX_LINE_BYTES, is not UTF-8, is not one JSON object,
+            has a key twice, or holds a number or text that JSON has not (NaN, half a surrogate pair); file and line are
+            named, and the field where there is one.
     """
     path = Path(path)
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give the path of a JSONL file (one JSON object a line).")
-    rows = []
-    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise ManifestError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line); re-encode it.") from None
-        if line:
-            rows.append((number, _parse_object(line, f"{path}:{number}")))
-    return rows
+    with path.open("rb") as file:
+        for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
+            if len(raw) > MAX_LINE_BYTES:
+                raise ManifestError(f"{path}:{number}: longer than {MAX_LINE_BYTES} bytes; expected one record a line.")
+            if b"\r" in raw.removesuffix(b"\n").removesuffix(b"\r"):
+                # Text readers would end the line there, and lines would be counted differently by different tools.
+                raise ManifestError(f"{path}:{number}: a carriage return inside the line; end lines with a line feed.")
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise ManifestError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line); re-encode it.") from None
+            if line:
+                yield number, parse_object(line, f"{path}:{number}")
 
 
-def _parse_object(line: str, where: str) -> dict[str, Any]:
-    def no_constant(name: str) -> None:
-        raise ManifestError(f"{where}: {name} is not JSON; write a finite number or leave the field out.")
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """One line of JSONL as an object; `where` (file:line) starts every error message. Raises ManifestError, see
+    `iter_jsonl`."""
+    constants: list[str] = []
+
+    def constant(name: str) -> float:
+        constants.append(name)
+        return float(name)
 
     def no_double(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        double = {key for key in keys if keys.count(key) > 1}
-        if double:
-            raise ManifestError(f"{where}: key {', '.join(sorted(double))!r} stands twice; keep one.")
-        return dict(pairs)
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            keys = [key for key, _ in pairs]
+            double = sorted({key for key in keys if keys.count(key) > 1})
+            raise ManifestError(f"{where}: key {', '.join(double)!r} stands twice; keep one.")
+        return value
 
     try:
-        value = json.loads(line, parse_constant=no_constant, object_pairs_hook=no_double)
+        value = json.loads(line, parse_constant=constant, object_pairs_hook=no_double)
+        if constants:
+            field = _find(value, lambda leaf: isinstance(leaf, float) and not math.isfinite(leaf))
+            raise ManifestError(f"{where}: {field}: {constants[0]} is not JSON; write a finite number or leave it out.")
+        if "\\ud" in line.lower() and (field := _find(value, _is_broken_text)) is not None:
+            raise ManifestError(f"{where}: {field}: half a surrogate pair, which is no character; correct the text.")
     except json.JSONDecodeError as error:
         raise ManifestError(f"{where}: not JSON ({error.msg} at column {error.colno}); is the line cut?") from None
     except RecursionError:
         raise ManifestError(f"{where}: nested too deeply for a record; expected a flat JSON object.") from None
+    except ManifestError:
+        raise
+    except ValueError:
+        raise ManifestError(f"{where}: a whole number of thousands of digits; write a number of sensible size.") from None
     if not isinstance(value, dict):
         raise ManifestError(f"{where}: a {type(value).__name__}, expected a JSON object {{...}}.")
     return value
+
+
+def _find(value: Any, wrong: Callable[[Any], bool], field: str = "") -> str | None:
+    """The path of the first leaf (or key) that is wrong, as in "sources[0].position_m[2]"; None if there is none."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if wrong(key):
+                return f"a key of {field or 'the object'}"
+            if (found := _find(item, wrong, f"{field}.{key}".lstrip("."))) is not None:
+                return found
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if (found := _find(item, wrong, f"{field}[{index}]")) is not None:
+                return found
+    elif wrong(value):
+        return field or "value"
+    return None
+
+
+def _is_broken_text(leaf: Any) -> bool:
+    return isinstance(leaf, str) and any("\ud800" <= character <= "\udfff" for character in leaf)
 
 
 def sha256_of(path: str | Path) -> str:

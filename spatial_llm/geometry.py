@@ -5,9 +5,13 @@ Inside the library there is one frame, right-handed and fixed to the listener: x
 Other frames are converted where they enter:
 
 * SoundSpaces / SpatialAST / BAT (specs a.1): x right, y up, -z front; azimuth classes 0 = right, 90 = front, 180 = left.
-* SOFA: azimuth counter-clockwise from the front, as ours, but in [0, 360): `wrap_azimuth_deg`.
-* pyroomacoustics: colatitude (0 = up) in place of elevation: `90 - elevation_deg`.
+* SOFA, spherical: azimuth counter-clockwise from the front, as ours, but in [0, 360).
+* pyroomacoustics: azimuth as SOFA, colatitude (0 = up, 180 = down) in place of elevation.
+* DCASE / STARSS: azimuth counter-clockwise from the front, as ours, but in [-180, 180).
+* the clock: 12 = front, 3 = right, 6 = behind, 9 = left; elevation is not said.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +41,7 @@ def direction_to_vector(
 def vector_to_direction(xyz: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
     """Cartesian (..., xyz) -> (azimuth_deg, elevation_deg, distance_m), each (...,). Straight up has azimuth 0."""
     x, y, z = np.moveaxis(np.asarray(xyz, dtype=np.float64), -1, 0)
-    azimuth_deg = wrap_azimuth_deg(np.rad2deg(np.arctan2(y, x)))
+    azimuth_deg = wrap_azimuth_deg(np.rad2deg(np.arctan2(y + 0.0, x + 0.0)))  # + 0.0 turns -0.0 into 0.0: no azimuth of 180
     elevation_deg = np.rad2deg(np.arctan2(z, np.hypot(x, y)))
     return azimuth_deg, elevation_deg, np.sqrt(x * x + y * y + z * z)
 
@@ -71,6 +75,52 @@ def internal_to_soundspaces(xyz: ArrayLike) -> NDArray[np.float64]:
     """(..., x front, y left, z up) -> (..., x right, y up, z behind)."""
     front, left, up = np.moveaxis(np.asarray(xyz, dtype=np.float64), -1, 0)
     return np.stack([-left, up, -front], axis=-1)
+
+
+def internal_to_sofa(azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """(azimuth_deg, elevation_deg) of SOFA's spherical coordinates, azimuth in [0, 360)."""
+    return np.mod(np.asarray(azimuth_deg, dtype=np.float64), 360.0), np.asarray(elevation_deg, dtype=np.float64)
+
+
+def sofa_to_internal(azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """The way back from `internal_to_sofa`."""
+    return wrap_azimuth_deg(azimuth_deg), np.asarray(elevation_deg, dtype=np.float64)
+
+
+def internal_to_pyroomacoustics(azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """(azimuth_deg, colatitude_deg) as pyroomacoustics' directivities take them, azimuth in [0, 360)."""
+    return np.mod(np.asarray(azimuth_deg, dtype=np.float64), 360.0), 90.0 - np.asarray(elevation_deg, dtype=np.float64)
+
+
+def pyroomacoustics_to_internal(azimuth_deg: ArrayLike, colatitude_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """The way back from `internal_to_pyroomacoustics`."""
+    return wrap_azimuth_deg(azimuth_deg), 90.0 - np.asarray(colatitude_deg, dtype=np.float64)
+
+
+def internal_to_dcase(azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """(azimuth_deg, elevation_deg) as DCASE and STARSS label files have them, azimuth in [-180, 180)."""
+    azimuth_deg = np.mod(np.asarray(azimuth_deg, dtype=np.float64) + 180.0, 360.0) - 180.0
+    return azimuth_deg, np.asarray(elevation_deg, dtype=np.float64)
+
+
+def dcase_to_internal(azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> tuple[NDArray, NDArray]:
+    """The way back from `internal_to_dcase`."""
+    return wrap_azimuth_deg(azimuth_deg), np.asarray(elevation_deg, dtype=np.float64)
+
+
+def clock_hour(azimuth_deg: float) -> int:
+    """The nearest hour on the clock around the listener, 1 to 12; half-way between two it is the later one.
+
+    An hour is 30 degrees wide; question writers reject directions near the border of two.
+    """
+    return math.floor(0.5 - float(azimuth_deg) / 30.0) % 12 or 12
+
+
+def azimuth_of_hour(hour: int) -> float:
+    """The azimuth of an hour of the clock, degrees in (-180, 180]. Raises SpatialLLMError on hours other than 1 to 12."""
+    if hour not in range(1, 13):
+        raise SpatialLLMError(f"hour is {hour!r}; give 1 to 12 (12 = front, 3 = right).")
+    return float(wrap_azimuth_deg(-30.0 * hour))
 
 
 def bat_distance_class(distance_m: float, num_classes: int = 21) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatial_llm import answers
-from spatial_llm.answers import AXES, QUESTION_TYPES, Location
+from spatial_llm.answers import AXES, VALUE_KINDS, Location
 from spatial_llm.errors import SpatialLLMError
 
 LOCATIONS = st.builds(
@@ -19,19 +19,52 @@ LOCATIONS = st.builds(
     st.floats(min_value=0, max_value=1e6, allow_nan=False),
 )
 LABELS = st.lists(st.text().filter(lambda text: text.strip() and ";" not in text), min_size=1)
+TYPE_OF_KIND = {kind: question_type for question_type, kind in VALUE_KINDS.items()}  # one question type of each kind
 PARSERS = [
-    answers.parse_distance,
     answers.parse_directions,
-    answers.parse_direction_word,
-    answers.parse_location,
-    answers.parse_labels,
-    answers.parse_yes_no,
     *(lambda text, axis=axis: answers.parse_axis(text, axis) for axis in AXES),
-    *(lambda text, kind=kind: answers.parse_value(kind, text) for kind in QUESTION_TYPES),
+    *(lambda text, kind=kind: answers.parse_value(kind, text) for kind in TYPE_OF_KIND.values()),
 ]
 # pieces that the parsers look for, so that fuzzing meets their branches
 WORDS = ["left", "right", "front", "behind", "above", "below", "yes", "no", "m", "meters", "metre", "e3"]
-SIGNS = [";", "; ", ", ", ".", "-", "/", "(", " ", "\n", "_", "\u0660", "İ", "ß", "\ud800", "\x00", "🎧"]
+WORDS += [
+    "degrees",
+    "°",
+    "o'clock",
+    "two",
+    "one",
+    "s",
+    " s",
+    "seconds",
+    " to ",
+    "between ",
+    "There is no ",
+    "small",
+    "dry",
+    "not",
+]
+SIGNS = [
+    "|",
+    "\u2212",
+    "+",
+    "\u00b2",
+    ";",
+    "; ",
+    ", ",
+    ".",
+    "-",
+    "/",
+    "(",
+    " ",
+    "\n",
+    "_",
+    "\u0660",
+    "İ",
+    "ß",
+    "\ud800",
+    "\x00",
+    "🎧",
+]
 PIECES = st.sampled_from([*WORDS, *SIGNS, "1", "2.5", "0", "9" * 400])
 
 
@@ -65,7 +98,10 @@ def test_parsers_never_raise(text):
         parser(text)
 
 
-@pytest.mark.parametrize("piece", ["1", "1 ", "1.", "1m ", " ", "left ", "yes", "_", "; ", "bell;", "9.9", "m", "1,"])
+@pytest.mark.parametrize(
+    "piece",
+    ["1", "1 ", "1.", "1m ", " ", "left ", "yes", "_", "; ", "bell;", "9.9", "m", "1,", "- ", "two ", "| ", "below "],
+)
 def test_parsers_take_linear_time(piece):
     def seconds(length):
         text = (piece * length)[:length]
@@ -162,9 +198,162 @@ def test_value_of_each_question_type(question_type, text, value):
     assert answers.parse_value(question_type, text) == value
 
 
+NUMBERS = st.floats(min_value=0, max_value=1e6, allow_nan=False)
+NAMES = (
+    st.text()
+    .map(lambda text: " ".join(text.lower().split()))
+    .filter(lambda name: name and name == " ".join(name.lower().split()) and ";" not in name and not name.endswith("."))
+)
+PLACES = LOCATIONS.map(Location.to_dict)
+VALUES = {
+    "labels": st.lists(NAMES, min_size=1).map(lambda names: {"labels": sorted(set(names))}),
+    "order": st.lists(NAMES, min_size=1, unique=True).map(lambda names: {"order": names}),
+    "yes_no": st.booleans().map(lambda yes: {"yes": yes}),
+    "location": PLACES,
+    "locations": st.lists(LOCATIONS, min_size=1).map(
+        lambda found: {"locations": [place.to_dict() for place in sorted(found, key=lambda x: (x.words, x.distance_m))]}
+    ),
+    "location_or_absent": st.one_of(PLACES, NAMES.map(lambda name: {"absent": name})),
+    "direction_word": st.sampled_from([(axis, word) for axis, words in AXES.items() for word in words]).map(
+        lambda pair: dict([pair])
+    ),
+    "distance": NUMBERS.map(lambda value: {"distance_m": value}),
+    "azimuth": st.floats(-180, 180, exclude_min=True).map(lambda value: {"azimuth_deg": value}),
+    "elevation": st.floats(-90, 90).map(lambda value: {"elevation_deg": value}),
+    "clock": st.integers(1, 12).map(lambda hour: {"clock_hour": hour}),
+    "count": st.integers(0, 10**6).map(lambda count: {"count": count}),
+    "duration": NUMBERS.map(lambda value: {"duration_s": value}),
+    "rt60_range": st.tuples(NUMBERS, NUMBERS | st.none())
+    .filter(lambda ends: ends != (0, None) and (ends[1] is None or ends[0] < ends[1]))
+    .map(lambda ends: {"rt60_range_s": list(ends)}),
+    "room_size": st.sampled_from(["small", "large"]).map(lambda word: {"room_size": word}),
+    "reverberation": st.sampled_from(["dry", "reverberant"]).map(lambda word: {"reverberation": word}),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(TYPE_OF_KIND))
+def test_every_kind_of_value_survives_text_and_json(kind):
+    question_type = TYPE_OF_KIND[kind]
+
+    @given(VALUES[kind])
+    def round_trip(value):
+        text = answers.format_value(question_type, value)
+        assert answers.parse_value(question_type, text) == value
+        assert answers.format_value(question_type, json.loads(json.dumps(value))) == text
+
+    round_trip()
+
+
+@pytest.mark.parametrize("kind", sorted(TYPE_OF_KIND))
+def test_a_value_of_another_kind_is_refused(kind):
+    for value in ({}, {"quiz": 1}, {"left_right": "up"}, {"labels": []}, {"room_size": "tiny"}, {"clock_hour": 13}):
+        with pytest.raises(SpatialLLMError):
+            answers.format_value(TYPE_OF_KIND[kind], value)
+
+
+@pytest.mark.parametrize(
+    ("question_type", "text", "value"),
+    [
+        ("AZIMUTH_DEG", "-35 degrees", -35.0),
+        ("AZIMUTH_DEG", "\u221235°", -35.0),
+        ("AZIMUTH_DEG", "It is at +12.5 deg.", 12.5),
+        ("AZIMUTH_DEG", "35 degrees to the right", -35.0),
+        ("AZIMUTH_DEG", "35 degrees left", 35.0),
+        ("AZIMUTH_DEG", "-180 degrees", 180.0),
+        ("AZIMUTH_DEG", "-0 degrees", 0.0),
+        ("AZIMUTH_DEG", "-35 degrees to the left", None),  # sign and word
+        ("AZIMUTH_DEG", "35 degrees left or right", None),
+        ("AZIMUTH_DEG", "35 degrees behind", None),  # from where would that be counted?
+        ("AZIMUTH_DEG", "35", None),  # no unit
+        ("AZIMUTH_DEG", "35-40 degrees", None),
+        ("AZIMUTH_DEG", "270 degrees", None),  # not the range that was asked for
+        ("AZIMUTH_DEG", "az35 degrees", None),
+        ("AZIMUTH_DEG", "1,5 degrees", None),
+        ("AZIMUTH_DEG", "35 degreesish", None),
+        ("ELEVATION_DEG", "20 degrees below", -20.0),
+        ("ELEVATION_DEG", "20 degrees up", 20.0),
+        ("ELEVATION_DEG", "-20 degrees", -20.0),
+        ("ELEVATION_DEG", "20 degrees left", None),
+        ("ELEVATION_DEG", "95 degrees", None),
+        ("AZIMUTH_CLOCK", "2 o'clock", 2),
+        ("AZIMUTH_CLOCK", "At Eleven O\u2019Clock!", 11),
+        ("AZIMUTH_CLOCK", "13 o'clock", None),
+        ("AZIMUTH_CLOCK", "2:30 o'clock", None),
+        ("AZIMUTH_CLOCK", "2 or 3 o'clock", None),
+        ("AZIMUTH_CLOCK", "0 o'clock", None),
+        ("AZIMUTH_CLOCK", "2.5 o'clock", None),
+        ("AZIMUTH_CLOCK", "two", None),
+        ("COUNT_SOURCES", "3", 3),
+        ("COUNT_SOURCES", "There are three sounds.", 3),
+        ("COUNT_SOURCES", "3.0", 3),
+        ("COUNT_SOURCES", "zero", 0),
+        ("COUNT_SOURCES", "-3", None),
+        ("COUNT_SOURCES", "2.5", None),
+        ("COUNT_SOURCES", "2 or three", None),
+        ("COUNT_SOURCES", "3rd", None),
+        ("COUNT_SOURCES", "several", None),
+        ("COUNT_SOURCES", "9" * 5000, None),
+        ("DURATION", "3.2 s", 3.2),
+        ("DURATION", "about 3 seconds", 3.0),
+        ("DURATION", "3.2", None),
+        ("DURATION", "-3 s", None),
+        ("DURATION", "3 ms", None),
+        ("DURATION", "from 1 s to 3 s", None),
+        ("ROOM_RT60", "below 0.3 s", [0.0, 0.3]),
+        ("ROOM_RT60", "Between 0.3 and 0.6 seconds.", [0.3, 0.6]),
+        ("ROOM_RT60", "0.3-0.6 s", [0.3, 0.6]),
+        ("ROOM_RT60", "more than 0.6 s", [0.6, None]),
+        ("ROOM_RT60", "0.6 to 0.3 s", None),
+        ("ROOM_RT60", "0.4 s", None),
+        ("ROOM_RT60", "above 0 s", None),
+        ("ROOM_RT60", "below 0..3 s", None),
+        ("ROOM_RT60", "not below 0.3 s", None),
+        ("ROOM_SIZE", "The room is small.", "small"),
+        ("ROOM_SIZE", "not small", None),
+        ("ROOM_SIZE", "small or large", None),
+        ("ROOM_REVERB", "Reverberant", "reverberant"),
+        ("ROOM_REVERB", "It isn't dry", None),
+        ("ONSET_ORDER", "Rain; bell", ["rain", "bell"]),
+        ("ONSET_ORDER", "rain; bell; rain", None),
+        ("ONSET_ORDER", "rain;", None),
+        ("ABSENT", "There is no  Bell.", "bell"),
+        ("ABSENT", "No", None),
+        ("ABSENT", "there is no ", None),
+        ("ABSENT", "There is no bell; 2m", None),
+    ],
+)
+def test_reading_numbers_and_words(question_type, text, value):
+    parsed = answers.parse_value(question_type, text)
+    assert (parsed if parsed is None else next(iter(parsed.values()))) == value
+
+
+def test_locations_in_any_order():
+    one, other = "left, front, above; 2m", "right, behind, below; 1.5m"
+    parsed = answers.parse_value("SAME_CLASS", f"{other} | {one}")
+    assert parsed == answers.parse_value("SAME_CLASS", f"{one}|{other}") and len(parsed["locations"]) == 2
+    assert answers.format_value("SAME_CLASS", parsed) == f"{one} | {other}"
+    assert answers.parse_value("SAME_CLASS", f"{one} | somewhere") is None
+
+
 def test_unknown_words_are_refused():
     with pytest.raises(SpatialLLMError, match="QUIZ"):
         answers.parse_value("QUIZ", "yes")
+    with pytest.raises(SpatialLLMError, match="QUIZ"):
+        answers.format_value("QUIZ", {"yes": True})
+    for write, bad in (
+        (answers.format_degrees, 181.0),
+        (answers.format_degrees, float("nan")),
+        (answers.format_clock, 0),
+        (answers.format_count, -1),
+        (answers.format_seconds, float("inf")),
+        (answers.format_rt60_range, (0.6, 0.3)),
+        (answers.format_rt60_range, (0.0, None)),
+        (answers.format_order, ["bell", "Bell"]),
+        (answers.format_absent, "bell."),
+        (answers.format_locations, []),
+    ):
+        with pytest.raises(SpatialLLMError):
+            write(bad)
     with pytest.raises(SpatialLLMError, match="left_right"):
         Location("up", "front", "above", 1.0)
     for distance_m in (-1.0, float("nan"), float("inf")):

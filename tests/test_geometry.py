@@ -1,55 +1,142 @@
-"""Axes, angles and classes, on the six axes and by round trip."""
+"""Axes, angles and classes: every frame says the same of the six axes and of random directions."""
+
+import math
 
 import numpy as np
+import pyroomacoustics
 import pytest
 
 from spatial_llm import geometry
 from spatial_llm.errors import SpatialLLMError
 
-# direction: internal xyz, azimuth, elevation, SoundSpaces xyz, BAT azimuth class, BAT elevation class
+# One row a direction, one column a frame: internal xyz, azimuth, elevation; SoundSpaces xyz; SOFA, pyroomacoustics and
+# DCASE angles; hour of the clock; the word that this axis decides; BAT's classes of azimuth and elevation.
 AXES = {
-    "front": ((1, 0, 0), 0, 0, (0, 0, -1), 90, 90),
-    "left": ((0, 1, 0), 90, 0, (-1, 0, 0), 180, 90),
-    "behind": ((-1, 0, 0), 180, 0, (0, 0, 1), 270, 90),
-    "right": ((0, -1, 0), -90, 0, (1, 0, 0), 0, 90),
-    "below": ((0, 0, -1), 0, -90, (0, -1, 0), 90, 0),
+    "front": ((1, 0, 0), 0, 0, (0, 0, -1), (0, 0), (0, 90), (0, 0), 12, "front", 90, 90),
+    "left": ((0, 1, 0), 90, 0, (-1, 0, 0), (90, 0), (90, 90), (90, 0), 9, "left", 180, 90),
+    "behind": ((-1, 0, 0), 180, 0, (0, 0, 1), (180, 0), (180, 90), (-180, 0), 6, "behind", 270, 90),
+    "right": ((0, -1, 0), -90, 0, (1, 0, 0), (270, 0), (270, 90), (-90, 0), 3, "right", 0, 90),
+    "above": ((0, 0, 1), 0, 90, (0, 1, 0), (0, 90), (0, 0), (0, 90), 12, "above", 90, 0),
+    "below": ((0, 0, -1), 0, -90, (0, -1, 0), (0, -90), (0, 180), (0, -90), 12, "below", 90, 0),
 }
+ANGLES = ("sofa", "pyroomacoustics", "dcase")
 
 
 @pytest.mark.parametrize("axis", AXES)
 def test_six_axes_agree_in_every_frame(axis):
-    xyz, azimuth, elevation, soundspaces, azimuth_class, elevation_class = AXES[axis]
-    found = geometry.vector_to_direction(xyz)
-    assert [float(v) for v in found] == pytest.approx([azimuth, elevation, 1.0])
+    xyz, azimuth, elevation, soundspaces, sofa, pyroom, dcase, hour, word, azimuth_class, elevation_class = AXES[axis]
+    assert [float(v) for v in geometry.vector_to_direction(xyz)] == pytest.approx([azimuth, elevation, 1.0])
     np.testing.assert_allclose(geometry.direction_to_vector(azimuth, elevation), xyz, atol=1e-12)
     np.testing.assert_allclose(geometry.internal_to_soundspaces(xyz), soundspaces, atol=1e-12)
     np.testing.assert_allclose(geometry.soundspaces_to_internal(soundspaces), xyz, atol=1e-12)
+    for frame, angles in zip(ANGLES, (sofa, pyroom, dcase), strict=True):
+        assert getattr(geometry, f"internal_to_{frame}")(azimuth, elevation) == angles, frame
+        assert getattr(geometry, f"{frame}_to_internal")(*angles) == (azimuth, elevation), frame
+    assert geometry.clock_hour(azimuth) == hour and geometry.azimuth_of_hour(hour) == azimuth
+    assert word in geometry.direction_words(xyz)
     assert geometry.bat_azimuth_class(azimuth) == azimuth_class
     assert geometry.bat_elevation_class(elevation) == elevation_class
+    assert np.round(pyroomacoustics.directivities.DirectionVector(*pyroom).unit_vector, 9) == pytest.approx(xyz)
 
 
-def test_straight_up_wraps_to_the_class_of_straight_down_as_in_the_official_labels():
-    assert geometry.bat_elevation_class(90) == geometry.bat_elevation_class(-90) == 0
+def test_all_frames_agree_on_random_directions():
+    rng = np.random.default_rng(0)
+    xyz = rng.standard_normal((1000, 3))
+    xyz /= np.linalg.norm(xyz, axis=1, keepdims=True)
+    azimuth, elevation, distance = geometry.vector_to_direction(xyz)
+    np.testing.assert_allclose(distance, 1.0)
+    np.testing.assert_allclose(geometry.direction_to_vector(azimuth, elevation), xyz, atol=1e-12)
+    assert ((azimuth > -180) & (azimuth <= 180)).all()
+    there = geometry.internal_to_soundspaces(xyz)
+    np.testing.assert_allclose(geometry.soundspaces_to_internal(there), xyz, atol=1e-12)
+    for frame, low, high in (("sofa", 0, 360), ("pyroomacoustics", 0, 360), ("dcase", -180, 180)):
+        angles = getattr(geometry, f"internal_to_{frame}")(azimuth, elevation)
+        assert ((angles[0] >= low) & (angles[0] < high)).all(), frame
+        again = getattr(geometry, f"{frame}_to_internal")(*angles)
+        np.testing.assert_allclose(geometry.direction_to_vector(*again), xyz, atol=1e-9, err_msg=frame)
+    colatitude = np.deg2rad(geometry.internal_to_pyroomacoustics(azimuth, elevation)[1])
+    np.testing.assert_allclose(np.cos(colatitude), xyz[:, 2], atol=1e-12)
+    for (x, y, z), (right, up, behind), degrees in zip(xyz, there, azimuth, strict=True):
+        words = geometry.direction_words((x, y, z))
+        # the words of BAT by its own axes (specs a.1): right/left by dx, front/behind by -dz, above/below by dy
+        assert words == (
+            "right" if right > 0 else "left",
+            "front" if -behind > 0 else "behind",
+            "above" if up > 0 else "below",
+        )
+        hour = geometry.clock_hour(degrees)
+        off = geometry.wrap_azimuth_deg(geometry.azimuth_of_hour(hour) - degrees)
+        assert abs(off) <= 15
+        if hour not in (12, 6):
+            assert words[0] == ("right" if hour < 6 else "left")
+        if hour not in (3, 9):
+            assert words[1] == ("behind" if 3 < hour < 9 else "front")
+
+
+def test_the_clock_goes_round():
+    assert [geometry.clock_hour(geometry.azimuth_of_hour(hour)) for hour in range(1, 13)] == list(range(1, 13))
+    assert [geometry.clock_hour(a) for a in (14, -14, -16, 344, 196, -720)] == [12, 12, 1, 1, 5, 12]
+    assert [geometry.clock_hour(a) for a in (15, 45, -15)] == [12, 11, 1]  # half-way: the later hour
+    for hour in (0, 13, 2.5):
+        with pytest.raises(SpatialLLMError, match="give 1 to 12"):
+            geometry.azimuth_of_hour(hour)
+
+
+def official_classes(dx, dy, dz):
+    """The literal formulas of specs a.1, from source minus sensor in SoundSpaces axes (x right, y up, -z front)."""
+    distance = round(2 * math.sqrt(dx**2 + dy**2 + dz**2))
+    azimuth = (round(math.degrees(math.atan2(-dz, dx))) + 360) % 360
+    elevation = (round(math.degrees(math.atan(dy / math.sqrt(dx**2 + dz**2)))) + 90) % 180
+    return distance, azimuth, elevation
+
+
+def our_classes(delta):
+    azimuth, elevation, distance = geometry.vector_to_direction(geometry.soundspaces_to_internal(delta))
+    return (
+        geometry.bat_distance_class(distance),
+        geometry.bat_azimuth_class(azimuth),
+        geometry.bat_elevation_class(elevation),
+    )
 
 
 def test_classes_equal_the_official_formulas_on_random_positions():
     rng = np.random.default_rng(0)
-    for delta in rng.uniform(-5, 5, (200, 3)):  # SoundSpaces frame: x right, y up, z behind
-        x, y, z = delta
-        official_azimuth = (round(np.degrees(np.arctan2(-z, x))) + 360) % 360
-        official_elevation = (round(np.degrees(np.arctan(y / np.hypot(x, z)))) + 90) % 180
-        azimuth, elevation, distance = geometry.vector_to_direction(geometry.soundspaces_to_internal(delta))
-        assert geometry.bat_azimuth_class(azimuth) == official_azimuth
-        assert geometry.bat_elevation_class(elevation) == official_elevation
-        assert geometry.bat_distance_class(distance) == round(2 * np.linalg.norm(delta))
-        back = geometry.azimuth_from_bat_class(official_azimuth), geometry.elevation_from_bat_class(official_elevation)
+    for delta in rng.uniform(-5, 5, (1000, 3)):
+        classes = official_classes(*delta)
+        assert our_classes(delta) == classes
+        azimuth, elevation, _ = geometry.vector_to_direction(geometry.soundspaces_to_internal(delta))
+        back = geometry.azimuth_from_bat_class(classes[1]), geometry.elevation_from_bat_class(classes[2])
         assert geometry.great_circle_deg(azimuth, elevation, *back) < 0.75
 
 
-@pytest.mark.parametrize(("metres", "distance_class"), [(0.25, 0), (0.75, 2), (1.25, 2), (2.4, 5), (10.0, 20)])
-def test_distance_class_rounds_half_to_even(metres, distance_class):
+# exactly half-way between two classes: banker's rounding takes the even one, from positions as from the formulas
+@pytest.mark.parametrize(("metres", "distance_class"), [(0.25, 0), (0.75, 2), (1.25, 2), (1.75, 4), (2.25, 4), (9.75, 20)])
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 0, -1), (-1, 0, 0)])
+def test_half_way_goes_to_the_even_class(metres, distance_class, axis):
+    delta = np.multiply(axis, metres)
+    assert our_classes(delta) == official_classes(*delta)
+    assert our_classes(delta)[0] == distance_class
+
+
+@pytest.mark.parametrize(("metres", "distance_class"), [(0.25, 0), (0.75, 2), (2.4, 5), (10.0, 20)])
+def test_distance_class_and_its_centre(metres, distance_class):
     assert geometry.bat_distance_class(metres) == distance_class
     assert geometry.distance_from_bat_class(distance_class) == distance_class / 2
+
+
+def test_half_degrees_go_to_the_even_class():
+    assert [geometry.bat_elevation_class(e) for e in (0.5, 1.5, -0.5, -1.5, 88.5)] == [90, 92, 90, 88, 178]
+    assert [geometry.bat_azimuth_class(a) for a in (0.5, 1.5, -90.5)] == [90, 92, 0]
+
+
+def test_kept_bug_straight_up_wraps_to_the_class_of_straight_down():
+    """The official elevation labels end at 179: +90, and all that rounds to it, becomes 0, which is -90."""
+    steep = (0.0, 5.0, -0.01)  # 89.9 degrees up; official code divides by zero only when exactly above
+    assert official_classes(*steep)[2] == our_classes(steep)[2] == 0
+    assert geometry.bat_elevation_class(90) == geometry.bat_elevation_class(-90) == 0
+    assert our_classes((0.0, 2.0, 0.0)) == (4, 90, 0)
+    with pytest.raises(ZeroDivisionError):
+        official_classes(0.0, 2.0, 0.0)
 
 
 def test_distance_beyond_the_last_class_is_refused():

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from spatial_llm.errors import ManifestError, SpatialLLMError
+
 
 class SpatialQACollator:
     """Collates samples of `SpatialQADataset` for training.
@@ -18,7 +20,22 @@ class SpatialQACollator:
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """List of samples -> `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answer and EOS) and, by
-        what the samples hold, `input_features` (B, cues, frames, mel bins) or `audio_hidden_states` (B, tokens, width)."""
+        what the samples hold, `input_features` (B, cues, frames, mel bins) or `audio_hidden_states` (B, tokens, width).
+
+        Raises:
+            ManifestError: a sample cannot be brought into a batch, for one because its text holds a special token; the
+                record is named.
+        """
+        try:
+            return self._batch(samples)
+        except SpatialLLMError as error:
+            if len(samples) == 1:
+                raise ManifestError(f"record {samples[0]['id']!r}: {error}") from error
+            for sample in samples:  # the one at fault fails alone too
+                self([sample])
+            raise
+
+    def _batch(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         encoded = "audio_hidden_states" in samples[0]
         batch = self.processor(
             audio=None if encoded else [sample["waveform"] for sample in samples],

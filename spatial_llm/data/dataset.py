@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from spatial_llm.audio.io import prepare_waveform
-from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.manifest import open_manifest
+from spatial_llm.data.paths import DataRoot
+from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError, SpatialLLMError
 
 
-def load_waveform(record: Record, root: Path, sampling_rate: int, window_samples: int) -> NDArray[np.float32]:
+def load_waveform(
+    record: Record, root: DataRoot | str | Path, sampling_rate: int, window_samples: int
+) -> NDArray[np.float32]:
     """The recording of one record, (2 ears, window_samples) float32 at `sampling_rate`.
 
     Args:
         record: a line of a manifest.
-        root: the manifest's folder, from which the record's paths start.
+        root: where the record's names start: the manifest's folder, or `Manifest.root`.
 
     Raises:
         ManifestError: the recording cannot be made; says which record and why.
@@ -45,15 +49,17 @@ class SpatialQADataset(Dataset):
     """Questions about recordings: `dataset[i]` has `id`, `question`, `answer` and the audio in one of two forms.
 
     Args:
-        manifest: path of a JSONL manifest.
+        manifest: path of a JSONL manifest, of any length: its rows stay on disk, see `data.manifest`.
         sampling_rate: of the encoder, Hz.
         window_samples: length of the encoder's window; shorter recordings are padded, of longer ones the loudest window
             is taken.
         audio_hidden_states: encoder output (tokens, width) by `recording_id`, where it was computed ahead. Then samples
             hold `audio_hidden_states`; otherwise `waveform` (2 ears, window_samples).
+        root: where the manifest's names start and which folders elsewhere are allowed; default its own folder and none.
+        cache_dir: where its rows are kept; default a temporary folder.
 
     Raises:
-        ManifestError: the manifest is not one, or `audio_hidden_states` lacks a recording of it.
+        ManifestError: the manifest is not one, files of it are missing, or `audio_hidden_states` lacks a recording of it.
     """
 
     def __init__(
@@ -62,9 +68,10 @@ class SpatialQADataset(Dataset):
         sampling_rate: int,
         window_samples: int,
         audio_hidden_states: Mapping[str, torch.Tensor] | None = None,
+        root: DataRoot | str | Path | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
-        self.root = Path(manifest).parent
-        self.records = read_manifest(manifest)
+        self.records = open_manifest(manifest, root, cache_dir)
         self.sampling_rate = sampling_rate
         self.window_samples = window_samples
         self.audio_hidden_states = audio_hidden_states
@@ -81,4 +88,4 @@ class SpatialQADataset(Dataset):
         sample = {"id": record.id, "question": record.question, "answer": record.answer}
         if self.audio_hidden_states is not None:
             return sample | {"audio_hidden_states": self.audio_hidden_states[record.recording_id]}
-        return sample | {"waveform": load_waveform(record, self.root, self.sampling_rate, self.window_samples)}
+        return sample | {"waveform": load_waveform(record, self.records.root, self.sampling_rate, self.window_samples)}

@@ -82,7 +82,8 @@ def write_questions(
             with atomic_path(manifest) as temporary, temporary.open("wb") as out:
                 for block in blocks:
                     out.write((block / "records.jsonl").read_bytes())
-            summary[split] = {"scenes": len(scenes), "balance": balance(read_manifest(manifest))}
+            found = balance(read_manifest(manifest), by="question_type")
+            summary[split] = {"scenes": len(scenes), "balance": {name: asdict(row) for name, row in found.items()}}
             shutil.rmtree(blocks.folder)
     if shard is not None:
         return None

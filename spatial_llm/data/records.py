@@ -1,23 +1,30 @@
 """The manifest: one JSON object a line, one record a question (station 0 of the path of the data).
 
 Reading is strict: a field missing, unknown, of another type or out of range, an id that stands twice, or a path that
-leads out of the manifest's folder stops with file, line and field. All paths are relative to the manifest's folder, so
-that a data folder can be moved whole.
+leads out of the manifest's folder stops with file, line and field; files that are missing are reported all at once. All
+paths are relative to the manifest's folder (see `data.paths`), so that a data folder can be moved whole.
 """
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
+from spatial_llm.data.paths import SHOWN, DataRoot, FileCheck, FileFacts
 from spatial_llm.errors import ManifestError, SceneError
-from spatial_llm.files import read_jsonl, write_jsonl
+from spatial_llm.files import iter_jsonl, write_jsonl
+from spatial_llm.model.processing_spatial_llm import AUDIO_TOKEN
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.scene import STRICT, Scene, check_scene, describe_validation, scene_from_dict, scene_to_dict
+
+PAIRS_RATE = 32_000  # of recordings given as pairs: their protocols are defined at this rate only (specs a.1)
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Pair:
     """One source of a recording as the released data have it: a dry sound and a room response, two files.
 
     labels: its event classes; azimuth_deg, elevation_deg, distance_m: where the response puts it, in the internal frame.
-    Both are None where the release does not say.
+    Each is None where the release does not say.
     """
 
     audio: str
@@ -39,9 +46,11 @@ class Pair:
 @dataclass(frozen=True)
 class Record:
     """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
-    rendered; or `pairs`, dry sounds and responses to be convolved by `protocol`.
+    rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
 
-    recording_id is shared by all questions about one recording. truth: see `answers.parse_value`.
+    recording_id is shared by all questions about one recording. truth: see `answers.parse_value`; {} is for pairs only,
+    where the released answer cannot be read by our parsers (scoring counts and leaves out such records). files: what the
+    files of `audio` or `pairs` were when the manifest was written; reading compares it.
     """
 
     id: str
@@ -57,6 +66,7 @@ class Record:
     scene: Scene | None = None
     pairs: tuple[Pair, ...] | None = None
     protocol: Literal["official_bat", "checkpoint_matched"] | None = None
+    files: dict[str, FileFacts] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The record as its manifest line; `record_from_dict` is the way back."""
@@ -64,37 +74,57 @@ class Record:
         if self.scene is not None:
             line["scene"] = scene_to_dict(self.scene)
         if self.pairs is not None:
-            line["pairs"] = [{k: v for k, v in vars(pair).items() if v is not None} for pair in self.pairs]
+            line["pairs"] = [_given(pair) for pair in self.pairs]
+        if self.files is not None:
+            line["files"] = {name: _given(facts) for name, facts in self.files.items()}
         return line
 
 
-Pair.__pydantic_config__ = STRICT
-Record.__pydantic_config__ = STRICT
+for _kind in (Pair, FileFacts, Record):
+    _kind.__pydantic_config__ = STRICT
 _ADAPTER = TypeAdapter(Record)
 
 
-def read_manifest(path: str | Path) -> list[Record]:
-    """The records of a JSONL manifest, in order.
+def _given(value: Any) -> dict[str, Any]:
+    given = ((name, item) for name, item in vars(value).items() if item is not None)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in given}
+
+
+def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True) -> list[Record]:
+    """The records of a JSONL manifest, in order, all in memory; `data.manifest.open_manifest` is for long ones.
+
+    Args:
+        path: the manifest.
+        root: where its names start and which folders elsewhere are allowed; default its own folder and none.
+        look_for_files: False for work on questions and answers alone.
 
     Raises:
-        ManifestError: a line is not a record (see the module), an id stands twice, or a file or folder that records
-            name is not there; file, line and field are named.
+        ManifestError: see `iter_records`.
+    """
+    return [record for _, record in iter_records(path, root, look_for_files)]
+
+
+def iter_records(
+    path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True
+) -> Iterator[tuple[int, Record]]:
+    """The records of a manifest with their line numbers, checked one at a time; what concerns several is raised at the end.
+
+    Raises:
+        ManifestError: a line is not a record (see the module); at the end: there was none, ids stand twice, or files that
+            records name are missing or changed. File, line and field are named.
     """
     path = Path(path)
-    records: list[Record] = []
-    line_of: dict[str, int] = {}
-    first_use: dict[tuple[str, str], int] = {}
-    for number, line in read_jsonl(path):
+    files = FileCheck(DataRoot.of(path.parent if root is None else root), look_for_files)
+    ids = _Ids(path)
+    for number, line in iter_jsonl(path):
         where = f"{path}:{number}"
         record = record_from_dict(line, where)
-        if record.id in line_of:
-            raise ManifestError(f"{where}: id {record.id!r} is that of line {line_of[record.id]} too; make it unique.")
-        line_of[record.id] = number
-        records.append(record)
+        ids.add(number, record.id)
         for field, name in paths_of(record):
-            first_use.setdefault((field, name), number)
-    check_paths(path, first_use)
-    return records
+            files.add(where, field, name, (record.files or {}).get(name))
+        yield number, record
+    ids.finish()
+    files.finish()
 
 
 def write_manifest(path: str | Path, records: Iterable[Record]) -> None:
@@ -106,31 +136,32 @@ def read_scenes(path: str | Path) -> list[Scene]:
     """The scenes of a JSONL file, one a line.
 
     Raises:
-        ManifestError: a line is not a scene, an id stands twice, or a file or folder that scenes name is not there;
-            file, line and field are named.
+        ManifestError: a line is not a scene, there is none, ids stand twice, or files that scenes name are missing; file,
+            line and field are named.
     """
     path = Path(path)
-    scenes: dict[str, Scene] = {}
-    first_use: dict[tuple[str, str], int] = {}
-    for number, line in read_jsonl(path):
+    files, ids, scenes = FileCheck(DataRoot(path.parent)), _Ids(path), []
+    for number, line in iter_jsonl(path):
+        where = f"{path}:{number}"
         try:
-            scene = scene_from_dict(line, f"{path}:{number}")
+            scene = scene_from_dict(line, where)
         except SceneError as error:
             raise ManifestError(str(error)) from None
-        if scene.id in scenes:
-            raise ManifestError(f"{path}:{number}: id {scene.id!r} stands twice; make it unique.")
-        scenes[scene.id] = scene
+        _check_dry_sounds(scene, where)
+        ids.add(number, scene.id)
         for field, name in _paths_of_scene(scene):
-            first_use.setdefault((field, name), number)
-    check_paths(path, first_use)
-    return list(scenes.values())
+            files.add(where, field, name)
+        scenes.append(scene)
+    ids.finish()
+    files.finish()
+    return scenes
 
 
 def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:
     """One manifest line as a checked record; `where` (file:line) starts every error message.
 
     Raises:
-        ManifestError: see `read_manifest`; everything but repeated ids and missing files is checked here.
+        ManifestError: see `iter_records`; everything but repeated ids and missing files is checked here.
     """
     try:
         record = _ADAPTER.validate_json(json.dumps(line))
@@ -138,40 +169,81 @@ def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:
             check_scene(record.scene, f"{where}: scene")
     except ValidationError as error:
         raise ManifestError(f"{where}: {describe_validation(error)}") from None
+    except RecursionError:
+        raise ManifestError(f"{where}: nested too deeply for a record.") from None
     except SceneError as error:
         raise ManifestError(str(error)) from None
-    _check_record(record, where)
+    _check_question(record, where)
+    _check_recording(record, where)
     return record
 
 
-def _check_record(record: Record, where: str) -> None:
+def _check_question(record: Record, where: str) -> None:
     empty = [name for name, value in vars(record).items() if value == ""]
     if empty:
         raise ManifestError(f"{where}: {', '.join(empty)} is empty; expected a text.")
-    forms = [name for name in ("audio", "scene", "pairs") if getattr(record, name) is not None]
-    if len(forms) != 1:
-        raise ManifestError(f"{where}: recording given as {forms or 'nothing'}; give one of 'audio', 'scene' and 'pairs'.")
     if QUESTION_TYPES.get(record.question_type) != record.type:
         raise ManifestError(
             f"{where}: type {record.type!r} with question_type {record.question_type!r}; known are {QUESTION_TYPES}."
         )
-    if parse_value(record.question_type, record.answer) != record.truth:
+    for field in ("question", "answer"):
+        if AUDIO_TOKEN in getattr(record, field):
+            raise ManifestError(
+                f"{where}: {field} holds the audio placeholder {AUDIO_TOKEN!r}, which only the processor may put into a "
+                "prompt; take it out."
+            )
+    value = parse_value(record.question_type, record.answer)
+    if value is None and record.pairs is not None:
+        value = {}
+    if value != record.truth:
         raise ManifestError(f"{where}: answer {record.answer!r} does not read as truth {record.truth}; correct either.")
+
+
+def _check_recording(record: Record, where: str) -> None:
+    forms = [name for name in ("audio", "scene", "pairs") if getattr(record, name) is not None]
+    if len(forms) != 1:
+        raise ManifestError(f"{where}: recording given as {forms or 'nothing'}; give one of 'audio', 'scene' and 'pairs'.")
     if record.sampling_rate <= 0:
         raise ManifestError(f"{where}: sampling_rate is {record.sampling_rate}; give Hz, such as 32000.")
     if (record.pairs is None) != (record.protocol is None):
         raise ManifestError(f"{where}: protocol is {record.protocol!r}; it belongs to 'pairs', which need it.")
-    if record.pairs is not None and not record.pairs:
-        raise ManifestError(f"{where}: pairs is empty; give at least one.")
+    if record.pairs is not None:
+        _check_pairs(record, where)
+    foreign = sorted(set(record.files or ()) - {name for _, name in paths_of(record)})
+    if foreign or (record.files is not None and record.scene is not None):
+        raise ManifestError(f"{where}: files names {foreign or 'a scene'}; it is for the files of 'audio' or 'pairs'.")
     scene = record.scene
-    if scene is not None and (scene.split, scene.sampling_rate) != (record.split, record.sampling_rate):
+    if scene is not None:
+        if (scene.split, scene.sampling_rate) != (record.split, record.sampling_rate):
+            raise ManifestError(
+                f"{where}: split and sampling_rate are {record.split!r}, {record.sampling_rate}, those of the scene "
+                f"{scene.split!r}, {scene.sampling_rate}; expected the same."
+            )
+        _check_dry_sounds(scene, f"{where}: scene")
+
+
+def _check_pairs(record: Record, where: str) -> None:
+    if len(record.pairs) not in (1, 2) or record.sampling_rate != PAIRS_RATE:
         raise ManifestError(
-            f"{where}: split and sampling_rate are {record.split!r}, {record.sampling_rate}, those of the scene "
-            f"{scene.split!r}, {scene.sampling_rate}; expected the same."
+            f"{where}: {len(record.pairs)} pairs, sampling_rate {record.sampling_rate}; expected one or two at {PAIRS_RATE}."
         )
-    for name, source in ((f"scene.sources[{i}]", source) for i, source in enumerate(scene.sources if scene else ())):
+    for index, pair in enumerate(record.pairs):
+        allowed = (
+            ("azimuth_deg", pair.azimuth_deg is None or -180 < pair.azimuth_deg <= 180, "in (-180, 180]"),
+            ("elevation_deg", pair.elevation_deg is None or -90 <= pair.elevation_deg <= 90, "in [-90, 90]"),
+            ("distance_m", pair.distance_m is None or pair.distance_m > 0, "above 0"),
+        )
+        for field, good, expected in allowed:
+            if not good:
+                raise ManifestError(f"{where}: pairs[{index}].{field} is {getattr(pair, field)}; expected {expected}.")
+
+
+def _check_dry_sounds(scene: Scene, where: str) -> None:
+    for index, source in enumerate(scene.sources):
         if not source.recording.startswith(SYNTH_PREFIX) and scene.sounds is None:
-            raise ManifestError(f"{where}: {name}: recording {source.recording!r} is a file; name its folder in 'sounds'.")
+            raise ManifestError(
+                f"{where}: sources[{index}].recording {source.recording!r} is a file; name its folder in 'sounds'."
+            )
 
 
 def paths_of(record: Record) -> Iterator[tuple[str, str]]:
@@ -194,17 +266,31 @@ def _paths_of_scene(scene: Scene) -> Iterator[tuple[str, str]]:
             yield f"sources[{index}].recording", f"{scene.sounds}/{source.recording}"
 
 
-def check_paths(manifest: Path, first_use: dict[tuple[str, str], int]) -> None:
-    """Raises ManifestError when a path (with its field: the line that names it first) leads out of the manifest's folder
-    or is not there."""
-    root, absent = manifest.parent.resolve(), []
-    for (field, name), number in first_use.items():
-        where = f"{manifest}:{number}"
-        parts = PurePosixPath(name)
-        strange = "\0" in name or "://" in name or parts.is_absolute() or PureWindowsPath(name).is_absolute()
-        if strange or ".." in parts.parts or not (root / name).resolve().is_relative_to(root):
-            raise ManifestError(f"{where}: {field} {name!r} leads out of the manifest's folder; keep files below it.")
-        if not (root / name).exists():
-            absent.append(f"{where}: {field} {name!r}")
-    if absent:
-        raise ManifestError(f"{absent[0]} is not there ({len(absent)} such); the whole data folder is needed.")
+class _Ids:
+    """Finds ids that stand twice in a file of any length: kept are 12 bytes a line, not the ids."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.digests, self.lines = path, array("Q"), array("I")
+
+    def add(self, number: int, name: str) -> None:
+        self.digests.append(int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big"))
+        self.lines.append(number)
+
+    def finish(self) -> None:
+        """Raises ManifestError if an id stands twice, listing such ids with their lines, or if there was no line."""
+        if not self.lines:
+            raise ManifestError(f"{self.path}: holds no record; expected at least one line.")
+        digests = np.array(self.digests)
+        values, counts = np.unique(digests, return_counts=True)
+        if (counts == 1).all():
+            return
+        suspects = set(np.array(self.lines)[np.isin(digests, values[counts > 1])].tolist())
+        lines_of: dict[str, list[int]] = {}
+        for number, line in iter_jsonl(self.path):
+            if number in suspects:  # equal digests could still be two ids
+                lines_of.setdefault(line["id"], []).append(number)
+        double = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
+        if double:
+            shown = "".join(f"\n  {name!r} in lines {', '.join(map(str, at))}" for name, at in list(double.items())[:SHOWN])
+            first = next(iter(double.values()))[1]
+            raise ManifestError(f"{self.path}:{first}: id stands twice ({len(double)} such); make each unique:{shown}")

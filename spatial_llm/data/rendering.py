@@ -5,29 +5,30 @@ from pathlib import Path
 import numpy as np
 
 from spatial_llm.audio.io import check_waveform, read_audio, resample
+from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa import render_pairs
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.scenes.render import render_scene
 
 
-def render_record(record: Record, root: str | Path) -> np.ndarray:
+def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
     """The recording of a record: float32 (channels, samples) at `record.sampling_rate`; binaural ones left first.
 
     Args:
-        record: from a manifest that was read, so that its paths are known to stay inside `root`.
-        root: the manifest's folder.
+        record: from a manifest that was read.
+        root: where its names start: the manifest's folder, or `Manifest.root`.
 
     Raises:
         ManifestError: the recording cannot be made; the record is named.
     """
-    root = Path(root)
+    root = DataRoot.of(root)
     try:
         if record.audio is not None:
-            waveform, rate = read_audio(root / record.audio)
+            waveform, rate = read_audio(root.path(record.audio))
             return resample(check_waveform(waveform, name=record.audio), rate, record.sampling_rate)
         if record.pairs is not None:
             return render_pairs(record, root)
-        return render_scene(record.scene, root)
+        return render_scene(record.scene, root.folder)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

@@ -1,26 +1,29 @@
-"""The released SpatialSoundQA: its question files as records, and its recordings rendered as BAT was trained on them.
+"""The released SpatialSoundQA: its question files as records, its lists of labels and places, and the recordings rendered
+as BAT was trained on them.
 
 Peculiar: the release holds no binaural recordings. Each row names one or two dry AudioSet clips and one or two room
-responses, and the recording is their convolution (`official_bat`: the whole response, -14 dBFS before, nothing after).
-`question_id` is not unique, so a record is keyed by its content; rows of equal content are told apart by a number.
+responses, and the recording is their convolution. `question_id` is not unique, so a record is keyed by its content; rows
+of equal content are told apart by a number. An answer that our parsers cannot read gives a record with the truth {}.
 
     SpatialSoundQA/                                the release folder (Hugging Face: zhisheng01/SpatialAudio)
-        closed-end/stage1-clsdoa/train.json        {"data": [row, ...]}
+        closed-end/stage1-clsdoa/train.json        {"data": [row, ...]}; each stage's file holds the stages before too
         closed-end/stage1-clsdoa/eval-stage1-classification.json    (and six more eval-*.json in the three stages)
         AudioSet/eval/audio/Y....wav               <audio_id>.wav
-        AudioSet/metadata/class_labels_indices_subset.csv
+        AudioSet/metadata/class_labels_indices_subset.csv           index,mid,display_name
+        AudioSet/metadata/eval.json                [{"id", "folder", "label": [mid, ...]}, ...]; balanced, unbalanced: train
         mp3d_reverb/binaural/<scene>/<n>.npy       <reverb_id>, (2 ears, samples) at 32 kHz
+        mp3d_reverb/eval_reverberation.json        {"data": [{"fname", "sensor_position", "source_position"}, ...]}; train_
     row: audio_id, reverb_id, audio_id2, reverb_id2 (null with one source), question_id, question_type, question, answer
 
-Source: the data card and the loader of SLAM-LLM's recipe, described in our own words (specs a.1, a.3).
+Source: the data card and the loaders of Spatial-AST and of SLAM-LLM's recipe, described in our own words (specs a.1, a.3).
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,32 +32,45 @@ from scipy.signal import fftconvolve, resample_poly
 from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.audio.io import check_waveform, read_audio
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
+from spatial_llm.data.paths import DataRoot, leads_out
+from spatial_llm.data.records import PAIRS_RATE, Pair, Record
 from spatial_llm.errors import AudioError, ManifestError
-from spatial_llm.files import read_jsonl, sha256_of
+from spatial_llm.files import iter_jsonl, sha256_of
+from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
 
-SAMPLING_RATE = 32_000
-SAMPLES = 10 * SAMPLING_RATE
+SAMPLES = 10 * PAIRS_RATE
+MATCHED_RESPONSE_SAMPLES = 2 * PAIRS_RATE  # what the released encoders were trained with (specs a.1)
+AUDIO, REVERB, QUESTIONS = "AudioSet", "mp3d_reverb", "closed-end"
 LABELS_CSV = "metadata/class_labels_indices_subset.csv"
-_ROOTS = ("AudioSet", "mp3d_reverb")
+CLIP_LISTS = {"train": ("balanced.json", "unbalanced.json"), "eval": ("eval.json",)}
+# stage -> evaluation file -> what it asks; a stage's train.json asks all that its own and earlier evaluation files ask
+STAGES = {
+    "stage1-clsdoa": {"eval-stage1-classification": ("CLASSIFICATION",), "eval-stage1-doa": ("DOA",)},
+    "stage2-single": {
+        "eval-stage2-classification": ("MIXUP_SINGLE_CLASSIFICATION",),
+        "eval-stage2-doa": ("MIXUP_SINGLE_DOA",),
+    },
+    "stage3-mixup": {
+        "eval-stage3-direction": ("MIXUP_DIRECTION",),
+        "eval-stage3-distance": ("MIXUP_DISTANCE_BOTH",),
+        "eval-stage3-nonbinary": ("MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "MIXUP_NONBINARY_SOURCE"),
+    },
+}
+OFFICIAL_TYPES = tuple(kind for files in STAGES.values() for kinds in files.values() for kind in kinds)
 _FIELDS = ("audio_id", "reverb_id", "question_type", "question", "answer")
+Place = tuple[float, float, float]  # azimuth_deg, elevation_deg, distance_m in the internal frame
 
 
 @dataclass(frozen=True)
-class OfficialRecord:
-    """One row of SpatialSoundQA. `sources` holds a dry sound and a room response, both paths, for each source.
+class ReleaseLists:
+    """What the release says beside its questions; empty where the lists are absent.
 
-    `truth` is the answer's value (see `answers.parse_value`), None where the answer itself cannot be read.
+    labels: event classes of a clip, lower-case, by the last part of its audio_id. places: where a response puts its
+    source, by reverb_id.
     """
 
-    id: str
-    recording_id: str
-    type: str
-    question_type: str
-    question: str
-    answer: str
-    truth: dict[str, Any] | None
-    split: str
-    sources: tuple[tuple[Path, Path], ...]
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 def question_files(data: str | Path) -> list[Path]:
@@ -80,79 +96,156 @@ def official_sha256(data: str | Path) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def release_root(data: str | Path) -> Path:
-    """The release folder around `data`: the nearest folder, upwards, that holds AudioSet or mp3d_reverb."""
+def release_root(data: str | Path, audio_root: str | Path | None = None, reverb_root: str | Path | None = None) -> DataRoot:
+    """Where the records' files are: the release folder around `data`, the nearest upwards that holds AudioSet or
+    mp3d_reverb; and what stands for these two, see `roots_elsewhere`."""
     start = Path(data).absolute()
-    for folder in (start, *start.parents)[:4]:
-        if any((folder / name).is_dir() for name in _ROOTS):
-            return folder
-    return start if start.is_dir() else start.parent
+    folder = start if start.is_dir() else start.parent
+    for parent in (start, *start.parents)[:4]:
+        if any((parent / name).is_dir() for name in (AUDIO, REVERB)):
+            folder = parent
+            break
+    return DataRoot(folder, roots_elsewhere(audio_root, reverb_root))
 
 
-def read_official(
-    data: str | Path, audio_root: str | Path | None = None, reverb_root: str | Path | None = None
-) -> list[OfficialRecord]:
-    """Reads the rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl).
+def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | None) -> dict[str, Path]:
+    """The folders that a `DataRoot` allows in place of AudioSet and mp3d_reverb.
 
     Args:
-        data: folder or file; see `question_files`.
-        audio_root: folder of the dry sounds, where `<audio_id>.wav` is; default AudioSet in the release folder.
-        reverb_root: folder with binaural/; default mp3d_reverb in the release folder.
+        audio_root: folder of the dry sounds, where `<audio_id>.wav` is; None = AudioSet beside the manifest.
+        reverb_root: folder with binaural/; None = mp3d_reverb beside the manifest.
+    """
+    given = {AUDIO: audio_root, REVERB: reverb_root}
+    return {name: Path(folder) for name, folder in given.items() if folder is not None}
+
+
+def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:
+    """The rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl), as records whose
+    names start at `release_root(data)`.
+
+    Raises:
+        ManifestError: see `iter_official`.
+    """
+    return [record for path in question_files(data) for record in iter_official(path, lists or ReleaseLists())]
+
+
+def iter_official(path: Path, lists: ReleaseLists) -> Iterator[Record]:
+    """The rows of one question file, in order.
 
     Raises:
         ManifestError: no such file, not the released layout, or a row that lacks a field, has an unknown question type
-            or a path that leads out of its root; file and row are named. Sound files are not looked for here, see
-            `check_official_files`.
+            or an id that leads out of its folder; file and row are named. Sound files are not looked for here.
     """
-    root = release_root(data)
-    audio_root = Path(audio_root or root / "AudioSet")
-    responses = Path(reverb_root or root / "mp3d_reverb") / "binaural"
-    records, seen = [], Counter()
-    for path in question_files(data):
-        for number, row in _read_rows(path):
-            where = f"{path}: row {number}"
-            ids = _check_row(row, where)
-            sources = tuple((audio_root / f"{audio}.wav", responses / reverb) for audio, reverb in ids)
-            key = _hash(row["question_type"], row["question"], row["answer"], ids)
-            seen[path.stem, key] += 1
-            again = "" if seen[path.stem, key] == 1 else f"-{seen[path.stem, key]}"
-            records.append(
-                OfficialRecord(
-                    id=f"{path.stem}-{key}{again}",
-                    recording_id=_hash(ids),
-                    type=QUESTION_TYPES[row["question_type"]],
-                    question_type=row["question_type"],
-                    question=row["question"],
-                    answer=row["answer"],
-                    truth=parse_value(row["question_type"], row["answer"]),
-                    split="train" if path.stem == "train" else "eval",
-                    sources=sources,
-                )
-            )
-    return records
-
-
-def check_official_files(records: Iterable[OfficialRecord]) -> None:
-    """Raises ManifestError with the number and the first names of all files that any record needs and that are missing."""
-    needed = sorted({path for record in records for source in record.sources for path in source})
-    missing = [path for path in needed if not path.is_file()]
-    if missing:
-        shown = "".join(f"\n  {path}" for path in missing[:20])
-        more = f"\n  and {len(missing) - 20} more" if len(missing) > 20 else ""
-        raise ManifestError(
-            f"{len(missing)} of {len(needed)} sound files are missing; unpack the release's archives, or give the roots "
-            f"of dry sounds (audio_root) and room responses (reverb_root):{shown}{more}"
+    seen: Counter = Counter()
+    for where, row in _read_rows(path):
+        ids = _check_row(row, where)
+        key = _hash(row["question_type"], row["question"], row["answer"], ids)
+        seen[key] += 1
+        again = "" if seen[key] == 1 else f"-{seen[key]}"
+        yield Record(
+            id=f"{path.stem}-{key}{again}",
+            recording_id=_hash(ids),
+            type=QUESTION_TYPES[row["question_type"]],
+            question_type=row["question_type"],
+            question=row["question"],
+            answer=row["answer"],
+            truth=parse_value(row["question_type"], row["answer"]) or {},
+            split="train" if path.stem == "train" else "eval",
+            sampling_rate=PAIRS_RATE,
+            pairs=tuple(_pair(audio, reverb, lists) for audio, reverb in ids),
+            protocol="official_bat",
         )
 
 
-def render_official(record: OfficialRecord) -> np.ndarray:
-    """The recording of a record by the rule `official_bat`: (2 ears, 320000 samples) float32 at 32 kHz.
+def _pair(audio: str, reverb: str, lists: ReleaseLists) -> Pair:
+    place = lists.places.get(reverb, (None, None, None))
+    labels = lists.labels.get(audio.rpartition("/")[2])
+    return Pair(f"{AUDIO}/{audio}.wav", f"{REVERB}/binaural/{reverb}", labels, *place)
 
-    Each dry sound: channel 0, 32 kHz, -14 dBFS, convolved with the whole response, padded or cut to 10 s; two sources
-    are averaged. Raises AudioError naming the file at fault.
+
+def read_lists(root: DataRoot, split: str) -> ReleaseLists:
+    """The lists of a release that are there: labels of the clips of a split ("train", "eval"), places of all responses.
+
+    Raises:
+        ManifestError: a list is not what it should be; file and entry are named.
     """
-    waveforms = [_render_source(audio, response) for audio, response in record.sources]
+    names: dict[str, str] = {}
+    labels: dict[str, tuple[str, ...]] = {}
+    csv = root.path(f"{AUDIO}/{LABELS_CSV}")
+    if csv.is_file():
+        names = {mid: name.lower() for mid, name in _read_label_rows(csv)}
+    for name in CLIP_LISTS[split] if names else ():
+        path = root.path(f"{AUDIO}/metadata/{name}")
+        for _, clip in _read_entries(path, ("id", "label"), bare=True) if path.is_file() else ():
+            # Labels that the CSV leaves out are those the release leaves out (noises and the like).
+            known = sorted({names[mid] for mid in clip["label"] if mid in names})
+            if known:
+                labels[str(clip["id"])] = tuple(known)
+    places: dict[str, Place] = {}
+    for name in ("train_reverberation.json", "eval_reverberation.json"):
+        path = root.path(f"{REVERB}/{name}")
+        for where, entry in _read_entries(path, ("fname", "sensor_position", "source_position")) if path.is_file() else ():
+            places[str(entry["fname"])] = _place(entry, where)
+    return ReleaseLists(labels, places)
+
+
+def _place(entry: dict[str, Any], where: str) -> Place:
+    try:
+        sensor, source = (
+            np.array([float(value) for value in entry[name].split(",")]) for name in ("sensor_position", "source_position")
+        )
+    except (AttributeError, ValueError):
+        sensor = source = np.array([np.nan])
+    if sensor.shape != (3,) or source.shape != (3,) or not np.isfinite(sensor + source).all():
+        raise ManifestError(f"{where}: sensor_position and source_position are {entry}; expected 'x,y,z', finite numbers.")
+    azimuth_deg, elevation_deg, distance_m = vector_to_direction(soundspaces_to_internal(source - sensor))
+    azimuth_deg = float(wrap_azimuth_deg(round(float(azimuth_deg), 4)))
+    return azimuth_deg, round(float(elevation_deg), 4), round(float(distance_m), 4)
+
+
+def _read_entries(path: Path, fields: tuple[str, ...], bare: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file: entry n, entry) of {"data": [...]}, or of a bare list where that may be."""
+    content = _read_json(path)
+    entries = content.get("data") if isinstance(content, dict) else content if bare else None
+    if not isinstance(entries, list):
+        raise ManifestError(f'{path}: expected {{"data": [entry, ...]}} as SpatialSoundQA has it.')
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or any(name not in entry for name in fields):
+            raise ManifestError(f"{path}: entry {number}: expected an object with {', '.join(fields)}.")
+        yield f"{path}: entry {number}", entry
+
+
+def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
+    """The recording of a record given as pairs, by its protocol: (2 ears, 320000 samples) float32 at 32 kHz.
+
+    Each dry sound: channel 0, 32 kHz, -14 dBFS, convolved with its response, padded or cut to 10 s; two sources are
+    averaged. `official_bat` takes the whole response, `checkpoint_matched` its first 2 s (specs a.1).
+
+    Raises:
+        AudioError: a file cannot be used; it is named.
+        ManifestError: a name leads out of its folder.
+    """
+    root = DataRoot.of(root)
+    # What a response does after the end of the recording cannot be heard in it.
+    longest = SAMPLES if record.protocol == "official_bat" else MATCHED_RESPONSE_SAMPLES
+    waveforms = [_render_source(root.path(pair.audio), root.path(pair.response), longest) for pair in record.pairs]
     return (sum(waveforms) / len(waveforms)).astype(np.float32)
+
+
+def _render_source(audio: Path, response: Path, longest: int) -> np.ndarray:
+    """(2, SAMPLES) float64."""
+    waveform, rate = read_audio(audio)
+    dry = check_waveform(waveform[:1], channels=1, name=str(audio))
+    if rate != PAIRS_RATE:
+        # polyphase as the official loader has it, not our own resampler
+        dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)
+    try:
+        room = np.load(response, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{response}: not a readable room response ({error}); expected .npy of (2, samples).") from None
+    room = check_waveform(room, channels=2, name=str(response))[:, :longest]
+    wet = fftconvolve(normalize_rms(dry).astype(np.float64), room.astype(np.float64), mode="full", axes=1)
+    return pad_or_cut(wet, SAMPLES)
 
 
 def read_label_csv(path: str | Path) -> list[str]:
@@ -160,32 +253,43 @@ def read_label_csv(path: str | Path) -> list[str]:
 
     A display name may hold commas, quoted or not. Raises ManifestError on a missing file or another header.
     """
-    path = Path(path)
+    return [name for _, name in _read_label_rows(Path(path))]
+
+
+def _read_label_rows(path: Path) -> list[tuple[str, str]]:
+    """(mid, display name) of each row."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give a CSV with the columns index,mid,display_name.")
     header, *rows = path.read_text(encoding="utf-8-sig").splitlines() or [""]
     if header.strip().split(",")[2:] != ["display_name"]:
         raise ManifestError(f"{path}: the header is {header!r}, expected index,mid,display_name.")
-    labels = [row.strip().split(",", 2)[-1].strip().strip('"') for row in rows if row.strip()]
-    double = [label for label, count in Counter(label.lower() for label in labels).items() if count > 1]
+    parts = [row.strip().split(",", 2) for row in rows if row.strip()]
+    labels = [(row[min(1, len(row) - 1)].strip(), row[-1].strip().strip('"')) for row in parts]
+    double = [label for label, count in Counter(name.lower() for _, name in labels).items() if count > 1]
     if double or not labels:
         raise ManifestError(f"{path}: {len(labels)} labels, twice: {double}; expected different names.")
     return labels
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+def _read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of a question file: {"data": [...]}, or JSONL as the official loader also reads."""
     if path.suffix == ".jsonl":
-        return read_jsonl(path)
-    try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: not UTF-8 (byte {error.start}); re-encode it.") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ManifestError(f"{path}: not JSON ({error}); was the download cut?") from None
+        yield from ((f"{path}:{number}", row) for number, row in iter_jsonl(path))
+        return
+    content = _read_json(path)
     rows = content.get("data") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise ManifestError(f'{path}: expected {{"data": [row, ...]}} with one object a question, as SpatialSoundQA has it.')
-    return list(enumerate(rows, start=1))
+    yield from ((f"{path}: row {number}", row) for number, row in enumerate(rows, start=1))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: not UTF-8 (byte {error.start}); re-encode it.") from None
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{path}: not JSON ({error}); was the download cut?") from None
 
 
 def _check_row(row: dict[str, Any], where: str) -> list[tuple[str, str]]:
@@ -193,32 +297,18 @@ def _check_row(row: dict[str, Any], where: str) -> list[tuple[str, str]]:
     wrong = [name for name in _FIELDS if not (isinstance(row.get(name), str) and row[name].strip())]
     if wrong:
         raise ManifestError(f"{where}: {', '.join(wrong)} missing or not text; expected the fields {', '.join(_FIELDS)}.")
-    if row["question_type"] not in QUESTION_TYPES:
-        raise ManifestError(f"{where}: question_type {row['question_type']!r}; known are {', '.join(QUESTION_TYPES)}.")
+    if any("\ud800" <= character <= "\udfff" for name in _FIELDS for character in row[name]):
+        raise ManifestError(f"{where}: half a surrogate pair, which is no character, in a text; correct it.")
+    if row["question_type"] not in OFFICIAL_TYPES:
+        raise ManifestError(f"{where}: question_type {row['question_type']!r}; known are {', '.join(OFFICIAL_TYPES)}.")
     second = (row.get("audio_id2"), row.get("reverb_id2"))
     if (second[0] is None) != (second[1] is None):
         raise ManifestError(f"{where}: audio_id2 and reverb_id2 are {second}; give both, or null for both.")
     ids = [(row["audio_id"], row["reverb_id"])] + ([second] if second[0] is not None else [])
     for name in (name for source in ids for name in source):
-        if not isinstance(name, str) or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        if not isinstance(name, str) or leads_out(name):
             raise ManifestError(f"{where}: {name!r} leads out of the data folder; expected a relative path inside it.")
     return ids
-
-
-def _render_source(audio: Path, response: Path) -> np.ndarray:
-    """(2, SAMPLES) float64."""
-    waveform, rate = read_audio(audio)
-    dry = check_waveform(waveform[:1], channels=1, name=str(audio))
-    if rate != SAMPLING_RATE:
-        # polyphase as the official loader has it, not our own resampler
-        dry = resample_poly(dry, SAMPLING_RATE, rate, axis=1)
-    try:
-        room = np.load(response, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{response}: not a readable room response ({error}); expected .npy of (2, samples).") from None
-    room = check_waveform(room, channels=2, name=str(response))[:, :SAMPLES]  # what comes later cannot be heard in 10 s
-    wet = fftconvolve(normalize_rms(dry).astype(np.float64), room.astype(np.float64), mode="full", axes=1)
-    return pad_or_cut(wet, SAMPLES)
 
 
 def _hash(*parts: Any) -> str:

@@ -1,6 +1,6 @@
 """The questions of an evaluation, from a manifest of ours or from the released SpatialSoundQA, behind one face."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,19 +8,19 @@ from typing import Protocol
 from numpy import float32
 from numpy.typing import NDArray
 
-from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.data import spatialsoundqa
 from spatial_llm.data.dataset import load_waveform
-from spatial_llm.data.records import Record, read_manifest
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.data.paths import DataRoot, FileCheck
+from spatial_llm.data.records import Record, paths_of, read_manifest
+from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
-from spatial_llm.files import read_jsonl, sha256_of
+from spatial_llm.files import iter_jsonl, sha256_of
 
-_RECORDING = ("audio", "sources", "bank", "sounds", "duration_s", "sampling_rate", "protocol")
+_RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")
 
 
 class Item(Protocol):
-    """What evaluation needs of a record, of whichever kind."""
+    """What predicting and scoring need of a record."""
 
     id: str
     recording_id: str
@@ -39,15 +39,27 @@ class EvaluationSet:
         sha256: of the question file (or files): what a prediction was made for.
         benchmark: name of the released benchmark these questions are, or None for a manifest of ours.
         label_csv: the release's label names; None where there are none: then the labels are those of the answers.
-        load: (item, sampling_rate, window_samples) -> its recording, (2 ears, window_samples) float32; a ManifestError
-            that names the record where it cannot be made.
+        root: where the records' names start.
     """
 
-    items: Sequence[Item]
+    items: Sequence[Record]
     sha256: str
     benchmark: str | None
     label_csv: Path | None
-    load: Callable[[Item, int, int], NDArray[float32]]
+    root: DataRoot
+
+    def load(self, item: Record, sampling_rate: int, window_samples: int) -> NDArray[float32]:
+        """The recording of an item, (2 ears, window_samples). Raises ManifestError, naming the record, if it cannot be
+        made."""
+        return load_waveform(item, self.root, sampling_rate, window_samples)
+
+    def check_files(self) -> None:
+        """Raises ManifestError with the number and the first names of all files that any item needs and that are missing."""
+        files = FileCheck(self.root)
+        for item in self.items:
+            for field, name in paths_of(item):
+                files.add(f"record {item.id!r}", field, name, (item.files or {}).get(name))
+        files.finish()
 
 
 def read_evaluation_set(
@@ -57,7 +69,10 @@ def read_evaluation_set(
 
     Args:
         data: path of the manifest, folder or file.
-        audio_root, reverb_root: only for SpatialSoundQA, see `spatialsoundqa.read_official`.
+        audio_root, reverb_root: folders that stand for AudioSet and mp3d_reverb of the released data; see
+            `spatialsoundqa.roots_elsewhere`. Names of a manifest that begin so are looked for there too.
+
+    Sound files are not looked for: scoring needs none. `EvaluationSet.check_files` does.
 
     Raises:
         ManifestError: the file is neither, or not well formed; ids that occur twice are named.
@@ -65,7 +80,9 @@ def read_evaluation_set(
     data = Path(data)
     if not data.exists():
         raise ManifestError(f"{data}: no such file or folder; give a manifest (.jsonl) or the SpatialSoundQA folder.")
-    evaluation_set = _official(data, audio_root, reverb_root) if _is_official(data) else _manifest(data)
+    evaluation_set = (
+        _official(data, audio_root, reverb_root) if _is_official(data) else _manifest(data, audio_root, reverb_root)
+    )
     if not evaluation_set.items:
         raise ManifestError(f"{data}: holds no record; expected at least one question.")
     return evaluation_set
@@ -74,12 +91,12 @@ def read_evaluation_set(
 def _is_official(data: Path) -> bool:
     if data.is_dir() or data.suffix == ".json":
         return True
-    rows = read_jsonl(data)
-    return bool(rows) and "audio_id" in rows[0][1]
+    return "audio_id" in next(iter_jsonl(data), (0, {}))[1]
 
 
-def _manifest(data: Path) -> EvaluationSet:
-    root, records = data.parent, read_manifest(data)
+def _manifest(data: Path, audio_root: str | Path | None, reverb_root: str | Path | None) -> EvaluationSet:
+    root = DataRoot(data.parent, spatialsoundqa.roots_elsewhere(audio_root, reverb_root))
+    records = read_manifest(data, root, look_for_files=False)
     first: dict[str, Record] = {}
     for record in records:
         # one encoding serves all questions of a recording_id, so it must stand for one recording
@@ -89,30 +106,16 @@ def _manifest(data: Path) -> EvaluationSet:
                 f"{data}: records {other.id!r} and {record.id!r} share recording_id {record.recording_id!r} but not the "
                 "recording; give each recording its own."
             )
-    return EvaluationSet(
-        items=records,
-        sha256=sha256_of(data),
-        benchmark=None,
-        label_csv=None,
-        load=lambda record, rate, samples: load_waveform(record, root, rate, samples),
-    )
+    return EvaluationSet(items=records, sha256=sha256_of(data), benchmark=None, label_csv=None, root=root)
 
 
 def _official(data: Path, audio_root: str | Path | None, reverb_root: str | Path | None) -> EvaluationSet:
-    audio_root = Path(audio_root or spatialsoundqa.release_root(data) / "AudioSet")
-    label_csv = audio_root / spatialsoundqa.LABELS_CSV
+    root = spatialsoundqa.release_root(data, audio_root, reverb_root)
+    label_csv = root.path(f"{spatialsoundqa.AUDIO}/{spatialsoundqa.LABELS_CSV}")
     return EvaluationSet(
-        items=spatialsoundqa.read_official(data, audio_root, reverb_root),
+        items=spatialsoundqa.read_official(data),
         sha256=spatialsoundqa.official_sha256(data),
         benchmark=SPATIALSOUNDQA,
         label_csv=label_csv if label_csv.is_file() else None,
-        load=_load_official,
+        root=root,
     )
-
-
-def _load_official(record: spatialsoundqa.OfficialRecord, rate: int, samples: int) -> NDArray[float32]:
-    try:
-        waveform = spatialsoundqa.render_official(record)
-        return prepare_waveform(waveform, spatialsoundqa.SAMPLING_RATE, rate, samples)
-    except (SpatialLLMError, OSError) as error:
-        raise ManifestError(f"record {record.id!r}: {error}") from error

@@ -158,7 +158,9 @@ class SpatialLLMProcessor(ProcessorMixin):
 
     def _refuse_special(self, text: str, what: str) -> None:
         ids = set(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        special = (set(self.tokenizer.all_special_ids) | {self.audio_token_id}) - {self.tokenizer.unk_token_id}
+        # Chat tokenizers have special tokens that play no named part, such as headers of turns: these are special too.
+        added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        special = (added | set(self.tokenizer.all_special_ids) | {self.audio_token_id}) - {self.tokenizer.unk_token_id}
         if ids & special or AUDIO_TOKEN in text:
             found = AUDIO_TOKEN if AUDIO_TOKEN in text else self.tokenizer.convert_ids_to_tokens(min(ids & special))
             raise SpatialLLMError(

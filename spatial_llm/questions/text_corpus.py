@@ -1,56 +1,69 @@
 """Scenes, questions and answers in words only, drawn without any audio, by the same writer that asks about recordings.
 
 For teaching a small language model the form of the questions before it hears anything. One kind cannot be answered from
-the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which they allow an estimate only.
+the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which they allow an estimate only. Numbers in
+the words are rounded, so a duration may be off by a tenth of a second.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from spatial_llm.errors import SceneError
-from spatial_llm.questions.facts import HeardSource
+from spatial_llm.questions.config import QuestionConfig, official_only
+from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.scene_text import scene_to_text
-from spatial_llm.questions.writer import QuestionConfig, QuestionWriter
+from spatial_llm.questions.writer import QuestionWriter
+from spatial_llm.scenes.scene import MAX_SOURCES
 
-ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two questions, the others five
+Range = tuple[float, float]
+
+ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two official questions, those with two five
+CLIP_S, SHORTEST_S = 10.0, 0.5
+RT60_S, VOLUME_M3 = (0.15, 1.0), (30.0, 250.0)
+SAME_CLASS_SHARE = 0.25  # of the scenes with two sources and more, where our own families are asked
 
 
 def text_examples(
     labels: Sequence[str],
     n: int,
     seed: int,
-    distance_m: tuple[float, float] = (0.5, 4.0),
-    elevation_deg: tuple[float, float] = (-40.0, 40.0),
+    distance_m: Range = (0.5, 4.0),
+    elevation_deg: Range = (-40.0, 40.0),
+    config: QuestionConfig | None = None,
 ) -> list[dict[str, str]]:
-    """`n` examples as dicts of scene, question, answer, type ("A".."E") and question_type. Equal arguments, equal text.
+    """`n` examples as dicts of scene, question, answer, type and question_type. Equal arguments, equal text.
+
+    Args:
+        labels: classes that sound; two or more.
+        distance_m, elevation_deg: ranges that sources are drawn from.
+        config: which questions; None for types A to E. With families of ours the scenes have up to four sources, times
+            and a room, and say so.
 
     Raises:
-        SceneError: fewer than two different labels.
+        SceneError: fewer than two different labels, or a configuration that leaves nothing to ask.
     """
     labels = sorted(set(labels))
     if len(labels) < 2:
         raise SceneError(f"labels are {labels}; give at least two different ones.")
+    config = config or official_only()
+    everything = bool(config.wanted_families)
     rng = np.random.default_rng(seed)
-    writer = QuestionWriter(QuestionConfig(), rng)
+    writer = QuestionWriter(config, rng, labels)
     examples: list[dict[str, str]] = []
+    in_vain = 0
     while len(examples) < n:
-        count = 1 if rng.uniform() < ONE_SOURCE_SHARE else 2
-        names = rng.choice(len(labels), size=count, replace=False)
-        sources = [
-            HeardSource(
-                labels[name],
-                float(rng.uniform(-180, 180)),
-                float(rng.uniform(*elevation_deg)),
-                float(rng.uniform(*distance_m)),
-            )
-            for name in names
-        ]
-        scene = scene_to_text(sources)
-        for item in writer.write(sources):
+        scene = (_draw_with_times_and_room if everything else _draw)(rng, labels, distance_m, elevation_deg)
+        questions = writer.write(scene)
+        in_vain = 0 if questions else in_vain + 1
+        if in_vain == 1000:
+            raise SceneError(f"{config}: 1000 scenes in a row gave no question; ask for more, or allow smaller margins.")
+        text = scene_to_text(scene, everything)
+        for item in questions:
             examples.append(
                 {
-                    "scene": scene,
+                    "scene": text,
                     "question": item.question,
                     "answer": item.answer,
                     "type": item.type,
@@ -58,3 +71,33 @@ def text_examples(
                 }
             )
     return examples[:n]
+
+
+def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range) -> HeardScene:
+    """One source or two different ones, and nothing known but where they are."""
+    count = 1 if rng.uniform() < ONE_SOURCE_SHARE else 2
+    names = rng.choice(len(labels), size=count, replace=False)
+    return HeardScene(tuple(_source(rng, labels[name], distance_m, elevation_deg) for name in names))
+
+
+def _draw_with_times_and_room(
+    rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range
+) -> HeardScene:
+    """One to four sources with their times, some of one class, in a room."""
+    count = int(rng.integers(1, min(MAX_SOURCES, len(labels)) + 1))
+    names = rng.choice(len(labels), size=count, replace=False)
+    if count > 1 and rng.uniform() < SAME_CLASS_SHARE:
+        names[1] = names[0]
+    sources = []
+    for name in names:
+        duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
+        onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))
+        source = _source(rng, labels[name], distance_m, elevation_deg)
+        sources.append(replace(source, onset_s=onset_s, offset_s=onset_s + duration_s))
+    return HeardScene(tuple(sources), float(rng.uniform(*RT60_S)), float(rng.uniform(*VOLUME_M3)), CLIP_S)
+
+
+def _source(rng: np.random.Generator, label: str, distance_m: Range, elevation_deg: Range) -> HeardSource:
+    return HeardSource(
+        label, float(rng.uniform(-180, 180)), float(rng.uniform(*elevation_deg)), float(rng.uniform(*distance_m))
+    )

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spatial_llm.errors import SceneError
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.acoustics import decay_time_s
-from spatial_llm.scenes.rays import BIN_S, wall_counts
+from spatial_llm.scenes.rays import BIN_S, mean_free_path_m, wall_counts
 from spatial_llm.scenes.scene import Room
 
 LEAST_ABSORPTION, MOST_ABSORPTION = 0.01, 0.99
@@ -37,14 +38,12 @@ def absorption_of(room: Room) -> float:
 @functools.lru_cache(maxsize=1024)
 def absorption_for_rt60(size_m: tuple[float, float, float], target_rt60_s: float, scattering: float) -> float:
     """Absorption (share of energy, all walls alike) with which a room of this size decays in `target_rt60_s` seconds."""
-    length, width, height = size_m
-    surface_m2 = 2 * (length * width + length * height + width * height)
     refused = SceneError(
         f"no absorption from {LEAST_ABSORPTION} to {MOST_ABSORPTION} gives a room of {size_m} m a reverberation time of "
         f"{target_rt60_s} s; ask for another time or size."
     )
-    # No shallower decay than Eyring's twice over is worth tracing for.
-    if target_rt60_s > 2 * 0.161 * length * width * height / (surface_m2 * LEAST_ABSORPTION):
+    # Twice Sabine's time, 60 dB of a loss of LEAST_ABSORPTION at each wall: what is longer need not be traced.
+    if target_rt60_s > 2 * np.log(1e6) / LEAST_ABSORPTION * mean_free_path_m(size_m) / SPEED_OF_SOUND_M_S:
         raise refused
     shares = wall_counts(size_m, scattering, 1.2 * target_rt60_s)
     walls = np.arange(len(shares))

@@ -15,9 +15,10 @@ import numpy as np
 import pyroomacoustics as pra
 from scipy.ndimage import gaussian_filter1d
 
+from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.absorption import absorption_of
-from spatial_llm.scenes.rays import BIN_S, late_energy
+from spatial_llm.scenes.rays import BIN_S, late_energy, mean_free_path_m
 from spatial_llm.scenes.scene import Room
 
 ARRIVALS_PER_S = 6000.0  # of the tail, at most; noise of 2,000 random impulses a second already sounds smooth
@@ -44,26 +45,29 @@ def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray)
     other sources there are.
 
     Raises:
-        SceneError: the room's size is not known, or its target_rt60_s cannot be met.
+        SceneError: the room's size is not known, its target_rt60_s cannot be met, or someone is outside it.
     """
     absorption = absorption_of(room)
     size_m, listener_m = np.array(room.size_m, dtype=np.float64), np.array(listener_m, dtype=np.float64)
     sources_m = np.array(sources_m, dtype=np.float64).reshape(-1, 3)
+    for position_m in (listener_m, *sources_m):
+        if not np.all((position_m > 0) & (position_m < size_m)):
+            raise SceneError(f"room {room.id}: position {position_m} m is outside its {size_m} m; move it inside.")
     arrivals = _images(room, absorption, size_m, listener_m, sources_m)
     if room.ray_tracing:
         seed = zlib.crc32(room.id.encode())
-        energies = late_energy(
+        traced = late_energy(
             size_m, listener_m, sources_m, absorption, room.scattering, room.max_order, room.response_s, seed
         )
-        # Eyring's decay; only used to smooth around it, so it need not be exact.
-        surface = 2 * (size_m[0] * size_m[1] + size_m[0] * size_m[2] + size_m[1] * size_m[2])
-        rate = -np.log(max(1 - absorption, 1e-6)) * surface / (4 * np.prod(size_m)) * SPEED_OF_SOUND_M_S
-        for source, energy in enumerate(energies):
-            rng = np.random.default_rng([seed, *np.round(sources_m[source] * 1e4).astype(int)])
-            tail = _tail(energy, rate, float(np.prod(size_m)), rng)
-            arrivals[source] = Arrivals(
-                np.concatenate([arrivals[source].offsets_m, tail.offsets_m]),
-                np.concatenate([arrivals[source].gains, tail.gains]),
+        # Eyring's decay, energy a second; only to smooth around it, so it need not be exact.
+        decay_per_s = -np.log(max(1 - absorption, 1e-6)) * SPEED_OF_SOUND_M_S / mean_free_path_m(size_m)
+        for index, (position_m, energy, images) in enumerate(zip(sources_m, traced, arrivals, strict=True)):
+            rng = np.random.default_rng([seed, *np.round(position_m * 1e4).astype(int)])
+            tail = _tail(energy, decay_per_s, float(np.prod(size_m)), rng)
+            # Rays are heard around the source too: nothing may come before the direct sound.
+            late = np.linalg.norm(tail.offsets_m, axis=1) > np.linalg.norm(images.offsets_m[0])
+            arrivals[index] = Arrivals(
+                np.concatenate([images.offsets_m, tail.offsets_m[late]]), np.concatenate([images.gains, tail.gains[late]])
             )
     return arrivals
 
@@ -73,9 +77,7 @@ def _images(
 ) -> list[Arrivals]:
     # What is not scattered stays with the images; without rays nothing would carry the scattered part.
     mirrored_share = (1 - absorption) * ((1 - room.scattering) if room.ray_tracing else 1.0)
-    simulated = pra.ShoeBox(
-        size_m, fs=16000, materials=pra.Material(energy_absorption=1 - mirrored_share), max_order=room.max_order
-    )
+    simulated = pra.ShoeBox(size_m, materials=pra.Material(1 - mirrored_share), max_order=room.max_order)
     simulated.set_sound_speed(SPEED_OF_SOUND_M_S)
     simulated.add_microphone(listener_m)
     for source in sources_m:
@@ -90,13 +92,13 @@ def _images(
     return arrivals
 
 
-def _tail(energy: np.ndarray, decay_rate: float, volume_m3: float, rng: np.random.Generator) -> Arrivals:
+def _tail(energy: np.ndarray, decay_per_s: float, volume_m3: float, rng: np.random.Generator) -> Arrivals:
     # energy: (bins). Smoothed about an exponential decay, so that smoothing does not carry energy from early to late.
     middle_s = (np.arange(len(energy)) + 0.5) * BIN_S
     begins = np.argmax(energy > 0)
-    level = energy * np.exp(np.minimum(decay_rate * middle_s, 300))
+    level = energy * np.exp(np.minimum(decay_per_s * middle_s, 300))
     level[begins:] = gaussian_filter1d(level[begins:], SMOOTHING_S / BIN_S, mode="nearest")
-    smooth = level * np.exp(-np.minimum(decay_rate * middle_s, 300))
+    smooth = level * np.exp(-np.minimum(decay_per_s * middle_s, 300))
     if not smooth.any():
         return Arrivals(np.zeros((0, 3)), np.zeros(0))
     # As many arrivals as the room has reflections at that time (4 pi c^3 t^2 / V), up to a density that sounds smooth;

@@ -240,7 +240,9 @@ def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
         simulated = simulate_responses(draw, kinds, config.room.sampling_rate)
         for position, drr_db in zip(draw.positions_m, simulated.drr_db, strict=True):
             place = tuple(round(float(value), 4) for value in position)
-            rows.append(BankRow(draw.room, draw.listener, place, round(simulated.rt60_s, 4), round(float(drr_db), 3)))
+            # Without reflections the ratio is infinite, which is no number of JSON.
+            ratio = round(float(drr_db), 3) if np.isfinite(drr_db) else None
+            rows.append(BankRow(draw.room, draw.listener, place, round(simulated.rt60_s, 4), ratio))
         for kind in kinds:
             responses[kind] += list(simulated.responses[kind.name])
     samples = round(config.room.duration_s * config.room.sampling_rate)

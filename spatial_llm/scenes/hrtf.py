@@ -10,6 +10,7 @@ Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFiel
 """
 
 import functools
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -92,7 +93,9 @@ def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
     if not path.is_file():
         raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
     try:
-        sofa = sofar.read_sofa(str(path), verify=False, verbose=False)
+        with warnings.catch_warnings():  # of old versions of the convention: what matters here is checked below
+            warnings.simplefilter("ignore", UserWarning)
+            sofa = sofar.read_sofa(str(path), verify=False, verbose=False)
         convention, rate = sofa.GLOBAL_SOFAConventions, float(np.squeeze(sofa.Data_SamplingRate))
         responses, positions = np.asarray(sofa.Data_IR, dtype=np.float64), np.atleast_2d(sofa.SourcePosition)
         delay, kind, view = np.atleast_2d(sofa.Data_Delay), sofa.SourcePosition_Type, np.ravel(sofa.ListenerView)
@@ -143,8 +146,10 @@ def _made(
     resampled = soxr.resample(both.reshape(-1, both.shape[-1]).T, rate, sampling_rate).T
     resampled = resampled.reshape(*both.shape[:2], -1)
     start, taps, fade = (round(seconds * sampling_rate) for seconds in (onset_s, LENGTH_S, FADE_S))
+    cut = resampled.shape[-1] > start + taps  # responses shorter than that end as they were measured
     resampled = resampled[..., start : start + taps].copy()
-    resampled[..., -fade:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fade) + 1) / (fade + 1))
+    if cut:
+        resampled[..., -fade:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fade) + 1) / (fade + 1))
     directions = direction_to_vector(azimuth_deg, elevation_deg)
     in_front = resampled[np.argmax(directions[:, 0])]
     gain = np.sqrt(np.mean(np.sum(in_front**2, axis=-1)))

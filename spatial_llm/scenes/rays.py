@@ -1,6 +1,6 @@
 """Rays in an empty shoebox: the energy that image sources leave out, and how fast a room's energy decays.
 
-Rays leave the listener and are heard by spheres around the sources. Sound takes the same way in both directions, so this
+Rays leave the listener and are heard in balls around the sources. Sound takes the same way in both directions, so this
 is the response from each source to the listener, and one tracing serves all sources of a room. A ray carries no energy
 of its own: after k walls (1 - absorption)^k is left of it. At a wall the share `scattering` of the rays leaves in a
 direction drawn by Lambert's law, the others as from a mirror (M. Vorlaender, Auralization, 2nd ed. 2020, ch. 11).
@@ -19,8 +19,8 @@ from pyroomacoustics.doa import fibonacci_spherical_sampling
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 
 BIN_S = 0.002
-SPHERE_M = 0.5  # largest radius of a sphere that hears rays; less near a wall, where a part of it would hear nothing
-HITS_PER_BIN = 12.0  # rays a bin that the largest sphere hears on average
+BALL_M = 0.5  # radius of the ball around a source in which rays are heard
+FLIGHTS = 600_000  # from wall to wall, of all rays together: a tenth of a second
 SILENT = 1e-8  # -80 dB: rays that have lost more are dropped
 
 
@@ -83,6 +83,11 @@ def _lambert(rng: np.random.Generator, axis: np.ndarray, inward: np.ndarray) -> 
     return drawn
 
 
+def mean_free_path_m(size_m: np.ndarray) -> float:
+    """Mean way from wall to wall in a room of size (xyz), over all places and directions: 4 V / S."""
+    return float(2 / np.sum(1 / np.asarray(size_m)))
+
+
 def late_energy(
     size_m: np.ndarray,
     listener_m: np.ndarray,
@@ -93,27 +98,23 @@ def late_energy(
     duration_s: float,
     seed: int,
 ) -> np.ndarray:
-    """What reaches the listener from each source beside the mirror images up to `max_order`: all that was scattered, and
-    mirror images of higher order.
+    """What reaches the listener (xyz) from each source (sources, xyz) beside the mirror images up to `max_order`: all that
+    was scattered, and mirror images of higher order. absorption, scattering: shares of energy, see `scene.Room`.
 
     Returns:
         (sources, bins of BIN_S) energy; the direct sound of a source at 1 m has energy 1.
     """
     bins = int(np.ceil(duration_s / BIN_S))
     energy = np.zeros((len(sources_m), bins))
-    length_m = duration_s * SPEED_OF_SOUND_M_S
     if absorption >= 1:
         return energy
-    bin_m = BIN_S * SPEED_OF_SOUND_M_S
-    count = int(np.ceil(HITS_PER_BIN * np.prod(size_m) / (np.pi * SPHERE_M**2 * bin_m)))
-    walls_m = np.minimum(sources_m, size_m - sources_m).min(axis=1)
-    radius_m = np.minimum(SPHERE_M, walls_m)
-    # Each ray has 1/count of the power, 4 pi at a source of energy 1 at 1 m; it is spread over the sphere's section.
-    share = 4 / (count * radius_m**2)
-    direction = fibonacci_spherical_sampling(count).T
-    rng = np.random.default_rng(seed)
-    start_m = np.tile(np.asarray(listener_m, dtype=np.float64), (count, 1))
-    for flight in trace(size_m, start_m, direction, scattering, length_m, rng):
+    length_m, bin_m = duration_s * SPEED_OF_SOUND_M_S, BIN_S * SPEED_OF_SOUND_M_S
+    count = int(FLIGHTS / (1 + min(length_m / mean_free_path_m(size_m), np.log(SILENT) / np.log(1 - absorption))))
+    # Each ray has 1/count of the power, 4 pi at a source of energy 1 at 1 m; the energy density that it leaves in a ball
+    # is that times the way inside over the volume inside the room.
+    shares = 4 * np.pi / (count * _ball_inside_m3(size_m, sources_m))
+    start_m, rng = np.tile(listener_m, (count, 1)), np.random.default_rng(seed)
+    for flight in trace(size_m, start_m, fibonacci_spherical_sampling(count).T, scattering, length_m, rng):
         left = (1 - absorption) ** flight.walls
         if left < SILENT:
             break
@@ -123,11 +124,25 @@ def late_energy(
         for source, position_m in enumerate(sources_m):
             to_source = position_m - start_m
             along_m = np.einsum("rx,rx->r", to_source, direction)
-            beside = np.einsum("rx,rx->r", to_source, to_source) - along_m**2
-            heard = (along_m > 0) & (along_m < reach_m) & (beside < radius_m[source] ** 2)
-            when = ((travelled_m + along_m)[heard] / bin_m).astype(int)
-            energy[source] += left * share[source] * np.bincount(when[when < bins], minlength=bins)
+            half_squared = BALL_M**2 + along_m**2 - np.einsum("rx,rx->r", to_source, to_source)
+            near = np.flatnonzero(half_squared > 0)
+            half = np.sqrt(half_squared[near])
+            enter, leave = np.maximum(along_m[near] - half, 0), np.minimum(along_m[near] + half, reach_m[near])
+            inside_m = np.maximum(leave - enter, 0)
+            when = ((travelled_m[near] + (enter + leave) / 2) / bin_m).astype(int)
+            heard = (inside_m > 0) & (when < bins)
+            energy[source] += left * shares[source] * np.bincount(when[heard], inside_m[heard], bins)
     return energy
+
+
+def _ball_inside_m3(size_m: np.ndarray, sources_m: np.ndarray) -> np.ndarray:
+    # How much of the ball around each source lies inside the room, by counting a fine grid of points.
+    side = (np.arange(24) + 0.5) / 12 - 1
+    grid = BALL_M * np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
+    grid = grid[np.sum(grid**2, axis=1) < BALL_M**2]
+    points = sources_m[:, None] + grid
+    inside = np.all((points > 0) & (points < size_m), axis=-1)
+    return 4 / 3 * np.pi * BALL_M**3 * inside.mean(axis=1)
 
 
 @functools.lru_cache(maxsize=64)

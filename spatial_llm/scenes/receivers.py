@@ -15,6 +15,7 @@ from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.hrtf import FRACTIONS, PAD, Hrtf, kemar, read_sofa
 
 SINC_TAPS = 81  # of the fractional delay: a sinc under a Hann window
+NEAREST_M = 0.01  # a source at a microphone is not infinitely loud
 SINC_STEPS = 200  # of its table, a sample; between them it is interpolated
 
 
@@ -51,6 +52,7 @@ def head_of(format: MicrophoneFormat, sampling_rate: int) -> Hrtf:
 def _sum_impulses(distance_m: np.ndarray, gains: np.ndarray, sampling_rate: int, samples: int) -> np.ndarray:
     # distance_m (arrivals), gains (channels, arrivals) -> float32 (channels, samples)
     half = SINC_TAPS // 2
+    distance_m = np.maximum(distance_m, NEAREST_M)
     when_s = distance_m / SPEED_OF_SOUND_M_S
     heard = when_s * sampling_rate < samples + half
     when_s, gains = when_s[heard] + half / sampling_rate, gains[:, heard] / distance_m[heard]

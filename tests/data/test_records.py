@@ -1,22 +1,28 @@
-"""The manifest: round trip, and every way a line can be wrong named with file, line and field."""
+"""The manifest: round trip of the three forms of a recording, and every way a line can be wrong named with file, line and
+field."""
 
+import copy
 import json
 
 import pytest
 
-from spatial_llm.data.records import Record, SourceRecord, read_manifest, record_from_dict, write_manifest
+from spatial_llm.data.paths import FileFacts
+from spatial_llm.data.records import Pair, Record, read_manifest, read_scenes, record_from_dict, write_manifest
 from spatial_llm.errors import ManifestError
+from spatial_llm.scenes.scene import Scene, scene_to_dict
 
-SOURCE = {
-    "label": "bell",
-    "recording": "synth:bell/1",
-    "response": 0,
-    "mirror": False,
-    "azimuth_deg": 40.0,
-    "elevation_deg": -20,
-    "distance_m": 2.4,
+SCENE = {
+    "id": "s",
+    "split": "train",
+    "seed": 1,
+    "duration_s": 2.0,
+    "sampling_rate": 32000,
+    "room": {"id": "train-00000", "size_m": [4.0, 5.0, 3.0], "absorption": 0.5},
+    "listener": {"position_m": [2.0, 2.0, 1.5], "heading_deg": 30.0},
+    "sources": [{"label": "bell", "recording": "synth:bell/1", "position_m": [3.0, 3.0, 1.0], "response": 0}],
+    "bank": "bank",
 }
-LINE = {
+QUESTION = {
     "id": "r-0",
     "recording_id": "r",
     "type": "B",
@@ -26,23 +32,20 @@ LINE = {
     "truth": {"left_right": "left", "front_behind": "front", "above_below": "below", "distance_m": 2.5},
     "split": "train",
     "sampling_rate": 32000,
-    "bank": "bank",
-    "duration_s": 2.0,
-    "room": {"id": "train-00000"},
-    "protocol": "official_bat",
-    "sources": [SOURCE],
 }
-RECORDED = {k: v for k, v in LINE.items() if k not in ("bank", "duration_s", "room", "protocol", "sources")} | {
-    "id": "r-1",
-    "audio": "clips/a.wav",
-}
+LINE = QUESTION | {"scene": SCENE}
+RECORDED = QUESTION | {"id": "r-1", "audio": "clips/a.wav"}
+PAIR = {"audio": "clips/a.wav", "response": "rooms/0.npy", "azimuth_deg": 40.0, "elevation_deg": -20, "distance_m": 2.4}
+PAIRED = QUESTION | {"id": "r-2", "protocol": "official_bat", "pairs": [PAIR | {"labels": ["bell", "ding"]}, PAIR]}
+SAID = {"clips/a.wav": {"bytes": 0}}
 
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "bank").mkdir()
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "a.wav").touch()
+    for name in ("clips/a.wav", "rooms/0.npy"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
     return tmp_path
 
 
@@ -52,61 +55,94 @@ def write(folder, *lines):
     return path
 
 
-def test_round_trip(folder):
-    first, second = read_manifest(write(folder, LINE, RECORDED))
-    assert isinstance(first, Record) and first.sources == (SourceRecord(**SOURCE),) and first.audio is None
-    assert second.audio == "clips/a.wav" and second.sources == () and second.duration_s is None
-    assert first.to_dict() == LINE and second.to_dict() == RECORDED
-    write_manifest(folder / "again.jsonl", [first, second])
-    assert read_manifest(folder / "again.jsonl") == [first, second]
+def test_round_trip_of_all_forms(folder):
+    described, recorded, paired = records = read_manifest(write(folder, LINE, RECORDED, PAIRED | {"files": SAID}))
+    assert isinstance(described.scene, Scene) and scene_to_dict(described.scene) == SCENE
+    assert recorded.audio == "clips/a.wav" and recorded.scene is None and recorded.pairs is None
+    assert paired.pairs[0].labels == ("bell", "ding") and paired.pairs[1] == Pair(**PAIR)
+    assert paired.files == {"clips/a.wav": FileFacts(0)}
+    assert [record.to_dict() for record in records] == [LINE, RECORDED, PAIRED | {"files": SAID}]
+    write_manifest(folder / "again.jsonl", records)
+    assert read_manifest(folder / "again.jsonl") == records
 
 
-def changed(**fields):
-    return {k: v for k, v in (LINE | {"id": "x"} | fields).items() if v is not ...}
+def changed(line=LINE, **fields):
+    return {k: v for k, v in (line | {"id": "x"} | fields).items() if v is not ...}
 
 
-def source(**fields):
-    return changed(sources=[{k: v for k, v in (SOURCE | fields).items() if v is not ...}])
+def scene(where="", **fields):
+    """LINE with fields of its scene changed: of the scene itself, or of its part `where`."""
+    line = copy.deepcopy(changed())
+    part = {"": line["scene"], "source": line["scene"]["sources"][0], "room": line["scene"]["room"]}[where]
+    part |= fields
+    for name in [name for name, value in part.items() if value is ...]:
+        del part[name]
+    return line
+
+
+def pair(**fields):
+    return changed(PAIRED, pairs=[PAIR, PAIR | fields])
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (changed(question=...), "missing field 'question'"),
-        (changed(extra=1), "unknown field 'extra'"),
-        (changed(quesiton="?", question=...), "missing field 'question'; unknown field 'quesiton'"),
-        (changed(question=3), "question is 3"),
+        (changed(question=...), "question: field is missing"),
+        (changed(extra=1), "extra: unknown field"),
+        (changed(quesiton="?", question=...), r"question: field is missing \(and 1 more\)"),
+        (changed(question=3), "question: .*string; given '3'"),
         (changed(question=""), "question is empty"),
-        (changed(id=["x"]), "id is"),
+        (changed(id=["x"]), "id: "),
         (changed(type="A"), "type 'A' with question_type 'DOA'"),
         (changed(question_type="DOE"), "question_type 'DOE'"),
         (changed(answer="left"), "does not read as truth"),
         (changed(truth={"yes": True}), "does not read as truth"),
-        (changed(split="test"), "split is 'test'"),
+        (changed(answer="somewhere", truth={}), "does not read as truth"),
+        (changed(PAIRED, truth={}), "does not read as truth"),
+        (changed(question="Is <|audio|> left?"), r"question holds the audio placeholder"),
+        (changed(split="test"), "split: "),
+        (changed(split="eval"), "those of the scene 'train', 32000"),
         (changed(sampling_rate=0), "sampling_rate is 0"),
-        (changed(sampling_rate=True), "sampling_rate is True"),
-        (changed(duration_s=-1), "duration_s is -1"),
-        (changed(protocol="mine"), "protocol is 'mine'"),
-        (changed(sources=[]), "sources is empty"),
-        (changed(sources=["bell"]), r"sources\[0\] is a str"),
-        (changed(audio="clips/a.wav"), "either 'audio' or 'sources'"),
-        (changed(sources=...), "either 'audio' or 'sources'"),
-        (source(label=...), r"sources\[0\]: missing field 'label'"),
-        (source(response=True), "response is True"),
-        (source(response=1.5), "response is 1.5"),
-        (source(response=-1), "response is -1"),
-        (source(mirror=1), "mirror is 1"),
-        (source(azimuth_deg=270), "azimuth_deg is 270"),
-        (source(elevation_deg=float("inf")), "not JSON|finite"),
-        (source(distance_m=float("nan")), "not JSON|finite"),
-        (source(recording="bell/1.ogg"), "name its folder in 'sounds'"),
-        (changed(bank="gone"), "bank 'gone' is not there"),
-        (changed(bank="../bank"), "leads out of"),
-        (changed(bank="/etc"), "leads out of"),
-        (changed(bank="file://bank"), "leads out of"),
-        (changed(bank="C:\\bank"), "leads out of"),
-        (source(recording="../../etc/passwd") | {"sounds": "bank"}, "leads out of"),
-        (RECORDED | {"id": "x", "audio": "clips/../../a.wav"}, "leads out of"),
+        (changed(sampling_rate=True), "sampling_rate: "),
+        (changed(sampling_rate=16000), "sampling_rate are 'train', 16000, those of the scene"),
+        (changed(audio="clips/a.wav"), "give one of 'audio', 'scene' and 'pairs'"),
+        (changed(scene=...), "recording given as nothing"),
+        (changed(protocol="official_bat"), "protocol is 'official_bat'; it belongs to 'pairs'"),
+        (changed(PAIRED, protocol=...), "protocol is None"),
+        (changed(PAIRED, protocol="mine"), "protocol: "),
+        (changed(PAIRED, sampling_rate=16000), "2 pairs, sampling_rate 16000; expected one or two at 32000"),
+        (changed(PAIRED, pairs=[]), "0 pairs"),
+        (changed(PAIRED, pairs=[PAIR] * 3), "3 pairs"),
+        (changed(PAIRED, pairs=[{"audio": "a"}]), r"pairs\[0\]\.response: field is missing"),
+        (pair(azimuth_deg=270.0), r"pairs\[1\]\.azimuth_deg is 270"),
+        (pair(azimuth_deg=-180.0), r"pairs\[1\]\.azimuth_deg is -180"),
+        (pair(elevation_deg=91.0), r"pairs\[1\]\.elevation_deg is 91"),
+        (pair(distance_m=-1.0), r"pairs\[1\]\.distance_m is -1"),
+        (pair(distance_m=True), r"pairs\[1\]\.distance_m: "),
+        (pair(audio="../a.wav"), r"pairs\[1\]\.audio '\.\./a\.wav' leads out of"),
+        (changed(RECORDED, files={"clips/b.wav": {"bytes": 1}}), r"files names \['clips/b.wav'\]"),
+        (changed(files={}), "files names a scene"),
+        (changed(RECORDED, files={"clips/a.wav": {"bytes": 0, "md5": "x"}}), r"files\.clips/a\.wav\.md5: unknown field"),
+        (scene(sources=[]), "scene: sources has 0 entries"),
+        (scene(sources=["bell"]), r"scene\.sources\[0\]: "),
+        (scene("source", label=...), r"scene\.sources\[0\]\.label: field is missing"),
+        (scene("source", response=True), r"scene\.sources\[0\]\.response: "),
+        (scene("source", response=-1), r"scene: sources\[0\]\.response is -1"),
+        (scene("source", position_m=[9.0, 3.0, 1.0]), r"scene: sources\[0\]\.position_m .* outside the room"),
+        (scene("source", position_m=[float("nan"), 3.0, 1.0]), r"scene\.sources\[0\]\.position_m\[0\]: NaN"),
+        (scene("source", position_m=[1e999, 3.0, 1.0]), r"scene\.sources\[0\]\.position_m\[0\]: "),
+        (
+            scene("source", recording="bell/1.ogg"),
+            r"scene: sources\[0\]\.recording 'bell/1\.ogg' is a file; name its folder",
+        ),
+        (scene(duration_s=-1), "scene: seed, duration_s"),
+        (scene(bank="../bank"), r"scene\.bank '\.\./bank' leads out of"),
+        (scene(bank="/etc"), "scene.bank '/etc' leads out of"),
+        (scene(bank="file://bank"), "leads out of"),
+        (scene(bank="C:\\bank"), "leads out of"),
+        (scene("room", size_m=[4.0, 5.0]), r"scene\.room\.size_m"),
+        (changed(RECORDED, audio="clips/../../a.wav"), "audio 'clips/../../a.wav' leads out of"),
+        (changed(RECORDED, audio=""), "audio is empty"),
     ],
 )
 def test_a_wrong_line_is_named(folder, line, said):
@@ -116,24 +152,27 @@ def test_a_wrong_line_is_named(folder, line, said):
     assert "m.jsonl:2" in str(error.value)
 
 
-def test_duplicate_id_bad_json_and_missing_file(folder):
-    with pytest.raises(ManifestError, match=r"m\.jsonl:2: id 'r-0' is that of line 1"):
-        read_manifest(write(folder, LINE, LINE))
-    path = write(folder, LINE)
-    path.write_text(path.read_text() + '{"id": ')
-    with pytest.raises(ManifestError, match=r"m\.jsonl:2: not JSON"):
-        read_manifest(path)
-    with pytest.raises(ManifestError, match="no such file"):
-        read_manifest(folder / "none.jsonl")
-
-
-def test_a_link_out_of_the_folder_is_refused(folder):
-    (folder / "link").symlink_to("/etc")
-    with pytest.raises(ManifestError, match="leads out of"):
-        read_manifest(write(folder, changed(bank="link")))
+def test_scenes_are_read_as_strictly(folder):
+    path = folder / "scenes.jsonl"
+    path.write_text(json.dumps(SCENE) + "\n")
+    (read,) = read_scenes(path)
+    assert scene_to_dict(read) == SCENE
+    outside = copy.deepcopy(SCENE) | {"id": "t"}
+    outside["sources"][0]["position_m"][0] = 4.5
+    recorded = copy.deepcopy(SCENE) | {"id": "u", "sounds": "clips"}
+    recorded["sources"][0]["recording"] = "b.wav"
+    for line, said in (
+        (outside, r"scenes\.jsonl:2: sources\[0\]\.position_m .* outside the room"),
+        (SCENE, r"scenes\.jsonl:2: id stands twice .*\n  's' in lines 1, 2"),
+        (recorded, r"scenes\.jsonl:2: sources\[0\]\.recording 'clips/b\.wav': is not there"),
+    ):
+        path.write_text(json.dumps(SCENE) + "\n" + json.dumps(line) + "\n")
+        with pytest.raises(ManifestError, match=said):
+            read_scenes(path)
 
 
 def test_record_from_dict_alone():
     assert record_from_dict(LINE).to_dict() == LINE
+    assert isinstance(record_from_dict(RECORDED), Record)
     with pytest.raises(ManifestError, match=r"^here: "):
         record_from_dict(changed(split=1), "here")

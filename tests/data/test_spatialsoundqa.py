@@ -1,5 +1,6 @@
 """The released layout, made small: read, keyed by content, rendered by the official rule, and refused when broken."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import soundfile
 
 from spatial_llm.data import spatialsoundqa as official
+from spatial_llm.data.records import PAIRS_RATE as RATE
+from spatial_llm.data.records import record_from_dict
+from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import AudioError, ManifestError, SpatialLLMError
-
-RATE = official.SAMPLING_RATE
+from spatial_llm.evaluation.items import read_evaluation_set
 
 
 def row(kind, question, answer, second=False, **changes):
@@ -72,8 +75,11 @@ def test_a_folder_gives_all_evaluation_files(release):
     assert "".join(record.type for record in records) == "ABBDEEE"
     assert records[0].truth == {"labels": ["accelerating, revving, vroom", "car"]}
     assert records[1].truth["distance_m"] == 2.5
-    assert [len(record.sources) for record in records] == [1, 1, 1, 2, 2, 2, 2]
-    official.check_official_files(records)
+    assert [len(record.pairs) for record in records] == [1, 1, 1, 2, 2, 2, 2]
+    assert records[3].pairs[1].audio == "AudioSet/eval/audio/YjNjUU01quLs.wav"
+    assert records[3].pairs[1].response == "mp3d_reverb/binaural/q9vSo1VnCiC/31.npy"
+    assert [record_from_dict(record.to_dict()) for record in records] == records  # each is a line of a manifest
+    read_evaluation_set(release).check_files()
 
 
 def test_records_are_keyed_by_content(release):
@@ -90,7 +96,7 @@ def test_records_are_keyed_by_content(release):
 def test_parts_of_the_release_find_their_sounds(release, inside):
     inside = f"closed-end{inside}"
     records = official.read_official(release / inside)
-    official.check_official_files(records)
+    read_evaluation_set(release / inside).check_files()
     whole = {record.id: record for record in official.read_official(release)}
     assert all(whole[record.id] == record for record in records)
     same = official.official_sha256(release / inside) == official.official_sha256(release)
@@ -117,7 +123,7 @@ def by_definition(dry, room):
 def test_one_source_is_rendered_by_the_official_rule(release):
     dry, _ = soundfile.read(release / "AudioSet/eval/audio/YI-HlrcP6Qg4.wav", always_2d=True)
     room = np.load(release / "mp3d_reverb/binaural/q9vSo1VnCiC/0.npy")
-    waveform = official.render_official(official.read_official(release)[0])
+    waveform = render_record(official.read_official(release)[0], release)
     assert waveform.shape == (2, 320_000) and waveform.dtype == np.float32
     expected = by_definition(dry[:, 0], room)  # channel 0, not a mix of both
     np.testing.assert_allclose(waveform, expected, atol=1e-5 * np.abs(expected).max())
@@ -125,35 +131,46 @@ def test_one_source_is_rendered_by_the_official_rule(release):
 
 def test_two_sources_are_averaged(release):
     record = official.read_official(release)[3]
-    both = official.render_official(record)
-    alone = [official._render_source(*source) for source in record.sources]
+    both = official.render_pairs(record, release)
+    alone = [official.render_pairs(dataclasses.replace(record, pairs=(pair,)), release) for pair in record.pairs]
     np.testing.assert_allclose(both, (alone[0] + alone[1]) / 2, atol=1e-6 * np.abs(both).max())
     assert np.abs(alone[1][:, 8000 + 3000 :]).max() < 1e-6  # 4,000 samples at 16 kHz became 8,000
 
 
-def test_long_response_is_convolved_whole(release):
-    """No cut at 2 s: a lone echo at 9 s is heard; at 11 s it is past the end."""
+def test_long_response_is_convolved_whole_or_cut_by_its_protocol(release):
+    """official_bat: no cut at 2 s: a lone echo at 9 s is heard; at 11 s it is past the end. checkpoint_matched: 64,000
+    samples of the response, and not one more."""
     record = official.read_official(release)[0]
     room = np.zeros((2, 12 * RATE), dtype=np.float32)
     room[:, [9 * RATE, 11 * RATE]] = 1
-    np.save(record.sources[0][1], room)
-    waveform = official.render_official(record)
+    np.save(release / record.pairs[0].response, room)
+    waveform = official.render_pairs(record, release)
     assert not np.abs(waveform[:, : 9 * RATE]).max() > 1e-5 and np.abs(waveform[:, 9 * RATE :]).max() > 0.01
+    room[:, [100, 63_999, 64_000]] = [[1, 0.5, 1]] * 2
+    np.save(release / record.pairs[0].response, room)
+    dry, _ = soundfile.read(release / record.pairs[0].audio, always_2d=True)
+    matched = official.render_pairs(dataclasses.replace(record, protocol="checkpoint_matched"), release)
+    expected = by_definition(dry[:, 0], room[:, :64_000])
+    np.testing.assert_allclose(matched, expected, atol=1e-5 * np.abs(expected).max())
+    assert matched.shape == (2, 320_000) and np.abs(matched[:, 64_000 : 64_000 + 8000]).max() > 0.01
 
 
 def test_missing_sounds_are_all_listed_at_once(release):
     (release / "AudioSet/eval/audio/YI-HlrcP6Qg4.wav").unlink()
     (release / "mp3d_reverb/binaural/q9vSo1VnCiC/31.npy").unlink()
-    with pytest.raises(ManifestError, match=r"2 of 4 sound files are missing") as error:
-        official.check_official_files(official.read_official(release))
+    with pytest.raises(ManifestError, match=r"2 files are missing or changed") as error:
+        read_evaluation_set(release).check_files()
     assert "YI-HlrcP6Qg4.wav" in str(error.value) and "31.npy" in str(error.value)
 
 
 def test_other_roots(release, tmp_path):
     (release / "AudioSet").rename(tmp_path / "sounds")
     (release / "mp3d_reverb").rename(tmp_path / "rooms")
-    records = official.read_official(release, audio_root=tmp_path / "sounds", reverb_root=tmp_path / "rooms")
-    official.check_official_files(records)
+    with pytest.raises(ManifestError, match="4 files are missing"):
+        read_evaluation_set(release).check_files()
+    questions = read_evaluation_set(release, audio_root=tmp_path / "sounds", reverb_root=tmp_path / "rooms")
+    questions.check_files()
+    assert questions.load(questions.items[3], RATE, official.SAMPLES).any()
 
 
 @pytest.mark.parametrize(
@@ -165,6 +182,7 @@ def test_other_roots(release, tmp_path):
         ({"audio_id2": "eval/audio/Y"}, "give both, or null for both"),
         ({"audio_id": "../../secret"}, "leads out of the data folder"),
         ({"reverb_id": "/etc/passwd"}, "leads out of the data folder"),
+        ({"question": "Is \ud800 here?"}, "half a surrogate pair"),
     ],
 )
 def test_broken_rows_are_named(release, change, message):
@@ -190,22 +208,46 @@ def test_folder_without_questions_is_refused(tmp_path):
 @pytest.mark.parametrize("room", [np.zeros((3, 10)), np.zeros(10), np.full((2, 10), np.nan)])
 def test_broken_response_is_named(release, room):
     record = official.read_official(release)[0]
-    np.save(record.sources[0][1], room)
+    np.save(release / record.pairs[0].response, room)
     with pytest.raises(AudioError, match=r"0\.npy"):
-        official.render_official(record)
+        official.render_pairs(record, release)
 
 
 def test_pickled_response_is_refused(release):
     record = official.read_official(release)[0]
-    np.save(record.sources[0][1], np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(release / record.pairs[0].response, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(AudioError, match="not a readable room response"):
-        official.render_official(record)
+        official.render_pairs(record, release)
 
 
-def test_unreadable_answer_gives_no_truth(release):
+def test_unreadable_answer_gives_an_empty_truth(release):
     path = release / "closed-end/stage1-clsdoa/eval-stage1-doa.json"
     path.write_text(json.dumps({"data": [DOA | {"answer": "somewhere"}]}), encoding="utf-8")
-    assert official.read_official(path)[0].truth is None
+    (record,) = official.read_official(path)
+    assert record.truth == {} and record_from_dict(record.to_dict()) == record
+    with pytest.raises(ManifestError, match="does not read as truth"):  # ours are read again before they are written
+        record_from_dict(dataclasses.replace(record, pairs=None, protocol=None, audio="a.wav").to_dict())
+
+
+def test_lists_say_what_a_clip_holds_and_where_a_response_puts_it(release):
+    (release / "AudioSet/metadata").mkdir()
+    (release / "AudioSet" / official.LABELS_CSV).write_text('index,mid,display_name\n0,/m/c,Car\n1,/m/b,"Bow-wow, bark"\n')
+    clips = [{"id": "YI-HlrcP6Qg4", "folder": "eval/audio", "label": ["/m/c", "/m/noise", "/m/b"]}]
+    (release / "AudioSet/metadata/eval.json").write_text(json.dumps(clips))
+    # right of the listener, behind and below: SoundSpaces axes, x right, y up, -z front
+    places = [{"fname": "q9vSo1VnCiC/0.npy", "sensor_position": "1.0,1.5,2.0", "source_position": "2.0, 0.5, 3.0"}]
+    (release / "mp3d_reverb/eval_reverberation.json").write_text(json.dumps({"data": places}))
+    lists = official.read_lists(official.release_root(release), "eval")
+    records = official.read_official(release, lists)
+    pair = records[0].pairs[0]
+    assert pair.labels == ("bow-wow, bark", "car")
+    assert (pair.azimuth_deg, pair.elevation_deg, pair.distance_m) == (-135.0, pytest.approx(-35.2644), 1.7321)
+    assert records[3].pairs[1].labels is None and records[3].pairs[1].azimuth_deg is None
+    assert record_from_dict(records[3].to_dict()) == records[3]
+    for wrong in ({"sensor_position": "1.0,1.5"}, {"source_position": "a,b,c"}, {"source_position": "1,nan,2"}):
+        (release / "mp3d_reverb/eval_reverberation.json").write_text(json.dumps({"data": [*places, places[0] | wrong]}))
+        with pytest.raises(ManifestError, match=r"eval_reverberation\.json: entry 2: .*'x,y,z'"):
+            official.read_lists(official.release_root(release), "eval")
 
 
 def test_label_csv_keeps_commas_and_spelling(tmp_path):

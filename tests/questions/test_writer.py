@@ -1,4 +1,4 @@
-"""Questions: official forms, truth by construction, ambiguity refused, balance."""
+"""The official types: their forms, truth by construction, ambiguity refused, balance; and what the writer adds to them."""
 
 from collections import Counter
 
@@ -7,16 +7,25 @@ import pytest
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.errors import SceneError
-from spatial_llm.questions import HeardSource, QuestionConfig, QuestionWriter, scene_to_text, templates
+from spatial_llm.questions import (
+    HeardScene,
+    HeardSource,
+    QuestionConfig,
+    QuestionWriter,
+    official_only,
+    scene_to_text,
+    templates,
+)
+from spatial_llm.questions.config import FAMILIES
 from spatial_llm.questions.facts import step_distance_m
 
 BELL = HeardSource("bell", 45.0, 30.0, 2.6)  # left, front, above; 2.5m
 RAIN = HeardSource("rain", -135.0, -30.0, 1.1)  # right, behind, below; 1m
-EACH = QuestionConfig(detection_at_place=2, location_of_named=2, open_relation=3)
+EACH = official_only(detection_at_place=2, location_of_named=2, open_relation=3)
 
 
 def ask(*sources, config=EACH, seed=0):
-    return QuestionWriter(config, np.random.default_rng(seed)).write(sources)
+    return QuestionWriter(config, np.random.default_rng(seed)).write(HeardScene(sources))
 
 
 def test_one_source():
@@ -34,7 +43,7 @@ def test_two_sources_give_types_c_d_e_with_true_answers():
             assert parse_value(item.question_type, item.answer) == item.truth
             assert item.type == QUESTION_TYPES[item.question_type]
             assert item.answer == expected(item.question), item
-    assert set(seen) == {name for name, kind in QUESTION_TYPES.items() if kind in "CDE"}
+    assert set(seen) == {name for name, kind in QUESTION_TYPES.items() if kind in ("C", "D", "E")}
 
 
 def expected(question: str) -> str:
@@ -103,11 +112,11 @@ def test_two_sources_of_one_class_are_never_named():
 
 
 def test_balance_and_no_giveaway():
-    rng, writer = np.random.default_rng(1), QuestionWriter(QuestionConfig(), np.random.default_rng(2))
+    rng, writer = np.random.default_rng(1), QuestionWriter(official_only(), np.random.default_rng(2))
     answers, by_words = {}, {}
     for _ in range(1500):
-        pair = [HeardSource(n, rng.uniform(-180, 180), rng.uniform(-40, 40), rng.uniform(0.5, 4)) for n in "ab"]
-        for item in writer.write(pair):
+        pair = (HeardSource(n, rng.uniform(-180, 180), rng.uniform(-40, 40), rng.uniform(0.5, 4)) for n in "ab")
+        for item in writer.write(HeardScene(tuple(pair))):
             if item.type == "E" and "labels" not in item.truth and "distance_m" not in item.truth:
                 answers.setdefault(item.question_type, Counter())[item.answer] += 1
                 masked = (
@@ -129,15 +138,69 @@ def test_distance_steps_are_the_official_rounding():
 
 
 def test_scene_in_words():
-    assert scene_to_text([BELL, RAIN]) == "bell: left, front, above; 2.5m | rain: right, behind, below; 1m"
+    scene = HeardScene((BELL, RAIN))
+    assert scene_to_text(scene) == "bell: left, front, above; 2.5m | rain: right, behind, below; 1m"
+    timed = HeardScene((HeardSource("bell", 45.0, 30.0, 2.62, 0.5, 2.04),), 0.456, 79.6, 10.0)
+    assert scene_to_text(timed, everything=True) == (
+        "bell: left, front, above; 2.5m, azimuth 45, elevation 30, distance 2.6m, from 0.5 s to 2 s | "
+        "room: RT60 0.46 s, 80 cubic meters"
+    )
+    assert scene_to_text(scene, everything=True).endswith("rain: right, behind, below; 1m, azimuth -135, elevation -30, "
+                                                          "distance 1.1m")  # fmt: skip
+
+
+def test_official_types_alone_are_asked_as_before_and_never_of_three():
+    third = HeardSource("dog", -60.0, 20.0, 3.0)
+    assert not ask(BELL, RAIN, third)
+    mixed = ask(BELL, RAIN, third, config=QuestionConfig())
+    assert mixed and not [item for item in mixed if item.type in "ABCDE"]
+
+
+def test_the_limit_cuts_our_families_and_not_the_official_types():
+    few = QuestionConfig(limit=6)
+    assert all(len(ask(BELL, RAIN, config=few, seed=seed)) == 6 for seed in range(10))
+    assert len(ask(BELL, RAIN, config=QuestionConfig(limit=0))) == len(ask(BELL, RAIN, config=official_only())) == 5
+    ours = {item.type for seed in range(40) for item in ask(BELL, RAIN, config=few, seed=seed)} - set("ABCDE")
+    assert ours == set(FAMILIES) - {"same_class", "time", "room"}  # of which nothing is known here
+    items = ask(BELL, RAIN, config=QuestionConfig(limit=60, **dict.fromkeys(FAMILIES, 9)))
+    assert len({item.question for item in items}) == len(items)  # nothing is asked twice of a clip
+
+
+def test_further_wordings_of_the_official_types():
+    more = official_only(more_phrasings=True)
+    said = {item.question for seed in range(60) for item in ask(BELL, config=more, seed=seed)}
+    assert said == {*templates.DETECTION, *templates.LOCATION, "Which sounds occur in the audio clip?",
+                    "Give the direction and distance of the sound."}  # fmt: skip
+
+
+def test_far_sources_are_asked_about_beyond_the_classes_of_the_encoder():
+    far = HeardSource("siren", 60.0, 30.0, 14.1)
+    (_, location) = ask(far)
+    assert location.answer == "left, front, above; 14m"
+    assert {item.type for item in ask(far, RAIN)} == {"C", "D", "E"}
 
 
 def test_errors():
-    with pytest.raises(SceneError, match="one or two"):
-        ask(BELL, RAIN, BELL)
-    with pytest.raises(SceneError, match="one or two"):
+    with pytest.raises(SceneError, match="one to 4"):
+        ask(BELL, RAIN, BELL, RAIN, BELL)
+    with pytest.raises(SceneError, match="one to 4"):
         ask()
     with pytest.raises(SceneError, match="at most 2"):
         QuestionConfig(location_of_named=3)
     with pytest.raises(SceneError, match="not a valid label"):
         ask(HeardSource("Bell", 45.0, 30.0, 2.6))  # upper case: the answer would not read as the truth
+    with pytest.raises(SceneError, match="labels are"):
+        ask(HeardSource("a;b", 45.0, 30.0, 2.6))
+    with pytest.raises(SceneError, match="'train' or 'eval'"):
+        QuestionWriter(EACH, np.random.default_rng(0), split="test")
+    for wrong in (
+        {"azimuth": -1},
+        {"rt60_bands_s": ()},
+        {"rt60_bands_s": (0.6, 0.3)},
+        {"dry_below_s": 2.0},
+        {"small_below_m3": 900.0},
+        {"clock_margin_deg": 15.0},
+        {"zenith_margin_deg": 90.0},
+    ):
+        with pytest.raises(SceneError, match=next(iter(wrong))):
+            QuestionConfig(**wrong)

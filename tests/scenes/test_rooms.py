@@ -130,6 +130,7 @@ def test_impossible_rooms_are_refused():
         (Room("hall", (30.0, 30.0, 20.0), target_rt60_s=0.02), "no absorption .* 0.02 s"),
         (Room("hall", (5.0, 4.0, 3.0), target_rt60_s=0.8, response_s=0.2), "hall .* after 0.2 s"),
         (Room("measured"), "measured: its size is not known"),
+        (Room("hall", (5.0, 1.9, 3.0), absorption=0.5), r"position \[2\.\s+2\.\s+1\.5\s*\] m is outside"),
     ):
         with pytest.raises(SceneError, match=said):
             simulate_responses(RoomDraw(room, Listener((1.0, 1.0, 1.0)), np.array([[2.0, 2.0, 1.5]])), [], RATE)

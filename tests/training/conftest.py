@@ -7,6 +7,7 @@ import pytest
 from spatial_llm.data.drawing import DrawConfig
 from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
+from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.training.arguments import Schedule, TextArguments
 from spatial_llm.training.text import pretrain_text
@@ -26,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sounds=SoundsConfig(synthesized_train=3, synthesized_eval=2),
     )
     simulate(config, folder, progress=False)
-    write_questions(folder, WritingConfig(questions=OFFICIAL_TYPES), progress=False)
+    write_questions(folder, WritingConfig(questions=official_only()), progress=False)
     return folder
 
 

@@ -1,0 +1,178 @@
+"""Which question type belongs to which type, and which kind of value answers it.
+
+The types "A" to "E" and their question types are those of SpatialSoundQA; the other types are ours.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from spatial_llm.answers import names, numbers, places
+from spatial_llm.answers.places import AXIS_OF_WORD, Location
+from spatial_llm.errors import SpatialLLMError
+
+# question_type -> (type, kind of value)
+_TABLE = {
+    "CLASSIFICATION": ("A", "labels"),
+    "DOA": ("B", "location"),
+    "MIXUP_SINGLE_CLASSIFICATION": ("C", "labels"),
+    "MIXUP_SINGLE_DOA": ("D", "location"),
+    "MIXUP_DIRECTION": ("E", "yes_no"),
+    "MIXUP_DISTANCE_BOTH": ("E", "yes_no"),
+    "MIXUP_NONBINARY_DIRECTION": ("E", "direction_word"),
+    "MIXUP_NONBINARY_DISTANCE": ("E", "distance"),
+    "MIXUP_NONBINARY_SOURCE": ("E", "labels"),
+    "AZIMUTH_DEG": ("azimuth", "azimuth"),
+    "AZIMUTH_CLOCK": ("azimuth", "clock"),
+    "ELEVATION_DEG": ("elevation", "elevation"),
+    "DISTANCE": ("distance", "distance"),
+    "COUNT_SOURCES": ("count", "count"),
+    "COUNT_CLASSES": ("count", "count"),
+    "NEAREST": ("nearest", "labels"),
+    "FARTHEST": ("nearest", "labels"),
+    "RELATION_LEFT": ("relation", "labels"),
+    "RELATION_RIGHT": ("relation", "labels"),
+    "RELATION_FRONT": ("relation", "labels"),
+    "RELATION_BEHIND": ("relation", "labels"),
+    "SAME_CLASS": ("same_class", "locations"),
+    "ONSET_FIRST": ("time", "labels"),
+    "ONSET_ORDER": ("time", "order"),
+    "STARTS_AT": ("time", "labels"),
+    "DURATION": ("time", "duration"),
+    "ROOM_RT60": ("room", "rt60_range"),
+    "ROOM_SIZE": ("room", "room_size"),
+    "ROOM_REVERB": ("room", "reverberation"),
+    "ROTATED": ("rotated", "location"),
+    "ROTATED_AZIMUTH": ("rotated", "azimuth"),
+    "PRESENT": ("negative", "yes_no"),
+    "PRESENT_AT_PLACE": ("negative", "yes_no"),
+    "ABSENT": ("negative", "location_or_absent"),
+    "WRONG_PLACE": ("negative", "yes_no"),
+    "SWAPPED": ("negative", "yes_no"),
+}
+QUESTION_TYPES = {question_type: row[0] for question_type, row in _TABLE.items()}
+VALUE_KINDS = {question_type: row[1] for question_type, row in _TABLE.items()}
+
+_WORD = re.compile(r"\w+")
+_NEGATED = {"not", "no", "neither", "nor", "t"}  # t: of "isn't"
+
+
+def parse_value(question_type: str, text: str) -> dict[str, Any] | None:
+    """Answer text to the value a record calls `truth`, by the question type; None if unparsed.
+
+    By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
+    bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
+    elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations": [...]};
+    order {"order": [...]}; duration {"duration_s": float}; rt60_range {"rt60_range_s": [lowest, highest or None]}; room_size
+    {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or "reverberant"}; location_or_absent a
+    location or {"absent": label}.
+    Raises SpatialLLMError on an unknown question type, never on any text.
+    """
+    return _kind_of(question_type).parse(text)
+
+
+def format_value(question_type: str, value: dict[str, Any]) -> str:
+    """The value as the answer text, of which `parse_value` is the way back.
+
+    Raises SpatialLLMError on an unknown question type, or a value that is not one of its kind.
+    """
+    kind = _kind_of(question_type)
+    try:
+        return kind.format(value)
+    except SpatialLLMError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SpatialLLMError(f"{value} is no value of kind {VALUE_KINDS[question_type]!r} ({question_type}).") from None
+
+
+def _kind_of(question_type: str) -> "_Kind":
+    if question_type not in VALUE_KINDS:
+        raise SpatialLLMError(f"question_type is {question_type!r}; known are {', '.join(QUESTION_TYPES)}.")
+    return _KINDS[VALUE_KINDS[question_type]]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a kind of value is read and written."""
+
+    parse: Callable[[str], dict[str, Any] | None]
+    format: Callable[[dict[str, Any]], str]
+
+
+def _keyed(key: str, parse: Callable[[str], Any], format: Callable[[Any], str]) -> _Kind:
+    """The kind whose value stands under one key."""
+
+    def parse_keyed(text: str) -> dict[str, Any] | None:
+        value = parse(text)
+        return None if value is None else {key: value}
+
+    return _Kind(parse_keyed, lambda value: format(value[key]))
+
+
+def _one_of(key: str, words: tuple[str, ...]) -> _Kind:
+    """The kind whose value is one of a few words: exactly one of them in the text, once, and not denied."""
+
+    def parse(text: str) -> str | None:
+        tokens = _WORD.findall(text.lower())
+        found = [token for token in tokens if token in words]
+        return found[0] if len(found) == 1 and not _NEGATED & set(tokens) else None
+
+    return _keyed(key, parse, lambda word: words[words.index(word)])
+
+
+def _parse_location(text: str) -> dict[str, Any] | None:
+    location = places.parse_location(text)
+    return None if location is None else location.to_dict()
+
+
+def _format_location(value: dict[str, Any]) -> str:
+    return places.format_location(Location(**value))
+
+
+def _parse_locations(text: str) -> list[dict[str, Any]] | None:
+    locations = places.parse_locations(text)
+    return None if locations is None else [location.to_dict() for location in locations]
+
+
+def _parse_direction_word(text: str) -> dict[str, str] | None:
+    word = places.parse_direction_word(text)
+    return None if word is None else {AXIS_OF_WORD[word]: word}
+
+
+def _format_direction_word(value: dict[str, str]) -> str:
+    ((axis, word),) = value.items()
+    return {word: word for word in places.AXES[axis]}[word]
+
+
+def _parse_location_or_absent(text: str) -> dict[str, Any] | None:
+    label = names.parse_absent(text)
+    return _parse_location(text) if label is None else {"absent": label}
+
+
+def _format_location_or_absent(value: dict[str, Any]) -> str:
+    return names.format_absent(value["absent"]) if "absent" in value else _format_location(value)
+
+
+_KINDS = {
+    "labels": _keyed("labels", names.parse_labels, names.format_labels),
+    "order": _keyed("order", names.parse_order, names.format_order),
+    "yes_no": _keyed("yes", names.parse_yes_no, names.format_yes_no),
+    "location": _Kind(_parse_location, _format_location),
+    "locations": _keyed(
+        "locations", _parse_locations, lambda values: places.format_locations(Location(**value) for value in values)
+    ),
+    "location_or_absent": _Kind(_parse_location_or_absent, _format_location_or_absent),
+    "direction_word": _Kind(_parse_direction_word, _format_direction_word),
+    "distance": _keyed("distance_m", places.parse_distance, places.format_distance),
+    "azimuth": _keyed("azimuth_deg", numbers.parse_azimuth, numbers.format_degrees),
+    "elevation": _keyed(
+        "elevation_deg", numbers.parse_elevation, lambda angle_deg: numbers.format_degrees(angle_deg, most=90)
+    ),
+    "clock": _keyed("clock_hour", numbers.parse_clock, numbers.format_clock),
+    "count": _keyed("count", numbers.parse_count, numbers.format_count),
+    "duration": _keyed("duration_s", numbers.parse_seconds, numbers.format_seconds),
+    "rt60_range": _keyed("rt60_range_s", numbers.parse_rt60_range, numbers.format_rt60_range),
+    "room_size": _one_of("room_size", ("small", "large")),
+    "reverberation": _one_of("reverberation", ("dry", "reverberant")),
+}

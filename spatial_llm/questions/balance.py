@@ -1,0 +1,137 @@
+"""How balanced a set of questions is, and what guessing from the question alone would score.
+
+The guesser never hears anything. Its questions are split by lot into two halves; of one it learns, for each wording with
+the names of sounds masked, the commonest answer, and gives that in the other. Where a wording was met too rarely it tries
+it with its numbers masked too, then the question type alone. Names that the question itself gives are masked in the
+answer as well ("There is no {1}"), so that it may repeat them. Where answers are exactly even it scores a little below
+chance: what one half has more of, the other has less of.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+OFTEN = 8  # times a wording must have been met to be trusted
+SHOWN = 10  # answers that are listed
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+class Asked(Protocol):
+    """What is needed of a question or a record."""
+
+    type: str
+    question_type: str
+    question: str
+    answer: str
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Of one type or question type.
+
+    Attributes:
+        n: questions.
+        different: different answers among them.
+        answers: the commonest answers and how often they are given, names that the question gives masked.
+        majority: share of the commonest answer.
+        question_only: share of right answers of the guesser, in the half it did not learn from; None below two questions.
+        yes: share of yes among yes and no; None where there are none.
+    """
+
+    n: int
+    different: int
+    answers: dict[str, int]
+    majority: float
+    question_only: float | None
+    yes: float | None
+
+
+def balance(items: Iterable[Asked], by: str = "type", seed: int = 0) -> dict[str, Balance]:
+    """The balance of each type ("A" to "E" and our families), or of each question type.
+
+    Args:
+        items: questions or records.
+        by: "type" or "question_type".
+        seed: of the halves.
+    """
+    items = list(items)
+    masked = _Masked(items)
+    right = _guessed_right(items, masked, seed)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        groups[getattr(item, by)].append(index)
+    return {name: _balance_of(items, masked.answers, right, rows) for name, rows in sorted(groups.items())}
+
+
+def balance_table(found: dict[str, Balance]) -> str:
+    """The balance as a table in plain text, one row a type."""
+    lines = [f"{'':26}{'n':>7}{'answers':>9}{'majority':>10}{'question only':>15}{'yes':>8}   commonest answer"]
+    for name, row in found.items():
+        question_only = "" if row.question_only is None else f"{100 * row.question_only:.1f} %"
+        yes = "" if row.yes is None else f"{100 * row.yes:.1f} %"
+        commonest = next(iter(row.answers))
+        lines.append(
+            f"{name:26}{row.n:7}{row.different:9}{100 * row.majority:8.1f} %{question_only:>15}{yes:>8}   {commonest}"
+        )
+    return "\n".join(lines)
+
+
+def _balance_of(items: Sequence[Asked], answers: list[str], right: dict[int, bool], rows: list[int]) -> Balance:
+    counts = Counter(answers[row] for row in rows)
+    tested = [right[row] for row in rows if row in right]
+    said = [items[row].truth["yes"] for row in rows if "yes" in items[row].truth]
+    return Balance(
+        n=len(rows),
+        different=len(counts),
+        answers=dict(counts.most_common(SHOWN)),
+        majority=max(counts.values()) / len(rows),
+        question_only=sum(tested) / len(tested) if tested else None,
+        yes=sum(said) / len(said) if said else None,
+    )
+
+
+class _Masked:
+    """Questions and answers without the names of sounds: those that occur as an answer to any question of the set."""
+
+    def __init__(self, items: Sequence[Asked]) -> None:
+        names = {name for item in items for name in _names(item.truth)}
+        longest_first = sorted(names, key=lambda name: (-len(name), name))
+        self._name = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)") if names else None
+        masked = [self._mask(item) for item in items]
+        self.questions = [question for question, _ in masked]
+        self.answers = [answer for _, answer in masked]
+
+    def _mask(self, item: Asked) -> tuple[str, str]:
+        if self._name is None:
+            return item.question, item.answer
+        number_of: dict[str, str] = {}
+        question = self._name.sub(lambda found: number_of.setdefault(found[0], f"{{{len(number_of) + 1}}}"), item.question)
+        return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), item.answer)
+
+
+def _names(truth: dict[str, Any]) -> list[str]:
+    return [*truth.get("labels", ()), *truth.get("order", ()), *([truth["absent"]] if "absent" in truth else ())]
+
+
+def _guessed_right(items: Sequence[Asked], masked: _Masked, seed: int) -> dict[int, bool]:
+    """For each question of the tested half, whether the guesser has it right."""
+    keys = [
+        ((item.question_type, question), (item.question_type, _NUMBER.sub("#", question), "#"), (item.question_type,))
+        for item, question in zip(items, masked.questions, strict=True)
+    ]
+    order = np.random.default_rng(seed).permutation(len(items))
+    learned: dict[tuple, Counter] = defaultdict(Counter)
+    for row in order[: len(items) // 2]:
+        for key in keys[row]:
+            learned[key][masked.answers[row]] += 1
+    right = {}
+    for row in order[len(items) // 2 :]:
+        trusted = [key for key in keys[row] if learned[key].total() >= OFTEN] or [keys[row][-1]]
+        commonest = learned[trusted[0]].most_common(1)
+        right[int(row)] = bool(commonest) and commonest[0][0] == masked.answers[row]
+    return right

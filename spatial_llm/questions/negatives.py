@@ -1,0 +1,98 @@
+"""Questions that a listener who always agrees gets wrong: sounds that are not there, places that are wrong, exchanged
+places (specs e.6). Half of the answers are no, of every kind, every place word and every class that is asked for.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from spatial_llm.answers import AXES
+from spatial_llm.questions.asking import Asker, Question
+from spatial_llm.questions.facts import HeardScene, same_place
+from spatial_llm.questions.official import place_words
+
+_SIDES = {
+    "left": "on your left",
+    "right": "on your right",
+    "front": "in front of you",
+    "behind": "behind you",
+    "above": "above you",
+    "below": "below you",
+}
+
+
+def present(asker: Asker, scene: HeardScene) -> Question | None:
+    """Is there an X? yes or no."""
+    chosen = _present_or_absent(asker, scene, "PRESENT", scene.labels)
+    return chosen and asker.ask("PRESENT", {"yes": chosen[1]}, x=chosen[0])
+
+
+def present_at_place(asker: Asker, scene: HeardScene) -> Question | None:
+    """Is there an X at a place where something sounds? yes or no."""
+    clear = [source for source in scene.sources if source.all_clear(asker.config.axis_margin_deg)]
+    chosen = _present_or_absent(asker, scene, "PRESENT_AT_PLACE", sorted({source.label for source in clear}))
+    if chosen is None:
+        return None
+    label, yes = chosen
+    place, distance = place_words(asker.pick([source for source in clear if source.label == label or not yes]))
+    return asker.ask("PRESENT_AT_PLACE", {"yes": yes}, x=label, place=place, distance=distance)
+
+
+def absent(asker: Asker, scene: HeardScene) -> Question | None:
+    """Where is X? its location, or that there is none."""
+    clear = {source.label: source for source in scene.named if source.all_clear(asker.config.axis_margin_deg)}
+    chosen = _present_or_absent(asker, scene, "ABSENT", list(clear))
+    if chosen is None:
+        return None
+    label, yes = chosen
+    return asker.ask("ABSENT", clear[label].location.to_dict() if yes else {"absent": label}, x=label)
+
+
+def wrong_place(asker: Asker, scene: HeardScene) -> Question | None:
+    """Is X on a side where it is, or on the other? yes or no, in equal numbers for each word."""
+    margin_deg = asker.config.axis_margin_deg
+    clear = [(source, axis) for source in scene.named for axis in AXES if source.is_clear(axis, margin_deg)]
+    if not clear:
+        return None
+    source, axis = asker.pick(clear)
+    for word in [AXES[axis][i] for i in asker.rng.permutation(2)]:
+        yes = word == source.word(axis)
+        if asker.even(("WRONG_PLACE", word), yes):
+            return asker.ask("WRONG_PLACE", {"yes": yes}, x=source.label, side=_SIDES[word])
+    return None
+
+
+def swapped(asker: Asker, scene: HeardScene) -> Question | None:
+    """Is X here and Y there? yes, or no where the places are exchanged."""
+    clear = [source for source in scene.named if source.all_clear(asker.config.axis_margin_deg)]
+    pairs = [(x, y) for x in clear for y in clear if x is not y and not same_place(x, y)]
+    if not pairs:
+        return None
+    x, y = asker.pick(pairs)
+    yes = asker.least(("SWAPPED",), [True, False])
+    first, second = (f"{place}, {distance} away" for place, distance in map(place_words, (x, y) if yes else (y, x)))
+    return asker.ask("SWAPPED", {"yes": yes}, x=x.label, y=y.label, first=first, second=second)
+
+
+def _present_or_absent(
+    asker: Asker, scene: HeardScene, question_type: str, labels: Sequence[str]
+) -> tuple[str, bool] | None:
+    """A class, and whether it is one of `labels` (True) or one that does not sound (False): both equally often of every
+    class, so that how common a class is gives no answer away; None where that leaves nothing."""
+    absent_labels = [label for label in asker.known_labels if label not in scene.labels]
+    if not labels or not absent_labels:
+        return None
+    given = asker.given.setdefault((question_type, "labels"), Counter())
+
+    def surplus(option: tuple[str, bool]) -> tuple[int, int]:
+        label, yes = option
+        return given["all", yes], given[label, yes] - given[label, not yes]
+
+    options = [*((label, True) for label in labels), *((label, False) for label in absent_labels)]
+    even = [option for option in options if surplus(option)[1] <= 0]
+    if not even:
+        return None
+    fewest = min(map(surplus, even))
+    label, yes = asker.pick([option for option in even if surplus(option) == fewest])
+    given["all", yes] += 1
+    given[label, yes] += 1
+    return label, yes
