@@ -129,7 +129,7 @@ def test_a_placed_sound_is_brought_to_its_level_before_it_is_cut():
     assert not placed[:first].any() and not placed[last:].any()
     level = 10 ** ((-14 - rms_dbfs(loud_start) - 6.0) / 20)  # of the whole sound
     np.testing.assert_allclose(placed[first : last - 160], level, rtol=1e-5)
-    assert (np.diff(placed[last - 160 : last]) <= 0).all()  # no click
+    assert (np.diff(placed[last - 160 : last]) < 0).all() and placed[last - 1] == 0  # no click
     # Played to its end where the offset comes later; to the end of the scene where that comes first.
     late = scene(source(onset_s=0.5, offset_s=2.1), source(onset_s=0.5), source(onset_s=1.0), duration_s=2.2)
     wanted = pad_or_cut(np.pad(normalize_rms(loud_start), (RATE // 2, 0)), round(2.2 * RATE))
