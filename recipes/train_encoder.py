@@ -1,10 +1,12 @@
-"""Train a spatial audio encoder on rendered one-source recordings.
+"""Train a spatial audio encoder: SpatialAST or DSpAST, in the published stages or in one joint run at tiny size.
 
     accelerate launch recipes/train_encoder.py [--config recipes/configs/tiny_encoder.yaml] [--key value ...]
+    accelerate launch --num_processes 4 recipes/train_encoder.py --config recipes/configs/dspast.yaml \
+        --train_manifest TRAIN.jsonl --eval_manifest EVAL.jsonl --audiomae AUDIOMAE.pth --label_csv LABELS.csv
 
 Without --config the tiny encoder is trained, which needs the simulated data of the demonstration
 (`python data/simulate_scenes.py --config data/configs/demo.yaml --output runs/demo/data`).
-Cost: see the head of each YAML.
+Cost and expected scores: see the head of each YAML.
 """
 
 import sys
@@ -13,11 +15,13 @@ from pathlib import Path
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import EncoderArguments, parse_arguments
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.encoder_stages import train_stages
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "tiny_encoder.yaml"
 
 if __name__ == "__main__":
     try:
-        train_encoder(parse_arguments(EncoderArguments, default_config=DEFAULT_CONFIG, description=__doc__))
+        arguments = parse_arguments(EncoderArguments, default_config=DEFAULT_CONFIG, description=__doc__)
+        (train_stages if arguments.stages else train_encoder)(arguments)
     except SpatialLLMError as error:
         sys.exit(f"error: {error}")

@@ -51,7 +51,7 @@ def convert_spatial_ast(
     """
     model = SpatialASTForLocalization(config or SpatialASTConfig()).eval()
     names: Names = {
-        **_shared_names(model.config),
+        **shared_names(model.config),
         "cls_tokens": "encoder.cls_tokens",
         **_weight_bias("fc_norm", "event_norm"),
         **_weight_bias("dis_norm", "distance_norm"),
@@ -70,7 +70,7 @@ def convert_dspast(state_dict: Mapping, config: DSpASTConfig | None = None) -> t
     model = DSpASTForLocalization(config or DSpASTConfig()).eval()
     report = KeyReport(DSPAST_LICENCE)
     names: Names = {
-        **_shared_names(model.config),
+        **shared_names(model.config),
         **_weight_bias("fc_norm", "event_norm"),
         "bn.num_batches_tracked": "encoder.cue_norm.norm.num_batches_tracked",
     }
@@ -111,7 +111,7 @@ def read_official(path: str | Path) -> dict:
         raise CheckpointError(f"{path}: not a checkpoint of plain tensors ({reason}); nothing in it was run.") from None
 
 
-def _shared_names(config: SpatialEncoderConfig) -> Names:
+def shared_names(config: SpatialEncoderConfig) -> Names:
     """Official -> our keys that SpatialAST and DSpAST have in common."""
     names: Names = {
         "pos_embed": "encoder.patch_embeddings.positions",

@@ -234,18 +234,28 @@ def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
 
 def _render_source(audio: Path, response: Path, longest: int) -> np.ndarray:
     """(2, SAMPLES) float64."""
-    waveform, rate = read_audio(audio)
-    dry = check_waveform(waveform[:1], channels=1, name=str(audio))
+    dry, room = read_pair_sound(audio)[None], read_pair_response(response)[:, :longest]
+    wet = fftconvolve(dry.astype(np.float64), room.astype(np.float64), mode="full", axes=1)
+    return pad_or_cut(wet, SAMPLES)
+
+
+def read_pair_sound(path: Path) -> np.ndarray:
+    """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
+    waveform, rate = read_audio(path)
+    dry = check_waveform(waveform[:1], channels=1, name=str(path))
     if rate != PAIRS_RATE:
         # polyphase as the official loader has it, not our own resampler
         dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)
+    return normalize_rms(dry)[0]
+
+
+def read_pair_response(path: Path) -> np.ndarray:
+    """The response of a pair, whole: (2 ears, taps) float32. Raises AudioError; the file is named."""
     try:
-        room = np.load(response, allow_pickle=False)
+        room = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise AudioError(f"{response}: not a readable room response ({error}); expected .npy of (2, samples).") from None
-    room = check_waveform(room, channels=2, name=str(response))[:, :longest]
-    wet = fftconvolve(normalize_rms(dry).astype(np.float64), room.astype(np.float64), mode="full", axes=1)
-    return pad_or_cut(wet, SAMPLES)
+        raise AudioError(f"{path}: not a readable room response ({error}); expected .npy of (2, samples).") from None
+    return check_waveform(room, channels=2, name=str(path))
 
 
 def read_label_csv(path: str | Path) -> list[str]:

@@ -17,12 +17,20 @@ class DSpASTConfig(SpatialEncoderConfig):
 
     Fields as `SpatialEncoderConfig`. `hidden_size` is split into one third per branch, so it is a multiple of 3.
     The default loss weights are those of stages 2 and 3 (specs b.3).
+
+    Args:
+        feature_attention: whether each branch weighs the cues by its gate; False is the paper's ablation without it.
+        adacos_target_term: "released": in the sum of AdaCos' scale over the wrong classes, the target's slot contributes
+            e^0, as in the released script, by which the checkpoints were trained; "paper": nothing (Zhang et al., 2019).
     """
 
     model_type = "dspast"
 
     cues: list[str] | tuple[str, ...] = DSPAST_CUES
     normalized_cues: list[str] | tuple[str, ...] = (LOGMEL_LEFT, LOGMEL_RIGHT, ILD)
+
+    feature_attention: bool = True
+    adacos_target_term: str = "released"
 
     default_loss_weights = {"event": 100, "distance": 2, "azimuth": 1, "elevation": 1}  # noqa: RUF012
 
@@ -32,6 +40,9 @@ class DSpASTConfig(SpatialEncoderConfig):
             raise SpatialLLMError(
                 f"hidden_size {self.hidden_size} cannot be split into {len(BRANCHES)} branches; expected a multiple of 3."
             )
+
+        if self.adacos_target_term not in ("released", "paper"):
+            raise SpatialLLMError(f'adacos_target_term is {self.adacos_target_term!r}; give "released" or "paper".')
 
     @property
     def branch_size(self) -> int:

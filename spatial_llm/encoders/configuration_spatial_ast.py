@@ -18,6 +18,12 @@ class SpatialEncoderConfig(PreTrainedConfig):
         num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, layer_norm_eps: of the trunk.
         initializer_range: standard deviation of fresh weights.
         attention_probs_dropout_prob, hidden_dropout_prob: dropout in the trunk; the official models use none.
+        drop_path_rate: in training, share of samples that skip a residual of the last layer; it rises linearly from 0 in the
+            first (official: 0.1).
+        spec_augment_mel_bins, spec_augment_frames: in training, the widest band and stretch of the fused plane that are
+            blanked, the same for the whole batch (official: 48 and 192).
+        mask_rows, mask_columns: in training, share of the patch grid's time rows and frequency columns that the trunk does
+            not see, drawn for each sample (official: 0.25 and 0.25).
         sampling_rate: Hz.
         duration_s: seconds of one window; callers pad or cut to it.
         n_fft, hop_length, f_min, f_max: of the front end (`SpatialFeatureExtractor`).
@@ -44,6 +50,11 @@ class SpatialEncoderConfig(PreTrainedConfig):
     initializer_range: float = 0.02
     attention_probs_dropout_prob: float | int = 0.0
     hidden_dropout_prob: float | int = 0.0
+    drop_path_rate: float | int = 0.0
+    spec_augment_mel_bins: int = 0
+    spec_augment_frames: int = 0
+    mask_rows: float | int = 0.0
+    mask_columns: float | int = 0.0
     sampling_rate: int = 32_000
     duration_s: float | int = 10.0
     n_fft: int = 1024
@@ -93,6 +104,14 @@ class SpatialEncoderConfig(PreTrainedConfig):
             raise SpatialLLMError(
                 f"hidden_size {self.hidden_size} with {self.num_attention_heads} heads; expected a multiple of 4 "
                 "and of num_attention_heads."
+            )
+        shares = {name: getattr(self, name) for name in ("drop_path_rate", "mask_rows", "mask_columns")}
+        if not all(0 <= share < 1 for share in shares.values()):
+            raise SpatialLLMError(f"{shares}; expected shares of at least 0 and below 1.")
+        if not (0 <= self.spec_augment_mel_bins <= self.num_mel_bins and 0 <= self.spec_augment_frames <= self.num_frames):
+            raise SpatialLLMError(
+                f"spec_augment_mel_bins {self.spec_augment_mel_bins} and spec_augment_frames {self.spec_augment_frames}; "
+                f"expected at most the {self.num_mel_bins} mel bins and {self.num_frames} frames there are."
             )
         if set(self.loss_weights) != set(self.default_loss_weights):
             raise SpatialLLMError(

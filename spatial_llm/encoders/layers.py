@@ -14,6 +14,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from spatial_llm.encoders.augmentation import DropPath
 from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
 from spatial_llm.errors import SpatialLLMError
 
@@ -148,9 +149,13 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(GradientCheckpointingLayer):
-    """A pre-norm ViT block: (B, S, D) -> (B, S, D)."""
+    """A pre-norm ViT block: (B, S, D) -> (B, S, D).
 
-    def __init__(self, config: SpatialEncoderConfig) -> None:
+    Args:
+        drop_path: in training, share of the samples that skip each of its two residuals.
+    """
+
+    def __init__(self, config: SpatialEncoderConfig, drop_path: float = 0.0) -> None:
         super().__init__()
         self.norm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.attention = SelfAttention(config)
@@ -159,9 +164,16 @@ class EncoderLayer(GradientCheckpointingLayer):
         self.activation = ACT2FN[config.hidden_act]
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, hidden_states: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         attended, _ = self.attention(self.norm_before(hidden_states), **kwargs)
-        hidden_states = hidden_states + self.dropout(attended)
+        hidden_states = hidden_states + self.drop_path(self.dropout(attended))
         expanded = self.activation(self.fc1(self.norm_after(hidden_states)))
-        return hidden_states + self.dropout(self.fc2(expanded))
+        return hidden_states + self.drop_path(self.dropout(self.fc2(expanded)))
+
+
+def encoder_layers(config: SpatialEncoderConfig) -> nn.ModuleList:
+    """The trunk: `config.num_hidden_layers` blocks whose drop-path rises linearly from 0 to `config.drop_path_rate`."""
+    rates = np.linspace(0, config.drop_path_rate, config.num_hidden_layers)
+    return nn.ModuleList([EncoderLayer(config, float(rate)) for rate in rates])

@@ -14,15 +14,17 @@ from torch.nn import functional
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from spatial_llm.encoders.augmentation import PatchMask, SpecAugment
 from spatial_llm.encoders.configuration_dspast import BRANCHES, DSpASTConfig
 from spatial_llm.encoders.heads import (
     AdaCosHead,
     SpatialEncoderOutput,
     SpatialLocalizationOutput,
+    counted_labels,
     event_loss,
     localization_output,
 )
-from spatial_llm.encoders.layers import CueFusion, CueNorm, EncoderLayer, PatchEmbeddings
+from spatial_llm.encoders.layers import CueFusion, CueNorm, PatchEmbeddings, encoder_layers
 from spatial_llm.encoders.modeling_spatial_ast import SpatialEncoderPreTrainedModel
 
 
@@ -41,14 +43,16 @@ class FeatureGate(nn.Module):
 
 
 class BranchFusion(nn.Module):
-    """One task's gate and fusion: (B, F, T, M) -> plane (B, C, T, M), weights (B, F)."""
+    """One task's gate (if `config.feature_attention`) and fusion: (B, F, T, M) -> plane (B, C, T, M), weights (B, F)."""
 
     def __init__(self, config: DSpASTConfig) -> None:
         super().__init__()
-        self.gate = FeatureGate(len(config.cues))
+        self.gate = FeatureGate(len(config.cues)) if config.feature_attention else None
         self.fusion = CueFusion(config)
 
-    def forward(self, features: torch.Tensor, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, features: torch.Tensor, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if self.gate is None:
+            return self.fusion(features), None
         weights = self.gate(mean)
         return self.fusion(features * weights[:, :, None, None]), weights
 
@@ -70,7 +74,9 @@ class DSpASTModel(DSpASTPreTrainedModel):
         self.branches = nn.ModuleList([BranchFusion(config) for _ in BRANCHES])
         self.patch_embeddings = PatchEmbeddings(config)
         self.cls_tokens = nn.Parameter(torch.empty(len(BRANCHES), config.num_cls_tokens, config.hidden_size))
-        self.layers = nn.ModuleList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.spec_augment = SpecAugment(config)
+        self.patch_mask = PatchMask(config)
+        self.layers = encoder_layers(config)
         self.branch_heads = nn.ModuleList([nn.Linear(config.hidden_size, config.branch_size) for _ in BRANCHES])
         self.post_init()
 
@@ -87,7 +93,8 @@ class DSpASTModel(DSpASTPreTrainedModel):
 
         Returns:
             SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size), whose channels are
-            [distance | direction | event] (config.channel_slices), and `feature_attention` (B, 3 branches, F).
+            [distance | direction | event] (config.channel_slices), and `feature_attention` (B, 3 branches, F) if the model
+            has it. In training with masks, the patches that were kept, others in each branch and in no order.
             Recorded `hidden_states` and `attentions` have 3 B rows: branches are stacked along the batch.
 
         Raises:
@@ -96,9 +103,10 @@ class DSpASTModel(DSpASTPreTrainedModel):
         features = self.cue_norm(input_features)
         mean = features.mean(dim=(2, 3))
         planes, weights = zip(*(branch(features, mean) for branch in self.branches), strict=True)
+        planes = [self.spec_augment(plane) for plane in planes]  # each branch is blanked elsewhere
         stacked = torch.stack(planes, dim=1).flatten(0, 1)  # (B * 3, C, T, M)
         cls_tokens = self.cls_tokens.repeat(len(features), 1, 1)
-        hidden_states = torch.cat([cls_tokens, self.patch_embeddings(stacked)], dim=1)
+        hidden_states = torch.cat([cls_tokens, self.patch_mask(self.patch_embeddings(stacked))], dim=1)
         for layer in self.layers:
             hidden_states = layer(hidden_states, **kwargs)
         branches = hidden_states.unflatten(0, (-1, len(BRANCHES))).unbind(1)
@@ -120,9 +128,10 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
         self.encoder = DSpASTModel(config)
         self.event_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
         self.event_head = nn.Linear(size, config.num_event_classes)
-        self.distance_head = AdaCosHead(size, config.num_distance_classes)
-        self.azimuth_head = AdaCosHead(size, config.num_azimuth_classes)
-        self.elevation_head = AdaCosHead(size, config.num_elevation_classes)
+        extra = config.adacos_target_term == "released"
+        self.distance_head = AdaCosHead(size, config.num_distance_classes, extra)
+        self.azimuth_head = AdaCosHead(size, config.num_azimuth_classes, extra)
+        self.elevation_head = AdaCosHead(size, config.num_elevation_classes, extra)
         self.post_init()
 
     @can_return_tuple
@@ -139,7 +148,8 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; the spatial logits are cosines. `loss` = sum over the labels given of
-            config.loss_weights times BCE (events) or AdaCos (specs b.2); in training mode AdaCos scales adapt.
+            config.loss_weights times BCE (events) or AdaCos (specs b.2); in training mode AdaCos scales adapt. A loss of
+            weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
         tokens = outputs.last_hidden_state
@@ -151,14 +161,15 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
             "azimuth": self.azimuth_head(direction),
             "elevation": self.elevation_head(direction),
         }
+        labels = {
+            "event": event_labels,
+            "distance": distance_labels,
+            "azimuth": azimuth_labels,
+            "elevation": elevation_labels,
+        }
+        heads = {"distance": self.distance_head, "azimuth": self.azimuth_head, "elevation": self.elevation_head}
         losses = {
-            "event": event_loss(logits["event"], event_labels),
-            "distance": _adacos(self.distance_head, logits["distance"], distance_labels),
-            "azimuth": _adacos(self.azimuth_head, logits["azimuth"], azimuth_labels),
-            "elevation": _adacos(self.elevation_head, logits["elevation"], elevation_labels),
+            name: heads[name].loss(logits[name], given) if name in heads else event_loss(logits[name], given)
+            for name, given in counted_labels(self.config, labels).items()
         }
         return localization_output(self.config, outputs, logits, losses)
-
-
-def _adacos(head: AdaCosHead, cosines: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
-    return None if labels is None else head.loss(cosines, labels)

@@ -14,15 +14,17 @@ from transformers import initialization as init
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from spatial_llm.encoders.augmentation import PatchMask, SpecAugment
 from spatial_llm.encoders.configuration_spatial_ast import SpatialASTConfig
 from spatial_llm.encoders.heads import (
     AdaCosHead,
     SpatialEncoderOutput,
     SpatialLocalizationOutput,
+    counted_labels,
     event_loss,
     localization_output,
 )
-from spatial_llm.encoders.layers import CueFusion, CueNorm, EncoderLayer, PatchEmbeddings, SelfAttention
+from spatial_llm.encoders.layers import CueFusion, CueNorm, EncoderLayer, PatchEmbeddings, SelfAttention, encoder_layers
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 
 DISTANCE_TOKEN, DIRECTION_TOKEN, EVENT_TOKEN = 0, 1, 2
@@ -72,7 +74,9 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
         self.fusion = CueFusion(config)
         self.patch_embeddings = PatchEmbeddings(config)
         self.cls_tokens = nn.Parameter(torch.empty(1, config.num_cls_tokens, config.hidden_size))
-        self.layers = nn.ModuleList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.spec_augment = SpecAugment(config)
+        self.patch_mask = PatchMask(config)
+        self.layers = encoder_layers(config)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -87,12 +91,14 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
             input_features: (B, F cues, frames <= num_frames, M mel bins), as `SpatialFeatureExtractor` makes them.
 
         Returns:
-            SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size).
+            SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size); in training with masks,
+            of the patches that were kept, in no order.
 
         Raises:
             SpatialLLMError: another number of cues or mel bins, or too many frames.
         """
-        patches = self.patch_embeddings(self.fusion(self.cue_norm(input_features)))
+        plane = self.spec_augment(self.fusion(self.cue_norm(input_features)))
+        patches = self.patch_mask(self.patch_embeddings(plane))
         hidden_states = torch.cat([self.cls_tokens.expand(len(patches), -1, -1), patches], dim=1)
         for layer in self.layers:
             hidden_states = layer(hidden_states, **kwargs)
@@ -134,7 +140,7 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; `loss` = sum over the labels given of config.loss_weights times BCE (events) or
-            cross-entropy (specs a.2 "Loss").
+            cross-entropy (specs a.2 "Loss"). A loss of weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
         tokens = outputs.last_hidden_state
@@ -145,14 +151,14 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
             "azimuth": self.azimuth_head(direction),
             "elevation": self.elevation_head(direction),
         }
+        labels = {
+            "event": event_labels,
+            "distance": distance_labels,
+            "azimuth": azimuth_labels,
+            "elevation": elevation_labels,
+        }
         losses = {
-            "event": event_loss(logits["event"], event_labels),
-            "distance": _cross_entropy(logits["distance"], distance_labels),
-            "azimuth": _cross_entropy(logits["azimuth"], azimuth_labels),
-            "elevation": _cross_entropy(logits["elevation"], elevation_labels),
+            name: event_loss(logits[name], given) if name == "event" else functional.cross_entropy(logits[name], given)
+            for name, given in counted_labels(self.config, labels).items()
         }
         return localization_output(self.config, outputs, logits, losses)
-
-
-def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
-    return None if labels is None else functional.cross_entropy(logits, labels)

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeVar
 import yaml
 from jsonargparse import ArgumentParser
 
+from spatial_llm.training.encoder_arguments import ClipArguments, EncoderOptimizerArguments, EncoderStage
+
 Arguments = TypeVar("Arguments")
 
 
@@ -45,7 +47,7 @@ class Schedule:
 
 @dataclass
 class EncoderArguments:
-    """recipes/train_encoder.py.
+    """recipes/train_encoder.py: the published stages, or without `stages` one joint run on recordings rendered whole.
 
     Attributes:
         run_folder: where model, config, provenance and metrics go.
@@ -53,9 +55,18 @@ class EncoderArguments:
         eval_manifest: scored after training; its classes must be among those of the training manifest.
         model_type: which encoder.
         model: fields of that encoder's config that differ from its full-size defaults.
-        schedule: see `Schedule`.
+        schedule: see `Schedule`. With stages, `learning_rate` is the base rate, for 256 samples a step of all processes;
+            `steps` is the most that a stage may take (a short one for a trial); warm-up and decay are the stages' own.
+        stages: see `EncoderStage`.
+        clips: see `ClipArguments`; for stages.
+        optimizer: see `EncoderOptimizerArguments`; for stages.
+        audiomae: AudioMAE checkpoint that trunk, patches and positions of the first stage begin with.
+        initial_encoder: folder of an encoder that the first stage begins with.
+        label_csv: class_labels_indices_subset.csv or alike: the event classes in the order of the head; None = those of the
+            initial encoder, or of the training manifests.
+        audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
         direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
-            targets; 0 = one-hot, as published.
+            targets; 0 = one-hot, as published. Joint run only, as the three below.
         precompute: cues of all clips once before step 0, into a file; false renders each clip anew every time.
         mirror: each clip also with its ears exchanged and its azimuth negated.
         cues_folder: where cue files lie, so that several runs share them; None = in the run folder.
@@ -69,6 +80,14 @@ class EncoderArguments:
     model_type: Literal["spatial_ast", "dspast"]
     schedule: Schedule
     model: dict[str, Any] = field(default_factory=dict)
+    stages: list[EncoderStage] = field(default_factory=list)
+    clips: ClipArguments = field(default_factory=ClipArguments)
+    optimizer: EncoderOptimizerArguments = field(default_factory=EncoderOptimizerArguments)
+    audiomae: str | None = None
+    initial_encoder: str | None = None
+    label_csv: str | None = None
+    audio_root: str | None = None
+    reverb_root: str | None = None
     direction_smoothing_deg: float = 0.0
     precompute: bool = False
     mirror: bool = False

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import load_waveform
+from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
@@ -28,7 +29,7 @@ class CueDataset(Dataset):
     """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed when asked for."""
 
     def __init__(
-        self, records: Sequence[Record], root: Path, extractor: SpatialFeatureExtractor, window_samples: int
+        self, records: Sequence[Record], root: DataRoot | Path, extractor: SpatialFeatureExtractor, window_samples: int
     ) -> None:
         self.records = records
         self.root = root

@@ -1,6 +1,7 @@
 """Training an encoder on one-source recordings: what sounds, where, how far (specs a.2, b.2).
 
-The published recipes with their stages, masks and mix-up come later; this is the joint loss on rendered clips.
+Here are labels, samples and scores, and the joint run on recordings rendered whole, for tiny sizes; the published stages
+are in `encoder_stages`.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import distinct_recordings
+from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.spatialsoundqa import read_label_csv, roots_elsewhere
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
+from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class
 from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
-from spatial_llm.training.encoder_metrics import encoder_scores
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import prepare, train
@@ -35,16 +38,29 @@ ENCODERS = {
 TASKS = ("event", "distance", "azimuth", "elevation")
 
 
-def one_source_recordings(manifest: str | Path) -> list[Record]:
+def one_source_recordings(manifest: str | Path, root: DataRoot | None = None) -> list[Record]:
     """The distinct recordings of a manifest in which exactly one source sounds.
 
     Raises:
         ManifestError: there are none.
     """
-    records = [record for record in distinct_recordings(read_manifest(manifest)) if len(targets_of(record)) == 1]
+    records = [record for record in distinct_recordings(read_manifest(manifest, root)) if len(targets_of(record)) == 1]
     if not records:
         raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder is trained on such.")
     return records
+
+
+def data_root(manifest: str | Path, arguments: EncoderArguments) -> DataRoot:
+    """Where the names of a manifest start, and which folders elsewhere the arguments allow."""
+    return DataRoot(Path(manifest).parent, roots_elsewhere(arguments.audio_root, arguments.reverb_root))
+
+
+def event_classes(manifests: Sequence[str], arguments: EncoderArguments) -> list[str]:
+    """The event classes of the head, lower-case: those of `label_csv` in its order, or all of the manifests, sorted."""
+    if arguments.label_csv is not None:
+        return [label.lower() for label in read_label_csv(arguments.label_csv)]
+    records = (r for name in manifests for r in one_source_recordings(name, data_root(name, arguments)))
+    return sorted({label for record in records for label in targets_of(record)[0].labels})
 
 
 def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]) -> nn.Module:
@@ -54,11 +70,16 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
         SpatialLLMError: `fields` has a key that the config of this encoder does not know.
     """
     config_class, model_class = ENCODERS[model_type]
+    check_fields(config_class, fields)
+    config = config_class(**{**fields, "num_event_classes": len(labels), "event_labels": list(labels)})
+    return model_class(config)
+
+
+def check_fields(config_class: type, fields: dict[str, Any]) -> None:
+    """Raises SpatialLLMError if `fields` has a key that the config of this encoder does not know."""
     unknown = set(fields) - set(config_class().to_dict())
     if unknown:
         raise SpatialLLMError(f"model has no field {', '.join(sorted(unknown))}; see the fields of {config_class.__name__}.")
-    config = config_class(**{**fields, "num_event_classes": len(labels), "event_labels": list(labels)})
-    return model_class(config)
 
 
 def localization_labels(records: Sequence[Record], labels: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -124,9 +145,10 @@ class LocalizationDataset(Dataset):
 
 def encoder_dataset(manifest: str, config: Any, arguments: EncoderArguments, mirror: bool = False) -> LocalizationDataset:
     """The one-source recordings of `manifest` as samples for an encoder of this config."""
-    records = distinct_recordings(read_manifest(manifest))
+    root = data_root(manifest, arguments)
+    records = distinct_recordings(read_manifest(manifest, root))
     extractor = SpatialFeatureExtractor.for_encoder(config)
-    cues: Any = CueDataset(records, Path(manifest).parent, extractor, config.window_samples)
+    cues: Any = CueDataset(records, root, extractor, config.window_samples)
     if arguments.precompute:
         # Of all recordings, though only those with one source are needed here: fine-tuning BAT takes the same file.
         cues = precompute_cues(manifest, cues, arguments.cues_folder or arguments.run_folder)
@@ -166,31 +188,44 @@ def collate(samples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def evaluate_encoder(model: nn.Module, dataset: LocalizationDataset, batch_size: int = 32) -> dict[str, float]:
-    """`encoder_scores` of a model on a data set."""
+def encoder_outputs(model: nn.Module, dataset: LocalizationDataset, batch_size: int = 32) -> dict[str, np.ndarray]:
+    """What a model hears in N recordings: logits of "event", "distance", "azimuth" and "elevation", each (N, classes), and
+    "feature_attention" (N, 3 branches, F cues) if it has that."""
     model.eval()
-    logits: dict[str, list[np.ndarray]] = {task: [] for task in TASKS}
+    outputs: dict[str, list[np.ndarray]] = {}
     for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collate):
         output = model(input_features=batch["input_features"].to(model.device))
-        for task in TASKS:
-            logits[task].append(output[f"{task}_logits"].float().cpu().numpy())
+        for name in (*(f"{task}_logits" for task in TASKS), "feature_attention"):
+            if output.get(name) is not None:
+                outputs.setdefault(name.removesuffix("_logits"), []).append(output[name].float().cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in outputs.items()}
+
+
+def evaluate_encoder(model: nn.Module, dataset: LocalizationDataset, batch_size: int = 32) -> dict[str, float]:
+    """`encoder_scores` of a model on a data set."""
     truth = {task: dataset.labels[task].numpy() for task in TASKS}
-    return encoder_scores({task: np.concatenate(parts) for task, parts in logits.items()}, truth)
+    return encoder_scores(encoder_outputs(model, dataset, batch_size), truth)
 
 
 def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
-    """Trains and saves the encoder of `arguments`; returns its scores on the eval manifest (empty without one)."""
+    """The joint run: trains and saves the encoder of `arguments`; returns its scores on the eval manifest (empty without).
+
+    Raises:
+        SpatialLLMError: arguments of a staged run; see also `trainer.train`.
+    """
+    for name in ("stages", "audiomae", "initial_encoder"):
+        if getattr(arguments, name):
+            raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
     if arguments.direction_smoothing_deg and arguments.model_type != "spatial_ast":
         raise SpatialLLMError(
             "direction_smoothing_deg works on spatial_ast; the AdaCos heads of dspast need one-hot targets: set it to 0."
         )
     prepare(arguments.seed, arguments.cpu_threads)
-    records = one_source_recordings(arguments.train_manifest)
-    labels = sorted({label for record in records for label in targets_of(record)[0].labels})
+    labels = event_classes([arguments.train_manifest], arguments)
     model = build_encoder(arguments.model_type, arguments.model, labels)
     run = RunFolder(arguments, arguments.train_manifest)
-    print(f"{len(records)} recordings of {len(labels)} classes from {arguments.train_manifest}")
     dataset = encoder_dataset(arguments.train_manifest, model.config, arguments, arguments.mirror)
+    print(f"{len(dataset.rows)} recordings of {len(labels)} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(smoothed_loss, width_deg=width) if width else None

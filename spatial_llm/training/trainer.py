@@ -2,12 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainingArguments, set_seed
 
 from spatial_llm.errors import SpatialLLMError
@@ -31,6 +33,8 @@ def train(
     run: RunFolder,
     seed: int,
     loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
+    order: Callable[[int], Sequence[int]] | None = None,
+    optimizers: tuple[Optimizer, LRScheduler] | None = None,
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
 
@@ -42,6 +46,8 @@ def train(
         run: gets the metrics.
         seed: of the order of samples.
         loss: `(model, batch) -> loss` in place of the model's own.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all samples, shuffled.
+        optimizers: optimiser and its course of rates, in place of those of `schedule`.
 
     Raises:
         SpatialLLMError: no samples, nothing to train, or the loss is no longer finite.
@@ -56,8 +62,9 @@ def train(
         train_dataset=dataset,
         data_collator=collate,
         callbacks=[MetricsCallback(run)],
+        optimizers=optimizers or (None, None),
     )
-    trainer.loss = loss
+    trainer.loss, trainer.order = loss, order
     mean_loss = trainer.train().training_loss
     if not math.isfinite(mean_loss):
         raise SpatialLLMError(f"the training loss is {mean_loss}: lower schedule.learning_rate; nothing was saved.")
@@ -69,11 +76,31 @@ class _Trainer(Trainer):
     """Trainer with a loss that sees the whole batch (`compute_loss_func` would see one tensor of labels only)."""
 
     loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None
+    order: Callable[[int], Sequence[int]] | None = None
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        return super()._get_train_sampler(train_dataset) if self.order is None else _EpochSampler(self.order)
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if self.loss is None:
             return super().compute_loss(model, inputs, *args, **kwargs)
         return self.loss(model, inputs)
+
+
+class _EpochSampler(Sampler[int]):
+    """The samples of one epoch after another; the training loop sets the epoch."""
+
+    def __init__(self, order: Callable[[int], Sequence[int]]) -> None:
+        self.order, self.epoch, self.length = order, 0, len(order(0))
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order(self.epoch))
 
 
 def training_arguments(schedule: Schedule, run: RunFolder, seed: int) -> TrainingArguments:

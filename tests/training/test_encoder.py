@@ -11,6 +11,7 @@ import torch
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.training.arguments import EncoderArguments, Schedule
 from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
@@ -22,7 +23,6 @@ from spatial_llm.training.encoder import (
     one_source_recordings,
     train_encoder,
 )
-from spatial_llm.training.encoder_metrics import encoder_scores
 
 SIZES = {
     "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48, "duration_s": 1.0,
