@@ -9,6 +9,18 @@ from spatial_llm.geometry import azimuth_from_bat_class, elevation_from_bat_clas
 ERROR_DEG = 20.0  # of ER20
 
 
+def localization_errors(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> tuple[NDArray, NDArray]:
+    """Of N recordings: great-circle error in degrees, and whether the distance is more than one class (0.5 m) off."""
+    azimuth, elevation = logits["azimuth"].argmax(axis=-1), logits["elevation"].argmax(axis=-1)
+    error_deg = great_circle_deg(
+        azimuth_from_bat_class(azimuth),
+        elevation_from_bat_class(elevation),
+        azimuth_from_bat_class(labels["azimuth"]),
+        elevation_from_bat_class(labels["elevation"]),
+    )
+    return error_deg, np.abs(logits["distance"].argmax(axis=-1) - labels["distance"]) > 1
+
+
 def encoder_scores(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> dict[str, float]:
     """Scores of N recordings.
 
@@ -21,10 +33,10 @@ def encoder_scores(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> di
         mae_deg and er20 (great circle), left_right, front_behind, above_below (accuracies), der (share of distances more
         than one class, 0.5 m, off), n. Shares lie in 0 to 1.
     """
-    best = {name: value.argmax(axis=-1) for name, value in logits.items()}
+    best = {name: logits[name].argmax(axis=-1) for name in ("event", "azimuth", "elevation")}
     azimuth, true_azimuth = azimuth_from_bat_class(best["azimuth"]), azimuth_from_bat_class(labels["azimuth"])
     elevation, true_elevation = elevation_from_bat_class(best["elevation"]), elevation_from_bat_class(labels["elevation"])
-    error_deg = great_circle_deg(azimuth, elevation, true_azimuth, true_elevation)
+    error_deg, distance_wrong = localization_errors(logits, labels)
     occurring = labels["event"].sum(axis=0) > 0
     average_precision = [
         average_precision_score(labels["event"][:, k] > 0, logits["event"][:, k]) for k in np.flatnonzero(occurring)
@@ -37,6 +49,6 @@ def encoder_scores(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> di
         "left_right": (azimuth >= 0) == (true_azimuth >= 0),
         "front_behind": (np.abs(azimuth) <= 90) == (np.abs(true_azimuth) <= 90),
         "above_below": (elevation >= 0) == (true_elevation >= 0),
-        "der": np.abs(best["distance"] - labels["distance"]) > 1,
+        "der": distance_wrong,
     }
     return {name: float(np.mean(value)) for name, value in scores.items()} | {"n": len(error_deg)}

@@ -112,7 +112,8 @@ class DSpASTModel(DSpASTPreTrainedModel):
         branches = hidden_states.unflatten(0, (-1, len(BRANCHES))).unbind(1)
         slices = [head(branch) for head, branch in zip(self.branch_heads, branches, strict=True)]
         return SpatialEncoderOutput(
-            last_hidden_state=torch.cat(slices, dim=-1), feature_attention=torch.stack(weights, dim=1)
+            last_hidden_state=torch.cat(slices, dim=-1),
+            feature_attention=torch.stack(weights, dim=1) if self.config.feature_attention else None,
         )
 
 

@@ -40,7 +40,7 @@ def _ours(metrics: dict[str, Any]) -> str:
         better = "higher" if entry["higher_is_better"] else "lower"
         value, random = (_number(entry[key], entry["unit"]) for key in ("value", "random"))
         rows.append([name, value, random, better, entry["n"], entry["unparsed"], entry["protocol"]])
-    return _grid(["metric", "ours", "random", "better", "n", "unparsed", "protocol"], rows)
+    return format_grid(["metric", "ours", "random", "better", "n", "unparsed", "protocol"], rows)
 
 
 def _comparability(report: dict[str, Any]) -> str:
@@ -64,14 +64,14 @@ def _beside(metrics: dict[str, Any]) -> str:
         [name, protocol, *(_number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
         for (name, protocol), row in rows.items()
     ]
-    return _grid(["metric", "protocol", "ours", *systems], cells)
+    return format_grid(["metric", "protocol", "ours", *systems], cells)
 
 
 def _number(value: float, unit: str) -> str:
     return f"{value:.2f}" if unit == "%" else f"{value:.3f} ({unit})"
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def format_grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table whose columns also line up as plain text."""
     cells = [list(map(str, row)) for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
+from transformers import AutoConfig
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import distinct_recordings
@@ -50,9 +51,31 @@ def one_source_recordings(manifest: str | Path, root: DataRoot | None = None) ->
     return records
 
 
-def data_root(manifest: str | Path, arguments: EncoderArguments) -> DataRoot:
-    """Where the names of a manifest start, and which folders elsewhere the arguments allow."""
+def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
+    """Where the names of a manifest start, and which folders elsewhere `audio_root` and `reverb_root` of the arguments
+    allow."""
     return DataRoot(Path(manifest).parent, roots_elsewhere(arguments.audio_root, arguments.reverb_root))
+
+
+def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.Module:
+    """An encoder with heads from its folder, in eval mode, that knows the names of its event classes.
+
+    Raises:
+        SpatialLLMError: no encoder of ours, or its classes have no names and `label_csv` gives not as many.
+    """
+    kind = AutoConfig.from_pretrained(folder).model_type
+    if kind not in ENCODERS:
+        raise SpatialLLMError(f"{folder} holds a {kind}; expected one of {', '.join(ENCODERS)}.")
+    model = ENCODERS[kind][1].from_pretrained(folder).eval()
+    if label_csv is not None:
+        model.config.event_labels = [label.lower() for label in read_label_csv(label_csv)]
+    known = model.config.event_labels
+    if known is None or len(known) != model.config.num_event_classes:
+        raise SpatialLLMError(
+            f"{folder}: {model.config.num_event_classes} event classes, {len(known or ())} names of them; give the "
+            "label_csv that it was trained with."
+        )
+    return model
 
 
 def event_classes(manifests: Sequence[str], arguments: EncoderArguments) -> list[str]:
@@ -143,16 +166,24 @@ class LocalizationDataset(Dataset):
         return sample | {"input_features": features}
 
 
-def encoder_dataset(manifest: str, config: Any, arguments: EncoderArguments, mirror: bool = False) -> LocalizationDataset:
-    """The one-source recordings of `manifest` as samples for an encoder of this config."""
-    root = data_root(manifest, arguments)
+def encoder_dataset(
+    manifest: str, config: Any, root: DataRoot, cues_folder: str | None = None, mirror: bool = False
+) -> LocalizationDataset:
+    """The one-source recordings of `manifest` as samples for an encoder of this config.
+
+    Args:
+        cues_folder: where the cues of all recordings are kept, computed ahead; None = computed when asked for.
+        mirror: each recording also with its ears exchanged.
+    """
     records = distinct_recordings(read_manifest(manifest, root))
     extractor = SpatialFeatureExtractor.for_encoder(config)
     cues: Any = CueDataset(records, root, extractor, config.window_samples)
-    if arguments.precompute:
+    if cues_folder is not None:
         # Of all recordings, though only those with one source are needed here: fine-tuning BAT takes the same file.
-        cues = precompute_cues(manifest, cues, arguments.cues_folder or arguments.run_folder)
+        cues = precompute_cues(manifest, cues, cues_folder)
     rows = [row for row, record in enumerate(records) if len(targets_of(record)) == 1]
+    if not rows:
+        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
     labels = localization_labels([records[row] for row in rows], config.event_labels)
     return LocalizationDataset(cues, rows, labels, extractor.cues if mirror else None)
 
@@ -224,15 +255,19 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     labels = event_classes([arguments.train_manifest], arguments)
     model = build_encoder(arguments.model_type, arguments.model, labels)
     run = RunFolder(arguments, arguments.train_manifest)
-    dataset = encoder_dataset(arguments.train_manifest, model.config, arguments, arguments.mirror)
+    cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
+    train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
+    root = data_root(train_manifest, arguments)
+    dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror)
     print(f"{len(dataset.rows)} recordings of {len(labels)} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(smoothed_loss, width_deg=width) if width else None
     train(model, dataset, collate, arguments.schedule, run, arguments.seed, loss)
     scores: dict[str, float] = {}
-    if arguments.eval_manifest:
-        scores = evaluate_encoder(model, encoder_dataset(arguments.eval_manifest, model.config, arguments))
+    if eval_manifest:
+        root = data_root(eval_manifest, arguments)
+        scores = evaluate_encoder(model, encoder_dataset(eval_manifest, model.config, root, cues_folder))
         run.log({"eval": scores})
         print("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)

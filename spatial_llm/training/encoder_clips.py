@@ -80,6 +80,10 @@ class ClipDataset(Dataset):
             "response": torch.from_numpy(np.array(response, dtype=np.float32)),
         }
 
+    def sample_id(self, index: int) -> str:
+        """The record that clip `index` has its sound from."""
+        return self.records[self.sounds[index]].id
+
     def event_labels(self) -> torch.Tensor:
         """Multi-hot labels of the clips, (clips, classes)."""
         return self.labels["event"][self.sounds]

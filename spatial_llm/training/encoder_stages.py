@@ -139,7 +139,8 @@ def _train_stage(
     )  # fmt: skip
     scores: dict[str, float] = {}
     if arguments.eval_manifest:
-        scores = evaluate_encoder(model, encoder_dataset(arguments.eval_manifest, config, arguments))
+        held_out = arguments.eval_manifest
+        scores = evaluate_encoder(model, encoder_dataset(held_out, config, data_root(held_out, arguments)))
         run.log({"eval": scores})
         print("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(
@@ -164,6 +165,8 @@ def _check(arguments: EncoderArguments) -> None:
         config_class(loss_weights=stage.loss_weights)  # says what is missing
         if not any(stage.loss_weights.values()):
             raise SpatialLLMError(f"stage {stage.name!r}: all loss_weights are 0; nothing would be learned.")
+        if stage.learning_rate is not None and stage.learning_rate <= 0:
+            raise SpatialLLMError(f"stage {stage.name!r}: learning_rate is {stage.learning_rate}; give one above 0.")
 
 
 def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from spatial_llm.training.arguments import BatArguments, EncoderArguments, TextArguments, parse_arguments, to_yaml
-from spatial_llm.training.encoder import ENCODERS
+from spatial_llm.training.encoder import ENCODERS, build_encoder
+from spatial_llm.training.encoder_stages import plan_stage
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = sorted((REPOSITORY / "recipes").rglob("*.yaml")) + sorted((REPOSITORY / "tests/doors/configs").glob("tiny_*.yaml"))
@@ -31,6 +33,31 @@ def test_every_config_is_parsed_and_comes_back(path: Path, tmp_path: Path) -> No
     written = tmp_path / "config.yaml"
     written.write_text(to_yaml(arguments))
     assert parse_arguments(kind_of(path), ["--config", str(written)]) == arguments
+
+
+STAGED = [path for path in CONFIGS if "\nstages:" in path.read_text()]
+TINY = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48, "duration_s": 1.0,
+        "hop_length": 640}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", STAGED, ids=lambda path: path.stem)
+def test_every_staged_config_builds_its_model_and_trains_a_step(path: Path) -> None:
+    arguments = parse_arguments(EncoderArguments, ["--config", str(path)])
+    model = build_encoder(arguments.model_type, arguments.model | TINY, ["bell", "dog"]).train()
+    for stage in arguments.stages:
+        model.config.loss_weights = stage.loss_weights
+        clips = 1_861_750 if "unbalanced" in (stage.train_manifest or arguments.train_manifest) else 18_373
+        plan = plan_stage(arguments, stage, clips, processes=4)
+        assert 0 < plan.warmup_steps < plan.steps and plan.learning_rate in (1e-3, 5e-4, 5e-5)
+        labels = {f"{task}_labels": torch.tensor([1, 2]) for task in ("distance", "azimuth", "elevation")}
+        output = model(torch.randn(2, len(model.config.cues), 51, 128), event_labels=torch.eye(2), **labels)
+        output.loss.backward()
+    names = path.stem.split("_")
+    assert (output.feature_attention is None) == (names[0] != "dspast" or "attention" in names)
+    if "only" in names:
+        counted = {task for stage in arguments.stages for task, weight in stage.loss_weights.items() if weight}
+        assert counted == {"direction": {"azimuth", "elevation"}, "events": {"event"}}.get(names[-1], {names[-1]})
+    assert len(STAGED) == 10
 
 
 def test_command_line_wins_over_yaml_and_reaches_nested_fields() -> None:
