@@ -1,0 +1,69 @@
+"""recipes/train_encoder.py in stages and eval/encoder.py, as they are called."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spatial_llm.files import sha256_of
+from tests.training.conftest import data  # noqa: F401  (a fixture)
+from tests.training.test_encoder import SIZES
+
+
+def run(repository: Path, *command: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, *command], cwd=repository, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def trained(repository: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:  # noqa: F811
+    """The run folder of three stages of DSpAST, everything on, and what was printed."""
+    folder = tmp_path_factory.mktemp("stages")
+    config = yaml.safe_load((repository / "recipes/configs/dspast.yaml").read_text())
+    config |= {"run_folder": str(folder / "run"), "train_manifest": str(data / "train.jsonl"), "audiomae": None,
+               "eval_manifest": str(data / "eval.jsonl"), "cpu_threads": 1}  # fmt: skip
+    config["model"] |= SIZES | {"spec_augment_mel_bins": 8, "spec_augment_frames": 12}
+    config["schedule"] |= {"batch_size": 4, "loader_workers": 0}
+    config["clips"]["response_s"] = 0.1
+    for stage in config["stages"]:
+        stage |= {"epochs": 1, "warmup_epochs": 0, "epoch_fraction": 1.0, "train_manifest": None}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run(repository, "recipes/train_encoder.py", "--config", str(folder / "config.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", done.stdout
+
+
+def test_the_recipe_of_dspast_runs_its_three_stages(trained: tuple[Path, str]) -> None:
+    folder, output = trained
+    assert all(f"[{number}/3] stage{number}" in output for number in (1, 2, 3))
+    for name in ("stage1", "stage2", "stage3", "."):
+        assert {"config.yaml", "provenance.json", "metrics.jsonl", "model"} <= {
+            path.name for path in (folder / name).iterdir()
+        }
+
+
+def test_an_encoder_is_scored_on_a_frozen_manifest(
+    repository: Path,
+    data: Path,  # noqa: F811
+    trained: tuple[Path, str],
+    tmp_path: Path,
+) -> None:
+    manifest = data / "eval.jsonl"
+    command = ["eval/encoder.py", "--model", str(trained[0] / "model"), "--data", str(manifest), "--out", str(tmp_path)]
+    done = run(repository, *command, "--resamples", "50", "--manifest_sha256", sha256_of(manifest))
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "encoder.json").read_text())
+    assert set(report["metrics"]) == {"mAP", "ER20", "MAE_deg", "DER"} and report["recordings"] == 6
+    assert all(metric["low"] <= metric["value"] <= metric["high"] for metric in report["metrics"].values())
+    assert report["provenance"]["manifest_sha256"] == sha256_of(manifest)
+    assert list(report["provenance"]["model_sha256"]) == ["model.safetensors"]
+    assert (tmp_path / "encoder.md").read_text() in done.stdout and "DSpAST stage 3" in done.stdout
+    attention = json.loads((tmp_path / "attention.json").read_text())
+    assert set(attention) == {"distance", "direction", "event"} and len(attention["event"]) == 6
+    assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
+    refused = run(repository, *command, "--manifest_sha256", "0" * 64)
+    assert refused.returncode == 1 and "another manifest" in refused.stderr.splitlines()[-1]
