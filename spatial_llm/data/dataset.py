@@ -83,6 +83,10 @@ class SpatialQADataset(Dataset):
     def __len__(self) -> int:
         return len(self.records)
 
+    def sample_id(self, index: int) -> str:
+        """The id of the record of `dataset[index]`."""
+        return self.records[index].id
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         record = self.records[index]
         sample = {"id": record.id, "question": record.question, "answer": record.answer}

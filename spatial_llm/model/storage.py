@@ -1,8 +1,9 @@
 """The two forms of a saved composite, and the check after every save.
 
 Everything in one folder is transformers' own form. The trained-only form holds the projector and LoRA in
-`trained.safetensors`, the whole `config.json`, and in `trained.json` pointers to encoder and language model: a folder of a
-few hundred MB at most beside a language model of many GB. Local pointers are relative to the folder.
+`trained.safetensors`, the whole `config.json`, and in `trained.json` pointers to encoder and language model with their
+fingerprints: a folder of a few hundred MB at most beside a language model of many GB. Local pointers are relative to the
+folder; on an encoder or a language model of another fingerprint the trained part is not put.
 """
 
 import json
@@ -20,6 +21,7 @@ from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path, write_json
 from spatial_llm.model.adapters import inject_lora, trained_keys
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.fingerprint import check_base, fingerprint
 
 TRAINED_WEIGHTS = "trained.safetensors"
 TRAINED_POINTERS = "trained.json"
@@ -62,7 +64,7 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     model.generation_config.save_pretrained(folder)
     with atomic_path(folder / TRAINED_WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})
-    write_json(folder / TRAINED_POINTERS, found)
+    write_json(folder / TRAINED_POINTERS, found | {"fingerprints": {name: fingerprint(getattr(model, name)) for name in found}})
     saved = _keys_in([folder / TRAINED_WEIGHTS])
     raise_on_gaps(f"{folder}, just saved", missing=set(tensors) - saved, unexpected=saved - set(tensors))
 
@@ -78,12 +80,15 @@ def load_trained_only(
     """Loads the trained-only form; see `SpatialLLMForConditionalGeneration.from_pretrained`."""
     kwargs.pop("config", None)  # given by the Auto classes; it is the one read here
     pointers = json.loads((folder / TRAINED_POINTERS).read_text(encoding="utf-8"))
+    fingerprints = pointers.get("fingerprints", {})
     config = SpatialLLMConfig.from_pretrained(folder)
     if not isinstance(encoder, PreTrainedModel):
         encoder = AutoModel.from_pretrained(encoder or _follow(folder, "encoder", pointers))
     if not isinstance(language_model, PreTrainedModel):
         where = language_model or _follow(folder, "language_model", pointers)
         language_model = AutoModelForCausalLM.from_pretrained(where, **kwargs)
+    for name, part in (("encoder", encoder.base_model), ("language_model", language_model)):
+        check_base(name, part, fingerprints.get(name), str(folder))
     model = model_class.from_parts(
         encoder=encoder,
         language_model=language_model,

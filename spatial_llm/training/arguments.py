@@ -4,6 +4,7 @@ Every field is read by the run it belongs to; a key that no field has stops the 
 """
 
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ class Schedule:
         max_grad_norm: gradients longer than this are shortened to it.
         loader_workers: processes that load samples; 0 loads in the training process.
         log_every: steps between two lines of metrics.jsonl.
+        save_every: steps between two checkpoints; 0 = only one, after the last step (and one when a signal ends the run).
+        keep_checkpoints: how many of the newest stay.
+        resume: "auto" goes on from the newest whole checkpoint in the run folder, if there is one; "never" starts anew and
+            removes those that an earlier run left there.
     """
 
     steps: int
@@ -43,6 +48,22 @@ class Schedule:
     max_grad_norm: float = 1.0
     loader_workers: int = 0
     log_every: int = 50
+    save_every: int = 500
+    keep_checkpoints: int = 2
+    resume: Literal["auto", "never"] = "auto"
+
+
+# Fields that may differ between a checkpoint and the run that goes on from it: its weights come out the same.
+RESUMABLE = (
+    "run_folder",
+    "cues_folder",
+    "eval_manifest",
+    "eval_examples",
+    "schedule.loader_workers",
+    "schedule.save_every",
+    "schedule.keep_checkpoints",
+    "schedule.resume",
+)
 
 
 @dataclass
@@ -229,6 +250,18 @@ def parse_arguments(
     parser.add_class_arguments(kind)
     parsed = parser.instantiate(parser.parse_args(argv))
     return kind(**{item.name: parsed[item.name] for item in dataclasses.fields(kind)})
+
+
+def flat_fields(arguments: Any) -> dict[str, Any]:
+    """The fields by name, as JSON has them; nested ones as "schedule.steps"."""
+
+    def flatten(value: Any, name: str) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            return {name: value}
+        return {key: item for part, inner in value.items() for key, item in flatten(inner, f"{name}.{part}").items()}
+
+    fields = json.loads(json.dumps(dataclasses.asdict(arguments)))
+    return {key: item for part, inner in fields.items() for key, item in flatten(inner, part).items()}
 
 
 def to_yaml(arguments: Any) -> str:

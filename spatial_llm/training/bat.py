@@ -16,6 +16,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
 from spatial_llm.training.arguments import BatArguments, ProjectorArguments
+from spatial_llm.training.base_models import load_base
 from spatial_llm.training.cue_file import CueDataset, precompute_cues
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, freeze, state_hash, what_trains
@@ -29,9 +30,9 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
 
     Only projector and LoRA require gradients.
     """
-    encoder = AutoModel.from_pretrained(arguments.encoder)
-    language_model = freeze(AutoModelForCausalLM.from_pretrained(arguments.language_model))
-    tokenizer = AutoTokenizer.from_pretrained(arguments.language_model)
+    encoder = load_base(AutoModel, arguments.encoder, "encoder")
+    language_model = freeze(load_base(AutoModelForCausalLM, arguments.language_model, "language_model"))
+    tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
     projector = build_projector(arguments.projector, encoder.config.hidden_size, text_size)
     model = SpatialLLMForConditionalGeneration.from_parts(

@@ -1,8 +1,8 @@
 """The published training of the encoders, in stages (specs a.2 "Stages", b.3): SpatialAST's two, DSpAST's three.
 
-Each stage has a folder of its own in the run folder, with its own config, metrics and model; it starts from the weights of
-the one before, with a fresh optimiser. A stage that is finished is not trained again. `model` of the run folder is the
-last stage's.
+Each stage has a folder of its own in the run folder, with its own config, metrics, checkpoints and model; it starts from the
+weights of the one before, with a fresh optimiser. The same command again takes finished stages as they are and goes on in
+the one that was stopped. `model` of the run folder is the last stage's.
 """
 
 import dataclasses
@@ -93,13 +93,15 @@ def train_stages(arguments: EncoderArguments) -> dict[str, float]:
         made_by = _fingerprint(arguments, stage, made_by)
         folder = run.path / stage.name
         heading = f"[{number}/{len(arguments.stages)}] {stage.name}"
-        known = _finished(folder, made_by)
+        known = None if arguments.schedule.resume == "never" else _finished(folder, made_by)
         if known is not None:
             print(f"{heading}: already in {folder}, reused")
             model, scores = type(model).from_pretrained(folder / "model"), known["scores"]
         else:
             print(f"{heading} -> {folder}")
-            scores = _train_stage(arguments, stage, model, folder, made_by)
+            # Its checkpoints are refused where an earlier stage is another now.
+            so_far = dataclasses.replace(arguments, run_folder=str(folder), stages=arguments.stages[:number])
+            scores = _train_stage(so_far, stage, model, made_by)
         run.log({"stage": stage.name, "eval": scores})
     run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)
     return scores
@@ -111,9 +113,7 @@ def stage_loss(model: nn.Module, batch: dict[str, torch.Tensor], render: CueRend
     return model(input_features=features, **{f"{task}_labels": batch[f"{task}_labels"] for task in TASKS}).loss
 
 
-def _train_stage(
-    arguments: EncoderArguments, stage: EncoderStage, model: nn.Module, folder: Path, made_by: str
-) -> dict[str, float]:
+def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Module, made_by: str) -> dict[str, float]:
     manifest = stage.train_manifest or arguments.train_manifest
     root, config = data_root(manifest, arguments), model.config
     config.loss_weights = dict(stage.loss_weights)
@@ -121,7 +121,7 @@ def _train_stage(
     clips = ClipDataset(records, localization_labels(records, config.event_labels), root, config, arguments.clips)
     plan = plan_stage(arguments, stage, len(clips), PartialState().num_processes)
     weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
-    run = RunFolder(dataclasses.replace(arguments, run_folder=str(folder), stages=[stage]), manifest)
+    run = RunFolder(arguments, manifest)
     print(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
     print(format_what_trains(what_trains(model)))
     optimizer = arguments.optimizer

@@ -2,12 +2,13 @@
 
 A stage is finished when its folder holds `stage.json` with the fingerprint of what the stage rests on: its command, the
 bytes of its config files, and the fingerprints of the stages before it. Change a number in a YAML and that stage and the
-later ones run anew; delete a folder and it comes back.
+later ones run anew; delete a folder and it comes back. A stage that was stopped on its way goes on from its checkpoints.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.files import sha256_of, write_json
+from spatial_llm.files import sha256_of, write_json, write_text
+from spatial_llm.training.interrupts import EXIT_STATUS
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,16 @@ def run_stages(stages: Sequence[Stage]) -> None:
             continue
         print(f"\n{heading} -> {stage.folder}", flush=True)
         started = time.monotonic()
-        renewed.append(stage)
         (stage.folder / stage.marker).unlink(missing_ok=True)
+        begun = stage.folder / f"{stage.marker}.begun"
+        fresh = not begun.is_file() or begun.read_text() != stage.fingerprint()
+        if fresh or any(needed in renewed for needed in stage.needs):
+            shutil.rmtree(stage.folder / "checkpoints", ignore_errors=True)  # of another configuration
+        write_text(begun, stage.fingerprint())
+        renewed.append(stage)
         run_command(stage.command, launch=stage.launch)
         write_json(stage.folder / stage.marker, {"fingerprint": stage.fingerprint()})
+        begun.unlink(missing_ok=True)  # gone where the stage replaced its folder whole
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -81,6 +89,7 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
 
     Raises:
         SpatialLLMError: it ended with an error.
+        SystemExit: it was told to stop and saved its state (status 75): so does this process.
     """
     launcher = (
         [
@@ -99,5 +108,7 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
         else []
     )
     done = subprocess.run([sys.executable, *launcher, *command], env=os.environ, check=False)
+    if done.returncode == EXIT_STATUS:
+        raise SystemExit(EXIT_STATUS)
     if done.returncode:
         raise SpatialLLMError(f"{' '.join(command)} ended with status {done.returncode}; see its message above.")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,9 +18,47 @@ def state_hash(module: nn.Module) -> str:
     """SHA-256 over names and bytes of all parameters and buffers: equal before and after if nothing moved."""
     digest = hashlib.sha256()
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        _update(digest, name, tensor)
     return digest.hexdigest()
+
+
+def _persistent(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers of the state dict, those that are shared under one name only."""
+    kept = set(model.state_dict())
+    return {name: t for name, t in [*model.named_parameters(), *model.named_buffers()] if name in kept}
+
+
+def _update(digest: Any, name: str, tensor: torch.Tensor) -> None:
+    digest.update(name.encode())
+    digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+
+
+def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What training may change, by name: parameters that require gradients, and persistent buffers of all but frozen parts.
+
+    A buffer is frozen when the smallest module around it that has parameters has none to train: the statistics of a frozen
+    encoder's BatchNorm are, those of a projector are not. Shared parameters come once.
+    """
+    tensors = {}
+    for name, tensor in _persistent(model).items():
+        around = [tensor]
+        owner = name
+        while not isinstance(tensor, nn.Parameter) and owner and not any(isinstance(one, nn.Parameter) for one in around):
+            owner = owner.rpartition(".")[0]
+            around = list(model.get_submodule(owner).parameters())
+        if any(one.requires_grad for one in around):
+            tensors[name] = tensor
+    return tensors
+
+
+def frozen_hashes(model: nn.Module) -> dict[str, str]:
+    """For each direct child of `model` that has something frozen, the SHA-256 of that (see `trained_tensors`)."""
+    trained = set(trained_tensors(model))
+    digests: dict[str, Any] = {}
+    for name, tensor in sorted(_persistent(model).items()):
+        if name not in trained:
+            _update(digests.setdefault(name.split(".")[0], hashlib.sha256()), name, tensor)
+    return {part: digest.hexdigest() for part, digest in digests.items()}
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:

@@ -1,22 +1,36 @@
-"""transformers.Trainer, set up from our typed arguments: one way to train for all three runs."""
+"""transformers.Trainer, set up from our typed arguments: one way to train for all runs, and one that can be stopped.
 
+What the Trainer does not do by itself is added here: checkpoints that are whole or not there (`checkpointing`), batches that
+come again after a stop (`batches`), signals (`interrupts`), and a stop with names at the first NaN (`guards`).
+"""
+
+import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainingArguments, set_seed
+from torch.utils.data import DataLoader, Dataset, Sampler
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.arguments import Schedule
+from spatial_llm.training.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
+from spatial_llm.training.checkpointing import being_written, finish, keep_last
+from spatial_llm.training.guards import find_non_finite, random_state, set_random_state
+from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
+from spatial_llm.training.trainable import frozen_hashes, trained_tensors
 
 DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+WEIGHTS = "model.safetensors"
 
 
 def prepare(seed: int, cpu_threads: int | None) -> None:
@@ -38,73 +52,259 @@ def train(
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
 
+    Goes on from `run.checkpoint`, to the same weights as if it had never stopped; where that is the checkpoint of the last
+    step, the model gets its weights and nothing else happens. A SIGTERM or Ctrl-C ends the process with status 75
+    (`SystemExit`) after this step and a checkpoint.
+
     Args:
         model: its forward takes the collated batch and returns an output with `loss`.
-        dataset: samples; shuffled anew each epoch.
+        dataset: samples; with `sample_id(index)`, errors name them by it. A sample may draw random numbers.
         collate: list of samples -> batch of tensors.
-        schedule: steps, rates, sizes.
-        run: gets the metrics.
-        seed: of the order of samples.
+        schedule: steps, rates, sizes, checkpoints.
+        run: gets the metrics and the checkpoints.
+        seed: of the order of samples and of what they draw.
         loss: `(model, batch) -> loss` in place of the model's own.
-        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all samples, shuffled.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
         optimizers: optimiser and its course of rates, in place of those of `schedule`.
 
     Raises:
-        SpatialLLMError: no samples, nothing to train, or the loss is no longer finite.
+        SpatialLLMError: no samples, nothing to train, a loss or gradient that is not finite, or the disk is full.
+        CheckpointError: the checkpoint does not fit the model, or was made on another frozen part.
     """
     if len(dataset) == 0:
         raise SpatialLLMError("0 training samples, expected at least one: look at the manifest's split and types.")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise SpatialLLMError("nothing to train: all parameters are frozen.")
-    trainer = _Trainer(
-        model=model,
-        args=training_arguments(schedule, run, seed),
-        train_dataset=dataset,
-        data_collator=collate,
-        callbacks=[MetricsCallback(run)],
-        optimizers=optimizers or (None, None),
-    )
-    trainer.loss, trainer.order = loss, order
-    mean_loss = trainer.train().training_loss
-    if not math.isfinite(mean_loss):
-        raise SpatialLLMError(f"the training loss is {mean_loss}: lower schedule.learning_rate; nothing was saved.")
+    with StopSignals() as signals:
+        trainer = SafeTrainer(
+            model=model,
+            args=training_arguments(schedule, run, seed),
+            train_dataset=SeededBatches(dataset, collate, seed),
+            data_collator=as_it_is,
+            callbacks=[MetricsCallback(run)],
+            optimizers=optimizers or (None, None),
+        )
+        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss)
+        mean_loss = trainer.run_or_resume()
     model.eval()
     return mean_loss
 
 
-class _Trainer(Trainer):
-    """Trainer with a loss that sees the whole batch (`compute_loss_func` would see one tensor of labels only)."""
+class SafeTrainer(Trainer):
+    """The Trainer with our checkpoints, our order of samples, and a loss that sees the whole batch.
 
-    loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None
-    order: Callable[[int], Sequence[int]] | None = None
+    (`compute_loss_func` would see one tensor of labels only.)
+    """
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        return super()._get_train_sampler(train_dataset) if self.order is None else _EpochSampler(self.order)
+    def set_up(
+        self,
+        run: RunFolder,
+        schedule: Schedule,
+        signals: StopSignals,
+        order: EpochOrder,
+        loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
+    ) -> None:
+        """What the Trainer's own constructor has no argument for."""
+        self.run, self.order, self.loss = run, order, loss
+        self.keep_checkpoints = schedule.keep_checkpoints
+        self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        # Of parts spread over processes nobody has the whole; they are not hashed.
+        self.frozen = {} if self.sharded else frozen_hashes(self.model)
+        self.epoch_iterator: Any = (nothing for nothing in ())
+        self.micro_batches: list[tuple[dict[str, Any], torch.Tensor, dict[str, Any]]] = []
+        self.add_callback(_SaveAndStop(self, schedule, signals))
+
+    def run_or_resume(self) -> float:
+        """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
+        checkpoint = self.run.checkpoint
+        # The first process decides for all.
+        path, frozen = broadcast_object_list([checkpoint and str(checkpoint.path), checkpoint and checkpoint.record["frozen"]])
+        self.resumed_from = path and Path(path)
+        if path and (changed := self._changed(frozen)):
+            raise CheckpointError(
+                f"{path} was made on another frozen {changed} than this run has: give the same one, or start anew with "
+                "schedule.resume=never."
+            )
+        if checkpoint:
+            print(f"going on from {path}, step {checkpoint.step} of {self.args.max_steps}", flush=True)
+        mean_loss = self.train(resume_from_checkpoint=path).training_loss
+        if not self.sharded and (changed := self._changed(frozen_hashes(self.model))):
+            raise SpatialLLMError(f"the frozen {changed} changed during training, which is a bug; no model was saved.")
+        return mean_loss
+
+    def _changed(self, hashes: dict[str, str]) -> str:
+        return ", ".join(sorted(part for part in {**hashes, **self.frozen} if hashes.get(part) != self.frozen.get(part)))
+
+    # The order of samples
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        return self.order
+
+    def get_train_dataloader(self) -> DataLoader:
+        loader = super().get_train_dataloader()
+        # Each iterator over a loader draws a seed for its workers, and when it does so is not the same after a stop: not
+        # from the random numbers that dropout takes.
+        loader.base_dataloader.generator = torch.Generator().manual_seed(self.args.seed)
+        return loader
+
+    def _run_epoch(self, *args: Any, epoch: int, **kwargs: Any) -> None:
+        if self.state.global_step >= self.args.max_steps:  # resumed after the last step
+            self.control.should_training_stop = True
+            return
+        self.order.epoch = epoch
+        try:
+            super()._run_epoch(*args, epoch=epoch, **kwargs)
+        finally:
+            # Loader workers end now; left to the garbage collector, each would be waited for in vain for five seconds.
+            self.epoch_iterator.close()
+
+    def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> tuple[list, Any]:
+        self.epoch_iterator = epoch_iterator
+        batches, items = super().get_batch_samples(epoch_iterator, *args, **kwargs)
+        self.micro_batches = []
+        self.waiting = [batch.pop(SAMPLE_INDICES) for batch in batches]
+        return batches, items
+
+    # The loss, and what is not finite
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if self.loss is None:
             return super().compute_loss(model, inputs, *args, **kwargs)
         return self.loss(model, inputs)
 
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        self.micro_batches.append((inputs, self.waiting[len(self.micro_batches)], random_state()))
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            self._stop_at_non_finite(f"the loss is {loss.item()}", self.micro_batches[-1:])
+        return loss
 
-class _EpochSampler(Sampler[int]):
-    """The samples of one epoch after another; the training loop sets the epoch."""
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        grad_norm = super()._get_grad_norm(model, grad_norm)
+        if grad_norm is not None and not math.isfinite(grad_norm):
+            self._stop_at_non_finite(f"the gradient's length is {float(grad_norm)}", self.micro_batches)
+        return grad_norm
 
-    def __init__(self, order: Callable[[int], Sequence[int]]) -> None:
-        self.order, self.epoch, self.length = order, 0, len(order(0))
+    def _stop_at_non_finite(self, what: str, micro_batches: list[tuple[dict[str, Any], torch.Tensor, dict]]) -> None:
+        """Raises before the optimiser has moved anything; nothing is saved."""
+        where, guilty = "not found when the batch was repeated", micro_batches
+        if self.sharded:
+            where = "not searched for, because the weights are spread over processes"
+            micro_batches = []
+        for one in micro_batches:
+            set_random_state(one[2])
+            found = find_non_finite(self.model, self._prepare_inputs(one[0]), self._repeated_loss)
+            if found:
+                where, guilty = found, [one]
+                break
+        samples = self.train_dataset.samples
+        name = getattr(samples, "sample_id", str)
+        records = ", ".join(name(index) for one in guilty for index in one[1].tolist())
+        raise SpatialLLMError(
+            f"step {self.state.global_step + 1}: {what}; what first was not finite: {where}. Records of the batch: {records}. "
+            "The step was not made, and the last checkpoint stays as it is: look at these records, or lower "
+            "schedule.learning_rate or schedule.max_grad_norm (they must be changed in a new run)."
+        )
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+    def _repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        with self.compute_loss_context_manager():
+            return self.compute_loss(model, batch)
 
-    def __len__(self) -> int:
-        return self.length
+    # Checkpoints
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order(self.epoch))
+    @property
+    def _progress_name(self) -> str:
+        return f"progress-{self.args.process_index}.json"
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        step, folder = self.state.global_step, self.run.checkpoints
+        self.store_flos()
+        if self.args.world_size == 1:
+            with being_written(folder, step) as temporary:
+                self._write_parts(temporary)
+                self._finish(temporary, step)
+            return
+        # Every process has a part of it; the first makes the folder and finishes it.
+        writing = being_written(folder, step)
+        if self.run.is_main:
+            writing.__enter__()
+        self.accelerator.wait_for_everyone()
+        self._write_parts(folder / f".step-{step:08d}.new")
+        self.accelerator.wait_for_everyone()
+        if self.run.is_main:
+            self._finish(folder / f".step-{step:08d}.new", step)
+            writing.__exit__(None, None, None)
+        self.accelerator.wait_for_everyone()
+
+    def _write_parts(self, folder: Path) -> None:
+        if self.sharded:
+            self.save_model(str(folder), _internal_call=True)
+        elif self.args.should_save:
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(self.model).items()}
+            save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        if self.args.should_save:
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+        # What the Trainer forgets: the losses since the last line of metrics.
+        since, before = self._tr_loss.item(), self._total_loss_scalar
+        progress = {"since": since, "before": before, "logged": self._globalstep_last_logged}
+        (folder / self._progress_name).write_text(json.dumps(progress))
+
+    def _finish(self, temporary: Path, step: int) -> None:
+        record = {"made_from": self.run.made_from, "frozen": self.frozen, "metrics_bytes": self.run.metrics_bytes}
+        finish(temporary, step, record)
+        keep_last(self.run.checkpoints, self.keep_checkpoints, step)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.sharded:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved, own = load_file(Path(resume_from_checkpoint) / WEIGHTS), trained_tensors(self.model)
+        odd = sorted(set(saved) ^ set(own)) + [n for n in set(saved) & set(own) if saved[n].shape != own[n].shape]
+        if odd:
+            raise CheckpointError(f"{resume_from_checkpoint} does not fit the model: {', '.join(odd[:8])}.")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(saved[name])
+
+
+class _SaveAndStop(TrainerCallback):
+    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
+
+    def __init__(self, trainer: SafeTrainer, schedule: Schedule, signals: StopSignals) -> None:
+        self.trainer, self.every, self.signals = trainer, schedule.save_every, signals
+        self.stopping = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.resumed_from is not None:
+            progress = json.loads((self.trainer.resumed_from / self.trainer._progress_name).read_text())
+            self.trainer._tr_loss += progress["since"]
+            self.trainer._total_loss_scalar = progress["before"]
+            self.trainer._globalstep_last_logged = progress["logged"]
+            self.trainer._initial_global_step = 0  # the mean loss is that of all steps
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.stopping = self._asked_to_stop()
+        regular = self.every and state.global_step % self.every == 0
+        if regular or self.stopping or state.global_step >= args.max_steps:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.stopping:
+            print(f"stopped at step {state.global_step} with a checkpoint; the same command goes on from it.", flush=True)
+            raise SystemExit(EXIT_STATUS)
+
+    def _asked_to_stop(self) -> bool:
+        if self.trainer.args.world_size == 1:
+            return self.signals.requested
+        asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
+        return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)
 
 
 def training_arguments(schedule: Schedule, run: RunFolder, seed: int) -> TrainingArguments:
-    """Our schedule in the Trainer's words. Nothing is reported anywhere and nothing saved but by the recipe itself."""
+    """Our schedule in the Trainer's words. Nothing is reported anywhere, and checkpoints are our own affair."""
     return TrainingArguments(
         output_dir=str(run.path),
         max_steps=schedule.steps,
@@ -115,7 +315,6 @@ def training_arguments(schedule: Schedule, run: RunFolder, seed: int) -> Trainin
         weight_decay=schedule.weight_decay,
         max_grad_norm=schedule.max_grad_norm,
         dataloader_num_workers=schedule.loader_workers,
-        dataloader_persistent_workers=schedule.loader_workers > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=not torch.cuda.is_available(),
         seed=seed,

@@ -12,7 +12,7 @@ from spatial_llm.data.dataset import load_waveform
 from spatial_llm.data.records import Pair, Record, read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import Noise
 from spatial_llm.training.arguments import EncoderArguments, Schedule
 from spatial_llm.training.encoder import localization_labels, one_source_recordings
@@ -261,8 +261,44 @@ def test_everything_on_and_stages_chained(
     capsys.readouterr()
     assert train_stages(given) == scores and capsys.readouterr().out.count("reused") == 2
     given.stages[1] = dataclasses.replace(stages[1], epochs=1)
+    with pytest.raises(CheckpointError, match="made with other arguments"):
+        train_stages(given)
+    given.schedule.resume = "never"
+    capsys.readouterr()
     train_stages(given)
-    assert capsys.readouterr().out.count("reused") == 1, "what is configured anew is trained anew"
+    assert "reused" not in capsys.readouterr().out
+
+
+def test_stopped_in_the_second_stage_it_goes_on_to_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    stages = [EncoderStage(name, JOINT, epochs=2, warmup_epochs=1) for name in ("one", "two", "three")]
+
+    def given(name: str) -> EncoderArguments:
+        schedule = Schedule(steps=1000, batch_size=4, learning_rate=0.1, log_every=1, save_every=2)
+        return arguments(data, tmp_path / name, "dspast", stages, schedule=schedule, model=SIZES | MASKED,
+                         clips=ClipArguments(response_s=0.1), eval_manifest=None)  # fmt: skip
+
+    calls = []
+
+    def stopping(*rest: object, **named: object) -> torch.Tensor:
+        calls.append(None)
+        if len(calls) == 6 + 4:  # the fourth step of the second stage, two after its checkpoint
+            raise RuntimeError("power cut")
+        return stage_loss(*rest, **named)
+
+    monkeypatch.setattr("spatial_llm.training.encoder_stages.stage_loss", stopping)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_stages(given("stopped"))
+    monkeypatch.undo()
+    capsys.readouterr()
+    train_stages(given("stopped"))
+    output = capsys.readouterr().out
+    assert output.count("reused") == 1 and "step 2 of 6" in output
+    train_stages(given("whole"))
+    for folder in ("two", "three", "."):
+        files = [tmp_path / name / folder / "model" / "model.safetensors" for name in ("stopped", "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes(), folder
 
 
 def test_a_run_in_stages_repeats_itself_and_begins_with_a_given_encoder(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""By what adapters know the models they were trained on (reliability row M6).
+
+A fingerprint must be quick to take of billions of weights, and the same whether they were loaded as float32 or bfloat16, so
+it looks at every tensor, but at no more than 65,536 evenly spaced values of it, rounded to bfloat16. Further training moves
+all of a tensor, and so the fingerprint.
+"""
+
+import hashlib
+import warnings
+
+import torch
+from torch import nn
+
+from spatial_llm.errors import CheckpointError
+
+VALUES = 65_536
+
+
+def fingerprint(module: nn.Module) -> str | None:
+    """SHA-256 over names, shapes and sampled values of the weights and buffers of `module`, LoRA left out.
+
+    None where the weights are in another form than float32 or bfloat16 (float16, quantised, spread over processes), in
+    which the same model has other values.
+    """
+    digest = hashlib.sha256()
+    state = {name.replace(".base_layer.", "."): t for name, t in module.state_dict().items() if ".lora_" not in name}
+    for name, tensor in sorted(state.items()):
+        if tensor.is_meta or (tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.bfloat16)):
+            return None
+        if tensor.dtype in (torch.uint8, torch.int8) or (tensor.numel() == 0 and tensor.dim() > 0):
+            return None
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        values = tensor.detach().reshape(-1)[:: -(-max(tensor.numel(), 1) // VALUES)]
+        values = values.to(torch.bfloat16).view(torch.int16) if values.is_floating_point() else values.to(torch.int64)
+        digest.update(values.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_base(name: str, module: nn.Module, expected: str | None, what: str) -> None:
+    """Raises CheckpointError if `module`, the `name` that the adapters in `what` are put on, is not the one they know.
+
+    Warns where one of the two has no fingerprint.
+    """
+    found = fingerprint(module)
+    if expected is None or found is None:
+        warnings.warn(
+            f"{what}: whether this {name} is the one it was trained on could not be checked (one of them has no "
+            "fingerprint: not float32 or bfloat16).",
+            stacklevel=3,
+        )
+    elif found != expected:
+        raise CheckpointError(
+            f"{what} was trained on another {name}: its fingerprint is {found[:12]}, expected {expected[:12]}. "
+            f"Give the {name} it was trained on."
+        )

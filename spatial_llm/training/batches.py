@@ -1,0 +1,95 @@
+"""Batches whose content depends on the seed, the epoch and the place in the epoch, and on nothing else.
+
+A sample that draws random numbers (an augmentation, a random crop) would otherwise draw them from a stream that also
+depends on how many loader workers there are and how far they have read ahead; a resumed run could not repeat it. Here every
+batch has its own seed, and the random numbers of training itself (dropout) are left alone by loading.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+# Under this key a batch carries the indices of its samples from the loader to the training step, which takes it out.
+SAMPLE_INDICES = "sample_indices"
+Key = tuple[int, int, int]
+
+
+class EpochOrder(Sampler[Key]):
+    """The samples of one epoch after another, as keys (epoch, place in the epoch, index of the sample).
+
+    Args:
+        size: number of samples.
+        seed: of the order.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all samples, shuffled.
+
+    Attributes:
+        epoch: whose samples the next iteration gives; set by the training loop.
+    """
+
+    def __init__(self, size: int, seed: int, order: Callable[[int], Sequence[int]] | None = None) -> None:
+        self.order = order or (lambda epoch: shuffled(size, seed + epoch))
+        self.epoch = 0
+        self._length = size if order is None else len(order(0))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Key]:
+        yield from ((self.epoch, place, index) for place, index in enumerate(self.order(self.epoch)))
+
+
+def shuffled(size: int, seed: int) -> list[int]:
+    """0 ... size - 1 in a random order."""
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+class SeededBatches(Dataset):
+    """Makes whole batches of the samples of a data set, each under a seed of its own; see the head of this module.
+
+    Args:
+        samples: data set with `samples[index]`.
+        collate: list of samples -> batch.
+        seed: of the run.
+    """
+
+    def __init__(self, samples: Dataset, collate: Callable[[list[Any]], dict[str, Any]], seed: int) -> None:
+        self.samples = samples
+        self.collate = collate
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitems__(self, keys: Sequence[Key]) -> dict[str, Any]:
+        """The keys of `EpochOrder` for one batch -> the batch, with the indices of its samples under SAMPLE_INDICES."""
+        epoch, place, _ = keys[0]
+        indices = [index for _, _, index in keys]
+        with seeded(self.seed, epoch, place):
+            batch = dict(self.collate([self.samples[index] for index in indices]))
+        return {**batch, SAMPLE_INDICES: torch.tensor(indices)}
+
+
+def as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
+    """The collate function of a loader whose data set makes whole batches."""
+    return batch
+
+
+@contextlib.contextmanager
+def seeded(*key: int) -> Iterator[None]:
+    """Seeds the random numbers of Python, numpy and torch (CPU) with `key`, and puts them back afterwards."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    seed = int(np.random.SeedSequence(key).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])

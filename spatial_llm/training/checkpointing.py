@@ -1,0 +1,205 @@
+"""Checkpoints that are whole or not there, however the run ends (reliability rows C2, C4, C5, C6).
+
+checkpoints/step-00000500/   one checkpoint
+    model.safetensors        what trains, by name
+    optimizer.pt, scheduler.pt, rng_state*.pth, trainer_state.json, progress-*.json
+    checkpoint.json          the marker, written last: step, size and SHA-256 of every file, what the run was made from
+checkpoints/.step-*          being written or being removed; never read
+
+Each is written to a folder of another name, every file is brought to the disk, the marker comes last, and one rename makes
+the folder a checkpoint. Reading trusts nothing: name, size and hash of every file are compared first.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from spatial_llm.errors import CheckpointError
+from spatial_llm.files import sha256_of
+
+MARKER = "checkpoint.json"
+_NAME = re.compile(r"step-(\d{8,})")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was found whole.
+
+    Attributes:
+        path: its folder.
+        step: optimiser steps done.
+        record: what the run wrote about itself; see `save_checkpoint`.
+    """
+
+    path: Path
+    step: int
+    record: dict[str, Any]
+
+
+@contextlib.contextmanager
+def being_written(folder: Path, step: int) -> Iterator[Path]:
+    """A temporary folder for the files of the checkpoint of `step` in `folder`; `finish` makes it a checkpoint.
+
+    Raises:
+        CheckpointError: a file cannot be written (disk full, no permission); what was written is removed.
+    """
+    temporary = folder / f".step-{step:08d}.new"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+    # torch reports a failed write as RuntimeError, safetensors as its own error.
+    except (OSError, RuntimeError, SafetensorError) as error:
+        kept = latest_name(folder)
+        raise CheckpointError(
+            f"the checkpoint of step {step} could not be written to {folder} ({_reason(error)}). "
+            f"{f'{kept} is whole' if kept else 'No checkpoint was there before'}; make room or grant access, and give the "
+            "same command again."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def finish(temporary: Path, step: int, record: dict[str, Any]) -> Path:
+    """Brings the files to the disk, writes the marker and renames; returns the folder of the checkpoint.
+
+    Args:
+        temporary: of `being_written`, with all files in it.
+        step: optimiser steps done.
+        record: JSON that comes back as `Checkpoint.record`.
+    """
+    files = {}
+    for path in sorted(temporary.rglob("*")):
+        if path.is_file():
+            _sync(path)
+            files[path.relative_to(temporary).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    marker = {"step": step, "files": files, "record": record}
+    marker["sha256"] = _digest(marker)
+    (temporary / MARKER).write_text(json.dumps(marker, indent=1), encoding="utf-8")
+    _sync(temporary / MARKER)
+    for path in [temporary, *(path for path in temporary.rglob("*") if path.is_dir())]:
+        _sync(path)
+    target = temporary.with_name(f"step-{step:08d}")
+    _remove(target)  # one that was found damaged, or is about to be reached again
+    os.replace(temporary, target)
+    _sync(target.parent)
+    return target
+
+
+def problems(folder: Path) -> list[str]:
+    """What is wrong with the checkpoint in `folder`, one sentence for each file; empty if it is whole."""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        stated = marker.pop("sha256")
+        if stated != _digest(marker) or f"step-{marker['step']:08d}" != folder.name:
+            return [f"{MARKER} was changed"]
+        files = marker["files"]
+    except OSError:
+        return [f"{MARKER} is missing: the save did not finish"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [f"{MARKER} is damaged"]
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MARKER}
+    wrong = [f"{name} does not belong there" for name in sorted(found - set(files))]
+    for name, known in files.items():
+        path = folder / name
+        if name not in found:
+            wrong.append(f"{name} is missing")
+        elif path.stat().st_size != known["bytes"]:
+            wrong.append(f"{name} has {path.stat().st_size} bytes, expected {known['bytes']}")
+        elif sha256_of(path) != known["sha256"]:
+            wrong.append(f"{name} was changed: another SHA-256")
+    return wrong
+
+
+def find_latest_valid(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint in `folder`; None where there never was one. Warns of each damaged one it passes over.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none is whole.
+    """
+    damaged = []
+    for path in _newest_first(folder):
+        wrong = problems(path)
+        if not wrong:
+            for text in damaged:
+                warnings.warn(f"{text}. Going on from {path.name}, the newest whole one.", stacklevel=2)
+            marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
+            return Checkpoint(path, marker["step"], marker["record"])
+        damaged.append(f"checkpoint {path} is not whole: {'; '.join(wrong)}")
+    if damaged:
+        raise CheckpointError(
+            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with schedule.resume=never."
+        )
+    return None
+
+
+def keep_last(folder: Path, count: int, step: int) -> None:
+    """Removes all but the `count` newest checkpoints up to that of `step`, which is whole.
+
+    Later ones, which this run passed over because they are damaged, do not count; it will replace them.
+    """
+    for path in [path for path in _newest_first(folder) if _step(path) <= step][count:]:
+        _remove(path)
+
+
+def remove_all(folder: Path) -> None:
+    """Removes the checkpoints in `folder`, whole or not."""
+    for path in _newest_first(folder):
+        _remove(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed run left half-written or half-removed; only for the one process that owns the run folder."""
+    for path in folder.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def latest_name(folder: Path) -> str | None:
+    """The name of the newest checkpoint, not looked into."""
+    found = _newest_first(folder)
+    return found[0].name if found else None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
+
+
+def _remove(path: Path) -> None:
+    # Renamed first: a kill in the middle leaves no checkpoint with files missing.
+    if path.is_dir():
+        aside = path.with_name(f".{path.name}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(path, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _digest(marker: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(marker, sort_keys=True).encode()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,114 @@
+"""Where a NaN or an infinity came from: the batch is run once more with hooks on every module (reliability row C9).
+
+Normal steps pay for one look at the loss and one at the gradient norm. Only when one of them is not finite is the batch
+repeated, with the random numbers of its first run, and each module's outputs, and the gradients at its outputs and inputs,
+are looked at.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass
+class _Seen:
+    """One module in the repeated run: whether its numbers were finite, and the gradients at its borders."""
+
+    name: str
+    outputs_finite: bool
+    inputs_finite: bool
+    is_leaf: bool
+    gradient_at_outputs: list[bool] = field(default_factory=list)
+    gradient_at_inputs: list[bool] = field(default_factory=list)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of torch's random numbers, on the CPU and on the current GPU."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Puts back what `random_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def find_non_finite(
+    model: nn.Module, batch: dict[str, Any], loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]
+) -> str | None:
+    """Runs `loss(model, batch)` forward and backward and says what first was not finite; None if everything was finite.
+
+    Gradients of `model` are overwritten; its weights stay.
+    """
+    bad_inputs = [name for name, value in batch.items() if isinstance(value, torch.Tensor) and not _finite(value)]
+    if bad_inputs:
+        return f"{', '.join(bad_inputs)} of the batch itself"
+    bad_weights = [name for name, value in model.named_parameters() if not _finite(value)]
+    if bad_weights:
+        return f"the weight {bad_weights[0]}"
+    model.zero_grad()
+    seen: list[_Seen] = []
+    handles = [
+        module.register_forward_hook(_hook(name, module, seen), with_kwargs=True) for name, module in model.named_modules()
+    ]
+    try:
+        value = loss(model, batch)
+        forward = next((one for one in seen if not one.outputs_finite), None)
+        if forward is not None:
+            given = "from finite inputs" if forward.inputs_finite else "its inputs were so already"
+            return f"the output of {forward.name} ({given})"
+        if not _finite(value):
+            return "the loss, computed from finite outputs of every module"
+        value.backward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _first_backward(model, seen)
+
+
+def _first_backward(model: nn.Module, seen: list[_Seen]) -> str | None:
+    bad_parameters = [name for name, p in model.named_parameters() if p.grad is not None and not _finite(p.grad)]
+    # The gradient comes from the last module to the first, and from the inside out.
+    for one in sorted(reversed(seen), key=lambda one: not one.is_leaf):
+        own = one.is_leaf and any(name.rpartition(".")[0] == one.name for name in bad_parameters)
+        if all(one.gradient_at_outputs) and (own or not all(one.gradient_at_inputs)):
+            return f"the gradient in {one.name}, which was given a finite one"
+    if bad_parameters:
+        return f"the gradient of {bad_parameters[-1]}, by way of the loss"
+    return None
+
+
+def _hook(name: str, module: nn.Module, seen: list[_Seen]) -> Callable[..., None]:
+    def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        inputs, outputs = list(_tensors([args, kwargs])), list(_tensors(output))
+        label = name or type(module).__name__
+        one = _Seen(label, all(map(_finite, outputs)), all(map(_finite, inputs)), not any(module.children()))
+        for tensors, gradients in ((outputs, one.gradient_at_outputs), (inputs, one.gradient_at_inputs)):
+            for tensor in tensors:
+                if tensor.requires_grad:
+                    tensor.register_hook(lambda gradient, into=gradients: into.append(_finite(gradient)))
+        seen.append(one)
+
+    return hook
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _finite(value: torch.Tensor) -> bool:
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
