@@ -8,12 +8,12 @@ the one that was stopped. `model` of the run folder is the last stage's.
 import dataclasses
 import hashlib
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from torch import nn
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
@@ -95,10 +95,10 @@ def train_stages(arguments: EncoderArguments) -> dict[str, float]:
         heading = f"[{number}/{len(arguments.stages)}] {stage.name}"
         known = None if arguments.schedule.resume == "never" else _finished(folder, made_by)
         if known is not None:
-            print(f"{heading}: already in {folder}, reused")
+            _say(f"{heading}: already in {folder}, reused")
             model, scores = type(model).from_pretrained(folder / "model"), known["scores"]
         else:
-            print(f"{heading} -> {folder}")
+            _say(f"{heading} -> {folder}")
             # Its checkpoints are refused where an earlier stage is another now.
             so_far = dataclasses.replace(arguments, run_folder=str(folder), stages=arguments.stages[:number])
             scores = _train_stage(so_far, stage, model, made_by)
@@ -119,11 +119,11 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
     config.loss_weights = dict(stage.loss_weights)
     records = one_source_recordings(manifest, root)
     clips = ClipDataset(records, localization_labels(records, config.event_labels), root, config, arguments.clips)
-    plan = plan_stage(arguments, stage, len(clips), PartialState().num_processes)
+    plan = plan_stage(arguments, stage, len(clips), _processes())
     weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
     run = RunFolder(arguments, manifest)
-    print(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
-    print(format_what_trains(what_trains(model)))
+    _say(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
+    _say(format_what_trains(what_trains(model)))
     optimizer = arguments.optimizer
     groups = parameter_groups(
         model, plan.learning_rate, arguments.schedule.weight_decay, optimizer.layer_decay, optimizer.cls_tokens
@@ -142,7 +142,7 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
         held_out = arguments.eval_manifest
         scores = evaluate_encoder(model, encoder_dataset(held_out, config, data_root(held_out, arguments)))
         run.log({"eval": scores})
-        print("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        _say("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(
         model.save_pretrained,
         SpatialFeatureExtractor.for_encoder(config).save_pretrained,
@@ -186,7 +186,7 @@ def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Modu
     model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     if arguments.audiomae is not None:
         report, fresh = load_audiomae(model, read_official(arguments.audiomae))
-        print(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
+        _say(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
     return model
 
 
@@ -202,7 +202,7 @@ def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) 
         "schedule": [schedule.steps, schedule.batch_size, schedule.learning_rate, schedule.weight_decay],
         "max_grad_norm": schedule.max_grad_norm,
         "model": [arguments.model_type, arguments.model],
-        "processes": PartialState().num_processes,
+        "processes": _processes(),
         "seed": arguments.seed,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
@@ -213,3 +213,13 @@ def _finished(folder: Path, made_by: str) -> dict[str, Any] | None:
     marker = folder / "model" / STAGE
     known = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
     return known if known.get("made_by") == made_by else None
+
+
+def _processes() -> int:
+    # From the launcher: accelerate's own count is right only after the first Trainer has set it up.
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _say(text: str) -> None:
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(text, flush=True)

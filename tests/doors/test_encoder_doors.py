@@ -19,20 +19,26 @@ def run(repository: Path, *command: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *command], cwd=repository, env=environment, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def trained(repository: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:  # noqa: F811
-    """The run folder of three stages of DSpAST, everything on, and what was printed."""
-    folder = tmp_path_factory.mktemp("stages")
+def staged_config(repository: Path, manifests: Path, folder: Path, batch_size: int) -> Path:
+    """recipes/configs/dspast.yaml at tiny size, everything on, one epoch a stage."""
     config = yaml.safe_load((repository / "recipes/configs/dspast.yaml").read_text())
-    config |= {"run_folder": str(folder / "run"), "train_manifest": str(data / "train.jsonl"), "audiomae": None,
-               "eval_manifest": str(data / "eval.jsonl"), "cpu_threads": 1}  # fmt: skip
+    config |= {"run_folder": str(folder / "run"), "train_manifest": str(manifests / "train.jsonl"), "audiomae": None,
+               "eval_manifest": str(manifests / "eval.jsonl"), "cpu_threads": 1}  # fmt: skip
     config["model"] |= SIZES | {"spec_augment_mel_bins": 8, "spec_augment_frames": 12}
-    config["schedule"] |= {"batch_size": 4, "loader_workers": 0}
+    config["schedule"] |= {"batch_size": batch_size, "loader_workers": 0}
     config["clips"]["response_s"] = 0.1
     for stage in config["stages"]:
         stage |= {"epochs": 1, "warmup_epochs": 0, "epoch_fraction": 1.0, "train_manifest": None}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    done = run(repository, "recipes/train_encoder.py", "--config", str(folder / "config.yaml"))
+    return folder / "config.yaml"
+
+
+@pytest.fixture(scope="module")
+def trained(repository: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:  # noqa: F811
+    """The run folder of three stages of DSpAST, everything on, and what was printed."""
+    folder = tmp_path_factory.mktemp("stages")
+    config = staged_config(repository, data, folder, batch_size=4)
+    done = run(repository, "recipes/train_encoder.py", "--config", str(config))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "run", done.stdout
 
@@ -67,3 +73,16 @@ def test_an_encoder_is_scored_on_a_frozen_manifest(
     assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
     refused = run(repository, *command, "--manifest_sha256", "0" * 64)
     assert refused.returncode == 1 and "another manifest" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_stages(repository: Path, data: Path, tmp_path: Path) -> None:  # noqa: F811
+    config = staged_config(repository, data, tmp_path, batch_size=2)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = run(repository, *launcher, "recipes/train_encoder.py", "--config", str(config))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("12 clips, 12 an epoch; 3 steps") == 3, "two clips a process: three steps of four, said once"
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["stage"] for line in lines] == ["stage1", "stage2", "stage3"]
+    again = run(repository, *launcher, "recipes/train_encoder.py", "--config", str(config))
+    assert again.returncode == 0 and again.stdout.count("reused") == 3

@@ -197,7 +197,7 @@ def test_the_rate_moves_every_step() -> None:
 
 def test_a_stage_in_numbers(data: Path, tmp_path: Path) -> None:
     stage = EncoderStage("x", JOINT, epochs=50, warmup_epochs=10, epoch_fraction=0.01, learning_rate=1e-4)
-    given = arguments(data, tmp_path, "dspast", [stage], schedule=Schedule(10**9, 32, 1e-3))
+    given = arguments(data, tmp_path, "dspast", [stage], schedule=Schedule(steps=10**9, batch_size=32, learning_rate=1e-3))
     plan = plan_stage(given, stage, clips=1_861_750, processes=4)
     assert (plan.draws, plan.steps, plan.warmup_steps) == (18_560, 145 * 50, 1450)  # 18,618 drawn, whole steps of 128 kept
     assert plan.learning_rate == pytest.approx(5e-5)
