@@ -64,7 +64,8 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     model.generation_config.save_pretrained(folder)
     with atomic_path(folder / TRAINED_WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})
-    write_json(folder / TRAINED_POINTERS, found | {"fingerprints": {name: fingerprint(getattr(model, name)) for name in found}})
+    fingerprints = {name: fingerprint(getattr(model, name)) for name in found}
+    write_json(folder / TRAINED_POINTERS, found | {"fingerprints": fingerprints})
     saved = _keys_in([folder / TRAINED_WEIGHTS])
     raise_on_gaps(f"{folder}, just saved", missing=set(tensors) - saved, unexpected=saved - set(tensors))
 

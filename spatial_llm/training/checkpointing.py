@@ -139,7 +139,8 @@ def find_latest_valid(folder: Path) -> Checkpoint | None:
         damaged.append(f"checkpoint {path} is not whole: {'; '.join(wrong)}")
     if damaged:
         raise CheckpointError(
-            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with schedule.resume=never."
+            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with "
+            "schedule.resume=never."
         )
     return None
 

@@ -15,6 +15,7 @@ from spatial_llm.training.run_folder import RunFolder
 from tests.training.strike import Nursery
 from tests.training.toy_run import Crash, ToyArguments, crash, everything, toy_run
 
+
 @pytest.mark.parametrize("limit", [0, 1_000, 2_000, 3_000, 5_000])
 def test_a_full_disk_stops_the_run_and_spoils_nothing(nursery: Nursery, tmp_path: Path, limit: int) -> None:
     folder = tmp_path / "run"
@@ -37,21 +38,21 @@ def test_the_model_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         (where / "weights").write_text("ne")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(SpatialLLMError, match="model could not be written.*No space left"):
+    with pytest.raises(SpatialLLMError, match=r"model could not be written.*No space left"):
         run.save(full)
     assert (run.model / "weights").read_text() == "old" and not list(run.path.glob(".*"))
 
 
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpatialLLMError, match="run folder .*file/run cannot be written.*Not a directory"):
+    with pytest.raises(SpatialLLMError, match=r"run folder .*file/run cannot be written.*Not a directory"):
         RunFolder(ToyArguments(str(tmp_path / "file" / "run")))
 
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("spatial_llm.training.run_folder.lock_folder", refuse)
-    with pytest.raises(SpatialLLMError, match="cannot be written.*Permission denied"):
+    with pytest.raises(SpatialLLMError, match=r"cannot be written.*Permission denied"):
         RunFolder(ToyArguments(str(tmp_path / "run")))
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -69,12 +70,11 @@ def test_damaged_checkpoints_alone_stop_the_run(tmp_path: Path) -> None:
         toy_run(tmp_path, at_batch=(12, crash))
     newest, older = (tmp_path / "checkpoints" / name for name in ("step-00000010", "step-00000005"))
     (newest / "optimizer.pt").unlink()
-    with pytest.warns(UserWarning, match="optimizer.pt is missing. Going on from step-00000005"):
-        with pytest.raises(Crash):
-            toy_run(tmp_path, at_batch=(2, crash))
+    with pytest.warns(UserWarning, match="optimizer.pt is missing. Going on from step-00000005"), pytest.raises(Crash):
+        toy_run(tmp_path, at_batch=(2, crash))
     (older / "rng_state.pth").unlink()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(CheckpointError, match="rng_state.pth is missing.*resume=never"):
+    with pytest.raises(CheckpointError, match=r"rng_state.pth is missing.*resume=never"):
         toy_run(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
     assert toy_run(tmp_path, resume="never") == toy_run(tmp_path / "whole")
