@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.drawing import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
@@ -205,7 +207,9 @@ def _draw(
     config: SimulationConfig, split: str, sounds: Sequence[Sound], folder: Path, parts: Path, workers: int, progress: bool
 ) -> list[dict[str, Any]]:
     """Draws the scenes of one split into `folder`; returns them as they stand in the file."""
-    counts = getattr(config, split).counts
+    # Mixed, because questions are balanced within blocks of scenes: "how many?" needs scenes of every number beside it.
+    counts = np.random.default_rng([config.seed, *split.encode(), *b"counts"]).permutation(getattr(config, split).counts)
+    counts = counts.tolist()
     own = [sound for sound in sounds if sound.split == split]
     bank = folder / f"{split}_bank"
     plan = {

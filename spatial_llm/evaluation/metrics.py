@@ -9,6 +9,7 @@ Source: BAT (arXiv 2402.01591) and its released scoring script for A and C; dire
 scorer: all three axis words right, and a distance more than 0.5 m off is an error.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,16 @@ def score_label_sets(predictions: Sequence[str], truths: Sequence[Sequence[str]]
     """Share of answers that name exactly the true labels, in any order."""
     parsed = [answers.parse_labels(text) for text in predictions]
     return _accuracy([None if labels is None else tuple(labels) for labels in parsed], [tuple(t) for t in truths])
+
+
+def score_exact(question_type: str, predictions: Sequence[str], truths: Sequence[dict[str, Any]]) -> Score:
+    """Our own question families: share of answers whose value, as `answers.parse_value` reads it, is the truth itself."""
+    parsed = [answers.parse_value(question_type, text) for text in predictions]
+    return _accuracy([None if value is None else _canonical(value) for value in parsed], [_canonical(t) for t in truths])
+
+
+def _canonical(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def mean_of(first: Score, second: Score) -> Score:

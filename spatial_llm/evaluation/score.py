@@ -30,6 +30,8 @@ PROTOCOLS = {
     "direction words right; DER = distance more than 0.5 m off, or unparsed. E: exactly yes or no; E_acc = plain mean "
     "of direction and distance.",
     "dspast": "As the text of DSpAST words it (arXiv 2509.13927): mean cosine of answer and true answer.",
+    "exact": "Question families of this library: the value read from the answer is the true one; how near a wrong one is "
+    "does not count.",
     "diagnostic": "In no published table: single axes, and the questions of type E that are not yes or no.",
 }
 RANDOM_RULE = (
@@ -147,7 +149,7 @@ def _score_group(
             names = [truth["labels"] for truth in truths]
             return {"E_nonbinary_source_acc": metrics.score_label_sets(texts, names)}
         case _:
-            raise ManifestError(f"question type {question_type!r} has no metric; see spatial_llm.answers.QUESTION_TYPES.")
+            return {f"{question_type}_exact": metrics.score_exact(question_type, texts, truths)}
 
 
 def _label_set(groups: dict[str, list[tuple[Item, str, dict]]], labels: Sequence[str] | None) -> list[str]:
@@ -172,5 +174,7 @@ def _protocol(name: str, embedding: str) -> str:
         return f"dspast, {embedding}"
     if name.endswith("_mAP"):
         return f"bat, {embedding}"
+    if name.endswith("_exact"):
+        return "exact"
     diagnostic = "nonbinary" in name or name.endswith(("left_right_acc", "front_behind_acc", "above_below_acc"))
     return "diagnostic" if diagnostic else "bat"

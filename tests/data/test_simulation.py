@@ -66,7 +66,7 @@ def test_splits_share_no_room_and_no_recording(folder):
     assert len(rooms[0]) == 6 and len(rooms[1]) == 2 and not rooms[0] & rooms[1]
     recordings = [{source.recording for scene in scenes for source in scene.sources} for scenes in (train, unseen)]
     assert not recordings[0] & recordings[1]
-    assert [len(scene.sources) for scene in unseen] == [1] * 8 + [2] * 8 + [4] * 2
+    assert sorted(len(scene.sources) for scene in unseen) == [1] * 8 + [2] * 8 + [4] * 2
     assert {scene.split for scene in train} == {"train"} and len(train) == 80
 
 
@@ -96,7 +96,7 @@ def test_directions_and_classes_take_turns(folder):
 
 def test_rendered_left_is_left_in_every_format(folder):
     checked = 0
-    for scene in read_scenes(folder / "train_scenes.jsonl")[:40]:
+    for scene in [each for each in read_scenes(folder / "train_scenes.jsonl") if len(each.sources) == 1]:
         (truth,) = scene.truth.sources
         if 45 < abs(truth.azimuth_deg) < 135 and truth.distance_m < 1.5 and abs(truth.elevation_deg) < 30:
             waveform, foa = render_scene(scene, folder), render_scene(scene, folder, parse_format("foa"))

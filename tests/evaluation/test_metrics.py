@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from spatial_llm import answers
 from spatial_llm.answers import AXES, Location, format_distance, format_location
 from spatial_llm.evaluation import metrics
 
@@ -159,3 +160,11 @@ def test_shuffled_answers_score_chance():
     texts = [format_location(truths[index]) for index in rng.permutation(len(truths))]
     for name, score in metrics.score_locations(texts, truths).items():
         assert score.value == pytest.approx(score.random, abs=3), name
+
+
+def test_families_of_ours_are_right_only_if_the_value_is():
+    kind, truths = "AZIMUTH_DEG", [{"azimuth_deg": value} for value in (-35.0, -35.0, 90.0, 180.0)]
+    assert [answers.parse_value(kind, f"{truth['azimuth_deg']:g} degrees") for truth in truths] == truths
+    score = metrics.score_exact(kind, ["-35 degrees", "35 degrees", "left", "180 degrees"], truths)
+    assert (score.value, score.n, score.unparsed) == (50.0, 4, 1)
+    assert score.random == pytest.approx(100 * (2 * 0.5 + 0.25 + 0.25) / 4)
