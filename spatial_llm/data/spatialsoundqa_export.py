@@ -24,6 +24,7 @@ import soundfile
 
 from spatial_llm.data.records import PAIRS_RATE, Record, read_manifest
 from spatial_llm.data.spatialsoundqa import AUDIO, CLIP_LISTS, LABELS_CSV, OFFICIAL_TYPES, QUESTIONS, REVERB, SAMPLES, STAGES
+from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_path, below, write_json, write_text
 from spatial_llm.geometry import direction_to_vector, internal_to_soundspaces, vector_to_direction
@@ -31,7 +32,6 @@ from spatial_llm.provenance import provenance
 from spatial_llm.scenes.render import dry_sound, scene_responses
 from spatial_llm.scenes.scene import Listener, Scene, Xyz
 
-REPORT = "exported.json"
 SOUND_FOLDERS = {"train": "balanced_train/audio", "eval": "eval/audio"}
 SHOWN = 5  # ids named for each reason
 _LONGEST_S = SAMPLES / PAIRS_RATE
@@ -188,7 +188,7 @@ class _Export:
             "lengthened_to_10_s": len(self.lengthened),
             "provenance": provenance(),
         }
-        write_json(self.folder / REPORT, report)
+        write_json(self.folder / EXPORTED, report)
         return report
 
     def _left_out(self) -> dict[str, Any]:
