@@ -58,7 +58,7 @@ def warn_without_audio(input_ids: torch.Tensor, audio_token_id: int) -> None:
         warnings.warn(
             "the prompts hold audio placeholders, but neither input_features nor audio_hidden_states was given: the model "
             "hears nothing, and its answer is a guess.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
