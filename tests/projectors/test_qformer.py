@@ -53,6 +53,28 @@ def test_encoder_tokens_are_a_set_without_order_or_mask():
     assert not torch.allclose(heard, cut)
 
 
+def test_attentions_to_queries_and_to_audio_are_told_apart():
+    projector = _tiny()  # two layers, of which the first looks at the audio
+    projector.set_attn_implementation("eager")
+    output = projector(**tiny_inputs(projector.config), output_attentions=True, output_hidden_states=True)
+    assert [weights.shape for weights in output.attentions] == [(3, 4, 4, 4)] * 2
+    assert [weights.shape for weights in output.cross_attentions] == [(3, 4, 4, 7)]
+    assert [states.shape for states in output.hidden_states] == [(3, 4, 32)] * 3
+
+
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing_enable. is deprecated")
+def test_checkpointing_changes_no_gradient():
+    projector = _tiny(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
+    gradients = []
+    for _ in range(2):
+        projector(**tiny_inputs(projector.config)).last_hidden_state[..., 0].sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in projector.parameters()])
+        projector.zero_grad()
+        projector.gradient_checkpointing_enable()
+    assert projector.qformer.encoder.layer[0].gradient_checkpointing
+    torch.testing.assert_close(*gradients)
+
+
 def test_calibrated_inputs_have_zero_mean_and_unit_deviation_per_channel():
     projector = _tiny(standardize_inputs=True)
     tokens = 5 + 100 * tiny_inputs(projector.config, batch_size=40)["audio_hidden_states"]
