@@ -33,7 +33,7 @@ from spatial_llm.scenes.render import dry_sound, scene_responses
 from spatial_llm.scenes.scene import Listener, Scene, Xyz
 
 SOUND_FOLDERS = {"train": "balanced_train/audio", "eval": "eval/audio"}
-SHOWN = 5  # ids named for each reason
+SHOWN = 5  # ids named for each reason, and reasons in an error
 _LONGEST_S = SAMPLES / PAIRS_RATE
 
 
@@ -157,7 +157,12 @@ class _Export:
 
     def finish(self) -> dict[str, Any]:
         if not any(self.rows.values()):
-            raise ManifestError(f"nothing to export: {self._left_out()}; the layout holds binaural scenes of 32 kHz only.")
+            most = sorted(self._left_out().items(), key=lambda reason: -reason[1]["records"])[:SHOWN]
+            reasons = ", ".join(f"{name} ({about['records']} records, such as {about['first'][0]})" for name, about in most)
+            raise ManifestError(
+                f"nothing to export; left out most: {reasons}. The layout holds questions of types A to E about binaural "
+                "scenes of 32 kHz with one or two sounds that begin at 0, without noise."
+            )
         written = {}
         asked: tuple[str, ...] = ()
         for stage, files in STAGES.items():
