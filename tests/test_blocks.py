@@ -46,7 +46,9 @@ def test_shards_together_are_the_whole(tmp_path):
 
 
 def test_another_plan_is_refused(tmp_path):
-    Blocks(tmp_path / "parts", 7, {"rooms": 3})
+    Blocks(tmp_path / "parts", 7, {"rooms": 2})  # nothing made of it yet
+    blocks = Blocks(tmp_path / "parts", 7, {"rooms": 3})
+    blocks.run(functools.partial(write_square, 1), Shard(1, 7), 1, progress=False, title="")
     Blocks(tmp_path / "parts", 7, {"rooms": 3})
     with pytest.raises(SpatialLLMError, match="another configuration"):
         Blocks(tmp_path / "parts", 7, {"rooms": 4})

@@ -52,3 +52,17 @@ def test_a_bad_line_is_named(tmp_path, line, message):
     path.write_bytes(b'{"a": 0}\n' + line)
     with pytest.raises(ManifestError, match=rf"m\.jsonl:2: .*({message})"):
         files.read_jsonl(path)
+
+
+def test_names_stay_below_their_folder(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "root-2"
+    root.mkdir()
+    outside.mkdir()
+    (root / "out").symlink_to(outside)
+    (root / "in").symlink_to(root / "elsewhere")
+    assert files.below(root, "a/b.wav") == root / "a" / "b.wav"
+    assert files.below(root, "in") == root / "in" and files.below(str(root), "a..b") == root / "a..b"
+    bad = ["", ".", "/etc/passwd", "../root-2/a", "a/../b", "..", "out", "out/a", "C:/a", "file://a", "..\\a", "a\0b"]
+    for name in bad:
+        with pytest.raises(ManifestError, match="leads out of"):
+            files.below(root, name)

@@ -20,7 +20,7 @@ from spatial_llm.scenes.bank import BankRow, ResponseBank
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.render import dry_sound
-from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirrored, scene_to_dict
+from spatial_llm.scenes.scene import MAX_SOURCES, Listener, Noise, Room, Scene, Source, direction_of, mirrored, scene_to_dict
 from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import derive_truth
 
@@ -116,7 +116,8 @@ class SceneDrawer:
         self.recordings: dict[str, list[str]] = {}
         for sound in sounds:
             self.recordings.setdefault(sound.label, []).append(sound.recording)
-        self._labels = _Turns(sorted(self.recordings), rng)
+        # Scenes with one source and scenes with more are each even by themselves.
+        self._labels = {count: _Turns(sorted(self.recordings), rng) for count in range(1, MAX_SOURCES + 1)}
         # A place is a row of the bank and whether it is heard in the mirror.
         self._octants: dict[tuple[str, ...], list[tuple[int, bool]]] = {}
         self._rows_of_room: dict[str, list[int]] = {}
@@ -127,7 +128,7 @@ class SceneDrawer:
             for mirror in (False, True) if config.mirror else (False,):
                 words = direction_words(direction_to_vector(-azimuth_deg if mirror else azimuth_deg, elevation_deg))
                 self._octants.setdefault(words, []).append((row, mirror))
-        self._turns = _Turns(sorted(self._octants), rng)
+        self._turns = {count: _Turns(sorted(self._octants), rng) for count in range(1, MAX_SOURCES + 1)}
 
     def draw(self, name: str, split: str, count: int, format_name: str) -> Scene:
         """One scene with `count` sources, without its truth.
@@ -135,7 +136,7 @@ class SceneDrawer:
         Raises:
             SceneError: the room of a drawn place has fewer positions, or there are too few classes.
         """
-        places = self._octants[self._turns.next()]
+        places = self._octants[self._turns[count].next()]
         row, mirror = places[int(self.rng.integers(len(places)))]
         others = [other for other in self._rows_of_room[self.bank.geometry(row).room.id] if other != row]
         if len(others) < count - 1:
@@ -155,7 +156,7 @@ class SceneDrawer:
             room=room,
             listener=listener,
             sources=sources,
-            format=parse_format(format_name),
+            format=parse_format(format_name).portable,
             noise=None if snr_db is None else Noise(config.noise_color, round(float(self.rng.uniform(*snr_db)), 2)),
             protocol=config.protocol,
             bank=f"{split}_bank",
@@ -164,13 +165,14 @@ class SceneDrawer:
         )
 
     def _draw_labels(self, count: int) -> list[str]:
-        labels = [self._labels.next()]
+        turns = self._labels[count]
+        labels = [turns.next()]
         if count > 1 and self.rng.uniform() < self.config.same_class_share:
             labels.append(labels[0])
         if count > len(labels) and count > len(self.recordings):
             raise SceneError(f"scenes with {count} sources need {count} classes; there are {len(self.recordings)}.")
         while len(labels) < count:
-            labels += [label for label in [self._labels.next()] if label not in labels]
+            labels += [label for label in [turns.next()] if label not in labels]
         return labels
 
     def _draw_recordings(self, labels: Sequence[str]) -> list[str]:

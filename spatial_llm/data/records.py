@@ -133,14 +133,19 @@ def write_manifest(path: str | Path, records: Iterable[Record]) -> None:
 
 
 def read_scenes(path: str | Path) -> list[Scene]:
-    """The scenes of a JSONL file, one a line.
+    """The scenes of a JSONL file, one a line, in order. Raises ManifestError, see `iter_scenes`."""
+    return [scene for _, scene in iter_scenes(path)]
+
+
+def iter_scenes(path: str | Path) -> Iterator[tuple[int, Scene]]:
+    """The scenes of a file with their line numbers, checked one at a time; what concerns several is raised at the end.
 
     Raises:
-        ManifestError: a line is not a scene, there is none, ids stand twice, or files that scenes name are missing; file,
-            line and field are named.
+        ManifestError: a line is not a scene; at the end: there was none, ids stand twice, or files that scenes name are
+            missing. File, line and field are named.
     """
     path = Path(path)
-    files, ids, scenes = FileCheck(DataRoot(path.parent)), _Ids(path), []
+    files, ids = FileCheck(DataRoot(path.parent)), _Ids(path)
     for number, line in iter_jsonl(path):
         where = f"{path}:{number}"
         try:
@@ -151,10 +156,9 @@ def read_scenes(path: str | Path) -> list[Scene]:
         ids.add(number, scene.id)
         for field, name in _paths_of_scene(scene):
             files.add(where, field, name)
-        scenes.append(scene)
+        yield number, scene
     ids.finish()
     files.finish()
-    return scenes
 
 
 def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:

@@ -61,7 +61,9 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
-    model.generation_config.save_pretrained(folder)
+    # The model without head generates nothing itself, but its folder is read as one that does.
+    generation_config = getattr(model, "generation_config", None) or model.language_model.generation_config
+    generation_config.save_pretrained(folder)
     with atomic_path(folder / TRAINED_WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})
     fingerprints = {name: fingerprint(getattr(model, name)) for name in found}

@@ -1,7 +1,7 @@
 """One scene as a picture: from above, with what is heard when, its waveforms, and its questions."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +36,24 @@ def draw_scene(
     """
     channels = sum(min(len(waveform), CHANNELS_SHOWN) for _, waveform in recordings)
     lines = _question_lines(questions)
-    above, below = max(4.2, 0.9 + 0.75 * channels), 0.19 * len(lines) + (0.2 if lines else 0)
+    times_high = 0.3 + 0.2 * len(scene.sources)
+    above, below = max(4.6, 0.7 + times_high + 0.75 * channels), 0.15 * len(lines) + (0.3 if lines else 0)
     figure = Figure(figsize=(12, above + below), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[above, below]) if lines else (figure, None)
-    grid = upper.add_gridspec(channels + 1, 2, width_ratios=[1, 1.35])
+    heights = [times_high, *[0.75] * channels]
+    grid = upper.add_gridspec(channels + 1, 2, width_ratios=[1, 1.35], height_ratios=heights)
     _draw_plan(upper.add_subplot(grid[:, 0]), scene)
     times = upper.add_subplot(grid[0, 1])
     _draw_times(times, scene)
     row = 1
     for kind, waveform in recordings:
-        for channel, name in zip(waveform[:CHANNELS_SHOWN], _channel_names(kind), strict=False):
+        peak = 1.05 * max(float(np.abs(waveform).max()), 1e-6)  # one scale for a format: louder is seen as larger
+        for number, (channel, name) in enumerate(zip(waveform[:CHANNELS_SHOWN], _channel_names(kind), strict=False)):
             axes = upper.add_subplot(grid[row, 1], sharex=times)
-            _draw_waveform(axes, channel, f"{kind.kind}\n{name}", scene)
+            _draw_waveform(axes, channel, name, scene)
+            axes.set_ylim(-peak, peak)
+            if number == 0:
+                axes.set_title(kind.name, loc="left", fontsize=8)
             row += 1
     axes.set_xlabel("seconds")
     axes.tick_params(labelbottom=True)
@@ -71,25 +77,18 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
         title += f", RT60 {scene.truth.rt60_s:.2f} s"
     turn = np.deg2rad(scene.listener.heading_deg)
     ahead, left = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.9, 0.4), (1.6, 0), (0.9, -0.4))]
+    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.7, 0.6), (1.9, 0), (0.7, -0.6))]
     axes.add_patch(Polygon(nose, color="0.25", zorder=3))
     axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
     for number, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False), start=1):
         sx, sy, _ = source.position_m
-        axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
-        axes.plot(sx, sy, "o", color=color, markersize=13)
-        axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
-        text = f"{number} {source.label}\n{known.azimuth_deg:+.0f} deg, up {known.elevation_deg:+.0f} deg, {known.distance_m:.1f} m"
-        to_right = sx <= (low[0] + high[0]) / 2  # the text runs towards the middle
-        axes.annotate(
-            text,
-            (sx, sy),
-            xytext=(10 if to_right else -10, 8),
-            textcoords="offset points",
-            ha="left" if to_right else "right",
-            color=color,
-            fontsize=8,
+        place = (
+            f"{round(known.azimuth_deg):+d}° azimuth, {round(known.elevation_deg):+d}° elevation, {known.distance_m:.1f} m"
         )
+        axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
+        axes.plot(sx, sy, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {place}")
+        axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, markerscale=0.5, frameon=False)
     axes.set_xlim(low[0] - 0.3, high[0] + 0.3)
     axes.set_ylim(low[1] - 0.3, high[1] + 0.3)
     axes.set_aspect("equal")
@@ -99,13 +98,13 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
 
 
 def _draw_times(axes: Axes, scene: Scene) -> None:
-    for row, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False)):
+    for row, (known, color) in enumerate(zip(scene.truth.sources, COLORS, strict=False)):
         axes.barh(row, known.offset_s - known.onset_s, left=known.onset_s, color=color, height=0.7)
-        axes.text(known.onset_s, row, f" {row + 1} {source.label}", va="center", fontsize=8, color="white")
     axes.set_ylim(len(scene.sources) - 0.5, -0.5)
     axes.set_xlim(0, scene.duration_s)
-    axes.set_yticks([])
-    axes.set_ylabel("heard", fontsize=8)
+    labels = [f"{number} {source.label}" for number, source in enumerate(scene.sources, start=1)]
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_title("heard", loc="left", fontsize=8)
     axes.tick_params(labelbottom=False)
 
 
@@ -118,7 +117,7 @@ def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> 
     )
     for known, color in zip(scene.truth.sources, COLORS, strict=False):
         axes.axvline(known.onset_s, color=color, linewidth=1)
-    axes.set_ylabel(name, fontsize=8)
+    axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
     axes.tick_params(labelbottom=False, labelsize=7)
 
 

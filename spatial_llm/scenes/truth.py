@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_llm.files import below
-from spatial_llm.geometry import SPEED_OF_SOUND_M_S, wrap_azimuth_deg
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes import acoustics
 from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.receivers import receive
@@ -51,9 +51,9 @@ def derive_truth(
         onset_s, offset_s = (min(round(float(time_s + delay_s), 3), scene.duration_s) for time_s in span_s)
         sources.append(
             SourceTruth(
-                azimuth_deg=float(wrap_azimuth_deg(round(azimuth_deg, 4))),
-                elevation_deg=round(elevation_deg, 4) + 0.0,  # no -0.0
-                distance_m=round(distance_m, 4),
+                azimuth_deg=180.0 if round(azimuth_deg, 4) == -180 else _rounded(azimuth_deg, 4),
+                elevation_deg=_rounded(elevation_deg, 4),
+                distance_m=_rounded(distance_m, 4),
                 onset_s=onset_s,
                 offset_s=offset_s,
                 drr_db=_rounded(ratio_db, 3),
@@ -108,4 +108,4 @@ def _overlaps(sources: Sequence[SourceTruth]) -> tuple[Overlap, ...]:
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), digits)
+    return None if value is None or not np.isfinite(value) else round(float(value), digits) + 0.0  # no -0.0

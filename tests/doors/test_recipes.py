@@ -28,8 +28,8 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[li
 
 def test_demo_runs_every_stage_and_asks(demo: tuple[list[str], Path, str]) -> None:
     _, runs, output = demo
-    for number in range(1, 7):
-        assert f"[{number}/6]" in output
+    for number in range(1, 8):
+        assert f"[{number}/7]" in output
     assert output.count("answer: ") == output.count("truth: ") == 3
     assert "B_left_right_acc" in output
     for name in ("encoder", "text", "bat"):
@@ -44,7 +44,9 @@ def test_train_and_eval_share_neither_room_nor_recording(demo: tuple[list[str], 
     met = {}
     for split in ("train", "eval"):
         lines = [json.loads(line) for line in (runs / "data" / f"{split}.jsonl").read_text().splitlines()]
-        met[split] = {line["room"]["id"] for line in lines}, {s["recording"] for line in lines for s in line["sources"]}
+        scenes = [line["scene"] for line in lines]
+        rooms = {scene["room"]["id"].removesuffix("-mirrored") for scene in scenes}
+        met[split] = rooms, {source["recording"] for scene in scenes for source in scene["sources"]}
     assert met["train"][0].isdisjoint(met["eval"][0])
     assert met["train"][1].isdisjoint(met["eval"][1])
 
@@ -52,7 +54,7 @@ def test_train_and_eval_share_neither_room_nor_recording(demo: tuple[list[str], 
 def test_finished_stages_are_reused(repository: Path, demo: tuple[list[str], Path, str]) -> None:
     command, _, first = demo
     again = run(repository, *command, "--until", "scores")
-    assert again.returncode == 0 and again.stdout.count("reused") == 6
+    assert again.returncode == 0 and again.stdout.count("reused") == 7
     table = again.stdout[again.stdout.index("# Scores") :].strip()
     assert all(line in first for line in table.splitlines()), "the table of the first run is shown again"
 

@@ -50,11 +50,13 @@ def arguments(data: Path, run_folder: Path, **changes: object) -> EncoderArgumen
 
 def test_labels_follow_the_frame_of_bat(data: Path) -> None:
     record = one_source_recordings(data / "train.jsonl")[0]
-    source = dataclasses.replace(record.sources[0], azimuth_deg=-90.0, elevation_deg=30.0, distance_m=2.4)
-    label = localization_labels([dataclasses.replace(record, sources=(source,))], [source.label, "zebra"])
+    heard = dataclasses.replace(record.scene.truth.sources[0], azimuth_deg=-90.0, elevation_deg=30.0, distance_m=2.4)
+    scene = dataclasses.replace(record.scene, truth=dataclasses.replace(record.scene.truth, sources=(heard,)))
+    name = scene.sources[0].label
+    label = localization_labels([dataclasses.replace(record, scene=scene)], [name, "zebra"])
     assert label["event"].tolist() == [[1.0, 0.0]]
     assert [int(label[task]) for task in ("distance", "azimuth", "elevation")] == [5, 0, 120]
-    with pytest.raises(ManifestError, match=source.label):
+    with pytest.raises(ManifestError, match=name):
         localization_labels([record], ["zebra"])
 
 
@@ -75,7 +77,7 @@ def test_mirrored_samples_have_their_azimuth_reflected(data: Path) -> None:
     records = one_source_recordings(data / "train.jsonl")[:2]
     extractor = SpatialFeatureExtractor(feature_size=32, hop_length=640, cues=MIRRORED)
     cues = CueDataset(records, data, extractor, 32000)
-    labels = localization_labels(records, sorted({r.sources[0].label for r in records}))
+    labels = localization_labels(records, sorted({r.scene.sources[0].label for r in records}))
     for azimuth_class, reflected in ((0, 180), (90, 90), (180, 0), (270, 270), (359, 181)):
         labels["azimuth"][1] = azimuth_class
         dataset = LocalizationDataset(cues, [0, 1], labels, mirror=extractor.cues)

@@ -62,7 +62,8 @@ def test_labels_are_answer_and_eos_only() -> None:
 def test_overfits_to_exact_answers(data: Path, text_run: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(text_run / "model")
     model = AutoModelForCausalLM.from_pretrained(text_run / "model")
-    labels = {s["label"] for line in (data / "train.jsonl").read_text().splitlines() for s in json.loads(line)["sources"]}
+    scenes = [json.loads(line) for line in (data / "train_scenes.jsonl").read_text().splitlines()]
+    labels = {source["label"] for scene in scenes for source in scene["sources"]}
     dataset = TextDataset(text_examples(labels, 24, seed=0), tokenizer)
     assert all(exact_answers(model, tokenizer, dataset, batch_size=7))
     assert not all(exact_answers(model, tokenizer, TextDataset(text_examples(labels, 24, seed=5), tokenizer)))

@@ -1,0 +1,58 @@
+"""Check manifests and scene files: every line, every file they name, and that train and eval share nothing.
+
+    python data/check_manifest.py --files '[DATA/train.jsonl, DATA/eval.jsonl]' [--png DATA/check.png]
+    python data/check_manifest.py --config data/configs/check_manifest.yaml
+
+Prints counts and balance (with what guessing from the questions alone would score), and draws histograms of azimuth,
+distance and class. The first thing wrong ends it with file, line and field; missing files are listed together; what both
+splits use (ids, recordings, rooms, sound files of equal content) is listed by kind. Exit status 0 only if all is sound.
+CPU only; about 0.3 ms a line.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from spatial_llm.data.checks import check_files, format_contents
+from spatial_llm.data.plots import draw_contents
+from spatial_llm.data.spatialsoundqa import roots_elsewhere
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.balance import balance_table
+from spatial_llm.training.arguments import parse_arguments
+
+
+@dataclass
+class CheckArguments:
+    """What to check together.
+
+    Attributes:
+        files: manifests and files of scenes; give training and evaluation in one call to find what they share.
+        png: where to draw histograms of azimuth, distance and class; default nowhere.
+        by: rows of the balance: types (families), or question types.
+        audio_root: for manifests of SpatialSoundQA whose AudioSet lies elsewhere.
+        reverb_root: likewise for mp3d_reverb.
+    """
+
+    files: list[str]
+    png: str | None = None
+    by: Literal["type", "question_type"] = "question_type"
+    audio_root: str | None = None
+    reverb_root: str | None = None
+
+
+def main(arguments: CheckArguments) -> None:
+    contents = check_files(arguments.files, roots_elsewhere(arguments.audio_root, arguments.reverb_root))
+    print("\n".join(format_contents(contents)))
+    for split, held in contents.items():
+        if held.questions:
+            print(f"\nbalance of {split}\n{balance_table(held.balance(arguments.by))}")
+    if arguments.png is not None:
+        draw_contents(contents, arguments.png)
+        print(f"\nwritten: {arguments.png}")
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_arguments(CheckArguments, description=__doc__))
+    except SpatialLLMError as error:
+        sys.exit(f"check_manifest: {error}")
