@@ -170,6 +170,5 @@ class MetricsCallback(TrainerCallback):
             self.run.log({name: value for name, value in row.items() if name not in CLOCK})
             if CLOCK[0] in logs:
                 from_step = self.run.checkpoint.step if self.run.checkpoint else 0
-                self.run.log_timing(
-                    {"from_step": from_step, **{name: row[name] for name in ("step", *CLOCK) if name in row}}
-                )
+                clock = {name: row[name] for name in ("step", *CLOCK) if name in row}
+                self.run.log_timing({"from_step": from_step, **clock})

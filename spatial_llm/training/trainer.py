@@ -197,8 +197,8 @@ class SafeTrainer(Trainer):
         records = ", ".join(name(index) for one in guilty for index in one[1].tolist())
         raise SpatialLLMError(
             f"step {self.state.global_step + 1}: {what}; what first was not finite: {where}. Records of the batch: "
-            f"{records}. The step was not made, and the last checkpoint stays as it is: look at these records, or begin a new "
-            "run with a lower schedule.learning_rate or schedule.max_grad_norm."
+            f"{records}. The step was not made, and the last checkpoint stays as it is: look at these records, or begin a "
+            "new run with a lower schedule.learning_rate or schedule.max_grad_norm."
         )
 
     def _repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
