@@ -232,9 +232,7 @@ class SafeTrainer(Trainer):
         self.accelerator.wait_for_everyone()
 
     def _write_parts(self, folder: Path) -> None:
-        if self.sharded:
-            self.save_model(str(folder), _internal_call=True)
-        elif self.args.should_save:
+        if self.args.should_save and not self.sharded:  # sharded weights go with the optimiser
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(self.model).items()}
             save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
         self._save_optimizer_and_scheduler(str(folder))

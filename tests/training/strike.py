@@ -1,7 +1,7 @@
 """Runs of `toy_run` in processes of their own, to be struck. A process that has imported everything forks each of them, so
 that one takes half a second and not ten.
 
-    python tests/training/strike.py FOLDER '{"steps": 20, ...}'      one run
+    python tests/training/strike.py FOLDER '{"steps": 20, ...}'      one run; also by torchrun
 
 As a module: `Nursery`, which the tests use.
 """

@@ -7,13 +7,16 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.training.strike import Nursery, started_at
-from tests.training.toy_run import everything
+from spatial_llm.errors import CheckpointError
+from tests.training.strike import HERE, Nursery, started_at
+from tests.training.toy_run import everything, toy_run
 
 SAVE_EVERY = 4
 RUN = {"steps": 30, "save_every": SAVE_EVERY, "log_every": 1, "pause_s": 0.004}
@@ -104,6 +107,27 @@ def test_a_second_signal_ends_it_at_once(nursery: Nursery, tmp_path: Path) -> No
     os.kill(process, signal.SIGTERM)
     assert nursery.wait(process) == -signal.SIGTERM
     assert time.monotonic() - began < 3, "in the middle of a step of four seconds"
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_resume(tmp_path: Path) -> None:
+    def run(folder: Path, **options: object) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(HERE)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[2])}
+        command += [str(folder), json.dumps(options)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    done = run(whole)
+    assert done.returncode == 0, done.stderr
+    done = run(stopped, stop_at=6)
+    assert "stopped at step 6 with a checkpoint" in done.stdout and done.returncode != 0, done.stderr
+    done = run(stopped)
+    assert done.returncode == 0 and "step 6 of 20" in done.stdout, done.stderr
+    kept = everything(stopped)
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= set(kept) and kept == everything(whole)
+    with pytest.raises(CheckpointError, match=r"number of processes \(was 2, is 1\)"):
+        toy_run(stopped)
 
 
 def test_the_second_run_on_a_folder_is_refused_and_a_dead_ones_lock_is_not(nursery: Nursery, tmp_path: Path) -> None:
