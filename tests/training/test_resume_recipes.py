@@ -43,7 +43,12 @@ def run_of(manifest: str, text_run: Path, tmp_path_factory: pytest.TempPathFacto
     def train_an_encoder(folder: Path) -> None:
         train_encoder(
             EncoderArguments(
-                run_folder=str(folder), train_manifest=manifest, eval_manifest=None, model_type="dspast", model=SIZES, **common
+                run_folder=str(folder),
+                train_manifest=manifest,
+                eval_manifest=None,
+                model_type="dspast",
+                model=SIZES,
+                **common,
             )
         )
 
