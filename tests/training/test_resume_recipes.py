@@ -1,4 +1,4 @@
-"""The recipes themselves, stopped by a signal on their way: the same arguments again give the model of an undisturbed run."""
+"""The recipes themselves, stopped by a signal: the same arguments again give the model of an undisturbed run."""
 
 import os
 import signal
