@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full check bench eval-spatialsoundqa clean
+.PHONY: help install demo test test-full test-suites check bench eval-spatialsoundqa clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 22
@@ -35,6 +35,18 @@ test: install  ## the fast tier (under 10 minutes on 2 cores)
 
 test-full: install  ## the fast tier and everything slow
 	$(BIN)/python -m pytest
+
+test-suites: install  ## transformers' common suites on our classes (fetches its source distribution once; about 2 minutes)
+	@set -e; version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("transformers"))'); \
+	name=transformers-$$version; \
+	if test ! -d ".cache/$$name/tests"; then \
+		echo "Fetching the source distribution of transformers $$version into .cache ..."; \
+		rm -rf .cache/fetched; mkdir -p .cache/fetched; \
+		$(BIN)/python -m pip download --quiet --no-deps --no-binary transformers --dest .cache/fetched "transformers==$$version"; \
+		tar -xzf ".cache/fetched/$$name.tar.gz" -C .cache/fetched "$$name/tests"; \
+		rm -rf ".cache/$$name"; mv ".cache/fetched/$$name" .cache; rm -r .cache/fetched; \
+	fi
+	$(BIN)/python -m pytest tests/common_suites
 
 check: install  ## ruff, direction of imports, house rules
 	$(BIN)/ruff check .

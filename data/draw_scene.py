@@ -2,6 +2,7 @@
 
     python data/draw_scene.py --data DATA/eval.jsonl --scene eval-000000 --out scene.png
     python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[binaural, foa, ambisonics3]'
+    python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[foa]' --ambisonics fuma
 
 DATA.jsonl holds a scene a line, or is a manifest: then the questions about the scene stand below the picture. Written
 beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing
@@ -10,12 +11,14 @@ is clipped. Formats that the scene's bank lacks are simulated. CPU only, seconds
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import soundfile
 
 from spatial_llm.data.records import record_from_dict
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import atomic_path, read_jsonl
+from spatial_llm.scenes.ambisonics import to_fuma
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
@@ -33,12 +36,14 @@ class Arguments:
         scene: id of the scene.
         out: the picture; recordings are written beside it.
         formats: what the scene is heard with, see `scenes.formats.parse_format`; None = its own format.
+        ambisonics: channel order and normalisation of the ambisonic files: AmbiX (ACN, SN3D) or Furse-Malham.
     """
 
     data: str
     scene: str
     out: str
     formats: list[str] | None = None
+    ambisonics: Literal["ambix", "fuma"] = "ambix"
 
 
 def find_scene(path: Path, name: str) -> tuple[Scene, list[tuple[str, str]]]:
@@ -72,7 +77,9 @@ def main() -> None:
         for kind in [None] if arguments.formats is None else [parse_format(name) for name in arguments.formats]:
             recordings.append((kind or scene.format, render_scene(scene, data.parent, kind)))
         for kind, waveform in recordings:
-            file = out.with_name(f"{out.stem}.{kind.name}.wav")
+            fuma = kind.kind == "ambisonics" and arguments.ambisonics == "fuma"
+            waveform = to_fuma(waveform) if fuma else waveform
+            file = out.with_name(f"{out.stem}.{kind.name}{'.fuma' if fuma else ''}.wav")
             with atomic_path(file) as temporary:
                 soundfile.write(temporary, waveform.T, scene.sampling_rate, format="WAV", subtype="FLOAT")
             print(f"written: {file} ({len(waveform)} channels)")

@@ -16,6 +16,7 @@ from spatial_llm.model import (
     SpatialLLM,
     SpatialLLMConfig,
     SpatialLLMForConditionalGeneration,
+    SpatialLLMModel,
     SpatialLLMProcessor,
     add_lora,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "SpatialLLM",
     "SpatialLLMConfig",
     "SpatialLLMForConditionalGeneration",
+    "SpatialLLMModel",
     "SpatialLLMProcessor",
     "add_lora",
 ]

@@ -93,7 +93,7 @@ def leads_out(name: str) -> bool:
 def _stays_inside(root: str, name: str) -> bool:
     # Resolving a path asks the disk about each of its parts; files of one folder share all but the last.
     folder, last = os.path.split(os.path.join(root, name))
-    target = os.path.join(_resolved(folder), last)
+    target = os.path.normpath(os.path.join(_resolved(folder), last))
     if os.path.islink(target):
         target = os.path.realpath(target)
     return target.startswith(os.path.join(_resolved(root), ""))

@@ -42,7 +42,7 @@ def tiny_config(name: str) -> PreTrainedConfig:
         ("SpatialASTConfig", "spatial_ast", "SpatialASTModel", "SpatialASTForLocalization"): _tiny_spatial_ast,
         ("DSpASTConfig", "dspast", "DSpASTModel", "DSpASTForLocalization"): _tiny_dspast,
         ("QFormerProjectorConfig", "spatial_qformer_projector", "QFormerProjector"): _tiny_projector,
-        ("SpatialLLMConfig", "spatial_llm", "SpatialLLMForConditionalGeneration"): _tiny_composite,
+        ("SpatialLLMConfig", "spatial_llm", "SpatialLLMModel", "SpatialLLMForConditionalGeneration"): _tiny_composite,
     }
     for names, build in builders.items():
         if name in names:

@@ -15,6 +15,7 @@ MODELS = [
     encoders.DSpASTModel,
     encoders.DSpASTForLocalization,
     projectors.QFormerProjector,
+    model.SpatialLLMModel,
     model.SpatialLLMForConditionalGeneration,
 ]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, iter_records, iter_scenes
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import iter_jsonl, sha256_of
+from spatial_llm.questions import Question
 from spatial_llm.questions.balance import Balance, balance
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.render import scene_bank
@@ -35,22 +35,11 @@ class HeardAt:
     distance_m: float | None
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Of a question what its balance needs."""
-
-    type: str
-    question_type: str
-    question: str
-    answer: str
-    truth: dict[str, Any]
-
-
 @dataclass
 class Contents:
     """What one split of the files holds."""
 
-    questions: list[Asked] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     recordings: int = 0
     rooms: set[str] = field(default_factory=set)
     by_number_of_sources: Counter = field(default_factory=Counter)
@@ -86,7 +75,7 @@ def check_files(paths: Sequence[str | Path], elsewhere: dict[str, Path] | None =
             held = contents.setdefault(item.split, Contents())
             overlap.add("id", item.split, item.id, where)
             if isinstance(item, Record):
-                held.questions.append(Asked(item.type, item.question_type, item.question, item.answer, item.truth))
+                held.questions.append(Question(item.type, item.question_type, item.question, item.answer, item.truth))
                 if not _is_new(item, recordings, where):
                     continue
                 overlap.add("recording_id", item.split, item.recording_id, where)

@@ -156,7 +156,7 @@ class SceneDrawer:
             room=room,
             listener=listener,
             sources=sources,
-            format=parse_format(format_name),
+            format=parse_format(format_name).portable,
             noise=None if snr_db is None else Noise(config.noise_color, round(float(self.rng.uniform(*snr_db)), 2)),
             protocol=config.protocol,
             bank=f"{split}_bank",

@@ -106,5 +106,5 @@ class FileCheck:
             more = f"\n  and {len(self.problems) - SHOWN} more" if len(self.problems) > SHOWN else ""
             raise ManifestError(
                 f"{self.root.folder}: {len(self.problems)} files are missing or changed; the whole data folder is needed, "
-                f"or its parts allowed by name (see data.paths):{shown}{more}"
+                f"or say where its parts lie (audio_root, reverb_root; see data.paths):{shown}{more}"
             )

@@ -42,7 +42,7 @@ def draw_contents(contents: Mapping[str, Contents], path: str | Path) -> None:
     classes.set_yticks(range(len(labels)), labels, fontsize=7)
     classes.set_xlabel(f"% of the sources, by class (at most the {CLASSES_SHOWN} commonest)")
     if labels:
-        classes.legend()
+        classes.legend(loc="lower right", framealpha=1.0)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 

@@ -2,7 +2,7 @@
 
     folder/train_scenes.jsonl, eval_scenes.jsonl    one Scene a line, with its truth
     folder/train_bank/, eval_bank/                  room responses in every format asked for; no room is in both
-    folder/sounds/                                  copies of the dry sounds in use (absent for the built-in ones)
+    folder/sounds/, hrtf/                           copies of the dry sounds and SOFA files in use, where there are any
     folder/simulation.json                          configuration, counts, provenance
 
 Questions about the scenes are written by `data.questions`. Splits are by source recording and by room. The bytes depend
@@ -26,6 +26,7 @@ from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.events import SYNTH_PREFIX
+from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.scenes.sounds import SPLITS, Sound, list_folder, list_index, list_synthesized
@@ -136,6 +137,8 @@ def simulate(
         SceneError: the configuration cannot be met; see scenes.
         SpatialLLMError: `folder.parts` belongs to another configuration, or is to be merged and parts are missing.
     """
+    kinds = [parse_format(text) for text in config.formats]
+    _check_mirror(config, kinds)
     folder = Path(folder)
     parts = folder.with_name(folder.name + ".parts")
     sounds = config.sounds.list()
@@ -158,6 +161,10 @@ def simulate(
             else:
                 _import_bank(getattr(config, split), bank_folder, config)
         _check_rooms_apart(temporary)
+        for kind in kinds:
+            if kind.sofa is not None:
+                (temporary / "hrtf").mkdir(exist_ok=True)
+                shutil.copyfile(kind.sofa, temporary / kind.portable.sofa)
         summary: dict[str, Any] = {}
         used: set[str] = set()
         for split in SPLITS:
@@ -175,7 +182,7 @@ def simulate(
 
 def portable(config: SimulationConfig) -> dict[str, Any]:
     """The configuration as JSON values, without paths of this machine, which say nothing elsewhere."""
-    settings = asdict(config)
+    settings = asdict(config) | {"formats": [asdict(parse_format(text).portable) for text in config.formats]}
     if config.sounds.root is not None:
         settings["sounds"] |= {"index": None, "folder": None, "copied_from": config.sounds.root.name}
     for split in SPLITS:
@@ -194,6 +201,17 @@ def _import_bank(split: SplitConfig, folder: Path, config: SimulationConfig) -> 
         bank_from_soundspaces(source, folder, rate, rooms=split.responses_rooms)
     else:
         bank_from_index(source, folder, config.formats[0], rate, rooms=split.responses_rooms)
+
+
+def _check_mirror(config: SimulationConfig, kinds: Sequence[MicrophoneFormat]) -> None:
+    without = [kind.name for kind in kinds if not kind.has_mirror]
+    measured = [split for split in SPLITS if getattr(config, split).responses is not None]
+    if config.scenes.mirror and (without or (measured and any(kind.kind == "binaural" for kind in kinds))):
+        what = f"formats {[kind.name for kind in kinds]}" + (" and measured responses" if measured else "")
+        raise SceneError(
+            f"scenes.mirror with {what}: only simulated KEMAR, ambisonics and mono have an exact mirror image; set "
+            "scenes.mirror: false."
+        )
 
 
 def _check_rooms_apart(folder: Path) -> None:

@@ -24,6 +24,7 @@ import soundfile
 
 from spatial_llm.data.records import PAIRS_RATE, Record, read_manifest
 from spatial_llm.data.spatialsoundqa import AUDIO, CLIP_LISTS, LABELS_CSV, OFFICIAL_TYPES, QUESTIONS, REVERB, SAMPLES, STAGES
+from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_path, below, write_json, write_text
 from spatial_llm.geometry import direction_to_vector, internal_to_soundspaces, vector_to_direction
@@ -31,9 +32,8 @@ from spatial_llm.provenance import provenance
 from spatial_llm.scenes.render import dry_sound, scene_responses
 from spatial_llm.scenes.scene import Listener, Scene, Xyz
 
-REPORT = "exported.json"
 SOUND_FOLDERS = {"train": "balanced_train/audio", "eval": "eval/audio"}
-SHOWN = 5  # ids named for each reason
+SHOWN = 5  # ids named for each reason, and reasons in an error
 _LONGEST_S = SAMPLES / PAIRS_RATE
 
 
@@ -157,7 +157,12 @@ class _Export:
 
     def finish(self) -> dict[str, Any]:
         if not any(self.rows.values()):
-            raise ManifestError(f"nothing to export: {self._left_out()}; the layout holds binaural scenes of 32 kHz only.")
+            most = sorted(self._left_out().items(), key=lambda reason: -reason[1]["records"])[:SHOWN]
+            reasons = ", ".join(f"{name} ({about['records']} records, such as {about['first'][0]})" for name, about in most)
+            raise ManifestError(
+                f"nothing to export; left out most: {reasons}. The layout holds questions of types A to E about binaural "
+                "scenes of 32 kHz with one or two sounds that begin at 0, without noise."
+            )
         written = {}
         asked: tuple[str, ...] = ()
         for stage, files in STAGES.items():
@@ -188,7 +193,7 @@ class _Export:
             "lengthened_to_10_s": len(self.lengthened),
             "provenance": provenance(),
         }
-        write_json(self.folder / REPORT, report)
+        write_json(self.folder / EXPORTED, report)
         return report
 
     def _left_out(self) -> dict[str, Any]:

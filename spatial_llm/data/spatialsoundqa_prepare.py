@@ -36,7 +36,7 @@ from spatial_llm.files import sha256_of, write_json, write_jsonl
 from spatial_llm.geometry import bat_distance_class, direction_to_vector, direction_words, distance_from_bat_class
 from spatial_llm.provenance import provenance
 
-REPORT = "prepared.json"
+REPORT, EXPORTED = "prepared.json", "exported.json"  # the second marks a folder that we wrote ourselves
 PUBLISHED_ROWS = {"stage1-clsdoa": 278_784, "stage2-single": 514_784, "stage3-mixup": 872_312}  # of train.json (specs a.3)
 SHOWN = 10  # names of missing files in the report
 
@@ -68,6 +68,7 @@ def prepare_release(
     """
     release = Path(release)
     root = DataRoot(release, roots_elsewhere(audio_root, reverb_root))
+    ours = (release / EXPORTED).is_file()
     present = {
         split: [name for name in names if (release / name).is_file()] for split, names in question_files_of_split().items()
     }
@@ -81,6 +82,9 @@ def prepare_release(
         lists = read_lists(root, split.partition("-")[0])
         facts = functools.cache(lambda name: _facts(root, name)) if fingerprints else None
         splits[split] = _prepare_split(release, root, split, names, lists, protocol, facts)
+        published = None if ours else PUBLISHED_ROWS.get(split.removeprefix("train-"))
+        if published is not None:
+            splits[split]["rows_published"] = published
         absent = [name for name in question_files_of_split()[split] if name not in names]
         splits[split]["question_files_missing"] = absent
     label_csv = root.path(f"{AUDIO}/{LABELS_CSV}")
@@ -113,9 +117,6 @@ def _prepare_split(
                 else:
                     missing_rows[record.question_type] += 1
             by_file[name] = {key: counts[key] - before[key] for key in ("rows", "kept")}
-            published = PUBLISHED_ROWS.get(split.removeprefix("train-"))
-            if published is not None:
-                by_file[name]["rows_published"] = published
 
     manifest = release / f"{split}.jsonl"
     write_jsonl(manifest, kept())
@@ -175,10 +176,10 @@ def format_report(report: dict[str, Any]) -> Iterable[str]:
         yield f"{split}: {said['kept']} of {said['rows']} questions kept" + (
             f" -> {said['manifest']} (sha256 {said['sha256']})" if said["manifest"] else "; no manifest written"
         )
+        if said.get("rows_published", said["rows"]) != said["rows"]:
+            yield f"    {said['rows_published']} questions were released: is the file whole?"
         for name, rows in said["files"].items():
-            published = rows.get("rows_published", rows["rows"])
-            other = "" if rows["rows"] == published else f"; {published} were released: is the file whole?"
-            yield f"    {name}: {rows['kept']} of {rows['rows']}{other}"
+            yield f"    {name}: {rows['kept']} of {rows['rows']}"
         for name in said["question_files_missing"]:
             yield f"    {name}: missing"
         for kind in ("missing_sounds", "missing_responses"):

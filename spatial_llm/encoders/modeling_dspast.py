@@ -6,11 +6,11 @@ The three passes are one: branches are stacked along the batch, sample-major (sa
 Peculiar: a task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
 """
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -85,7 +85,7 @@ class DSpASTModel(DSpASTPreTrainedModel):
 
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
-    def forward(self, input_features: torch.Tensor, **kwargs: Any) -> SpatialEncoderOutput:
+    def forward(self, input_features: torch.Tensor, **kwargs: Unpack[TransformersKwargs]) -> SpatialEncoderOutput:
         """Encodes cues.
 
         Args:
@@ -143,7 +143,7 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
         distance_labels: torch.Tensor | None = None,
         azimuth_labels: torch.Tensor | None = None,
         elevation_labels: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLocalizationOutput:
         """Encodes cues and reads the heads. Arguments as `SpatialASTForLocalization.forward`.
 

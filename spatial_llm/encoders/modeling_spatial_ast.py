@@ -5,12 +5,12 @@ Peculiar: the CLS tokens get no position; token 0 answers for distance, 1 for di
 Implemented from the description in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
 """
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import initialization as init
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -84,7 +84,7 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
 
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
-    def forward(self, input_features: torch.Tensor, **kwargs: Any) -> SpatialEncoderOutput:
+    def forward(self, input_features: torch.Tensor, **kwargs: Unpack[TransformersKwargs]) -> SpatialEncoderOutput:
         """Encodes cues.
 
         Args:
@@ -129,7 +129,7 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
         distance_labels: torch.Tensor | None = None,
         azimuth_labels: torch.Tensor | None = None,
         elevation_labels: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLocalizationOutput:
         """Encodes cues and reads the heads.
 

@@ -12,6 +12,7 @@ from spatial_llm.data import spatialsoundqa
 from spatial_llm.data.dataset import load_waveform
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
+from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import iter_jsonl, sha256_of
@@ -115,7 +116,8 @@ def _official(data: Path, audio_root: str | Path | None, reverb_root: str | Path
     return EvaluationSet(
         items=spatialsoundqa.read_official(data),
         sha256=spatialsoundqa.official_sha256(data),
-        benchmark=SPATIALSOUNDQA,
+        # A set of ours that was exported in this layout is not the benchmark, whatever its files are called.
+        benchmark=None if (root.folder / EXPORTED).is_file() else SPATIALSOUNDQA,
         label_csv=label_csv if label_csv.is_file() else None,
         root=root,
     )

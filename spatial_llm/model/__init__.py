@@ -3,6 +3,7 @@
 from transformers import AutoConfig, AutoModel, AutoModelForMultimodalLM, AutoProcessor
 
 from spatial_llm.model.adapters import add_lora, trained_keys
+from spatial_llm.model.body import SpatialLLMModel, SpatialLLMModelOutputWithPast
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMCausalLMOutputWithPast, SpatialLLMForConditionalGeneration
 from spatial_llm.model.pipeline import SpatialLLM
@@ -13,6 +14,8 @@ __all__ = [
     "SpatialLLMCausalLMOutputWithPast",
     "SpatialLLMConfig",
     "SpatialLLMForConditionalGeneration",
+    "SpatialLLMModel",
+    "SpatialLLMModelOutputWithPast",
     "SpatialLLMProcessor",
     "add_lora",
     "trained_keys",

@@ -1,4 +1,4 @@
-"""The composite: a spatial encoder, a projector, a language model. Audio embeddings take the place of placeholder tokens.
+"""The composite with its head: questions about recordings -> answers.
 
 Its twin in transformers is `granite_speech`: the same roles and the same names. Peculiar here: the language model is a whole
 `AutoModelForCausalLM`, with its own head and loss; the encoder may have run already (`audio_hidden_states`); the encoder
@@ -7,24 +7,19 @@ stays frozen and in eval mode even in training (specs a.4); and the audio comes 
 
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling, CausalLMOutputWithPast
+from transformers import GenerationMixin
+from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.modeling_utils import slice_logits_to_keep
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
-from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model import storage
-from spatial_llm.model.adapters import init_lora, inject_lora
-from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.placeholders import embed_text, placeholder_mask, repeat_clips, warn_without_audio
+from spatial_llm.model.body import SpatialLLMModel
+from spatial_llm.model.placeholders import repeat_clips
 
 AUDIO_INPUTS = ("input_features", "audio_hidden_states")
 
@@ -36,179 +31,21 @@ class SpatialLLMCausalLMOutputWithPast(CausalLMOutputWithPast):
     audio_embeds: torch.Tensor | None = None
 
 
-class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
-    config: SpatialLLMConfig
-    config_class = SpatialLLMConfig
-    base_model_prefix = "model"
-    input_modalities = ("audio", "text")
-    supports_gradient_checkpointing = True
-    _supports_sdpa = True
-    _supports_attention_backend = True
-    # The Q-Former has no flash attention; give {"text_config": "flash_attention_2"} to use it in the language model.
-    _supports_flash_attn = False
+class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
+    """Answers questions about spatial audio. The parts, and how they are joined and saved: see `SpatialLLMModel`."""
 
-
-class SpatialLLMForConditionalGeneration(SpatialLLMPreTrainedModel, GenerationMixin):
-    """Answers questions about spatial audio (BAT, arXiv 2402.01591; specs a.4).
-
-    Attributes:
-        encoder: cues -> `audio_hidden_states` (clips, tokens, encoder width).
-        projector: -> `audio_embeds` (clips, audio tokens, text width).
-        language_model: any causal language model; with `config.lora`, peft's adapters are inside.
-    """
-
-    def __init__(self, config: SpatialLLMConfig) -> None:
-        super().__init__(config)
-        # The language model comes first: `dtype` and `device` of the whole are those of its first tensor.
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
-        if config.lora is not None:
-            inject_lora(self.language_model, config.lora)
-        self.projector = AutoModel.from_config(config.projector_config)
-        self.encoder = AutoModel.from_config(config.encoder_config)
-        self.post_init()
-        self.freeze()
-
-    def initialize_weights(self) -> None:
-        super().initialize_weights()
-        # The parts have initialised themselves, each by its own rule; but the language model took LoRA's for linear layers.
-        init_lora(self.language_model)
-
-    @classmethod
-    def from_parts(
-        cls,
-        encoder: PreTrainedModel,
-        language_model: PreTrainedModel,
-        projector: PreTrainedModel | None = None,
-        audio_token_id: int | None = None,
-    ) -> "SpatialLLMForConditionalGeneration":
-        """Joins trained parts; no weight of theirs is copied or changed, and the encoder is frozen.
-
-        Args:
-            encoder: an encoder, or one with heads, whose heads are left out.
-            language_model: any causal language model.
-            projector: with `encoder_hidden_size` and `text_hidden_size` of the two; default: a fresh Q-Former as in BAT.
-            audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
-
-        Raises:
-            SpatialLLMError: the projector's widths are not those of the encoder and the language model.
-        """
-        encoder = encoder.base_model
-        text_config = language_model.config
-        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": text_config._attn_implementation}
-        config = SpatialLLMConfig(
-            encoder_config=encoder.config,
-            projector_config=None if projector is None else projector.config,
-            text_config=text_config,
-            audio_token_id=text_config.vocab_size if audio_token_id is None else audio_token_id,
-        )
-        with torch.device("meta"):
-            model = cls(config)
-        model.encoder, model.language_model = encoder, language_model
-        model.projector = AutoModel.from_config(config.projector_config) if projector is None else projector
-        model.freeze()
-        model.generation_config = language_model.generation_config
-        # Joining the configs reset what their owners had chosen. (Names of tied weights and the like were gathered from the
-        # parts on "meta", which have the same structure.)
-        model.set_attn_implementation(attention)
-        return model.train(language_model.training)
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """Loads either form of `save_pretrained`: everything in one folder, or the trained part with pointers.
-
-        Args:
-            encoder, language_model: trained-only form: a model, folder or hub id to use in place of the saved pointer.
-            **kwargs: everything in one folder: as in transformers. Trained-only form: given to the language model's own
-                `from_pretrained` (dtype, device_map, ...).
-
-        Raises:
-            CheckpointError: a tensor is missing, left over, of another shape or not finite, or a pointer leads nowhere.
-        """
-        if storage.is_trained_only(pretrained_model_name_or_path):
-            return storage.load_trained_only(cls, Path(pretrained_model_name_or_path), **kwargs)
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        # Loading puts fresh parameters in place, which all require gradients.
-        (loaded[0] if isinstance(loaded, tuple) else loaded).freeze()
-        return loaded
-
-    def save_pretrained(
-        self,
-        save_directory: str | Path,
-        trained_only: bool = False,
-        encoder: str | None = None,
-        language_model: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Saves the model, then reopens the files and compares their tensors with what trains.
-
-        Args:
-            trained_only: only the projector and LoRA, with pointers to encoder and language model.
-            encoder, language_model: the pointers, folder or hub id; default: where each was loaded from.
-            **kwargs: everything in one folder: as in transformers.
-
-        Raises:
-            CheckpointError: a tensor that trains is not in the file; or a part was not loaded from anywhere and no pointer
-                was given.
-        """
-        if trained_only:
-            storage.save_trained_only(self, Path(save_directory), {"encoder": encoder, "language_model": language_model})
-        else:
-            super().save_pretrained(save_directory, **kwargs)
-            if kwargs.get("is_main_process", True):
-                storage.verify_saved(self, Path(save_directory))
-
-    def freeze(self) -> None:
-        """No gradients where the config says so: the encoder, and with LoRA the language model it adapts."""
-        if self.config.freeze_encoder:
-            self.encoder.requires_grad_(False)
-        if self.config.lora is not None:
-            for name, parameter in self.language_model.named_parameters():
-                parameter.requires_grad_(".lora_" in name)
-
-    def train(self, mode: bool = True) -> "SpatialLLMForConditionalGeneration":
-        super().train(mode)
-        if self.config.freeze_encoder:
-            self.encoder.eval()
-        return self
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.language_model.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.language_model.set_input_embeddings(value)
+    @property
+    def base_model(self) -> SpatialLLMModel:
+        """The very same parts as a model without head. (No submodule of its own: saved names stay what they are.)"""
+        body = SpatialLLMModel.__new__(SpatialLLMModel)
+        body.__dict__.update(self.__dict__)
+        return body
 
     def get_output_embeddings(self) -> nn.Module:
         return self.language_model.get_output_embeddings()
 
     def set_output_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_output_embeddings(value)
-
-    @can_return_tuple
-    def get_audio_features(
-        self, input_features: torch.Tensor | None = None, audio_hidden_states: torch.Tensor | None = None, **kwargs: Any
-    ) -> BaseModelOutputWithPooling:
-        """Encodes and projects clips.
-
-        Args:
-            input_features: (clips, cues, frames, mel bins), or
-            audio_hidden_states: (clips, tokens, encoder width), the encoder's output, when it has already run.
-
-        Returns:
-            `last_hidden_state` (clips, tokens, encoder width) of the encoder, and as `pooler_output` the audio embeddings
-            (clips, audio tokens, text width).
-        """
-        if (input_features is None) == (audio_hidden_states is None):
-            raise SpatialLLMError("give exactly one of input_features (cues) and audio_hidden_states (encoder output).")
-        encoded = BaseModelOutputWithPooling(last_hidden_state=audio_hidden_states)
-        if input_features is not None:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_encoder):
-                encoded = self.encoder(input_features=input_features, return_dict=True, **kwargs)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=encoded.last_hidden_state,
-            pooler_output=self.projector(encoded.last_hidden_state),
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
-        )
 
     @can_return_tuple
     def forward(
@@ -238,21 +75,9 @@ class SpatialLLMForConditionalGeneration(SpatialLLMPreTrainedModel, GenerationMi
         Raises:
             SpatialLLMError: another number of placeholders than of audio embeddings.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise SpatialLLMError("give exactly one of input_ids and inputs_embeds.")
-        if inputs_embeds is None:
-            inputs_embeds = embed_text(self.get_input_embeddings(), input_ids, self.config.audio_token_id)
-        audio_embeds = None
-        if input_features is not None or audio_hidden_states is not None:
-            audio_embeds = self.get_audio_features(input_features, audio_hidden_states, return_dict=True).pooler_output
-            audio_embeds = audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
-            mask = placeholder_mask(
-                input_ids, inputs_embeds, audio_embeds, self.get_input_embeddings(), self.config.audio_token_id
-            )
-            inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds)
-        elif input_ids is not None and (past_key_values is None or past_key_values.get_seq_length() == 0):
-            warn_without_audio(input_ids, self.config.audio_token_id)
-
+        inputs_embeds, audio_embeds = self.embed(
+            input_ids, input_features, audio_hidden_states, inputs_embeds, past_key_values
+        )
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,

@@ -4,6 +4,7 @@ import warnings
 
 import torch
 from torch import nn
+from transformers.utils import torch_compilable_check
 
 from spatial_llm.errors import SpatialLLMError
 
@@ -39,6 +40,10 @@ def placeholder_mask(
             "embedding to be found by: give input_ids, or put the audio embeddings in place yourself."
         )
     clips, tokens = audio_embeds.shape[:2]
+    if torch.compiler.is_compiling():
+        # A number out of the data would stop the trace; the same check goes into the graph, with a shorter message.
+        torch_compilable_check(mask.sum() == clips * tokens, "another number of placeholders than of audio embeddings")
+        return mask.unsqueeze(-1)
     wanted, given = int(mask.sum()), clips * tokens
     if wanted != given:
         raise SpatialLLMError(
@@ -58,7 +63,7 @@ def warn_without_audio(input_ids: torch.Tensor, audio_token_id: int) -> None:
         warnings.warn(
             "the prompts hold audio placeholders, but neither input_features nor audio_hidden_states was given: the model "
             "hears nothing, and its answer is a guess.",
-            stacklevel=5,
+            stacklevel=7,
         )
 
 

@@ -61,10 +61,13 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
-    model.generation_config.save_pretrained(folder)
+    # The model without head generates nothing itself, but its folder is read as one that does.
+    generation_config = getattr(model, "generation_config", None) or model.language_model.generation_config
+    generation_config.save_pretrained(folder)
     with atomic_path(folder / TRAINED_WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})
-    write_json(folder / TRAINED_POINTERS, found | {"fingerprints": {name: fingerprint(getattr(model, name)) for name in found}})
+    fingerprints = {name: fingerprint(getattr(model, name)) for name in found}
+    write_json(folder / TRAINED_POINTERS, found | {"fingerprints": fingerprints})
     saved = _keys_in([folder / TRAINED_WEIGHTS])
     raise_on_gaps(f"{folder}, just saved", missing=set(tensors) - saved, unexpected=saved - set(tensors))
 

@@ -1,5 +1,6 @@
 """Audio tokens of an encoder -> a few tokens of the language model's width. Every projector is
-`forward(audio_hidden_states (B, tokens, encoder width)) -> audio_embeds (B, query tokens, text width)`."""
+`forward(audio_hidden_states (B, tokens, encoder width))`, whose output's `last_hidden_state` is `audio_embeds`
+(B, query tokens, text width)."""
 
 from transformers import AutoConfig, AutoModel
 

@@ -10,10 +10,25 @@ import torch
 from torch import nn
 from transformers import Blip2QFormerModel
 from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithCrossAttentions
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import OutputRecorder
 
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
+
+
+class QFormer(Blip2QFormerModel):
+    """transformers' Q-Former, reporting as `attentions` the queries' own alone. The original's rule for them, a path that
+    holds ".attention.", also matches "crossattention.attention", so that both kinds come mixed."""
+
+    _can_record_outputs = {  # noqa: RUF012  (the name and form transformers asks for)
+        **Blip2QFormerModel._can_record_outputs,
+        "attentions": OutputRecorder(None, index=1, class_name=".attention.attention"),
+    }
 
 
 class QFormerProjector(CheckedPreTrainedModel):
@@ -23,13 +38,15 @@ class QFormerProjector(CheckedPreTrainedModel):
     config_class = QFormerProjectorConfig
     main_input_name = "audio_hidden_states"
     input_modalities = ("audio",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["Blip2QFormerLayer"]  # noqa: RUF012  (the name and form transformers asks for)
     _supports_sdpa = True
     _supports_attention_backend = True
 
     def __init__(self, config: QFormerProjectorConfig) -> None:
         super().__init__(config)
         self.query = nn.Parameter(torch.empty(1, config.num_query_tokens, config.hidden_size))
-        self.qformer = Blip2QFormerModel(config)
+        self.qformer = QFormer(config)
         self.linear = nn.Linear(config.hidden_size, config.text_hidden_size)
         self.norm = nn.LayerNorm(config.text_hidden_size, eps=1e-5)
         if config.standardize_inputs:
@@ -46,14 +63,35 @@ class QFormerProjector(CheckedPreTrainedModel):
                 init.zeros_(self.input_mean)
                 init.ones_(self.input_std)
 
-    def forward(self, audio_hidden_states: torch.Tensor) -> torch.Tensor:
-        """audio_hidden_states (B, tokens, encoder_hidden_size) -> audio_embeds (B, num_query_tokens, text_hidden_size)."""
+    def get_input_embeddings(self) -> None:
+        """None: what comes in are an encoder's tokens, which are embedded already."""
+
+    @can_return_tuple
+    def forward(
+        self, audio_hidden_states: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> BaseModelOutputWithCrossAttentions:
+        """Reads the encoder's tokens.
+
+        Args:
+            audio_hidden_states: (B, tokens, encoder_hidden_size).
+            **kwargs: `output_attentions`, `output_hidden_states` and the like, as in transformers.
+
+        Returns:
+            `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); where asked for, of the
+            Q-Former inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a
+            layer, and `cross_attentions` (B, heads, num_query_tokens, tokens), one a layer that looks at the audio.
+        """
         audio_hidden_states = audio_hidden_states.to(self.query.dtype)
         if self.config.standardize_inputs:
             audio_hidden_states = (audio_hidden_states - self.input_mean) / self.input_std
         queries = self.query.expand(audio_hidden_states.shape[0], -1, -1)
-        outputs = self.qformer(query_embeds=queries, encoder_hidden_states=audio_hidden_states, return_dict=True)
-        return self.norm(self.linear(outputs.last_hidden_state))
+        outputs = self.qformer(query_embeds=queries, encoder_hidden_states=audio_hidden_states, return_dict=True, **kwargs)
+        return BaseModelOutputWithCrossAttentions(
+            last_hidden_state=self.norm(self.linear(outputs.last_hidden_state)),
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            cross_attentions=outputs.cross_attentions,
+        )
 
     @torch.no_grad()
     def calibrate(self, audio_hidden_states: torch.Tensor) -> None:

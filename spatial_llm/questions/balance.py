@@ -104,7 +104,7 @@ class _Masked:
     def __init__(self, items: Sequence[Asked]) -> None:
         names = {name for item in items for name in _names(item)}
         longest_first = sorted(names, key=lambda name: (-len(name), name))
-        self._name = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)") if names else None
+        self._name = re.compile(r"(?<![\w'])(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)") if names else None
         masked = [self._mask(item) for item in items]
         self.questions = [question for question, _ in masked]
         self.answers = [answer for _, answer in masked]

@@ -3,6 +3,7 @@ source would be after the listener has turned."""
 
 from collections.abc import Callable, Sequence
 
+from spatial_llm.geometry import clock_hour
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
 
@@ -91,11 +92,6 @@ def rotated_azimuth(asker: Asker, scene: HeardScene) -> Question | None:
         return None
     truth = {"azimuth_deg": source.after_turn(TURNS_DEG[turn]).whole_azimuth_deg}
     return asker.ask_spread("ROTATED_AZIMUTH", truth, x=source.label, turn=turn)
-
-
-def clock_hour(azimuth_deg: float) -> int:
-    """The hour nearest to an azimuth: 12 ahead, 3 right, 6 behind, 9 left."""
-    return round(-azimuth_deg / 30.0) % 12 or 12
 
 
 def _has_azimuth(asker: Asker, source: HeardSource) -> bool:

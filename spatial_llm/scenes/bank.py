@@ -46,6 +46,13 @@ class BankConfig:
                 f"bank {self.name!r}: {self.rooms} rooms, seed {self.seed}, formats {self.formats}; give a name, 1 or more, "
                 "0 or more, and at least one format."
             )
+        names = [parse_format(text).name for text in self.formats]
+        if len(set(names)) < len(names):
+            raise SceneError(f"bank {self.name!r}: formats {names}; give each once, SOFA files under different names.")
+
+    def said(self) -> dict[str, Any]:
+        """The configuration as JSON values, SOFA files where a data folder keeps them."""
+        return asdict(self) | {"formats": [asdict(parse_format(text).portable) for text in self.formats]}
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class ResponseBank:
     """Responses of a bank and where each comes from.
 
     responses: by format name, float32 (rows, channels, samples). propagation_delay: whether responses begin with the
-    time that sound takes from source to listener (SoundSpaces' do not).
+    time that sound takes from source to listener (SoundSpaces' do not). simulated: not measured by others' heads.
     """
 
     folder: Path
@@ -77,6 +84,7 @@ class ResponseBank:
     formats: Sequence[MicrophoneFormat]
     sampling_rate: int
     propagation_delay: bool
+    simulated: bool
 
     @classmethod
     def load(cls, folder: str | Path) -> "ResponseBank":
@@ -99,7 +107,8 @@ class ResponseBank:
                     f"{folder}: {file.name} is {found.dtype} {found.shape}, {GEOMETRY} has {len(rows)} lines; "
                     f"expected float32 ({len(rows)}, {kind.channels}, samples); simulate the bank again."
                 )
-        return cls(folder, responses, rows, formats, int(settings["sampling_rate"]), bool(settings["propagation_delay"]))
+        known = (int(settings["sampling_rate"]), bool(settings["propagation_delay"]), bool(settings["simulated"]))
+        return cls(folder, responses, rows, formats, *known)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -114,6 +123,8 @@ class ResponseBank:
         if kind.name not in self.responses:
             raise SceneError(f"{self.folder}: no responses for {kind.name}; the bank has {', '.join(self.responses)}.")
         response = np.array(self.responses[kind.name][row])
+        if mirror and kind.kind == "binaural" and not self.simulated:
+            raise SceneError(f"{self.folder}: measured with a head whose ears need not be alike; set mirror: false.")
         return mirror_response(response, kind) if mirror else response
 
     def geometry(self, row: int) -> BankRow:
@@ -129,7 +140,7 @@ def mirror_response(response: np.ndarray, kind: MicrophoneFormat) -> np.ndarray:
     Raises:
         SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
     """
-    if kind.kind == "binaural" and kind.sofa is None:
+    if kind.kind == "binaural" and kind.has_mirror:
         # KEMAR's ears mirror each other exactly, so swapping them is the mirrored room, not an approximation of it.
         return response[::-1].copy()
     if kind.kind == "ambisonics":
@@ -152,6 +163,7 @@ def write_bank(
     sampling_rate: int,
     config: dict[str, Any],
     propagation_delay: bool,
+    simulated: bool = True,
     seed: int = 0,
 ) -> ResponseBank:
     """Writes a bank, whole or not at all.
@@ -186,7 +198,8 @@ def write_bank(
             "sampling_rate": sampling_rate,
             "propagation_delay": propagation_delay,
             "config": config,
-            "scale": "simulated: a source in front at 1 m in free field has unit gain",
+            "simulated": simulated,
+            "scale": "a source in front at 1 m in free field has unit gain" if simulated else "as measured",
             "rt60_s": _spread([row.rt60_s for row in rows if row.rt60_s is not None]),
             "provenance": provenance(seed=seed),
         }
@@ -221,7 +234,7 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
         {kind: _all_responses(parts, kind) for kind in kinds},
         samples=max(part.responses[kinds[0].name].shape[-1] for part in parts),
         sampling_rate=config.room.sampling_rate,
-        config=asdict(config),
+        config=config.said(),
         propagation_delay=True,
         seed=config.seed,
     )
@@ -233,8 +246,8 @@ def _all_responses(parts: Sequence[ResponseBank], kind: MicrophoneFormat) -> Ite
 
 
 def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
-    kinds = [parse_format(name) for name in config.formats]
-    rows, responses = [], {kind: [] for kind in kinds}
+    kinds = [parse_format(text) for text in config.formats]
+    rows, responses = [], {kind.portable: [] for kind in kinds}
     for number in range(index * ROOMS_PER_BLOCK, min((index + 1) * ROOMS_PER_BLOCK, config.rooms)):
         draw = draw_room(config.room, config.name, number, config.seed)
         simulated = simulate_responses(draw, kinds, config.room.sampling_rate)
@@ -244,10 +257,10 @@ def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
             ratio = round(float(drr_db), 3) if np.isfinite(drr_db) else None
             rows.append(BankRow(draw.room, draw.listener, place, round(simulated.rt60_s, 4), ratio))
         for kind in kinds:
-            responses[kind] += list(simulated.responses[kind.name])
+            responses[kind.portable] += list(simulated.responses[kind.name])
     samples = round(config.room.duration_s * config.room.sampling_rate)
     folder.rmdir()  # written anew, whole
-    write_bank(folder, rows, responses, samples, config.room.sampling_rate, asdict(config), True, config.seed)
+    write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed)
 
 
 def _row(line: dict[str, Any], where: str) -> BankRow:

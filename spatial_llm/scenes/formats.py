@@ -7,7 +7,7 @@ channels; an array its microphones in the order of their coordinates; mono one o
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
@@ -56,13 +56,23 @@ class MicrophoneFormat:
 
     @property
     def name(self) -> str:
-        """A short name, safe in file names and different for different formats: "binaural", "ambisonics2",
-        "binaural-<SOFA file>-<hash>", "array4-<hash>", "mono"."""
+        """A short name, safe in file names: "binaural", "ambisonics2", "binaural-<SOFA file>" (wherever that file lies),
+        "array4-<hash of the positions>", "mono"."""
         if self.kind == "binaural" and self.sofa:
-            return f"binaural-{re.sub(r'[^A-Za-z0-9_]+', '_', PurePath(self.sofa).stem)}-{_hash(self.sofa)}"
+            return f"binaural-{re.sub(r'[^A-Za-z0-9_]+', '_', PurePath(self.sofa).stem)}"
         if self.kind == "array":
-            return f"array{self.channels}-{_hash(json.dumps(self.positions_m))}"
+            return f"array{self.channels}-{hashlib.sha256(json.dumps(self.positions_m).encode()).hexdigest()[:8]}"
         return f"{self.kind}{self.order or ''}"
+
+    @property
+    def portable(self) -> "MicrophoneFormat":
+        """The same with its SOFA file where a data folder keeps it: in `hrtf/`."""
+        return self if self.sofa is None else replace(self, sofa=f"hrtf/{PurePath(self.sofa).name}")
+
+    @property
+    def has_mirror(self) -> bool:
+        """Whether the recording of the mirrored scene follows exactly from that of the scene itself."""
+        return self.kind in ("ambisonics", "mono") or (self.kind == "binaural" and self.sofa is None)
 
 
 def parse_format(text: str) -> MicrophoneFormat:
@@ -92,7 +102,3 @@ def parse_format(text: str) -> MicrophoneFormat:
         f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "
         "or array:[[x, y, z], ...]."
     )
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -82,7 +82,9 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
     axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
     for number, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False), start=1):
         sx, sy, _ = source.position_m
-        place = f"{known.azimuth_deg:+.0f}° azimuth, {known.elevation_deg:+.0f}° elevation, {known.distance_m:.1f} m"
+        place = (
+            f"{round(known.azimuth_deg):+d}° azimuth, {round(known.elevation_deg):+d}° elevation, {known.distance_m:.1f} m"
+        )
         axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
         axes.plot(sx, sy, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {place}")
         axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")

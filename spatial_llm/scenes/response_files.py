@@ -199,7 +199,8 @@ def _write(
 
     samples = max(each.samples for each in measured)
     config = {"imported_from": source.name}
-    return write_bank(folder, rows, {kind: all_responses()}, samples, sampling_rate, config, propagation_delay)
+    responses = {kind: all_responses()}
+    return write_bank(folder, rows, responses, samples, sampling_rate, config, propagation_delay, simulated=False)
 
 
 def _measure(response: np.ndarray, sampling_rate: int) -> _Measured:

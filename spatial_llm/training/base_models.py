@@ -26,9 +26,8 @@ def load_base(auto_class: Any, name: str, role: str, **kwargs: Any) -> Any:
     Raises:
         CheckpointError: there is no such folder, or the hub does not give it: absent, gated, out of reach.
     """
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        if not Path(name).is_dir():
-            raise CheckpointError(f"{role}: there is no folder {name}; give the folder of a saved model, or a hub name.")
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).is_dir():
+        raise CheckpointError(f"{role}: there is no folder {name}; give the folder of a saved model, or a hub name.")
     try:
         return auto_class.from_pretrained(name, **kwargs)
     except SpatialLLMError:

@@ -62,7 +62,8 @@ def being_written(folder: Path, step: int) -> Iterator[Path]:
     except (OSError, RuntimeError, SafetensorError) as error:
         kept = latest_name(folder)
         raise CheckpointError(
-            f"the checkpoint of step {step} could not be written to {folder} ({_reason(error)}). "
+            f"the checkpoint of step {step} could not be written to {folder} ({_reason(error)}; {_free_mb(folder)} "
+            "MB free there). "
             f"{f'{kept} is whole' if kept else 'No checkpoint was there before'}; make room or grant access, and give the "
             "same command again."
         ) from error
@@ -138,7 +139,8 @@ def find_latest_valid(folder: Path) -> Checkpoint | None:
         damaged.append(f"checkpoint {path} is not whole: {'; '.join(wrong)}")
     if damaged:
         raise CheckpointError(
-            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with schedule.resume=never."
+            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with "
+            "schedule.resume=never."
         )
     return None
 
@@ -202,4 +204,10 @@ def _sync(path: Path) -> None:
 
 def _reason(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0]
+    first = (text.strip().splitlines() or [type(error).__name__])[0]
+    return first if isinstance(error, OSError) else f"a file could not be written: {first}"
+
+
+def _free_mb(folder: Path) -> str:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return f"{shutil.disk_usage(there).free // 10**6:,}"

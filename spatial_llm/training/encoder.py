@@ -140,11 +140,18 @@ class LocalizationDataset(Dataset):
         rows: which recordings of `cues` to use.
         labels: of these recordings, from `localization_labels`.
         mirror: names of the cues, to have each recording also with its ears exchanged (odd indices); None = not.
+        ids: of the recordings of `cues`, for messages; None = their numbers.
     """
 
     def __init__(
-        self, cues: Any, rows: Sequence[int], labels: dict[str, torch.Tensor], mirror: Sequence[str] | None = None
+        self,
+        cues: Any,
+        rows: Sequence[int],
+        labels: dict[str, torch.Tensor],
+        mirror: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> None:
+        self.ids = ids
         self.cues = cues
         self.rows = rows
         self.labels = labels
@@ -152,6 +159,11 @@ class LocalizationDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.rows) * (2 if self.mirror else 1)
+
+    def sample_id(self, index: int) -> str:
+        """The recording of `dataset[index]`."""
+        row = self.rows[index // 2 if self.mirror else index]
+        return str(row) if self.ids is None else self.ids[row]
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         row, mirrored = divmod(index, 2) if self.mirror else (index, False)
@@ -185,7 +197,8 @@ def encoder_dataset(
     if not rows:
         raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
     labels = localization_labels([records[row] for row in rows], config.event_labels)
-    return LocalizationDataset(cues, rows, labels, extractor.cues if mirror else None)
+    ids = [record.id for record in records]
+    return LocalizationDataset(cues, rows, labels, extractor.cues if mirror else None, ids)
 
 
 def smoothed_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float) -> torch.Tensor:

@@ -76,13 +76,14 @@ def find_non_finite(
 def _first_backward(model: nn.Module, seen: list[_Seen]) -> str | None:
     bad_parameters = [name for name, p in model.named_parameters() if p.grad is not None and not _finite(p.grad)]
     # The gradient comes from the last module to the first, and from the inside out.
-    for one in sorted(reversed(seen), key=lambda one: not one.is_leaf):
+    for one in [*(one for one in seen[::-1] if one.is_leaf), *(one for one in seen[::-1] if not one.is_leaf)]:
         own = one.is_leaf and any(name.rpartition(".")[0] == one.name for name in bad_parameters)
         if all(one.gradient_at_outputs) and (own or not all(one.gradient_at_inputs)):
             return f"the gradient in {one.name}, which was given a finite one"
-    if bad_parameters:
-        return f"the gradient of {bad_parameters[-1]}, by way of the loss"
-    return None
+    reached = next((one for one in reversed(seen) if not all(one.gradient_at_outputs)), None)
+    if reached is not None:
+        return f"the gradient that reaches {reached.name} from what is computed after it"
+    return f"the gradient of {bad_parameters[0]}" if bad_parameters else None
 
 
 def _hook(name: str, module: nn.Module, seen: list[_Seen]) -> Callable[..., None]:

@@ -77,8 +77,8 @@ class RunFolder:
             self._rewind_metrics()
         except OSError as error:
             raise SpatialLLMError(
-                f"the run folder {self.path} cannot be written ({error.strerror or error}); give another run_folder, or room "
-                "and access to this one."
+                f"the run folder {self.path} cannot be written ({error.strerror or error}); give another run_folder, or "
+                "room and access to this one."
             ) from error
 
     @property
@@ -115,8 +115,8 @@ class RunFolder:
                     write(temporary)
         except (OSError, SafetensorError) as error:
             raise SpatialLLMError(
-                f"the model could not be written to {self.model} ({error}); the last checkpoint is whole: make room or grant "
-                "access, and give the same command again."
+                f"the model could not be written to {self.model} ({error}); the last checkpoint is whole: make room or "
+                "grant access, and give the same command again."
             ) from error
         return self.model
 
@@ -128,8 +128,8 @@ class RunFolder:
                 out.write(json.dumps(row) + "\n")
         except OSError as error:
             raise SpatialLLMError(
-                f"{path} cannot be written ({error.strerror or error}); make room or grant access, and give the same command "
-                "again: it goes on from the last checkpoint."
+                f"{path} cannot be written ({error.strerror or error}); make room or grant access, and give the same "
+                "command again: it goes on from the last checkpoint."
             ) from error
 
     def _refuse_changes(self, checkpoint: Checkpoint) -> None:
@@ -152,7 +152,7 @@ class RunFolder:
             return
         size = self.checkpoint.record["metrics_bytes"]
         if not self._metrics.is_file() or self._metrics.stat().st_size < size:
-            warnings.warn(f"{self._metrics} is shorter than it was at {self.checkpoint.path.name}: lines are lost.", stacklevel=3)
+            warnings.warn(f"{self._metrics} is shorter than at {self.checkpoint.path.name}: lines are lost.", stacklevel=3)
             self._metrics.touch()
             return
         os.truncate(self._metrics, size)
@@ -169,5 +169,6 @@ class MetricsCallback(TrainerCallback):
             row = {"step": state.global_step, **logs}
             self.run.log({name: value for name, value in row.items() if name not in CLOCK})
             if CLOCK[0] in logs:
-                started_at = self.run.checkpoint.step if self.run.checkpoint else 0
-                self.run.log_timing({"from_step": started_at, **{name: row[name] for name in ("step", *CLOCK) if name in row}})
+                from_step = self.run.checkpoint.step if self.run.checkpoint else 0
+                clock = {name: row[name] for name in ("step", *CLOCK) if name in row}
+                self.run.log_timing({"from_step": from_step, **clock})

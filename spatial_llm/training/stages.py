@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -107,8 +108,13 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
         if launch
         else []
     )
-    done = subprocess.run([sys.executable, *launcher, *command], env=os.environ, check=False)
-    if done.returncode == EXIT_STATUS:
+    # A Ctrl-C of the terminal reaches the command as well, which knows what to do with it: wait for its end.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        status = subprocess.run([sys.executable, *launcher, *command], env=os.environ, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if status == EXIT_STATUS:
         raise SystemExit(EXIT_STATUS)
-    if done.returncode:
-        raise SpatialLLMError(f"{' '.join(command)} ended with status {done.returncode}; see its message above.")
+    if status:
+        raise SpatialLLMError(f"{' '.join(command)} ended with status {status}; see its message above.")

@@ -117,8 +117,8 @@ class SafeTrainer(Trainer):
     def run_or_resume(self) -> float:
         """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
         checkpoint = self.run.checkpoint
-        # The first process decides for all.
-        path, frozen = broadcast_object_list([checkpoint and str(checkpoint.path), checkpoint and checkpoint.record["frozen"]])
+        found = [str(checkpoint.path), checkpoint.record["frozen"]] if checkpoint else [None, None]
+        path, frozen = broadcast_object_list(found)  # the first process decides for all
         self.resumed_from = path and Path(path)
         if path and (changed := self._changed(frozen)):
             raise CheckpointError(
@@ -201,9 +201,9 @@ class SafeTrainer(Trainer):
         name = getattr(samples, "sample_id", str)
         records = ", ".join(name(index) for one in guilty for index in one[1].tolist())
         raise SpatialLLMError(
-            f"step {self.state.global_step + 1}: {what}; what first was not finite: {where}. Records of the batch: {records}. "
-            "The step was not made, and the last checkpoint stays as it is: look at these records, or lower "
-            "schedule.learning_rate or schedule.max_grad_norm (they must be changed in a new run)."
+            f"step {self.state.global_step + 1}: {what}; what first was not finite: {where}. Records of the batch: "
+            f"{records}. The step was not made, and the last checkpoint stays as it is: look at these records, or begin a "
+            "new run with a lower schedule.learning_rate or schedule.max_grad_norm."
         )
 
     def _repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
@@ -237,9 +237,7 @@ class SafeTrainer(Trainer):
         self.accelerator.wait_for_everyone()
 
     def _write_parts(self, folder: Path) -> None:
-        if self.sharded:
-            self.save_model(str(folder), _internal_call=True)
-        elif self.args.should_save:
+        if self.args.should_save and not self.sharded:  # sharded weights go with the optimiser
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(self.model).items()}
             save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
         self._save_optimizer_and_scheduler(str(folder))

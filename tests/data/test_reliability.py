@@ -3,6 +3,7 @@ field where there is one) before anything is trained on; odd but sound ones are 
 
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -191,8 +192,11 @@ def test_d6_a_line_without_end_is_not_read_whole(folder):
         file.write(b'{"id": "')
         file.seek(20 * 2**20)
         file.write(b'"}')
+    tracemalloc.start()
     with pytest.raises(ManifestError, match=r"m\.jsonl:1: longer than"):
         read_manifest(folder / "m.jsonl")
+    assert tracemalloc.get_traced_memory()[1] < 5 * MAX_LINE_BYTES
+    tracemalloc.stop()
 
 
 # D7: files

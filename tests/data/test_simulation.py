@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
+import sofar
 import soundfile
 
 from spatial_llm.blocks import Shard
@@ -15,6 +17,7 @@ from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.bank import ResponseBank
 from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.hrtf import kemar
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.scenes.scene import direction_of
@@ -146,6 +149,70 @@ def test_dry_sounds_are_copied_with_their_index(tmp_path):
     assert render_scene(scene, tmp_path / "out").any()
     assert (tmp_path / "out" / "sounds" / "index.csv").is_file()
     assert str(tmp_path) not in (tmp_path / "out" / "simulation.json").read_text()
+
+
+@pytest.fixture(scope="module")
+def sofa(tmp_path_factory):
+    """KEMAR as a SOFA file, written with the library that reads it."""
+    head = kemar(32000)
+    written = sofar.Sofa("SimpleFreeFieldHRIR")
+    written.Data_IR = head.responses.astype(float)
+    written.Data_SamplingRate = 32000
+    written.Data_Delay = np.zeros((1, 2))
+    written.SourcePosition = np.column_stack(
+        [head.azimuth_deg % 360, head.elevation_deg, np.full(len(head.azimuth_deg), 1.4)]
+    )
+    written.ReceiverPosition = np.array([[0.0, 0.09, 0.0], [0.0, -0.09, 0.0]])
+    path = tmp_path_factory.mktemp("hrtf") / "my head.sofa"
+    sofar.write_sofa(path, written)
+    return path
+
+
+def test_a_sofa_head_travels_with_the_data(sofa, tmp_path):
+    config = dataclasses.replace(
+        CONFIG, formats=[f"binaural:{sofa}", "binaural"], scenes=DrawConfig(duration_s=0.5, mirror=False)
+    )
+    simulate(config, tmp_path / "data", progress=False)
+    shutil.move(tmp_path / "data", tmp_path / "moved")
+    scene = read_scenes(tmp_path / "moved" / "train_scenes.jsonl")[0]
+    assert scene.format.sofa == "hrtf/my head.sofa" and (tmp_path / "moved" / "hrtf" / "my head.sofa").is_file()
+    mine, shipped = (
+        render_scene(scene, tmp_path / "moved"),
+        render_scene(scene, tmp_path / "moved", parse_format("binaural")),
+    )
+    np.testing.assert_allclose(mine, shipped, atol=2e-3 * np.abs(shipped).max())  # the same head by another way
+    for text in (tmp_path / "moved").rglob("*.json*"):
+        assert str(sofa.parent) not in text.read_text()
+    with pytest.raises(SceneError, match="exact mirror image"):
+        simulate(dataclasses.replace(config, scenes=DrawConfig(duration_s=0.5)), tmp_path / "never", progress=False)
+
+
+def test_measured_responses_take_the_place_of_rooms(tmp_path):
+    """A SoundSpaces tree for each split: scenes stand at its positions, rooms apart, never mirrored."""
+    rng, splits = np.random.default_rng(0), {}
+    for split in ("train", "eval"):
+        data = []
+        for number in range(6):
+            name = f"{split}Hall/{number}.npy"
+            (tmp_path / "mp3d" / "binaural" / f"{split}Hall").mkdir(parents=True, exist_ok=True)
+            decay = np.exp(-np.arange(3200) / 400.0)
+            np.save(tmp_path / "mp3d" / "binaural" / name, (rng.normal(size=(2, 3200)) * decay).astype(np.float32))
+            at = rng.uniform(0.5, 2.0, 3) * rng.choice([-1, 1], 3)
+            data.append(
+                {"fname": name, "sensor_position": "0.0,1.5,0.0", "source_position": f"{at[0]},{1.5 + at[1]},{at[2]}"}
+            )
+        (tmp_path / "mp3d" / f"{split}_reverberation.json").write_text(json.dumps({"data": data}))
+        splits[split] = SplitConfig(
+            clips_one_source=5, clips_two_sources=5, responses=str(tmp_path / "mp3d" / f"{split}_reverberation.json")
+        )
+    config = dataclasses.replace(CONFIG, formats=["binaural"], scenes=DrawConfig(duration_s=0.5, mirror=False), **splits)
+    simulate(config, tmp_path / "data", progress=False)
+    scenes = read_scenes(tmp_path / "data" / "eval_scenes.jsonl")
+    assert len(scenes) == 10 and all("eval" in scene.room.id and scene.truth.volume_m3 is None for scene in scenes)
+    assert render_scene(scenes[0], tmp_path / "data").any()
+    assert str(tmp_path) not in (tmp_path / "data" / "simulation.json").read_text()
+    with pytest.raises(SceneError, match="measured responses: only simulated"):
+        simulate(dataclasses.replace(config, scenes=DrawConfig(duration_s=0.5)), tmp_path / "never", progress=False)
 
 
 def test_summary_and_config_errors(folder, tmp_path):

@@ -28,11 +28,12 @@ def door(repository, monkeypatch):
 def data(tmp_path):
     """One scene without a bank in each split, with one question each."""
     rng = np.random.default_rng(0)
+    (tmp_path / "sounds").mkdir()
     for split in ("train", "eval"):
-        soundfile.write(tmp_path / f"{split}.wav", 0.1 * rng.normal(size=4000), RATE)
+        soundfile.write(tmp_path / "sounds" / f"{split}.wav", 0.1 * rng.normal(size=4000), RATE)
         where = Room(split, (5.0, 4.0, 3.0), absorption=0.6, max_order=1, ray_tracing=False, response_s=0.1)
         source = Source("bell", f"{split}.wav", (4.0, 3.0, 1.0))
-        scene = Scene(split, split, 0, 1.0, RATE, where, Listener((2.0, 2.0, 1.5)), (source,), sounds=".")
+        scene = Scene(split, split, 0, 1.0, RATE, where, Listener((2.0, 2.0, 1.5)), (source,), sounds="sounds")
         asked = Record(split, split, "A", "CLASSIFICATION", "What?", "bell", {"labels": ["bell"]}, split, RATE, scene=scene)
         write_manifest(tmp_path / f"{split}.jsonl", [asked])
     return tmp_path
@@ -54,8 +55,8 @@ def test_export_prepare_and_check(door, data, capsys):
 def test_roots_elsewhere(door, data, capsys):
     release = data / "release"
     door("prepare_spatialsoundqa", "--export", f"[{data / 'eval.jsonl'}]", "--release", release)
-    (release / "AudioSet").rename(data / "sounds")
-    options = ("--audio_root", data / "sounds")
+    (release / "AudioSet").rename(data / "disk")
+    options = ("--audio_root", data / "disk")
     door("prepare_spatialsoundqa", "--release", release, *options)
     with pytest.raises(SystemExit, match=r"check_manifest: .*1 files are missing"):
         door("check_manifest", "--files", f"[{release / 'eval.jsonl'}]")

@@ -50,6 +50,18 @@ def question(number: int, made) -> dict:
     }
 
 
+def test_ambisonics_leave_in_either_order(draw, tmp_path):
+    """Furse-Malham: W X Y Z with W lower by 3 dB, where AmbiX has W Y Z X."""
+    (tmp_path / "mine.jsonl").write_text(json.dumps(scene_to_dict(SCENE)))
+    for order in ("ambix", "fuma"):
+        draw("--data", "mine.jsonl", "--scene", "s", "--out", "s.png", "--formats", "[foa, mono]", "--ambisonics", order)
+    assert sorted(path.name for path in tmp_path.glob("*.wav")) == [
+        "s.ambisonics1.fuma.wav", "s.ambisonics1.wav", "s.mono.wav",
+    ]  # fmt: skip
+    ambix, fuma = (soundfile.read(tmp_path / f"s.ambisonics1{part}.wav")[0].T for part in ("", ".fuma"))
+    np.testing.assert_allclose(fuma, ambix[[0, 3, 1, 2]] * np.array([[0.5**0.5], [1], [1], [1]]), atol=1e-6)
+
+
 def test_a_described_scene_is_drawn_and_heard(draw, tmp_path, capsys):
     (tmp_path / "mine.jsonl").write_text(json.dumps(scene_to_dict(SCENE)))
     draw("--data", "mine.jsonl", "--scene", "s", "--out", "out/s.png", "--formats", "[binaural, foa, mono]")

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from spatial_llm.data.spatialsoundqa_prepare import prepare_release
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.small import write_small_set
@@ -76,7 +77,7 @@ def test_released_folder_to_scores(door, model, tmp_path):
         path.write_text(json.dumps({"data": [row | {"question_type": kind, "question": question, "answer": answer}]}))
     (root / "AudioSet/eval/audio").mkdir(parents=True)
     (root / "mp3d_reverb/binaural/s").mkdir(parents=True)
-    with pytest.raises(SystemExit, match=r"2 files are missing"):
+    with pytest.raises(SystemExit, match=r"2 files are missing or changed.*audio_root"):
         door("predict", model=model, data=root, out=tmp_path / "out", max_new_tokens=5)
     soundfile.write(root / "AudioSet/eval/audio/Y1.wav", np.random.default_rng(0).normal(0, 0.1, 4000), 32_000)
     np.save(root / "mp3d_reverb/binaural/s/0.npy", np.eye(2, 50, dtype=np.float32))
@@ -91,6 +92,16 @@ def test_released_folder_to_scores(door, model, tmp_path):
     assert report["metrics"]["A_mAP"]["details"]["labels_averaged"] == 2
     comparable = {row["system"]: row["comparable"] for row in report["metrics"]["A_mAP"]["published"]}
     assert comparable["DSpAST single-stage"] and not comparable["BAT"]
+    # its manifest, with the sounds on another disk: predicting needs to be told where, scoring needs no sound
+    prepare_release(root)
+    (root / "AudioSet").rename(tmp_path / "sounds")
+    with pytest.raises(SystemExit, match=r"1 files are missing or changed"):
+        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", max_new_tokens=5)
+    with pytest.warns(UserWarning, match="loudest window"):
+        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", max_new_tokens=5,
+             audio_root=tmp_path / "sounds")  # fmt: skip
+    door("score", predictions=tmp_path / "again/predictions.jsonl", data=root / "eval.jsonl", out=tmp_path / "again")
+    assert json.loads((tmp_path / "again/scores.json").read_text())["metrics"]["A_mAP"]["n"] == 1
 
 
 def test_resume_is_an_option(door, model, tmp_path):

@@ -49,6 +49,8 @@ def test_official_rows(tmp_path):
     with pytest.raises(ManifestError, match="record 'eval-stage3-direction-"):
         questions.load(questions.items[0], RATE, 500)
     assert read_evaluation_set(tmp_path).sha256 == questions.sha256
+    (tmp_path / "exported.json").write_text("{}")  # the mark of a set of ours in this layout
+    assert read_evaluation_set(tmp_path).benchmark is None
 
 
 def test_nothing_and_empty_are_refused(tmp_path):

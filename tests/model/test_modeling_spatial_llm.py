@@ -9,31 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 from spatial_llm.encoders import SpatialASTForLocalization, SpatialASTModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration
-from spatial_llm.testing import tiny_config, tiny_inputs
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    model = SpatialLLMForConditionalGeneration(tiny_config("SpatialLLMForConditionalGeneration")).eval()
-    # Tiny fresh weights answer nearly at random and alike; larger ones tell inputs apart.
-    for parameter in model.language_model.parameters():
-        parameter.data.mul_(5)
-    for name, parameter in model.named_parameters():
-        if ".lora_B" in name:
-            parameter.data.normal_(std=0.5)
-    model.generation_config.eos_token_id = None
-    return model
-
-
-@pytest.fixture
-def inputs(model):
-    return tiny_inputs(model.config)
-
-
-@pytest.fixture
-def options(model):
-    return {"max_new_tokens": 5, "do_sample": False, "bad_words_ids": [[model.config.audio_token_id]]}
+from spatial_llm.testing import tiny_config
 
 
 def test_placeholders_take_the_audio_embeddings_in_order(model, inputs):
@@ -169,66 +145,3 @@ def test_any_causal_language_model_will_do(inputs):
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "input_features": inputs["input_features"][:1]}
     assert model(**batch).logits.shape == (1, 67, 50)
     assert model.generate(**batch, max_new_tokens=3, min_new_tokens=3, pad_token_id=0).shape == (1, 70)
-
-
-@pytest.mark.parametrize("extra", [{}, {"num_beams": 3}, {"use_cache": False}, {"cache_implementation": "static"}])
-def test_generation_is_the_same_from_cues_and_from_encoder_output(model, inputs, options, extra):
-    # Compiling is left out; it needs a compiler, not another model.
-    extra = {**extra, "disable_compile": True} if "cache_implementation" in extra else extra
-    expected = model.generate(**inputs, **options, **extra)
-    assert expected.shape == (3, inputs["input_ids"].shape[1] + 5)
-    hidden = model.encoder(inputs.pop("input_features")).last_hidden_state
-    assert torch.equal(model.generate(**inputs, audio_hidden_states=hidden, **options, **extra), expected)
-    if "num_beams" not in extra:
-        assert torch.equal(model.generate(**inputs, audio_hidden_states=hidden, **options), expected)
-
-
-def test_audio_is_heard_once_and_dropped_after_the_first_step(model, inputs, options):
-    runs = []
-    model.projector.register_forward_hook(lambda *_: runs.append("projector"))
-    model.encoder.register_forward_hook(lambda *_: runs.append("encoder"))
-    model.generate(**inputs, **options)
-    assert runs == ["encoder", "projector"]
-    hidden = model.encoder(inputs.pop("input_features")).last_hidden_state
-    runs.clear()
-    model.generate(**inputs, audio_hidden_states=hidden, **options)
-    assert runs == ["projector"]
-
-
-def test_left_padding_changes_nothing(model, inputs, options):
-    pad = torch.zeros(3, 6, dtype=torch.long)
-    padded = {name: torch.cat([pad, inputs[name]], dim=1) for name in ("input_ids", "attention_mask")}
-    expected = model.generate(**inputs, **options)
-    assert torch.equal(model.generate(**{**inputs, **padded}, **options)[:, 6:], expected)
-
-
-def test_generation_goes_on_from_a_cache(model, inputs, options):
-    expected = model.generate(**inputs, **{**options, "max_new_tokens": 6})
-    first = model.generate(**inputs, **{**options, "max_new_tokens": 3}, return_dict_in_generate=True)
-    batch = {**inputs, "input_ids": first.sequences, "attention_mask": torch.ones_like(first.sequences)}
-    second = model.generate(**batch, **{**options, "max_new_tokens": 3}, past_key_values=first.past_key_values)
-    assert torch.equal(second, expected)
-
-
-def test_generation_from_inputs_embeds(model, inputs, options):
-    expected = model.generate(**inputs, **options)
-    embeds = model.get_input_embeddings()(inputs["input_ids"])
-    batch = {name: inputs[name] for name in ("attention_mask", "input_features")}
-    length = inputs["input_ids"].shape[1]
-    assert torch.equal(model.generate(inputs_embeds=embeds, **batch, **options), expected[:, length:])
-
-
-def test_beams_keep_the_clips_of_a_prompt_together(model, inputs, options):
-    """Two clips in the first prompt, one in the second: each prompt answers as it does alone."""
-    slots, text = inputs["input_ids"][:1, :4], inputs["input_ids"][:, 4:]
-    first = torch.cat([slots, text[:1], slots], dim=1)
-    second = torch.cat([torch.zeros_like(slots), slots, text[1:2]], dim=1)
-    mask = torch.ones(2, first.shape[1], dtype=torch.long)
-    mask[1, :4] = 0
-    clips = inputs["input_features"]
-    both = model.generate(torch.cat([first, second]), attention_mask=mask, input_features=clips, num_beams=3, **options)
-    alone = [
-        model.generate(first, attention_mask=mask[:1], input_features=clips[:2], num_beams=3, **options),
-        model.generate(second, attention_mask=mask[1:], input_features=clips[2:], num_beams=3, **options),
-    ]
-    assert torch.equal(both, torch.cat(alone))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from transformers import AutoModelForMultimodalLM, LlamaForCausalLM
 from spatial_llm.encoders import SpatialASTForLocalization
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, add_lora, trained_keys
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.projectors import QFormerProjector
 from spatial_llm.testing import tiny_config, tiny_inputs
 
@@ -63,7 +65,9 @@ def test_trained_only_form_holds_what_trained_and_no_more(parts, tmp_path):
     size = sum(p.numel() * 4 for p in parts.parameters() if p.requires_grad)
     # Names and offsets take a few kB; row M6 allows 1 % at full size.
     assert (folder / "trained.safetensors").stat().st_size <= size * 1.01 + 20_000
-    assert json.loads((folder / "trained.json").read_text()) == {"encoder": "../encoder", "language_model": "../llm"}
+    known = json.loads((folder / "trained.json").read_text())
+    assert set(known.pop("fingerprints")) == {"encoder", "language_model"}
+    assert known == {"encoder": "../encoder", "language_model": "../llm"}
 
 
 def test_trained_only_form_comes_back(parts, tmp_path):
@@ -96,6 +100,43 @@ def test_pointers_that_lead_nowhere(parts, whole, tmp_path):
     )
     inputs = tiny_inputs(parts.config)
     assert torch.equal(loaded(**inputs).logits, parts(**inputs).logits)
+
+
+@pytest.mark.parametrize("part", ["encoder", "language_model"])
+def test_trained_part_is_not_put_on_another_base(parts, tmp_path, part):
+    """Row M6: of the same shape, and one weight of one tensor moved."""
+    parts.save_pretrained(tmp_path / "trained", trained_only=True)
+    loader = {"encoder": SpatialASTForLocalization, "language_model": LlamaForCausalLM}[part]
+    other = loader.from_pretrained(tmp_path / {"encoder": "encoder", "language_model": "llm"}[part])
+    weights = next(other.base_model.parameters())
+    with torch.no_grad():
+        weights[(0,) * weights.dim()] += 1.0
+    with pytest.raises(CheckpointError, match=f"trained on another {part}: its fingerprint is"):
+        SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained", **{part: other})
+    other.save_pretrained(tmp_path / "other")
+    with pytest.raises(CheckpointError, match=f"trained on another {part}"):
+        SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained", **{part: str(tmp_path / "other")})
+
+
+def test_base_is_known_in_bfloat16_and_questioned_in_float16(parts, tmp_path):
+    parts.save_pretrained(tmp_path / "trained", trained_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained", dtype=torch.bfloat16)
+    with pytest.warns(UserWarning, match="language_model is the one it was trained on could not be checked"):
+        SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained", dtype=torch.float16)
+    # A folder of an earlier version has no fingerprints.
+    known = json.loads((tmp_path / "trained" / "trained.json").read_text())
+    del known["fingerprints"]
+    (tmp_path / "trained" / "trained.json").write_text(json.dumps(known))
+    with pytest.warns(UserWarning, match="could not be checked"):
+        SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained")
+
+
+def test_adapters_do_not_change_the_fingerprint_of_their_base(parts):
+    before = fingerprint(parts.language_model)
+    assert before == fingerprint(LlamaForCausalLM.from_pretrained(parts.language_model.name_or_path))
+    assert before != fingerprint(LlamaForCausalLM(parts.config.text_config))
 
 
 def test_forms_do_not_mix_in_one_folder(parts, tmp_path):

@@ -39,7 +39,7 @@ def test_queries_are_drawn_from_a_unit_normal():
 
 def test_output_is_a_layer_norm_away_from_the_audio():
     projector = _tiny()
-    embeds = projector(**tiny_inputs(projector.config))
+    embeds = projector(**tiny_inputs(projector.config)).last_hidden_state
     assert embeds.shape == (3, 4, 32)
     torch.testing.assert_close(embeds.mean(-1), torch.zeros(3, 4), atol=1e-5, rtol=0)
     torch.testing.assert_close(embeds.var(-1, unbiased=False), torch.ones(3, 4), atol=5e-3, rtol=0)
@@ -48,8 +48,31 @@ def test_output_is_a_layer_norm_away_from_the_audio():
 def test_encoder_tokens_are_a_set_without_order_or_mask():
     projector = _tiny()
     tokens = tiny_inputs(projector.config)["audio_hidden_states"]
-    torch.testing.assert_close(projector(tokens), projector(tokens.flip(1)))
-    assert not torch.allclose(projector(tokens), projector(tokens[:, 1:]))
+    heard, flipped, cut = (projector(audio)[0] for audio in (tokens, tokens.flip(1), tokens[:, 1:]))
+    torch.testing.assert_close(heard, flipped)
+    assert not torch.allclose(heard, cut)
+
+
+def test_attentions_to_queries_and_to_audio_are_told_apart():
+    projector = _tiny()  # two layers, of which the first looks at the audio
+    projector.set_attn_implementation("eager")
+    output = projector(**tiny_inputs(projector.config), output_attentions=True, output_hidden_states=True)
+    assert [weights.shape for weights in output.attentions] == [(3, 4, 4, 4)] * 2
+    assert [weights.shape for weights in output.cross_attentions] == [(3, 4, 4, 7)]
+    assert [states.shape for states in output.hidden_states] == [(3, 4, 32)] * 3
+
+
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing_enable. is deprecated")
+def test_checkpointing_changes_no_gradient():
+    projector = _tiny(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
+    gradients = []
+    for _ in range(2):
+        projector(**tiny_inputs(projector.config)).last_hidden_state[..., 0].sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in projector.parameters()])
+        projector.zero_grad()
+        projector.gradient_checkpointing_enable()
+    assert projector.qformer.encoder.layer[0].gradient_checkpointing
+    torch.testing.assert_close(*gradients)
 
 
 def test_calibrated_inputs_have_zero_mean_and_unit_deviation_per_channel():
@@ -75,7 +98,7 @@ def test_calibration_survives_saving(tmp_path):
     projector.save_pretrained(tmp_path)
     loaded = QFormerProjector.from_pretrained(tmp_path)
     assert torch.equal(loaded.input_mean, projector.input_mean)
-    assert torch.equal(loaded(tokens), projector(tokens))
+    assert torch.equal(loaded(tokens)[0], projector(tokens)[0])
 
 
 def test_calibrate_needs_its_switch_and_finite_tokens():
@@ -89,7 +112,7 @@ def test_calibrate_needs_its_switch_and_finite_tokens():
 def test_scale_output_to_sets_the_size_of_the_embeddings():
     projector = _tiny()
     projector.scale_output_to(0.02)
-    embeds = projector(**tiny_inputs(projector.config))
+    embeds = projector(**tiny_inputs(projector.config)).last_hidden_state
     assert abs(embeds.std() - 0.02) < 5e-4
     with pytest.raises(SpatialLLMError, match="positive"):
         projector.scale_output_to(0.0)

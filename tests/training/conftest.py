@@ -1,5 +1,6 @@
-"""A few rendered clips, simulated once for all tests of training."""
+"""A few rendered clips, simulated once for all tests of training; and a process that starts runs to be struck."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.training.arguments import Schedule, TextArguments
 from spatial_llm.training.text import pretrain_text
+from tests.training.strike import Nursery
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +50,11 @@ def text_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Starts runs of `toy_run` in processes of their own."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()

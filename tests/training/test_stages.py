@@ -43,3 +43,32 @@ def test_a_failed_stage_stops_the_chain_and_is_not_marked(tmp_path: Path) -> Non
     with pytest.raises(SpatialLLMError, match="status 3"):
         run_stages([bad])
     assert not bad.finished()
+
+
+def test_a_stopped_stage_goes_on_and_a_changed_one_begins_anew(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "kept = pathlib.Path(sys.argv[1]) / 'checkpoints' / 'step-00000001'\n"
+        "print('resumed' if kept.exists() else 'fresh')\n"
+        "(pathlib.Path(sys.argv[1]) / 'seen').open('a').write('r' if kept.exists() else 'f')\n"
+        "kept.mkdir(parents=True, exist_ok=True)\n"
+        "sys.exit(75 if sys.argv[2] == 'stop' and not (kept / 'x').exists() and not (kept / 'x').touch() else 0)\n"
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text("steps: 1\n")
+    folder = tmp_path / "run"
+
+    def stage() -> Stage:
+        return Stage("train", [str(script), str(folder), "stop"], folder, configs=[config])
+
+    folder.mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        run_stages([stage()])
+    assert stopped.value.code == 75 and not stage().finished()
+    run_stages([stage()])
+    assert (folder / "seen").read_text() == "fr" and stage().finished()
+    config.write_text("steps: 2\n")
+    with pytest.raises(SystemExit):
+        run_stages([stage()])
+    assert (folder / "seen").read_text() == "frf", "checkpoints of another configuration are gone"

@@ -2,6 +2,7 @@
 random augmentation in the samples, an order that changes each epoch. Tests start it in their own process or in another."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -113,6 +114,8 @@ def toy_run(
     accumulation: int = 1,
     at_batch: tuple[int, Callable[[], None]] | None = None,
     pause_s: float = 0.0,
+    file_limit: int | None = None,
+    stop_at: int | None = None,
     samples: Dataset | None = None,
     **schedule: Any,
 ) -> tuple[str, float]:
@@ -124,6 +127,8 @@ def toy_run(
         accumulation: batches a step.
         at_batch: (n, call): calls when the n-th batch of this process is in work.
         pause_s: added to each batch.
+        stop_at: batch at which the first process gets a SIGTERM.
+        file_limit: bytes that a file of this process may have from the twelfth batch on: the disk is full.
         samples: in place of those that belong to the model.
         **schedule: changes to `toy_schedule`.
     """
@@ -134,6 +139,11 @@ def toy_run(
         samples = CompositeSamples(model.config) if hasattr(model, "config") else ToySamples()
     run = RunFolder(arguments)
     done = 0
+    if stop_at is not None and run.is_main:
+        at_batch = (stop_at, terminate)
+    if file_limit is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        at_batch = (12, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, hard)))
 
     def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         nonlocal done

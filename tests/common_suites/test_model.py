@@ -1,0 +1,91 @@
+"""transformers' model suite on the composite, with and without head, with and without LoRA."""
+
+import copy
+import tempfile
+import unittest
+
+import pytest
+
+from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMModel
+from tests.common_suites import suites
+from tests.common_suites.testers import Tester, listed
+
+common = suites.load("test_modeling_common")
+generation = suites.load("generation.test_utils")
+# Several tests of the suite run the text alone.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:the prompts hold audio placeholders")]
+
+
+class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin):
+    all_model_classes = (SpatialLLMModel, SpatialLLMForConditionalGeneration)
+    test_can_init_all_missing_weights_before_2023 = True
+    _is_composite = True
+    fields = {}  # noqa: RUF012
+
+    def setUp(self):
+        self.model_tester = Tester(
+            "SpatialLLMForConditionalGeneration",
+            lambda config: config.num_audio_tokens + 9,
+            lambda config: config.text_config,
+            **self.fields,
+        )
+
+    def _prepare_for_class(self, inputs_dict, model_class, return_labels=False):
+        """With labels on everything but the placeholders."""
+        inputs = copy.deepcopy(inputs_dict)
+        if return_labels and model_class is SpatialLLMForConditionalGeneration:
+            audio = inputs["input_ids"] == self.model_tester.get_config().audio_token_id
+            inputs["labels"] = inputs["input_ids"].masked_fill(audio, -100)
+        return inputs
+
+    def test_sdpa_can_dispatch_composite_models(self):
+        """In place of the suite's own, which knows a tower of sound by the names audio_tower and audio_model only."""
+        for model_class in self.all_model_classes:
+            with tempfile.TemporaryDirectory() as folder:
+                model_class(self.model_tester.get_config()).save_pretrained(folder)
+                for asked in ("sdpa", "eager"):
+                    model = model_class.from_pretrained(folder, attn_implementation=asked)
+                    chosen = {
+                        module.config._attn_implementation
+                        for module in model.modules()
+                        if type(module).__name__.endswith("Attention") and hasattr(module, "config")
+                    }
+                    assert chosen == {asked}
+
+    def test_mismatching_num_audio_tokens(self):
+        """What transformers' suite of audio language models asks (it is not in the source distribution)."""
+        for model_class in self.all_model_classes:
+            config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
+            model = model_class(config).eval()
+            clips = inputs["input_features"]
+            twice = {name: inputs[name].repeat(1, 2) for name in ("input_ids", "attention_mask")}
+            for wrong in (
+                {**inputs, "input_features": clips[-1:]},
+                {**inputs, "input_features": clips.repeat(2, 1, 1, 1)},
+                {**inputs, **twice},
+            ):
+                with self.assertRaises(ValueError):
+                    model(**wrong)
+            model(**{**inputs, **twice, "input_features": clips.repeat(2, 1, 1, 1)})
+
+
+NAMES = {
+    "base": {"spatial_llm": "SpatialLLMModel", "spatial_ast": "SpatialASTModel"},
+    "causal_lm": {"spatial_llm": "SpatialLLMForConditionalGeneration"},
+}
+
+
+@listed(**NAMES)
+class SpatialLLMSuite(_SpatialLLMSuite, unittest.TestCase):
+    """As BAT is trained: encoder frozen, LoRA in the language model."""
+
+    @unittest.skip("under LoRA the token embeddings are frozen: SpatialLLMUnfrozenSuite runs it")
+    def test_enable_input_require_grads_with_gradient_checkpointing(self):
+        pass
+
+
+@listed(**NAMES)
+class SpatialLLMUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
+    """Everything trains: encoder, projector and language model."""
+
+    fields = {"lora": None, "freeze_encoder": False}  # noqa: RUF012
