@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path
 
 
@@ -20,10 +19,7 @@ def plot_losses(stages: Mapping[str, str | Path], out: str | Path) -> None:
 
     Args:
         stages: metrics.jsonl of each stage, by its name.
-        out: PNG to write.
-
-    Raises:
-        SpatialLLMError: a stage has logged no loss.
+        out: PNG to write. A stage shorter than `schedule.log_every` has no loss to show, and its title says so.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -32,10 +28,8 @@ def plot_losses(stages: Mapping[str, str | Path], out: str | Path) -> None:
     FigureCanvasAgg(figure)
     for axes, (name, metrics) in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages.items(), strict=True):
         steps, losses = read_losses(metrics)
-        if not steps:
-            raise SpatialLLMError(f"{metrics} holds no loss: lower schedule.log_every below the number of steps.")
         axes.plot(steps, losses, marker="." if len(steps) < 40 else "")
-        axes.set(title=name, xlabel="optimiser step", ylabel="training loss (nats a token)")
+        axes.set(title=name if steps else f"{name} (nothing logged)", xlabel="optimiser step", ylabel="training loss (nats a token)")
         axes.grid(alpha=0.3)
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
