@@ -128,7 +128,9 @@ class EncoderCache(Mapping[str, torch.Tensor]):
             keys = json.loads((block / "keys.json").read_text(encoding="utf-8"))
             held = (block / "rows.npy").stat().st_size - len(keys) * self.row_bytes
             if not 0 < held < 1024:  # what is over is the header of the file
-                raise CacheError(f"{block}: rows.npy does not hold {len(keys)} rows of {self.row_bytes} bytes; delete the block.")
+                raise CacheError(
+                    f"{block}: rows.npy does not hold {len(keys)} rows of {self.row_bytes} bytes; delete the block."
+                )
             self._rows.update((key, (block.name, row)) for row, key in enumerate(keys))
 
     def __len__(self) -> int:

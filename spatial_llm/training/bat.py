@@ -198,8 +198,8 @@ def format_schedule(schedule: Schedule, samples: int, processes: int) -> str:
     steps = schedule.optimizer_steps(samples, processes)
     batch = schedule.effective_batch(processes)
     return (
-        f"effective batch {batch} = {schedule.batch_size} a batch x {schedule.gradient_accumulation} accumulated x {processes} "
-        f"processes; {steps} optimiser steps ({steps * batch / samples:.2f} epochs), of which "
+        f"effective batch {batch} = {schedule.batch_size} a batch x {schedule.gradient_accumulation} accumulated x "
+        f"{processes} processes; {steps} optimiser steps ({steps * batch / samples:.2f} epochs), of which "
         f"{round(schedule.warmup_fraction * steps)} of warm-up; {schedule.precision}"
     )
 

@@ -29,7 +29,11 @@ def plot_losses(stages: Mapping[str, str | Path], out: str | Path) -> None:
     for axes, (name, metrics) in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages.items(), strict=True):
         steps, losses = read_losses(metrics)
         axes.plot(steps, losses, marker="." if len(steps) < 40 else "")
-        axes.set(title=name if steps else f"{name} (nothing logged)", xlabel="optimiser step", ylabel="training loss (nats a token)")
+        axes.set(
+            title=name if steps else f"{name} (nothing logged)",
+            xlabel="optimiser step",
+            ylabel="training loss (nats a token)",
+        )
         axes.grid(alpha=0.3)
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

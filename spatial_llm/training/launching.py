@@ -36,15 +36,30 @@ def device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def use_cpu() -> bool:
+    """Whether accelerate has to be told to stay on the CPU. Told so, it would silently leave DeepSpeed out, which knows by
+    itself (DS_ACCELERATOR)."""
+    return not torch.cuda.is_available() and not _asked_for("DEEPSPEED")
+
+
+def backend() -> str | None:
+    """How processes talk: gloo without GPUs (accelerate would find no way for DeepSpeed there), else accelerate's choice."""
+    return None if torch.cuda.is_available() or processes() == 1 else "gloo"
+
+
 def wait_for_all() -> None:
     """Returns when every process has come here."""
     if processes() > 1:
-        PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
+        PartialState(cpu=use_cpu(), backend=backend()).wait_for_everyone()
+
+
+def _asked_for(what: str) -> bool:
+    return os.environ.get(f"ACCELERATE_USE_{what}", "false").lower() == "true"
 
 
 def check_launch() -> None:
     """Raises SpatialLLMError where the launcher would silently do something else than it was asked for."""
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true" and not torch.cuda.is_available():
+    if _asked_for("FSDP") and not torch.cuda.is_available():
         raise SpatialLLMError(
             "FSDP was asked for (recipes/launch/fsdp.yaml) and this machine has no GPU: accelerate would silently run plain "
             "data parallelism instead. Use recipes/launch/cpu.yaml, or torchrun for several processes without a GPU."

@@ -32,7 +32,8 @@ NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 def _llama(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int) -> LlamaConfig:
     return LlamaConfig(
         hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=kv_heads, vocab_size=vocabulary, tie_word_embeddings=vocabulary != 32_000, head_dim=hidden // heads,
+        num_key_value_heads=kv_heads, head_dim=hidden // heads, vocab_size=vocabulary,
+        tie_word_embeddings=vocabulary != 32_000,
     )  # fmt: skip
 
 
@@ -161,8 +162,8 @@ def language_model_config(name: str) -> PreTrainedConfig:
         if name in KNOWN:
             return KNOWN[name]()
         raise SpatialLLMError(
-            f"language_model {name}: no config to be had ({str(error).splitlines()[0]}); give a folder with its config.json, "
-            f"or one of {', '.join(KNOWN)}."
+            f"language_model {name}: no config to be had ({str(error).splitlines()[0]}); give a folder with its "
+            f"config.json, or one of {', '.join(KNOWN)}."
         ) from None
 
 
@@ -224,14 +225,16 @@ def encoded_tokens(config: PreTrainedConfig) -> int:
     with torch.device("meta"):
         encoder = AutoModel.from_config(config).eval().to("meta")
         frames = config.window_samples // config.hop_length + 1
-        return encoder(input_features=torch.zeros(1, len(config.cues), frames, config.num_mel_bins)).last_hidden_state.shape[1]
+        cues = torch.zeros(1, len(config.cues), frames, config.num_mel_bins)
+        return encoder(input_features=cues).last_hidden_state.shape[1]
 
 
 def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:
     """The modes as a table, the one that the arguments choose marked."""
     chosen = (arguments.quantization, arguments.schedule.activation_checkpointing, arguments.encoder_cache)
     lines = [
-        f"{arguments.language_model}, {arguments.schedule.precision}, batches of {arguments.schedule.batch_size}: GB on one GPU",
+        f"{arguments.language_model}, {arguments.schedule.precision}, batches of {arguments.schedule.batch_size}: "
+        "GB on one GPU",
         f"{'language model':<15} {'checkpointing':<14} {'encoder':<8} {'weights':>8} {'training':>9} {'step':>7} {'all':>7}",
     ]
     for mode in modes:

@@ -12,7 +12,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import Schedule
-from spatial_llm.training.launching import processes
+from spatial_llm.training.launching import backend, processes, use_cpu
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
 
 DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -118,7 +118,8 @@ def training_arguments(schedule: Schedule, run: RunFolder, seed: int, samples: i
         dataloader_num_workers=schedule.loader_workers,
         dataloader_persistent_workers=schedule.loader_workers > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=use_cpu(),
+        ddp_backend=backend(),
         seed=seed,
         logging_steps=schedule.log_every,
         logging_nan_inf_filter=False,

@@ -16,7 +16,7 @@ import torch
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.encoder_cache import BLOCK_RECORDINGS, ByRecordingId, EncoderCache, Recordings, recording_key
-from spatial_llm.data.records import Record, read_manifest, write_manifest
+from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import CacheError
 from tests.data.test_dataset import folder, record  # noqa: F401  (a fixture)
@@ -167,7 +167,9 @@ for index in range(10_000):
 def test_a_killed_writer_leaves_whole_blocks_and_goes_on(tmp_path: Path, repository: Path) -> None:
     seen = 0
     for _ in range(2):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=repository, stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], cwd=repository, stdout=subprocess.PIPE, text=True
+        )
         while int(writer.stdout.readline()) < seen + 10:
             pass
         time.sleep(0.003)

@@ -100,9 +100,9 @@ def encoders(data: Path, parts: dict[str, Path], tmp_path_factory: pytest.TempPa
     """Both kinds of encoder; sixteen questions about the clips."""
     folder = tmp_path_factory.mktemp("dspast")
     # Untrained, its three branches say nearly the same of all clips, and the questions cannot be told apart.
-    taught = EncoderArguments(str(folder), str(data / "train.jsonl"), None, "dspast", schedule(steps=100, learning_rate=3e-3),
-                              SIZES, precompute=True, cpu_threads=1)  # fmt: skip
-    train_encoder(taught)
+    taught = schedule(steps=100, learning_rate=3e-3)
+    manifest = str(data / "train.jsonl")
+    train_encoder(EncoderArguments(str(folder), manifest, None, "dspast", taught, SIZES, precompute=True, cpu_threads=1))
     records = read_manifest(data / "train.jsonl")
     write_manifest(data / "sixteen.jsonl", records[:: len(records) // 16][:16])
     return {"spatial_ast": parts["encoder"], "dspast": folder / "model"}

@@ -80,12 +80,17 @@ def test_each_stage_goes_on_from_the_weights_before(
     other = LoraArguments(rank=2, alpha=16, dropout=0.0, target_modules=["q_proj"])
     with pytest.raises(CheckpointError, match="lora_A"):
         build_bat(arguments(release, parts, tmp_path / "b", start_from=str(first), lora=other))
-    with pytest.raises(CheckpointError, match="no \\*.safetensors"):
+    with pytest.raises(CheckpointError, match=r"no \*\.safetensors"):
         build_bat(arguments(release, parts, tmp_path / "b", start_from=str(tmp_path)))
 
 
 def test_stages_are_runs_of_their_own(tmp_path: Path) -> None:
-    run = arguments(tmp_path, {"encoder": Path("e"), "text": Path("t")}, tmp_path, stages=[*STAGES[:1], BatStage("own", None, "own.jsonl")])
+    run = arguments(
+        tmp_path,
+        {"encoder": Path("e"), "text": Path("t")},
+        tmp_path,
+        stages=[*STAGES[:1], BatStage("own", None, "own.jsonl")],
+    )
     first, second = stage_arguments(run)
     assert (first.types, first.train_manifest, Path(first.run_folder).name) == (["A", "B"], run.train_manifest, "1-hearing")
     assert (second.types, second.train_manifest, second.stages) == (None, "own.jsonl", [])
@@ -123,5 +128,7 @@ def test_epochs_and_steps() -> None:
 
 
 def test_metrics_are_json_lines(tmp_path: Path) -> None:
-    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ({"step": 1, "loss": 2.0}, {"step": 1, "x": 3})))
+    (tmp_path / "m.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in ({"step": 1, "loss": 2.0}, {"step": 1, "x": 3}))
+    )
     assert read_losses(tmp_path / "m.jsonl") == ([1], [2.0])

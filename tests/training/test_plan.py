@@ -83,9 +83,9 @@ def test_counted_bytes_are_those_alive() -> None:
 
 def test_modes_differ_as_they_should(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
     text = tmp_path / "text"
-    LlamaConfig(hidden_size=64, intermediate_size=256, num_hidden_layers=8, num_attention_heads=4, vocab_size=300).save_pretrained(
-        text
-    )
+    LlamaConfig(
+        hidden_size=64, intermediate_size=256, num_hidden_layers=8, num_attention_heads=4, vocab_size=300
+    ).save_pretrained(text)
     run = arguments(data, parts, tmp_path, language_model=str(text))
     modes = {(m.quantization, m.activation_checkpointing, m.encoder_cache): m for m in plan(run)}
     assert len(modes) == 8

@@ -1,15 +1,15 @@
 """What the tests of several processes start by torchrun: one step of BAT whose gradients are kept, or a whole run.
 
-    torchrun --nproc_per_node 2 tests/training/two_processes.py gradients arguments.yaml out.pt WORLD
-    accelerate launch ... tests/training/two_processes.py train arguments.yaml
+torchrun --nproc_per_node 2 tests/training/two_processes.py gradients arguments.yaml out.pt WORLD
+accelerate launch ... tests/training/two_processes.py train arguments.yaml
 """
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 
 from spatial_llm.training import trainer
 from spatial_llm.training.arguments import BatArguments, parse_arguments
@@ -34,7 +34,6 @@ if __name__ == "__main__":
         finetune_bat(arguments)
         assert torch.distributed.get_world_size() == int(sys.argv[4]) if int(sys.argv[4]) > 1 else True
     else:
-        world = int(os.environ["WORLD_SIZE"])
-        before = set(Path(arguments.run_folder).parent.iterdir())
         finetune_bat(arguments)
-        print(f"process {os.environ['RANK']} of {world} ended; {len(before)} files beside the run before")
+        state = AcceleratorState()
+        print(f"process {state.process_index} of {state.num_processes} ended, ZeRO-{state.deepspeed_plugin.zero_stage}")
