@@ -54,9 +54,10 @@ check: install  ## ruff, direction of imports, house rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_house_rules.py
 
-bench: install  ## speed: ratios measured side by side (bench.json) and scenes rendered per second (bench_scenes.json)
+bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json)
 	$(BIN)/python eval/bench.py
 	$(BIN)/python eval/bench_scenes.py
+	$(BIN)/python eval/bench_training.py
 
 eval-spatialsoundqa: install  ## predict and score: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder]
 	@test -d "$(MODEL)" || { test "$(origin MODEL)" = file || { echo "MODEL=$(MODEL): no such folder"; exit 1; }; \
@@ -65,4 +66,4 @@ eval-spatialsoundqa: install  ## predict and score: [MODEL=folder] [DATA=manifes
 	$(BIN)/python eval/score.py --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
 
 clean:  ## remove what runs made, keep .venv
-	rm -rf runs bench.json bench_scenes.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs bench.json bench_scenes.json bench_training.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -74,8 +74,8 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
     bat = Stage(
         "connect the two: train projector and LoRA on questions about recordings",
         recipe("finetune_bat", "tiny_bat.yaml", "--run_folder", str(runs / "bat"), "--train_manifest", train, "--encoder",
-               str(runs / "encoder" / "model"), "--language_model", str(runs / "text" / "model"), "--cues_folder",
-               str(runs / "cues")),
+               str(runs / "encoder" / "model"), "--language_model", str(runs / "text" / "model"), "--cache_folder",
+               str(runs / "encoded")),
         runs / "bat", configs=[configs / "tiny_bat.yaml"], needs=[encoder, text], launch=True,
     )  # fmt: skip
     answers = Stage(

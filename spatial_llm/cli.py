@@ -1,4 +1,4 @@
-"""`spatial-llm env | ask | convert`: thin commands over the library."""
+"""`spatial-llm env | ask | convert | plan`: thin commands over the library."""
 
 import argparse
 import sys
@@ -22,6 +22,11 @@ def main(argv: list[str] | None = None) -> int:
     convert.add_argument("checkpoint", help="released file")
     convert.add_argument("folder", help="where to write the model and its feature extractor")
     convert.set_defaults(run=_convert)
+    plan = commands.add_parser("plan", help="GPU memory that a fine-tuning run will take, in each of its modes")
+    plan.add_argument("config", help="YAML of recipes/finetune_bat.py")
+    plan.add_argument("--text_tokens", type=int, default=128, help="of the longest prompt and answer (default 128)")
+    plan.add_argument("overrides", nargs=argparse.REMAINDER, help="--key value, as for the recipe")
+    plan.set_defaults(run=_plan)
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
@@ -64,6 +69,14 @@ def _convert(arguments: argparse.Namespace) -> None:
         model.save_pretrained(temporary)
         SpatialFeatureExtractor.for_encoder(model.config).save_pretrained(temporary)
     print(f"{arguments.folder}: {report.summary()}")
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from spatial_llm.training.arguments import BatArguments, parse_arguments
+    from spatial_llm.training.plan import format_plan, plan
+
+    run = parse_arguments(BatArguments, ["--config", arguments.config, *arguments.overrides])
+    print(format_plan(run, plan(run, arguments.text_tokens)))
 
 
 if __name__ == "__main__":

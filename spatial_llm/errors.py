@@ -22,3 +22,7 @@ class CheckpointError(SpatialLLMError):
 
 class SceneError(SpatialLLMError):
     """A scene or room that cannot be simulated as described."""
+
+
+class CacheError(SpatialLLMError):
+    """Encoder output on disk that cannot be used, or would not fit there."""

@@ -1,7 +1,8 @@
 """Manifest to samples: the recording is rendered (or read), brought to the model's rate and window, and paired with its
 question and answer."""
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,15 @@ class SpatialQADataset(Dataset):
             hold `audio_hidden_states`; otherwise `waveform` (2 ears, window_samples).
         root: where the manifest's names start and which folders elsewhere are allowed; default its own folder and none.
         cache_dir: where its rows are kept; default a temporary folder.
+        types: only questions of these types ("A" to "E", ...); None = all.
+
+    Attributes:
+        lengths: characters of question and answer together, for batches of like length.
+        first_rows: the row of `records` where each recording is first asked about, by `recording_id`.
 
     Raises:
-        ManifestError: the manifest is not one, files of it are missing, or `audio_hidden_states` lacks a recording of it.
+        ManifestError: the manifest is not one, files of it are missing, it has no question of `types`, or
+            `audio_hidden_states` lacks a recording.
     """
 
     def __init__(
@@ -70,25 +77,43 @@ class SpatialQADataset(Dataset):
         audio_hidden_states: Mapping[str, torch.Tensor] | None = None,
         root: DataRoot | str | Path | None = None,
         cache_dir: str | Path | None = None,
+        types: Collection[str] | None = None,
     ) -> None:
         self.records = open_manifest(manifest, root, cache_dir)
         self.sampling_rate = sampling_rate
         self.window_samples = window_samples
-        self.audio_hidden_states = audio_hidden_states
+        self.rows, self.lengths, held = array("q"), array("l"), set()
+        self.first_rows: dict[str, int] = {}
+        for row, record in enumerate(self.records):
+            held.add(record.type)
+            if types is None or record.type in types:
+                self.rows.append(row)
+                self.lengths.append(len(record.question) + len(record.answer))
+                self.first_rows.setdefault(record.recording_id, row)
+        if not self.rows:
+            raise ManifestError(f"{manifest}: no question of types {sorted(types)}; it has {', '.join(sorted(held))}.")
+        self.audio_hidden_states: Mapping[str, torch.Tensor] | None = None
         if audio_hidden_states is not None:
-            missing = [r.recording_id for r in self.records if r.recording_id not in audio_hidden_states]
-            if missing:
-                raise ManifestError(f"{manifest}: no encoder output for recording {missing[0]!r} ({len(missing)} records).")
+            self.hear(audio_hidden_states)
+
+    def hear(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
+        """From now on samples hold encoder output that was computed ahead. Raises ManifestError if some is missing."""
+        missing = [name for name in self.first_rows if name not in audio_hidden_states]
+        if missing:
+            raise ManifestError(
+                f"{self.records.path}: no encoder output for recording {missing[0]!r} ({len(missing)} recordings)."
+            )
+        self.audio_hidden_states = audio_hidden_states
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.rows)
 
     def sample_id(self, index: int) -> str:
         """The id of the record of `dataset[index]`."""
         return self.records[index].id
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        record = self.records[index]
+        record = self.records[self.rows[index]]
         sample = {"id": record.id, "question": record.question, "answer": record.answer}
         if self.audio_hidden_states is not None:
             return sample | {"audio_hidden_states": self.audio_hidden_states[record.recording_id]}

@@ -105,7 +105,7 @@ def load_trained_only(
     model.encoder.requires_grad_(not config.freeze_encoder)
     model.freeze()
     model.generation_config = GenerationConfig.from_pretrained(folder)
-    load_tensors(model, _load(folder / TRAINED_WEIGHTS), trained_keys(model), str(folder / TRAINED_WEIGHTS))
+    load_tensors(model, read_tensors(folder / TRAINED_WEIGHTS), trained_keys(model), str(folder / TRAINED_WEIGHTS))
     model.config._name_or_path = str(folder)
     model.eval()
     gaps = {"missing_keys": set(), "unexpected_keys": set(), "mismatched_keys": set(), "error_msgs": []}
@@ -146,7 +146,8 @@ def _follow(folder: Path, name: str, pointers: dict[str, str]) -> str:
     return pointer
 
 
-def _load(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file. Raises CheckpointError if it is not whole."""
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -14,56 +14,14 @@ from typing import Any, Literal, TypeVar
 import yaml
 from jsonargparse import ArgumentParser
 
+from spatial_llm.answers import QUESTION_TYPES
+from spatial_llm.data.encoder_cache import CacheDtype
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.encoder_arguments import ClipArguments, EncoderOptimizerArguments, EncoderStage
+from spatial_llm.training.schedule import Schedule
 
 Arguments = TypeVar("Arguments")
-
-
-@dataclass
-class Schedule:
-    """How long, how fast, in what portions.
-
-    Attributes:
-        steps: optimiser steps of the run.
-        batch_size: samples a step and process.
-        learning_rate: its peak, reached after the warm-up.
-        warmup_fraction: share of the steps in which the rate rises linearly from 0.
-        decay: course of the rate after the warm-up, down to 0 ("constant": none).
-        weight_decay: AdamW's, on matrices only (biases and norms have none).
-        max_grad_norm: gradients longer than this are shortened to it.
-        loader_workers: processes that load samples; 0 loads in the training process.
-        log_every: steps between two lines of metrics.jsonl.
-        save_every: steps between two checkpoints; 0 = only one, after the last step (and one when a signal ends the run).
-        keep_checkpoints: how many of the newest stay.
-        resume: "auto" goes on from the newest whole checkpoint in the run folder, if there is one; "never" starts anew and
-            removes those that an earlier run left there.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_fraction: float = 0.1
-    decay: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    loader_workers: int = 0
-    log_every: int = 50
-    save_every: int = 500
-    keep_checkpoints: int = 2
-    resume: Literal["auto", "never"] = "auto"
-
-
-# Fields that may differ between a checkpoint and the run that goes on from it: its weights come out the same.
-RESUMABLE = (
-    "run_folder",
-    "cues_folder",
-    "eval_manifest",
-    "eval_examples",
-    "schedule.loader_workers",
-    "schedule.save_every",
-    "schedule.keep_checkpoints",
-    "schedule.resume",
-)
+QuestionType = Literal[tuple(dict.fromkeys(QUESTION_TYPES.values()))]
 
 
 @dataclass
@@ -195,20 +153,48 @@ class ProjectorArguments:
 
 
 @dataclass
+class BatStage:
+    """One stage of a run in several; each goes on from the weights of the one before.
+
+    Attributes:
+        name: of its sub-folder of the run folder.
+        types: its questions; null = all that the manifest has.
+        train_manifest: null = that of the run.
+    """
+
+    name: str
+    types: list[QuestionType] | None = None
+    train_manifest: str | None = None
+
+
+@dataclass
 class BatArguments:
     """recipes/finetune_bat.py.
 
     Attributes:
         run_folder: where model (with processor), config, provenance and metrics go.
-        train_manifest: questions and answers.
+        train_manifest: questions and answers; also one that data/prepare_spatialsoundqa.py made of the released data.
         encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py.
         language_model: folder (or hub name) of any `AutoModelForCausalLM` with its tokenizer.
-        schedule: see `Schedule`.
+        schedule: see `Schedule`; with `stages`, of each of them.
         projector: see `ProjectorArguments`.
         lora: see `LoraArguments`; null trains the projector alone.
-        precompute_audio: run the frozen encoder once over each recording before step 0 and keep its output in memory;
-            false runs it in every step.
-        cues_folder: where cue files lie, so that several runs share them; None = in the run folder.
+        types: only questions of these types; null = all.
+        stages: trained one after the other, each in a sub-folder; empty = all at once. A stage that is finished is not
+            trained again.
+        start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from; null =
+            fresh ones.
+        quantization: "4bit": the language model's linear layers in NF4 with double quantisation (QLoRA; needs
+            bitsandbytes, `pip install 'spatial-llm[4bit]'`).
+        save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
+        audio_root, reverb_root: folders of the released data's dry sounds and responses that lie elsewhere than beside the
+            manifest, see `data.spatialsoundqa.roots_elsewhere`.
+        group_by_length: batches of questions of like length, less padding.
+        encoder_cache: run the frozen encoder once over each recording, before step 0, and keep its output on disk; false
+            runs it in every step.
+        cache_folder: where encoder output lies, so that several runs share it; null = in the run folder.
+        cache_dtype: of what is kept.
+        cache_limit: GB of encoder output; a run that needs more stops before it has computed any.
         seed: of initialisation and order.
         cpu_threads: of torch; None = all cores this process may use.
     """
@@ -220,10 +206,29 @@ class BatArguments:
     schedule: Schedule
     projector: ProjectorArguments = field(default_factory=ProjectorArguments)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
-    precompute_audio: bool = False
-    cues_folder: str | None = None
+    types: list[QuestionType] | None = None
+    stages: list[BatStage] = field(default_factory=list)
+    start_from: str | None = None
+    quantization: Literal["none", "4bit"] = "none"
+    save: Literal["whole", "trained"] = "whole"
+    audio_root: str | None = None
+    reverb_root: str | None = None
+    group_by_length: bool = False
+    encoder_cache: bool = False
+    cache_folder: str | None = None
+    cache_dtype: CacheDtype = "bfloat16"
+    cache_limit: float = 50.0
     seed: int = 0
     cpu_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.quantization == "4bit" and self.save == "whole":
+            raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names) or any(not name or "/" in name for name in names):
+            raise SpatialLLMError(f"stages are called {names}; give each a plain name of its own: it becomes a folder.")
+        if self.stages and self.types is not None:
+            raise SpatialLLMError("types and stages are both given; the questions of a stage stand in stages[...].types.")
 
 
 def parse_arguments(

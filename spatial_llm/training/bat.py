@@ -1,84 +1,209 @@
-"""BAT: a frozen encoder, a frozen language model, and what connects them: projector and LoRA (specs a.4)."""
+"""BAT: a frozen encoder, a frozen language model, and what connects them: projector and LoRA (specs a.4).
 
+A run in stages (types A and B; and C and D; and E) is a run a stage, each of which starts from the weights of the one
+before and leaves its own run folder inside the run's: any of them can be looked at, kept, or run again alone.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from torch.utils.data import Subset
+from transformers import PreTrainedModel
 
 from spatial_llm.data.collator import SpatialQACollator
-from spatial_llm.data.dataset import SpatialQADataset, distinct_recordings
-from spatial_llm.data.records import read_manifest
+from spatial_llm.data.dataset import SpatialQADataset
+from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, Recordings, recording_key
+from spatial_llm.data.paths import DataRoot
+from spatial_llm.data.spatialsoundqa import roots_elsewhere
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
-from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
-from spatial_llm.training.arguments import BatArguments, ProjectorArguments
-from spatial_llm.training.base_models import load_base
-from spatial_llm.training.cue_file import CueDataset, precompute_cues
+from spatial_llm.files import sha256_of, write_json
+from spatial_llm.model import SpatialLLMProcessor
+from spatial_llm.training.arguments import BatArguments, to_yaml
+from spatial_llm.training.bat_model import build_bat, calibrate
+from spatial_llm.training.curves import plot_losses
+from spatial_llm.training.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights
+from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.run_folder import RunFolder
-from spatial_llm.training.trainable import format_what_trains, freeze, state_hash, what_trains
-from spatial_llm.training.trainer import prepare, train
+from spatial_llm.training.schedule import Schedule
+from spatial_llm.training.trainable import format_what_trains, state_hash, what_trains
+from spatial_llm.training.trainer import train
+from spatial_llm.training.trainer_arguments import prepare
 
 CALIBRATION_CLIPS = 256
+FINISHED = "finished.json"
 
 
-def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """The composite of a trained encoder, a language model and a fresh projector (and LoRA), and its processor.
+def finetune_bat(arguments: BatArguments) -> Path:
+    """Trains projector and LoRA, in one run or stage by stage, and returns the folder of the (last) model.
 
-    Only projector and LoRA require gradients.
+    Raises:
+        CacheError: the encoder's output would not fit below `cache_limit` or on the disk.
+        SpatialLLMError: frozen weights moved, which would be a bug; nothing is saved then. Or the launcher cannot do here
+            what it was asked for.
     """
-    encoder = load_base(AutoModel, arguments.encoder, "encoder")
-    language_model = freeze(load_base(AutoModelForCausalLM, arguments.language_model, "language_model"))
-    tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
-    text_size = language_model.get_input_embeddings().embedding_dim
-    projector = build_projector(arguments.projector, encoder.config.hidden_size, text_size)
-    model = SpatialLLMForConditionalGeneration.from_parts(
-        encoder=encoder, language_model=language_model, projector=projector
-    )
-    if arguments.lora is not None:
-        add_lora(model, **vars(arguments.lora))
-    return model, SpatialLLMProcessor.for_model(model, tokenizer)
+    check_launch()
+    if not arguments.stages:
+        return finetune_once(arguments)
+    done, before, metrics = "", arguments.start_from, {}
+    for number, stage in enumerate(stage_arguments(arguments), start=1):
+        name, folder = arguments.stages[number - 1].name, Path(stage.run_folder)
+        stage = dataclasses.replace(stage, start_from=before)
+        done = _fingerprint(stage, done)
+        heading = f"stage {number} of {len(arguments.stages)}, {name} -> {folder}"
+        if (folder / FINISHED).is_file() and json.loads((folder / FINISHED).read_text())["fingerprint"] == done:
+            _say(f"{heading}: finished before, taken as it is (delete the folder to train it again)")
+        else:
+            _say(f"\n{heading}")
+            (folder / FINISHED).unlink(missing_ok=True)
+            finetune_once(stage)
+            if is_main():
+                write_json(folder / FINISHED, {"fingerprint": done})
+            wait_for_all()
+        before, metrics[name] = str(folder / "model"), folder / "metrics.jsonl"
+    if is_main():
+        plot_losses(metrics, Path(arguments.run_folder) / "losses.png")
+    return Path(before)
 
 
-def build_projector(arguments: ProjectorArguments, encoder_size: int, text_size: int) -> QFormerProjector:
-    """A fresh Q-Former between an encoder and a language model of these widths."""
-    width = arguments.hidden_size or encoder_size
-    return QFormerProjector(
-        QFormerProjectorConfig(
-            num_query_tokens=arguments.queries,
-            num_hidden_layers=arguments.layers,
-            cross_attention_frequency=arguments.cross_attention_every,
-            hidden_size=width,
-            num_attention_heads=arguments.attention_heads,
-            intermediate_size=arguments.intermediate_size or 4 * width,
-            hidden_dropout_prob=arguments.dropout,
-            attention_probs_dropout_prob=arguments.dropout,
-            encoder_hidden_size=encoder_size,
-            text_hidden_size=text_size,
-            standardize_inputs=arguments.calibrate,
+def stage_arguments(arguments: BatArguments) -> list[BatArguments]:
+    """The run of each stage, but for `start_from`, which is the model of the one before."""
+    return [
+        dataclasses.replace(
+            arguments,
+            run_folder=str(Path(arguments.run_folder) / f"{number}-{stage.name}"),
+            train_manifest=stage.train_manifest or arguments.train_manifest,
+            types=stage.types,
+            stages=[],
+            cache_folder=arguments.cache_folder or str(Path(arguments.run_folder) / "encoded"),
         )
-    )
+        for number, stage in enumerate(arguments.stages, start=1)
+    ]
+
+
+def finetune_once(arguments: BatArguments) -> Path:
+    """One run: see `finetune_bat`; `arguments.stages` is empty."""
+    prepare(arguments.seed, arguments.cpu_threads)
+    manifest, root = Path(arguments.train_manifest), data_root(arguments)
+    if not Path(arguments.encoder).is_dir():
+        raise SpatialLLMError(f"encoder {arguments.encoder}: no such folder; give that of a trained encoder.")
+    model, processor = build_bat(arguments)
+    config = model.config.encoder_config
+    dataset = SpatialQADataset(manifest, config.sampling_rate, config.window_samples, root=root, types=arguments.types)
+    if arguments.encoder_cache:
+        dataset.hear(cached(arguments, model.encoder, processor, dataset))
+    if arguments.projector.calibrate and arguments.start_from is None:
+        calibrate(model, _some_encoded(model.encoder, processor, dataset))
+    run = RunFolder(arguments, manifest)
+    collator = SpatialQACollator(processor)
+    samples = arguments.schedule.effective_batch(processes())
+    _say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
+    _say(format_schedule(arguments.schedule, len(dataset), processes()))
+    _say(format_what_trains(what_trains(model)))
+    _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
+    frozen = state_hash(model.encoder)
+    order = grouped_by_length(dataset.lengths, samples, arguments.seed) if arguments.group_by_length else None
+    train(model, dataset, collator, arguments.schedule, run, arguments.seed, order=order)
+    with whole_weights(model):
+        if state_hash(model.encoder) != frozen:
+            raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
+        if is_main():
+            _save(arguments, run, model, processor)
+    if is_main():
+        plot_losses({"training": run.path / "metrics.jsonl"}, run.path / "losses.png")
+    wait_for_all()
+    return run.model
+
+
+def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+    if arguments.save == "whole":
+        run.save(model.save_pretrained, processor.save_pretrained)
+        return
+
+    def save_trained(folder: Path) -> None:
+        # The folder is a temporary one, beside the one it will be: pointers relative to it stay right.
+        model.save_pretrained(folder, trained_only=True, encoder=arguments.encoder, language_model=arguments.language_model)
+
+    run.save(save_trained, processor.save_pretrained)
+
+
+def data_root(arguments: BatArguments) -> DataRoot:
+    """Where the manifest's names start, and the folders elsewhere that the arguments allow."""
+    elsewhere = roots_elsewhere(arguments.audio_root, arguments.reverb_root)
+    return DataRoot(Path(arguments.train_manifest).parent, elsewhere)
+
+
+def open_cache(
+    arguments: BatArguments, encoder: PreTrainedModel, processor: SpatialLLMProcessor, tokens: int
+) -> EncoderCache:
+    """The cache of this encoder, with the cues it hears; whatever of the two changes gives another one."""
+    config = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith("_") and k != "transformers_version"}
+    made_with = {"encoder": state_hash(encoder), "config": config, "cues": processor.feature_extractor.to_dict()}
+    folder = arguments.cache_folder or Path(arguments.run_folder) / "encoded"
+    return EncoderCache(folder, made_with, tokens, encoder.config.hidden_size, arguments.cache_dtype)
+
+
+def cached(
+    arguments: BatArguments, encoder: PreTrainedModel, processor: SpatialLLMProcessor, dataset: SpatialQADataset
+) -> ByRecordingId:
+    """The encoder's output for all recordings of `dataset`, from the cache, which is filled first where it lacks some.
+
+    Raises:
+        CacheError: they do not fit.
+    """
+    recordings = _recordings(processor, dataset)
+    keys = {name: recording_key(dataset.records[row], dataset.records.root) for name, row in dataset.first_rows.items()}
+    sample = encode(encoder, recordings[0][None])
+    cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
+    size = cache.size(keys.values())
+    _say(f"{size} in {cache.folder}")
+    cache.check_room(size, arguments.cache_limit)
+    workers = arguments.schedule.loader_workers or (len(os.sched_getaffinity(0)) if size.missing > 64 else 0)
+    cache.fill(
+        lambda cues: encode(encoder, cues), recordings, list(keys.values()), share=(rank(), processes()),
+        loader_workers=workers,
+    )  # fmt: skip
+    wait_for_all()
+    cache.refresh()
+    return ByRecordingId(cache, keys)
 
 
 @torch.no_grad()
-def encode(encoder: nn.Module, cues: Any, batch_size: int = 64) -> torch.Tensor:
-    """Encoder output (recordings, tokens, width), float32 on the CPU, of cues (recordings, cues, frames, mel bins)."""
-    encoder.eval()
-    outputs = []
-    for start in tqdm(range(0, len(cues), batch_size), desc="encoder", unit="batch"):
-        batch = [np.asarray(cues[i]) for i in range(start, min(start + batch_size, len(cues)))]
-        features = torch.from_numpy(np.stack(batch)).float().to(encoder.device)
-        outputs.append(encoder(input_features=features).last_hidden_state.float().cpu())
-    return torch.cat(outputs)
+def encode(encoder: nn.Module, cues: torch.Tensor) -> torch.Tensor:
+    """Encoder output (B, tokens, width), float32, of cues (B, cues, frames, mel bins), computed on this process's device."""
+    encoder.eval().to(device())
+    return encoder(input_features=cues.float().to(device())).last_hidden_state.float().cpu()
 
 
-def calibrate(model: PreTrainedModel, audio_hidden_states: torch.Tensor) -> None:
-    """Brings a fresh projector to scale: inputs standardised, outputs as large as the language model's embeddings."""
-    model.projector.calibrate(audio_hidden_states)
-    model.projector.scale_output_to(model.get_input_embeddings().weight.float().std().item())
+def _recordings(processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> Recordings:
+    records = Subset(dataset.records, list(dataset.first_rows.values()))
+    return Recordings(records, dataset.records.root, processor.feature_extractor, dataset.window_samples)
+
+
+def _some_encoded(encoder: nn.Module, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> torch.Tensor:
+    """Encoder output of a few recordings, evenly taken."""
+    names = list(dataset.first_rows)
+    some = range(0, len(names), -(-len(names) // CALIBRATION_CLIPS))
+    if dataset.audio_hidden_states is not None:
+        return torch.stack([dataset.audio_hidden_states[names[index]] for index in some])
+    recordings = _recordings(processor, dataset)
+    return torch.cat([encode(encoder, recordings[index][None]) for index in some])
+
+
+def format_schedule(schedule: Schedule, samples: int, processes: int) -> str:
+    """What the schedule comes to, in a sentence."""
+    steps = schedule.optimizer_steps(samples, processes)
+    batch = schedule.effective_batch(processes)
+    return (
+        f"effective batch {batch} = {schedule.batch_size} a batch x {schedule.gradient_accumulation} accumulated x "
+        f"{processes} processes; {steps} optimiser steps ({steps * batch / samples:.2f} epochs), of which "
+        f"{round(schedule.warmup_fraction * steps)} of warm-up; {schedule.precision}"
+    )
 
 
 def decoded_sample(collator: SpatialQACollator, sample: dict[str, Any]) -> str:
@@ -90,36 +215,11 @@ def decoded_sample(collator: SpatialQACollator, sample: dict[str, Any]) -> str:
     return f"[{slots} audio tokens]{tokenizer.decode(ids[~supervised][slots:])}[[{tokenizer.decode(labels[supervised])}]]"
 
 
-def finetune_bat(arguments: BatArguments) -> Path:
-    """Trains projector and LoRA, saves model and processor in one folder, and returns it.
+def _fingerprint(arguments: BatArguments, before: str) -> str:
+    made_from = [to_yaml(arguments), sha256_of(arguments.train_manifest), before]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
-    Raises:
-        SpatialLLMError: frozen weights moved, which would be a bug; nothing is saved then.
-    """
-    prepare(arguments.seed, arguments.cpu_threads)
-    manifest = arguments.train_manifest
-    recordings = distinct_recordings(read_manifest(manifest))
-    model, processor = build_bat(arguments)
-    run = RunFolder(arguments, manifest)
-    config = model.config.encoder_config
-    cues: Any = CueDataset(recordings, Path(manifest).parent, processor.feature_extractor, config.window_samples)
-    encoded = None
-    if arguments.precompute_audio:
-        hidden = encode(model.encoder, precompute_cues(manifest, cues, arguments.cues_folder or run.path))
-        encoded = {record.recording_id: row for record, row in zip(recordings, hidden, strict=True)}
-    elif arguments.projector.calibrate:
-        some = range(0, len(cues), max(1, len(cues) // CALIBRATION_CLIPS))
-        hidden = encode(model.encoder, [cues[i] for i in some])
-    if arguments.projector.calibrate:
-        calibrate(model, hidden[:: max(1, len(hidden) // CALIBRATION_CLIPS)])
 
-    dataset = SpatialQADataset(manifest, config.sampling_rate, config.window_samples, encoded)
-    collator = SpatialQACollator(processor)
-    print(f"{len(dataset)} questions about {len(recordings)} recordings from {manifest}")
-    print(format_what_trains(what_trains(model)))
-    print(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
-    frozen = state_hash(model.encoder)
-    train(model, dataset, collator, arguments.schedule, run, arguments.seed)
-    if state_hash(model.encoder) != frozen:
-        raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
-    return run.save(model.save_pretrained, processor.save_pretrained)
+def _say(text: str) -> None:
+    if is_main():
+        print(text, flush=True)

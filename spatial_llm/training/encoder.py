@@ -30,7 +30,8 @@ from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
-from spatial_llm.training.trainer import prepare, train
+from spatial_llm.training.trainer import train
+from spatial_llm.training.trainer_arguments import prepare
 
 ENCODERS = {
     "spatial_ast": (SpatialASTConfig, SpatialASTForLocalization),

@@ -40,7 +40,8 @@ from spatial_llm.training.encoder_optimizer import SAMPLES_OF_BASE_RATE, optimiz
 from spatial_llm.training.encoder_rendering import CueRenderer
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
-from spatial_llm.training.trainer import prepare, train
+from spatial_llm.training.trainer import train
+from spatial_llm.training.trainer_arguments import prepare
 
 STAGE = "stage.json"  # in a stage's model folder: what it was made by
 

@@ -24,9 +24,10 @@ from transformers import TrainerCallback
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.files import atomic_path, write_json, write_text
 from spatial_llm.provenance import provenance
-from spatial_llm.training.arguments import RESUMABLE, flat_fields, to_yaml
+from spatial_llm.training.arguments import flat_fields, to_yaml
 from spatial_llm.training.checkpointing import Checkpoint, find_latest_valid, remove_all, remove_leftovers
 from spatial_llm.training.folder_lock import lock_folder
+from spatial_llm.training.schedule import RESUMABLE
 
 # Of what the Trainer logs at the end: the clock's doing, and different in every run.
 CLOCK = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos")

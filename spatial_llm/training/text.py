@@ -18,7 +18,8 @@ from spatial_llm.training.arguments import TextArguments
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.text_model import build_language_model, build_tokenizer
 from spatial_llm.training.trainable import format_what_trains, what_trains
-from spatial_llm.training.trainer import prepare, train
+from spatial_llm.training.trainer import train
+from spatial_llm.training.trainer_arguments import prepare
 
 PROMPT = PROMPT_FORMATS["bat"]
 

@@ -6,7 +6,6 @@ come again after a stop (`batches`), signals (`interrupts`), and a stop with nam
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,25 +17,19 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import Trainer, TrainerCallback
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.training.arguments import Schedule
 from spatial_llm.training.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
 from spatial_llm.training.checkpointing import being_written, finish, keep_last
 from spatial_llm.training.guards import find_non_finite, random_state, set_random_state
 from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
+from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import frozen_hashes, other_weights, probe, trained_tensors
+from spatial_llm.training.trainer_arguments import training_arguments
 
-DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 WEIGHTS = "model.safetensors"
-
-
-def prepare(seed: int, cpu_threads: int | None) -> None:
-    """Seeds Python, numpy and torch, and gives torch its CPU threads (accelerate would leave it one)."""
-    set_seed(seed)
-    torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))
 
 
 def train(
@@ -75,10 +68,12 @@ def train(
         raise SpatialLLMError("0 training samples, expected at least one: look at the manifest's split and types.")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise SpatialLLMError("nothing to train: all parameters are frozen.")
+    if schedule.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     with StopSignals() as signals:
         trainer = SafeTrainer(
             model=model,
-            args=training_arguments(schedule, run, seed),
+            args=training_arguments(schedule, run, seed, len(dataset)),
             train_dataset=SeededBatches(dataset, collate, seed),
             data_collator=as_it_is,
             callbacks=[MetricsCallback(run)],
@@ -306,26 +301,3 @@ class _SaveAndStop(TrainerCallback):
             return self.signals.requested
         asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
         return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)
-
-
-def training_arguments(schedule: Schedule, run: RunFolder, seed: int) -> TrainingArguments:
-    """Our schedule in the Trainer's words. Nothing is reported anywhere, and checkpoints are our own affair."""
-    return TrainingArguments(
-        output_dir=str(run.path),
-        max_steps=schedule.steps,
-        per_device_train_batch_size=schedule.batch_size,
-        learning_rate=schedule.learning_rate,
-        warmup_steps=max(1, round(schedule.warmup_fraction * schedule.steps)),
-        lr_scheduler_type=DECAYS[schedule.decay],
-        weight_decay=schedule.weight_decay,
-        max_grad_norm=schedule.max_grad_norm,
-        dataloader_num_workers=schedule.loader_workers,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        logging_steps=schedule.log_every,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to="none",
-        remove_unused_columns=False,
-    )

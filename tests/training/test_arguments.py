@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from transformers import AutoModelForCausalLM
 
+from spatial_llm.model.adapters import inject_lora
 from spatial_llm.training.arguments import BatArguments, EncoderArguments, TextArguments, parse_arguments, to_yaml
 from spatial_llm.training.encoder import ENCODERS, build_encoder
 from spatial_llm.training.encoder_stages import plan_stage
+from spatial_llm.training.plan import KNOWN
 
 REPOSITORY = Path(__file__).parents[2]
-CONFIGS = sorted((REPOSITORY / "recipes").rglob("*.yaml")) + sorted((REPOSITORY / "tests/doors/configs").glob("tiny_*.yaml"))
+RECIPES = REPOSITORY / "recipes/configs"
+LANGUAGE_MODELS = sorted((RECIPES / "language_models").glob("*.yaml"))
+CONFIGS = sorted(RECIPES.glob("*.yaml")) + sorted((REPOSITORY / "tests/doors/configs").glob("tiny_*.yaml"))
 TINY_BAT = REPOSITORY / "recipes/configs/tiny_bat.yaml"
 
 
@@ -85,6 +90,24 @@ def test_unknown_key_in_yaml_stops(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_published_size_is_bats() -> None:
-    arguments = parse_arguments(BatArguments, ["--config", str(REPOSITORY / "recipes/configs/bat_llama2_7b.yaml")])
+    arguments = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_single_stage.yaml")])
     assert (arguments.projector.queries, arguments.projector.layers, arguments.projector.cross_attention_every) == (64, 8, 2)
     assert (arguments.lora.rank, arguments.lora.alpha, arguments.lora.target_modules) == (8, 32, ["q_proj", "v_proj"])
+    stages = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_multi_stage.yaml")])
+    assert [stage.types for stage in stages.stages] == [["A", "B"], ["A", "B", "C", "D"], ["A", "B", "C", "D", "E"]]
+    assert (stages.schedule.epochs, stages.schedule.warmup_fraction * stages.schedule.epochs) == (5, 1)
+    # On eight GPUs: the steps of specs a.4 (21,780, 40,215, 68,145), which leaves out each epoch's last, smaller batch.
+    for samples, steps in ((278_784, 21_780), (514_784, 40_215 + 5), (872_312, 68_145 + 5)):
+        assert stages.schedule.optimizer_steps(samples, processes=8) == steps
+
+
+@pytest.mark.parametrize("path", LANGUAGE_MODELS, ids=lambda path: path.stem)
+def test_a_language_model_is_a_second_config(path: Path) -> None:
+    base = RECIPES / "spatialsoundqa_single_stage.yaml"
+    arguments = parse_arguments(BatArguments, ["--config", str(base), "--config", str(path)])
+    given = yaml.safe_load(path.read_text())
+    assert arguments.language_model == given["language_model"] in KNOWN
+    assert vars(arguments.lora) == given["lora"]
+    with torch.device("meta"):
+        language_model = AutoModelForCausalLM.from_config(KNOWN[arguments.language_model]())
+        inject_lora(language_model, vars(arguments.lora))  # its targets are there

@@ -1,6 +1,5 @@
 """BAT at tiny size: exact answers on a few samples, nothing frozen moves, labels on answers only, both ways of hearing."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,14 @@ from safetensors.torch import load_file
 from spatial_llm.data.collator import SpatialQACollator
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.records import read_manifest, write_manifest
+from spatial_llm.errors import CacheError
 from spatial_llm.model import SpatialLLM
-from spatial_llm.training.arguments import BatArguments, EncoderArguments, LoraArguments, ProjectorArguments, Schedule
-from spatial_llm.training.bat import build_bat, decoded_sample, finetune_bat
+from spatial_llm.training.arguments import BatArguments, EncoderArguments, LoraArguments, ProjectorArguments
+from spatial_llm.training.bat import decoded_sample, finetune_bat, open_cache
+from spatial_llm.training.bat_model import build_bat
+from spatial_llm.training.curves import read_losses
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import what_trains
 from tests.training.test_encoder import SIZES
 
@@ -57,17 +60,17 @@ def test_only_projector_and_lora_train(data: Path, parts: dict[str, Path], tmp_p
     assert {part for part, state, *_ in what_trains(model) if state == "trains"} == {"projector"}
 
 
-@pytest.mark.parametrize("precompute_audio", [True, False])
+@pytest.mark.parametrize("encoder_cache", [True, False])
 def test_overfits_to_exact_answers_and_leaves_the_frozen_alone(
-    data: Path, parts: dict[str, Path], tmp_path: Path, precompute_audio: bool
+    data: Path, parts: dict[str, Path], tmp_path: Path, encoder_cache: bool
 ) -> None:
     folder = finetune_bat(
         arguments(
             data,
             parts,
             tmp_path,
-            precompute_audio=precompute_audio,
-            schedule=Schedule(steps=300 if precompute_audio else 3, batch_size=8, learning_rate=5e-3),
+            encoder_cache=encoder_cache,
+            schedule=Schedule(steps=300 if encoder_cache else 3, batch_size=8, learning_rate=5e-3, log_every=2),
         )
     )
     saved = load_file(folder / "model.safetensors")
@@ -81,28 +84,59 @@ def test_overfits_to_exact_answers_and_leaves_the_frozen_alone(
         (same,) = [key for key in saved if key.replace(".base_layer", "") == f"language_model.{name}"]
         assert torch.equal(saved[same], tensor), name
     assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in saved.items())
-
-    if precompute_audio:  # trained on stored encoder output, asked from the waveform
-        model = SpatialLLM.from_pretrained(folder)
-        config = model.model.config.encoder_config
-        dataset = SpatialQADataset(data / "few.jsonl", config.sampling_rate, config.window_samples)
-        for sample in (dataset[i] for i in range(len(dataset))):
-            assert model.ask(sample["waveform"], sample["question"], sampling_rate=config.sampling_rate) == sample["answer"]
+    assert (tmp_path / "losses.png").is_file()
+    if encoder_cache:  # trained on stored encoder output, asked from the waveform
+        assert answers_exactly(folder, data / "few.jsonl") == 8
 
 
-def test_stored_and_fresh_encoder_output_give_one_loss(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:
-    """Cues are stored in half precision, which is all that may differ."""
+def answers_exactly(folder: Path, manifest: Path) -> int:
+    """How many questions of a manifest the model answers word for word, from the waveform."""
+    model = SpatialLLM.from_pretrained(folder)
+    config = model.model.config.encoder_config
+    dataset = SpatialQADataset(manifest, config.sampling_rate, config.window_samples)
+    samples = [dataset[i] for i in range(len(dataset))]
+    return sum(
+        model.ask(sample["waveform"], sample["question"], sampling_rate=config.sampling_rate) == sample["answer"]
+        for sample in samples
+    )
+
+
+@pytest.mark.parametrize(("dtype", "within"), [("float32", 1e-4), ("bfloat16", 5e-3)])
+def test_stored_and_fresh_encoder_output_give_one_loss(
+    data: Path, parts: dict[str, Path], tmp_path: Path, dtype: str, within: float
+) -> None:
     losses = {}
-    for precompute_audio in (True, False):
-        run = tmp_path / str(precompute_audio)
+    for encoder_cache in (True, False):
+        run = tmp_path / str(encoder_cache)
         finetune_bat(
-            arguments(data, parts, run, precompute_audio=precompute_audio,
-                      schedule=Schedule(steps=2, batch_size=8, learning_rate=1e-3, log_every=1))
+            arguments(data, parts, run, encoder_cache=encoder_cache, cache_dtype=dtype,
+                      schedule=Schedule(steps=3, batch_size=8, learning_rate=1e-3, log_every=1))
         )  # fmt: skip
-        losses[precompute_audio] = [
-            json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()[:2]
-        ]
-    assert losses[True] == pytest.approx(losses[False], abs=5e-3)
+        losses[encoder_cache] = losses_of(run)
+    assert len(losses[True]) == 3
+    assert losses[True] == pytest.approx(losses[False], abs=within)
+
+
+def losses_of(run: Path) -> list[float]:
+    return read_losses(run / "metrics.jsonl")[1]
+
+
+def test_changed_encoder_weights_are_another_cache(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:
+    given = arguments(data, parts, tmp_path)
+    model, processor = build_bat(given)
+    first = open_cache(given, model.encoder, processor, tokens=5).folder
+    assert open_cache(given, model.encoder, processor, tokens=5).folder == first
+    with torch.no_grad():
+        next(model.encoder.parameters()).view(-1)[0] += 1e-3
+    assert open_cache(given, model.encoder, processor, tokens=5).folder != first
+
+
+def test_a_cache_over_the_limit_stops_before_anything_is_computed(
+    data: Path, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(CacheError, match="cache_limit is 1e-06 GB"):
+        finetune_bat(arguments(data, parts, tmp_path, encoder_cache=True, cache_limit=1e-6))
+    assert not list(tmp_path.rglob("block-*")) and not (tmp_path / "config.yaml").exists()
 
 
 def test_labels_and_decoded_sample_show_the_answer_only(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from spatial_llm.data.dataset import load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.training.arguments import EncoderArguments, Schedule
+from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
 from spatial_llm.training.encoder import (
     LocalizationDataset,
@@ -23,6 +23,7 @@ from spatial_llm.training.encoder import (
     one_source_recordings,
     train_encoder,
 )
+from spatial_llm.training.schedule import Schedule
 
 SIZES = {
     "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48, "duration_s": 1.0,

@@ -19,10 +19,11 @@ from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_inputs
 from spatial_llm.training import trainer as trainer_module
-from spatial_llm.training.arguments import Schedule
 from spatial_llm.training.run_folder import RunFolder
+from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import freeze, state_hash
-from spatial_llm.training.trainer import prepare, train
+from spatial_llm.training.trainer import train
+from spatial_llm.training.trainer_arguments import prepare
 
 SAMPLES = 26  # of 4: an epoch of seven batches, the last one smaller
 

@@ -1,0 +1,250 @@
+"""The frozen encoder's output, computed once per recording and read back from memory-mapped files.
+
+A folder holds the output of one encoder (its weights, its cues, its window are in the folder's name) in blocks of a few
+recordings; each block is whole or absent and never changes. So any number of processes read while another adds blocks, a
+writer that was killed goes on where it was, and stages or manifests that share recordings share their rows. A recording is
+known by what it is made from: its scene or its pairs, the protocol, and size and time of change of the files named.
+
+    <cache folder>/encoded-<hash>/header.json             dtype, shape of a row, encoder, cues
+    <cache folder>/encoded-<hash>/block-<hash>/rows.npy   (recordings, tokens, width): float32, or bfloat16 as uint16
+    <cache folder>/encoded-<hash>/block-<hash>/keys.json  the key of each row
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.data.dataset import load_waveform
+from spatial_llm.data.paths import DataRoot
+from spatial_llm.data.records import Record, paths_of
+from spatial_llm.errors import CacheError
+from spatial_llm.files import atomic_path, write_json
+
+CacheDtype = Literal["bfloat16", "float32"]
+LAYOUT = 1  # counted up when the same recording would give other numbers, or the files change
+BLOCK_RECORDINGS = 64
+_STORED = {"bfloat16": np.uint16, "float32": np.float32}  # numpy has no bfloat16: its bits are kept
+
+
+class Recordings(Dataset):
+    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, made when asked for."""
+
+    def __init__(
+        self, records: Sequence[Record], root: DataRoot | str | Path, extractor: SpatialFeatureExtractor, window_samples: int
+    ) -> None:
+        self.records, self.root, self.extractor, self.window_samples = records, root, extractor, window_samples
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        rate = self.extractor.sampling_rate
+        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
+        return self.extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_features"][0]
+
+
+def recording_key(record: Record, root: DataRoot | str | Path) -> str:
+    """Hash of what a recording is made from: equal for all questions about it, in whatever manifest they stand."""
+    root, line = DataRoot.of(root), record.to_dict()
+    made_from = {name: line.get(name) for name in ("audio", "scene", "pairs", "protocol", "sampling_rate")}
+    if made_from["scene"] is not None:
+        # What follows from the scene, and its name, do not make its sound.
+        made_from["scene"] = {k: v for k, v in made_from["scene"].items() if k not in ("id", "split", "truth")}
+    named = {name for _, name in paths_of(record)}
+    made_from["files"] = {name: _file_facts(str(root.path(name))) for name in sorted(named)}
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@functools.lru_cache(maxsize=65_536)
+def _file_facts(path: str) -> list:
+    """Size and time of change of a file, or of the files in a folder."""
+    if os.path.isdir(path):
+        return sorted([entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(path))
+    found = os.stat(path)
+    return [found.st_size, found.st_mtime_ns]
+
+
+@dataclass(frozen=True)
+class CacheSize:
+    """How much room recordings need: all of them, and those that are not there yet; bytes."""
+
+    recordings: int
+    missing: int
+    row_bytes: int
+
+    def __str__(self) -> str:
+        total, new = (number * self.row_bytes / 1e9 for number in (self.recordings, self.missing))
+        return (
+            f"encoder cache: {self.recordings} recordings x {self.row_bytes / 1e6:.3f} MB = {total:.3f} GB, of which "
+            f"{self.missing} recordings ({new:.3f} GB) are to be computed"
+        )
+
+
+class EncoderCache(Mapping[str, torch.Tensor]):
+    """Encoder output (tokens, width) by `recording_key`, of those recordings that are there when it is opened.
+
+    Args:
+        folder: where the caches of all encoders lie.
+        made_with: what the output depends on beside the recording: hash of the encoder's weights, its config, the cues.
+        tokens, width: shape of one row.
+        dtype: "bfloat16" halves the room; rows come back in it.
+
+    Raises:
+        CacheError: the folder holds a block that is not whole.
+    """
+
+    def __init__(
+        self, folder: str | Path, made_with: dict[str, Any], tokens: int, width: int, dtype: CacheDtype = "bfloat16"
+    ) -> None:
+        self.shape, self.dtype = (tokens, width), dtype
+        self.header = json.loads(
+            json.dumps({"layout": LAYOUT, "dtype": dtype, "tokens": tokens, "width": width, "made_with": made_with})
+        )
+        name = hashlib.sha256(json.dumps(self.header, sort_keys=True).encode()).hexdigest()[:16]
+        self.folder = Path(folder) / f"encoded-{name}"
+        self.refresh()
+
+    @property
+    def row_bytes(self) -> int:
+        return self.shape[0] * self.shape[1] * np.dtype(_STORED[self.dtype]).itemsize
+
+    def refresh(self) -> None:
+        """Looks again for blocks, such as another process has written since."""
+        self._rows: dict[str, tuple[str, int]] = {}
+        for block in sorted(self.folder.glob("block-*")):
+            keys = json.loads((block / "keys.json").read_text(encoding="utf-8"))
+            held = (block / "rows.npy").stat().st_size - len(keys) * self.row_bytes
+            if not 0 < held < 1024:  # what is over is the header of the file
+                raise CacheError(
+                    f"{block}: rows.npy does not hold {len(keys)} rows of {self.row_bytes} bytes; delete the block."
+                )
+            self._rows.update((key, (block.name, row)) for row, key in enumerate(keys))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __getitem__(self, key: str) -> torch.Tensor:
+        block, row = self._rows[key]
+        # A copy: the file is mapped read-only, and a batch is stacked from copies anyway.
+        values = torch.from_numpy(np.array(_mapped(str(self.folder / block / "rows.npy"))[row]))
+        return values.view(torch.bfloat16) if self.dtype == "bfloat16" else values
+
+    def size(self, keys: Iterable[str]) -> CacheSize:
+        """The room that these recordings take."""
+        keys = set(keys)
+        return CacheSize(len(keys), sum(key not in self._rows for key in keys), self.row_bytes)
+
+    def check_room(self, size: CacheSize, limit_gb: float) -> None:
+        """Raises CacheError with the numbers if the recordings do not fit below the limit, or the rest not on the disk."""
+        needed_gb = size.recordings * size.row_bytes / 1e9
+        if needed_gb > limit_gb:
+            raise CacheError(
+                f"{size}; cache_limit is {limit_gb:g} GB. Raise it, train without encoder_cache (the encoder then runs in "
+                "every step), or take fewer recordings."
+            )
+        free_gb = shutil.disk_usage(_existing(self.folder)).free / 1e9
+        missing_gb = size.missing * size.row_bytes / 1e9
+        if missing_gb > free_gb:
+            raise CacheError(f"{size}; {self.folder} has {free_gb:.3f} GB free. Give another cache_folder, or make room.")
+
+    def add(self, keys: Sequence[str], rows: torch.Tensor) -> None:
+        """Writes one block, whole or not at all. rows: (len(keys), tokens, width)."""
+        if tuple(rows.shape) != (len(keys), *self.shape):
+            raise CacheError(f"rows are {tuple(rows.shape)}, expected {(len(keys), *self.shape)}.")
+        if not torch.isfinite(rows).all():
+            raise CacheError("the encoder's output holds NaN or infinity; nothing of it was kept.")
+        if not (self.folder / "header.json").is_file():
+            write_json(self.folder / "header.json", self.header)
+        rows = rows.detach().cpu()
+        values = rows.to(torch.bfloat16).view(torch.uint16) if self.dtype == "bfloat16" else rows.float()
+        name = f"block-{hashlib.sha256(json.dumps(list(keys)).encode()).hexdigest()[:16]}"
+        with contextlib.suppress(FileExistsError), atomic_path(self.folder / name) as temporary:
+            temporary.mkdir()
+            write_json(temporary / "keys.json", list(keys))
+            with (temporary / "rows.npy").open("wb") as out:
+                np.save(out, values.contiguous().numpy(), allow_pickle=False)
+                out.flush()
+                os.fsync(out.fileno())
+            if (self.folder / name).is_dir():
+                raise FileExistsError  # another process was faster: its rows are the same, and may be in use
+        self._rows.update((key, (name, row)) for row, key in enumerate(keys))
+
+    def fill(
+        self,
+        encode: Callable[[torch.Tensor], torch.Tensor],
+        recordings: Recordings,
+        keys: Sequence[str],
+        share: tuple[int, int] = (0, 1),
+        loader_workers: int = 0,
+    ) -> None:
+        """Computes the rows that are not there yet.
+
+        Args:
+            encode: cues (B, cues, frames, mel bins) -> rows (B, tokens, width).
+            recordings: what there is to hear.
+            keys: of each of them.
+            share: (number of this process, from 0, and how many share the work).
+            loader_workers: processes that render and compute cues.
+        """
+        first: dict[str, int] = {}
+        for index, key in enumerate(keys):
+            first.setdefault(key, index)
+        # Cut before looking what is there: processes that look at different times must agree on who does what.
+        mine = [index for number, index in enumerate(first.values()) if number // BLOCK_RECORDINGS % share[1] == share[0]]
+        wanted = [index for index in mine if keys[index] not in self._rows]
+        blocks = [wanted[start : start + BLOCK_RECORDINGS] for start in range(0, len(wanted), BLOCK_RECORDINGS)]
+        loader = DataLoader(recordings, batch_sampler=blocks, num_workers=loader_workers)
+        for block, cues in zip(blocks, tqdm(loader, desc="encoder cache", unit="block", disable=not blocks), strict=True):
+            self.add([keys[index] for index in block], encode(cues))
+
+
+class ByRecordingId(Mapping[str, torch.Tensor]):
+    """Rows of a cache by `recording_id`, as `SpatialQADataset` asks for them.
+
+    Args:
+        cache: holds all of `keys`' values.
+        keys: `recording_key` by `recording_id`.
+    """
+
+    def __init__(self, cache: EncoderCache, keys: Mapping[str, str]) -> None:
+        self.cache, self.keys_by_id = cache, keys
+
+    def __getitem__(self, recording_id: str) -> torch.Tensor:
+        return self.cache[self.keys_by_id[recording_id]]
+
+    def __contains__(self, recording_id: object) -> bool:
+        return self.keys_by_id.get(recording_id) in self.cache
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys_by_id)
+
+    def __len__(self) -> int:
+        return len(self.keys_by_id)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _mapped(path: str) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)

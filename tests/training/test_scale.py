@@ -1,0 +1,129 @@
+"""Several processes: the gradients of one, who writes, what a launcher may not do silently, and ZeRO on the CPU."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
+from spatial_llm.training.arguments import BatArguments, to_yaml
+from spatial_llm.training.launching import check_launch, is_main, processes
+from spatial_llm.training.schedule import Schedule
+from tests.training.test_bat import arguments, parts  # noqa: F401  (a fixture)
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = "tests/training/two_processes.py"
+LAUNCH = {path.stem: path for path in sorted((REPOSITORY / "recipes/launch").glob("*.yaml"))}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+
+
+def launch(*command: str, **environment: str) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=REPOSITORY, env={**ENVIRONMENT, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-9000:]
+    return done
+
+
+def torchrun(count: int, *command: str) -> subprocess.CompletedProcess:
+    return launch("torch.distributed.run", "--standalone", "--nproc_per_node", str(count), *command)
+
+
+def test_launch_files_are_configs_of_accelerate() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    assert set(LAUNCH) == {"cpu", "single_gpu", "ddp", "fsdp", "zero2", "zero3"}
+    for name, path in LAUNCH.items():
+        config = load_config_from_file(str(path))
+        assert config.mixed_precision == "no", "precision is the recipe's"
+        assert config.deepspeed_config.get("zero_stage") == {"zero2": 2, "zero3": 3}.get(name)
+    assert "Not run" in LAUNCH["fsdp"].read_text().splitlines()[0]
+    assert yaml.safe_load(LAUNCH["fsdp"].read_text())["distributed_type"] == "FSDP"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_fsdp_without_a_gpu_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_launch()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(SpatialLLMError, match=r"fsdp\.yaml.*no GPU.*silently"):
+        check_launch()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.slow
+def test_fsdp_yaml_is_refused_by_the_recipe(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(LAUNCH["fsdp"]), "--num_processes", "1",
+         "recipes/finetune_bat.py", "--config", "tests/doors/configs/tiny_bat.yaml", "--run_folder", str(tmp_path / "run")],
+        cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0 and "this machine has no GPU" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_process_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (processes(), is_main()) == (1, True)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "3")
+    assert (processes(), is_main()) == (4, False)
+
+
+@pytest.fixture
+def one_step(data: Path, parts: dict[str, Path], tmp_path: Path) -> BatArguments:  # noqa: F811
+    """Eight samples, a step; plain gradients, not shortened."""
+    schedule = Schedule(steps=1, batch_size=8, learning_rate=1e-3, log_every=1, max_grad_norm=0.0)
+    return arguments(
+        data, parts, tmp_path / "one", schedule=schedule, encoder_cache=True, cache_folder=str(tmp_path / "cache")
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_gradients_of_one(one_step: BatArguments, tmp_path: Path) -> None:
+    gradients = {}
+    for count in (1, 2):
+        one_step.run_folder, one_step.schedule.batch_size = str(tmp_path / f"run{count}"), 8 // count
+        file, out = tmp_path / f"{count}.yaml", tmp_path / f"{count}.pt"
+        file.write_text(to_yaml(one_step))
+        done = torchrun(count, SCRIPT, "gradients", str(file), str(out), str(count))
+        assert done.stdout.count("effective batch 8") == 1, "said once"
+        gradients[count] = torch.load(out, weights_only=True)
+    assert set(gradients[1]) == set(gradients[2]) and len(gradients[1]) > 40
+    for name, gradient in gradients[1].items():
+        torch.testing.assert_close(gradients[2][name], gradient, rtol=0, atol=1e-5, msg=name)
+    assert max(float(gradient.abs().max()) for gradient in gradients[1].values()) > 0.01
+    assert SpatialLLM.from_pretrained(tmp_path / "run2" / "model")
+    assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("*.old")), "nobody got in another's way"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("deepspeed") is None, reason="pip install 'spatial-llm[deepspeed]'")
+@pytest.mark.skipif(not (shutil.which("g++") and shutil.which("ninja")), reason="DeepSpeed on CPU needs g++ and ninja")
+@pytest.mark.parametrize("zero", ["zero2", "zero3"])
+@pytest.mark.parametrize("save", ["whole", "trained"])
+def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: str, save: str) -> None:
+    one_step.schedule = Schedule(steps=3, batch_size=4, learning_rate=1e-3, log_every=1)
+    one_step.save = save
+    file = tmp_path / "arguments.yaml"
+    file.write_text(to_yaml(one_step))
+    done = launch(
+        "accelerate.commands.launch", "--config_file", str(LAUNCH[zero]), "--num_processes", "2", SCRIPT, "train", str(file),
+        DS_ACCELERATOR="cpu",
+    )  # fmt: skip
+    for process in (0, 1):
+        assert f"process {process} of 2 ended, ZeRO-{zero[-1]}" in done.stdout
+    folder = Path(one_step.run_folder) / "model"
+    for saved in folder.glob("*.safetensors"):
+        with safe_open(saved, "pt") as tensors:
+            empty = [key for key in tensors.keys() if 0 in tensors.get_slice(key).get_shape()]  # noqa: SIM118
+            assert empty == []
+    model = SpatialLLMForConditionalGeneration.from_pretrained(folder)
+    assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in model.state_dict().items())

@@ -1,0 +1,39 @@
+"""What the tests of several processes start by torchrun: one step of BAT whose gradients are kept, or a whole run.
+
+torchrun --nproc_per_node 2 tests/training/two_processes.py gradients arguments.yaml out.pt WORLD
+accelerate launch ... tests/training/two_processes.py train arguments.yaml
+"""
+
+import os
+import sys
+from typing import Any
+
+import torch
+from accelerate.state import AcceleratorState
+
+from spatial_llm.training import trainer
+from spatial_llm.training.arguments import BatArguments, parse_arguments
+from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.run_folder import MetricsCallback
+
+
+class KeepGradients(MetricsCallback):
+    """Writes the gradients of the first step, as the optimiser gets them."""
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step == 0 and state.is_world_process_zero:
+            names = {name.removeprefix("module."): p for name, p in model.named_parameters() if p.requires_grad}
+            torch.save({name: parameter.grad for name, parameter in names.items()}, sys.argv[3])
+
+
+if __name__ == "__main__":
+    arguments = parse_arguments(BatArguments, ["--config", sys.argv[2]])
+    if sys.argv[1] == "gradients":
+        trainer.MetricsCallback = KeepGradients
+        assert int(os.environ["WORLD_SIZE"]) == int(sys.argv[4])
+        finetune_bat(arguments)
+        assert torch.distributed.get_world_size() == int(sys.argv[4]) if int(sys.argv[4]) > 1 else True
+    else:
+        finetune_bat(arguments)
+        state = AcceleratorState()
+        print(f"process {state.process_index} of {state.num_processes} ended, ZeRO-{state.deepspeed_plugin.zero_stage}")
