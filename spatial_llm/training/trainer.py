@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainerCallback
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
@@ -140,13 +140,6 @@ class SafeTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
         return self.order
-
-    def get_train_dataloader(self) -> DataLoader:
-        loader = super().get_train_dataloader()
-        # Each iterator over a loader draws a seed for its workers, and when it does so is not the same after a stop: not
-        # from the random numbers that dropout takes.
-        loader.base_dataloader.generator = torch.Generator().manual_seed(self.args.seed)
-        return loader
 
     def _run_epoch(self, *args: Any, epoch: int, **kwargs: Any) -> None:
         if self.state.global_step >= self.args.max_steps:  # resumed after the last step

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import trained_keys
-from tests.training.toy_run import Crash, Toy, composite, crash, everything, terminate, toy_run
+from tests.training.toy_run import SAMPLES, Crash, Toy, ToySamples, composite, crash, everything, terminate, toy_run
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,34 @@ def test_two_runs_of_one_seed_are_equal_and_another_seed_is_not(tmp_path: Path) 
 
 def test_samples_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     assert toy_run(tmp_path / "none") == toy_run(tmp_path / "two", loader_workers=2)
+
+
+class Remembering(ToySamples):
+    """Remembers which samples were asked for."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        self.seen.append(index)
+        return super().__getitem__(index)
+
+
+def test_each_sample_is_seen_once_an_epoch_also_after_a_stop(tmp_path: Path) -> None:
+    whole, first, second = Remembering(), Remembering(), Remembering()
+    toy_run(tmp_path / "whole", samples=whole)
+    epochs = [whole.seen[start : start + SAMPLES] for start in (0, SAMPLES)]
+    assert all(sorted(epoch) == list(range(SAMPLES)) for epoch in epochs) and epochs[0] != epochs[1]
+    with pytest.raises(SystemExit):
+        toy_run(tmp_path / "run", samples=first, at_batch=(10, terminate))
+    toy_run(tmp_path / "run", samples=second)
+    trained = SAMPLES + 3 * 4  # an epoch of seven batches, and three
+    assert first.seen[:trained] + second.seen == whole.seen
+
+    chosen = [[5, 3, 9, 1, 7, 2, 8, 4], [0, 25, 1, 24, 2, 23, 3, 22]]
+    weighted = Remembering()
+    toy_run(tmp_path / "order", samples=weighted, steps=4, order=lambda epoch: chosen[epoch])
+    assert weighted.seen == chosen[0] + chosen[1]
 
 
 def test_changed_arguments_are_listed(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def toy_run(
     file_limit: int | None = None,
     stop_at: int | None = None,
     samples: Dataset | None = None,
+    order: Callable[[int], list[int]] | None = None,
     **schedule: Any,
 ) -> tuple[str, float]:
     """Trains in `folder` and returns the hash of all weights and buffers, and the mean loss.
@@ -131,6 +132,7 @@ def toy_run(
         stop_at: batch at which the first process gets a SIGTERM.
         file_limit: bytes that a file of this process may have from the twelfth batch on: the disk is full.
         samples: in place of those that belong to the model.
+        order: of the samples, see `train`.
         **schedule: changes to `toy_schedule`.
     """
     arguments = ToyArguments(str(folder), schedule=toy_schedule(**schedule))
@@ -164,7 +166,7 @@ def toy_run(
 
     trainer_module.training_arguments = accumulating
     try:
-        mean_loss = train(model, samples, stack, arguments.schedule, run, arguments.seed, loss)
+        mean_loss = train(model, samples, stack, arguments.schedule, run, arguments.seed, loss, order)
     finally:
         trainer_module.training_arguments = plain
     run.save(lambda where: torch.save(model.state_dict(), where / "weights.pt"))
