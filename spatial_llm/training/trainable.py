@@ -61,6 +61,28 @@ def frozen_hashes(model: nn.Module) -> dict[str, str]:
     return {part: digest.hexdigest() for part, digest in digests.items()}
 
 
+def probe(tensors: dict[str, torch.Tensor], values: int = 8) -> dict[str, list[float]]:
+    """A few evenly spaced values of each tensor, by which `other_weights` knows weights again."""
+    return {
+        name: t.detach().reshape(-1)[:: max(1, t.numel() // values)][:values].double().tolist()
+        for name, t in tensors.items()
+    }
+
+
+def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -> list[str]:
+    """Names of tensors whose probes are not the same but for rounding: 0.1 % of the largest value of the probe.
+
+    Equal bits are too much to ask: a fresh projector is scaled to its inputs, which another processor rounds otherwise.
+    """
+    different = [name for name in before if name not in now or len(before[name]) != len(now[name])]
+    different += [name for name in now if name not in before]
+    for name in before.keys() - set(different):
+        tolerance = 1e-3 * max((abs(value) for value in (*before[name], *now[name])), default=0.0)
+        if any(abs(a - b) > tolerance for a, b in zip(before[name], now[name], strict=True)):
+            different.append(name)
+    return sorted(different)
+
+
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
     """Rows (part, "trains" or "frozen", tensors, parameters): for each direct child of `model`, LoRA apart from its base."""
     counts: dict[tuple[str, str], list[int]] = {}

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
@@ -27,7 +27,7 @@ from spatial_llm.training.checkpointing import being_written, finish, keep_last
 from spatial_llm.training.guards import find_non_finite, random_state, set_random_state
 from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
-from spatial_llm.training.trainable import frozen_hashes, trained_tensors
+from spatial_llm.training.trainable import frozen_hashes, other_weights, probe, trained_tensors
 
 DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 WEIGHTS = "model.safetensors"
@@ -108,8 +108,9 @@ class SafeTrainer(Trainer):
         self.run, self.order, self.loss = run, order, loss
         self.keep_checkpoints = schedule.keep_checkpoints
         self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
-        # Of parts spread over processes nobody has the whole; they are not hashed.
+        # Of parts spread over processes nobody has the whole; they are not looked at.
         self.frozen = {} if self.sharded else frozen_hashes(self.model)
+        self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
         self.micro_batches: list[tuple[dict[str, Any], torch.Tensor, dict[str, Any]]] = []
         self.add_callback(_SaveAndStop(self, schedule, signals))
@@ -117,13 +118,18 @@ class SafeTrainer(Trainer):
     def run_or_resume(self) -> float:
         """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
         checkpoint = self.run.checkpoint
-        found = [str(checkpoint.path), checkpoint.record["frozen"]] if checkpoint else [None, None]
-        path, frozen = broadcast_object_list(found)  # the first process decides for all
+        found = [str(checkpoint.path), checkpoint.record] if checkpoint else [None, None]
+        path, record = broadcast_object_list(found)  # the first process decides for all
         self.resumed_from = path and Path(path)
-        if path and (changed := self._changed(frozen)):
+        if path and (changed := self._changed(record["frozen"])):
             raise CheckpointError(
                 f"{path} was made on another frozen {changed} than this run has: give the same one, or start anew with "
                 "schedule.resume=never."
+            )
+        if path and (other := other_weights(record["began"], self.began)):
+            raise CheckpointError(
+                f"{path} began with other weights than this run ({', '.join(other[:4])}): was a stage before it trained "
+                "anew? Start anew with schedule.resume=never, or give another run_folder."
             )
         if checkpoint:
             print(f"going on from {path}, step {checkpoint.step} of {self.args.max_steps}", flush=True)
@@ -139,13 +145,6 @@ class SafeTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
         return self.order
-
-    def get_train_dataloader(self) -> DataLoader:
-        loader = super().get_train_dataloader()
-        # Each iterator over a loader draws a seed for its workers, and when it does so is not the same after a stop: not
-        # from the random numbers that dropout takes.
-        loader.base_dataloader.generator = torch.Generator().manual_seed(self.args.seed)
-        return loader
 
     def _run_epoch(self, *args: Any, epoch: int, **kwargs: Any) -> None:
         if self.state.global_step >= self.args.max_steps:  # resumed after the last step
@@ -251,7 +250,8 @@ class SafeTrainer(Trainer):
         (folder / self._progress_name).write_text(json.dumps(progress))
 
     def _finish(self, temporary: Path, step: int) -> None:
-        record = {"made_from": self.run.made_from, "frozen": self.frozen, "metrics_bytes": self.run.metrics_bytes}
+        record = {"made_from": self.run.made_from, "frozen": self.frozen, "began": self.began,
+                  "metrics_bytes": self.run.metrics_bytes}  # fmt: skip
         finish(temporary, step, record)
         keep_last(self.run.checkpoints, self.keep_checkpoints, step)
 

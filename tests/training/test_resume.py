@@ -84,6 +84,22 @@ def test_stopped_in_the_middle_of_the_second_of_three_stages(tmp_path: Path) -> 
         assert everything(tmp_path / "stopped" / f"stage-{number}") == everything(tmp_path / "whole" / f"stage-{number}")
 
 
+def test_a_stage_whose_beginning_changed_is_not_taken_for_finished(tmp_path: Path) -> None:
+    """Its arguments and its files are the same; but the stage before it was trained anew."""
+
+    def second_stage(moved: float) -> str:
+        torch.manual_seed(3)
+        model = Toy()
+        with torch.no_grad():
+            model.head.weight *= 1 + moved
+        return toy_run(tmp_path, build=lambda: model)[0]
+
+    whole = second_stage(0.0)
+    assert second_stage(1e-6) == whole, "rounding of another machine"
+    with pytest.raises(CheckpointError, match=r"began with other weights than this run .head\.weight.*stage before"):
+        second_stage(0.01)
+
+
 def test_two_runs_of_one_seed_are_equal_and_another_seed_is_not(tmp_path: Path) -> None:
     assert toy_run(tmp_path / "a") == toy_run(tmp_path / "b")
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
