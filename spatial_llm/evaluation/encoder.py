@@ -116,7 +116,7 @@ def plot_attention(summary: dict[str, dict[str, dict[str, float]]], path: str | 
     axes.set_xticks(range(len(summary)), list(summary))
     axes.set_ylim(0, 1)
     axes.set_ylabel("feature attention")
-    axes.legend(ncols=2, fontsize="small")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(cues), fontsize="small", frameon=False)
     figure.savefig(path, dpi=150)
 
 

@@ -147,8 +147,8 @@ class ClipOrder:
 
 def class_weights(event_labels: torch.Tensor) -> np.ndarray:
     """(clips, classes) multi-hot -> (clips,): sum over a clip's labels of 1000 / (clips of that label + 0.01)."""
-    labels = event_labels.double().numpy()
-    return labels @ (1000.0 / (labels.sum(axis=0) + 0.01))
+    # In float32: of two million clips the labels alone are gigabytes, and none shall be copied.
+    return (event_labels @ (1000.0 / (event_labels.sum(dim=0) + 0.01))).double().numpy()
 
 
 def _distinct(keys: Iterator[tuple]) -> list[int]:
