@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from spatial_llm.training.bat_model import build_bat, quantization_config
 from spatial_llm.training.encoder import train_encoder
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.schedule import Schedule
+from spatial_llm.training.trainer_arguments import training_arguments
 from tests.training.test_bat import answers_exactly, arguments, losses_of, parts  # noqa: F401  (a fixture)
 from tests.training.test_encoder import SIZES
 
@@ -81,6 +83,12 @@ def test_4bit_trains_saves_and_loads(data: Path, parts: dict[str, Path], tmp_pat
 def test_4bit_without_bitsandbytes_is_one_sentence(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
     with pytest.raises(SpatialLLMError, match="bitsandbytes is not installed"):
         build_bat(arguments(data, parts, tmp_path, quantization="4bit", save="trained"))
+
+
+def test_report_to_reaches_the_trainer(tmp_path: Path) -> None:
+    run = SimpleNamespace(path=tmp_path)
+    assert training_arguments(schedule(), run, 0, samples=8).report_to == []
+    assert training_arguments(schedule(report_to=["tensorboard"]), run, 0, samples=8).report_to == ["tensorboard"]
 
 
 def test_orders_by_length_hold_everything_once_and_little_padding() -> None:

@@ -1,6 +1,7 @@
 """Runs in stages on a miniature of the released layout: which questions, from which weights, one curve a stage."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,16 @@ def test_types_that_a_manifest_has_not_are_named(release: Path, parts: dict[str,
     manifest = str(release / f"{FILES[0]}.jsonl")
     with pytest.raises(ManifestError, match=r"no question of types \['room'\]; it has A, B"):
         finetune_bat(arguments(release, parts, tmp_path, train_manifest=manifest, types=["room"]))
+
+
+def test_sounds_may_lie_elsewhere(release: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
+    shutil.copytree(release, tmp_path / "copy")
+    (tmp_path / "copy" / "AudioSet").rename(tmp_path / "elsewhere")
+    manifest = str(tmp_path / "copy" / f"{FILES[0]}.jsonl")
+    with pytest.raises(ManifestError, match="files are missing"):
+        finetune_bat(arguments(release, parts, tmp_path / "run", train_manifest=manifest))
+    audio_root = str(tmp_path / "elsewhere")
+    assert finetune_bat(arguments(release, parts, tmp_path / "run", train_manifest=manifest, audio_root=audio_root)).is_dir()
 
 
 def test_epochs_and_steps() -> None:
