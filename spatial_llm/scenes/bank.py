@@ -93,6 +93,11 @@ class ResponseBank:
         if not (folder / BANK).is_file() or not (folder / GEOMETRY).is_file():
             raise SceneError(f"{folder}: no bank of room responses ({BANK}, {GEOMETRY}); simulate it again.")
         settings = json.loads((folder / BANK).read_text(encoding="utf-8"))
+        absent = {"formats", "sampling_rate", "propagation_delay", "simulated"} - settings.keys()
+        if absent:
+            raise SceneError(
+                f"{folder / BANK}: {', '.join(sorted(absent))} missing; it is of another version, simulate it anew."
+            )
         rows = [_row(line, f"{folder / GEOMETRY}:{number}") for number, line in read_jsonl(folder / GEOMETRY)]
         formats = [TypeAdapter(MicrophoneFormat).validate_json(json.dumps(value)) for value in settings["formats"]]
         responses = {}

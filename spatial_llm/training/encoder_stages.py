@@ -8,7 +8,6 @@ the one that was stopped. `model` of the run folder is the last stage's.
 import dataclasses
 import hashlib
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from spatial_llm.training.encoder import (
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import CueRenderer
+from spatial_llm.training.launching import is_main, processes
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train
@@ -60,9 +60,12 @@ def plan_stage(arguments: EncoderArguments, stage: EncoderStage, clips: int, pro
     """What a stage comes to with so many clips and processes.
 
     Raises:
-        SpatialLLMError: an epoch draws fewer clips than one step takes, or more than there are.
+        SpatialLLMError: an epoch draws fewer clips than one step takes, or more than there are; or no limit of steps.
     """
-    batch = arguments.schedule.batch_size * processes
+    schedule = arguments.schedule
+    if schedule.steps is None:
+        raise SpatialLLMError("schedule.epochs is given, but epochs are the stages' own: give schedule.steps, their limit.")
+    batch = schedule.effective_batch(processes)
     wanted = stage.epoch_clips if stage.epoch_clips is not None else round(stage.epoch_fraction * clips)
     if not batch <= wanted <= clips:
         raise SpatialLLMError(
@@ -70,10 +73,10 @@ def plan_stage(arguments: EncoderArguments, stage: EncoderStage, clips: int, pro
             "and at most all clips (epoch_fraction, epoch_clips, schedule.batch_size)."
         )
     steps_per_epoch = wanted // batch  # the rest of an epoch is left out, as in the scripts
-    base = arguments.schedule.learning_rate if stage.learning_rate is None else stage.learning_rate
+    base = schedule.learning_rate if stage.learning_rate is None else stage.learning_rate
     return StagePlan(
         draws=steps_per_epoch * batch,
-        steps=min(round(stage.epochs * steps_per_epoch), arguments.schedule.steps),
+        steps=min(round(stage.epochs * steps_per_epoch), schedule.steps),
         warmup_steps=round(stage.warmup_epochs * steps_per_epoch),
         learning_rate=base * batch / SAMPLES_OF_BASE_RATE,
     )
@@ -120,7 +123,7 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
     config.loss_weights = dict(stage.loss_weights)
     records = one_source_recordings(manifest, root)
     clips = ClipDataset(records, localization_labels(records, config.event_labels), root, config, arguments.clips)
-    plan = plan_stage(arguments, stage, len(clips), _processes())
+    plan = plan_stage(arguments, stage, len(clips), processes())
     weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
     run = RunFolder(arguments, manifest)
     _say(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
@@ -202,8 +205,10 @@ def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) 
         "optimizer": dataclasses.asdict(arguments.optimizer),
         "schedule": [schedule.steps, schedule.batch_size, schedule.learning_rate, schedule.weight_decay],
         "max_grad_norm": schedule.max_grad_norm,
+        "gradient_accumulation": schedule.gradient_accumulation,
+        "precision": schedule.precision,
         "model": [arguments.model_type, arguments.model],
-        "processes": _processes(),
+        "processes": processes(),
         "seed": arguments.seed,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
@@ -216,11 +221,6 @@ def _finished(folder: Path, made_by: str) -> dict[str, Any] | None:
     return known if known.get("made_by") == made_by else None
 
 
-def _processes() -> int:
-    # From the launcher: accelerate's own count is right only after the first Trainer has set it up.
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def _say(text: str) -> None:
-    if int(os.environ.get("RANK", "0")) == 0:
+    if is_main():
         print(text, flush=True)

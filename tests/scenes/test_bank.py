@@ -1,6 +1,7 @@
 """The bank on disk: same bytes from any number of workers, whole or absent, checked when opened."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_disagreeing_files_are_refused(bank, tmp_path):
         ResponseBank.load(tmp_path)
     (tmp_path / "geometry.jsonl").write_text(lines[0].replace('"position_m"', '"place"'))
     with pytest.raises(SceneError, match=r"geometry\.jsonl:1: .*place: unknown field"):
+        ResponseBank.load(tmp_path)
+
+
+def test_a_bank_of_another_version_is_refused(bank, tmp_path):
+    for path in bank.folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    settings = json.loads((tmp_path / "bank.json").read_text())
+    (tmp_path / "bank.json").write_text(json.dumps({name: settings[name] for name in settings if name != "simulated"}))
+    with pytest.raises(SceneError, match="simulated missing, as of another version"):
         ResponseBank.load(tmp_path)
 
 
