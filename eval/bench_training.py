@@ -110,9 +110,7 @@ def main(arguments: BenchTrainingArguments) -> None:
     plain = step_bytes(model, BATCH, text_tokens=128, encode=False)
     model.gradient_checkpointing_enable({"use_reentrant": False})
     checkpointed = step_bytes(model, BATCH, text_tokens=128, encode=False)
-    model.gradient_checkpointing_disable()
-
-    model.eval()
+    model.eval().gradient_checkpointing_disable()
     one = processor(text=QUESTION, return_tensors="pt")
     greedy = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
 
