@@ -110,7 +110,7 @@ class SpatialQADataset(Dataset):
 
     def sample_id(self, index: int) -> str:
         """The id of the record of `dataset[index]`."""
-        return self.records[index].id
+        return self.records[self.rows[index]].id
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         record = self.records[self.rows[index]]

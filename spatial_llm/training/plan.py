@@ -209,7 +209,7 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
             hidden = model.encoder(input_features=torch.zeros(frames, device=where)).last_hidden_state if encode else None
         if hidden is None:
             hidden = torch.zeros(batch_size, encoded_tokens(config), config.hidden_size, device=where)
-        audio = model.projector(hidden)
+        audio = model.projector(hidden).last_hidden_state
         words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % vocabulary)
         embeds = torch.cat([audio.to(words.dtype), words], dim=1)
         # The mask of a padded batch, ready made: making one looks at values, and there are none.
