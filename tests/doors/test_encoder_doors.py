@@ -43,6 +43,7 @@ def trained(repository: Path, data: Path, tmp_path_factory: pytest.TempPathFacto
     return folder / "run", done.stdout
 
 
+@pytest.mark.slow
 def test_the_recipe_of_dspast_runs_its_three_stages(trained: tuple[Path, str]) -> None:
     folder, output = trained
     assert all(f"[{number}/3] stage{number}" in output for number in (1, 2, 3))
@@ -52,6 +53,7 @@ def test_the_recipe_of_dspast_runs_its_three_stages(trained: tuple[Path, str]) -
         }
 
 
+@pytest.mark.slow
 def test_an_encoder_is_scored_on_a_frozen_manifest(
     repository: Path,
     data: Path,  # noqa: F811

@@ -31,6 +31,7 @@ def work(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_adapt_the_scale_as_one_would(tmp_path: Path) -> None:
     commands = [[sys.executable, __file__, str(rank), str(tmp_path)] for rank in range(2)]
     processes = [subprocess.Popen(command) for command in commands]

@@ -112,7 +112,7 @@ def test_a_bank_of_another_version_is_refused(bank, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     settings = json.loads((tmp_path / "bank.json").read_text())
     (tmp_path / "bank.json").write_text(json.dumps({name: settings[name] for name in settings if name != "simulated"}))
-    with pytest.raises(SceneError, match="simulated missing, as of another version"):
+    with pytest.raises(SceneError, match="simulated missing; it is of another version"):
         ResponseBank.load(tmp_path)
 
 

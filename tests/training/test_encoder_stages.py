@@ -270,6 +270,7 @@ def test_everything_on_and_stages_chained(
     assert "reused" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_stopped_in_the_second_stage_it_goes_on_to_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -302,6 +303,7 @@ def test_stopped_in_the_second_stage_it_goes_on_to_the_same_weights(
         assert files[0].read_bytes() == files[1].read_bytes(), folder
 
 
+@pytest.mark.slow
 def test_a_run_in_stages_repeats_itself_and_begins_with_a_given_encoder(data: Path, tmp_path: Path) -> None:
     stage = [EncoderStage("all", JOINT, epochs=1, warmup_epochs=0)]
     clip = ClipArguments(response_s=0.1)

@@ -77,6 +77,7 @@ def run_of(manifest: str, text_run: Path, tmp_path_factory: pytest.TempPathFacto
     return {"encoder": train_an_encoder, "text": pretrain, "bat": finetune}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["encoder", "text", "bat"])
 def test_a_recipe_goes_on_where_it_was_stopped(
     run_of: dict[str, Callable[[Path], Any]], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
