@@ -27,7 +27,7 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: install  ## simulate, train, evaluate and ask: the whole path at tiny size (about 11 minutes on 2 cores)
+demo: install  ## simulate, train, evaluate and ask: the whole path at tiny size (11 to 14 minutes on 2 cores)
 	$(BIN)/python recipes/demo.py
 
 test: install  ## the fast tier (under 10 minutes on 2 cores)
