@@ -43,9 +43,7 @@ class Arguments:
 def main() -> None:
     try:
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
-        if arguments.shard and arguments.merge:
-            raise SpatialLLMError("--shard and --merge: give one of them; merge after all shards are done.")
-        shard = Shard.parse(arguments.shard) if arguments.shard else None
+        shard = Shard.asked(arguments.shard, arguments.merge)
         summary = simulate(
             arguments.simulation, arguments.output, arguments.workers, arguments.progress, shard, arguments.merge
         )

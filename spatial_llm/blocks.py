@@ -26,14 +26,18 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` (from 1) of `count`; `Shard.parse` reads "2/8"."""
+    """Part `index` (from 1) of `count`; `Shard.asked` reads "2/8"."""
 
     index: int = 1
     count: int = 1
 
     @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """A shard from "i/n". Raises SpatialLLMError unless 1 <= i <= n."""
+    def asked(cls, text: str | None, merge: bool = False) -> "Shard | None":
+        """The shard "i/n", or None for none. Raises SpatialLLMError unless 1 <= i <= n, and if `merge` is asked for too."""
+        if text is None:
+            return None
+        if merge:
+            raise SpatialLLMError(f"shard {text} and merge: give one of them; merge after all shards are done.")
         found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
         if not found or not 1 <= int(found[1]) <= int(found[2]):
             raise SpatialLLMError(f"shard is {text!r}; give i/n with 1 <= i <= n, such as 2/8.")

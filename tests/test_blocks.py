@@ -56,9 +56,11 @@ def test_another_plan_is_refused(tmp_path):
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "-1/2", "1/0"])
 def test_a_shard_that_is_none_is_refused(text):
-    assert Shard.parse("2/8") == Shard(2, 8)
+    assert Shard.asked("2/8") == Shard(2, 8) and Shard.asked(None, merge=True) is None
     with pytest.raises(SpatialLLMError, match="give i/n"):
-        Shard.parse(text)
+        Shard.asked(text)
+    with pytest.raises(SpatialLLMError, match="give one of them"):
+        Shard.asked("2/8", merge=True)
 
 
 def fail_at_two(index: int, folder: Path) -> None:

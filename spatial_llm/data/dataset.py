@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
@@ -44,6 +45,26 @@ def distinct_recordings(records: Sequence[Record]) -> list[Record]:
     for record in records:
         first.setdefault(record.recording_id, record)
     return list(first.values())
+
+
+class CueDataset(Dataset):
+    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed when asked for."""
+
+    def __init__(
+        self, records: Sequence[Record], root: DataRoot | str | Path, extractor: SpatialFeatureExtractor, window_samples: int
+    ) -> None:
+        self.records = records
+        self.root = root
+        self.extractor = extractor
+        self.window_samples = window_samples
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        rate = self.extractor.sampling_rate
+        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
+        return self.extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_features"][0]
 
 
 class SpatialQADataset(Dataset):

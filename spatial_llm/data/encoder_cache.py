@@ -23,11 +23,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import load_waveform
+from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, paths_of
 from spatial_llm.errors import CacheError
@@ -37,23 +36,6 @@ CacheDtype = Literal["bfloat16", "float32"]
 LAYOUT = 1  # counted up when the same recording would give other numbers, or the files change
 BLOCK_RECORDINGS = 64
 _STORED = {"bfloat16": np.uint16, "float32": np.float32}  # numpy has no bfloat16: its bits are kept
-
-
-class Recordings(Dataset):
-    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, made when asked for."""
-
-    def __init__(
-        self, records: Sequence[Record], root: DataRoot | str | Path, extractor: SpatialFeatureExtractor, window_samples: int
-    ) -> None:
-        self.records, self.root, self.extractor, self.window_samples = records, root, extractor, window_samples
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        rate = self.extractor.sampling_rate
-        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
-        return self.extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_features"][0]
 
 
 def recording_key(record: Record, root: DataRoot | str | Path) -> str:
@@ -191,7 +173,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
     def fill(
         self,
         encode: Callable[[torch.Tensor], torch.Tensor],
-        recordings: Recordings,
+        recordings: CueDataset,
         keys: Sequence[str],
         share: tuple[int, int] = (0, 1),
         loader_workers: int = 0,

@@ -25,7 +25,6 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
-from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
 from spatial_llm.scenes.rooms import RoomConfig
@@ -155,26 +154,16 @@ def simulate(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         for split in SPLITS:
-            bank_folder = temporary / f"{split}_bank"
             if split in simulated:
-                join_bank(banks[split], blocks[split], bank_folder)
+                join_bank(banks[split], blocks[split], temporary / f"{split}_bank")
             else:
-                _import_bank(getattr(config, split), bank_folder, config)
+                _import_bank(getattr(config, split), temporary / f"{split}_bank", config)
         _check_rooms_apart(temporary)
-        for kind in kinds:
-            if kind.sofa is not None:
-                (temporary / "hrtf").mkdir(exist_ok=True)
-                shutil.copyfile(kind.sofa, temporary / kind.portable.sofa)
-        summary: dict[str, Any] = {}
-        used: set[str] = set()
-        for split in SPLITS:
-            drawn = _draw(config, split, sounds, temporary, parts, workers, progress)
-            used |= {source["recording"] for scene in drawn for source in scene["sources"]}
-            bank = ResponseBank.load(temporary / f"{split}_bank")
-            summary[split] = {"responses": len(bank), **_summarize(drawn)}
-        if config.sounds.root is not None:
-            _copy_sounds(config.sounds.root, temporary / "sounds", used)
-        summary = {"config": portable(config), "splits": summary, "provenance": provenance(seed=config.seed)}
+        _copy_heads(kinds, temporary)
+        drawn = {split: _draw(config, split, sounds, temporary, parts, workers, progress) for split in SPLITS}
+        _copy_sounds(config.sounds.root, temporary / "sounds", drawn)
+        counts = {split: {"responses": len(_bank(temporary, split)), **_summarize(drawn[split])} for split in SPLITS}
+        summary = {"config": portable(config), "splits": counts, "provenance": provenance(seed=config.seed)}
         write_json(temporary / SUMMARY, summary)
     shutil.rmtree(parts, ignore_errors=True)
     return summary
@@ -214,8 +203,12 @@ def _check_mirror(config: SimulationConfig, kinds: Sequence[MicrophoneFormat]) -
         )
 
 
+def _bank(folder: Path, split: str) -> ResponseBank:
+    return ResponseBank.load(folder / f"{split}_bank")
+
+
 def _check_rooms_apart(folder: Path) -> None:
-    rooms = [{row.room.id for row in ResponseBank.load(folder / f"{split}_bank").rows} for split in SPLITS]
+    rooms = [{row.room.id for row in _bank(folder, split).rows} for split in SPLITS]
     both = sorted(rooms[0] & rooms[1])
     if both:
         raise SceneError(f"room {both[0]!r} is in both splits ({len(both)} such); give each split rooms of its own.")
@@ -249,8 +242,18 @@ def _draw(
     return [line for _, line in read_jsonl(folder / f"{split}_scenes.jsonl")]
 
 
-def _copy_sounds(root: Path, folder: Path, recordings: set[str]) -> None:
-    for recording in sorted(name for name in recordings if not name.startswith(SYNTH_PREFIX)):
+def _copy_heads(kinds: Sequence[MicrophoneFormat], folder: Path) -> None:
+    for kind in kinds:
+        if kind.sofa is not None:
+            (folder / "hrtf").mkdir(exist_ok=True)
+            shutil.copyfile(kind.sofa, folder / kind.portable.sofa)
+
+
+def _copy_sounds(root: Path | None, folder: Path, drawn: dict[str, list[dict[str, Any]]]) -> None:
+    if root is None:  # the built-in sounds
+        return
+    recordings = {source["recording"] for scenes in drawn.values() for scene in scenes for source in scene["sources"]}
+    for recording in sorted(recordings):
         (folder / recording).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / recording, folder / recording)
     # Licences and attributions of the sounds stand in the index or beside it: they go where the sounds go.

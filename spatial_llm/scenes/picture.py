@@ -48,7 +48,9 @@ def draw_scene(
     row = 1
     for kind, waveform in recordings:
         peak = 1.05 * max(float(np.abs(waveform).max()), 1e-6)  # one scale for a format: louder is seen as larger
-        for number, (channel, name) in enumerate(zip(waveform[:CHANNELS_SHOWN], _channel_names(kind), strict=False)):
+        for number, (channel, name) in enumerate(
+            zip(waveform[:CHANNELS_SHOWN], _channel_names(kind)[:CHANNELS_SHOWN], strict=True)
+        ):
             axes = upper.add_subplot(grid[row, 1], sharex=times)
             _draw_waveform(axes, channel, name, scene)
             axes.set_ylim(-peak, peak)
@@ -80,7 +82,9 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
     nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.7, 0.6), (1.9, 0), (0.7, -0.6))]
     axes.add_patch(Polygon(nose, color="0.25", zorder=3))
     axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
-    for number, (source, known, color) in enumerate(zip(scene.sources, scene.truth.sources, COLORS, strict=False), start=1):
+    for number, (source, known, color) in enumerate(
+        zip(scene.sources, scene.truth.sources, _colors(scene), strict=True), start=1
+    ):
         sx, sy, _ = source.position_m
         place = (
             f"{round(known.azimuth_deg):+d}° azimuth, {round(known.elevation_deg):+d}° elevation, {known.distance_m:.1f} m"
@@ -98,7 +102,7 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
 
 
 def _draw_times(axes: Axes, scene: Scene) -> None:
-    for row, (known, color) in enumerate(zip(scene.truth.sources, COLORS, strict=False)):
+    for row, (known, color) in enumerate(zip(scene.truth.sources, _colors(scene), strict=True)):
         axes.barh(row, known.offset_s - known.onset_s, left=known.onset_s, color=color, height=0.7)
     axes.set_ylim(len(scene.sources) - 0.5, -0.5)
     axes.set_xlim(0, scene.duration_s)
@@ -115,10 +119,14 @@ def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> 
     axes.fill_between(
         seconds, [part.min() for part in columns], [part.max() for part in columns], color="0.25", linewidth=0.3
     )
-    for known, color in zip(scene.truth.sources, COLORS, strict=False):
+    for known, color in zip(scene.truth.sources, _colors(scene), strict=True):
         axes.axvline(known.onset_s, color=color, linewidth=1)
     axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
     axes.tick_params(labelbottom=False, labelsize=7)
+
+
+def _colors(scene: Scene) -> tuple[str, ...]:
+    return COLORS[: len(scene.sources)]
 
 
 def _channel_names(kind: MicrophoneFormat) -> list[str]:

@@ -17,8 +17,8 @@ from torch.utils.data import Subset
 from transformers import PreTrainedModel
 
 from spatial_llm.data.collator import SpatialQACollator
-from spatial_llm.data.dataset import SpatialQADataset
-from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, Recordings, recording_key
+from spatial_llm.data.dataset import CueDataset, SpatialQADataset
+from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.spatialsoundqa import roots_elsewhere
 from spatial_llm.errors import SpatialLLMError
@@ -99,7 +99,7 @@ def finetune_once(arguments: BatArguments) -> Path:
         dataset.hear(cached(arguments, model.encoder, processor, dataset))
     if arguments.projector.calibrate and arguments.start_from is None:
         calibrate(model, _some_encoded(model.encoder, processor, dataset))
-    run = RunFolder(arguments, manifest)
+    run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
     collator = SpatialQACollator(processor)
     samples = arguments.schedule.effective_batch(processes())
     _say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
@@ -180,9 +180,9 @@ def encode(encoder: nn.Module, cues: torch.Tensor) -> torch.Tensor:
     return encoder(input_features=cues.float().to(device())).last_hidden_state.float().cpu()
 
 
-def _recordings(processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> Recordings:
+def _recordings(processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> CueDataset:
     records = Subset(dataset.records, list(dataset.first_rows.values()))
-    return Recordings(records, dataset.records.root, processor.feature_extractor, dataset.window_samples)
+    return CueDataset(records, dataset.records.root, processor.feature_extractor, dataset.window_samples)
 
 
 def _some_encoded(encoder: nn.Module, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> torch.Tensor:

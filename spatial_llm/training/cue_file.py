@@ -1,4 +1,4 @@
-"""Cues of all recordings of a manifest, computed once by several processes and read from a memory-mapped file.
+"""Cues of recordings of a manifest, computed once by several processes and read from a memory-mapped file.
 
 At tiny size rendering a clip and computing its cues cost several times what a training step costs. The file is named by a
 hash of what went into it, so that runs over the same recordings share it, and it is whole or absent.
@@ -13,36 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import load_waveform
-from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record
+from spatial_llm.data.dataset import CueDataset
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
-
-
-class CueDataset(Dataset):
-    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed when asked for."""
-
-    def __init__(
-        self, records: Sequence[Record], root: DataRoot | Path, extractor: SpatialFeatureExtractor, window_samples: int
-    ) -> None:
-        self.records = records
-        self.root = root
-        self.extractor = extractor
-        self.window_samples = window_samples
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        rate = self.extractor.sampling_rate
-        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
-        return self.extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_features"][0]
 
 
 def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
@@ -69,7 +46,7 @@ def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
 
 
 def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Path) -> np.memmap:
-    """The cues of all recordings, read-only, (recordings, cues, frames, mel bins); made if absent.
+    """The cues of the recordings of `dataset`, read-only, (recordings, cues, frames, mel bins); made if absent.
 
     Args:
         manifest: file that the recordings come from; its bytes are part of the file's name.

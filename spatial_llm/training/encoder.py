@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import AutoConfig
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import distinct_recordings
+from spatial_llm.data.dataset import CueDataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.data.spatialsoundqa import read_label_csv, roots_elsewhere
@@ -27,7 +27,7 @@ from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class
 from spatial_llm.training.arguments import EncoderArguments
-from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
+from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train
@@ -48,7 +48,7 @@ def one_source_recordings(manifest: str | Path, root: DataRoot | None = None) ->
     """
     records = [record for record in distinct_recordings(read_manifest(manifest, root)) if len(targets_of(record)) == 1]
     if not records:
-        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder is trained on such.")
+        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
     return records
 
 
@@ -138,8 +138,7 @@ class LocalizationDataset(Dataset):
 
     Args:
         cues: a `CueDataset`, or what `precompute_cues` made of one.
-        rows: which recordings of `cues` to use.
-        labels: of these recordings, from `localization_labels`.
+        labels: of the same recordings, from `localization_labels`.
         mirror: names of the cues, to have each recording also with its ears exchanged (odd indices); None = not.
         ids: of the recordings of `cues`, for messages; None = their numbers.
     """
@@ -147,29 +146,27 @@ class LocalizationDataset(Dataset):
     def __init__(
         self,
         cues: Any,
-        rows: Sequence[int],
         labels: dict[str, torch.Tensor],
         mirror: Sequence[str] | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         self.ids = ids
         self.cues = cues
-        self.rows = rows
         self.labels = labels
         self.mirror = mirror
 
     def __len__(self) -> int:
-        return len(self.rows) * (2 if self.mirror else 1)
+        return len(self.cues) * (2 if self.mirror else 1)
 
     def sample_id(self, index: int) -> str:
         """The recording of `dataset[index]`."""
-        row = self.rows[index // 2 if self.mirror else index]
+        row = index // 2 if self.mirror else index
         return str(row) if self.ids is None else self.ids[row]
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         row, mirrored = divmod(index, 2) if self.mirror else (index, False)
         sample = {f"{task}_labels": self.labels[task][row] for task in TASKS}
-        features = self.cues[self.rows[row]]
+        features = self.cues[row]
         if not isinstance(features, torch.Tensor):  # a read-only view of the file, which torch does not take
             features = torch.from_numpy(np.array(features)).float()
         if mirrored:
@@ -185,21 +182,17 @@ def encoder_dataset(
     """The one-source recordings of `manifest` as samples for an encoder of this config.
 
     Args:
-        cues_folder: where the cues of all recordings are kept, computed ahead; None = computed when asked for.
+        cues_folder: where the cues of these recordings are kept, computed ahead; None = computed when asked for.
         mirror: each recording also with its ears exchanged.
     """
-    records = distinct_recordings(read_manifest(manifest, root))
+    records = one_source_recordings(manifest, root)
     extractor = SpatialFeatureExtractor.for_encoder(config)
     cues: Any = CueDataset(records, root, extractor, config.window_samples)
     if cues_folder is not None:
-        # Of all recordings, though only those with one source are needed here: fine-tuning BAT takes the same file.
         cues = precompute_cues(manifest, cues, cues_folder)
-    rows = [row for row, record in enumerate(records) if len(targets_of(record)) == 1]
-    if not rows:
-        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
-    labels = localization_labels([records[row] for row in rows], config.event_labels)
+    labels = localization_labels(records, config.event_labels)
     ids = [record.id for record in records]
-    return LocalizationDataset(cues, rows, labels, extractor.cues if mirror else None, ids)
+    return LocalizationDataset(cues, labels, extractor.cues if mirror else None, ids)
 
 
 def smoothed_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float) -> torch.Tensor:
@@ -273,7 +266,7 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror)
-    print(f"{len(dataset.rows)} recordings of {len(labels)} classes from {arguments.train_manifest}")
+    print(f"{len(dataset.cues)} recordings of {len(labels)} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(smoothed_loss, width_deg=width) if width else None

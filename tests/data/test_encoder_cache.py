@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import distinct_recordings
-from spatial_llm.data.encoder_cache import BLOCK_RECORDINGS, ByRecordingId, EncoderCache, Recordings, recording_key
+from spatial_llm.data.dataset import CueDataset, distinct_recordings
+from spatial_llm.data.encoder_cache import BLOCK_RECORDINGS, ByRecordingId, EncoderCache, recording_key
 from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import CacheError
@@ -122,11 +122,11 @@ def test_shares_fill_one_cache_and_nothing_is_computed_twice(data: Path, tmp_pat
     assert "nothing" not in by_id and len(by_id) == len(recordings)
 
 
-def few(data: Path) -> tuple[Recordings, list[str]]:  # noqa: F811
+def few(data: Path) -> tuple[CueDataset, list[str]]:  # noqa: F811
     records = distinct_recordings(read_manifest(data / "train.jsonl"))
     config = SpatialASTConfig(hop_length=640, num_mel_bins=32, num_frames=64, duration_s=1.0, hidden_size=24,
                               num_attention_heads=2)  # fmt: skip
-    recordings = Recordings(records, data, SpatialFeatureExtractor.for_encoder(config), config.window_samples)
+    recordings = CueDataset(records, data, SpatialFeatureExtractor.for_encoder(config), config.window_samples)
     return recordings, [recording_key(item, data) for item in records]
 
 

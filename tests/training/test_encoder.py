@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import load_waveform
+from spatial_llm.data.dataset import CueDataset, load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.training.arguments import EncoderArguments
-from spatial_llm.training.cue_file import CueDataset, mirror_cues, precompute_cues
+from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.encoder import (
     LocalizationDataset,
     build_encoder,
@@ -81,7 +81,7 @@ def test_mirrored_samples_have_their_azimuth_reflected(data: Path) -> None:
     labels = localization_labels(records, sorted({r.scene.sources[0].label for r in records}))
     for azimuth_class, reflected in ((0, 180), (90, 90), (180, 0), (270, 270), (359, 181)):
         labels["azimuth"][1] = azimuth_class
-        dataset = LocalizationDataset(cues, [0, 1], labels, mirror=extractor.cues)
+        dataset = LocalizationDataset(cues, labels, mirror=extractor.cues)
         assert len(dataset) == 4
         assert [int(dataset[index]["azimuth_labels"]) for index in (2, 3)] == [azimuth_class, reflected]
     torch.testing.assert_close(dataset[3]["input_features"], mirror_cues(cues[1], extractor.cues))
