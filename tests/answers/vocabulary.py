@@ -1,4 +1,4 @@
-"""All parsers under one signature, one question type of each kind, and the pieces from which odd answers are put together."""
+"""All parsers under one signature, one question type of each kind, and the pieces of which odd answers are made."""
 
 import random
 

@@ -146,7 +146,7 @@ def _is_direction(words: Words, index: int) -> bool:
     if string == "back":
         return words.strings[index + 1 : index + 3] != ["and", "forth"]
     if string in ("lower", "higher", "upper", "top", "bottom"):
-        return not _NOT_OF_PLACE.match(following)
+        return not any(_NOT_OF_PLACE.match(near) for near in (*words.strings[max(index - 3, 0) : index], following))
     return True
 
 
