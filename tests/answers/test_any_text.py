@@ -75,9 +75,9 @@ def test_a_hundred_thousand_odd_answers():
     for text in texts:
         values = {}
         for reading in READINGS:
-            start = time.perf_counter()
+            start = time.process_time()
             values[reading] = {name: parser(text, reading) for name, parser in PARSERS.items()}
-            spent_s += time.perf_counter() - start
+            spent_s += time.process_time() - start
             read[reading] += sum(value is not None for name, value in values[reading].items() if name != "refusal")
         for name, strict in values["strict"].items():
             if not name.endswith(OF_NAMES) and strict is not None and values["lenient"][name] not in (strict, None):

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from spatial_llm.answers.lenient.words import Words
 
@@ -44,6 +45,7 @@ class Figure:
     end: int
 
 
+@lru_cache(maxsize=8)
 def figures_of(words: Words) -> list[Figure]:
     """All numbers of a text in their order; those inside names ("RT60", "x2") are left out."""
     found, index = [], 0

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 # Different signs for the same thing. A dash of any length is a hyphen, but the longest one separates clauses.
@@ -44,7 +44,7 @@ class Token(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Words:
     """A text with plain signs, and its tokens in lower case; made by `words_of`."""
 
@@ -96,6 +96,7 @@ def plain(text: str) -> str:
     return text.translate(_PLAIN).lower()
 
 
+@lru_cache(maxsize=8)  # several parsers read the same answer one after the other
 def words_of(text: str) -> Words:
     """A text and its tokens; "isn't" becomes "is" and "not"."""
     text = text.translate(_PLAIN)
