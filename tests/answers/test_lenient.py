@@ -202,6 +202,7 @@ def test_orders(text, order):
         ("ROOM_SIZE", "It is a huge room.", "large"),
         ("ROOM_SIZE", "small to medium", None),
         ("ROOM_SIZE", "It is not big", None),
+        ("ROOM_SIZE", "half'large!tiny", None),  # strict, which splits at the apostrophe, says large
         ("ROOM_REVERB", "The room is quite echoey", "reverberant"),
         ("ROOM_REVERB", "an anechoic chamber", "dry"),
         ("AZIMUTH_DEG", "thirty degrees to the left", 30.0),

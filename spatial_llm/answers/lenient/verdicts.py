@@ -55,10 +55,13 @@ def read_yes_no(text: str) -> bool | None:
     return verdicts.pop() if len(verdicts) == 1 else None
 
 
-def read_room_word(text: str, words: tuple[str, ...]) -> str | None:
-    """The one of a few room words that the text states by itself or by a synonym; None if none, several or denied."""
+def read_room_word(text: str, words: tuple[str, ...], stated: str | None) -> str | None:
+    """The one of a few room words that the text states by itself or by a synonym; None if none, several or denied.
+
+    stated: what the strict reading found; nothing else can be the value then.
+    """
     strings = words_of(text).strings
-    found = {_ROOM_WORDS[string] for string in strings if string in _ROOM_WORDS} & set(words)
+    found = {_ROOM_WORDS[string] for string in strings if string in _ROOM_WORDS} & set(words) | ({stated} - {None})
     return found.pop() if len(found) == 1 and not _IN_BETWEEN & set(strings) else None
 
 
