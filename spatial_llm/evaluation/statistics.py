@@ -65,7 +65,7 @@ def mean_of(values: ArrayLike) -> Statistic:
 
 def mean_of_means(values: ArrayLike) -> Statistic:
     """The plain average of the means of several columns, (items, columns), each over its own items: the others are NaN."""
-    return Statistic(weighted.mean_of_means, np.asarray(values, dtype=np.float64))
+    return Statistic(weighted.mean_of_means, _finite(values))
 
 
 def mae(errors: ArrayLike) -> Statistic:
@@ -75,7 +75,7 @@ def mae(errors: ArrayLike) -> Statistic:
 
 def rmse(errors: ArrayLike) -> Statistic:
     """Root of the mean squared error; NaN as in `mean_of`."""
-    return Statistic(weighted.root_mean, np.asarray(errors, dtype=np.float64) ** 2)
+    return Statistic(weighted.root_mean, _finite(errors) ** 2)
 
 
 def balanced_accuracy(right: ArrayLike, truth_classes: ArrayLike) -> Statistic:
@@ -128,6 +128,13 @@ def macro_average_precision(similarity: ArrayLike, targets: ArrayLike) -> Statis
     if similarity.shape != targets.shape or not np.isfinite(similarity).all():
         raise SpatialLLMError(f"similarity {similarity.shape} must be finite and of the shape of targets {targets.shape}.")
     return Statistic(weighted.macro_average_precision, similarity, targets)
+
+
+def _finite(values: ArrayLike) -> NDArray:
+    values = np.asarray(values, dtype=np.float64)
+    if np.isinf(values).any():
+        raise SpatialLLMError("an infinite value has no mean; expected numbers, and NaN where the measure does not apply.")
+    return values
 
 
 def _flags(values: ArrayLike) -> NDArray:
