@@ -26,7 +26,7 @@ from spatial_llm.evaluation.statistics import (
 KINDS = {
     "absent_sound": ("PRESENT", "PRESENT_AT_PLACE", "ABSENT"),
     "wrong_place": ("WRONG_PLACE",),
-    "swapped_places": ("SWAPPED",),
+    "swapped": ("SWAPPED",),
 }
 RULES = {
     "f1_no": "F1 of the answer no",

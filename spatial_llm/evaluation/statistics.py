@@ -9,7 +9,7 @@ Source: percentile interval (Efron and Tibshirani 1993, chapter 13) over cluster
 1989) with (1 + as extreme) / (1 + draws) as p-value; several tests at once: Holm 1979.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,6 +44,12 @@ class Statistic:
     @cached_property
     def _of_weights(self) -> weighted.Weighted:
         return self._build(*self._arrays)
+
+    @property
+    def values(self) -> NDArray | None:
+        """The value of each item, (items,), where this is the mean of one; None where it is not."""
+        is_mean = self._build is weighted.mean_of_means and self._arrays[0].shape[1] == 1
+        return self._arrays[0][:, 0] if is_mean else None
 
     def __call__(self, weights: ArrayLike) -> NDArray:
         weights = np.asarray(weights, dtype=np.float64)
@@ -153,7 +159,7 @@ class Bootstrap:
         recordings: how many there are.
     """
 
-    def __init__(self, recording_ids: Sequence[str], resamples: int = 1000, seed: int = 0) -> None:
+    def __init__(self, recording_ids: Sequence[Hashable], resamples: int = 1000, seed: int = 0) -> None:
         if resamples < 1:
             raise SpatialLLMError(f"{resamples} resamples; expected at least one.")
         number = {name: index for index, name in enumerate(dict.fromkeys(recording_ids))}
@@ -174,6 +180,10 @@ class Bootstrap:
         """(resamples, recordings) bool: which change sides in a randomization; a stream of its own."""
         return np.random.default_rng([self.seed, 1]).random((self.resamples, self.recordings)) < 0.5
 
+    def recordings_of(self, rows: NDArray) -> int:
+        """How many recordings those items come from."""
+        return len(np.unique(self._recording[rows]))
+
     def value(self, statistic: Statistic, rows: NDArray) -> float:
         """The statistic with each item once. `rows`: indices of its items in the whole set, in its order."""
         return float(statistic(np.ones((1, len(rows))))[0])
@@ -191,7 +201,7 @@ class Bootstrap:
 
     def _percentiles(self, samples: NDArray, rows: NDArray, confidence: float) -> tuple[float, float]:
         samples = samples[~np.isnan(samples)]
-        if not len(samples) or len(np.unique(self._recording[rows])) < 2:
+        if not len(samples) or self.recordings_of(rows) < 2:
             return float("nan"), float("nan")
         tails = 50.0 * (1.0 - confidence)
         low, high = np.percentile(samples, [tails, 100.0 - tails])
