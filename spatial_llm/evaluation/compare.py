@@ -26,7 +26,7 @@ Reading = Literal["strict", "lenient"]
 RULES = {
     "difference": "second run minus first, with the interval of its bootstrap over recordings (the same draw for both)",
     "p_value": "two-sided approximate randomization test: whole recordings exchanged between the runs by lot",
-    "p_holm": "p_value adjusted for the number of metrics tested here (Holm's step-down method)",
+    "p_holm": "p_value adjusted for the number of tests in this report (Holm's step-down method)",
     "discordant": "items that only the first run, or only the second, has right",
     "rgi": reliability.RGI_RULE,
 } | reliability.RULES
@@ -80,11 +80,14 @@ def compare(
     _check_same(first, second)
     metrics = {}
     for one, two in zip(first.metrics, second.metrics, strict=True):
-        about = {"unit": one.unit, "higher_is_better": one.higher_is_better, "protocol": one.protocol}
-        metrics[one.name] = _entry(_read(one, reading), _read(two, reading), one.rows, bootstrap, confidence) | about
-    for entry, adjusted in zip(metrics.values(), holm([_nan(e["p_value"]) for e in metrics.values()]), strict=True):
+        entry = _entry(_read(one, reading), _read(two, reading), one.rows, bootstrap, confidence)
+        entry["discordant"] = _discordant(_read(one, reading), _read(two, reading), one.higher_is_better)
+        metrics[one.name] = entry | {name: getattr(one, name) for name in ("unit", "higher_is_better", "protocol")}
+    refusals = _refusals(first, second, bootstrap, confidence)
+    entries = [*metrics.values(), *refusals["reliability"].values()]
+    for entry, adjusted in zip(entries, holm([_nan(entry["p_value"]) for entry in entries]), strict=True):
         entry["p_holm"] = _json(adjusted)
-    return {
+    return refusals | {
         "confidence": confidence,
         "items": len(first.right),
         "metrics": dict(sorted(metrics.items())),
@@ -93,7 +96,7 @@ def compare(
         "resamples": bootstrap.resamples,
         "rules": RULES,
         "seed": bootstrap.seed,
-    } | _refusals(first, second, bootstrap, confidence)
+    }
 
 
 def _refusals(first: Run, second: Run, bootstrap: Bootstrap, confidence: float) -> dict[str, Any]:
@@ -104,23 +107,25 @@ def _refusals(first: Run, second: Run, bootstrap: Bootstrap, confidence: float) 
     gain, counts = reliability.reliability_gain(*before, after[1])
     low, high = bootstrap.interval(gain, rows, confidence)
     rgi = {"value": _json(bootstrap.value(gain, rows)), "low": _json(low), "high": _json(high), "counts": asdict(counts)}
-    return {"reliability": {name: _entry(one[name], two[name], rows, bootstrap, confidence) for name in one}, "rgi": rgi}
+    measures = {name: _entry(one[name], two[name], rows, bootstrap, confidence) for name in one}
+    return {"reliability": measures, "rgi": rgi}
 
 
 def _entry(one: Statistic, two: Statistic, rows: NDArray, bootstrap: Bootstrap, confidence: float) -> dict[str, Any]:
     found = {name: _json(value) for name, value in asdict(bootstrap.paired(one, two, rows, confidence)).items()}
-    return found | {"n": len(rows), "recordings": bootstrap.recordings_of(rows), "discordant": _discordant(one, two)}
+    return found | {"n": len(rows), "recordings": bootstrap.recordings_of(rows)}
 
 
-def _discordant(one: Statistic, two: Statistic) -> dict[str, int] | None:
-    """Of a measure that is 0 or 1 (or 0 or 100) for each item."""
+def _discordant(one: Statistic, two: Statistic, higher_is_better: bool) -> dict[str, int] | None:
+    """Of a measure that is 0 or 1 (or 0 or 100 %) for each item."""
     if one.values is None or two.values is None:
         return None
     values = np.stack([one.values, two.values])
-    whole = np.nanmax(values, initial=0.0)
-    if not np.isin(values[~np.isnan(values)], (0.0, whole)).all() or whole not in (0.0, 1.0, 100.0):
+    known = values[~np.isnan(values)]
+    if not any(np.isin(known, (0.0, whole)).all() for whole in (1.0, 100.0)):
         return None
-    return {"only_first": int(np.sum(values[0] > values[1])), "only_second": int(np.sum(values[1] > values[0]))}
+    first, second = values if higher_is_better else -values
+    return {"only_first_right": int(np.sum(first > second)), "only_second_right": int(np.sum(second > first))}
 
 
 def _read(metric: Compared, reading: Reading) -> Statistic:
@@ -161,7 +166,7 @@ def format_comparison(report: dict[str, Any]) -> str:
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in gain["counts"].items())
     parts += [
         "## Refusals",
-        _table({name: entry | {"unit": "", "p_holm": None} for name, entry in report["reliability"].items()}),
+        _table(report["reliability"]),
         f"RGI from the first run to the second: {_number(gain['value'])} ({_interval(gain)}); {counts}.",
         "\n".join(f"- {name}: {text}" for name, text in report["rules"].items()),
     ]
@@ -169,14 +174,26 @@ def format_comparison(report: dict[str, Any]) -> str:
 
 
 def _table(entries: dict[str, dict[str, Any]]) -> str:
-    header = ["metric", "first", "second", "difference", "interval", "p", "p (Holm)", "only first", "only second", "n"]
+    header = [
+        "metric",
+        "first",
+        "second",
+        "difference",
+        "interval",
+        "p",
+        "p (Holm)",
+        "only first right",
+        "only second right",
+        "n",
+    ]
     rows = []
     for name, entry in entries.items():
-        disagree = entry["discordant"] or {"only_first": "-", "only_second": "-"}
+        disagree = entry.get("discordant") or {}
         values = [_number(entry[key]) for key in ("first", "second", "difference")]
         tests = [_number(entry["p_value"]), _number(entry["p_holm"])]
-        label = f"{name} ({entry['unit']})" if entry["unit"] else name
-        rows.append([label, *values, _interval(entry), *tests, disagree["only_first"], disagree["only_second"], entry["n"]])
+        label = f"{name} ({entry['unit']})" if "unit" in entry else name
+        only = [disagree.get(f"only_{run}_right", "-") for run in ("first", "second")]
+        rows.append([label, *values, _interval(entry), *tests, *only, entry["n"]])
     return format_grid(header, rows)
 
 
