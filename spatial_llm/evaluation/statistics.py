@@ -9,7 +9,7 @@ Source: percentile interval (Efron and Tibshirani 1993, chapter 13) over cluster
 1989) with (1 + as extreme) / (1 + draws) as p-value; several tests at once: Holm 1979.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,12 @@ class Statistic:
     def _of_weights(self) -> weighted.Weighted:
         return self._build(*self._arrays)
 
+    @property
+    def values(self) -> NDArray | None:
+        """The value of each item, (items,), where this is the mean of one; None where it is not."""
+        is_mean = self._build is weighted.mean_of_means and self._arrays[0].shape[1] == 1
+        return self._arrays[0][:, 0] if is_mean else None
+
     def __call__(self, weights: ArrayLike) -> NDArray:
         weights = np.asarray(weights, dtype=np.float64)
         if weights.ndim != 2 or weights.shape[1] != self.items:
@@ -65,7 +71,7 @@ def mean_of(values: ArrayLike) -> Statistic:
 
 def mean_of_means(values: ArrayLike) -> Statistic:
     """The plain average of the means of several columns, (items, columns), each over its own items: the others are NaN."""
-    return Statistic(weighted.mean_of_means, np.asarray(values, dtype=np.float64))
+    return Statistic(weighted.mean_of_means, _finite(values))
 
 
 def mae(errors: ArrayLike) -> Statistic:
@@ -75,7 +81,7 @@ def mae(errors: ArrayLike) -> Statistic:
 
 def rmse(errors: ArrayLike) -> Statistic:
     """Root of the mean squared error; NaN as in `mean_of`."""
-    return Statistic(weighted.root_mean, np.asarray(errors, dtype=np.float64) ** 2)
+    return Statistic(weighted.root_mean, _finite(errors) ** 2)
 
 
 def balanced_accuracy(right: ArrayLike, truth_classes: ArrayLike) -> Statistic:
@@ -130,6 +136,13 @@ def macro_average_precision(similarity: ArrayLike, targets: ArrayLike) -> Statis
     return Statistic(weighted.macro_average_precision, similarity, targets)
 
 
+def _finite(values: ArrayLike) -> NDArray:
+    values = np.asarray(values, dtype=np.float64)
+    if np.isinf(values).any():
+        raise SpatialLLMError("an infinite value has no mean; expected numbers, and NaN where the measure does not apply.")
+    return values
+
+
 def _flags(values: ArrayLike) -> NDArray:
     return np.asarray(values, dtype=bool).astype(np.float64)
 
@@ -146,7 +159,7 @@ class Bootstrap:
         recordings: how many there are.
     """
 
-    def __init__(self, recording_ids: Sequence[str], resamples: int = 1000, seed: int = 0) -> None:
+    def __init__(self, recording_ids: Sequence[Hashable], resamples: int = 1000, seed: int = 0) -> None:
         if resamples < 1:
             raise SpatialLLMError(f"{resamples} resamples; expected at least one.")
         number = {name: index for index, name in enumerate(dict.fromkeys(recording_ids))}
@@ -167,6 +180,10 @@ class Bootstrap:
         """(resamples, recordings) bool: which change sides in a randomization; a stream of its own."""
         return np.random.default_rng([self.seed, 1]).random((self.resamples, self.recordings)) < 0.5
 
+    def recordings_of(self, rows: NDArray) -> int:
+        """How many recordings those items come from."""
+        return len(np.unique(self._recording[rows]))
+
     def value(self, statistic: Statistic, rows: NDArray) -> float:
         """The statistic with each item once. `rows`: indices of its items in the whole set, in its order."""
         return float(statistic(np.ones((1, len(rows))))[0])
@@ -184,7 +201,7 @@ class Bootstrap:
 
     def _percentiles(self, samples: NDArray, rows: NDArray, confidence: float) -> tuple[float, float]:
         samples = samples[~np.isnan(samples)]
-        if not len(samples) or len(np.unique(self._recording[rows])) < 2:
+        if not len(samples) or self.recordings_of(rows) < 2:
             return float("nan"), float("nan")
         tails = 50.0 * (1.0 - confidence)
         low, high = np.percentile(samples, [tails, 100.0 - tails])

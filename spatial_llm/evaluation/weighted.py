@@ -138,5 +138,3 @@ def _sums_of(parts: Sequence[tuple[NDArray, NDArray]], items: int) -> csr_array:
     indices = np.concatenate([part[0] for part in parts]).astype(np.int32)
     ends = np.cumsum(np.concatenate([part[1] for part in parts])).astype(np.int32)
     return csr_array((np.ones(len(indices)), indices, np.concatenate([[0], ends])), shape=(len(ends), items))
-
-
