@@ -1,9 +1,6 @@
 """All metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +8,15 @@ from numpy.typing import NDArray
 
 from spatial_llm import answers
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.items import Item
+from spatial_llm.evaluation.embedding import Embed
 from spatial_llm.evaluation.metrics import chance
-from spatial_llm.evaluation.metrics.extract import READINGS, Columns, Extracted, columns_of, extract, truth_columns
-from spatial_llm.evaluation.metrics.families import Family, Spec, family_of
-from spatial_llm.evaluation.metrics.labels import Embed, label_metrics
+from spatial_llm.evaluation.metrics.extract import READINGS, Columns
+from spatial_llm.evaluation.metrics.families import Spec
+from spatial_llm.evaluation.metrics.groups import Answers, Group
+from spatial_llm.evaluation.metrics.hearing import hearing_metrics
+from spatial_llm.evaluation.metrics.labels import label_metrics
 from spatial_llm.evaluation.metrics.measures import Measure
-from spatial_llm.evaluation.metrics.metric import Metric, median_of
-from spatial_llm.evaluation.metrics.truths import Truth, read_truths
+from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.statistics import (
     Statistic,
     balanced_accuracy,
@@ -30,55 +28,6 @@ from spatial_llm.evaluation.statistics import (
 )
 
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """The answers of one run, extracted.
-
-    Attributes:
-        items, texts, truths: (items,) each; a truth is None where the record's own answer does not parse.
-        readings: "strict" and "lenient" -> (items,) what each answer says.
-        refused: (items,) bool: the answer says that it cannot tell.
-    """
-
-    items: Sequence[Item]
-    texts: Sequence[str]
-    truths: Sequence[Truth | None]
-    readings: dict[str, list[Extracted]]
-    refused: NDArray[np.bool_]
-
-    @cached_property
-    def groups(self) -> dict[str, "Group"]:
-        """The items of each question type whose truth is known."""
-        rows: dict[str, list[int]] = {}
-        for row, (item, truth) in enumerate(zip(self.items, self.truths, strict=True)):
-            if truth is not None:
-                rows.setdefault(item.question_type, []).append(row)
-        return {question_type: _group(self, question_type, rows[question_type]) for question_type in sorted(rows)}
-
-    @property
-    def unreadable_truths(self) -> dict[str, int]:
-        """How many records of each question type are left out because their own answer does not parse."""
-        pairs = zip(self.items, self.truths, strict=True)
-        return dict(sorted(Counter(item.question_type for item, truth in pairs if truth is None).items()))
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """The items of one question type: their rows in the set, and columns of truths and, by reading, of answers."""
-
-    family: Family
-    rows: NDArray[np.intp]
-    truth: Columns
-    answers: dict[str, Columns]
-
-
-def read_answers(items: Sequence[Item], texts: Sequence[str], truths: Sequence[Truth | None] | None = None) -> Answers:
-    """Extracts both readings of the texts; `truths` are those of the items unless given."""
-    refused = np.array([answers.is_refusal(text) for text in texts], dtype=bool)
-    readings = {reading: extract(items, texts, reading) for reading in READINGS}
-    return Answers(items, texts, read_truths(items) if truths is None else truths, readings, refused)
 
 
 def measure(
@@ -106,13 +55,20 @@ def measure(
                 texts = [run.texts[row] for row in group.rows]
                 true = [run.truths[row].value["labels"] for row in group.rows]
                 refused = int(run.refused[group.rows].sum())
-                metrics += label_metrics(
-                    group.family.prefix, group.rows, texts, true, refused, labels, embed, embedding
-                )
+                metrics += label_metrics(group.family.prefix, group.rows, texts, true, refused, labels, embed, embedding)
+    metrics += hearing_metrics(run)
     halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
     if len(halves) == 2:
         metrics.append(_average(*halves))
     return {metric.name: metric for metric in sorted(metrics, key=lambda metric: metric.name)}
+
+
+def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[str]:
+    """All texts that `measure` embeds: labels, true answers and answers of types A and C."""
+    groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
+    rows = [row for group in groups for row in group.rows]
+    true = [answers.format_labels(run.truths[row].value["labels"]) for row in rows]
+    return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))
 
 
 def measures_of_items(run: Answers) -> list[dict[str, float | None]]:
@@ -127,16 +83,6 @@ def measures_of_items(run: Answers) -> list[dict[str, float | None]]:
     return found
 
 
-def _group(run: Answers, question_type: str, rows: list[int]) -> Group:
-    codes: dict[str, int] = {}
-    truth = truth_columns(question_type, [run.truths[row] for row in rows], codes)
-    columns = {
-        reading: columns_of(question_type, [found[row].fields for row in rows], codes)
-        for reading, found in run.readings.items()
-    }
-    return Group(family_of(question_type), np.array(rows, dtype=np.intp), truth, columns)
-
-
 def _applies(group: Group, spec: Spec) -> bool:
     return not np.isnan(spec.measure.of(group.truth, group.truth)).all()
 
@@ -146,7 +92,6 @@ def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
     some = np.flatnonzero(~np.isnan(of_truths))
     truth = _take(group.truth, some)
     strict, lenient = (_take(group.answers[reading], some) for reading in READINGS)
-    values = {reading: spec.measure.of(columns, truth) for reading, columns in ((0, strict), (1, lenient))}
     details: dict[str, Any] = {}
     if spec.limited:
         whole = _statistic(spec, of_truths[some], truth)(np.ones((1, len(some))))
@@ -158,9 +103,8 @@ def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
         higher_is_better=spec.higher_is_better,
         rule=spec.rule,
         rows=group.rows[some],
-        strict=_statistic(spec, values[0], truth),
-        lenient=_statistic(spec, values[1], truth),
-        values=values[0],
+        strict=_statistic(spec, spec.measure.of(strict, truth), truth),
+        lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
         random=_expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
@@ -170,22 +114,16 @@ def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
 
 
 def _statistic(spec: Spec, values: NDArray, truth: Columns) -> Statistic:
-    """Shares in percent, errors in their unit. Scaled before the statistic is built, so that two runs can be stacked."""
-    scaled = 100.0 * values if spec.unit == "%" else values
     true = truth[spec.measure.reads]
-    match spec.aggregate:
-        case "mean":
-            return mean_of(scaled)
-        case "median":
-            return median_of(scaled)
-        case "rmse":
-            return rmse(scaled)
-        case "balanced":
-            return balanced_accuracy(scaled, true)
-        case "pearson":
-            return pearson(values, true)
-        case "spearman":
-            return spearman(values, true)
+    statistic = {
+        "mean": lambda: mean_of(values),
+        "median": lambda: median_of(values),
+        "rmse": lambda: rmse(values),
+        "balanced": lambda: balanced_accuracy(values, true),
+        "pearson": lambda: pearson(values, true),
+        "spearman": lambda: spearman(values, true),
+    }[spec.aggregate]()
+    return Percent(statistic) if spec.unit == "%" else statistic
 
 
 def _expected(spec: Spec, truth: Columns) -> float | None:
@@ -205,14 +143,10 @@ def _average(first: Metric, second: Metric) -> Metric:
     """The plain average of two shares, as BAT averages the two halves of type E."""
     rows = np.concatenate([first.rows, second.rows])
 
-    def columns(strict: bool) -> NDArray:
-        halves = [metric.values if strict else lenient_values(metric) for metric in (first, second)]
+    def both(one: Statistic, two: Statistic) -> Statistic:
         table = np.full((len(rows), 2), np.nan)
-        table[: len(first.rows), 0], table[len(first.rows) :, 1] = halves
-        return 100.0 * table
-
-    def lenient_values(metric: Metric) -> NDArray:
-        return metric.lenient_values
+        table[: len(first.rows), 0], table[len(first.rows) :, 1] = one.values, two.values
+        return mean_of_means(table)
 
     return Metric(
         name="E_acc",
@@ -221,9 +155,8 @@ def _average(first: Metric, second: Metric) -> Metric:
         higher_is_better=True,
         rule="plain mean of E_direction_acc and E_distance_acc",
         rows=rows,
-        strict=mean_of_means(columns(strict=True)),
-        lenient=mean_of_means(columns(strict=False)),
-        values=np.concatenate([first.values, second.values]),
+        strict=both(first.strict, second.strict),
+        lenient=both(first.lenient, second.lenient),
         random=(first.random + second.random) / 2,
         unparsed=first.unparsed + second.unparsed,
         lenient_unparsed=first.lenient_unparsed + second.lenient_unparsed,

@@ -26,13 +26,17 @@ PROTOCOLS = {
     "read off the angle where the true one is at least 10 degrees clear. Means and medians are over the answers that parse; "
     "in ER20 and in the shares the others count as wrong.",
     "distance": "Metres. Means are over the answers that parse; DER counts the others as wrong.",
-    "relative": "Of distances and durations as a share of the true one: more than 20 % off, or unparsed; mean error of those "
-    "that parse.",
-    "labels": "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets (0 where "
-    "unparsed), averaged over the items.",
+    "relative": "Of distances and durations as a share of the true one: more than 20 % off, or unparsed; mean error of "
+    "those that parse.",
+    "labels": "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets (0 "
+    "where unparsed), averaged over the items.",
     "count": "How far the answered number is from the true one, over the answers that parse.",
+    "hallucination": "Does it say no where no is due (Kuan et al., arXiv 2406.08402): sounds that are absent, at a wrong "
+    "place, exchanged. The positive class is no.",
+    "reliability": "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",
     "time": "Seconds. onset_error: between the onsets of the sound named and the true one, where it sounds at all. "
-    "temporal_iou: overlap of the span of the answered length with the true one, both from the true onset; 0 where unparsed.",
+    "temporal_iou: overlap of the span of the answered length with the true one, both from the true onset; 0 where "
+    "unparsed.",
 }  # fmt: skip
 
 Aggregate = Literal["mean", "median", "rmse", "balanced", "pearson", "spearman"]
@@ -74,31 +78,33 @@ def family_of(question_type: str) -> Family:
     if question_type in _LETTERS:
         prefix = _LETTERS[question_type]
     elif official:
-        part = question_type.removeprefix("MIXUP_").removesuffix("_BOTH")
-        prefix = "E_" + part.lower()
+        prefix = "E_" + question_type.removeprefix("MIXUP_").removesuffix("_BOTH").lower()
     else:
         prefix = question_type
-    right = measures.equal("right", "value")
-    exact = Spec("exact", right, "exact", "the value read is the true one")
-    if official and kind in ("yes_no", "direction_word", "labels", "distance"):
-        exact = {
-            "yes_no": Spec("acc", right, "bat", "exactly yes or no, and the true one of them"),
-            "direction_word": Spec("acc", right, "diagnostic", "the true direction word and no other"),
-            "labels": Spec("acc", right, "diagnostic", "exactly the true labels, in any order"),
-        }.get(kind)
-    if question_type in ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION"):
-        exact = Spec("set_acc", right, "labels", "exactly the true labels, in any order")
-    if kind == "location" and official:
-        exact = None
-    right, specs = _OF_KIND.get(kind, _nothing_more)(right, official)
+    whole = measures.equal("right", "value")
+    right, specs = _OF_KIND[kind](whole, official) if kind in _OF_KIND else (whole, ())
     if question_type in ("ONSET_FIRST", "STARTS_AT"):
         late = measures.onset_error("onset_error_s")
-        specs += (Spec("onset_error", late, "time", "mean, of named sounds that sound", unit="s", higher_is_better=False),)
-    return Family(prefix, right, ((exact,) if exact else ()) + specs)
+        specs += (_error("onset_error", late, "time", "mean of those named sounds that sound", unit="s"),)
+    return Family(prefix, right, (*_of_whole_value(question_type, whole, right), *specs))
 
 
-def _nothing_more(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    return right, ()
+def _of_whole_value(question_type: str, whole: Measure, right: Measure) -> tuple[Spec, ...]:
+    """The share of answers whose whole value is the true one, under the name that it has for this question type."""
+    kind, official = VALUE_KINDS[question_type], QUESTION_TYPES[question_type] in "ABCDE"
+    if not official:
+        whole = whole if right is whole else measures.equal("exact", "value")
+        return (Spec("exact", whole, "exact", "the value read is the true one"),)
+    match kind:
+        case "yes_no":
+            return (Spec("acc", whole, "bat", "exactly yes or no, and the true one of them"),)
+        case "direction_word":
+            return (Spec("acc", whole, "diagnostic", "the true direction word and no other"),)
+        case "labels" if question_type in _LETTERS:
+            return (Spec("set_acc", whole, "labels", "exactly the true labels, in any order"),)
+        case "labels":
+            return (Spec("acc", whole, "diagnostic", "exactly the true labels, in any order"),)
+    return ()
 
 
 def _words(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
@@ -138,12 +144,15 @@ def _location(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]
 
 
 def _distance(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    return measures.within("right", "distance_m", DISTANCE_TOLERANCE_M), _distances("", "diagnostic")
+    wrong = measures.beyond("distance_wrong", "distance_m", DISTANCE_TOLERANCE_M)
+    return measures.opposite("right", wrong), _distances("", "diagnostic")
 
 
 def _distances(name: str, protocol: str) -> tuple[Spec, ...]:
     error = measures.error("distance_error_m", "distance_m")
-    answered = Measure("answered_distance_m", "distance_m", lambda answer, truth: answer["distance_m"] + 0 * truth["distance_m"])
+    answered = Measure(
+        "answered_distance_m", "distance_m", lambda answer, truth: answer["distance_m"] + 0 * truth["distance_m"]
+    )
     relative = measures.relative_error("distance_relative_error", "distance_m")
     wrong = measures.beyond("distance_wrong", "distance_m", DISTANCE_TOLERANCE_M)
     relative_wrong = measures.beyond_relative("distance_relative_wrong", "distance_m")

@@ -7,17 +7,16 @@ text of DSpAST describes; it is reported beside, under its own name, never inste
 Source: BAT (arXiv 2402.01591) and its released scoring script (specs a.5); DSpAST (arXiv 2509.13927).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm import answers
+from spatial_llm.evaluation.embedding import Embed
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
-from spatial_llm.evaluation.metrics.metric import Metric, percent_average_precision
-from spatial_llm.evaluation.statistics import mean_of
-
-Embed = Callable[[Sequence[str]], NDArray]
+from spatial_llm.evaluation.metrics.metric import Metric, Percent
+from spatial_llm.evaluation.statistics import macro_average_precision, mean_of
 
 
 def label_metrics(
@@ -56,7 +55,7 @@ def label_metrics(
     # the mean cosine over all pairs of true answers is the squared length of their mean
     random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))
     # an answer of several labels is embedded whole, so even the truth may rank below 100
-    of_truths = percent_average_precision(truth_vectors @ label_vectors.T, targets)(np.ones((1, len(truths))))
+    of_truths = Percent(macro_average_precision(truth_vectors @ label_vectors.T, targets))(np.ones((1, len(truths))))
     averaged = int(targets.any(axis=0).sum())
     common = {"higher_is_better": True, "rows": rows, "lenient": None, "lenient_unparsed": None}
     return [
@@ -65,8 +64,7 @@ def label_metrics(
             protocol=f"bat, {embedding}",
             unit="%",
             rule="average precision of each label over the answers ranked by cosine, mean over the labels",
-            strict=percent_average_precision(similarity, targets),
-            values=similarity,
+            strict=Percent(macro_average_precision(similarity, targets)),
             random=100 * expected_average_precision(targets[:, targets.any(axis=0)]),
             unparsed=unparsed,
             refused=refused,
@@ -79,7 +77,6 @@ def label_metrics(
             unit="cosine",
             rule="mean cosine of the answer and the true answer",
             strict=mean_of(cosines),
-            values=cosines,
             random=random_cosine,
             unparsed=unparsed,
             refused=refused,

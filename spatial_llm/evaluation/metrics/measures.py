@@ -78,9 +78,7 @@ def angle(name: str, column: str, true: str | None = None) -> Measure:
 
 def angle_beyond(name: str, column: str) -> Measure:
     """1 where an angle is more than 20 degrees off, or unparsed."""
-    return Measure(
-        name, column, lambda answer, truth: _more(_apart_deg(answer[column], truth[column]), ANGLE_TOLERANCE_DEG)
-    )
+    return Measure(name, column, lambda answer, truth: _more(_apart_deg(answer[column], truth[column]), ANGLE_TOLERANCE_DEG))
 
 
 def great_circle(name: str) -> Measure:

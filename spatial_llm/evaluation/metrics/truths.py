@@ -25,7 +25,9 @@ _OF_NO_SOURCE = (
     "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
     "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
 )  # fmt: skip
+_OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")
+Sources = list[tuple[set[str], HeardSource | None]]  # labels, and as heard where known
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,27 @@ class Truth:
     Attributes:
         value: of its answer, see `answers.parse_value`.
         source: the source asked about, as the question hears it (after a turn, turned); None where not known.
+        turn_deg: by how much the question turns the listener, positive to the left.
         onsets_s: when each sound begins, by label, where all are known and different.
     """
 
     value: dict[str, Any]
     source: HeardSource | None = None
+    turn_deg: float = 0.0
     onsets_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def where(self) -> dict[str, float] | None:
+        """The place of that source in the listener's own frame, before any turn: azimuth_deg, elevation_deg, distance_m."""
+        if self.source is None:
+            return None
+        source = self.source.after_turn(-self.turn_deg)
+        return {name: float(getattr(source, name)) for name in ("azimuth_deg", "elevation_deg", "distance_m")}
 
 
 def read_truths(items: Sequence[Item]) -> list[Truth | None]:
     """The truth of each item, its answer read strictly; None where it does not parse."""
-    heard: dict[str, list[tuple[set[str], HeardSource | None]]] = {}
+    heard: dict[str, Sources] = {}
     truths = []
     for item in items:
         value = parse_value(item.question_type, item.answer, "strict")
@@ -62,7 +74,7 @@ def mirrored_truths(
     result = []
     for item, truth in zip(items, truths, strict=True):
         value = None if truth is None else mirrored(item)
-        result.append(None if value is None else Truth(value, _mirror(truth.source), truth.onsets_s))
+        result.append(None if value is None else replace(truth, value=value, source=_mirror(truth)))
     return result
 
 
@@ -86,7 +98,7 @@ def context_of(item: Item, truth: Truth | None) -> dict[str, Any]:
     return context
 
 
-def _sources(item: Item) -> list[tuple[set[str], HeardSource | None]]:
+def _sources(item: Item) -> Sources:
     """(labels, as heard or None) of each source of a recording, as far as the record says."""
     scene, pairs = getattr(item, "scene", None), getattr(item, "pairs", None)
     if scene is not None and scene.truth is not None:
@@ -106,40 +118,34 @@ def _sources(item: Item) -> list[tuple[set[str], HeardSource | None]]:
     return found
 
 
-def _truth(item: Item, value: dict[str, Any], sources: list[tuple[set[str], HeardSource | None]]) -> Truth:
+def _truth(item: Item, value: dict[str, Any], sources: Sources) -> Truth:
     onsets_s = {source.label: source.onset_s for _, source in sources if source is not None and source.onset_s is not None}
-    complete = len(onsets_s) == len(sources)
-    return Truth(value, _asked_about(item, value, sources), onsets_s if complete else {})
+    turns = [turn_deg for words, turn_deg in TURNS_DEG.items() if item.question_type in _TURNED and words in item.question]
+    turn_deg = turns[0] if len(turns) == 1 else 0.0
+    known = all(source is not None for _, source in sources) and (item.question_type not in _TURNED or len(turns) == 1)
+    turned = [(labels, source.after_turn(turn_deg)) for labels, source in sources] if known else []
+    asked = _asked_about(item, value, turned)
+    return Truth(value, asked, turn_deg, onsets_s if len(onsets_s) == len(sources) else {})
 
 
-def _asked_about(
-    item: Item, value: dict[str, Any], sources: list[tuple[set[str], HeardSource | None]]
-) -> HeardSource | None:
-    if item.question_type in _OF_NO_SOURCE or "absent" in value or any(source is None for _, source in sources):
-        return None
-    if item.question_type in _TURNED:
-        turns = [turn for turn in TURNS_DEG if turn in item.question]
-        if len(turns) != 1:
-            return None
-        sources = [(labels, source.after_turn(TURNS_DEG[turns[0]])) for labels, source in sources]
-    named = _named(item.question, sources)
-    if value.get("yes") is False and item.question_type in ("PRESENT", "PRESENT_AT_PLACE"):
+def _asked_about(item: Item, value: dict[str, Any], sources: Sources) -> HeardSource | None:
+    kind = item.question_type
+    if kind in _OF_NO_SOURCE or "absent" in value or (kind in _OF_PRESENCE and value == {"yes": False}):
         return None
     if len(sources) == 1:
         return sources[0][1]
+    named = _named(item.question, sources)
     if "left_right" in value:
         words = (value["left_right"], value["front_behind"], value["above_below"])
-        there = [(labels, source) for labels, source in sources if source.words == words]
-        exactly = [(labels, source) for labels, source in there if source.location.to_dict() == value]
-        return _only(there) or _only(exactly) or _only([source for source in exactly or there if source in named])
+        there = [pair for pair in sources if pair[1].words == words]
+        exactly = [pair for pair in there if pair[1].location.to_dict() == value]
+        return _only(there) or _only(exactly) or _only([pair for pair in exactly or there if pair in named])
     if "labels" in value:
-        return _only([(labels, source) for labels, source in sources if labels == set(value["labels"])])
+        return _only([pair for pair in sources if pair[0] == set(value["labels"])])
     return _only(named)
 
 
-def _named(
-    question: str, sources: list[tuple[set[str], HeardSource | None]]
-) -> list[tuple[set[str], HeardSource | None]]:
+def _named(question: str, sources: Sources) -> Sources:
     """The sources of which a label stands in the question, not as a part of a longer one that does too."""
     text = question.lower()
     names = {name for labels, _ in sources for name in labels if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)}
@@ -147,9 +153,12 @@ def _named(
     return [(labels, source) for labels, source in sources if labels & names]
 
 
-def _only(sources: list[tuple[set[str], HeardSource | None]]) -> HeardSource | None:
+def _only(sources: Sources) -> HeardSource | None:
     return sources[0][1] if len(sources) == 1 else None
 
 
-def _mirror(source: HeardSource | None) -> HeardSource | None:
-    return source and replace(source, azimuth_deg=float(wrap_azimuth_deg(-source.azimuth_deg)))
+def _mirror(truth: Truth) -> HeardSource | None:
+    if truth.source is None:
+        return None
+    before = truth.source.after_turn(-truth.turn_deg)
+    return replace(before, azimuth_deg=float(wrap_azimuth_deg(-before.azimuth_deg))).after_turn(truth.turn_deg)
