@@ -1,8 +1,8 @@
 """The controls beside a run: the same model's answers to damaged recordings, and answers from the question alone.
 
-Each control is a folder <predictions folder>/controls/<name> that predict writes, with predictions.jsonl and run.json (which
-holds "control": name); its questions may be some of the run's. Beside every number of a control stands that of the real run
-on the same items, for a control on fewer items may not be compared with the whole.
+Each control is a folder <predictions folder>/controls/<name> that predict writes; its questions may be some of the run's.
+Beside every number of a control stands that of the real run on the same items, for a control on fewer items may not be
+compared with the whole.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.baselines import question_only_answers
-from spatial_llm.evaluation.items import EvaluationSet
+from spatial_llm.evaluation.controls import mirrored
 from spatial_llm.evaluation.metrics import Answers, Metric, interval_of, mirrored_truths, read_answers
-from spatial_llm.evaluation.predictions import PREDICTIONS, RUN, read_predictions, read_run
+from spatial_llm.evaluation.predictions import control_names, read_control
 from spatial_llm.evaluation.statistics import Bootstrap
-from spatial_llm.files import read_jsonl
 
-CONTROLS = "controls"
 SWAPPED, MIRRORED, QUESTION_ONLY = "ears_swapped", "ears_swapped_mirrored", "question_only"
 NOTES = {
     "no_audio": "the same model, every recording replaced by silence",
@@ -42,19 +39,22 @@ class Control:
     note: str
 
 
-def read_controls(folder: Path, evaluation_set: EvaluationSet, run: Answers, seed: int) -> dict[str, Control]:
-    """The controls beside the predictions in `folder`, by name, sorted, and the question-only baseline, which is made here.
+def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, seed: int) -> dict[str, Control]:
+    """The controls beside a predictions.jsonl, by name, sorted, and the question-only baseline, which is made here.
 
     Args:
-        run: of the real predictions; its truths serve the controls.
+        predictions, manifest_sha256: path of the real predictions, hash of their questions.
+        run: the real predictions; its truths serve the controls.
         seed: of the baseline's lots.
 
     Raises:
         ManifestError: predictions of a control are damaged or not of these questions, or its run.json names another one.
     """
     controls = {}
-    for path in sorted((folder / CONTROLS).glob(f"*/{PREDICTIONS}")):
-        controls[path.parent.name] = _read_control(path, evaluation_set, run)
+    for name in control_names(predictions):
+        rows, texts = read_control(predictions, name, run.items, manifest_sha256)
+        answers = read_answers([run.items[row] for row in rows], texts, [run.truths[row] for row in rows])
+        controls[name] = Control(answers, np.array(rows, dtype=np.intp), "model", NOTES.get(name, ""))
     if SWAPPED in controls:
         controls[MIRRORED] = _mirrored(controls[SWAPPED])
     every = np.arange(len(run.items))
@@ -88,25 +88,8 @@ def control_scores(
     return {"from": control.source, "metrics": metrics, "note": control.note, "recordings": bootstrap.recordings}
 
 
-def _read_control(path: Path, evaluation_set: EvaluationSet, run: Answers) -> Control:
-    name = path.parent.name
-    said = read_run(path)
-    if said is not None and said.get("control") != name:
-        raise ManifestError(
-            f"{path.with_name(RUN)}: control is {said.get('control')!r}, the folder {name!r}; do not move controls about."
-        )
-    answered = {row.get("id") for _, row in read_jsonl(path) if isinstance(row.get("id"), str)}
-    rows = np.array([row for row, item in enumerate(run.items) if item.id in answered], dtype=np.intp)
-    items = [run.items[row] for row in rows]
-    texts = read_predictions(path, items, evaluation_set.sha256)
-    answers = read_answers(items, texts, [run.truths[row] for row in rows])
-    return Control(answers, rows, "model", NOTES.get(name, ""))
-
-
 def _mirrored(swapped: Control) -> Control:
     """The same answers against mirrored truths, on the items whose mirrored truth is known."""
-    from spatial_llm.evaluation.controls import mirrored
-
     truths = mirrored_truths(swapped.run.items, swapped.run.truths, mirrored)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
     kept = _subset(swapped.run, known)

@@ -24,10 +24,12 @@ from spatial_llm.evaluation.metrics import (
     Metric,
     context_of,
     embedded_texts,
+    family_name,
     interval_of,
     measure,
     measures_of_items,
     read_answers,
+    rule_of,
 )
 from spatial_llm.evaluation.predictions import prediction_line, read_predictions, read_run
 from spatial_llm.evaluation.published import published_scores
@@ -57,14 +59,14 @@ class ScoreSettings:
         resamples, seed: of the bootstrap over recordings.
         protocols: names of `PROTOCOLS` to report; None for all.
         task: name, version and sha256 of the task, for scores.json.
-        responses: the room-response policy that the task promises; None takes what the records say.
+        reading: the one that the task reports first; both are always computed.
     """
 
     resamples: int = 1000
     seed: int = 0
     protocols: Sequence[str] | None = None
     task: dict[str, Any] | None = None
-    responses: str | None = None
+    reading: str = "strict"
 
 
 def score(
@@ -108,7 +110,7 @@ def score_run(
     """
     items = evaluation_set.items
     run = read_answers(items, read_predictions(predictions, items, evaluation_set.sha256))
-    controls = read_controls(Path(predictions).parent, evaluation_set, run, settings.seed)
+    controls = read_controls(predictions, evaluation_set.sha256, run, settings.seed)
     label_csv = label_csv or evaluation_set.label_csv
     labels = read_label_csv(label_csv) if label_csv else None
     embed = EmbedOnce(embed)
@@ -117,10 +119,11 @@ def score_run(
     def metrics_of(answers: Answers) -> dict[str, Metric]:
         found = measure(answers, embed, embedding, labels)
         wanted = PROTOCOLS if settings.protocols is None else settings.protocols
-        return {name: metric for name, metric in found.items() if metric.protocol.split(",")[0] in wanted}
+        return {name: metric for name, metric in found.items() if family_name(metric.protocol) in wanted}
 
     bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
-    policies = _responses(items) if settings.responses is None else [settings.responses]
+    said = read_run(predictions)
+    policies = _responses(items, said)
     comparable = evaluation_set.benchmark if policies == [_PUBLISHED_RESPONSES] else None
     metrics = metrics_of(run)
     report = {
@@ -133,15 +136,14 @@ def score_run(
         "items": len(items),
         "label_set": "given" if label_csv else "labels of the answers",
         "metrics": {name: _entry(metric, bootstrap, comparable) for name, metric in metrics.items()},
-        "protocols": {
-            name: PROTOCOLS[name] for name in sorted({metric.protocol.split(",")[0] for metric in metrics.values()})
-        },
+        "protocols": dict(sorted({rule_of(metric.protocol) for metric in metrics.values()})),
         "provenance": provenance() | {"manifest_sha256": evaluation_set.sha256},
         "random": RANDOM_RULE,
+        "reading": settings.reading,
         "recordings": bootstrap.recordings,
         "resamples": settings.resamples,
-        "responses": {policy: RESPONSES.get(policy, "as the task says") for policy in policies},
-        "run": read_run(predictions),
+        "responses": {policy: RESPONSES[policy] for policy in policies},
+        "run": said,
         "seed": settings.seed,
         "task": settings.task,
         "unreadable_truths": run.unreadable_truths,
@@ -202,10 +204,13 @@ def _published() -> dict[str, list]:
     return rows
 
 
-def _responses(items: Sequence[Item]) -> list[str]:
-    """The room-response policies of the records."""
+def _responses(items: Sequence[Item], run: dict[str, Any] | None) -> list[str]:
+    """The room-response policies of the recordings: what predict was told to take, or else what the records say."""
+    told = (run or {}).get("responses", "as_recorded")
     found = set()
     for item in items:
-        simulated = "simulated" if getattr(item, "scene", None) is not None else "recorded"
-        found.add(getattr(item, "protocol", None) or simulated)
+        if getattr(item, "pairs", None) is not None:
+            found.add(item.protocol if told == "as_recorded" else told)
+        else:
+            found.add("recorded" if getattr(item, "scene", None) is None else "simulated")
     return sorted(found)

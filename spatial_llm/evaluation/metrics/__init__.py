@@ -6,10 +6,10 @@ its interval and the test against another run.
 
 from spatial_llm.evaluation.metrics.build import embedded_texts, measure, measures_of_items
 from spatial_llm.evaluation.metrics.extract import Extracted, extract
-from spatial_llm.evaluation.metrics.families import PROTOCOLS
 from spatial_llm.evaluation.metrics.groups import Answers, read_answers
 from spatial_llm.evaluation.metrics.hearing import right_of
 from spatial_llm.evaluation.metrics.metric import Metric, interval_of
+from spatial_llm.evaluation.metrics.protocols import PROTOCOLS, family_name, rule_of
 from spatial_llm.evaluation.metrics.truths import Truth, context_of, mirrored_truths, read_truths
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "context_of",
     "embedded_texts",
     "extract",
+    "family_name",
     "interval_of",
     "measure",
     "measures_of_items",
@@ -28,4 +29,5 @@ __all__ = [
     "read_answers",
     "read_truths",
     "right_of",
+    "rule_of",
 ]

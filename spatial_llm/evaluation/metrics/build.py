@@ -17,6 +17,7 @@ from spatial_llm.evaluation.metrics.hearing import hearing_metrics
 from spatial_llm.evaluation.metrics.labels import label_metrics
 from spatial_llm.evaluation.metrics.measures import Measure
 from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
+from spatial_llm.evaluation.metrics.protocols import BAT
 from spatial_llm.evaluation.statistics import (
     Statistic,
     balanced_accuracy,
@@ -150,7 +151,7 @@ def _average(first: Metric, second: Metric) -> Metric:
 
     return Metric(
         name="E_acc",
-        protocol="bat",
+        protocol=BAT,
         unit="%",
         higher_is_better=True,
         rule="plain mean of E_direction_acc and E_distance_acc",

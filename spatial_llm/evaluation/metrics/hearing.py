@@ -7,6 +7,7 @@ from spatial_llm.evaluation import hallucination, reliability
 from spatial_llm.evaluation.metrics import chance
 from spatial_llm.evaluation.metrics.groups import Answers
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
+from spatial_llm.evaluation.metrics.protocols import HALLUCINATION, RELIABILITY
 
 _NAMES = {
     "accuracy": "reliability_accuracy",
@@ -42,7 +43,7 @@ def _hallucination(run: Answers) -> list[Metric]:
         metrics.append(
             Metric(
                 name=f"hallucination_{name}",
-                protocol="hallucination",
+                protocol=HALLUCINATION,
                 unit="%",
                 higher_is_better=not rate,
                 rule=next(rule for kind, rule in hallucination.RULES.items() if name.endswith(kind)),
@@ -73,7 +74,7 @@ def _reliability(run: Answers) -> list[Metric]:
     return [
         Metric(
             name=name,
-            protocol="reliability",
+            protocol=RELIABILITY,
             unit="%",
             higher_is_better=measure != "rejection_rate",
             rule=reliability.RULES[measure],

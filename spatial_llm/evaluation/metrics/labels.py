@@ -16,6 +16,7 @@ from spatial_llm import answers
 from spatial_llm.evaluation.embedding import Embed
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
+from spatial_llm.evaluation.metrics.protocols import BAT, DSPAST
 from spatial_llm.evaluation.statistics import macro_average_precision, mean_of
 
 
@@ -61,7 +62,7 @@ def label_metrics(
     return [
         Metric(
             name=f"{prefix}_mAP",
-            protocol=f"bat, {embedding}",
+            protocol=f"{BAT}, {embedding}",
             unit="%",
             rule="average precision of each label over the answers ranked by cosine, mean over the labels",
             strict=Percent(macro_average_precision(similarity, targets)),
@@ -73,7 +74,7 @@ def label_metrics(
         ),
         Metric(
             name=f"{prefix}_mean_cosine",
-            protocol=f"dspast, {embedding}",
+            protocol=f"{DSPAST}, {embedding}",
             unit="cosine",
             rule="mean cosine of the answer and the true answer",
             strict=mean_of(cosines),

@@ -17,7 +17,7 @@ class Metric:
 
     Attributes:
         name: as in scores.json, such as "B_DER".
-        protocol: what it is measured by; its first word is a key of `PROTOCOLS`. Only equal protocols may be compared.
+        protocol: what it is measured by, see `protocols`; only equal protocols may be compared.
         unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "" (a correlation).
         higher_is_better: whether a higher value is.
         rule: how it follows from the answers, in a sentence.
