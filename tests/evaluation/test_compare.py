@@ -1,27 +1,31 @@
 """Two runs compared: the differences that are there and those that are not, as JSON and as tables."""
 
 import json
-from dataclasses import dataclass, replace
+import runpy
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.compare import Run, compare, format_comparison
+from spatial_llm.evaluation.compare import Run, compare
+from spatial_llm.evaluation.items import read_evaluation_set
+from spatial_llm.evaluation.metrics import Metric, family_name
+from spatial_llm.evaluation.predictions import PredictionWriter
 from spatial_llm.evaluation.statistics import Bootstrap, Statistic, macro_average_precision, mean_of, rmse
+from spatial_llm.evaluation.tasks import read_task
+from spatial_llm.files import sha256_of
+from tests.evaluation.small import write_small_set
 
 N = 120
 
 
-@dataclass(frozen=True)
-class Metric:
-    name: str
-    rows: np.ndarray
-    strict: Statistic
-    lenient: Statistic | None = None
-    unit: str = "%"
-    higher_is_better: bool = True
-    protocol: str = "bat"
+def metric(name: str, rows: np.ndarray, strict: Statistic, **changes) -> Metric:
+    given = {"lenient": None, "unit": "%", "higher_is_better": True, "protocol": "bat"} | changes
+    return Metric(
+        name=name, rows=rows, strict=strict, rule="", random=None, unparsed=0, lenient_unparsed=0, refused=0, **given
+    )
 
 
 def run(quality: float, seed: int) -> Run:
@@ -30,10 +34,10 @@ def run(quality: float, seed: int) -> Run:
     right = (rng.random(N) < quality).astype(float)
     half, targets = np.arange(N // 2), truth.random((N // 2, 4)) < 0.3
     metrics = [
-        Metric("B_acc", half, mean_of(right[half]), mean_of(np.maximum(right[half], 1.0 * (half < 40)))),
-        Metric("B_error", half, rmse(3.0 - 2.0 * right[half]), unit="m", higher_is_better=False, protocol="diagnostic"),
-        Metric("B_DER", half, mean_of(100.0 * (1.0 - right[half])), higher_is_better=False),
-        Metric("A_mAP", half + N // 2, macro_average_precision(rng.standard_normal(targets.shape) + 4 * quality * targets,
+        metric("B_acc", half, mean_of(right[half]), lenient=mean_of(np.maximum(right[half], 1.0 * (half < 40)))),
+        metric("B_error", half, rmse(3.0 - 2.0 * right[half]), unit="m", higher_is_better=False, protocol="diagnostic"),
+        metric("B_DER", half, mean_of(100.0 * (1.0 - right[half])), higher_is_better=False),
+        metric("A_mAP", half + N // 2, macro_average_precision(rng.standard_normal(targets.shape) + 4 * quality * targets,
                                                                targets)),
     ]  # fmt: skip
     return Run(metrics, right, rng.random(N) < 0.1)
@@ -64,7 +68,7 @@ def test_a_better_run_is_found_better_by_every_metric(bootstrap: Bootstrap) -> N
 
 def test_a_run_against_itself_differs_in_nothing(bootstrap: Bootstrap) -> None:
     report = compare(run(0.5, 1), run(0.5, 1), bootstrap)
-    for entry in [*report["metrics"].values(), *report["reliability"].values()]:
+    for entry in report["metrics"].values():
         assert (entry["difference"], entry["low"], entry["high"], entry["p_value"]) == (0, 0, 0, 1)
     assert report["metrics"]["B_acc"]["discordant"] == {"only_first_right": 0, "only_second_right": 0}
 
@@ -90,16 +94,11 @@ def test_refusals_before_and_after(bootstrap: Bootstrap) -> None:
         "wrong_now_refused": wrong,
     }
     assert rgi["low"] < rgi["value"] < rgi["high"] and rgi["low"] > 1
-    assert report["reliability"]["truthfulness"]["second"] == 1.0
-    assert report["reliability"]["accuracy"]["difference"] == 0.0
-    assert report["reliability"]["accuracy"]["n"] == N - 1
 
 
-def test_without_any_verdict_the_numbers_are_null(bootstrap: Bootstrap) -> None:
+def test_without_any_verdict_the_gain_is_null(bootstrap: Bootstrap) -> None:
     silent = replace(run(0.5, 1), right=np.full(N, np.nan))
-    report = compare(silent, silent, bootstrap)
-    assert report["rgi"]["value"] is None and report["reliability"]["accuracy"]["p_holm"] is None
-    assert "RGI from the first run to the second: - (-)" in format_comparison(report)
+    assert compare(silent, silent, bootstrap)["rgi"]["value"] is None
 
 
 def test_other_metrics_items_or_protocols_are_refused(bootstrap: Bootstrap) -> None:
@@ -112,8 +111,59 @@ def test_other_metrics_items_or_protocols_are_refused(bootstrap: Bootstrap) -> N
             compare(first, replace(second, metrics=other), bootstrap)
 
 
-def test_protocols_share_no_table(bootstrap: Bootstrap) -> None:
-    text = format_comparison(compare(run(0.3, 1), run(0.9, 2), bootstrap))
-    bat, diagnostic = text.split("## Protocol: bat")[1].split("## Protocol: diagnostic")
-    assert "B_acc (%)" in bat and "B_error (m)" in diagnostic and "B_error" not in bat
-    assert "60 recordings; strict reading; intervals 95% of 400 resamples" in text
+@pytest.fixture
+def compared(repository, monkeypatch, tmp_path):
+    """eval/compare.py as it is called."""
+
+    def call(first, second, data, *flags):
+        out = tmp_path / "compared"
+        flags = [f"--first={first}", f"--second={second}", f"--data={data}", f"--out={out}", "--resamples=50", *flags]
+        monkeypatch.setattr(sys, "argv", ["compare", *flags])
+        runpy.run_path(str(repository / "eval" / "compare.py"), run_name="__main__")
+        return (out / "compare.json").read_bytes(), (out / "compare.md").read_text(encoding="utf-8")
+
+    return call
+
+
+def write_run(folder, data, texts=None):
+    """predictions.jsonl and run.json: the true answers, or `texts` for the first questions."""
+    items = read_evaluation_set(data).items
+    writer = PredictionWriter(folder, {"manifest_sha256": sha256_of(data), "model": {"name": folder.name}})
+    said = [*(texts or []), *(item.answer for item in items[len(texts or []) :])]
+    writer.add({item.id: text for item, text in zip(items, said, strict=True)})
+    return writer.finish(items)
+
+
+def test_the_door_compares_two_files(compared, tmp_path, capsys) -> None:
+    data = write_small_set(tmp_path / "data")
+    first = write_run(tmp_path / "worse", data, ["rain", "rain", "bell", "no idea", "right, front, below; 9m"])
+    second = write_run(tmp_path / "truth", data)
+    content, text = compared(first, second, data)
+    report = json.loads(content)
+    located = report["metrics"]["B_direction_acc"]
+    assert (located["first"], located["second"]) == (pytest.approx(100 / 3), 100.0)
+    assert located["discordant"] == {"only_first_right": 0, "only_second_right": 2}
+    assert report["metrics"]["A_mAP"]["second"] > report["metrics"]["A_mAP"]["first"]
+    assert report["metrics"]["A_mAP"]["protocol"] == "bat, all-MiniLM-L6-v2"
+    assert report["runs"]["first"]["model"] == {"name": "worse"} and report["items"] == 27
+    assert "The runs differ in: model." in text and text in capsys.readouterr().out
+    bat, diagnostic = (text.split(f"## Protocol: {name}\n")[1].split("## ")[0] for name in ("bat", "diagnostic"))
+    assert "B_DER " in bat and "B_left_right_acc" not in bat and "B_left_right_acc" in diagnostic
+    assert str(tmp_path) not in content.decode() + text
+    assert compared(first, second, data) == (content, text), "twice the same bytes"
+
+
+def test_the_task_names_protocols_and_reading(compared, tmp_path, repository) -> None:
+    data = write_small_set(tmp_path / "data")
+    path = write_run(tmp_path / "truth", data)
+    report = json.loads(compared(path, path, data, f"--task={repository / 'eval/tasks/spatialsoundqa.yaml'}")[0])
+    task = read_task(repository / "eval/tasks/spatialsoundqa.yaml")
+    assert report["task"] == task.identity() and report["reading"] == task.reading
+    assert {family_name(entry["protocol"]) for entry in report["metrics"].values()} <= set(task.protocols)
+
+
+def test_runs_on_other_questions_are_refused(compared, tmp_path) -> None:
+    data, other = write_small_set(tmp_path / "data"), write_small_set(tmp_path / "other")
+    other.write_text(other.read_text(encoding="utf-8").replace("What is it?", "What is that?"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"error: .*was made for questions of sha256"):
+        compared(write_run(tmp_path / "a", data), write_run(tmp_path / "b", other), data)
