@@ -1,11 +1,16 @@
 """Answer text <-> typed value, or None for "unparsed". The only place where answers are written or read.
 
-Peculiar: the parsers are strict, because a score must not depend on a generous reading. A text has exactly one reading
-or none: each axis needs exactly one of its two words, a number stands alone with its unit, yes and no stand alone. What
-does not fit is None: unparsed, counted by the scorer, never dropped. No parser raises on any string, and all take linear
-time. `table` says which question type has which kind of value.
+Peculiar: each parser has two readings, and both are scored. Strict, the default: a text has exactly one reading or none;
+each axis needs exactly one of its two words, a number stands alone with its unit, yes and no stand alone. Lenient:
+strict's value wherever strict finds one, and besides the free wording of language models (`lenient`). Names of sounds
+are the exception, since strict takes any wording for a name. What does not fit is None: unparsed, counted by the scorer,
+never dropped. No parser raises on any string, and all take linear time. `table` says which question type has which kind
+of value.
 """
 
+from spatial_llm.answers.axes import AXES, Reading
+from spatial_llm.answers.bearings import bearing_of_words, format_bearing, parse_bearing
+from spatial_llm.answers.choices import parse_choice
 from spatial_llm.answers.names import (
     format_absent,
     format_labels,
@@ -30,7 +35,6 @@ from spatial_llm.answers.numbers import (
     parse_seconds,
 )
 from spatial_llm.answers.places import (
-    AXES,
     Location,
     format_distance,
     format_location,
@@ -42,6 +46,7 @@ from spatial_llm.answers.places import (
     parse_location,
     parse_locations,
 )
+from spatial_llm.answers.refusals import is_refusal
 from spatial_llm.answers.table import QUESTION_TYPES, VALUE_KINDS, format_value, parse_value
 
 __all__ = [
@@ -49,7 +54,10 @@ __all__ = [
     "QUESTION_TYPES",
     "VALUE_KINDS",
     "Location",
+    "Reading",
+    "bearing_of_words",
     "format_absent",
+    "format_bearing",
     "format_clock",
     "format_count",
     "format_degrees",
@@ -62,9 +70,12 @@ __all__ = [
     "format_seconds",
     "format_value",
     "format_yes_no",
+    "is_refusal",
     "parse_absent",
     "parse_axis",
     "parse_azimuth",
+    "parse_bearing",
+    "parse_choice",
     "parse_clock",
     "parse_count",
     "parse_direction_word",

@@ -4,8 +4,10 @@ Formats: labels as SpatialSoundQA has them (lower-case, alphabetical, "; " betwe
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from spatial_llm.answers.axes import Reading, is_lenient
+from spatial_llm.answers.lenient import sounds, verdicts
 from spatial_llm.errors import SpatialLLMError
 
 _YES_NO = re.compile(r"[\W_]*(yes|no)[\W_]*")
@@ -17,8 +19,15 @@ def format_labels(labels: Iterable[str]) -> str:
     return _joined(sorted({_label(label) for label in labels}))
 
 
-def parse_labels(text: str) -> list[str] | None:
-    """Sound names between semicolons, lower-case, alphabetical, each once; None if there is none or an empty one."""
+def parse_labels(text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> list[str] | None:
+    """Sound names between semicolons, lower-case, alphabetical, each once; None if there is none or an empty one.
+
+    Lenient: the wording around the names is taken off, which strict takes for names too ("I hear a dog." is dog): only a
+    plain list has the same value in both. known: names to find in the text; lenient only, strict needs none.
+    """
+    if is_lenient(reading):
+        found = sounds.read_names(text, known)
+        return None if found is None else sorted(set(found))
     names = sorted({_label(part) for part in text.split(";")})
     return names if all(names) else None
 
@@ -31,8 +40,12 @@ def format_order(labels: Sequence[str]) -> str:
     return _joined(names)
 
 
-def parse_order(text: str) -> list[str] | None:
-    """Sound names between semicolons in their order; None if there is none, an empty one, or one twice."""
+def parse_order(text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> list[str] | None:
+    """Sound names between semicolons in their order; None if there is none, an empty one, or one twice. Lenient, known: as
+    `parse_labels`, and "then", "followed by" or an arrow separate names as well."""
+    if is_lenient(reading):
+        found = sounds.read_names(text, known, ordered=True)
+        return None if found is None or len(set(found)) != len(found) else found
     names = [_label(part) for part in text.split(";")]
     return names if all(names) and len(set(names)) == len(names) else None
 
@@ -45,11 +58,15 @@ def format_absent(label: str) -> str:
     return "There is no " + _joined([name])
 
 
-def parse_absent(text: str) -> str | None:
-    """The name in "There is no <name>", with or without a point at the end; None for any other text."""
-    text = _label(text)
-    name = text.removeprefix(_ABSENT).removesuffix(".").rstrip()
-    return name if text.startswith(_ABSENT) and name and ";" not in name and not name.endswith(".") else None
+def parse_absent(text: str, reading: Reading = "strict") -> str | None:
+    """The name in "There is no <name>", with or without a point at the end; None for any other text. Lenient: also "I
+    don't hear a <name>", "The <name> is not present" and the like."""
+    lenient = is_lenient(reading)
+    line = _label(text)
+    name = line.removeprefix(_ABSENT).removesuffix(".").rstrip()
+    if line.startswith(_ABSENT) and name and ";" not in name and not name.endswith("."):
+        return name
+    return sounds.read_absent(text) if lenient else None
 
 
 def format_yes_no(yes: bool) -> str:
@@ -57,10 +74,14 @@ def format_yes_no(yes: bool) -> str:
     return "Yes" if yes else "No"
 
 
-def parse_yes_no(text: str) -> bool | None:
-    """True for yes, False for no, after stripping case, spaces and punctuation around it; None for anything else."""
+def parse_yes_no(text: str, reading: Reading = "strict") -> bool | None:
+    """True for yes, False for no, after stripping case, spaces and punctuation around it; None for anything else. Lenient:
+    also "Yes, it is.", "That is not the case" and the like, as long as the text does not contradict itself."""
+    lenient = is_lenient(reading)
     found = _YES_NO.fullmatch(text.lower())
-    return None if found is None else found[1] == "yes"
+    if found is not None:
+        return found[1] == "yes"
+    return verdicts.read_yes_no(text) if lenient else None
 
 
 def _label(text: str) -> str:

@@ -9,7 +9,9 @@ import math
 import re
 from itertools import islice
 
-from spatial_llm.answers.places import AXIS_OF_WORD, format_number
+from spatial_llm.answers.axes import AXIS_OF_WORD, Reading, is_lenient
+from spatial_llm.answers.lenient import amounts, directions
+from spatial_llm.answers.places import format_number
 from spatial_llm.errors import SpatialLLMError
 
 _NUMBER = re.compile(r"[-+\u2212]?[0-9]+(?:[.,][0-9]+)*")
@@ -37,15 +39,24 @@ def format_degrees(angle_deg: float, most: float = 180) -> str:
     return format_number(angle_deg) + " degrees"
 
 
-def parse_azimuth(text: str) -> float | None:
-    """The one azimuth in degrees in (-180, 180], positive to the left: "-35 degrees", "35 degrees to the right"."""
+def parse_azimuth(text: str, reading: Reading = "strict") -> float | None:
+    """The one azimuth in degrees in (-180, 180], positive to the left: "-35 degrees", "35 degrees to the right".
+
+    Lenient: also beside other numbers, in words, and by its name: "azimuth -35, elevation 10".
+    """
+    lenient = is_lenient(reading)
     azimuth_deg = _angle(text, _SIGN_OF_AZIMUTH, 180)
+    if azimuth_deg is None and lenient:
+        azimuth_deg = directions.read_azimuth(text)
     return 180.0 if azimuth_deg == -180 else azimuth_deg
 
 
-def parse_elevation(text: str) -> float | None:
-    """The one elevation in degrees in [-90, 90], positive upwards: "-20 degrees", "20 degrees below"."""
-    return _angle(text, _SIGN_OF_ELEVATION, 90)
+def parse_elevation(text: str, reading: Reading = "strict") -> float | None:
+    """The one elevation in degrees in [-90, 90], positive upwards: "-20 degrees", "20 degrees below". Lenient: as
+    `parse_azimuth`."""
+    lenient = is_lenient(reading)
+    elevation_deg = _angle(text, _SIGN_OF_ELEVATION, 90)
+    return directions.read_elevation(text) if elevation_deg is None and lenient else elevation_deg
 
 
 def format_clock(hour: int) -> str:
@@ -55,10 +66,14 @@ def format_clock(hour: int) -> str:
     return f"{hour} o'clock"
 
 
-def parse_clock(text: str) -> int | None:
-    """The one hour of the clock, 1 to 12, in digits or as a word: "2 o'clock", "two o'clock"."""
+def parse_clock(text: str, reading: Reading = "strict") -> int | None:
+    """The one hour of the clock, 1 to 12, in digits or as a word: "2 o'clock", "two o'clock". Lenient: also beside other
+    numbers."""
+    lenient = is_lenient(reading)
     found = _one_integer(text)
-    return found[0] if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]) else None
+    if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]):
+        return found[0]
+    return amounts.read_clock(text) if lenient else None
 
 
 def format_count(count: int) -> str:
@@ -68,10 +83,16 @@ def format_count(count: int) -> str:
     return str(count)
 
 
-def parse_count(text: str) -> int | None:
-    """The one whole number of the text, in digits or as a word up to twelve: "3", "There are three sounds."."""
+def parse_count(text: str, reading: Reading = "strict") -> int | None:
+    """The one whole number of the text, in digits or as a word up to twelve: "3", "There are three sounds.".
+
+    Lenient: larger numbers in words, "no sounds", "a single sound", and a number of sounds beside others.
+    """
+    lenient = is_lenient(reading)
     found = _one_integer(text)
-    return None if found is None else found[0]
+    if found is not None:
+        return found[0]
+    return amounts.read_count(text) if lenient else None
 
 
 def format_seconds(time_s: float) -> str:
@@ -81,10 +102,16 @@ def format_seconds(time_s: float) -> str:
     return format_number(time_s) + " s"
 
 
-def parse_seconds(text: str) -> float | None:
-    """The one time of the text, in seconds: a number without sign, and s, sec(s) or second(s)."""
+def parse_seconds(text: str, reading: Reading = "strict") -> float | None:
+    """The one time of the text, in seconds: a number without sign, and s, sec(s) or second(s).
+
+    Lenient: also milliseconds and minutes, numbers in words, and "0:03".
+    """
+    lenient = is_lenient(reading)
     found = _one_number(text)
-    return found[0] if found and not found[2] and _SECONDS.match(found[1]) else None
+    if found and not found[2] and _SECONDS.match(found[1]):
+        return found[0]
+    return amounts.read_seconds(text) if lenient else None
 
 
 def format_rt60_range(range_s: tuple[float, float | None]) -> str:
@@ -102,9 +129,15 @@ def format_rt60_range(range_s: tuple[float, float | None]) -> str:
     return f"below {format_seconds(high)}" if low == 0 else f"{format_number(low)} to {format_seconds(high)}"
 
 
-def parse_rt60_range(text: str) -> list[float | None] | None:
+def parse_rt60_range(text: str, reading: Reading = "strict") -> list[float | None] | None:
     """[lowest, highest] in seconds of a text that is a range and nothing else; [0, x] for "below x s", [x, None] for
-    "above x s"."""
+    "above x s". Lenient: the one range inside a sentence, also in milliseconds, and "x s or less"."""
+    lenient = is_lenient(reading)
+    range_s = _range(text)
+    return amounts.read_rt60_range(text) if range_s is None and lenient else range_s
+
+
+def _range(text: str) -> list[float | None] | None:
     found = _RANGE.fullmatch(" ".join(text.lower().split()).removesuffix("."))
     if found is None:
         return None

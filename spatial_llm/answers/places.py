@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
+from spatial_llm.answers.axes import AXES, AXIS_OF_WORD, Reading, is_lenient
+from spatial_llm.answers.lenient import amounts, directions
 from spatial_llm.errors import SpatialLLMError
 
-AXES = {"left_right": ("left", "right"), "front_behind": ("front", "behind"), "above_below": ("above", "below")}
-
-AXIS_OF_WORD = {word: axis for axis, words in AXES.items() for word in words}
 _WORD = re.compile(r"\w+")
 # A number may not be the tail of another one: "2,5m", "1.2.5m", "-3m" and "x2m" are all unparsed, not 5, 2.5, 3 and 2.
 _DISTANCE = re.compile(r"(?<![\w.\-])(?<![0-9],)([0-9]+(?:\.[0-9]+)?)\s*(?:m|meters?|metres?)(?![\w/^])")
@@ -51,31 +50,49 @@ def format_distance(distance_m: float) -> str:
     return format_number(distance_m) + "m"
 
 
-def parse_distance(text: str) -> float | None:
-    """The one distance in the text, in metres: a number and m, meter(s) or metre(s). None if there is none or several."""
+def parse_distance(text: str, reading: Reading = "strict") -> float | None:
+    """The one distance in the text, in metres: a number and m, meter(s) or metre(s). None if there is none or several.
+
+    Lenient: also cm, mm, km, feet, inches and yards, numbers in words, a decimal comma; no ranges, no bounds.
+    """
+    lenient = is_lenient(reading)
     found = _DISTANCE.findall(text.lower())
-    if len(found) != 1:
-        return None
-    distance_m = float(found[0])
-    return distance_m if math.isfinite(distance_m) else None
+    distance_m = float(found[0]) if len(found) == 1 else math.inf
+    if math.isfinite(distance_m):
+        return distance_m
+    return amounts.read_distance(text) if lenient else None
 
 
-def parse_axis(text: str, axis: str) -> str | None:
-    """The word of one axis (a key of AXES) if exactly one of its two words occurs, and once; else None."""
-    found = [word for word in _WORD.findall(text.lower()) if word in AXES[axis]]
-    return found[0] if len(found) == 1 else None
+def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
+    """The word of one axis (a key of AXES) if exactly one of its two words occurs, and once; else None.
+
+    Lenient: also synonyms, hours of the clock and degrees, as long as nothing else in the text contradicts or denies it.
+    """
+    lenient = is_lenient(reading)
+    word = _one_axis(_WORD.findall(text.lower()), axis)
+    return directions.axes_of(text)[axis] if word is None and lenient else word
 
 
-def parse_directions(text: str) -> tuple[str, str, str] | None:
+def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, str] | None:
     """The three direction words in the order of AXES, or None if any axis is unparsed."""
-    words = tuple(parse_axis(text, axis) for axis in AXES)
-    return None if None in words else words
+    lenient = is_lenient(reading)
+    found = _WORD.findall(text.lower())
+    words = {axis: _one_axis(found, axis) for axis in AXES}
+    if lenient and None in words.values():
+        words = {axis: words[axis] or word for axis, word in directions.axes_of(text).items()}
+    return None if None in words.values() else tuple(words.values())
 
 
-def parse_direction_word(text: str) -> str | None:
-    """The only direction word of the text, of any axis ("left"), or None if there is none or several."""
+def parse_direction_word(text: str, reading: Reading = "strict") -> str | None:
+    """The only direction word of the text, of any axis ("left"), or None if there is none or several.
+
+    Lenient: also synonyms, and the same direction said twice.
+    """
+    lenient = is_lenient(reading)
     found = [word for word in _WORD.findall(text.lower()) if word in AXIS_OF_WORD]
-    return found[0] if len(found) == 1 else None
+    if len(found) == 1:
+        return found[0]
+    return directions.read_direction_word(text) if lenient else None
 
 
 def format_location(location: Location) -> str:
@@ -83,9 +100,9 @@ def format_location(location: Location) -> str:
     return f"{', '.join(location.words)}; {format_distance(location.distance_m)}"
 
 
-def parse_location(text: str) -> Location | None:
+def parse_location(text: str, reading: Reading = "strict") -> Location | None:
     """All three direction words and the distance, or None if any of the four is unparsed."""
-    words, distance_m = parse_directions(text), parse_distance(text)
+    words, distance_m = parse_directions(text, reading), parse_distance(text, reading)
     return None if words is None or distance_m is None else Location(*words, distance_m)
 
 
@@ -98,10 +115,13 @@ def format_locations(locations: Iterable[Location]) -> str:
     return " | ".join(format_location(location) for location in ordered)
 
 
-def parse_locations(text: str) -> list[Location] | None:
+def parse_locations(text: str, reading: Reading = "strict") -> list[Location] | None:
     """The locations between bars, in a fixed order, so that the order of the text does not matter; None if any of them
-    is unparsed."""
-    found = [parse_location(part) for part in text.split("|")]
+    is unparsed. Lenient: without bars, one location a line."""
+    parts = text.split("|")
+    if is_lenient(reading) and len(parts) == 1:
+        parts = [line for line in text.splitlines() if line.strip()] or parts
+    found = [parse_location(part, reading) for part in parts]
     return None if None in found else _ordered(found)
 
 
@@ -109,6 +129,11 @@ def format_number(value: float) -> str:
     """A number without exponent and without trailing zeros: "2.5", "2", "-0.25"; zero has no sign."""
     text = format(Decimal(repr(float(value) + 0.0)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _one_axis(words: list[str], axis: str) -> str | None:
+    found = [word for word in words if word in AXES[axis]]
+    return found[0] if len(found) == 1 else None
 
 
 def _ordered(locations: Iterable[Location]) -> list[Location]:

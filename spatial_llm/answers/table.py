@@ -4,12 +4,14 @@ The types "A" to "E" and their question types are those of SpatialSoundQA; the o
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from spatial_llm.answers import names, numbers, places
-from spatial_llm.answers.places import AXIS_OF_WORD, Location
+from spatial_llm.answers.axes import AXIS_OF_WORD, Reading, is_lenient
+from spatial_llm.answers.lenient import verdicts
+from spatial_llm.answers.places import Location
 from spatial_llm.errors import SpatialLLMError
 
 # question_type -> (type, kind of value)
@@ -58,7 +60,9 @@ _WORD = re.compile(r"\w+")
 _NEGATED = {"not", "no", "neither", "nor", "t"}  # t: of "isn't"
 
 
-def parse_value(question_type: str, text: str) -> dict[str, Any] | None:
+def parse_value(
+    question_type: str, text: str, reading: Reading = "strict", known: Collection[str] | None = None
+) -> dict[str, Any] | None:
     """Answer text to the value a record calls `truth`, by the question type; None if unparsed.
 
     By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
@@ -67,9 +71,13 @@ def parse_value(question_type: str, text: str) -> dict[str, Any] | None:
     order {"order": [...]}; duration {"duration_s": float}; rt60_range {"rt60_range_s": [lowest, highest or None]}; room_size
     {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or "reverberant"}; location_or_absent a
     location or {"absent": label}.
-    Raises SpatialLLMError on an unknown question type, never on any text.
+    reading: see the package. known: names of sounds to find in free wording, lenient only.
+    Raises SpatialLLMError on an unknown question type or reading, never on any text.
     """
-    return _kind_of(question_type).parse(text)
+    kind = _kind_of(question_type)
+    if kind.takes_known and is_lenient(reading):
+        return kind.parse(text, reading, known=known)
+    return kind.parse(text, reading)
 
 
 def format_value(question_type: str, value: dict[str, Any]) -> str:
@@ -96,33 +104,38 @@ def _kind_of(question_type: str) -> "_Kind":
 class _Kind:
     """How a kind of value is read and written."""
 
-    parse: Callable[[str], dict[str, Any] | None]
+    parse: Callable[..., dict[str, Any] | None]  # (text, reading), and known if it takes that
     format: Callable[[dict[str, Any]], str]
+    takes_known: bool = False
 
 
-def _keyed(key: str, parse: Callable[[str], Any], format: Callable[[Any], str]) -> _Kind:
+def _keyed(key: str, parse: Callable[..., Any], format: Callable[[Any], str], takes_known: bool = False) -> _Kind:
     """The kind whose value stands under one key."""
 
-    def parse_keyed(text: str) -> dict[str, Any] | None:
-        value = parse(text)
+    def parse_keyed(text: str, reading: Reading, **known: Any) -> dict[str, Any] | None:
+        value = parse(text, reading, **known)
         return None if value is None else {key: value}
 
-    return _Kind(parse_keyed, lambda value: format(value[key]))
+    return _Kind(parse_keyed, lambda value: format(value[key]), takes_known)
 
 
 def _one_of(key: str, words: tuple[str, ...]) -> _Kind:
-    """The kind whose value is one of a few words: exactly one of them in the text, once, and not denied."""
+    """The kind whose value is one of a few words: exactly one of them in the text, once, and not denied. Lenient: also by
+    a synonym."""
 
-    def parse(text: str) -> str | None:
+    def parse(text: str, reading: Reading) -> str | None:
+        lenient = is_lenient(reading)
         tokens = _WORD.findall(text.lower())
         found = [token for token in tokens if token in words]
-        return found[0] if len(found) == 1 and not _NEGATED & set(tokens) else None
+        if len(found) == 1 and not _NEGATED & set(tokens):
+            return found[0]
+        return verdicts.read_room_word(text, words) if lenient else None
 
     return _keyed(key, parse, lambda word: words[words.index(word)])
 
 
-def _parse_location(text: str) -> dict[str, Any] | None:
-    location = places.parse_location(text)
+def _parse_location(text: str, reading: Reading) -> dict[str, Any] | None:
+    location = places.parse_location(text, reading)
     return None if location is None else location.to_dict()
 
 
@@ -130,13 +143,13 @@ def _format_location(value: dict[str, Any]) -> str:
     return places.format_location(Location(**value))
 
 
-def _parse_locations(text: str) -> list[dict[str, Any]] | None:
-    locations = places.parse_locations(text)
+def _parse_locations(text: str, reading: Reading) -> list[dict[str, Any]] | None:
+    locations = places.parse_locations(text, reading)
     return None if locations is None else [location.to_dict() for location in locations]
 
 
-def _parse_direction_word(text: str) -> dict[str, str] | None:
-    word = places.parse_direction_word(text)
+def _parse_direction_word(text: str, reading: Reading) -> dict[str, str] | None:
+    word = places.parse_direction_word(text, reading)
     return None if word is None else {AXIS_OF_WORD[word]: word}
 
 
@@ -145,9 +158,14 @@ def _format_direction_word(value: dict[str, str]) -> str:
     return {word: word for word in places.AXES[axis]}[word]
 
 
-def _parse_location_or_absent(text: str) -> dict[str, Any] | None:
+def _parse_location_or_absent(text: str, reading: Reading) -> dict[str, Any] | None:
     label = names.parse_absent(text)
-    return _parse_location(text) if label is None else {"absent": label}
+    location = _parse_location(text, "strict") if label is None else None
+    if is_lenient(reading) and label is None and location is None:
+        label, location = names.parse_absent(text, reading), _parse_location(text, reading)
+        if label is not None and location is not None:
+            return None
+    return location if label is None else {"absent": label}
 
 
 def _format_location_or_absent(value: dict[str, Any]) -> str:
@@ -155,8 +173,8 @@ def _format_location_or_absent(value: dict[str, Any]) -> str:
 
 
 _KINDS = {
-    "labels": _keyed("labels", names.parse_labels, names.format_labels),
-    "order": _keyed("order", names.parse_order, names.format_order),
+    "labels": _keyed("labels", names.parse_labels, names.format_labels, takes_known=True),
+    "order": _keyed("order", names.parse_order, names.format_order, takes_known=True),
     "yes_no": _keyed("yes", names.parse_yes_no, names.format_yes_no),
     "location": _Kind(_parse_location, _format_location),
     "locations": _keyed(

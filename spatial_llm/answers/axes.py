@@ -1,0 +1,17 @@
+"""The three axes of a direction and their two words each, as SpatialSoundQA writes them; and the two readings of a text."""
+
+from typing import Literal, get_args
+
+from spatial_llm.errors import SpatialLLMError
+
+AXES = {"left_right": ("left", "right"), "front_behind": ("front", "behind"), "above_below": ("above", "below")}
+AXIS_OF_WORD = {word: axis for axis, words in AXES.items() for word in words}
+
+Reading = Literal["strict", "lenient"]
+
+
+def is_lenient(reading: Reading) -> bool:
+    """Whether a reading is the lenient one. Raises SpatialLLMError on a word that names neither."""
+    if reading not in get_args(Reading):
+        raise SpatialLLMError(f"reading is {reading!r}; give one of {', '.join(get_args(Reading))}.")
+    return reading == "lenient"

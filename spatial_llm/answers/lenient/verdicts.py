@@ -1,0 +1,94 @@
+"""Yes and no inside a sentence, and the words for a room.
+
+Peculiar: each clause is heard for itself, and all that say something must agree. "No" is a verdict only where it opens a
+clause or closes a statement such as "the answer is no"; elsewhere it is part of a statement ("I hear no bell").
+"""
+
+import re
+
+from spatial_llm.answers.lenient.words import words_of
+
+_YES, _NO = "yes|yeah|yep|yup|yea|aye", "no|nope|nah"
+_OPENING = re.compile(
+    rf"(?:(?:oh|well|so|and|then|um|hmm|probably|likely|perhaps|maybe|i think|i guess) )*(?:({_YES})|({_NO}))\b"
+)
+_CLOSING = re.compile(
+    rf"(?:.* )?(?:is|be|say|says|think|guess|and|or|probably|likely|not)(?: a| definitely| probably)? (?:({_YES})|({_NO}))"
+)
+_AGAIN = re.compile(rf" (?:({_YES})|({_NO}))\b")
+_NO_VERDICT = re.compile(
+    r"no (?:idea|clue|way|one|more|less|longer|further|doubt|question|problem|matter|answer|information|audio|need)\b"
+)
+_STANCE = re.compile(
+    r"(?:(?:that|this|it|you|they|which|(?:the|this|that|your)(?: \w+)?) (?:is|are|was|would be) )?"
+    r"(?:indeed |absolutely |definitely )?(not )?(?:quite |entirely |really )?"
+    r"(?:(correct|true|accurate|the case|affirmative)|(incorrect|false|untrue|wrong|inaccurate|negative))"
+)
+_THAT = re.compile(r"it is (not )?(?:true|correct|the case) that\b")
+_RIGHT = re.compile(r"(?:that|this|you) (?:is|are) (not )?(?:quite )?right")
+_ADVERB = re.compile(r"(?:yes |no )?(?:indeed|certainly|definitely|absolutely|of course|sure|surely|obviously)( not)?")
+_SHORT = re.compile(
+    r"(?:it|that|this|they|there|these|those|he|she) (?:is|are|am|was|were|does|do|did|has|have|can|could|would|will)"
+    r"(?: indeed| certainly| definitely)?( not)?(?: indeed)?"
+)
+_NOT = re.compile(
+    r"(?:probably|likely|perhaps) not|(?:really |definitely |certainly )?not (?:really|at all|in this case)"
+    r"|i (?:do not (?:think|believe) so|think not)"
+)
+_SO = re.compile(r"i (?:do )?(?:think|believe|guess|would say|suppose) so")
+_THERE = re.compile(r"there (?:is|are|was|were) (?:no|not)\b(?! (?:doubt|question|way|enough|sufficient|information|audio))")
+_LONGEST = 120  # characters of a clause that is a verdict as a whole
+
+_ROOM_WORDS = {
+    "small": "small", "tiny": "small", "compact": "small", "smallish": "small",
+    "large": "large", "big": "large", "huge": "large", "spacious": "large", "vast": "large",
+    "dry": "dry", "anechoic": "dry",
+    "reverberant": "reverberant", "echoey": "reverberant", "echoing": "reverberant", "echoic": "reverberant",
+    "reverberating": "reverberant",
+}  # fmt: skip
+_IN_BETWEEN = {"medium", "moderate", "moderately", "average", "mid", "neither", "not", "no", "non", "nor", "hardly"}
+
+
+def read_yes_no(text: str) -> bool | None:
+    """True for yes, False for no, None if the text says neither or both."""
+    verdicts = {verdict for clause in words_of(text).clauses for verdict in _verdicts(clause)}
+    return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def read_room_word(text: str, words: tuple[str, ...]) -> str | None:
+    """The one of a few room words that the text states by itself or by a synonym; None if none, several or denied."""
+    strings = words_of(text).strings
+    found = {_ROOM_WORDS[string] for string in strings if string in _ROOM_WORDS} & set(words)
+    return found.pop() if len(found) == 1 and not _IN_BETWEEN & set(strings) else None
+
+
+def _verdicts(clause: str) -> set[bool]:
+    """What one clause says: nothing, yes, no, or both."""
+    found = set()
+    opening = None if _NO_VERDICT.match(clause) else _OPENING.match(clause)
+    if opening:
+        again = _AGAIN.match(clause, opening.end())
+        found |= {opening[1] is not None} | ({again[1] is not None} if again else set())
+    ending = _CLOSING.fullmatch(clause[-_LONGEST:])
+    if ending and not _NO_VERDICT.match(clause):
+        # "not yes" says no more than that it is not a yes
+        found |= {True, False} if " not " in f" {clause[-_LONGEST:]} " else {ending[1] is not None}
+    if _THERE.match(clause):
+        found.add(False)
+    claim = _THAT.match(clause)
+    if claim:
+        found.add(claim[1] is None)
+    if len(clause) > _LONGEST:
+        return found
+    stance = _STANCE.fullmatch(clause)
+    if stance:
+        found.add((stance[2] is not None) != (stance[1] is not None))
+    for pattern in (_RIGHT, _ADVERB, _SHORT):
+        match = pattern.fullmatch(clause)
+        if match:
+            found.add(match[1] is None)
+    if _NOT.fullmatch(clause):
+        found.add(False)
+    if _SO.fullmatch(clause):
+        found.add(True)
+    return found
