@@ -1,19 +1,22 @@
-"""What somebody who never hears would answer: for each question, the commonest answer to its wording in other recordings.
+"""What somebody who never hears would answer: to each question what its wording is commonly answered in other recordings.
 
 The guesser learns as in `questions.balance`: names of sounds are masked ("Is the {1} left?"), a wording met too rarely is
 tried with its numbers masked too, then the question type alone; a masked answer is filled with the question's own names.
-Peculiar: it learns from all recordings but the one it is asked about, so that each question gets an answer and none has
-seen its own. That leaves a trap: where answers are exactly even, the answer that is left out is always the rarer one, and
-the guesser would score far below chance. So answers that the left-out recording could have made equal count as equal, and
-the lot decides between them.
+Peculiar: it learns from all recordings but the one it is asked about, so that each question gets a guess and none has seen
+its own answer. That leaves a trap: where answers are exactly even, what is left out is always the rarer one from then on,
+and whoever gives the commonest would always be wrong. So the counts are not trusted beyond their luck: each is drawn again
+(Poisson), and the answer that then is commonest is given. A clear bias is found as surely; where answers are exactly
+even the guesser scores a little below chance (of n questions by about 1 / sqrt(4 n)), as that of `questions.balance` does.
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatial_llm.questions.balance import OFTEN, Asked, Masked
 
@@ -32,7 +35,7 @@ def question_only_answers(items: Sequence[AskedOfRecording], seed: int = 0) -> l
     Args:
         items: the questions with their true answers. Those of an item's own recording take no part in its guess, except
             that the names of sounds to be masked are gathered from the whole set.
-        seed: of the lots.
+        seed: of the draws.
 
     Returns:
         the guesses, in the order of the items; "" where no other recording has a question of the type.
@@ -41,11 +44,11 @@ def question_only_answers(items: Sequence[AskedOfRecording], seed: int = 0) -> l
     learned = _Learned()
     for item, wordings, answer in zip(items, masked.wordings, masked.answers, strict=True):
         learned.add(wordings, item.recording_id, answer)
-    lots = np.random.default_rng(seed).random(len(items))
     guesses = []
-    for item, wordings, names, lot in zip(items, masked.wordings, masked.names, lots, strict=True):
-        candidates = learned.commonest(wordings, item.recording_id, len(names))
-        guess = candidates[int(lot * len(candidates))] if candidates else ""
+    for row, (item, wordings, names) in enumerate(zip(items, masked.wordings, masked.names, strict=True)):
+        # a generator for each item: what it draws must not depend on what others drew, who have seen its answer
+        lot = np.random.default_rng([seed, row])
+        guess = learned.guess(wordings, item.recording_id, len(names), lot)
         guesses.append(_MASK.sub(lambda mask, names=names: names[int(mask[1]) - 1], guess))
     return guesses
 
@@ -56,30 +59,36 @@ class _Learned:
     def __init__(self) -> None:
         self._all: dict[tuple, Counter] = defaultdict(Counter)
         self._own: dict[tuple, Counter] = defaultdict(Counter)
-        self._ranked: dict[tuple, list[tuple[str, int]]] = {}
+        self._tables: dict[tuple, tuple[list[str], NDArray, NDArray]] = {}
 
     def add(self, wordings: Sequence[tuple], recording: str, answer: str) -> None:
         for wording in wordings:
             self._all[wording][answer] += 1
             self._own[wording, recording][answer] += 1
 
-    def commonest(self, wordings: Sequence[tuple], recording: str, names: int) -> list[str]:
-        """The answers given most often in other recordings to the first wording they have often enough, in alphabetical
-        order; only those whose masks can be filled with so many names."""
+    def guess(self, wordings: Sequence[tuple], recording: str, names: int, lot: np.random.Generator) -> str:
+        """An answer that other recordings give to the first wording they have often enough, and whose masks so many names
+        can fill; "" if there is none."""
         for wording in wordings:
-            others = self._all[wording].total() - self._own[wording, recording].total()
-            if others >= OFTEN or wording is wordings[-1]:
-                return self._nearly_most(wording, self._own[wording, recording], names)
-        return []
+            own = self._own[wording, recording]
+            if self._all[wording].total() - own.total() >= OFTEN or wording is wordings[-1]:
+                break
+        answers, counts, needed = self._table(wording)
+        counts = counts.copy()
+        for answer, count in own.items():
+            counts[bisect_left(answers, answer)] -= count
+        open_to = np.flatnonzero((counts > 0) & (needed <= names))
+        if not len(open_to):
+            return ""
+        # the fraction decides between equal counts
+        drawn = lot.poisson(counts[open_to]) + lot.random(len(open_to))
+        return answers[open_to[np.argmax(drawn)]]
 
-    def _nearly_most(self, wording: tuple, own: Counter, names: int) -> list[str]:
-        if wording not in self._ranked:
-            self._ranked[wording] = self._all[wording].most_common()
-        slack, most, found = own.total(), 0, {}
-        for answer, count in self._ranked[wording]:
-            if count < most - slack:
-                break  # and so are all that follow
-            in_others = count - own[answer]
-            if in_others > 0 and all(int(number) <= names for number in _MASK.findall(answer)):
-                most, found[answer] = max(most, in_others), in_others
-        return sorted(answer for answer, in_others in found.items() if in_others >= most - slack)
+    def _table(self, wording: tuple) -> tuple[list[str], NDArray, NDArray]:
+        """Of a wording: its answers in alphabetical order, how often each is given, how many names each needs."""
+        if wording not in self._tables:
+            answers = sorted(self._all[wording])
+            counts = np.array([self._all[wording][answer] for answer in answers])
+            needed = np.array([max(map(int, _MASK.findall(answer)), default=0) for answer in answers])
+            self._tables[wording] = answers, counts, needed
+        return self._tables[wording]

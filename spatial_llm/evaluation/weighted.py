@@ -103,7 +103,7 @@ def _correlation(weights: NDArray, x: NDArray, y: NDArray) -> NDArray:
 
 def macro_average_precision(similarity: NDArray, targets: NDArray) -> Weighted:
     """similarity (items, labels), targets (items, labels) bool: mean over the labels of average precision."""
-    blocks, above, hits, rows = [], [], [], 0
+    above, hits, sizes = [], [], []
     for label in np.flatnonzero(targets.any(axis=0)):
         order = np.argsort(-similarity[:, label], kind="stable")
         ranked, positive = similarity[order, label], targets[order, label]
@@ -114,27 +114,39 @@ def macro_average_precision(similarity: NDArray, targets: NDArray) -> Weighted:
         ranked_so_far = row < len(reached)
         above.append((order[ranked_so_far], np.bincount(row[ranked_so_far], minlength=len(reached))))
         hits.append((order[positive], np.bincount(row[positive], minlength=len(reached))))
-        blocks.append(slice(rows, rows + len(reached)))
-        rows += len(reached)
-    if not blocks:
+        sizes.append(len(reached))
+    if not sizes:
         return lambda weights: np.full(len(weights), np.nan)
     items_between, positives = (_sums_of(parts, len(targets)) for parts in (above, hits))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
 
     def value(weights: NDArray) -> NDArray:
-        weight_of = np.ascontiguousarray(weights.T)
-        between, positive = items_between @ weight_of, positives @ weight_of
-        precisions = np.empty((len(blocks), len(weights)))
-        for index, block in enumerate(blocks):
-            found = np.cumsum(positive[block], axis=0)
-            so_far = np.maximum(np.cumsum(between[block], axis=0), np.finfo(float).tiny)
-            precisions[index] = _divide((positive[block] * found / so_far).sum(axis=0), found[-1])
+        weight_of = np.ascontiguousarray(weights.T, dtype=np.float32 if _are_counts(weights) else np.float64)
+        hit = (positives @ weight_of).astype(np.float64)
+        found, so_far = (_running_sums(sums, starts, sizes) for sums in (hit, items_between @ weight_of))
+        # where nothing is ranked nothing is found
+        hit *= found / np.maximum(so_far, np.finfo(float).tiny)
+        precisions = _divide(np.add.reduceat(hit, starts, axis=0), found[starts + sizes - 1])
         return _mean_of_occurring(precisions.T)
 
     return value
 
 
+def _are_counts(weights: NDArray) -> bool:
+    """Whether sums of these weights are exact in float32, which is twice as fast."""
+    return bool((weights == np.rint(weights)).all() and weights.sum(axis=1).max(initial=0.0) < 2**24)
+
+
+def _running_sums(values: NDArray, starts: NDArray, sizes: Sequence[int]) -> NDArray:
+    """values (rows, resamples) -> their sums down to each row, begun anew at each of `starts`."""
+    sums = np.cumsum(values, axis=0, dtype=np.float64)
+    before = np.concatenate([np.zeros((1, values.shape[1])), sums[starts[1:] - 1]])
+    sums -= np.repeat(before, sizes, axis=0)
+    return sums
+
+
 def _sums_of(parts: Sequence[tuple[NDArray, NDArray]], items: int) -> csr_array:
     """A sparse matrix (rows, items) of ones, from the items of the rows of each part and how many each row has."""
     indices = np.concatenate([part[0] for part in parts]).astype(np.int32)
-    ends = np.cumsum(np.concatenate([part[1] for part in parts])).astype(np.int32)
-    return csr_array((np.ones(len(indices)), indices, np.concatenate([[0], ends])), shape=(len(ends), items))
+    ends = np.cumsum(np.concatenate([[0], *(part[1] for part in parts)])).astype(np.int32)
+    return csr_array((np.ones(len(indices), dtype=np.float32), indices, ends), shape=(len(ends) - 1, items))
