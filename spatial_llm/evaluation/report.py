@@ -7,6 +7,7 @@ loud and near stays louder than far. Nothing depends on the time or the place: t
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,13 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet, out: 
     records = {record.id: record for record in evaluation_set.items}
     unknown = [item.id for item in items if item.id not in records]
     if unknown:
-        raise ManifestError(f"{scores_folder / 'items.jsonl'}: id {unknown[0]!r} is not in the questions ({len(unknown)} such).")
+        raise ManifestError(
+            f"{scores_folder / 'items.jsonl'}: id {unknown[0]!r} is not in the questions ({len(unknown)} such)."
+        )
     with atomic_path(out) as folder:
         folder.mkdir()
-        plots = draw_plots(items, folder, scores["resamples"], scores["seed"], scores["confidence"])
+        drawn = draw_plots(items, folder / PLOTS, scores["resamples"], scores["seed"], scores["confidence"])
+        plots = [plot if plot.file is None else replace(plot, file=f"{PLOTS}/{plot.file}") for plot in drawn]
         worst, gain_db = _show(worst_items(items), records, evaluation_set, folder)
         write_text(folder / PAGE, format_page(scores, plots, worst, gain_db))
         write_text(folder / MARKDOWN, format_report(scores, plots, worst))

@@ -52,15 +52,16 @@ def draw_compass(
         x, y, _ = np.sign(np.round(direction_to_vector(middle_deg, 0.0), 6)).astype(int)
         place = grid[(1 - x) // 2, (1 - y) // 2] if rows == 2 else grid[1 - x, 1 - y]
         axes = figure.add_subplot(place, projection="polar")
-        right = _draw_flower(axes, shares, middle_deg, 180 / sectors, first_deg)
+        right = _draw_flower(axes, shares, middle_deg, first_deg)
         unread = f", {100 * (1 - len(read) / len(of_sector)):.0f} % unread" if len(read) < len(of_sector) else ""
         axes.set_title(f"{_name(x, y)} (n = {len(of_sector)}{unread})", fontsize=9)
         said.append(f"{_name(x, y)} {100 * right:.0f} %")
-        flowers.append((axes, np.sqrt(shares.max())))
-    reach = max(0.3, *(largest for _, largest in flowers))
-    for axes, _ in flowers:
+        flowers.append((axes, middle_deg, np.sqrt(shares.max())))
+    reach = max(0.3, *(largest for *_, largest in flowers))
+    for axes, middle_deg, _ in flowers:
+        arc = np.deg2rad(middle_deg + np.linspace(-180, 180, 60) / sectors)
+        axes.plot(arc, np.full(len(arc), 1.08 * reach), color="0.15", linewidth=3, solid_capstyle="butt")
         axes.set_ylim(0, 1.12 * reach)
-        _draw_true_sector(axes, 1.08 * reach)
     return ", ".join(said)
 
 
@@ -69,7 +70,7 @@ def _nearest(azimuth_deg: NDArray, count: int, first_deg: float) -> NDArray:
     return np.floor(np.mod(azimuth_deg - first_deg + 180 / count, 360) / (360 / count)).astype(int) % count
 
 
-def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, half_deg: float, first_deg: float) -> float:
+def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, first_deg: float) -> float:
     """Petals whose area is their share; returns the share of the right ones."""
     centres_deg = first_deg + np.arange(len(shares)) * 360 / len(shares)
     right = np.abs(wrap_azimuth_deg(centres_deg - middle_deg)) <= NEAR_DEG + 1e-6
@@ -84,13 +85,7 @@ def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, half_deg: 
     axes.set_xticks(np.deg2rad(np.arange(0, 360, 90)), [])
     axes.set_yticks([])
     axes.spines["polar"].set_color("0.8")
-    axes.sector_deg = (middle_deg - half_deg, middle_deg + half_deg)
     return float(shares[right].sum())
-
-
-def _draw_true_sector(axes: PolarAxes, radius: float) -> None:
-    edge = np.deg2rad(np.linspace(*axes.sector_deg, 40))
-    axes.plot(edge, np.full(len(edge), radius), color="0.15", linewidth=3, solid_capstyle="butt")
 
 
 def _name(x: int, y: int) -> str:
@@ -110,15 +105,16 @@ def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path) -> None:
         item: its `where` is the true place of the source asked about, where that is known.
         scene: the recording's scene with its truth, for room and other sources; None where there is none.
     """
-    figure = Figure(figsize=(3.4, 3.6), layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(3.4, 3.6), facecolor="white")
+    axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
     corners, spots = _room(scene), _sources(item, scene)
     asked = _ground(item.where)
     reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if asked is None else float(np.hypot(*asked))])
+    room = None
     if corners is not None:
-        axes.add_patch(Polygon(corners, closed=True, facecolor="0.97", edgecolor="0.3", linewidth=1.5))
+        room = axes.add_patch(Polygon(corners, closed=True, facecolor="0.97", edgecolor="0.3", linewidth=1.5))
         reach = max(reach, float(np.abs(corners).max()))
-    _draw_answer(axes, item, 1.5 * reach)
+    _draw_answer(axes, item, 1.5 * reach, room)
     _draw_listener(axes)
     if asked is not None:
         axes.plot([0, asked[0]], [0, asked[1]], color=TRUE, linewidth=1.8, label="true")
@@ -139,7 +135,7 @@ def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path) -> None:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
 
 
-def _draw_answer(axes: Axes, item: ScoredItem, reach: float) -> None:
+def _draw_answer(axes: Axes, item: ScoredItem, reach: float, room: Polygon | None) -> None:
     azimuth_deg = item.azimuth_of(item.strict) if _ground(item.where) is not None else None
     if azimuth_deg is None:
         return
@@ -148,7 +144,9 @@ def _draw_answer(axes: Axes, item: ScoredItem, reach: float) -> None:
     if "left_right" in item.strict:  # words name a quadrant, not a direction
         # angles of matplotlib count from the right
         wedge = (90 + azimuth_deg - 45, 90 + azimuth_deg + 45)
-        axes.add_patch(Wedge((0, 0), reach, *wedge, color=ANSWERED, alpha=0.15, linewidth=0, label="answered"))
+        quadrant = axes.add_patch(Wedge((0, 0), reach, *wedge, color=ANSWERED, alpha=0.22, linewidth=0, label="answered"))
+        if room is not None:
+            quadrant.set_clip_path(room)
         if along_m is not None:
             arc = _spot(np.linspace(azimuth_deg - 45, azimuth_deg + 45, 60), np.full(60, along_m))
             axes.plot(*arc.T, color=ANSWERED, linewidth=1.8, linestyle="--")
@@ -158,7 +156,9 @@ def _draw_answer(axes: Axes, item: ScoredItem, reach: float) -> None:
 
 
 def _draw_listener(axes: Axes) -> None:
-    axes.add_patch(Polygon([[-0.6 * HEAD_M, 0.7 * HEAD_M], [0, 1.9 * HEAD_M], [0.6 * HEAD_M, 0.7 * HEAD_M]], color="0.2", zorder=3))
+    axes.add_patch(
+        Polygon([[-0.6 * HEAD_M, 0.7 * HEAD_M], [0, 1.9 * HEAD_M], [0.6 * HEAD_M, 0.7 * HEAD_M]], color="0.2", zorder=3)
+    )
     axes.add_patch(Circle((0, 0), HEAD_M, color="0.2", zorder=3))
 
 

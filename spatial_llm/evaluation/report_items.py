@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from spatial_llm.answers import AXES, parse_value
+from spatial_llm.answers import AXES, format_value, parse_value
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import iter_jsonl
 from spatial_llm.geometry import azimuth_of_hour, vector_to_direction
@@ -226,6 +226,19 @@ def errors_line(item: ScoredItem) -> str:
         if value is not None and unit in UNITS:
             parts.append(f"{stem.removesuffix('_error').replace('_', ' ')} {value:.1f}{UNITS[unit]}")
     return ", ".join(parts)
+
+
+def reading_line(item: ScoredItem) -> str:
+    """How the answer was read, where that does not go without saying."""
+    if item.strict is None:
+        lenient = "" if item.lenient is None else f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
+        return f"cannot be read{lenient}"
+    said = "".join(item.prediction.lower().split())
+    return (
+        ""
+        if said == "".join(format_value(item.question_type, item.strict).split())
+        else json.dumps(item.strict, ensure_ascii=False)
+    )
 
 
 def place_words(where: Place) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from spatial_llm.evaluation.plots import Plot
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
-from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_line, errors_line
+from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
 from spatial_llm.evaluation.report_style import STYLE
 from spatial_llm.evaluation.table import (
     APART,
@@ -24,7 +24,6 @@ from spatial_llm.evaluation.table import (
     decoding,
     interval,
     intervals_rule,
-    lenient,
     notes,
     number,
     ordered_controls,
@@ -42,7 +41,7 @@ HEADLINES = {
     "D_direction_acc": "Direction of one of two sounds: all three words",
 }
 CARDS = 4
-MARKS = {SAME: ("same", "≈"), APART: ("apart", "✓")}
+FALLS = ("no_audio", "other_audio", "question_only")  # a model that listens is better than these on every metric
 
 
 def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[ShownItem], gain_db: float | None) -> str:
@@ -59,7 +58,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
              ("published", "Published"), ("made", "Protocols"))  # fmt: skip
     navigation = "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name in links)
     sections = [
-        f"<header><h1>{title}</h1>{_facts(scores)}<nav aria-label=\"Sections\">{navigation}</nav></header>",
+        f'<header><h1>{title}</h1>{_facts(scores)}<nav aria-label="Sections">{navigation}</nav></header>',
         f"<main>{_summary(scores)}",
         _scores(scores),
         _controls(scores),
@@ -70,7 +69,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
     ]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style>"
+        f'<title>{title}</title><link rel="icon" href="data:,"><style>{STYLE}</style>'
     )
     body = "\n".join(sections)
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
@@ -116,13 +115,12 @@ def _card(name: str, scores: dict[str, Any]) -> str:
         found = scores["controls"].get(control, {"metrics": {}})["metrics"].get(name)
         if found is not None:
             rows.append((CONTROLS[control][0], number(found["value"], entry["unit"])))
-    percent = " <small>%</small>" if entry["unit"] == "%" else ""
+    unit = ("%" if entry["unit"] == "%" else "") + ("" if entry["higher_is_better"] else " (lower is better)")
     beside_it = "".join(f'<tr><th scope="row">{label}</th><td>{value}</td></tr>' for label, value in rows)
-    better = "" if entry["higher_is_better"] else ", lower is better"
     return (
         f'<article class="card"><h3>{escape(HEADLINES.get(name, name))}</h3>'
-        f'<p class="value">{number(entry["value"], entry["unit"])}{percent}</p>'
-        f'<small>{interval(entry, entry["unit"])}; n = {entry["n"]}{better}</small>'
+        f'<p class="value">{number(entry["value"], entry["unit"])} <small>{unit}</small></p>'
+        f"<small>{interval(entry, entry['unit'])}; n = {entry['n']}</small>"
         f"{_bar(name, scores)}<table>{beside_it}</table></article>"
     )
 
@@ -149,21 +147,22 @@ def _bar(name: str, scores: dict[str, Any]) -> str:
 def _scores(scores: dict[str, Any]) -> str:
     rows = []
     for name, entry in scores["metrics"].items():
-        unit = entry["unit"]
+        unit, loose = entry["unit"], entry["lenient"]
+        unparsed = f"{entry['unparsed']}" + ("" if loose is None else f" / {loose['unparsed']}")
+        better = "" if entry["higher_is_better"] else " <small>lower is better</small>"
         cells = [
-            f'<th scope="row"><code>{escape(name)}</code></th>',
+            f'<th scope="row"><code>{escape(name)}</code>{better}</th>',
             f"<td><strong>{number(entry['value'], unit)}</strong></td><td>{interval(entry, unit)}</td><td>{_bar(name, scores)}</td>",
-            f"<td>{escape(lenient(entry))}</td><td>{number(entry['random'], unit)}</td>",
-            f"<td class=\"text\">{'higher' if entry['higher_is_better'] else 'lower'}</td>",
-            *(f"<td>{entry[key]}</td>" for key in ("n", "recordings", "unparsed", "refused")),
+            f"<td>{'-' if loose is None else number(loose['value'], unit)}</td><td>{number(entry['random'], unit)}</td>",
+            f"<td>{entry['n']}</td><td>{unparsed}</td><td>{entry['refused']}</td>",
             f'<td class="text">{escape(entry["protocol"])}</td>',
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "better", "n", "recordings", "unparsed", "refused"]
+    heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "n", "unparsed strict / lenient", "refused"]
     said = "".join(f"<p>{escape(note)}</p>" for note in notes(scores))
     return (
         f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>'
-        f"{_table([*heads, 'protocol'], rows, text={'better', 'protocol'})}"
+        f"{_table([*heads, 'protocol'], rows, text={'protocol'})}"
         f'<p class="soft"><small>{escape(READING_RULE)} {escape(RANDOM_RULE)}</small></p>{said}</section>'
     )
 
@@ -175,7 +174,10 @@ def _controls(scores: dict[str, Any]) -> str:
     names = [name for name in scores["metrics"] if any(name in found["metrics"] for _, found in controls)]
     rows = []
     for name in names:
-        cells = [_control_cell(found["metrics"].get(name), scores["metrics"][name]) for _, found in controls]
+        metric, entries = scores["metrics"][name], [found["metrics"].get(name) for _, found in controls]
+        real = next(entry["same_items"] for entry in entries if entry is not None)
+        cells = [_value_cell(real, metric["unit"])]
+        cells += [_control_cell(control, entry, metric, real) for (control, _), entry in zip(controls, entries, strict=True)]
         rows.append(f'<tr><th scope="row"><code>{escape(name)}</code></th>{"".join(cells)}</tr>')
     explained = ""
     for name, found in controls:
@@ -184,25 +186,32 @@ def _controls(scores: dict[str, Any]) -> str:
         who = "the same model" if found["from"] == "model" else "no model"
         about = f"{who}, {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
         explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}{note}</li>"
-    heads = ["metric", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
+    heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
     return (
         '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'
         f"<ul>{explained}</ul>{_table(heads, rows)}"
-        '<p class="soft"><small>In each cell: the control with its interval, the real run on exactly the same items with its '
-        f"own, and whether the two can be told apart (≈ where their intervals overlap).</small></p></section>"
+        '<p class="soft"><small>The real run stands first, on the items of the controls; in the cell of a control that has '
+        "other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
     )
 
 
-def _control_cell(entry: dict[str, Any] | None, metric: dict[str, Any]) -> str:
+def _value_cell(entry: dict[str, Any], unit: str) -> str:
+    return f"<td><strong>{number(entry['value'], unit)}</strong><small>{interval(entry, unit)}</small></td>"
+
+
+def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, Any], real: dict[str, Any]) -> str:
+    """A control, the real run where its items are others than those of the row's `real`, and the verdict."""
     if entry is None:
         return "<td>-</td>"
-    unit, real, found = metric["unit"], entry["same_items"], verdict(entry, metric)
-    kind, mark = MARKS.get(found, ("reversed", "✗"))
-    return (
-        f"<td><strong>{number(entry['value'], unit)}</strong><small>{interval(entry, unit)}</small>"
-        f"<small>real {number(real['value'], unit)}</small><small>{interval(real, unit)}</small>"
-        f'<small class="{kind}">{mark} {found}</small></td>'
-    )
+    unit, found = metric["unit"], verdict(entry, metric)
+    other = ""
+    if entry["same_items"] != real:
+        other = f"<small>real {number(entry['same_items']['value'], unit)}</small><small>{interval(entry['same_items'], unit)}</small>"
+    expected = {"ears_swapped_mirrored": SAME}.get(control, APART if control in FALLS else found)
+    kind, mark = ("good", "✓ ") if found == expected else ("doubt", "! ")
+    if control not in (*FALLS, "ears_swapped_mirrored"):
+        kind, mark = "open", ""
+    return _value_cell(entry, unit).replace("</td>", f'{other}<small class="{kind}">{mark}{found}</small></td>')
 
 
 def _plots(plots: Sequence[Plot]) -> str:
@@ -232,9 +241,7 @@ def _worst(worst: Sequence[ShownItem], gain_db: float | None) -> str:
 
 def _item(shown: ShownItem) -> str:
     item = shown.item
-    read = "cannot be read" if item.strict is None else json.dumps(item.strict, ensure_ascii=False)
-    if item.strict is None and item.lenient is not None:
-        read += f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
+    read = reading_line(item)
     rows = (("Question", "", item.question), ("True answer", "true", item.answer), ("Given answer", "given", item.prediction),
             ("Read as", "", read), ("Errors", "", errors_line(item)))  # fmt: skip
     said = "".join(f'<dt>{name}</dt><dd class="{kind}">{escape(text)}</dd>' for name, kind, text in rows if text)
@@ -248,7 +255,7 @@ def _item(shown: ShownItem) -> str:
         plan = f'<figure><img src="{escape(shown.plan)}" alt="{alt}" loading="lazy"></figure>'
     sources = "".join(f"<li>{escape(line)}</li>" for line in shown.sources)
     return (
-        f'<article class="item"><div><h3>{shown.number}. {escape(shown.reason)}</h3>'
+        f'<article class="item"><div><h3>{shown.number}. {escape(shown.reason.capitalize())}</h3>'
         f'<p class="meta"><code>{escape(item.id)}</code>, {escape(item.question_type)}. {escape(context_line(item))}</p>'
         f"<dl>{said}</dl>{player}{f'<ol>{sources}</ol>' if sources else ''}</div>{plan}</article>"
     )
@@ -267,7 +274,9 @@ def _published(scores: dict[str, Any]) -> str:
 
 
 def _made(scores: dict[str, Any]) -> str:
-    protocols = "".join(f"<li><code>{escape(name)}</code>: {escape(text)}</li>" for name, text in scores["protocols"].items())
+    protocols = "".join(
+        f"<li><code>{escape(name)}</code>: {escape(text)}</li>" for name, text in scores["protocols"].items()
+    )
     rules = "".join(
         f"<li><code>{escape(name)}</code>: {escape(entry['rule'])}</li>" for name, entry in scores["metrics"].items()
     )

@@ -8,7 +8,7 @@ STYLE = """
     --ours: #56b4e9; --warn: #ff9d5c; --good: #4fd1a5; --band: #56b4e966; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.2rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 78rem; padding: 1.2rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); }
@@ -37,13 +37,13 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0 0; font
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .scroll table { width: 100%; font-size: .88rem; }
 caption { text-align: left; padding: .4rem .6rem; color: var(--soft); font-size: .85rem; }
-th, td { text-align: right; padding: .28rem .6rem; white-space: nowrap; vertical-align: top; border-top: 1px solid var(--line); }
+th, td { text-align: right; padding: .28rem .55rem; white-space: nowrap; vertical-align: top; border-top: 1px solid var(--line); }
 thead th { background: var(--panel); border-top: 0; vertical-align: bottom; white-space: normal; font-weight: 600; }
 th:first-child, td.text, th.text { text-align: left; }
 tbody th { font-weight: 400; position: sticky; left: 0; background: var(--paper); }
 td small { display: block; line-height: 1.3; }
-td .same, td .reversed { color: var(--warn); font-weight: 600; }
-td .apart { color: var(--good); }
+td .doubt { color: var(--warn); font-weight: 600; } td .good { color: var(--good); } td .open { font-style: italic; }
+tbody th small { display: inline; font: .8rem system-ui, sans-serif; }
 .bar { display: block; width: 9rem; height: 1.1rem; overflow: visible; }
 .card .bar { width: 100%; margin-top: .5rem; }
 .bar .track { fill: var(--line); } .bar .band { fill: var(--band); } .bar .dot { fill: var(--ours); }

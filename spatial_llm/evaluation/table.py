@@ -35,7 +35,15 @@ READING_RULE = (
 def format_table(scores: dict[str, Any]) -> str:
     """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
     metrics = scores["metrics"]
-    sections = ["# Scores", origin(scores), intervals_rule(scores), _ours(metrics), READING_RULE, RANDOM_RULE, *notes(scores)]
+    sections = [
+        "# Scores",
+        origin(scores),
+        intervals_rule(scores),
+        _ours(metrics),
+        READING_RULE,
+        RANDOM_RULE,
+        *notes(scores),
+    ]
     sections += ["## Controls", *_controls(scores)]
     sections += [f"## Beside published scores on {SPATIALSOUNDQA}", comparability(scores), format_grid(*beside(metrics))]
     sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
@@ -85,8 +93,22 @@ def _ours(metrics: dict[str, Any]) -> str:
         better = "higher" if entry["higher_is_better"] else "lower"
         value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
         counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
-        rows.append([name, value, interval(entry, entry["unit"]), lenient(entry), random, better, *counts, entry["protocol"]])
-    header = ["metric", "ours", "interval", "lenient", "random", "better", "n", "recordings", "unparsed", "refused", "protocol"]
+        rows.append(
+            [name, value, interval(entry, entry["unit"]), lenient(entry), random, better, *counts, entry["protocol"]]
+        )
+    header = [
+        "metric",
+        "ours",
+        "interval",
+        "lenient",
+        "random",
+        "better",
+        "n",
+        "recordings",
+        "unparsed",
+        "refused",
+        "protocol",
+    ]
     return format_grid(header, rows)
 
 
