@@ -89,8 +89,8 @@ def _degrees(figure: Figure, data: Data) -> tuple[str, str]:
     figure.set_size_inches(WIDTH_IN, 6.6)
     shares = draw_compass(figure, pairs, sectors=8, petals=12, first_deg=0.0)
     return (
-        "One flower for each true eighth of the circle, petals of 30 degrees; those that lie within 30 degrees of the middle "
-        "of the true eighth are blue. The area of a petal is its share."
+        "One flower for each true eighth of the circle, petals of 30 degrees; those within 30 degrees of the middle of the "
+        "true eighth are blue. The area of a petal is its share."
     ), f"Share of answers near the true eighth of the circle: {shares}."
 
 
@@ -113,16 +113,13 @@ def _error_by_azimuth(figure: Figure, data: Data) -> tuple[str, str]:
 
 
 def _error_by_distance(figure: Figure, data: Data) -> tuple[str, str]:
-    known = [
-        _asked(item, "distance_m") for item in data.items if any(item.measures.get(name) is not None for *_, name in ERRORS)
-    ]
-    known = [each for each in known if each is not None]
+    erring = [item for item in data.items if any(item.measure(name) is not None for *_, name in ERRORS)]
+    known = [each for each in (_asked(item, "distance_m") for item in erring) if each is not None]
     edges = quantile_edges(known) if known else np.zeros(0)
     if len(edges) < 3:
         raise NoData("no question about a direction has a place that is known" if not known else "nearly the same distances")
-    said = _draw_errors(
-        figure, data, lambda item: _asked(item, "distance_m"), edges, np.arange(len(edges) - 1.0), apart=0.06
-    )
+    at = np.arange(len(edges) - 1.0)
+    said = _draw_errors(figure, data, lambda item: _asked(item, "distance_m"), edges, at, apart=0.06)
     figure.axes[0].set_xticks(range(len(edges) - 1), range_names(edges, ".1f"))
     figure.axes[0].set_xlabel("true distance, m")
     return "Mean in ranges of about equally many questions.", f"Mean error of the direction by true distance. {said}"
@@ -138,7 +135,7 @@ def _draw_errors(figure: Figure, data: Data, of: Of, edges: NDArray, at: NDArray
     for index, (color, mark, name, measure) in enumerate(ERRORS):
         rows, errors, places = data.measured(measure, of)
         if measure == "azimuth_error_deg":  # of answers in words the great circle says it all
-            kept = np.array([data.items[row].measures.get("great_circle_deg") is None for row in rows], dtype=bool)
+            kept = np.array([data.items[row].measure("great_circle_deg") is None for row in rows], dtype=bool)
             rows, errors, places = rows[kept], errors[kept], places[kept]
         if len(rows):
             means = data.means(rows, errors, group_of(places, edges), len(at))
@@ -156,11 +153,13 @@ def _draw_errors(figure: Figure, data: Data, of: Of, edges: NDArray, at: NDArray
 def _distances(figure: Figure, data: Data) -> tuple[str, str]:
     pairs = Counter()
     for item in data.items:
+        if item.question_type == "MIXUP_NONBINARY_DISTANCE":  # between two sources
+            continue
         true, answered = (value.get("distance_m") for value in (item.truth, item.strict or {}))
         if true is not None and answered is not None:
             pairs[float(true), float(answered)] += 1
     if not pairs:
-        raise NoData("no question asks for a distance, or no answer says one")
+        raise NoData("no question asks for a distance from the listener, or no answer says one")
     figure.set_size_inches(WIDTH_IN, 5.0)
     true, answered, count = np.array([(*pair, count) for pair, count in sorted(pairs.items())]).T
     end = 1.05 * true.max() + TOLERANCE_M
@@ -175,7 +174,7 @@ def _distances(figure: Figure, data: Data) -> tuple[str, str]:
     )
     axes.set_xlim(0, end)
     axes.set_ylim(0, max(end, 1.05 * answered[shown].max(initial=0)))
-    axes.set_xlabel("true distance, m")
+    axes.set_xlabel("true distance from the listener, m")
     axes.set_ylabel("answered distance, m")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     share = 100 * count[np.abs(true - answered) <= TOLERANCE_M + 1e-9].sum() / count.sum()

@@ -60,8 +60,8 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet, out: 
     scores = read_scores(scores_folder / "scores.json")
     if scores["provenance"].get("manifest_sha256") != evaluation_set.sha256:
         raise ManifestError(
-            f"{scores_folder / 'scores.json'} is of questions of sha256 {scores['provenance'].get('manifest_sha256')}, these "
-            f"have {evaluation_set.sha256}; give the questions that were scored."
+            f"{scores_folder / 'scores.json'} is of questions of sha256 {scores['provenance'].get('manifest_sha256')}, "
+            f"these have {evaluation_set.sha256}; give the questions that were scored."
         )
     items = read_scored_items(scores_folder / "items.jsonl")
     records = {record.id: record for record in evaluation_set.items}

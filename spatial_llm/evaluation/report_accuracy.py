@@ -84,14 +84,14 @@ def draw_classes(figure: Figure, data: Data) -> tuple[str, str]:
     """The classes with the lowest share of right answers. Raises NoData."""
     rows_of: dict[str, list[int]] = {}
     for row, item in enumerate(data.items):
-        for label in set(item.context.labels) if item.measures.get("right") is not None else ():
+        for label in set(item.context.labels) if item.measure("right") is not None else ():
             rows_of.setdefault(label, []).append(row)
     rows_of = {label: rows for label, rows in rows_of.items() if len(rows) >= LEAST_OF_CLASS}
     if len(rows_of) < 2:
         raise NoData(f"fewer than two classes have {LEAST_OF_CLASS} questions")
     means = {}
     for label, rows in rows_of.items():
-        right = 100 * np.array([data.items[row].measures["right"] for row in rows])
+        right = 100 * np.array([data.items[row].measure("right") for row in rows])
         means[label] = data.means(np.array(rows), right, np.zeros(len(rows)), 1)[0]
     hardest = sorted(means, key=lambda label: (means[label][0], label))[:CLASSES_SHOWN]
     figure.set_size_inches(figure.get_figwidth(), 1.0 + 0.26 * len(hardest))

@@ -25,11 +25,11 @@ OF_ONE_RECORDING = 2
 # of the worst: how many by direction and by distance; the rest are other wrong answers
 BY_DIRECTION, BY_DISTANCE = 8, 6
 WORST_RULE = (
-    f"The {BY_DIRECTION} wrong answers with the largest great-circle error of the direction, then the {BY_DISTANCE} wrong ones "
-    f"with the largest error of the distance, then other wrong answers, one of each question type in turn, those of the "
-    f"type with the lowest share of right answers first, unreadable before readable ones; {WORST} in all (where there are "
-    f"fewer of one kind, more of the next), at most {OF_ONE_RECORDING} of one recording; equal errors in the order of the "
-    "questions."
+    f"The {BY_DIRECTION} wrong answers with the largest great-circle error of the direction, then the {BY_DISTANCE} wrong "
+    "ones with the largest error of the distance, then other wrong answers, one of each question type in turn, those of "
+    "the type with the lowest share of right answers first, unreadable before readable ones. Where there are fewer of one "
+    f"kind, there are more of the others; {WORST} in all, at most {OF_ONE_RECORDING} of one recording; equal errors in the "
+    "order of the questions."
 )
 
 
@@ -233,12 +233,12 @@ def reading_line(item: ScoredItem) -> str:
     if item.strict is None:
         lenient = "" if item.lenient is None else f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
         return f"cannot be read{lenient}"
-    said = "".join(item.prediction.lower().split())
-    return (
-        ""
-        if said == "".join(format_value(item.question_type, item.strict).split())
-        else json.dumps(item.strict, ensure_ascii=False)
-    )
+    plain = format_value(item.question_type, item.strict)
+    return "" if _bare(plain) == _bare(item.prediction) else json.dumps(item.strict, ensure_ascii=False)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.lower().split())
 
 
 def place_words(where: Place) -> str:

@@ -24,8 +24,9 @@ def format_report(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence
 
 def _item(shown: ShownItem) -> str:
     item = shown.item
-    lines = [f"- question: {code(item.question)}", f"- true answer: {code(item.answer)}",
-             f"- given answer: {code(item.prediction)}", f"- record: {code(item.id)}, {code(context_line(item))}"]  # fmt: skip
+    texts = {"question": item.question, "true answer": item.answer, "given answer": item.prediction,
+             "record": item.id, "heard": context_line(item)}  # fmt: skip
+    lines = [f"- {name}: {code(text)}" for name, text in texts.items()]
     errors = errors_line(item)
     lines += [f"- errors: {errors}"] if errors else []
     lines += [f"- source {number}: {code(text)}" for number, text in enumerate(shown.sources, start=1)]

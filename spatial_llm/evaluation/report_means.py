@@ -1,5 +1,6 @@
-"""What the plots of means share: measures of items, grouped, with intervals bootstrapped over recordings, and how they look."""
+"""What the plots of means share: measures of items in groups, intervals bootstrapped over recordings, and how both look."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Data:
 
     def measured(self, name: str, of: Of) -> tuple[NDArray, NDArray, NDArray]:
         """Of the items that have both a measure and `of`: rows, measures without sign, `of`; (n,) each."""
-        found = [(row, item.measures.get(name), of(item)) for row, item in enumerate(self.items)]
+        found = [(row, item.measure(name), of(item)) for row, item in enumerate(self.items)]
         kept = [(row, abs(value), other) for row, value, other in found if value is not None and other is not None]
         rows, values, others = zip(*kept, strict=True) if kept else ((), (), ())
         return np.array(rows, dtype=int), np.array(values, dtype=float), np.array(others, dtype=float)
@@ -68,7 +69,7 @@ def group_of(values: NDArray, edges: NDArray) -> NDArray:
 
 def range_names(edges: NDArray, form: str) -> list[str]:
     """The ranges in words, "0.5 to 1.2", by a format such as ".1f"."""
-    return [f"{low:{form}} to {high:{form}}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [f"{low:{form}} to {high:{form}}" for low, high in itertools.pairwise(edges)]
 
 
 def plain(label: str, most: int = 32) -> str:

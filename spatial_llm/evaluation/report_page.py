@@ -10,23 +10,15 @@ from html import escape
 from typing import Any
 
 from spatial_llm.evaluation.plots import Plot
-from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
 from spatial_llm.evaluation.report_style import STYLE
+from spatial_llm.evaluation.report_tables import bar, controls_section, published_section, scores_section
 from spatial_llm.evaluation.table import (
     APART,
     CONTROLS,
-    RANDOM_RULE,
-    READING_RULE,
-    SAME,
-    beside,
-    comparability,
     decoding,
     interval,
-    intervals_rule,
-    notes,
     number,
-    ordered_controls,
     verdict,
     without_audio,
 )
@@ -41,7 +33,6 @@ HEADLINES = {
     "D_direction_acc": "Direction of one of two sounds: all three words",
 }
 CARDS = 4
-FALLS = ("no_audio", "other_audio", "question_only")  # a model that listens is better than these on every metric
 
 
 def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[ShownItem], gain_db: float | None) -> str:
@@ -60,11 +51,11 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
     sections = [
         f'<header><h1>{title}</h1>{_facts(scores)}<nav aria-label="Sections">{navigation}</nav></header>',
         f"<main>{_summary(scores)}",
-        _scores(scores),
-        _controls(scores),
+        scores_section(scores),
+        controls_section(scores),
         _plots(plots),
         _worst(worst, gain_db),
-        _published(scores),
+        published_section(scores),
         _made(scores) + "</main>",
     ]
     head = (
@@ -84,7 +75,8 @@ def _title(scores: dict[str, Any]) -> str:
 def _facts(scores: dict[str, Any]) -> str:
     run = scores["run"] or {}
     facts = {
-        "Questions": f"{scores['items']:,} about {scores['recordings']:,} recordings, {scores['benchmark'] or 'a manifest of ours'}",
+        "Questions": f"{scores['items']:,} about {scores['recordings']:,} recordings, "
+        f"{escape(scores['benchmark'] or 'a manifest of ours')}",
         "sha256": f"<code>{escape(scores['provenance']['manifest_sha256'][:16])}</code>",
         "Decoding": escape(decoding(scores)),
     }
@@ -121,97 +113,8 @@ def _card(name: str, scores: dict[str, Any]) -> str:
         f'<article class="card"><h3>{escape(HEADLINES.get(name, name))}</h3>'
         f'<p class="value">{number(entry["value"], entry["unit"])} <small>{unit}</small></p>'
         f"<small>{interval(entry, entry['unit'])}; n = {entry['n']}</small>"
-        f"{_bar(name, scores)}<table>{beside_it}</table></article>"
+        f"{bar(name, scores)}<table>{beside_it}</table></article>"
     )
-
-
-def _bar(name: str, scores: dict[str, Any]) -> str:
-    """The value with its interval on a line from 0 to 100 %, random and the control without audio beside; else nothing."""
-    entry = scores["metrics"][name]
-    if entry["unit"] != "%" or entry["value"] is None:
-        return ""
-    parts = ['<rect class="track" x="0" y="45%" width="100%" height="10%"/>']
-    if entry["low"] is not None and entry["high"] is not None:
-        width = max(entry["high"] - entry["low"], 0.5)
-        parts.append(f'<rect class="band" x="{entry["low"]:.2f}%" y="20%" width="{width:.2f}%" height="60%" rx="2"/>')
-    if entry["random"] is not None:
-        at = f"{entry['random']:.2f}%"
-        parts.append(f'<line class="random" x1="{at}" x2="{at}" y1="10%" y2="90%"/>')
-    silent = scores["controls"].get("no_audio", {"metrics": {}})["metrics"].get(name)
-    if silent is not None and silent["value"] is not None:
-        parts.append(f'<circle class="silent" cx="{silent["value"]:.2f}%" cy="50%" r="4"/>')
-    parts.append(f'<circle class="dot" cx="{entry["value"]:.2f}%" cy="50%" r="4"/>')
-    return f'<svg class="bar" aria-hidden="true">{"".join(parts)}</svg>'
-
-
-def _scores(scores: dict[str, Any]) -> str:
-    rows = []
-    for name, entry in scores["metrics"].items():
-        unit, loose = entry["unit"], entry["lenient"]
-        unparsed = f"{entry['unparsed']}" + ("" if loose is None else f" / {loose['unparsed']}")
-        better = "" if entry["higher_is_better"] else " <small>lower is better</small>"
-        cells = [
-            f'<th scope="row"><code>{escape(name)}</code>{better}</th>',
-            f"<td><strong>{number(entry['value'], unit)}</strong></td><td>{interval(entry, unit)}</td><td>{_bar(name, scores)}</td>",
-            f"<td>{'-' if loose is None else number(loose['value'], unit)}</td><td>{number(entry['random'], unit)}</td>",
-            f"<td>{entry['n']}</td><td>{unparsed}</td><td>{entry['refused']}</td>",
-            f'<td class="text">{escape(entry["protocol"])}</td>',
-        ]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "n", "unparsed strict / lenient", "refused"]
-    said = "".join(f"<p>{escape(note)}</p>" for note in notes(scores))
-    return (
-        f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>'
-        f"{_table([*heads, 'protocol'], rows, text={'protocol'})}"
-        f'<p class="soft"><small>{escape(READING_RULE)} {escape(RANDOM_RULE)}</small></p>{said}</section>'
-    )
-
-
-def _controls(scores: dict[str, Any]) -> str:
-    controls = ordered_controls(scores)
-    if not controls:
-        return '<section id="controls"><h2>Controls</h2><p>None were made: whether the model listens is not shown.</p></section>'
-    names = [name for name in scores["metrics"] if any(name in found["metrics"] for _, found in controls)]
-    rows = []
-    for name in names:
-        metric, entries = scores["metrics"][name], [found["metrics"].get(name) for _, found in controls]
-        real = next(entry["same_items"] for entry in entries if entry is not None)
-        cells = [_value_cell(real, metric["unit"])]
-        cells += [_control_cell(control, entry, metric, real) for (control, _), entry in zip(controls, entries, strict=True)]
-        rows.append(f'<tr><th scope="row"><code>{escape(name)}</code></th>{"".join(cells)}</tr>')
-    explained = ""
-    for name, found in controls:
-        label, expected = CONTROLS.get(name, (name, ""))
-        note = f" {escape(found['note'])}" if found["note"] else ""
-        who = "the same model" if found["from"] == "model" else "no model"
-        about = f"{who}, {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
-        explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}{note}</li>"
-    heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
-    return (
-        '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'
-        f"<ul>{explained}</ul>{_table(heads, rows)}"
-        '<p class="soft"><small>The real run stands first, on the items of the controls; in the cell of a control that has '
-        "other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
-    )
-
-
-def _value_cell(entry: dict[str, Any], unit: str) -> str:
-    return f"<td><strong>{number(entry['value'], unit)}</strong><small>{interval(entry, unit)}</small></td>"
-
-
-def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, Any], real: dict[str, Any]) -> str:
-    """A control, the real run where its items are others than those of the row's `real`, and the verdict."""
-    if entry is None:
-        return "<td>-</td>"
-    unit, found = metric["unit"], verdict(entry, metric)
-    other = ""
-    if entry["same_items"] != real:
-        other = f"<small>real {number(entry['same_items']['value'], unit)}</small><small>{interval(entry['same_items'], unit)}</small>"
-    expected = {"ears_swapped_mirrored": SAME}.get(control, APART if control in FALLS else found)
-    kind, mark = ("good", "✓ ") if found == expected else ("doubt", "! ")
-    if control not in (*FALLS, "ears_swapped_mirrored"):
-        kind, mark = "open", ""
-    return _value_cell(entry, unit).replace("</td>", f'{other}<small class="{kind}">{mark}{found}</small></td>')
 
 
 def _plots(plots: Sequence[Plot]) -> str:
@@ -235,15 +138,20 @@ def _worst(worst: Sequence[ShownItem], gain_db: float | None) -> str:
     items = "".join(_item(shown) for shown in worst) or "<p>No answer is wrong.</p>"
     return (
         f'<section id="worst"><h2>The {len(worst)} worst items</h2><p>{escape(WORST_RULE)}</p>'
-        f'<p class="soft">Wear headphones. The pictures are seen from above, the listener looks upwards.{players}</p>{items}</section>'
+        f'<p class="soft">Wear headphones. The pictures are seen from above, the listener looks upwards.{players}</p>'
+        f"{items}</section>"
     )
 
 
 def _item(shown: ShownItem) -> str:
     item = shown.item
-    read = reading_line(item)
-    rows = (("Question", "", item.question), ("True answer", "true", item.answer), ("Given answer", "given", item.prediction),
-            ("Read as", "", read), ("Errors", "", errors_line(item)))  # fmt: skip
+    rows = (
+        ("Question", "", item.question),
+        ("True answer", "true", item.answer),
+        ("Given answer", "given", item.prediction),
+        ("Read as", "", reading_line(item)),
+        ("Errors", "", errors_line(item)),
+    )
     said = "".join(f'<dt>{name}</dt><dd class="{kind}">{escape(text)}</dd>' for name, kind, text in rows if text)
     player = '<p class="soft">The recording could not be made where this report was written.</p>'
     if shown.audio is not None:
@@ -261,38 +169,17 @@ def _item(shown: ShownItem) -> str:
     )
 
 
-def _published(scores: dict[str, Any]) -> str:
-    header, rows = beside(scores["metrics"])
-    cells = []
-    for metric, protocol, *values in rows:
-        first = f'<th scope="row"><code>{escape(metric)}</code></th><td class="text">{escape(protocol)}</td>'
-        cells.append(f"<tr>{first}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
-    return (
-        f'<section id="published"><h2>Beside published scores on {SPATIALSOUNDQA}</h2><p>{escape(comparability(scores))}</p>'
-        f"{_table(header, cells, text={'protocol'})}</section>"
-    )
-
-
 def _made(scores: dict[str, Any]) -> str:
-    protocols = "".join(
-        f"<li><code>{escape(name)}</code>: {escape(text)}</li>" for name, text in scores["protocols"].items()
-    )
-    rules = "".join(
-        f"<li><code>{escape(name)}</code>: {escape(entry['rule'])}</li>" for name, entry in scores["metrics"].items()
-    )
+    protocols = _named(scores["protocols"])
+    rules = _named({name: entry["rule"] for name, entry in scores["metrics"].items()})
     made = {key: scores[key] for key in ("task", "provenance", "run")}
     return (
-        f'<section id="made"><h2>Protocols, rules and origin</h2><ul>{protocols}</ul>'
-        f"<details><summary>The rule of each metric</summary><ul>{rules}</ul></details>"
+        f'<section id="made"><h2>Protocols, rules and origin</h2>{protocols}'
+        f"<details><summary>The rule of each metric</summary>{rules}</details>"
         f"<details><summary>What it was made with</summary><pre><code>{escape(json.dumps(made, indent=2, sort_keys=True))}"
         "</code></pre></details></section>"
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[str], text: set[str] | frozenset[str] = frozenset()) -> str:
-    kinds = {True: " class='text'", False: ""}
-    heads = "".join(f"<th scope='col'{kinds[head in text]}>{escape(head)}</th>" for head in header)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Table"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+def _named(texts: dict[str, str]) -> str:
+    return f"<ul>{''.join(f'<li><code>{escape(name)}</code>: {escape(text)}</li>' for name, text in texts.items())}</ul>"

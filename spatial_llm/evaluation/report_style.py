@@ -37,22 +37,28 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0 0; font
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .scroll table { width: 100%; font-size: .88rem; }
 caption { text-align: left; padding: .4rem .6rem; color: var(--soft); font-size: .85rem; }
-th, td { text-align: right; padding: .28rem .55rem; white-space: nowrap; vertical-align: top; border-top: 1px solid var(--line); }
+th, td { text-align: right; padding: .28rem .55rem; white-space: nowrap; vertical-align: top;
+  border-top: 1px solid var(--line); }
 thead th { background: var(--panel); border-top: 0; vertical-align: bottom; white-space: normal; font-weight: 600; }
 th:first-child, td.text, th.text { text-align: left; }
+td.text { white-space: normal; min-width: 7rem; }
 tbody th { font-weight: 400; position: sticky; left: 0; background: var(--paper); }
 td small { display: block; line-height: 1.3; }
 td .doubt { color: var(--warn); font-weight: 600; } td .good { color: var(--good); } td .open { font-style: italic; }
 tbody th small { display: inline; font: .8rem system-ui, sans-serif; }
-.bar { display: block; width: 9rem; height: 1.1rem; overflow: visible; }
+.bar { display: block; width: 8rem; height: 1.1rem; overflow: visible; }
 .card .bar { width: 100%; margin-top: .5rem; }
 .bar .track { fill: var(--line); } .bar .band { fill: var(--band); } .bar .dot { fill: var(--ours); }
-.bar .random { stroke: var(--soft); stroke-width: 2; } .bar .silent { fill: var(--paper); stroke: var(--warn); stroke-width: 2; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 31rem), 1fr)); gap: 1.2rem; align-items: start; }
+.bar .random { stroke: var(--soft); stroke-width: 2; }
+.bar .silent { fill: var(--paper); stroke: var(--warn); stroke-width: 2; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 31rem), 1fr)); gap: 1.2rem;
+  align-items: start; }
 figure { margin: 0; }
-figure img { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: .4rem; }
+figure img { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
+  border-radius: .4rem; }
 figcaption { margin-top: .3rem; }
-.item { display: grid; grid-template-columns: minmax(0, 1fr) 20rem; gap: .4rem 1.2rem; padding: 1rem 0; border-top: 1px solid var(--line); }
+.item { display: grid; grid-template-columns: minmax(0, 1fr) 20rem; gap: .4rem 1.2rem; padding: 1rem 0;
+  border-top: 1px solid var(--line); }
 .item h3 { font-size: 1.05rem; }
 .item .meta { color: var(--soft); overflow-wrap: anywhere; margin: 0 0 .4rem; }
 .item dl { margin: 0 0 .5rem; display: grid; grid-template-columns: 7rem minmax(0, 1fr); gap: .15rem .6rem; }

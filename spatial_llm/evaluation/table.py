@@ -22,13 +22,14 @@ CONTROLS = {
     ),
 }
 APART, SAME, REVERSED = "real run better", "not told apart", "control better"
+NO_CONTROLS = "None were made: whether the model listens is not shown."
 RANDOM_RULE = (
     "random: the expected score of answering each question with the true answer of another one of the same metric; for "
     "average precision, of a random order."
 )
 READING_RULE = (
     "ours: strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
-    "unparsed: answers that the strict reading cannot read, counted as wrong; refused: those of them that say they do not know."
+    "unparsed: answers that cannot be read, counted as wrong; refused: answers that say they do not know."
 )
 
 
@@ -56,8 +57,8 @@ def origin(scores: dict[str, Any]) -> str:
     named = "" if task is None else f"Task: {task['name']}, version {task['version']}, sha256 {task['sha256'][:12]}. "
     return (
         f"{named}Questions: {scores['benchmark'] or 'a manifest of ours'}, sha256 "
-        f"{scores['provenance']['manifest_sha256'][:12]}; {scores['items']} questions about {scores['recordings']} recordings; "
-        f"decoding: {decoding(scores)}."
+        f"{scores['provenance']['manifest_sha256'][:12]}; {scores['items']} questions about {scores['recordings']} "
+        f"recordings; decoding: {decoding(scores)}."
     )
 
 
@@ -70,8 +71,9 @@ def decoding(scores: dict[str, Any]) -> str:
 def intervals_rule(scores: dict[str, Any]) -> str:
     """How the intervals were made."""
     return (
-        f"Intervals hold {100 * scores['confidence']:g} %: bootstrap over whole recordings, {scores['resamples']} resamples, "
-        f"seed {scores['seed']}. Questions about one recording are not independent, so recordings are drawn, not questions."
+        f"Intervals hold {100 * scores['confidence']:g} %: bootstrap over whole recordings, {scores['resamples']} "
+        f"resamples, seed {scores['seed']}. Questions about one recording are not independent, so recordings are drawn, "
+        "not questions."
     )
 
 
@@ -114,7 +116,7 @@ def _ours(metrics: dict[str, Any]) -> str:
 
 def _controls(scores: dict[str, Any]) -> list[str]:
     if not scores["controls"]:
-        return ["None were made: whether the model listens is not shown."]
+        return [NO_CONTROLS]
     sections = [without_audio(scores)]
     for control, found in ordered_controls(scores):
         name, expected = CONTROLS.get(control, (control, ""))

@@ -4,7 +4,6 @@ The scores are counted here from the items by plain means, in the schema of scor
 points to either side), for a report prints them and computes none of them.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,16 +18,17 @@ from spatial_llm.evaluation.report_items import azimuth_of
 from spatial_llm.files import sha256_of, write_json, write_jsonl
 from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardScene
-from spatial_llm.scenes.scene import Noise, Scene, Source, SourceTruth, SceneTruth, direction_of
+from spatial_llm.scenes.scene import Noise, Scene, SceneTruth, Source, SourceTruth, direction_of
 from tests.scenes.small import LISTENER, RATE, ROOM, position
 
 LABELS = ("engine", "bell", "bark")
 INJECTED = '<script>alert("x")</script> & "where" is `it`|?'
+UNREADABLE = "I cannot tell </dd><b>"
 OCTANT_ELEVATION_DEG = 35.2644
 
 
 def write_case(folder: Path, recordings: int = 24) -> tuple[Path, Path]:
-    """Writes data/eval.jsonl and scores/{scores.json, items.jsonl} into `folder`; returns the manifest and scores' folder."""
+    """Writes data/eval.jsonl and scores/{scores.json, items.jsonl} into `folder`; returns manifest and folder of scores."""
     rng = np.random.default_rng(0)
     records = [record for number in range(recordings) for record in _records(number, rng)]
     records[1] = replace(records[1], question=INJECTED)
@@ -76,12 +76,14 @@ def _records(number: int, rng: np.random.Generator) -> list[Record]:
 
 
 def _answer(record: Record, rng: np.random.Generator) -> str:
-    """Right in half of the cases."""
+    """Right in half of the cases; to the hostile question, what cannot be read."""
+    if record.question == INJECTED:
+        return UNREADABLE
     lot, value = rng.uniform(), dict(record.truth)
     if lot < 0.5:
         return record.answer
     if lot < 0.55:
-        return "I cannot tell </dd><b>"
+        return UNREADABLE
     if "left_right" in value:
         value |= {"front_behind": "behind" if value["front_behind"] == "front" else "front"}
         value |= {"distance_m": value["distance_m"] + float(rng.integers(0, 4)) / 2}
@@ -174,8 +176,3 @@ def control_of(metrics: dict[str, Any], value: float) -> dict[str, Any]:
 
 def _interval(value: float) -> dict[str, float]:
     return {"value": value, "low": max(0.0, value - 5), "high": min(100.0, value + 5)}
-
-
-def strength_db(samples: np.ndarray) -> float:
-    """Level of the loudest sample, dB relative to full scale."""
-    return 20 * math.log10(float(np.abs(samples).max()))

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.records import read_manifest, write_manifest
+from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.plots import draw_plots
 from spatial_llm.evaluation.report import write_report
+from spatial_llm.evaluation.report_directions import draw_plan, has_plan
 from spatial_llm.evaluation.report_items import (
     BY_DIRECTION,
     OF_ONE_RECORDING,
@@ -32,11 +35,11 @@ from spatial_llm.files import sha256_of, write_json, write_jsonl
 from tests.evaluation.report_case import INJECTED, item_line, scores_of, write_case
 from tests.evaluation.small import write_small_set
 
+HERE, NOTHING = Place(45.0, 30.0, 2.0), Context()
+
 
 def item(number, *, question_type="DOA", answer="left, front, above; 2m", value="right, front, above; 3m", recording=None,
-         where=Place(45.0, 30.0, 2.0), context=Context(), **measures):  # fmt: skip
-    from spatial_llm.answers import QUESTION_TYPES, parse_value
-
+         where=HERE, context=NOTHING, **measures):  # fmt: skip
     return ScoredItem(
         f"q{number}", recording or f"r{number}", QUESTION_TYPES[question_type], question_type, "Where?", answer, value,
         parse_value(question_type, value), None, False, {"right": 0.0} | measures, where, context,
@@ -46,7 +49,7 @@ def item(number, *, question_type="DOA", answer="left, front, above; 2m", value=
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     folder = tmp_path_factory.mktemp("case")
-    manifest, scores = write_case(folder)
+    manifest, scores = write_case(folder, recordings=16)
     page = write_report(scores, read_evaluation_set(manifest), folder / "report")
     return manifest, scores, page
 
@@ -128,8 +131,6 @@ def test_two_runs_write_equal_bytes(case, tmp_path):
 
 def test_players_share_one_gain_and_none_clips(case):
     """Level says distance: what is louder in the record is louder on the page."""
-    from spatial_llm.data.rendering import render_record
-
     manifest, scores, page = case
     records = {record.id: record for record in read_manifest(manifest)}
     worst = [found for _, found in worst_items(read_scored_items(scores / "items.jsonl"))]
@@ -197,7 +198,8 @@ def test_plots_count_what_the_items_say(tmp_path):
     assert "10 answers far beyond" in plots["Distance: answered against true"].caption
     left_out = {title: plot.caption for title, plot in plots.items() if plot.file is None}
     assert left_out == {
-        "Azimuth in degrees and on the clock: where answers point": "no question asks for an azimuth in degrees or on the clock",
+        "Azimuth in degrees and on the clock: where answers point": "no question asks for an azimuth in degrees or on the "
+        "clock",
         "Direction error by true distance": "nearly the same distances",
         "Right answers by direct-to-reverberant ratio": "the records do not say it",
         "Right answers by signal-to-noise ratio": "nearly the same in all recordings",
@@ -210,8 +212,6 @@ def test_plots_count_what_the_items_say(tmp_path):
 
 def test_a_plan_has_the_answer_where_it_points(tmp_path):
     """True to the left (blue), answered to the right (orange): each colour stands on its side of the picture."""
-    from spatial_llm.evaluation.report_directions import draw_plan, has_plan
-
     shown = item(0, question_type="AZIMUTH_DEG", answer="90 degrees", value="-90 degrees", where=Place(90.0, 0.0, 2.0))
     assert has_plan(shown, None) and not has_plan(replace(shown, where=None), None)
     draw_plan(shown, None, tmp_path / "plan.png")
@@ -277,8 +277,8 @@ def test_code_spans_hold_any_text():
     )
 
 
-def test_a_report_is_replaced_whole(case, tmp_path):
-    manifest, scores, _ = case
+def test_a_report_is_replaced_whole(tmp_path):
+    manifest, scores = write_case(tmp_path, recordings=2)
     (tmp_path / "report").mkdir()
     Path(tmp_path / "report" / "index.html").write_text("old")
     Path(tmp_path / "report" / "left.png").write_text("old")
