@@ -54,7 +54,7 @@ def draw_compass(
         axes = figure.add_subplot(place, projection="polar")
         right = _draw_flower(axes, shares, middle_deg, first_deg)
         unread = f", {100 * (1 - len(read) / len(of_sector)):.0f} % unread" if len(read) < len(of_sector) else ""
-        axes.set_title(f"{_name(x, y)} (n = {len(of_sector)}{unread})", fontsize=9)
+        axes.set_title(f"{_name(x, y)}, n = {len(of_sector)}\n{100 * right:.0f} % blue{unread}", fontsize=8.5)
         said.append(f"{_name(x, y)} {100 * right:.0f} %")
         flowers.append((axes, middle_deg, np.sqrt(shares.max())))
     reach = max(0.3, *(largest for *_, largest in flowers))
@@ -79,7 +79,7 @@ def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, first_deg:
     colors = [TRUE if good else ANSWERED for good in right]
     axes.bar(np.deg2rad(centres_deg), heights, np.deg2rad(360 / len(shares)), color=colors, edgecolor="white", linewidth=0.8)
     for share, centre_deg, height in zip(shares, centres_deg, heights, strict=True):
-        if share >= SHARE_SHOWN:
+        if share >= SHARE_SHOWN and len(shares) == 4:  # narrower petals hold no text
             axes.text(np.deg2rad(centre_deg), 0.62 * height, f"{100 * share:.0f} %", ha="center", va="center", fontsize=8,
                       color="white", fontweight="bold")  # fmt: skip
     axes.set_xticks(np.deg2rad(np.arange(0, 360, 90)), [])

@@ -79,6 +79,7 @@ def _facts(scores: dict[str, Any]) -> str:
         f"{escape(scores['benchmark'] or 'a manifest of ours')}",
         "sha256": f"<code>{escape(scores['provenance']['manifest_sha256'][:16])}</code>",
         "Decoding": escape(decoding(scores)),
+        "Room responses": escape(", ".join(scores["responses"]) or "not said"),
     }
     if isinstance(run.get("model_sha256"), str):
         facts["Model"] = f"<code>{escape(run['model_sha256'][:16])}</code>"

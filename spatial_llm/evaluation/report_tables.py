@@ -9,10 +9,9 @@ from spatial_llm.evaluation.table import (
     APART,
     CONTROLS,
     NO_CONTROLS,
-    RANDOM_RULE,
-    READING_RULE,
     SAME,
     beside,
+    column_rules,
     comparability,
     interval,
     intervals_rule,
@@ -64,7 +63,7 @@ def scores_section(scores: dict[str, Any]) -> str:
     return (
         f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>'
         f"{_table([*heads, 'protocol'], rows, text={'protocol'})}"
-        f'<p class="soft"><small>{escape(READING_RULE)} {escape(RANDOM_RULE)}</small></p>{said}</section>'
+        f'<p class="soft"><small>{escape(column_rules(scores))}</small></p>{said}</section>'
     )
 
 
@@ -84,10 +83,9 @@ def controls_section(scores: dict[str, Any]) -> str:
     explained = ""
     for name, found in controls:
         label, expected = CONTROLS.get(name, (name, ""))
-        note = f" {escape(found['note'])}" if found["note"] else ""
-        who = "the same model" if found["from"] == "model" else "no model"
-        about = f"{who}, {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
-        explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}{note}</li>"
+        about = found["note"] or {"model": "the same model"}.get(found["from"], "no model")
+        about = f"{about}; {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
+        explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}</li>"
     heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
     return (
         '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'

@@ -23,12 +23,8 @@ CONTROLS = {
 }
 APART, SAME, REVERSED = "real run better", "not told apart", "control better"
 NO_CONTROLS = "None were made: whether the model listens is not shown."
-RANDOM_RULE = (
-    "random: the expected score of answering each question with the true answer of another one of the same metric; for "
-    "average precision, of a random order."
-)
 READING_RULE = (
-    "ours: strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
+    "ours: the strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
     "unparsed: answers that cannot be read, counted as wrong; refused: answers that say they do not know."
 )
 
@@ -41,8 +37,7 @@ def format_table(scores: dict[str, Any]) -> str:
         origin(scores),
         intervals_rule(scores),
         _ours(metrics),
-        READING_RULE,
-        RANDOM_RULE,
+        column_rules(scores),
         *notes(scores),
     ]
     sections += ["## Controls", *_controls(scores)]
@@ -58,8 +53,14 @@ def origin(scores: dict[str, Any]) -> str:
     return (
         f"{named}Questions: {scores['benchmark'] or 'a manifest of ours'}, sha256 "
         f"{scores['provenance']['manifest_sha256'][:12]}; {scores['items']} questions about {scores['recordings']} "
-        f"recordings; decoding: {decoding(scores)}."
+        f"recordings; {responses(scores)}decoding: {decoding(scores)}."
     )
+
+
+def responses(scores: dict[str, Any]) -> str:
+    """Which room responses the recordings were made with: "responses: simulated (...); ", or nothing if it is not said."""
+    policies = "; ".join(f"{name} ({text})" for name, text in scores["responses"].items())
+    return f"room responses: {policies}; " if policies else ""
 
 
 def decoding(scores: dict[str, Any]) -> str:
@@ -77,13 +78,21 @@ def intervals_rule(scores: dict[str, Any]) -> str:
     )
 
 
+def column_rules(scores: dict[str, Any]) -> str:
+    """What the columns of the table of scores mean."""
+    reported = " The task reports the lenient reading." if scores["reading"] == "lenient" else ""
+    random = scores["random"]
+    return f"{READING_RULE}{reported} random: {random[:1].lower()}{random[1:]}"
+
+
 def notes(scores: dict[str, Any]) -> list[str]:
     """What a reader must know to read the numbers: ceilings below 100, records left out."""
     found = []
     for name, entry in scores["metrics"].items():
         if "of_true_answers" in entry["details"]:
             reach = number(entry["details"]["of_true_answers"], entry["unit"])
-            found.append(f"{name} of the true answers themselves: {reach} (a list of sounds is embedded as one text).")
+            why = "a list of sounds is embedded as one text" if name.endswith("_mAP") else "words name octants, not angles"
+            found.append(f"{name} of the true answers themselves: {reach} ({why}).")
     for question_type, count in scores["unreadable_truths"].items():
         found.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
     return found
