@@ -4,13 +4,13 @@ The answer of a question is the one it gets alone, its recording encoded alone. 
 the number of rows change the order in which a processor adds up, and so the last bits of every number; an answer changes
 with them only where two tokens are so nearly equally likely that those bits decide. So the encoder takes one recording at
 a time (a recording is long enough to fill it), and a greedy search is watched: a question in whose answer the best two
-tokens ever come nearer to each other than `tolerance` is answered again, alone. A beam search compares many sums, most of
+tokens ever come nearer to each other than a near-tie is answered again, alone. A beam search compares many sums, most of
 them of beams that no answer shows, so with beams each question has a batch of its own: its beams.
 
 What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size, as
-long as a batch changes a logit by less than half the tolerance. `TIE_ULPS` allows for sixteen times what was measured on the
-tiny models in float32 (tests/evaluation/test_answering.py measures it again). Other machines, other versions of torch and
-half precision add up otherwise: there near-ties may fall the other way.
+long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured on tiny
+models in float32, twice in bfloat16; tests/evaluation/test_answering.py measures again). Other machines and other
+versions of torch add up otherwise: there near-ties may fall the other way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,9 @@ from spatial_llm.evaluation.items import Item
 from spatial_llm.evaluation.tasks import Task
 from spatial_llm.model.pipeline import SpatialLLM
 
-TIE_ULPS = 64  # two logits nearer than this many units in the last place of the larger one are a near-tie
+# Two logits nearer than so many roundings of the row's largest one are a near-tie. A batch was seen to move them by 4.5 in
+# float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
+NEAR_TIE = {torch.float64: 64, torch.float32: 64, torch.bfloat16: 8, torch.float16: 8}
 
 
 class NearTies(LogitsProcessor):
@@ -34,19 +36,21 @@ class NearTies(LogitsProcessor):
     Args:
         prompt_length: columns before the first new token.
         end_ids: tokens that end an answer.
+        dtype: of the model; the scores themselves come as float32 whatever it is.
 
     Attributes:
         rows: (batch,) bool, whether the best two tokens came too near to each other before the row had ended.
     """
 
-    def __init__(self, prompt_length: int, end_ids: Sequence[int]) -> None:
+    def __init__(self, prompt_length: int, end_ids: Sequence[int], dtype: torch.dtype) -> None:
         self.prompt_length, self.end_ids = prompt_length, list(end_ids)
+        self.tolerance = NEAR_TIE[dtype] * torch.finfo(dtype).eps
         self.rows: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         best = scores.topk(2, dim=-1).values  # (batch, 2)
-        tolerance = TIE_ULPS * torch.finfo(scores.dtype).eps * best.abs().amax(dim=-1).clamp(min=1.0)
-        near = best[:, 0] - best[:, 1] < tolerance
+        largest = scores.masked_fill(scores.isinf(), 0.0).abs().amax(dim=-1)  # a suppressed token is minus infinity
+        near = best[:, 0] - best[:, 1] < self.tolerance * largest
         new = input_ids[:, self.prompt_length :]
         near &= ~torch.isin(new, torch.tensor(self.end_ids, device=new.device)).any(dim=1)
         self.rows = near if self.rows is None else self.rows | near
@@ -114,9 +118,11 @@ class Answerer:
         inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)
         states = torch.stack([hidden[item.recording_id] for item in items])
         length, ends = inputs["input_ids"].shape[1], net.generation_config.eos_token_id
-        watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends])
+        watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
+        # a placeholder that the model itself writes would ask for a recording that is not there
+        slot = net.config.audio_token_id
         with torch.inference_mode():
             tokens = net.generate(
                 **inputs,
@@ -124,6 +130,7 @@ class Answerer:
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,
+                suppress_tokens=[slot] if slot < net.config.get_text_config().vocab_size else None,
                 logits_processor=watching,
             )
         texts = processor.tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)

@@ -53,12 +53,12 @@ def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, s
     controls = {}
     for name in control_names(predictions):
         rows, texts = read_control(predictions, name, run.items, manifest_sha256)
-        answers = read_answers([run.items[row] for row in rows], texts, [run.truths[row] for row in rows])
+        answers = read_answers([run.items[row] for row in rows], texts, [run.truths[row] for row in rows], run.known)
         controls[name] = Control(answers, np.array(rows, dtype=np.intp), "model", NOTES.get(name, ""))
     if SWAPPED in controls:
         controls[MIRRORED] = _mirrored(controls[SWAPPED])
     every = np.arange(len(run.items))
-    guesses = read_answers(run.items, question_only_answers(run.items, seed), run.truths)
+    guesses = read_answers(run.items, question_only_answers(run.items, seed), run.truths, run.known)
     controls[QUESTION_ONLY] = Control(guesses, every, "question", NOTES[QUESTION_ONLY])
     return dict(sorted(controls.items()))
 
@@ -93,7 +93,7 @@ def _mirrored(swapped: Control) -> Control:
     truths = mirrored_truths(swapped.run.items, swapped.run.truths, mirrored)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
     kept = _subset(swapped.run, known)
-    run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.readings, kept.refused)
+    run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
     left_out = len(truths) - len(known)
     note = NOTES[MIRRORED] + (
         f"; left out: {left_out} items whose answer after the exchange is not known" if left_out else ""
@@ -108,4 +108,4 @@ def _subset(run: Answers, rows: np.ndarray) -> Answers:
         return [values[row] for row in rows]
 
     readings = {reading: some(found) for reading, found in run.readings.items()}
-    return Answers(some(run.items), some(run.texts), some(run.truths), readings, run.refused[rows])
+    return Answers(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])

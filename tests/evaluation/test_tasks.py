@@ -1,6 +1,7 @@
 """Task files: every shipped one is read, what is wrong is said with file and key, and the hash is that of the content."""
 
 import shutil
+
 import pytest
 import yaml
 

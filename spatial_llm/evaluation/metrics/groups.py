@@ -1,7 +1,7 @@
 """The answers of one run, extracted by both readings and grouped by question type."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from spatial_llm import answers
 from spatial_llm.evaluation.items import Item
-from spatial_llm.evaluation.metrics.extract import READINGS, Columns, Extracted, columns_of, extract, truth_columns
+from spatial_llm.evaluation.metrics.extract import (
+    READINGS,
+    Columns,
+    Extracted,
+    columns_of,
+    extract,
+    known_names,
+    truth_columns,
+)
 from spatial_llm.evaluation.metrics.families import Family, family_of
 from spatial_llm.evaluation.metrics.truths import Truth, read_truths
 
@@ -31,6 +39,7 @@ class Answers:
 
     Attributes:
         items, texts, truths: (items,) each; a truth is None where the record's own answer does not parse.
+        known: names of sounds that lenient reading knows.
         readings: "strict" and "lenient" -> (items,) what each answer says.
         refused: (items,) bool: the answer says that it cannot tell.
     """
@@ -38,6 +47,7 @@ class Answers:
     items: Sequence[Item]
     texts: Sequence[str]
     truths: Sequence[Truth | None]
+    known: Collection[str]
     readings: dict[str, list[Extracted]]
     refused: NDArray[np.bool_]
 
@@ -61,11 +71,23 @@ class Answers:
         return sum(self.readings[reading][row].value is None for row in rows)
 
 
-def read_answers(items: Sequence[Item], texts: Sequence[str], truths: Sequence[Truth | None] | None = None) -> Answers:
-    """Extracts both readings of the texts; `truths` are those of the items unless given."""
+def read_answers(
+    items: Sequence[Item],
+    texts: Sequence[str],
+    truths: Sequence[Truth | None] | None = None,
+    known: Collection[str] | None = None,
+) -> Answers:
+    """Extracts both readings of the texts.
+
+    Args:
+        truths: those of the items unless given.
+        known: names of sounds for lenient reading; those of the items unless given.
+    """
+    truths = read_truths(items) if truths is None else truths
+    known = known_names(items, truths) if known is None else known
     refused = np.array([answers.is_refusal(text) for text in texts], dtype=bool)
-    readings = {reading: extract(items, texts, reading) for reading in READINGS}
-    return Answers(items, texts, read_truths(items) if truths is None else truths, readings, refused)
+    readings = {reading: extract(items, texts, reading, known) for reading in READINGS}
+    return Answers(items, texts, truths, known, readings, refused)
 
 
 def _group(run: Answers, question_type: str, rows: list[int]) -> Group:

@@ -82,18 +82,18 @@ def angle_beyond(name: str, column: str) -> Measure:
 
 
 def great_circle(name: str) -> Measure:
-    """Degrees between the centre of the answered octant and the true bearing of the source, where that is known."""
-    return Measure(name, "octant", _great_circle_deg)
+    """Degrees between the answered bearing (in words: the centre of the octant) and the true one, where that is known."""
+    return Measure(name, "azimuth_deg", _great_circle_deg)
 
 
 def great_circle_beyond(name: str) -> Measure:
-    """1 where that angle is above 20 degrees, or the octant unparsed."""
+    """1 where that angle is above 20 degrees, or the bearing unparsed."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         wrong = _more(_great_circle_deg(answer, truth), ANGLE_TOLERANCE_DEG)
         return np.where(np.isnan(truth["true_azimuth_deg"]), np.nan, wrong)
 
-    return Measure(name, "octant", of)
+    return Measure(name, "azimuth_deg", of)
 
 
 def side(name: str, column: str, shift_deg: float = 0.0) -> Measure:

@@ -120,12 +120,17 @@ def _sources(item: Item) -> Sources:
 
 def _truth(item: Item, value: dict[str, Any], sources: Sources) -> Truth:
     onsets_s = {source.label: source.onset_s for _, source in sources if source is not None and source.onset_s is not None}
-    turns = [turn_deg for words, turn_deg in TURNS_DEG.items() if item.question_type in _TURNED and words in item.question]
-    turn_deg = turns[0] if len(turns) == 1 else 0.0
-    known = all(source is not None for _, source in sources) and (item.question_type not in _TURNED or len(turns) == 1)
+    turn_deg = _turn_deg(item.question) if item.question_type in _TURNED else 0.0
+    known = turn_deg is not None and all(source is not None for _, source in sources)
     turned = [(labels, source.after_turn(turn_deg)) for labels, source in sources] if known else []
     asked = _asked_about(item, value, turned)
-    return Truth(value, asked, turn_deg, onsets_s if len(onsets_s) == len(sources) else {})
+    return Truth(value, asked, turn_deg or 0.0, onsets_s if len(onsets_s) == len(sources) else {})
+
+
+def _turn_deg(question: str) -> float | None:
+    """The turn that a question names first; what follows may be the convention ("from -180 to 180 degrees")."""
+    found = [(question.find(words), turn_deg) for words, turn_deg in TURNS_DEG.items() if words in question]
+    return min(found)[1] if found else None
 
 
 def _asked_about(item: Item, value: dict[str, Any], sources: Sources) -> HeardSource | None:
