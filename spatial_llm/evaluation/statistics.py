@@ -182,7 +182,7 @@ class Bootstrap:
     @cached_property
     def _swaps(self) -> NDArray:
         """(resamples, recordings) bool: which change sides in a randomization; a stream of its own."""
-        return np.random.default_rng([self.seed, 1]).random((self.resamples, self.recordings)) < 0.5
+        return np.random.default_rng([self.seed, 1]).integers(2, size=(self.resamples, self.recordings), dtype=bool)
 
     def recordings_of(self, rows: NDArray) -> int:
         """How many recordings those items come from."""
