@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 DATA ?= runs/demo/data/eval.jsonl
 MODEL ?= runs/demo/bat/model
 OUT ?= runs/eval-spatialsoundqa
+TASK ?= eval/tasks/spatialsoundqa.yaml
 
 # Nothing here may reach for a model hub: what runs, runs offline.
 export HF_HUB_OFFLINE := 1
@@ -59,10 +60,10 @@ bench: install  ## speed: ratios side by side (bench.json), scenes a second (ben
 	$(BIN)/python eval/bench_scenes.py
 	$(BIN)/python eval/bench_training.py
 
-eval-spatialsoundqa: install  ## predict and score: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder]
+eval-spatialsoundqa: install  ## predict, with controls, and score: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
 	@test -d "$(MODEL)" || { test "$(origin MODEL)" = file || { echo "MODEL=$(MODEL): no such folder"; exit 1; }; \
 		echo "No model yet: making the tiny one first."; $(BIN)/accelerate launch recipes/finetune_bat.py; }
-	$(BIN)/python eval/predict.py --model "$(MODEL)" --data "$(DATA)" --out "$(OUT)"
+	$(BIN)/python eval/predict.py --task "$(TASK)" --model "$(MODEL)" --data "$(DATA)" --out "$(OUT)"
 	$(BIN)/python eval/score.py --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
 
 clean:  ## remove what runs made, keep .venv

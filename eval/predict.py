@@ -1,20 +1,27 @@
-"""A trained model answers every question of a manifest, or of the released SpatialSoundQA.
+"""A trained model answers the questions of a task, and those of the task's controls.
 
-    python eval/predict.py --model runs/demo/bat/model --data runs/demo/data/eval.jsonl --out runs/demo/scores
+    python eval/predict.py --task eval/tasks/ours.yaml --model runs/demo/bat/model --data runs/demo/data/eval.jsonl \
+        --out runs/demo/answers
 
-Writes predictions.jsonl (one line a question, with the raw answer) and run.json (model, questions and decoding) into
-the folder --out, anew in each call; only --resume continues an interrupted run. `--data` is a manifest (.jsonl), the
-SpatialSoundQA folder with closed-end/, AudioSet/ and mp3d_reverb/, a stage of it, or one of its question files.
+Writes predictions.jsonl (one line a question, with the raw answer) and run.json (model, task, questions and decoding) into
+the folder --out, and those of each control into controls/<control>/ in it, anew in each call; only --resume continues an
+interrupted run. `--data` is a manifest (.jsonl), the SpatialSoundQA folder with closed-end/, AudioSet/ and mp3d_reverb/, a
+stage of it, or one of its question files. What is given here in place of the task's values is recorded in run.json.
 Time: about a minute for 1,000 questions with the tiny model on 2 cores. Then score with eval/score.py.
 """
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.items import read_evaluation_set
-from spatial_llm.evaluation.predict import Decoding, predict
+from spatial_llm.evaluation.items import read_questions
+from spatial_llm.evaluation.predict import predict
+from spatial_llm.evaluation.tasks import Control, Responses, read_task
 from spatial_llm.training.arguments import parse_arguments
+
+TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 
 
 @dataclass
@@ -23,40 +30,64 @@ class PredictArguments:
 
     Attributes:
         model: folder of a saved SpatialLLM.
-        data: manifest, or SpatialSoundQA folder or file.
-        out: folder for predictions.jsonl and run.json.
+        out: folder for predictions.jsonl, run.json and controls/.
+        task: YAML of the task; default ours.yaml, for manifests of our simulator.
+        data: the questions; default those that the task names.
         resume: continue an interrupted run of the same model, questions and settings.
-        batch_size: recordings encoded and questions answered at a time; answers do not depend on it.
-        num_beams: 1 is greedy; BAT's own scores are with 4.
-        max_new_tokens: longest answer.
+        batch_size: questions answered at a time; answers do not depend on it.
         device: as torch names it; default a GPU if there is one.
         audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
         reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
+        num_beams: in place of the task's: 1 is greedy; BAT's own scores are with 4.
+        max_new_tokens: in place of the task's: longest answer.
+        responses: in place of the task's: room-response policy.
+        controls: in place of the task's: a list, [] for none.
+        control_recordings: in place of the task's: on how many recordings the controls are run, or all.
+        seed: in place of the task's.
     """
 
     model: str
-    data: str
     out: str
+    task: str = str(TASK)
+    data: str | None = None
     resume: bool = False
     batch_size: int = 16
-    num_beams: int = 1
-    max_new_tokens: int = 200
     device: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
+    num_beams: int | None = None
+    max_new_tokens: int | None = None
+    responses: Responses | None = None
+    controls: list[Control] | None = None
+    control_recordings: int | Literal["all"] | None = None
+    seed: int | None = None
+
+    def overrides(self) -> dict:
+        """What is given in place of the task's values, by the task's keys."""
+        given = {
+            "decoding.num_beams": self.num_beams,
+            "decoding.max_new_tokens": self.max_new_tokens,
+            "responses": self.responses,
+            "controls": self.controls,
+            "control_recordings": self.control_recordings,
+            "seed": self.seed,
+        }
+        return {key: None if value == "all" else value for key, value in given.items() if value is not None}
 
 
 def main(arguments: PredictArguments) -> None:
-    evaluation_set = read_evaluation_set(arguments.data, arguments.audio_root, arguments.reverb_root)
+    task = read_task(arguments.task)
+    evaluation_set = read_questions(task.questions, arguments.data, arguments.audio_root, arguments.reverb_root)
     evaluation_set.check_files()
     path = predict(
         arguments.model,
         evaluation_set,
         arguments.out,
-        Decoding(num_beams=arguments.num_beams, max_new_tokens=arguments.max_new_tokens),
+        task,
         batch_size=arguments.batch_size,
         resume=arguments.resume,
         device=arguments.device,
+        overrides=arguments.overrides(),
     )
     print(f"{len(evaluation_set.items)} answers in {path}")
 

@@ -1,11 +1,19 @@
-"""Scores a predictions.jsonl; needs no model and no GPU.
+"""Scores a predictions.jsonl and the controls beside it; needs no model and no GPU.
 
-    python eval/score.py --predictions runs/demo/scores/predictions.jsonl --data runs/demo/data/eval.jsonl \
-        --out runs/demo/scores
+    python eval/score.py --task eval/tasks/ours.yaml --predictions runs/demo/answers/predictions.jsonl \
+        --data runs/demo/data/eval.jsonl --out runs/demo/scores
 
-Writes scores.json and scores.md (the table, also printed) into the folder --out, anew in each call. `--data` is what
-predict was given. Average precision needs the embedding all-MiniLM-L6-v2, which the environment holds. Time: 20 s for
-17,000 answers on one core.
+Writes scores.json, items.jsonl (one line a question: what was read, each measure, where the source is) and scores.md (the
+tables, also printed) into the folder --out, anew in each call. `--data` is what predict was given. The task gives protocols,
+embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
+all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
+Time: under 3 minutes for 17,000 answers on 2 cores (eval/bench_scores.py).
+
+Refused with a sentence, file, line and id named, and nothing written: a line that is cut (a run killed while it wrote), is
+not UTF-8, is no JSON or lacks a field; an id twice; a question without an answer; an id or a question that is not in --data;
+predictions made for another --data (its hash stands in run.json) or changed since; a control of another run; a true label
+that is not in the label set; a text without a vector (all of them are listed in missing_texts.json). Counted, not refused:
+answers that do not parse or refuse, and records whose own answer does not parse.
 """
 
 import sys
@@ -13,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, TextEmbedder
-from spatial_llm.evaluation.items import read_evaluation_set
-from spatial_llm.evaluation.score import score
+from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, MissingVectorsError, TextEmbedder, VectorFile
+from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.score import ScoreSettings, score_run
 from spatial_llm.evaluation.table import format_table
-from spatial_llm.files import write_json, write_text
+from spatial_llm.evaluation.tasks import read_task
+from spatial_llm.files import write_json, write_jsonl, write_text
 from spatial_llm.training.arguments import parse_arguments
 
 
@@ -27,29 +36,57 @@ class ScoreArguments:
 
     Attributes:
         predictions: path of predictions.jsonl.
-        data: the manifest, or SpatialSoundQA folder or file, that the predictions were made for.
-        out: folder for scores.json and scores.md.
-        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model.
+        out: folder for scores.json, items.jsonl and scores.md.
+        data: the manifest, or SpatialSoundQA folder or file, that the predictions were made for; default that of the task.
+        task: YAML of the task.
+        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default the task's.
+        vectors: file of vectors of a closed model, in place of an embedding.
         labels: CSV with index,mid,display_name for the label set of types A and C; default that of SpatialSoundQA's
             folder, or the labels that occur in the answers.
+        resamples: of the bootstrap over recordings; default the task's, or 1000.
+        seed: of the bootstrap; default the task's, or 0.
     """
 
     predictions: str
-    data: str
     out: str
-    embedding: str = DEFAULT_EMBEDDING
+    data: str | None = None
+    task: str | None = None
+    embedding: str | None = None
+    vectors: str | None = None
     labels: str | None = None
+    resamples: int | None = None
+    seed: int | None = None
 
 
 def main(arguments: ScoreArguments) -> None:
-    evaluation_set = read_evaluation_set(arguments.data)
-    embed = TextEmbedder(arguments.embedding)
-    report = score(arguments.predictions, evaluation_set, embed, embed.name, arguments.labels)
+    if arguments.data is None and arguments.task is None:
+        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
+    if arguments.vectors is not None and arguments.embedding is not None:
+        raise SpatialLLMError("--vectors and --embedding: give one of them.")
+    task = None if arguments.task is None else read_task(arguments.task)
+    evaluation_set = read_evaluation_set(arguments.data) if task is None else read_questions(task.questions, arguments.data)
+    given = {key: getattr(arguments, key) for key in ("resamples", "seed") if getattr(arguments, key) is not None}
+    if task is None:
+        settings = ScoreSettings(**given)
+    else:
+        of_task = {"resamples": task.resamples, "seed": task.seed, "reading": task.reading, "protocols": task.protocols}
+        settings = ScoreSettings(**of_task | given, task=task.identity())
+    if arguments.vectors is not None:
+        embed = VectorFile(arguments.vectors)
+    else:
+        embed = TextEmbedder(arguments.embedding or (DEFAULT_EMBEDDING if task is None else task.embedding))
+    out = Path(arguments.out)
+    try:
+        report, lines = score_run(arguments.predictions, evaluation_set, embed, embed.name, arguments.labels, settings)
+    except MissingVectorsError as error:
+        write_json(out / "missing_texts.json", error.texts)
+        raise SpatialLLMError(f"{error} All are in {out / 'missing_texts.json'}.") from None
     table = format_table(report)
-    write_json(Path(arguments.out) / "scores.json", report)
-    write_text(Path(arguments.out) / "scores.md", table)
+    write_json(out / "scores.json", report)
+    write_jsonl(out / "items.jsonl", lines)
+    write_text(out / "scores.md", table)
     print(table)
-    print(f"scores.json and scores.md are in {arguments.out}")
+    print(f"scores.json, items.jsonl and scores.md are in {out}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ from spatial_llm.questions.templates import LOCATION_OF_NAMED
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, run_stages
 
+TASK = Path("eval/tasks/ours.yaml")
+CONTROL_RECORDINGS = 60  # of 600: the controls take 20 s
+
 
 @dataclass
 class DemoArguments:
@@ -79,10 +82,10 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
         runs / "bat", configs=[configs / "tiny_bat.yaml"], needs=[encoder, text], launch=True,
     )  # fmt: skip
     answers = Stage(
-        "answer all questions about the unseen recordings",
-        ["eval/predict.py", "--model", str(runs / "bat" / "model"), "--data", unseen, "--out", str(runs / "answers"),
-         "--batch_size", "64"],
-        runs / "answers", needs=[bat],
+        "answer all questions about the unseen recordings; then some without sound, with another one, with ears swapped",
+        ["eval/predict.py", "--task", str(TASK), "--model", str(runs / "bat" / "model"), "--data", unseen, "--out",
+         str(runs / "answers"), "--batch_size", "64", "--control_recordings", str(CONTROL_RECORDINGS)],
+        runs / "answers", configs=[TASK, *sorted(TASK.parent.glob("common/*.yaml"))], needs=[bat],
     )  # fmt: skip
     scores = Stage(
         "score the answers",

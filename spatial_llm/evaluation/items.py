@@ -1,5 +1,6 @@
 """The questions of an evaluation, from a manifest of ours or from the released SpatialSoundQA, behind one face."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from spatial_llm.data.records import Record, paths_of, read_manifest
 from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
+from spatial_llm.evaluation.tasks import Questions
 from spatial_llm.files import iter_jsonl, sha256_of
 
 _RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")
@@ -54,6 +56,27 @@ class EvaluationSet:
         made."""
         return load_waveform(item, self.root, sampling_rate, window_samples)
 
+    def with_responses(self, policy: str) -> "EvaluationSet":
+        """The same questions with all recordings rendered by one room-response policy; "as_recorded" changes nothing.
+
+        Raises:
+            ManifestError: a recording is a file, whose responses cannot be chosen any more.
+        """
+        if policy == "as_recorded":
+            return self
+        changed = []
+        for item in self.items:
+            if item.audio is not None:
+                raise ManifestError(
+                    f"record {item.id!r}: its recording is the file {item.audio!r}, which holds its room response already, "
+                    f"and the task asks for responses {policy!r}; give a task with responses: as_recorded."
+                )
+            if item.pairs is not None:
+                changed.append(dataclasses.replace(item, protocol=policy))
+            else:
+                changed.append(dataclasses.replace(item, scene=dataclasses.replace(item.scene, protocol=policy)))
+        return dataclasses.replace(self, items=changed)
+
     def check_files(self) -> None:
         """Raises ManifestError with the number and the first names of all files that any item needs and that are missing."""
         files = FileCheck(self.root)
@@ -86,6 +109,48 @@ def read_evaluation_set(
     )
     if not evaluation_set.items:
         raise ManifestError(f"{data}: holds no record; expected at least one question.")
+    return evaluation_set
+
+
+def read_questions(
+    questions: Questions,
+    data: str | Path | None = None,
+    audio_root: str | Path | None = None,
+    reverb_root: str | Path | None = None,
+) -> EvaluationSet:
+    """The questions of a task.
+
+    Args:
+        questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.
+            "spatialsoundqa": the release (folder, stage or file), or a manifest of its question types and no others.
+        data: path in place of the task's.
+        audio_root, reverb_root: see `read_evaluation_set`.
+
+    Raises:
+        ManifestError: no path in task or command line, another format than the task says, or another hash.
+    """
+    data = data if data is not None else questions.path
+    if data is None:
+        raise ManifestError("the task names no questions; give their path: --data.")
+    if questions.format not in ("manifest", "spatialsoundqa"):
+        raise ManifestError(f"questions.format is {questions.format!r}, which is not read here; see `benchmarks`.")
+    evaluation_set = read_evaluation_set(data, audio_root, reverb_root)
+    if questions.format == "manifest" and _is_official(Path(data)):
+        raise ManifestError(
+            f"{data}: SpatialSoundQA as released, and the task asks for a manifest; take spatialsoundqa.yaml."
+        )
+    if questions.format == "spatialsoundqa":
+        for item in evaluation_set.items:
+            if item.question_type not in spatialsoundqa.OFFICIAL_TYPES:
+                raise ManifestError(
+                    f"{data}: record {item.id!r} is a {item.question_type}, which SpatialSoundQA does not ask; take a task "
+                    "of format manifest, such as ours.yaml."
+                )
+    if questions.sha256 not in (None, evaluation_set.sha256):
+        raise ManifestError(
+            f"{data}: sha256 is {evaluation_set.sha256}, the task is pinned to {questions.sha256}; give the questions it "
+            "was written for, or a new version of the task."
+        )
     return evaluation_set
 
 

@@ -1,37 +1,37 @@
-"""A model answers all questions of an evaluation set -> predictions.jsonl.
+"""A model answers all questions of an evaluation set -> predictions.jsonl, and those of the controls beside it.
 
 Peculiar: a recording is encoded once, however many questions are asked about it. Questions are gathered around batches
 of recordings, sorted by length and padded on the left. Which questions share a batch depends on the questions and the
-batch size alone, not on what an interrupted run has left, so a resumed run writes the same bytes as an uninterrupted one.
-Decoding: greedy by default (as DSpAST's BAT); BAT itself used 4 beams. 200 new tokens at most, as BAT.
+batch size alone, not on what an interrupted run has left; and no answer depends on the batch (see `answering`). So a
+resumed run writes the same bytes as an uninterrupted one.
+
+    <out>/predictions.jsonl, run.json                       the answers, and what they were made with
+    <out>/controls/<control>/predictions.jsonl, run.json    the same questions, recordings changed (see `controls`)
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.answering import Answerer
+from spatial_llm.evaluation.controls import Load, check_controls, control_items, control_loader
 from spatial_llm.evaluation.items import EvaluationSet, Item
-from spatial_llm.evaluation.predictions import PredictionWriter
+from spatial_llm.evaluation.predictions import CONTROL_FOLDER, PredictionWriter
+from spatial_llm.evaluation.tasks import Task
 from spatial_llm.files import sha256_of
 from spatial_llm.model.pipeline import SpatialLLM
+from spatial_llm.provenance import provenance
 
 # recordings encoded before their questions are sorted: enough to sort among, few enough to hold
 RECORDING_BATCHES = 8
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are searched for: `num_beams` 1 is greedy; nothing is sampled."""
-
-    num_beams: int = 1
-    max_new_tokens: int = 200
 
 
 def model_sha256(folder: str | Path) -> str:
@@ -45,42 +45,93 @@ def predict(
     model_folder: str | Path,
     evaluation_set: EvaluationSet,
     out: str | Path,
-    decoding: Decoding = Decoding(),
+    task: Task,
     batch_size: int = 16,
     resume: bool = False,
     device: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Answers every question and writes predictions.jsonl and run.json into `out`; returns the former's path.
+    """Answers every question and runs the task's controls; returns the path of predictions.jsonl.
 
     Args:
         model_folder: a saved SpatialLLM.
         evaluation_set: questions and recordings.
-        out: folder of the results; what it holds is replaced when the run is complete.
-        decoding: greedy or beam search.
-        batch_size: recordings encoded, and questions answered, at a time.
+        out: folder of the results; what it holds is replaced when a run is complete, controls of an earlier one removed.
+        task: prompt, decoding, room responses, controls and seed. Its questions are those of `evaluation_set`.
+        batch_size: questions answered at a time.
         resume: continue an interrupted run of the same model, questions and settings instead of starting anew.
         device: as torch names it; None for a GPU if there is one.
+        overrides: values in place of the task's, by dotted key; recorded.
 
     Raises:
-        ManifestError: a recording cannot be made (names the record), or there is nothing of the same settings to resume.
+        ManifestError: a recording cannot be made (names the record), a control makes no sense for it, or there is nothing
+            of the same settings to resume.
+        SpatialLLMError: an override that the task cannot have.
     """
     if batch_size < 1:
         raise ManifestError(f"batch_size is {batch_size}; give 1 or more.")
-    settings = {
-        "manifest_sha256": evaluation_set.sha256,
-        "model_sha256": model_sha256(model_folder),
-        "decoding": asdict(decoding),
-        "batch_size": batch_size,
-    }
+    base, task = task, task.override(overrides or {})
+    evaluation_set = evaluation_set.with_responses(task.responses)
+    check_controls(task.controls, evaluation_set)
     model = SpatialLLM.from_pretrained(model_folder)
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
+    answerer, out = Answerer(model, task, batch_size), Path(out)
+    if not resume:
+        shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
+
+    path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
+    chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
+    recordings = len({item.recording_id for item in chosen})
+    for name in task.controls:
+        load = control_loader(name, evaluation_set, task.seed)
+        of_control = settings | {"control": {"name": name, "recordings": recordings}}
+        with warnings.catch_warnings():
+            # of recordings whose ears a control has silenced, and of long ones, which the run itself has warned of
+            warnings.simplefilter("ignore")
+            _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
+    return path
+
+
+def _settings(
+    base: Task,
+    task: Task,
+    overrides: Mapping[str, Any],
+    evaluation_set: EvaluationSet,
+    folder: str | Path,
+    model: SpatialLLM,
+) -> dict[str, Any]:
+    """What the answers depend on, as run.json has it; of the controls' own settings each control tells."""
+    return provenance(task.seed) | {
+        "task": base.identity(),
+        "overrides": {key: value for key, value in sorted(overrides.items()) if not key.startswith("control")},
+        "prompt": task.prompt,
+        "decoding": asdict(task.decoding),
+        "responses": task.responses,
+        "manifest_sha256": evaluation_set.sha256,
+        "model_sha256": model_sha256(folder),
+        "device": model.model.device.type,
+        "dtype": str(model.model.dtype).removeprefix("torch."),
+        "control": None,
+    }
+
+
+def _run(
+    answerer: Answerer,
+    items: Sequence[Item],
+    load: Load,
+    out: Path,
+    settings: dict[str, Any],
+    resume: bool,
+    title: str,
+) -> Path:
     writer = PredictionWriter(out, settings, resume=resume)
-    with tqdm(total=len(evaluation_set.items), initial=len(writer.done), unit="question", desc="predict") as bar:
-        for chunk in _chunks(evaluation_set.items, RECORDING_BATCHES * batch_size):
-            for answers in _answer_chunk(model, evaluation_set, chunk, writer.done, decoding, batch_size):
+    with tqdm(total=len(items), initial=len(writer.done), unit="question", desc=title) as bar:
+        for chunk in _chunks(items, RECORDING_BATCHES * settings["batch_size"]):
+            for answers in answerer.answer(chunk, load, writer.done):
+                bar.update(len(answers.keys() - writer.done.keys()))
                 writer.add(answers)
-                bar.update(len(answers))
-    return writer.finish(evaluation_set.items)
+    return writer.finish(items)
 
 
 def _chunks(items: Sequence[Item], recordings: int) -> Iterator[dict[str, list[Item]]]:
@@ -91,56 +142,3 @@ def _chunks(items: Sequence[Item], recordings: int) -> Iterator[dict[str, list[I
     ids = list(by_recording)
     for start in range(0, len(ids), recordings):
         yield {id: by_recording[id] for id in ids[start : start + recordings]}
-
-
-def _answer_chunk(
-    model: SpatialLLM,
-    evaluation_set: EvaluationSet,
-    chunk: dict[str, list[Item]],
-    done: dict[str, str],
-    decoding: Decoding,
-    batch_size: int,
-) -> Iterator[dict[str, str]]:
-    """Answers by id, a batch at a time; batches of which all is done are passed over."""
-    questions = [item for items in chunk.values() for item in items]
-    lengths = {item.id: _prompt_tokens(model, item) for item in questions}
-    questions.sort(key=lambda item: lengths[item.id])
-    batches = [questions[start : start + batch_size] for start in range(0, len(questions), batch_size)]
-    batches = [batch for batch in batches if any(item.id not in done for item in batch)]
-    needed = {item.recording_id for batch in batches for item in batch}
-    hidden: dict[str, torch.Tensor] = {}
-    ids = list(chunk)
-    for start in range(0, len(ids), batch_size):
-        if needed.intersection(ids[start : start + batch_size]):
-            hidden |= _encode(model, evaluation_set, [chunk[id][0] for id in ids[start : start + batch_size]])
-    for batch in batches:
-        states = torch.stack([hidden[item.recording_id] for item in batch])
-        texts = _generate(model, [item.question for item in batch], states, decoding)
-        yield {item.id: text for item, text in zip(batch, texts, strict=True)}
-
-
-def _prompt_tokens(model: SpatialLLM, item: Item) -> int:
-    try:
-        return len(model.processor(text=item.question)["input_ids"][0])
-    except SpatialLLMError as error:
-        raise ManifestError(f"record {item.id!r}: {error}") from error
-
-
-def _encode(model: SpatialLLM, evaluation_set: EvaluationSet, items: Sequence[Item]) -> dict[str, torch.Tensor]:
-    """audio_hidden_states (tokens, width) of the recordings of some items, by recording_id."""
-    config = model.model.config.encoder_config
-    waveforms = [evaluation_set.load(item, config.sampling_rate, config.window_samples) for item in items]
-    extractor = model.processor.feature_extractor
-    features = extractor(np.stack(waveforms), sampling_rate=config.sampling_rate, return_tensors="pt")
-    with torch.inference_mode():
-        states = model.model.encoder(features["input_features"].to(model.model.device)).last_hidden_state
-    return {item.recording_id: state for item, state in zip(items, states, strict=True)}
-
-
-def _generate(model: SpatialLLM, questions: list[str], states: torch.Tensor, decoding: Decoding) -> list[str]:
-    """Texts of the answers to (B) questions about (B, tokens, width) audio_hidden_states."""
-    inputs: Any = model.processor(audio=None, text=questions, return_tensors="pt").to(model.model.device)
-    with torch.inference_mode():
-        tokens = model.model.generate(**inputs, audio_hidden_states=states, do_sample=False, **asdict(decoding))
-    new = tokens[:, inputs["input_ids"].shape[1] :]
-    return [text.strip() for text in model.processor.tokenizer.batch_decode(new, skip_special_tokens=True)]

@@ -3,7 +3,8 @@
 A line: id, recording_id, type, question_type, question, answer, prediction (the raw text). Lines stand in the order of
 the questions. run.json says which model answered which questions how, and holds the hash of predictions.jsonl, so that
 the two cannot be mixed up. While a run lasts its lines collect in .predictions.part.jsonl, after a first line with its
-settings; only a finished run is renamed. `--resume` continues from that file.
+settings; only a finished run is renamed. `--resume` continues from that file. Controls (see `controls`) are runs of their
+own below it, in controls/<name>/, on the same questions or on those about some of the recordings.
 """
 
 import json
@@ -16,6 +17,7 @@ from spatial_llm.evaluation.items import Item
 from spatial_llm.files import read_jsonl, sha256_of, write_json, write_jsonl
 
 PREDICTIONS, RUN, PART = "predictions.jsonl", "run.json", ".predictions.part.jsonl"
+CONTROL_FOLDER = "controls"
 FIELDS = ("id", "recording_id", "type", "question_type", "question", "answer")
 
 
@@ -106,7 +108,40 @@ def read_predictions(path: str | Path, items: Sequence[Item], manifest_sha256: s
         ManifestError: a line is cut, not UTF-8 or lacks a field; an id occurs twice, is missing, or is not among the
             questions; a question or answer differs from the manifest's; or run.json names another manifest.
     """
-    path = Path(path)
+    found = _read_lines(Path(path), items, manifest_sha256)
+    _refuse(Path(path), [item.id for item in items if item.id not in found], "questions have no prediction")
+    return [found[item.id] for item in items]
+
+
+def control_names(path: str | Path) -> list[str]:
+    """The controls that were run beside a predictions.jsonl, sorted by name."""
+    folder = Path(path).parent / CONTROL_FOLDER
+    return sorted(run.parent.name for run in folder.glob(f"*/{RUN}"))
+
+
+def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sha256: str) -> tuple[list[int], list[str]]:
+    """What was answered in a control: the rows of `items` that it asked, in order, and the texts.
+
+    Args:
+        path: the predictions.jsonl beside which the control was run.
+        name: of the control, see `control_names`.
+        items, manifest_sha256: all questions of the run.
+
+    Raises:
+        ManifestError: as `read_predictions`, but questions may be missing, since a control may be run on a part of the
+            recordings; or the control belongs to another run: any setting differs.
+    """
+    run, path = read_run(path), Path(path).parent / CONTROL_FOLDER / name / PREDICTIONS
+    found, of_control = _read_lines(path, items, manifest_sha256), read_run(path) or {}
+    differ = sorted(key for key in {*(run or {}), *of_control} - {"control"} if (run or {}).get(key) != of_control.get(key))
+    if differ or (of_control.get("control") or {}).get("name") != name:
+        raise ManifestError(f"{path}: made with another {', '.join(differ) or 'control'} than the run; run predict again.")
+    rows = [row for row, item in enumerate(items) if item.id in found]
+    return rows, [found[items[row].id] for row in rows]
+
+
+def _read_lines(path: Path, items: Sequence[Item], manifest_sha256: str) -> dict[str, str]:
+    """Texts by id; every line is whole and belongs to one of the questions."""
     rows = read_jsonl(path)
     run = read_run(path)
     if run is not None and run.get("manifest_sha256") != manifest_sha256:
@@ -122,14 +157,13 @@ def read_predictions(path: str | Path, items: Sequence[Item], manifest_sha256: s
         if row["id"] in found:
             raise ManifestError(f"{path}:{number}: id {row['id']!r} occurs twice; keep one line for each question.")
         found[row["id"]] = row
-    known = {item.id for item in items}
-    _refuse(path, [item.id for item in items if item.id not in found], "questions have no prediction")
+    known = {item.id: item for item in items}
     _refuse(path, [id for id in found if id not in known], "ids are not in the manifest")
-    for item in items:
-        other = [name for name in FIELDS if found[item.id][name] != getattr(item, name)]
+    for id, row in found.items():
+        other = [name for name in FIELDS if row[name] != getattr(known[id], name)]
         if other:
-            raise ManifestError(f"{path}: id {item.id!r} has another {', '.join(other)} than the manifest's record.")
-    return [found[item.id]["prediction"] for item in items]
+            raise ManifestError(f"{path}: id {id!r} has another {', '.join(other)} than the manifest's record.")
+    return {id: row["prediction"] for id, row in found.items()}
 
 
 def _refuse(path: Path, ids: Iterable[str], what: str) -> None:

@@ -1,43 +1,72 @@
-"""predictions.jsonl -> scores: which metric applies to which questions, and what stands beside it. No model is needed.
+"""predictions.jsonl -> scores.json and items.jsonl: every metric that the questions allow, by both readings, with its
+interval, beside chance, controls and what others published. No model is needed.
 
-Peculiar: the truth is read from the record's answer by the same parsers as the prediction. A record whose own answer
-does not parse is left out of its metric and counted there as `unreadable_truths` (there are none in our manifests).
+Peculiar: the truth is read from the record's answer by the strict parsers. A record whose own answer does not parse is left
+out of its metrics and counted as `unreadable_truths` (there are none in our manifests). What does not parse in a prediction
+counts as wrong and is counted, never dropped.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
-from spatial_llm.answers import Location, parse_value
 from spatial_llm.data.spatialsoundqa import read_label_csv
-from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation import metrics
+from spatial_llm.evaluation.control_scores import control_scores, read_controls
+from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet, Item
-from spatial_llm.evaluation.metrics import Score
-from spatial_llm.evaluation.predictions import read_predictions, read_run
+from spatial_llm.evaluation.metrics import (
+    PROTOCOLS,
+    Answers,
+    Metric,
+    context_of,
+    embedded_texts,
+    family_name,
+    interval_of,
+    measure,
+    measures_of_items,
+    read_answers,
+    rule_of,
+)
+from spatial_llm.evaluation.predictions import prediction_line, read_predictions, read_run
 from spatial_llm.evaluation.published import published_scores
+from spatial_llm.evaluation.statistics import Bootstrap
 from spatial_llm.provenance import provenance
 
-Embed = Callable[[Sequence[str]], NDArray]
-
-PROTOCOLS = {
-    "bat": "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
-    "(the embedding is part of the protocol), mean over labels with a positive. B, D: direction_acc = all three "
-    "direction words right; DER = distance more than 0.5 m off, or unparsed. E: exactly yes or no; E_acc = plain mean "
-    "of direction and distance.",
-    "dspast": "As the text of DSpAST words it (arXiv 2509.13927): mean cosine of answer and true answer.",
-    "exact": "Question families of this library: the value read from the answer is the true one; how near a wrong one is "
-    "does not count.",
-    "diagnostic": "In no published table: single axes, and the questions of type E that are not yes or no.",
-}
+CONFIDENCE = 0.95
 RANDOM_RULE = (
     "Expected score, in closed form, of answering each item with the true answer of an item drawn at random from the "
     "same metric's items; for average precision, of a random order."
 )
+# The room-response policy: which responses a recording was made with, and that none is drawn when scoring
+RESPONSES = {
+    "official_bat": "pairs of the release, each with the whole response that its question names",
+    "checkpoint_matched": "pairs of the release, each with the first 2 s of the response that its question names",
+    "simulated": "simulated scenes, each with the responses that its manifest fixes",
+    "recorded": "recordings as they are, no response added",
+}
+_PUBLISHED_RESPONSES = "official_bat"
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """What a score depends on beside answers and questions.
+
+    Attributes:
+        resamples, seed: of the bootstrap over recordings.
+        protocols: names of `PROTOCOLS` to report; None for all.
+        task: name, version and sha256 of the task, for scores.json.
+        reading: the one that the task reports first; both are always computed.
+    """
+
+    resamples: int = 1000
+    seed: int = 0
+    protocols: Sequence[str] | None = None
+    task: dict[str, Any] | None = None
+    reading: str = "strict"
 
 
 def score(
@@ -46,8 +75,21 @@ def score(
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
+    settings: ScoreSettings = ScoreSettings(),
 ) -> dict[str, Any]:
-    """Scores a predictions.jsonl against its questions.
+    """The content of scores.json alone; see `score_run`."""
+    return score_run(predictions, evaluation_set, embed, embedding, label_csv, settings)[0]
+
+
+def score_run(
+    predictions: str | Path,
+    evaluation_set: EvaluationSet,
+    embed: Embed,
+    embedding: str,
+    label_csv: str | Path | None = None,
+    settings: ScoreSettings = ScoreSettings(),
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Scores a predictions.jsonl against its questions, and the controls in the folder `controls` beside it.
 
     Args:
         predictions: path of predictions.jsonl.
@@ -56,125 +98,119 @@ def score(
         embedding: the name of that embedding, part of the protocol of A and C.
         label_csv: class_labels_indices_subset.csv or alike, for the label set of A and C; default that of the release,
             or the labels that occur in the answers.
+        settings: see `ScoreSettings`.
 
     Returns:
-        the content of scores.json: `metrics` (name to value, unit, n, unparsed, random, protocol, published rows), and
-        what they were made with.
+        the content of scores.json, and the lines of items.jsonl in the order of the questions.
 
     Raises:
-        ManifestError: predictions and questions do not belong together (see `read_predictions`), or a true label is not
-            in the label set.
+        ManifestError: predictions and questions do not belong together (see `read_predictions`), a control is damaged, or
+            a true label is not in the label set.
+        MissingVectorsError: texts have no vector in a file of them.
     """
-    texts = read_predictions(predictions, evaluation_set.items, evaluation_set.sha256)
+    items = evaluation_set.items
+    run = read_answers(items, read_predictions(predictions, items, evaluation_set.sha256))
+    controls = read_controls(predictions, evaluation_set.sha256, run, settings.seed)
     label_csv = label_csv or evaluation_set.label_csv
-    scores, unreadable = score_texts(evaluation_set.items, texts, embed, read_label_csv(label_csv) if label_csv else None)
-    published = defaultdict(list)
-    for row in published_scores():
-        published[row.metric].append(row)
-    table = {}
-    for name, value in scores.items():
-        protocol = _protocol(name, embedding)
-        table[name] = asdict(value) | {"protocol": protocol, "published": []}
-        for row in published[name]:
-            comparable = evaluation_set.benchmark == row.benchmark and row.protocol == protocol
-            table[name]["published"].append(row.to_dict() | {"comparable": comparable})
-    return {
+    labels = read_label_csv(label_csv) if label_csv else None
+    embed = EmbedOnce(embed)
+    embed.prepare([embedded_texts(run, labels), *(embedded_texts(control.run, labels) for control in controls.values())])
+
+    def metrics_of(answers: Answers) -> dict[str, Metric]:
+        found = measure(answers, embed, embedding, labels)
+        wanted = PROTOCOLS if settings.protocols is None else settings.protocols
+        return {name: metric for name, metric in found.items() if family_name(metric.protocol) in wanted}
+
+    bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
+    said = read_run(predictions)
+    policies = _responses(items, said)
+    comparable = evaluation_set.benchmark if policies == [_PUBLISHED_RESPONSES] else None
+    metrics = metrics_of(run)
+    report = {
         "benchmark": evaluation_set.benchmark,
+        "confidence": CONFIDENCE,
+        "controls": {
+            name: control_scores(control, run, metrics_of, settings.resamples, settings.seed, CONFIDENCE)
+            for name, control in controls.items()
+        },
+        "items": len(items),
         "label_set": "given" if label_csv else "labels of the answers",
-        "metrics": table,
-        "protocols": PROTOCOLS,
+        "metrics": {name: _entry(metric, bootstrap, comparable) for name, metric in metrics.items()},
+        "protocols": dict(sorted({rule_of(metric.protocol) for metric in metrics.values()})),
         "provenance": provenance() | {"manifest_sha256": evaluation_set.sha256},
         "random": RANDOM_RULE,
-        "run": read_run(predictions),
-        "unreadable_truths": unreadable,
+        "reading": settings.reading,
+        "recordings": bootstrap.recordings,
+        "resamples": settings.resamples,
+        "responses": {policy: RESPONSES[policy] for policy in policies},
+        "run": said,
+        "seed": settings.seed,
+        "task": settings.task,
+        "unreadable_truths": run.unreadable_truths,
     }
+    return report, item_lines(run)
 
 
-def score_texts(
-    items: Sequence[Item], texts: Sequence[str], embed: Embed, labels: Sequence[str] | None = None
-) -> tuple[dict[str, Score], dict[str, int]]:
-    """All metrics that the items allow, by name ("A_mAP", "B_DER", "E_acc", ...).
-
-    Args:
-        items: the questions.
-        texts: the predicted answers, in the same order.
-        embed: texts to unit vectors.
-        labels: the label set of A and C; None for the labels that occur in their answers.
-
-    Returns:
-        scores by name, and the number of records left out, by question type, because their own answer does not parse.
-    """
-    groups: dict[str, list[tuple[Item, str, dict]]] = defaultdict(list)
-    unreadable = Counter()
-    for item, text in zip(items, texts, strict=True):
-        truth = parse_value(item.question_type, item.answer)
-        if truth is None:
-            unreadable[item.question_type] += 1
-        else:
-            groups[item.question_type].append((item, text, truth))
-    labels = _label_set(groups, labels)
-    scores: dict[str, Score] = {}
-    for question_type in sorted(groups):
-        _, group_texts, truths = zip(*groups[question_type], strict=True)
-        scores |= _score_group(question_type, group_texts, truths, labels, embed)
-    if {"E_direction_acc", "E_distance_acc"} <= scores.keys():
-        scores["E_acc"] = metrics.mean_of(scores["E_direction_acc"], scores["E_distance_acc"])
-    return dict(sorted(scores.items())), dict(unreadable)
+def item_lines(run: Answers) -> list[dict[str, Any]]:
+    """The lines of items.jsonl: question, answers, both readings, the measures of each item, and where and in what
+    surroundings it is heard."""
+    lines = []
+    rows = zip(run.items, run.texts, run.truths, measures_of_items(run), strict=True)
+    for row, (item, text, truth, measures) in enumerate(rows):
+        values = {reading: found[row].value for reading, found in run.readings.items()}
+        where = truth.where if truth is not None else None
+        context = {
+            "context": context_of(item, truth),
+            "measures": measures,
+            "refused": bool(run.refused[row]),
+            "where": where,
+        }
+        lines.append(prediction_line(item, text) | values | context)
+    return lines
 
 
-def _score_group(
-    question_type: str, texts: Sequence[str], truths: Sequence[dict], labels: Sequence[str], embed: Embed
-) -> dict[str, Score]:
-    """The metrics of all items of one question type."""
-    match question_type:
-        case "CLASSIFICATION" | "MIXUP_SINGLE_CLASSIFICATION":
-            letter = "A" if question_type == "CLASSIFICATION" else "C"
-            found = metrics.score_labels(texts, [truth["labels"] for truth in truths], labels, embed)
-            return {f"{letter}_{name}": value for name, value in found.items()}
-        case "DOA" | "MIXUP_SINGLE_DOA":
-            letter = "B" if question_type == "DOA" else "D"
-            found = metrics.score_locations(texts, [Location(**truth) for truth in truths])
-            return {f"{letter}_{name}": value for name, value in found.items()}
-        case "MIXUP_DIRECTION":
-            return {"E_direction_acc": metrics.score_yes_no(texts, [truth["yes"] for truth in truths])}
-        case "MIXUP_DISTANCE_BOTH":
-            return {"E_distance_acc": metrics.score_yes_no(texts, [truth["yes"] for truth in truths])}
-        case "MIXUP_NONBINARY_DIRECTION":
-            words = [next(iter(truth.values())) for truth in truths]
-            return {"E_nonbinary_direction_acc": metrics.score_direction_words(texts, words)}
-        case "MIXUP_NONBINARY_DISTANCE":
-            distances = [truth["distance_m"] for truth in truths]
-            return {"E_nonbinary_distance_DER": metrics.score_distances(texts, distances)}
-        case "MIXUP_NONBINARY_SOURCE":
-            names = [truth["labels"] for truth in truths]
-            return {"E_nonbinary_source_acc": metrics.score_label_sets(texts, names)}
-        case _:
-            return {f"{question_type}_exact": metrics.score_exact(question_type, texts, truths)}
-
-
-def _label_set(groups: dict[str, list[tuple[Item, str, dict]]], labels: Sequence[str] | None) -> list[str]:
-    """The given labels, or those of the answers; every true label of A and C must be among them."""
-    true = [
-        (item, name)
-        for question_type in ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
-        for item, _, truth in groups.get(question_type, [])
-        for name in truth["labels"]
+def _entry(metric: Metric, bootstrap: Bootstrap, benchmark: str | None) -> dict[str, Any]:
+    """One metric in scores.json. `benchmark`: the one whose published rows may be compared, if any."""
+    entry: dict[str, Any] = interval_of(metric.strict, metric.rows, bootstrap, CONFIDENCE)
+    lenient = None
+    if metric.lenient is not None:
+        same = metric.strict.values is not None and np.array_equal(
+            metric.strict.values, metric.lenient.values, equal_nan=True
+        )
+        lenient = dict(entry) if same else interval_of(metric.lenient, metric.rows, bootstrap, CONFIDENCE)
+        lenient["unparsed"] = metric.lenient_unparsed
+    names = ("unparsed", "refused", "unit", "higher_is_better", "protocol", "rule", "random")
+    published = [
+        row.to_dict() | {"comparable": row.benchmark == benchmark and row.protocol == metric.protocol}
+        for row in _published()[metric.name]
     ]
-    if labels is None:
-        return sorted({name for _, name in true})
-    known = {label.lower() for label in labels}
-    for item, name in true:
-        if name not in known:
-            raise ManifestError(f"record {item.id!r}: label {name!r} is not in the label set of {len(known)}; give its CSV.")
-    return list(labels)
+    return (
+        entry
+        | {name: getattr(metric, name) for name in names}
+        | {
+            "details": dict(metric.details),
+            "lenient": lenient,
+            "n": len(metric.rows),
+            "published": published,
+            "recordings": bootstrap.recordings_of(metric.rows),
+        }
+    )
 
 
-def _protocol(name: str, embedding: str) -> str:
-    if name.endswith("_mean_cosine"):
-        return f"dspast, {embedding}"
-    if name.endswith("_mAP"):
-        return f"bat, {embedding}"
-    if name.endswith("_exact"):
-        return "exact"
-    diagnostic = "nonbinary" in name or name.endswith(("left_right_acc", "front_behind_acc", "above_below_acc"))
-    return "diagnostic" if diagnostic else "bat"
+def _published() -> dict[str, list]:
+    rows = defaultdict(list)
+    for row in published_scores():
+        rows[row.metric].append(row)
+    return rows
+
+
+def _responses(items: Sequence[Item], run: dict[str, Any] | None) -> list[str]:
+    """The room-response policies of the recordings: what predict was told to take, or else what the records say."""
+    told = (run or {}).get("responses", "as_recorded")
+    found = set()
+    for item in items:
+        if getattr(item, "pairs", None) is not None:
+            found.add(item.protocol if told == "as_recorded" else told)
+        else:
+            found.add("recorded" if getattr(item, "scene", None) is None else "simulated")
+    return sorted(found)

@@ -1,7 +1,8 @@
-"""scores.json as Markdown: ours beside random, and beside what others published.
+"""scores.json as Markdown: ours with intervals, beside random, beside its controls, and beside what others published.
 
 A row is one metric by one protocol, so numbers of different protocols (another embedding model, say) share no row, and
 a row that holds none of ours says so. On questions other than the benchmark's own, no published number is comparable.
+A control stands beside the real run on the same items: a model that answers as well without audio is shown to.
 """
 
 from collections.abc import Sequence
@@ -9,42 +10,167 @@ from typing import Any
 
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 
+CONTROLS = {
+    "no_audio": ("no audio", "a model that listens falls to what the question alone gives away"),
+    "other_audio": ("another recording", "a model that listens to this recording falls as without audio"),
+    "question_only": ("question alone", "the commonest answer to such a question, no model; more than this must be heard"),
+    "ears_equal": ("both ears equal", "no difference between the ears is left, so left and right become a guess"),
+    "ears_swapped": ("ears swapped", "left and right must be answered mirrored, and so count as wrong"),
+    "ears_swapped_mirrored": (
+        "ears swapped, truth mirrored",
+        "the same answers against mirrored truths: a model that hears sides is as good as in the real run",
+    ),
+}
+APART, SAME, REVERSED = "real run better", "not told apart", "control better"
+NO_CONTROLS = "None were made: whether the model listens is not shown."
+READING_RULE = (
+    "ours: the strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
+    "unparsed: answers that cannot be read, counted as wrong; refused: answers that say they do not know."
+)
 
-def format_table(report: dict[str, Any]) -> str:
-    """The content of `score.score` as Markdown text, ending in a line break."""
-    metrics = report["metrics"]
-    sections = ["# Scores", _origin(report), _ours(metrics), report["random"]]
-    for name, entry in metrics.items():
-        if "of_true_answers" in entry["details"]:
-            reach = _number(entry["details"]["of_true_answers"], entry["unit"])
-            sections.append(f"{name} of the true answers themselves: {reach} (a list of sounds is embedded as one text).")
-    for question_type, count in report["unreadable_truths"].items():
-        sections.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
-    sections += [f"## Beside published scores on {SPATIALSOUNDQA}", _comparability(report), _beside(metrics)]
-    sections.append("\n".join(f"- `{name}`: {text}" for name, text in report["protocols"].items()))
+
+def format_table(scores: dict[str, Any]) -> str:
+    """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
+    metrics = scores["metrics"]
+    sections = [
+        "# Scores",
+        origin(scores),
+        intervals_rule(scores),
+        _ours(metrics),
+        column_rules(scores),
+        *notes(scores),
+    ]
+    sections += ["## Controls", *_controls(scores)]
+    sections += [f"## Beside published scores on {SPATIALSOUNDQA}", comparability(scores), format_grid(*beside(metrics))]
+    sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
     return "\n\n".join(sections) + "\n"
 
 
-def _origin(report: dict[str, Any]) -> str:
-    run = report["run"] or {}
-    decoding = ", ".join(f"{key} {value}" for key, value in sorted(run.get("decoding", {}).items())) or "unknown"
+def origin(scores: dict[str, Any]) -> str:
+    """Which questions were answered how, in one sentence or two."""
+    task = scores["task"]
+    named = "" if task is None else f"Task: {task['name']}, version {task['version']}, sha256 {task['sha256'][:12]}. "
     return (
-        f"Questions: {report['benchmark'] or 'a manifest of ours'}, sha256 {report['provenance']['manifest_sha256'][:12]}; "
-        f"decoding: {decoding}."
+        f"{named}Questions: {scores['benchmark'] or 'a manifest of ours'}, sha256 "
+        f"{scores['provenance']['manifest_sha256'][:12]}; {scores['items']} questions about {scores['recordings']} "
+        f"recordings; {responses(scores)}decoding: {decoding(scores)}."
     )
+
+
+def responses(scores: dict[str, Any]) -> str:
+    """Which room responses the recordings were made with: "responses: simulated (...); ", or nothing if it is not said."""
+    policies = "; ".join(f"{name} ({text})" for name, text in scores["responses"].items())
+    return f"room responses: {policies}; " if policies else ""
+
+
+def decoding(scores: dict[str, Any]) -> str:
+    """How the answers were generated: "max_new_tokens 200, num_beams 1"."""
+    run = scores["run"] or {}
+    return ", ".join(f"{key} {value}" for key, value in sorted(run.get("decoding", {}).items())) or "unknown"
+
+
+def intervals_rule(scores: dict[str, Any]) -> str:
+    """How the intervals were made."""
+    return (
+        f"Intervals hold {100 * scores['confidence']:g} %: bootstrap over whole recordings, {scores['resamples']} "
+        f"resamples, seed {scores['seed']}. Questions about one recording are not independent, so recordings are drawn, "
+        "not questions."
+    )
+
+
+def column_rules(scores: dict[str, Any]) -> str:
+    """What the columns of the table of scores mean."""
+    reported = " The task reports the lenient reading." if scores["reading"] == "lenient" else ""
+    random = scores["random"]
+    return f"{READING_RULE}{reported} random: {random[:1].lower()}{random[1:]}"
+
+
+def notes(scores: dict[str, Any]) -> list[str]:
+    """What a reader must know to read the numbers: ceilings below 100, records left out."""
+    found = []
+    for name, entry in scores["metrics"].items():
+        if "of_true_answers" in entry["details"]:
+            reach = number(entry["details"]["of_true_answers"], entry["unit"])
+            why = "a list of sounds is embedded as one text" if name.endswith("_mAP") else "words name octants, not angles"
+            found.append(f"{name} of the true answers themselves: {reach} ({why}).")
+    for question_type, count in scores["unreadable_truths"].items():
+        found.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
+    return found
 
 
 def _ours(metrics: dict[str, Any]) -> str:
     rows = []
     for name, entry in metrics.items():
         better = "higher" if entry["higher_is_better"] else "lower"
-        value, random = (_number(entry[key], entry["unit"]) for key in ("value", "random"))
-        rows.append([name, value, random, better, entry["n"], entry["unparsed"], entry["protocol"]])
-    return format_grid(["metric", "ours", "random", "better", "n", "unparsed", "protocol"], rows)
+        value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
+        counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
+        rows.append(
+            [name, value, interval(entry, entry["unit"]), lenient(entry), random, better, *counts, entry["protocol"]]
+        )
+    header = [
+        "metric",
+        "ours",
+        "interval",
+        "lenient",
+        "random",
+        "better",
+        "n",
+        "recordings",
+        "unparsed",
+        "refused",
+        "protocol",
+    ]
+    return format_grid(header, rows)
 
 
-def _comparability(report: dict[str, Any]) -> str:
-    if report["benchmark"] == SPATIALSOUNDQA:
+def _controls(scores: dict[str, Any]) -> list[str]:
+    if not scores["controls"]:
+        return [NO_CONTROLS]
+    sections = [without_audio(scores)]
+    for control, found in ordered_controls(scores):
+        name, expected = CONTROLS.get(control, (control, ""))
+        about = [f"{name}, {found['recordings']} recordings" + (f" ({found['note']})" if found["note"] else "")]
+        rows = []
+        for metric, entry in found["metrics"].items():
+            unit, real = scores["metrics"][metric]["unit"], entry["same_items"]
+            cells = [number(entry["value"], unit), interval(entry, unit), number(real["value"], unit), interval(real, unit)]
+            rows.append([metric, *cells, entry["n"], entry["unparsed"], verdict(entry, scores["metrics"][metric])])
+        header = ["metric", "control", "interval", "real run, same items", "interval", "n", "unparsed", "verdict"]
+        sections += [f"### {'; '.join([*about, expected]) if expected else about[0]}", format_grid(header, rows)]
+    return [section for section in sections if section]
+
+
+def ordered_controls(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The controls of a scores.json, those we know in the order of `CONTROLS`, then others."""
+    known = [name for name in CONTROLS if name in scores["controls"]]
+    return [(name, scores["controls"][name]) for name in [*known, *sorted(set(scores["controls"]) - set(known))]]
+
+
+def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
+    """One metric of a control against the real run on the same items: `SAME` where their intervals overlap (or one has
+    none), else which of the two is better."""
+    real = entry["same_items"]
+    if None in (entry["low"], entry["high"], real["low"], real["high"]):
+        return SAME
+    if entry["low"] <= real["high"] and real["low"] <= entry["high"]:
+        return SAME
+    return APART if (real["value"] > entry["value"]) == metric["higher_is_better"] else REVERSED
+
+
+def without_audio(scores: dict[str, Any]) -> str:
+    """One sentence on whether the model listens: on how many metrics the real run is better than without audio."""
+    control = scores["controls"].get("no_audio")
+    if control is None:
+        return "There is no control without audio: whether the model listens is not shown."
+    verdicts = {name: verdict(entry, scores["metrics"][name]) for name, entry in control["metrics"].items()}
+    failed = [name for name, found in verdicts.items() if found != APART]
+    text = f"With audio the model is better than without on {len(verdicts) - len(failed)} of {len(verdicts)} metrics"
+    return f"{text} (intervals apart)." + (f" It is not on: {', '.join(failed)}." if failed else "")
+
+
+def comparability(scores: dict[str, Any]) -> str:
+    """Whether published numbers may be compared with ours."""
+    if scores["benchmark"] == SPATIALSOUNDQA:
         return "A dash in the column of ours: that row is of another protocol and cannot be compared with ours."
     return (
         f"None of these is comparable with ours: they were measured on {SPATIALSOUNDQA}, ours on other questions. They "
@@ -52,7 +178,8 @@ def _comparability(report: dict[str, Any]) -> str:
     )
 
 
-def _beside(metrics: dict[str, Any]) -> str:
+def beside(metrics: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of published scores: a row is one metric by one protocol, a column one system."""
     rows = {}
     for name, entry in metrics.items():
         if entry["published"]:
@@ -61,19 +188,37 @@ def _beside(metrics: dict[str, Any]) -> str:
             rows.setdefault((name, other["protocol"]), {})[other["system"]] = other["value"]
     systems = list(dict.fromkeys(system for row in rows.values() for system in row if system != "ours"))
     cells = [
-        [name, protocol, *(_number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
+        [name, protocol, *(number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
         for (name, protocol), row in rows.items()
     ]
-    return format_grid(["metric", "protocol", "ours", *systems], cells)
+    return ["metric", "protocol", "ours", *systems], cells
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float | None, unit: str) -> str:
+    """A value as it is printed: percents bare, others with their unit, a dash where there is none."""
+    if value is None:
+        return "-"
     return f"{value:.2f}" if unit == "%" else f"{value:.3f} ({unit})"
+
+
+def interval(entry: dict[str, Any], unit: str) -> str:
+    """ "79.1 to 83.0", or a dash where there is none."""
+    if entry["low"] is None or entry["high"] is None:
+        return "-"
+    digits = 2 if unit == "%" else 3
+    return f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
+
+
+def lenient(entry: dict[str, Any]) -> str:
+    """The value of the lenient reading, with what even that cannot read; a dash where no parser takes part."""
+    if entry["lenient"] is None:
+        return "-"
+    return f"{number(entry['lenient']['value'], entry['unit'])}, {entry['lenient']['unparsed']} unparsed"
 
 
 def format_grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table whose columns also line up as plain text."""
-    cells = [list(map(str, row)) for row in [header, *rows]]
+    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

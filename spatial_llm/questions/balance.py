@@ -62,7 +62,7 @@ def balance(items: Iterable[Asked], by: str = "type", seed: int = 0) -> dict[str
         seed: of the halves.
     """
     items = list(items)
-    masked = _Masked(items)
+    masked = Masked(items)
     right = _guessed_right(items, masked, seed)
     groups: dict[str, list[int]] = defaultdict(list)
     for index, item in enumerate(items):
@@ -97,24 +97,36 @@ def _balance_of(items: Sequence[Asked], answers: list[str], right: dict[int, boo
     )
 
 
-class _Masked:
+class Masked:
     """Questions and answers without the names of sounds: those that answer any question of the set, or sound in a scene
-    of it."""
+    of it.
+
+    Attributes:
+        questions: with the names masked, "{1}" for the first that is named, in the order of the items.
+        answers: with those names masked that the question gives.
+        names: what stands behind the masks of each item, the first first.
+        wordings: of each item, from the most exact to the question type alone: what a guesser may learn by.
+    """
 
     def __init__(self, items: Sequence[Asked]) -> None:
         names = {name for item in items for name in _names(item)}
         longest_first = sorted(names, key=lambda name: (-len(name), name))
         self._name = re.compile(r"(?<![\w'])(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)") if names else None
         masked = [self._mask(item) for item in items]
-        self.questions = [question for question, _ in masked]
-        self.answers = [answer for _, answer in masked]
+        self.questions = [question for question, _, _ in masked]
+        self.answers = [answer for _, answer, _ in masked]
+        self.names = [names for _, _, names in masked]
+        self.wordings = [
+            ((item.question_type, question), (item.question_type, _NUMBER.sub("#", question), "#"), (item.question_type,))
+            for item, question in zip(items, self.questions, strict=True)
+        ]
 
-    def _mask(self, item: Asked) -> tuple[str, str]:
+    def _mask(self, item: Asked) -> tuple[str, str, list[str]]:
         if self._name is None:
-            return item.question, item.answer
+            return item.question, item.answer, []
         number_of: dict[str, str] = {}
         question = self._name.sub(lambda found: number_of.setdefault(found[0], f"{{{len(number_of) + 1}}}"), item.question)
-        return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), item.answer)
+        return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), item.answer), list(number_of)
 
 
 def _names(item: Asked) -> list[str]:
@@ -123,12 +135,9 @@ def _names(item: Asked) -> list[str]:
     return [*sounding, *truth.get("labels", ()), *truth.get("order", ()), *([truth["absent"]] if "absent" in truth else ())]
 
 
-def _guessed_right(items: Sequence[Asked], masked: _Masked, seed: int) -> dict[int, bool]:
+def _guessed_right(items: Sequence[Asked], masked: Masked, seed: int) -> dict[int, bool]:
     """For each question of the tested half, whether the guesser has it right."""
-    keys = [
-        ((item.question_type, question), (item.question_type, _NUMBER.sub("#", question), "#"), (item.question_type,))
-        for item, question in zip(items, masked.questions, strict=True)
-    ]
+    keys = masked.wordings
     order = np.random.default_rng(seed).permutation(len(items))
     learned: dict[tuple, Counter] = defaultdict(Counter)
     for row in order[: len(items) // 2]:

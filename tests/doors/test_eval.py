@@ -1,9 +1,12 @@
 """eval/predict.py and eval/score.py as they are called: a tiny model, a manifest of ours, the released layout, errors."""
 
 import json
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,9 +14,13 @@ import soundfile
 import torch
 
 from spatial_llm.data.spatialsoundqa_prepare import prepare_release
+from spatial_llm.evaluation.tasks import CONTROLS
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.small import write_small_set
+from tests.evaluation.tasks import TASKS
+
+SHORT = {"max_new_tokens": 5, "controls": "[]"}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +42,8 @@ def door(repository, monkeypatch):
     return run
 
 
-def both(door, model, data, out):
-    door("predict", model=model, data=data, out=out, max_new_tokens=5)
+def both(door, model, data, out, **options):
+    door("predict", model=model, data=data, out=out, **SHORT, **options)
     door("score", predictions=out / "predictions.jsonl", data=data, out=out)
 
 
@@ -57,7 +64,7 @@ def test_manifest_to_scores_twice_the_same_bytes(door, model, tmp_path, capsys):
     assert str(tmp_path) not in first["scores.json"].decode() + table
 
 
-def test_released_folder_to_scores(door, model, tmp_path):
+def test_released_folder_to_scores(door, model, tmp_path, repository):
     """The released layout: every evaluation file, the label set of its CSV, comparable published rows."""
     root = tmp_path / "SpatialSoundQA"
     rows = {
@@ -77,8 +84,9 @@ def test_released_folder_to_scores(door, model, tmp_path):
         path.write_text(json.dumps({"data": [row | {"question_type": kind, "question": question, "answer": answer}]}))
     (root / "AudioSet/eval/audio").mkdir(parents=True)
     (root / "mp3d_reverb/binaural/s").mkdir(parents=True)
+    official = {"task": repository / "eval/tasks/spatialsoundqa.yaml"}
     with pytest.raises(SystemExit, match=r"2 files are missing or changed.*audio_root"):
-        door("predict", model=model, data=root, out=tmp_path / "out", max_new_tokens=5)
+        door("predict", model=model, data=root, out=tmp_path / "out", **SHORT, **official)
     soundfile.write(root / "AudioSet/eval/audio/Y1.wav", np.random.default_rng(0).normal(0, 0.1, 4000), 32_000)
     np.save(root / "mp3d_reverb/binaural/s/0.npy", np.eye(2, 50, dtype=np.float32))
     (root / "AudioSet/metadata").mkdir()
@@ -86,7 +94,7 @@ def test_released_folder_to_scores(door, model, tmp_path):
         'index,mid,display_name\n0,/m/0,"Accelerating, revving, vroom"\n1,/m/1,Car\n2,/m/2,Bell\n'
     )
     with pytest.warns(UserWarning, match="loudest window"):  # the tiny model hears less than the 10 s
-        both(door, model, root, tmp_path / "out")
+        both(door, model, root, tmp_path / "out", **official)
     report = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert report["benchmark"] == "SpatialSoundQA" and report["label_set"] == "given"
     assert report["metrics"]["A_mAP"]["details"]["labels_averaged"] == 2
@@ -96,22 +104,73 @@ def test_released_folder_to_scores(door, model, tmp_path):
     prepare_release(root)
     (root / "AudioSet").rename(tmp_path / "sounds")
     with pytest.raises(SystemExit, match=r"1 files are missing or changed"):
-        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", max_new_tokens=5)
+        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", **SHORT, **official)
     with pytest.warns(UserWarning, match="loudest window"):
-        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", max_new_tokens=5,
-             audio_root=tmp_path / "sounds")  # fmt: skip
+        door("predict", model=model, data=root / "eval.jsonl", out=tmp_path / "again", audio_root=tmp_path / "sounds",
+             **SHORT, **official)  # fmt: skip
     door("score", predictions=tmp_path / "again/predictions.jsonl", data=root / "eval.jsonl", out=tmp_path / "again")
     assert json.loads((tmp_path / "again/scores.json").read_text())["metrics"]["A_mAP"]["n"] == 1
 
 
 def test_resume_is_an_option(door, model, tmp_path):
     data = write_small_set(tmp_path / "data")
-    door("predict", model=model, data=data, out=tmp_path / "out", max_new_tokens=5)
+    door("predict", model=model, data=data, out=tmp_path / "out", **SHORT)
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
-    door("predict", "--resume", model=model, data=data, out=tmp_path / "out", max_new_tokens=5)
+    door("predict", "--resume", model=model, data=data, out=tmp_path / "out", **SHORT)
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     with pytest.raises(SystemExit, match=r"error: .*other settings"):
-        door("predict", model=model, data=data, out=tmp_path / "out", max_new_tokens=6, resume="true")
+        door("predict", model=model, data=data, out=tmp_path / "out", resume="true", **SHORT | {"max_new_tokens": 6})
+
+
+def test_predict_runs_the_task_with_its_controls(door, model, tmp_path):
+    """The task names its questions; what the command line gives in its place is recorded."""
+    data, out = write_small_set(tmp_path / "data"), tmp_path / "out"
+    task = tmp_path / "mine.yaml"
+    lines = f"name: mine\nquestions: {{path: {data}}}\ncontrol_recordings: null\n"
+    task.write_text(f"include: {os.path.relpath(TASKS / 'ours.yaml', tmp_path)}\n{lines}")
+    door("predict", task=task, model=model, out=out, max_new_tokens=2, control_recordings=1, seed=3)
+    run = json.loads((out / "run.json").read_text())
+    assert run["task"]["name"] == "mine" and run["overrides"] == {"decoding.max_new_tokens": 2, "seed": 3}
+    assert str(tmp_path) not in (out / "run.json").read_text()
+    for name in CONTROLS:
+        assert len((out / "controls" / name / "predictions.jsonl").read_text().splitlines()) == 9, "one recording"
+    door("predict", task=task, model=model, out=out, max_new_tokens=2, controls="[ears_swapped]", control_recordings="all")
+    assert [path.name for path in (out / "controls").iterdir()] == ["ears_swapped"]
+    assert len((out / "controls" / "ears_swapped" / "predictions.jsonl").read_text().splitlines()) == 27
+
+
+def test_predict_refuses_questions_that_the_task_does_not_ask(door, model, tmp_path, repository):
+    data = write_small_set(tmp_path / "data")
+    with pytest.raises(SystemExit, match=r"error: the task names no questions; give their path: --data"):
+        door("predict", model=model, out=tmp_path / "out")
+    with pytest.raises(SystemExit, match=r"error: .*holds its room response already"):
+        door("predict", task=repository / "eval/tasks/spatialsoundqa.yaml", model=model, data=data, out=tmp_path / "out")
+    with pytest.raises(SystemExit, match=r"error: .*none.yaml: cannot be read"):
+        door("predict", task=tmp_path / "none.yaml", model=model, data=data, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_run_writes_the_same_bytes(repository, model, tmp_path):
+    """SIGKILL in the middle of the questions, then in the middle of a control."""
+    data = write_small_set(tmp_path / "data")
+    options = [f"--model={model}", f"--data={data}", "--batch_size=1", "--num_beams=3", "--max_new_tokens=60"]
+    command = [sys.executable, str(repository / "eval" / "predict.py"), *options]
+    subprocess.run([*command, f"--out={tmp_path / 'whole'}"], check=True, capture_output=True, timeout=300)
+    for part in (".predictions.part.jsonl", "controls/ears_swapped/.predictions.part.jsonl"):
+        part = tmp_path / "cut" / part
+        run = subprocess.Popen([*command, "--resume", f"--out={tmp_path / 'cut'}"], stderr=subprocess.DEVNULL)
+        while not part.is_file() or part.read_bytes().count(b"\n") < 4:
+            assert run.poll() is None, "ended before it could be killed"
+            time.sleep(0.005)
+        run.kill()
+        assert run.wait() == -signal.SIGKILL and part.is_file()
+    subprocess.run([*command, "--resume", f"--out={tmp_path / 'cut'}"], check=True, capture_output=True, timeout=300)
+    files = [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()]
+    assert len(files) == 10
+    assert sorted(files) == sorted(p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*") if p.is_file())
+    for name in files:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_errors_are_sentences_not_tracebacks(door, tmp_path):

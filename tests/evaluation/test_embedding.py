@@ -1,10 +1,14 @@
-"""The pinned embedding: the right weights, unit vectors, the same bytes however the texts come, and no network."""
+"""The pinned embedding: the right weights, unit vectors, the same bytes however the texts come, and no network. Vectors
+from a file: what is not unit, named twice or missing is refused."""
+
+import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from spatial_llm.errors import CheckpointError
-from spatial_llm.evaluation.embedding import TextEmbedder, check_minilm
+from spatial_llm.evaluation.embedding import EmbedOnce, MissingVectorsError, TextEmbedder, VectorFile, check_minilm
 
 TEXTS = ["Dog bark", "", "bell", "accelerating, revving, vroom; car", "Dog bark", "a \ud800 lone surrogate"]
 
@@ -45,3 +49,72 @@ def test_other_weights_are_refused(tmp_path):
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         TextEmbedder(tmp_path)
+
+
+def test_no_text_is_embedded_twice():
+    asked = []
+
+    def embed(texts):
+        asked.extend(texts)
+        return np.array([[len(text), 1.0] for text in texts]).reshape(-1, 2)
+
+    once = EmbedOnce(embed)
+    once.prepare([["a", "bb", "a"], ["bb", "ccc"]])
+    assert once(["ccc", "a", "ccc"])[:, 0].tolist() == [3, 1, 3]
+    assert once(["dddd"])[0, 0] == 4 and once([]).shape == (0, 2)
+    assert asked == ["a", "bb", "ccc", "dddd"]
+
+
+UNIT = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1]], dtype=np.float32)
+NAMES = ["bell", "Dog bark, loud", ""]
+
+
+def write_vectors(path, texts=NAMES, vectors=UNIT, model="closed-3"):
+    if path.suffix == ".npz":
+        np.savez(path, texts=np.array(texts), vectors=vectors, model=model)
+    else:
+        save_file({"vectors": np.asarray(vectors)}, path, metadata={"texts": json.dumps(texts), "model": model})
+    return path
+
+
+@pytest.mark.parametrize("name", ["v.npz", "v.safetensors"])
+def test_vectors_of_a_closed_model_come_from_a_file(tmp_path, name):
+    vectors = VectorFile(write_vectors(tmp_path / name))
+    assert vectors.name == "closed-3"
+    found = vectors(["", "bell", "bell"])
+    assert found.dtype == np.float32 and np.array_equal(found, UNIT[[2, 0, 0]])
+    with pytest.raises(MissingVectorsError, match=r"2 texts have no vector: 'Bell', 'cat'; add theirs by closed-3") as error:
+        vectors(["cat", "bell", "Bell", "cat"])
+    assert error.value.texts == ["Bell", "cat"]
+    once = EmbedOnce(vectors)
+    with pytest.raises(MissingVectorsError) as error:
+        once.prepare([["bell", "x"], ["y"]])  # all of them at once, not batch by batch
+    assert error.value.texts == ["x", "y"]
+
+
+@pytest.mark.parametrize("name", ["v.npz", "v.safetensors"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vectors": UNIT * [[1], [2], [1]]}, r"'Dog bark, loud' has length 2 \(1 such\); divide"),
+        ({"vectors": UNIT * [[1], [np.nan], [1]]}, "has length nan"),
+        ({"vectors": UNIT[:2]}, r"3 texts, vectors of shape \(2, 3\)"),
+        ({"texts": ["bell", "bell", ""]}, "1 texts stand twice"),
+        ({"model": ""}, "the name of the model"),
+    ],
+)
+def test_a_file_of_wrong_vectors_is_refused(tmp_path, name, change, message):
+    with pytest.raises(CheckpointError, match=message):
+        VectorFile(write_vectors(tmp_path / name, **change))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY"])
+@pytest.mark.parametrize("name", ["v.npz", "v.safetensors", "absent.npz"])
+def test_what_is_no_file_of_vectors_is_refused(tmp_path, name, content):
+    if not name.startswith("absent"):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"not a file of vectors .*expected \.npz with texts, vectors and model"):
+        VectorFile(tmp_path / name)
+    np.savez(tmp_path / "pickled.npz", texts=np.array([object()]), vectors=UNIT[:1], model="m")
+    with pytest.raises(CheckpointError, match="not a file of vectors"):
+        VectorFile(tmp_path / "pickled.npz")

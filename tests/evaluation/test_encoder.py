@@ -1,8 +1,9 @@
-"""Scores of encoders: average precision of a resample, intervals, published rows, attention."""
+"""Scores of encoders: intervals, published rows, attention."""
+
+import re
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
 
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.evaluation.encoder import (
@@ -10,22 +11,7 @@ from spatial_llm.evaluation.encoder import (
     format_encoder_table,
     plot_attention,
     score_encoder,
-    weighted_average_precision,
 )
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_average_precision_of_a_resample_is_scikit_learns(ties: bool) -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.standard_normal((60, 7))
-    logits = np.round(logits) if ties else logits
-    truth = rng.random((60, 7)) < 0.2
-    truth[:, 6] = False  # a class that does not occur is left out
-    precision = weighted_average_precision(logits, truth)
-    for counts in (np.ones(60, dtype=int), np.bincount(rng.integers(60, size=60), minlength=60)):
-        rows = np.repeat(np.arange(60), counts)
-        wanted = [average_precision_score(truth[rows, k], logits[rows, k]) for k in range(6) if truth[rows, k].any()]
-        assert precision(counts) == pytest.approx(np.mean(wanted), abs=1e-12)
 
 
 def heard(n: int, wrong: float, seed: int = 0) -> tuple[dict, dict]:
@@ -59,6 +45,27 @@ def test_scores_with_intervals_beside_published_rows() -> None:
     report = {"metrics": scores, "recordings": 400, "resamples": 400, "seed": 0, "provenance": {"manifest_sha256": "ab"}}
     table = format_encoder_table(report)
     assert "DSpAST stage 3" in table and "28.03" in table and "400 recordings" in table
+
+
+def test_intervals_are_those_of_repeated_recordings() -> None:
+    outputs, labels = heard(60, wrong=0.25)
+    rng, drawn = np.random.default_rng(3), []
+    for _ in range(40):
+        rows = rng.integers(60, size=60)
+        point = encoder_scores(
+            {name: values[rows] for name, values in outputs.items()}, {name: values[rows] for name, values in labels.items()}
+        )
+        drawn.append([100 * point["event_map"], 100 * point["er20"], point["mae_deg"], 100 * point["der"]])
+    found = score_encoder(outputs, labels, resamples=40, seed=3)
+    np.testing.assert_allclose([score["low"] for score in found.values()], np.percentile(drawn, 2.5, axis=0), atol=1e-9)
+    np.testing.assert_allclose([score["high"] for score in found.values()], np.percentile(drawn, 97.5, axis=0), atol=1e-9)
+
+
+def test_one_recording_has_no_interval() -> None:
+    scores = score_encoder(*heard(1, wrong=0.0), resamples=10)
+    assert scores["ER20"]["value"] == 0.0 and scores["ER20"]["low"] is None
+    report = {"metrics": scores, "recordings": 1, "resamples": 10, "seed": 0, "provenance": {"manifest_sha256": "ab"}}
+    assert re.search(r"\| ER20 +\| 0.00 +\| - +\|", format_encoder_table(report))
 
 
 def test_attention_is_averaged_per_branch_and_drawn(tmp_path) -> None:

@@ -1,19 +1,34 @@
 """Predictions: the same bytes twice, resumed or not; the same answers at any batch size; each recording encoded once."""
 
+import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
 
+from spatial_llm.data.records import Pair
 from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.controls import control_loader
 from spatial_llm.evaluation.items import read_evaluation_set
-from spatial_llm.evaluation.predict import Decoding, predict
-from spatial_llm.evaluation.predictions import PART, PREDICTIONS, RUN, PredictionWriter
+from spatial_llm.evaluation.predict import predict
+from spatial_llm.evaluation.predictions import (
+    CONTROL_FOLDER,
+    PART,
+    PREDICTIONS,
+    RUN,
+    PredictionWriter,
+    control_names,
+    read_control,
+)
+from spatial_llm.evaluation.tasks import CONTROLS
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.small import write_small_set
+from tests.evaluation.tasks import short_task
+from tests.scenes.small import scene, source
 
-SHORT = Decoding(max_new_tokens=6)
+SHORT = short_task()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +72,9 @@ def test_answers_depend_on_recording_and_question(model, questions, tmp_path):
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_batch_size_does_not_change_answers(model, questions, tmp_path, beams):
-    decoding = Decoding(num_beams=beams, max_new_tokens=6)
-    answers = [texts(predict(model, questions, tmp_path / str(n), decoding, batch_size=n)) for n in (1, 4, 16)]
-    assert answers[0] == answers[1] == answers[2]
+    task = short_task(decoding__num_beams=beams)
+    runs = [predict(model, questions, tmp_path / str(n), task, batch_size=n).read_bytes() for n in (1, 4, 16)]
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_answers_are_those_of_ask(model, questions, tmp_path):
@@ -137,7 +152,7 @@ def test_resume_of_another_run_is_refused(model, questions, tmp_path):
     folder = tmp_path / "out"
     interrupt(model, questions, folder, after=1)
     with pytest.raises(ManifestError, match=r"other settings \(decoding was .*'max_new_tokens': 6.*run without --resume"):
-        predict(model, questions, folder, Decoding(max_new_tokens=7), batch_size=4, resume=True)
+        predict(model, questions, folder, short_task(decoding__max_new_tokens=7), batch_size=4, resume=True)
     other = read_evaluation_set(write_small_set(tmp_path / "other"))
     object.__setattr__(other, "sha256", "f" * 64)
     with pytest.raises(ManifestError, match=r"manifest_sha256 was .* is 'fff"):
@@ -163,3 +178,140 @@ def test_question_with_a_special_token_is_named(model, questions, tmp_path):
 def test_batch_size_must_be_positive(model, questions, tmp_path):
     with pytest.raises(ManifestError, match="batch_size is 0"):
         predict(model, questions, tmp_path / "out", SHORT, batch_size=0)
+
+
+# --- the task ---------------------------------------------------------------------------------------------------------
+
+
+def run_json(path):
+    return json.loads(path.with_name(RUN).read_text())
+
+
+def test_run_says_what_it_was_made_with(model, questions, tmp_path):
+    task = short_task()
+    path = predict(model, questions, tmp_path / "out", task, overrides={"decoding.max_new_tokens": 3, "seed": 5})
+    run = run_json(path)
+    assert run["task"] == {"name": "ours", "version": task.version, "sha256": task.sha256}
+    assert run["overrides"] == {"decoding.max_new_tokens": 3, "seed": 5}
+    assert run["decoding"] == {"max_new_tokens": 3, "num_beams": 1} and run["seed"] == 5
+    assert run["manifest_sha256"] == questions.sha256 and len(run["model_sha256"]) == 64
+    assert (run["batch_size"], run["prompt"], run["responses"]) == (16, "{question}", "as_recorded")
+    assert (run["device"], run["dtype"], run["control"]) == ("cpu", "float32", None)
+    assert {"torch", "transformers", "spatial-llm"} <= run["versions"].keys() and "git_hash" in run
+
+
+def test_prompt_of_the_task_is_what_the_model_is_asked(model, questions, tmp_path):
+    plain = texts(predict(model, questions, tmp_path / "a", SHORT))
+    asked = texts(predict(model, questions, tmp_path / "b", short_task(prompt="Say it: {question}")))
+    pipeline = SpatialLLM.from_pretrained(model)
+    item = questions.items[0]
+    said = pipeline.ask(tmp_path / "data" / item.audio, f"Say it: {item.question}", max_new_tokens=6)
+    assert asked["q0"] == said and asked != plain
+
+
+def test_responses_of_the_task_are_those_of_every_recording(tmp_path):
+    """Pairs and scenes take the policy; files have their response already."""
+    questions = read_evaluation_set(write_small_set(tmp_path / "data"))
+    assert questions.with_responses("as_recorded") is questions
+    with pytest.raises(ManifestError, match=r"record 'q0'.*r0\.wav.*responses 'checkpoint_matched'"):
+        questions.with_responses("checkpoint_matched")
+    of_scene = dataclasses.replace(questions.items[0], audio=None, scene=scene(source()))
+    of_pairs = dataclasses.replace(questions.items[1], audio=None, pairs=(Pair("a", "b"),), protocol="official_bat")
+    changed = dataclasses.replace(questions, items=[of_scene, of_pairs]).with_responses("checkpoint_matched")
+    assert [changed.items[0].scene.protocol, changed.items[1].protocol] == ["checkpoint_matched"] * 2
+
+
+# --- controls ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def controlled(model, tmp_path_factory):
+    """A run with all controls on two of the three recordings, and its questions."""
+    folder = tmp_path_factory.mktemp("controlled")
+    questions = read_evaluation_set(write_small_set(folder / "data"))
+    task = short_task(controls=list(CONTROLS), control_recordings=2)
+    return predict(model, questions, folder / "out", task, batch_size=4), questions, task
+
+
+def test_controls_are_runs_below_the_run(controlled):
+    path, questions, _ = controlled
+    assert control_names(path) == sorted(CONTROLS)
+    run = run_json(path)
+    for name in CONTROLS:
+        rows, said = read_control(path, name, questions.items, questions.sha256)
+        recordings = {questions.items[row].recording_id for row in rows}
+        assert len(said) == len(rows) == 18 and len(recordings) == 2 and rows == sorted(rows)
+        of_control = run_json(path.parent / CONTROL_FOLDER / name / PREDICTIONS)
+        assert of_control["control"] == {"name": name, "recordings": 2}
+        ignored = ("control", "predictions_sha256")
+        assert all(of_control[key] == value for key, value in run.items() if key not in ignored)
+
+
+def test_controls_hear_what_they_should(controlled, model):
+    """Each answer is that of `ask` to the recording as the control changes it."""
+    path, questions, task = controlled
+    pipeline = SpatialLLM.from_pretrained(model)
+    config = pipeline.model.config.encoder_config
+    window = (config.sampling_rate, config.window_samples)
+    for name in CONTROLS:
+        rows, said = read_control(path, name, questions.items, questions.sha256)
+        load = control_loader(name, questions, task.seed)
+        for row, text in list(zip(rows, said, strict=True))[::7]:
+            item = questions.items[row]
+            heard = load(item, *window)
+            assert text == pipeline.ask(heard, item.question, config.sampling_rate, max_new_tokens=6), name
+    real = texts(path)
+    rows, said = read_control(path, "no_audio", questions.items, questions.sha256)
+    assert [real[questions.items[row].id] for row in rows] != said
+
+
+def test_two_runs_with_controls_give_the_same_bytes_and_old_controls_go(controlled, model, tmp_path):
+    path, questions, task = controlled
+    again = predict(model, questions, tmp_path / "out", task, batch_size=16).parent
+    for name in CONTROLS:
+        file = f"{CONTROL_FOLDER}/{name}/{PREDICTIONS}"
+        assert (again / file).read_bytes() == (path.parent / file).read_bytes(), "at another batch size too"
+    predict(model, questions, again, short_task(controls=["no_audio"]))
+    assert control_names(again / PREDICTIONS) == ["no_audio"]
+
+
+def test_interrupted_controls_are_resumed_and_new_ones_added(controlled, model, tmp_path, monkeypatch):
+    path, questions, task = controlled
+    folder = tmp_path / "out"
+    predict(model, questions, folder, task, batch_size=4, overrides={"controls": ["no_audio"]})
+    add, calls = PredictionWriter.add, []
+
+    def striking(self, predictions):
+        if self.folder.name == "other_audio" and len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(predictions)
+        add(self, predictions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PredictionWriter, "add", striking)
+        with pytest.raises(KeyboardInterrupt):
+            predict(model, questions, folder, task, batch_size=4, resume=True)
+    predict(model, questions, folder, task, batch_size=4, resume=True)
+    for name in CONTROLS:
+        for file in (PREDICTIONS, RUN):
+            ours, whole = (where / CONTROL_FOLDER / name / file for where in (folder, path.parent))
+            assert ours.read_bytes() == whole.read_bytes(), (name, file)
+
+
+def test_a_control_that_makes_no_sense_stops_before_anything_is_computed(model, questions, tmp_path):
+    alone = dataclasses.replace(questions, items=list(questions.items[:1]))
+    with pytest.raises(ManifestError, match="needs two recordings"):
+        predict(model, alone, tmp_path / "out", short_task(controls=["other_audio"]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_controls_of_another_run_are_refused(controlled, tmp_path):
+    path, questions, _ = controlled
+    shutil.copytree(path.parent, tmp_path / "out")
+    run = tmp_path / "out" / CONTROL_FOLDER / "no_audio" / RUN
+    run.write_text(run.read_text().replace('"batch_size": 4', '"batch_size": 5'))
+    with pytest.raises(ManifestError, match="made with another batch_size than the run"):
+        read_control(tmp_path / "out" / PREDICTIONS, "no_audio", questions.items, questions.sha256)
+    shutil.copytree(tmp_path / "out" / CONTROL_FOLDER / "ears_equal", tmp_path / "out" / CONTROL_FOLDER / "ears")
+    with pytest.raises(ManifestError, match="made with another control than the run"):
+        read_control(tmp_path / "out" / PREDICTIONS, "ears", questions.items, questions.sha256)

@@ -2,25 +2,20 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.predictions import PREDICTIONS, RUN, PredictionWriter, prediction_line
 from spatial_llm.evaluation.published import published_scores
-from spatial_llm.evaluation.score import score
+from spatial_llm.evaluation.score import ScoreSettings, score, score_run
 from spatial_llm.evaluation.table import format_table
 from spatial_llm.files import write_json, write_jsonl
 from tests.evaluation.small import write_small_set
+from tests.evaluation.toy import embed_words
 
 WORDS = ["bell", "dog", "speech", "rain"]
-
-
-def embed(texts):
-    """One axis for each word: no model needed."""
-    vectors = np.array([[word in text.lower() for word in WORDS] for text in texts], dtype=np.float32)
-    return vectors.reshape(-1, 4) / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+embed = embed_words(WORDS)
 
 
 @pytest.fixture
@@ -40,11 +35,14 @@ def write(questions, folder, texts=None):
 def test_truth_scores_perfectly(questions, tmp_path):
     report = score(write(questions, tmp_path / "out"), questions, embed, "all-MiniLM-L6-v2")
     metrics = report["metrics"]
-    assert len(metrics) == 20
+    published = ("A_mAP", "B_direction_acc", "B_left_right_acc", "C_mAP", "D_direction_acc", "E_acc", "E_direction_acc")
+    assert {entry: metrics[entry]["value"] for entry in published} == dict.fromkeys(published, 100)
     for name, entry in metrics.items():
-        perfect = {"mAP": 100, "mean_cosine": 1, "DER": 0}.get(name.split("_", 1)[1].split("distance_")[-1], 100)
-        assert entry["value"] == pytest.approx(perfect), name
-        assert entry["unparsed"] == 0
+        perfect = 100 if entry["unit"] == "%" else 1
+        assert entry["value"] == pytest.approx(perfect if entry["higher_is_better"] else 0), name
+        assert entry["unparsed"] == entry["refused"] == 0
+        assert entry["lenient"] is None or entry["lenient"]["value"] == entry["value"]
+        assert entry["low"] == pytest.approx(entry["high"]) == pytest.approx(entry["value"]), "three recordings, all right"
     assert metrics["E_acc"]["n"] == 6 and metrics["A_mAP"]["n"] == 3
     assert report["unreadable_truths"] == {}
 
@@ -96,6 +94,126 @@ def test_label_csv_sets_the_label_set(questions, tmp_path):
     csv.write_text("index,mid,display_name\n0,/m/0,Bell\n")
     with pytest.raises(ManifestError, match=r"record 'q1': label 'dog' is not in the label set"):
         score(path, questions, embed, "toy", csv)
+
+
+def test_intervals_are_the_bootstrap_of_whole_recordings(questions, tmp_path):
+    """Three recordings, of which one is answered: a resample holds it 0 to 3 times in 3."""
+    texts = [item.answer if item.recording_id == "r0" else "?" for item in questions.items]
+    report = score(write(questions, tmp_path / "out", texts), questions, embed, "toy")
+    entry = report["metrics"]["E_direction_acc"]
+    assert (entry["value"], entry["low"], entry["high"]) == (pytest.approx(100 / 3), 0, 100)
+    assert entry["n"] == entry["recordings"] == 3 and (report["items"], report["recordings"]) == (27, 3)
+    assert report["resamples"] == 1000 and report["seed"] == 0 and report["confidence"] == 0.95
+    assert set(entry) == {
+        "value", "low", "high", "lenient", "n", "recordings", "unparsed", "refused", "unit", "higher_is_better", "protocol",
+        "rule", "random", "details", "published",
+    }  # fmt: skip
+
+
+def test_lenient_reading_stands_beside(questions, tmp_path):
+    texts = [f"I would say {item.answer}" if item.type == "E" else item.answer for item in questions.items]
+    entry = score(write(questions, tmp_path / "out", texts), questions, embed, "toy")["metrics"]["E_acc"]
+    assert entry["value"] == 0 and entry["unparsed"] == 6
+    assert entry["lenient"] == {"value": 100, "low": 100, "high": 100, "unparsed": 0}
+
+
+def test_a_task_chooses_protocols_resamples_and_seed(questions, tmp_path):
+    path = write(questions, tmp_path / "out")
+    settings = ScoreSettings(resamples=50, seed=7, protocols=("bat",), task={"name": "mine", "version": 1, "sha256": "0"})
+    report = score(path, questions, embed, "toy", settings=settings)
+    assert {entry["protocol"] for entry in report["metrics"].values()} == {"bat", "bat, toy"}
+    assert set(report["protocols"]) == {"bat"} and report["task"]["name"] == "mine"
+    assert (report["resamples"], report["seed"]) == (50, 7)
+    everything = score(path, questions, embed, "toy")
+    for entry in everything["metrics"].values():
+        assert any(entry["protocol"].startswith(name) for name in everything["protocols"])
+    assert everything["task"] is None and set(everything["responses"]) == {"recorded"}
+
+
+def test_items_say_what_was_read_and_measured(questions, tmp_path):
+    texts = [item.answer for item in questions.items]
+    texts[3], texts[6] = "left, front; 2.4m", "I cannot tell."
+    _, lines = score_run(write(questions, tmp_path / "out", texts), questions, embed, "toy")
+    assert [line["id"] for line in lines] == [item.id for item in questions.items]
+    half, refused, located = lines[3], lines[6], lines[4]
+    assert half["strict"] is None and half["measures"]["left_right_right"] == 1 and half["measures"]["right"] == 0
+    assert half["measures"]["distance_error_m"] == pytest.approx(0.4) and half["measures"]["great_circle_deg"] is None
+    assert refused["refused"] and not half["refused"] and refused["prediction"] == "I cannot tell."
+    assert located["strict"] == located["lenient"] == questions.items[4].truth
+    assert located["measures"]["direction_right"] == 1 and located["where"] is None
+    assert located["context"] == {"sources": None, "rt60_s": None, "drr_db": None, "snr_db": None, "labels": []}
+    assert set(located) == {
+        "id", "recording_id", "type", "question_type", "question", "answer", "prediction", "strict", "lenient", "refused",
+        "measures", "where", "context",
+    }  # fmt: skip
+
+
+def add_control(questions, folder, name, answer, recordings=("r0", "r1", "r2")):
+    """A finished control of a run in `folder`, whose every text is `answer(item)`."""
+    items = [item for item in questions.items if item.recording_id in recordings]
+    writer = PredictionWriter(folder / "controls" / name, settings_of(questions) | {"control": {"name": name}})
+    writer.add({item.id: answer(item) for item in items})
+    return writer.finish(items)
+
+
+def settings_of(questions):
+    return {"manifest_sha256": questions.sha256, "control": None}
+
+
+SWAP = str.maketrans({"\u0001": "right", "\u0002": "left"})
+
+
+def swap(text):
+    return text.replace("left", "\u0001").replace("right", "\u0002").translate(SWAP)
+
+
+def test_controls_stand_beside_the_real_run_on_the_same_items(questions, tmp_path):
+    path = finished(questions, tmp_path / "out", settings_of(questions))
+    add_control(questions, path.parent, "no_audio", lambda item: "?", recordings=("r0", "r1"))
+    add_control(questions, path.parent, "ears_swapped", lambda item: swap(item.answer))
+    report = score(path, questions, embed, "toy")
+    controls = report["controls"]
+    assert list(controls) == ["ears_swapped", "ears_swapped_mirrored", "no_audio", "question_only"]
+    silent = controls["no_audio"]
+    assert silent["from"] == "model" and silent["recordings"] == 2
+    entry = silent["metrics"]["B_direction_acc"]
+    assert (entry["value"], entry["n"], entry["unparsed"]) == (0, 2, 2) and entry["same_items"]["value"] == 100
+    swapped, mirrored = controls["ears_swapped"]["metrics"], controls["ears_swapped_mirrored"]["metrics"]
+    assert swapped["B_left_right_acc"]["value"] == 0 and swapped["B_front_behind_acc"]["value"] == 100
+    assert mirrored["B_left_right_acc"]["value"] == mirrored["D_direction_acc"]["value"] == 100
+    assert mirrored["B_left_right_acc"]["same_items"]["value"] == 100
+    assert "left out: " in controls["ears_swapped_mirrored"]["note"]
+    assert mirrored["C_mAP"]["n"] < swapped["C_mAP"]["n"] == 3, "what sounds on the other side is not known"
+    guessed = controls["question_only"]
+    assert guessed["from"] == "question" and guessed["recordings"] == 3
+    assert set(guessed["metrics"]) == set(report["metrics"])
+    assert guessed["metrics"]["B_direction_acc"]["value"] < 100
+    for control in controls.values():
+        for entry in control["metrics"].values():
+            assert set(entry) == {"value", "low", "high", "n", "unparsed", "same_items"}
+            assert set(entry["same_items"]) == {"value", "low", "high"}
+
+
+def test_a_control_of_another_run_is_refused(questions, tmp_path):
+    path = finished(questions, tmp_path / "out", settings_of(questions))
+    control = add_control(questions, path.parent, "no_audio", lambda item: "?")
+    control.parent.rename(control.parent.with_name("other_audio"))
+    with pytest.raises(ManifestError, match="made with another control"):
+        score(path, questions, embed, "toy")
+    add_control(questions, path.parent, "other_audio", lambda item: "?")
+    broken(path.parent / "controls" / "other_audio" / PREDICTIONS, lambda lines: lines[:-1])
+    with pytest.raises(ManifestError, match="has changed since"):
+        score(path, questions, embed, "toy")
+
+
+def test_a_metric_that_is_undefined_is_null(questions, tmp_path):
+    """All answers alike: no correlation; none that parses: no error."""
+    texts = ["left, front, above; 2m" if item.type == "B" else "?" for item in questions.items]
+    report = score(write(questions, tmp_path / "out", texts), questions, embed, "toy")
+    metrics = report["metrics"]
+    assert metrics["B_distance_pearson"]["value"] is None and metrics["D_distance_MAE"]["value"] is None
+    write_json(tmp_path / "scores.json", report)
+    assert format_table(report)
 
 
 def broken(path, change):

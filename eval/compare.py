@@ -1,0 +1,91 @@
+"""Compares two runs on the same questions, metric by metric; needs no model and no GPU.
+
+    python eval/compare.py --task eval/tasks/ours.yaml --first runs/a/predictions.jsonl --second runs/b/predictions.jsonl \
+        --data runs/demo/data/eval.jsonl --out runs/a_and_b
+
+Writes compare.json and compare.md (the tables, also printed) into the folder --out: both values, the difference with its
+interval, a p-value (whole recordings exchanged between the runs by lot), the same corrected for the number of metrics, and
+how many items only one run has right. Refused with a sentence: predictions for other questions than --data, by the hash in
+their run.json or by id; damaged files, as in eval/score.py. Refusals: the first run is the one before the treatment. Time:
+about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.compare import CompareSettings, compare_predictions, format_comparison
+from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, MissingVectorsError, TextEmbedder, VectorFile
+from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.tasks import Reading, read_task
+from spatial_llm.files import write_json, write_text
+from spatial_llm.training.arguments import parse_arguments
+
+
+@dataclass
+class CompareArguments:
+    """What to compare.
+
+    Attributes:
+        first: path of a predictions.jsonl.
+        second: path of the other.
+        out: folder for compare.json and compare.md.
+        data: the manifest, or SpatialSoundQA folder or file, that both were made for; default that of the task.
+        task: YAML of the task: its protocols, embedding and reading; without one all protocols.
+        reading: how answers are read; default the task's, or strict.
+        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default the task's.
+        vectors: file of vectors of a closed model, in place of an embedding.
+        labels: CSV with index,mid,display_name for the label set of types A and C; default as in eval/score.py.
+        resamples: of the bootstrap, and exchanges of the test; no p-value is below 1 / (resamples + 1).
+        seed: of both; default the task's, or 0.
+    """
+
+    first: str
+    second: str
+    out: str
+    data: str | None = None
+    task: str | None = None
+    reading: Reading | None = None
+    embedding: str | None = None
+    vectors: str | None = None
+    labels: str | None = None
+    resamples: int = 10_000
+    seed: int | None = None
+
+
+def main(arguments: CompareArguments) -> None:
+    if arguments.data is None and arguments.task is None:
+        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
+    if arguments.vectors is not None and arguments.embedding is not None:
+        raise SpatialLLMError("--vectors and --embedding: give one of them.")
+    task = None if arguments.task is None else read_task(arguments.task)
+    evaluation_set = read_evaluation_set(arguments.data) if task is None else read_questions(task.questions, arguments.data)
+    given = {key: getattr(arguments, key) for key in ("reading", "seed") if getattr(arguments, key) is not None}
+    if task is not None:
+        of_task = {"protocols": task.protocols, "reading": task.reading, "seed": task.seed, "task": task.identity()}
+        given = of_task | given
+    if arguments.vectors is not None:
+        embed = VectorFile(arguments.vectors)
+    else:
+        embed = TextEmbedder(arguments.embedding or (DEFAULT_EMBEDDING if task is None else task.embedding))
+    out, settings = Path(arguments.out), CompareSettings(resamples=arguments.resamples, **given)
+    try:
+        report = compare_predictions(
+            arguments.first, arguments.second, evaluation_set, embed, embed.name, arguments.labels, settings
+        )
+    except MissingVectorsError as error:
+        write_json(out / "missing_texts.json", error.texts)
+        raise SpatialLLMError(f"{error} All are in {out / 'missing_texts.json'}.") from None
+    table = format_comparison(report)
+    write_json(out / "compare.json", report)
+    write_text(out / "compare.md", table)
+    print(table)
+    print(f"compare.json and compare.md are in {out}")
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_arguments(CompareArguments, description=__doc__))
+    except SpatialLLMError as error:
+        sys.exit(f"error: {error}")

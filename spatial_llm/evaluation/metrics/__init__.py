@@ -1,0 +1,33 @@
+"""Predicted texts and true values -> metrics, in two steps: `read_answers` extracts, `measure` measures.
+
+A metric is a function of how often each of its items counts (`statistics.Statistic`), so that one function gives the value,
+its interval and the test against another run.
+"""
+
+from spatial_llm.evaluation.metrics.build import embedded_texts, measure, measures_of_items
+from spatial_llm.evaluation.metrics.extract import Extracted, extract
+from spatial_llm.evaluation.metrics.groups import Answers, read_answers
+from spatial_llm.evaluation.metrics.hearing import right_of
+from spatial_llm.evaluation.metrics.metric import Metric, interval_of
+from spatial_llm.evaluation.metrics.protocols import PROTOCOLS, family_name, rule_of
+from spatial_llm.evaluation.metrics.truths import Truth, context_of, mirrored_truths, read_truths
+
+__all__ = [
+    "PROTOCOLS",
+    "Answers",
+    "Extracted",
+    "Metric",
+    "Truth",
+    "context_of",
+    "embedded_texts",
+    "extract",
+    "family_name",
+    "interval_of",
+    "measure",
+    "measures_of_items",
+    "mirrored_truths",
+    "read_answers",
+    "read_truths",
+    "right_of",
+    "rule_of",
+]

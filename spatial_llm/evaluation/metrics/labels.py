@@ -1,0 +1,86 @@
+"""Average precision of types A and C, and the mean cosine beside it: the metrics that rest on an embedding.
+
+Peculiar: average precision over labels is not a mean cosine. Every generated answer is embedded whole, as it is, its cosine
+to each label name is a score, and per label the answers are ranked by it; no parser takes part. `mean_cosine` is what the
+text of DSpAST describes; it is reported beside, under its own name, never instead. The official script averages over all
+355 labels; on the official files each has a positive. A label without one has no average precision and is left out.
+Source: BAT (arXiv 2402.01591) and its released scoring script (specs a.5); DSpAST (arXiv 2509.13927).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_llm import answers
+from spatial_llm.evaluation.embedding import Embed
+from spatial_llm.evaluation.metrics.chance import expected_average_precision
+from spatial_llm.evaluation.metrics.metric import Metric, Percent
+from spatial_llm.evaluation.metrics.protocols import BAT, DSPAST
+from spatial_llm.evaluation.statistics import macro_average_precision, mean_of
+
+
+def label_metrics(
+    prefix: str,
+    rows: NDArray[np.intp],
+    texts: Sequence[str],
+    truths: Sequence[Sequence[str]],
+    refused: int,
+    labels: Sequence[str],
+    embed: Embed,
+    embedding: str,
+) -> list[Metric]:
+    """`<prefix>_mAP` and `<prefix>_mean_cosine` of the items at `rows`.
+
+    Args:
+        texts: generated answers of these items.
+        truths: lower-case labels of each item; all of them must occur in `labels`.
+        refused: how many of the answers refuse.
+        labels: the label set in the spelling to embed; matched in lower case.
+        embed: texts to unit vectors (texts, width).
+        embedding: its name, part of the protocol.
+    """
+    column = {label.lower(): index for index, label in enumerate(labels)}
+    targets = np.zeros((len(truths), len(labels)), dtype=bool)
+    for row, names in enumerate(truths):
+        targets[row, [column[name] for name in names]] = True
+    label_vectors, truth_vectors = embed(labels), embed([answers.format_labels(names) for names in truths])
+    # each distinct answer once: equal answers must tie exactly, which two rows of one matrix product need not
+    distinct = list(dict.fromkeys(texts))
+    at = {text: index for index, text in enumerate(distinct)}
+    index = [at[text] for text in texts]
+    distinct_vectors = embed(distinct)
+    answer_vectors, similarity = distinct_vectors[index], (distinct_vectors @ label_vectors.T)[index]
+    unparsed = sum(answers.parse_labels(text) is None for text in texts)
+    cosines = np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)
+    # the mean cosine over all pairs of true answers is the squared length of their mean
+    random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))
+    # an answer of several labels is embedded whole, so even the truth may rank below 100
+    of_truths = Percent(macro_average_precision(truth_vectors @ label_vectors.T, targets))(np.ones((1, len(truths))))
+    averaged = int(targets.any(axis=0).sum())
+    common = {"higher_is_better": True, "rows": rows, "lenient": None, "lenient_unparsed": None}
+    return [
+        Metric(
+            name=f"{prefix}_mAP",
+            protocol=f"{BAT}, {embedding}",
+            unit="%",
+            rule="average precision of each label over the answers ranked by cosine, mean over the labels",
+            strict=Percent(macro_average_precision(similarity, targets)),
+            random=100 * expected_average_precision(targets[:, targets.any(axis=0)]),
+            unparsed=unparsed,
+            refused=refused,
+            details={"labels": len(labels), "labels_averaged": averaged, "of_true_answers": float(of_truths[0])},
+            **common,
+        ),
+        Metric(
+            name=f"{prefix}_mean_cosine",
+            protocol=f"{DSPAST}, {embedding}",
+            unit="cosine",
+            rule="mean cosine of the answer and the true answer",
+            strict=mean_of(cosines),
+            random=random_cosine,
+            unparsed=unparsed,
+            refused=refused,
+            **common,
+        ),
+    ]

@@ -1,0 +1,96 @@
+"""One number of a report: which items it is of, how it follows from them, and what stands beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spatial_llm.evaluation import weighted
+from spatial_llm.evaluation.statistics import Bootstrap, Statistic
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """A metric of one run, before any number is computed from it.
+
+    Attributes:
+        name: as in scores.json, such as "B_DER".
+        protocol: what it is measured by, see `protocols`; only equal protocols may be compared.
+        unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "" (a correlation).
+        higher_is_better: whether a higher value is.
+        rule: how it follows from the answers, in a sentence.
+        rows: indices of its items in the whole set, (items,).
+        strict: the value by the strict parsers, as a function of the weights of these items; where it is a mean,
+            `strict.values` are those of the items.
+        lenient: by the lenient ones; None where no parser takes part.
+        random: expected value of answering each item with the true answer of another (see `chance`); None if unknown.
+        unparsed: items whose answer strict reading cannot read, as far as this metric needs it.
+        lenient_unparsed: likewise of lenient reading; None where no parser takes part.
+        refused: items whose answer says that it cannot tell.
+        details: what belongs to this metric alone; `of_true_answers` = what the true answers themselves would score, where
+            that is not perfect.
+    """
+
+    name: str
+    protocol: str
+    unit: str
+    higher_is_better: bool
+    rule: str
+    rows: NDArray[np.intp]
+    strict: Statistic
+    lenient: Statistic | None
+    random: float | None
+    unparsed: int
+    lenient_unparsed: int | None
+    refused: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Percent(Statistic):
+    """A share in [0, 1] as a percentage."""
+
+    def __init__(self, share: Statistic) -> None:
+        self.share, self.items = share, share.items
+
+    @property
+    def values(self) -> NDArray | None:
+        """The value of each item, 0 to 100, where the share is the mean of one."""
+        return None if self.share.values is None else 100.0 * self.share.values
+
+    def __call__(self, weights: ArrayLike) -> NDArray:
+        return 100.0 * self.share(weights)
+
+    def stacked(self, other: "Percent") -> "Percent":
+        """The percentage over the items of this one followed by those of the other."""
+        return Percent(self.share.stacked(other.share))
+
+
+def interval_of(
+    statistic: Statistic, rows: NDArray[np.intp], bootstrap: Bootstrap, confidence: float
+) -> dict[str, float | None]:
+    """value, low and high of a statistic of the items at `rows`, ready for JSON: None where undefined."""
+    numbers = (bootstrap.value(statistic, rows), *bootstrap.interval(statistic, rows, confidence))
+    return {key: None if np.isnan(number) else number for key, number in zip(("value", "low", "high"), numbers, strict=True)}
+
+
+def median_of(values: ArrayLike) -> Statistic:
+    """The median of `values` (items,), the middle two averaged; NaN marks items to which the measure does not apply."""
+    return Statistic(_median, np.asarray(values, dtype=np.float64))
+
+
+def _median(values: NDArray) -> weighted.Weighted:
+    order = np.argsort(values, kind="stable")[: np.count_nonzero(~np.isnan(values))]  # NaN comes last
+    ranked = values[order]
+
+    def median(weights: NDArray) -> NDArray:
+        if not len(ranked):
+            return np.full(len(weights), np.nan)
+        so_far = np.cumsum(weights[:, order], axis=1)
+        half = so_far[:, -1:] / 2
+        # the item that reaches the half, and the one that passes it: two items only where the half falls between them
+        reaches, passes = np.argmax(so_far >= half, axis=1), np.argmax(so_far > half, axis=1)
+        return np.where(half[:, 0] > 0, (ranked[reaches] + ranked[passes]) / 2, np.nan)
+
+    return median

@@ -1,0 +1,50 @@
+"""The protocols by name: what a number is measured by, and so with what it may be compared.
+
+A protocol is one of these, or one of these and the embedding ("bat, all-MiniLM-L6-v2"). A task asks for protocols by their
+first word.
+"""
+
+BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
+BALANCED, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
+    f"{DIAGNOSTIC}, {name}"
+    for name in ("balanced", "angle", "distance", "relative", "labels", "count", "time", "hallucination", "reliability")
+)
+PROTOCOLS = {
+    BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
+    "(the embedding is part of the protocol), mean over labels with a positive. B, D: direction_acc = all three "
+    "direction words right; DER = distance more than 0.5 m off, or unparsed. E: exactly yes or no; E_acc = plain mean "
+    "of direction and distance.",
+    DSPAST: "As the text of DSpAST words it (arXiv 2509.13927): mean cosine of answer and true answer.",
+    EXACT: "Question families of this library: the value read from the answer is the true one; how near a wrong one is "
+    "does not count.",
+    DIAGNOSTIC: "In no published table: single axes, questions of type E that are not yes or no, and the names of BAT's "
+    "metrics on our own families.",
+    BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "
+    "classes.",
+    ANGLE: "Degrees. An answer in words stands for the centre of its octant, against the bearing in the record; sides are "
+    "read off the angle where the true one is at least 10 degrees clear. Means and medians are over the answers that "
+    "parse; in ER20 and in the shares the others count as wrong.",
+    DISTANCE: "Metres; over the answers that parse. DER counts the others as wrong.",
+    RELATIVE: "Of distances and durations as a share of the true one: more than 20 % off, or unparsed; mean error of those "
+    "that parse.",
+    LABELS: "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets, 0 where "
+    "unparsed, averaged over the items.",
+    COUNT: "How far the answered number is from the true one, over the answers that parse.",
+    TIME: "onset_error: seconds between the onsets of the sound named and the true one, where it sounds at all. "
+    "temporal_iou: overlap of the span of the answered length with the true one, both from the true onset; 0 where "
+    "unparsed. Errors are over the answers that parse.",
+    HALLUCINATION: "Does it say no where no is due (Kuan et al., arXiv 2406.08402): to sounds that are absent, at a wrong "
+    "place, or exchanged. The positive class is no.",
+    RELIABILITY: "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",
+}
+
+
+def family_name(protocol: str) -> str:
+    """The first word: what a task asks for."""
+    return protocol.split(",")[0]
+
+
+def rule_of(protocol: str) -> tuple[str, str]:
+    """The key of `PROTOCOLS` that a protocol belongs to, and its text."""
+    key = protocol if protocol in PROTOCOLS else family_name(protocol)
+    return key, PROTOCOLS[key]

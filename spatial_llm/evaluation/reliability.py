@@ -1,0 +1,106 @@
+"""Does the model know when it does not know: accuracy, truthfulness and reliability where an answer may be refused, and
+what a treatment (fine-tuning, a prompt) made of its refusals.
+
+An item is right, wrong or refused ("I cannot tell"). A refusal is neither right nor wrong.
+Peculiar: the Reliability Gain Index divides two shares, of which the lower is often 0, so each gets half an item more on
+either side: (refused + 1/2) / (items + 1). The counts stand beside.
+Source: Ma et al., "Towards Reliable Large Audio Language Model" (arXiv 2505.19294); specs e.4.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation import weighted
+from spatial_llm.evaluation.statistics import Statistic, mean_of
+
+RULES = {
+    "accuracy": "share of all items that is right",
+    "truthfulness": "share of all items that is not wrong: right or refused",
+    "rejection_rate": "share of all items that is refused (r)",
+    "reliability": "r * accuracy + (1 - r) * truthfulness",
+}
+RGI_RULE = (
+    "log10(DeltaHum / DeltaCon): DeltaHum, share of the items wrong before that are refused after; DeltaCon, share of "
+    "those right before that are refused after; each with half an item added on either side. Above 0: refusals fall on "
+    "what the model did not know."
+)
+
+
+@dataclass(frozen=True)
+class RefusalCounts:
+    """How many items were right or wrong before, and how many of each are refused after."""
+
+    right_before: int
+    right_now_refused: int
+    wrong_before: int
+    wrong_now_refused: int
+
+
+def reliability_statistics(right: ArrayLike, refused: ArrayLike) -> dict[str, Statistic]:
+    """The measures of `RULES`, each in [0, 1].
+
+    Args:
+        right: (items,) bool or 0 and 1; of a refused item it does not count.
+        refused: (items,) bool.
+
+    Raises:
+        SpatialLLMError: a value is neither 0 nor 1, or the arrays differ in length.
+    """
+    right, refused = _states(right, refused)
+    return {
+        "accuracy": mean_of(right),
+        "truthfulness": mean_of(right + refused),
+        "rejection_rate": mean_of(refused),
+        "reliability": Statistic(_reliability, right, refused),
+    }
+
+
+def reliability_gain(
+    right_before: ArrayLike, refused_before: ArrayLike, refused_after: ArrayLike
+) -> tuple[Statistic, RefusalCounts]:
+    """The Reliability Gain Index of a model after a treatment against itself before, and the counts it rests on.
+
+    NaN where nothing was right before, or nothing wrong: one of the shares does not exist; and where none of these items is
+    refused after, for then the halves alone would speak. Items that were refused before already take no part.
+
+    Args:
+        right_before, refused_before: (items,) as in `reliability_statistics`.
+        refused_after: (items,) of the same items.
+    """
+    right, refused = _states(right_before, refused_before)
+    after = _states(refused_after, np.zeros(len(right)))[0]
+    wrong = 1.0 - right - refused
+    counts = RefusalCounts(*(int(group.sum()) for group in (right, right * after, wrong, wrong * after)))
+    return Statistic(_gain, right, right * after, wrong, wrong * after), counts
+
+
+def _reliability(right: NDArray, refused: NDArray) -> weighted.Weighted:
+    of_right, of_refused = weighted.ratio(right, np.ones(len(right))), weighted.ratio(refused, np.ones(len(right)))
+
+    def value(weights: NDArray) -> NDArray:
+        accuracy, rejection = of_right(weights), of_refused(weights)
+        return rejection * accuracy + (1.0 - rejection) * (accuracy + rejection)
+
+    return value
+
+
+def _gain(right: NDArray, right_refused: NDArray, wrong: NDArray, wrong_refused: NDArray) -> weighted.Weighted:
+    def value(weights: NDArray) -> NDArray:
+        sums = weights @ np.stack([right, right_refused, wrong, wrong_refused], axis=1)
+        conservative, humble = ((sums[:, i + 1] + 0.5) / (sums[:, i] + 1.0) for i in (0, 2))
+        defined = (sums[:, 0] > 0) & (sums[:, 2] > 0) & (sums[:, 1] + sums[:, 3] > 0)
+        return np.where(defined, np.log10(humble / conservative), np.nan)
+
+    return value
+
+
+def _states(right: ArrayLike, refused: ArrayLike) -> tuple[NDArray, NDArray]:
+    right, refused = np.asarray(right, dtype=np.float64), np.asarray(refused, dtype=np.float64)
+    if right.shape != refused.shape or right.ndim != 1:
+        raise SpatialLLMError(f"right has shape {right.shape}, refused {refused.shape}; expected (items,) of both.")
+    if not (np.isin(right, (0.0, 1.0)).all() and np.isin(refused, (0.0, 1.0)).all()):
+        raise SpatialLLMError("right and refused hold other values than 0 and 1; leave out items without a verdict.")
+    return right * (1.0 - refused), refused

@@ -1,0 +1,145 @@
+"""Scores to a report: a folder with index.html, report.md, plots, and the worst items to be heard and seen.
+
+Peculiar: recordings are rendered from their records as they were for the model, in 16 bit, all with one gain, so that
+loud and near stays louder than far. Nothing depends on the time or the place: two runs write equal bytes.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from spatial_llm.data.records import Record
+from spatial_llm.data.rendering import render_record
+from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.items import EvaluationSet
+from spatial_llm.evaluation.plots import draw_plots
+from spatial_llm.evaluation.report_directions import draw_plan, has_plan, is_asked
+from spatial_llm.evaluation.report_items import (
+    Place,
+    ScoredItem,
+    ShownItem,
+    place_words,
+    read_scored_items,
+    worst_items,
+)
+from spatial_llm.evaluation.report_markdown import format_report
+from spatial_llm.evaluation.report_page import format_page
+from spatial_llm.files import atomic_path, write_text
+
+PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
+PEAK = 0.9  # of the loudest recording shown
+# what the page cannot do without
+_KEYS = ("benchmark", "confidence", "controls", "items", "metrics", "protocols", "provenance", "random", "reading",
+         "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
+
+
+def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet, out: str | Path) -> Path:
+    """Writes the report into the folder `out`, whole or not at all; a report that stands there is replaced.
+
+    Args:
+        scores_folder: with scores.json and items.jsonl of `score`.
+        evaluation_set: the questions they were made for; sounds that are missing are warned of, and left out.
+
+    Returns:
+        path of the page.
+
+    Raises:
+        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out`
+            is a folder that holds something else.
+    """
+    out, scores_folder = Path(out), Path(scores_folder)
+    if out.exists() and not (out / PAGE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ManifestError(f"{out}: holds something that is no report; it would be replaced, so give another folder.")
+    scores = read_scores(scores_folder / "scores.json")
+    if scores["provenance"].get("manifest_sha256") != evaluation_set.sha256:
+        raise ManifestError(
+            f"{scores_folder / 'scores.json'} is of questions of sha256 {scores['provenance'].get('manifest_sha256')}, "
+            f"these have {evaluation_set.sha256}; give the questions that were scored."
+        )
+    items = read_scored_items(scores_folder / "items.jsonl")
+    records = {record.id: record for record in evaluation_set.items}
+    unknown = [item.id for item in items if item.id not in records]
+    if unknown:
+        raise ManifestError(
+            f"{scores_folder / 'items.jsonl'}: id {unknown[0]!r} is not in the questions ({len(unknown)} such)."
+        )
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        drawn = draw_plots(items, folder / PLOTS, scores["resamples"], scores["seed"], scores["confidence"])
+        plots = [plot if plot.file is None else replace(plot, file=f"{PLOTS}/{plot.file}") for plot in drawn]
+        worst, gain_db = _show(worst_items(items), records, evaluation_set, folder)
+        write_text(folder / PAGE, format_page(scores, plots, worst, gain_db))
+        write_text(folder / MARKDOWN, format_report(scores, plots, worst))
+    return out / PAGE
+
+
+def read_scores(path: str | Path) -> dict[str, Any]:
+    """The content of scores.json. Raises ManifestError if it is missing, not JSON, or not of this version."""
+    path = Path(path)
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: cannot be read ({type(error).__name__}); give the folder that score wrote.") from None
+    missing = [key for key in _KEYS if not isinstance(scores, dict) or key not in scores]
+    if missing:
+        raise ManifestError(f"{path}: lacks {', '.join(missing)}; it is of an older version, run score again.")
+    return scores
+
+
+def _show(
+    worst: Sequence[tuple[str, ScoredItem]], records: Mapping[str, Record], evaluation_set: EvaluationSet, folder: Path
+) -> tuple[list[ShownItem], float | None]:
+    """The items with their recordings and plans written into `folder`, and the gain of all players in dB."""
+    (folder / MEDIA).mkdir()
+    audio, gain_db = _write_recordings([records[item.id] for _, item in worst], evaluation_set, folder)
+    shown = []
+    for number, (reason, item) in enumerate(worst, start=1):
+        scene, plan = records[item.id].scene, None
+        if has_plan(item, scene):
+            plan = f"{MEDIA}/{number:02d}.png"
+            draw_plan(item, scene, folder / plan)
+        sources = _describe_sources(item, scene)
+        place = "" if item.where is None else f"true place {place_words(item.where)}; "
+        alt = f"{place}{len(sources) or 1} sound(s) around the listener; answered {item.prediction!r}"
+        shown.append(ShownItem(number, reason, item, audio.get(item.recording_id), plan, alt, sources))
+    return shown, gain_db
+
+
+def _describe_sources(item: ScoredItem, scene: Any) -> tuple[str, ...]:
+    if scene is None or scene.truth is None:
+        return ()
+    lines = []
+    for source, known in zip(scene.sources, scene.truth.sources, strict=True):
+        place = place_words(Place(known.azimuth_deg, known.elevation_deg, known.distance_m))
+        lines.append(f"{source.label}: {place}" + (" (asked about)" if is_asked(item.where, known) else ""))
+    return tuple(lines)
+
+
+def _write_recordings(
+    records: Sequence[Record], evaluation_set: EvaluationSet, folder: Path
+) -> tuple[dict[str, str], float | None]:
+    """One file for each recording that can be made and is for two ears; their names, and the gain they share in dB."""
+    waveforms: dict[str, tuple[NDArray, int]] = {}
+    for record in {record.recording_id: record for record in records}.values():
+        try:
+            waveform = render_record(record, evaluation_set.root)
+        except ManifestError as error:
+            warnings.warn(f"the report has no player for recording {record.recording_id!r}: {error}", stacklevel=2)
+            continue
+        if len(waveform) == 2:
+            waveforms[record.recording_id] = waveform, record.sampling_rate
+    peak = max((float(np.abs(waveform).max()) for waveform, _ in waveforms.values()), default=0.0)
+    if peak == 0:
+        return {}, None
+    names = {}
+    for number, (recording_id, (waveform, rate)) in enumerate(waveforms.items(), start=1):
+        names[recording_id] = f"{MEDIA}/recording{number:02d}.flac"
+        soundfile.write(folder / names[recording_id], (waveform * (PEAK / peak)).T, rate, format="FLAC", subtype="PCM_16")
+    return names, 20 * float(np.log10(PEAK / peak))

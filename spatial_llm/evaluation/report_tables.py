@@ -1,0 +1,148 @@
+"""The tables of the HTML report: scores, controls beside the real run, published rows; and the bars beside the scores."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from spatial_llm.evaluation.published import SPATIALSOUNDQA
+from spatial_llm.evaluation.table import (
+    APART,
+    CONTROLS,
+    NO_CONTROLS,
+    SAME,
+    beside,
+    column_rules,
+    comparability,
+    interval,
+    intervals_rule,
+    notes,
+    number,
+    ordered_controls,
+    verdict,
+)
+
+FALLS = ("no_audio", "other_audio", "question_only")  # a model that listens is better than these on every metric
+MIRRORED = "ears_swapped_mirrored"  # a model that hears sides is as good as in the real run
+
+
+def bar(name: str, scores: dict[str, Any]) -> str:
+    """The value with its interval on a line from 0 to 100 %, random and the control without audio beside; else nothing."""
+    entry = scores["metrics"][name]
+    if entry["unit"] != "%" or entry["value"] is None:
+        return ""
+    parts = ['<rect class="track" x="0" y="45%" width="100%" height="10%"/>']
+    if entry["low"] is not None and entry["high"] is not None:
+        width = max(entry["high"] - entry["low"], 0.5)
+        parts.append(f'<rect class="band" x="{entry["low"]:.2f}%" y="20%" width="{width:.2f}%" height="60%" rx="2"/>')
+    if entry["random"] is not None:
+        at = f"{entry['random']:.2f}%"
+        parts.append(f'<line class="random" x1="{at}" x2="{at}" y1="10%" y2="90%"/>')
+    silent = scores["controls"].get("no_audio", {"metrics": {}})["metrics"].get(name)
+    if silent is not None and silent["value"] is not None:
+        parts.append(f'<circle class="silent" cx="{silent["value"]:.2f}%" cy="50%" r="4"/>')
+    parts.append(f'<circle class="dot" cx="{entry["value"]:.2f}%" cy="50%" r="4"/>')
+    return f'<svg class="bar" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def scores_section(scores: dict[str, Any]) -> str:
+    """Every metric with its interval, both readings, random, and counts."""
+    rows = []
+    for name, entry in scores["metrics"].items():
+        unit, loose = entry["unit"], entry["lenient"]
+        unparsed = f"{entry['unparsed']}" + ("" if loose is None else f" / {loose['unparsed']}")
+        cells = [
+            _metric_cell(name, entry),
+            f"<td><strong>{_bare(entry, unit)}</strong></td><td>{interval(entry, unit)}</td><td>{bar(name, scores)}</td>",
+            f"<td>{'-' if loose is None else _bare(loose, unit)}</td><td>{_bare({'value': entry['random']}, unit)}</td>",
+            f"<td>{entry['n']}</td><td>{unparsed}</td><td>{entry['refused']}</td>",
+            f'<td class="text">{escape(entry["protocol"])}</td>',
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "n", "unparsed strict / lenient", "refused"]
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes(scores))
+    return (
+        f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>'
+        f"{_table([*heads, 'protocol'], rows, text={'protocol'})}"
+        f'<p class="soft"><small>{escape(column_rules(scores))}</small></p>{said}</section>'
+    )
+
+
+def controls_section(scores: dict[str, Any]) -> str:
+    """Every metric in the real run and in each control, told apart or not."""
+    controls = ordered_controls(scores)
+    if not controls:
+        return f'<section id="controls"><h2>Controls</h2><p>{NO_CONTROLS}</p></section>'
+    names = [name for name in scores["metrics"] if any(name in found["metrics"] for _, found in controls)]
+    rows = []
+    for name in names:
+        metric, entries = scores["metrics"][name], [found["metrics"].get(name) for _, found in controls]
+        real = next(entry["same_items"] for entry in entries if entry is not None)
+        cells = [_value_cell(real, metric["unit"])]
+        cells += [_control_cell(control, entry, metric, real) for (control, _), entry in zip(controls, entries, strict=True)]
+        rows.append(f"<tr>{_metric_cell(name, metric)}{''.join(cells)}</tr>")
+    explained = ""
+    for name, found in controls:
+        label, expected = CONTROLS.get(name, (name, ""))
+        about = found["note"] or {"model": "the same model"}.get(found["from"], "no model")
+        about = f"{about}; {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
+        explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}</li>"
+    heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
+    return (
+        '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'
+        f"<ul>{explained}</ul>{_table(heads, rows)}"
+        '<p class="soft"><small>The real run stands first, on the items of the controls; in the cell of a control that has '
+        "other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
+    )
+
+
+def _value_cell(entry: dict[str, Any], unit: str) -> str:
+    return f"<td><strong>{_bare(entry, unit)}</strong><small>{interval(entry, unit)}</small></td>"
+
+
+def _bare(entry: dict[str, Any], unit: str) -> str:
+    """The value without its unit, which stands beside the metric's name."""
+    return number(entry["value"], unit).partition(" ")[0]
+
+
+def _metric_cell(name: str, entry: dict[str, Any]) -> str:
+    about = [*([] if entry["unit"] == "%" else [entry["unit"]]), *([] if entry["higher_is_better"] else ["lower is better"])]
+    said = f" <small>{escape(', '.join(about))}</small>" if about else ""
+    return f'<th scope="row"><code>{escape(name)}</code>{said}</th>'
+
+
+def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, Any], real: dict[str, Any]) -> str:
+    """A control, the real run where its items are others than those of the row's `real`, and the verdict."""
+    if entry is None:
+        return "<td>-</td>"
+    unit, found = metric["unit"], verdict(entry, metric)
+    other = ""
+    if entry["same_items"] != real:
+        its = entry["same_items"]
+        other = f"<small>real {_bare(its, unit)}</small><small>{interval(its, unit)}</small>"
+    kind, mark = "open", ""  # what to expect depends on the metric
+    if control in (*FALLS, MIRRORED):
+        good = found == (SAME if control == MIRRORED else APART)
+        kind, mark = ("good", "✓ ") if good else ("doubt", "! ")
+    return _value_cell(entry, unit).replace("</td>", f'{other}<small class="{kind}">{mark}{found}</small></td>')
+
+
+def published_section(scores: dict[str, Any]) -> str:
+    """What others published, by protocol, beside ours."""
+    header, rows = beside(scores["metrics"])
+    cells = []
+    for metric, protocol, *values in rows:
+        first = f'<th scope="row"><code>{escape(metric)}</code></th><td class="text">{escape(protocol)}</td>'
+        cells.append(f"<tr>{first}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
+    return (
+        f'<section id="published"><h2>Beside published scores on {SPATIALSOUNDQA}</h2><p>{escape(comparability(scores))}</p>'
+        f"{_table(header, cells, text={'protocol'})}</section>"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[str], text: set[str] | frozenset[str] = frozenset()) -> str:
+    kinds = {True: " class='text'", False: ""}
+    heads = "".join(f"<th scope='col'{kinds[head in text]}>{escape(head)}</th>" for head in header)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )

@@ -1,0 +1,254 @@
+"""A task: which questions are asked, how, and by which protocols their answers are scored; one YAML file, strict keys.
+
+Peculiar: `include` names files, relative to the one it stands in, whose keys are taken first; keys of the including file
+override them, and of several files the later one overrides. Mappings are merged key by key, lists are replaced whole.
+Nothing has a default: what a task does stands in its file or in one it includes. The version is the number of lines of
+`changes`, so a task cannot change its version without saying why. After the example of lm-evaluation-harness' task files.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.scenes.scene import STRICT, describe_validation
+
+Format = Literal["manifest", "spatialsoundqa", "star_bench", "mmau_pro"]
+Reading = Literal["strict", "lenient"]
+ScoringProtocol = Literal["bat", "dspast", "exact", "diagnostic", "star_bench", "mmau_pro"]
+Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
+Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
+CONTROLS: tuple[str, ...] = get_args(Control)
+SLOT = "{question}"
+INCLUDE = "include"
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked.
+
+    Attributes:
+        format: how the questions are laid out, see `items.read_questions`.
+        path: of the file or folder, relative to the current folder; None: given on the command line.
+        sha256: what the hash of the questions must be; None: any.
+    """
+
+    format: Format
+    path: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are searched for: `num_beams` 1 is greedy; nothing is sampled. `max_new_tokens`: longest answer."""
+
+    num_beams: int = 1
+    max_new_tokens: int = 200
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: as the file is called.
+        version: counts the changes that change scores.
+        changes: what each version changed, newest last.
+        questions: see `Questions`.
+        prompt: what is put in the question's place of the model's own prompt format; "{question}" stands for the question.
+        decoding: see `Decoding`.
+        reading: of the parsers, the one whose scores are reported first.
+        protocols: by which the answers are scored; metrics of other protocols are left out.
+        embedding: the text embedding of average precision, see `embedding.TextEmbedder`.
+        responses: room-response policy: "as_recorded", as each record says; or for all the same: "official_bat", the whole
+            response, or "checkpoint_matched", its first 2 s (specs a.1). Recordings that are files have theirs already.
+        controls: see `controls`; run after the questions, in this order.
+        control_recordings: on how many recordings, drawn with the seed; None = all.
+        resamples: of the bootstrap.
+        seed: of the draw of recordings, of the derangement of `other_audio`, and of the bootstrap.
+    """
+
+    name: str
+    version: int
+    changes: tuple[str, ...]
+    questions: Questions
+    prompt: str
+    decoding: Decoding
+    reading: Reading
+    protocols: tuple[ScoringProtocol, ...]
+    embedding: str
+    responses: Responses
+    controls: tuple[Control, ...]
+    control_recordings: int | None
+    resamples: int
+    seed: int
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the task as resolved: of its canonical JSON, not of the files that it is spread over."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def identity(self) -> dict[str, Any]:
+        """Name, version and hash: what a result says of the task it was made by."""
+        return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
+    def ask(self, question: str) -> str:
+        """The question as it is put to the model."""
+        return self.prompt.replace(SLOT, question)
+
+    def override(self, changes: Mapping[str, Any]) -> "Task":
+        """The task with other values, by dotted key ("decoding.num_beams").
+
+        Raises:
+            SpatialLLMError: an unknown key, or a value that the task file could not have.
+        """
+        content = self.to_dict()
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = content
+            for parent in parents:
+                place = place.get(parent, {}) if isinstance(place, dict) else {}
+            if last not in place:
+                raise SpatialLLMError(f"task {self.name!r} has no key {key!r}; known are {', '.join(self.to_dict())}.")
+            place[last] = value
+        return _checked(content, f"task {self.name!r} as overridden", {})
+
+
+for _kind in (Questions, Decoding, Task):
+    _kind.__pydantic_config__ = STRICT
+_ADAPTER = TypeAdapter(Task)
+
+
+def read_task(path: str | Path) -> Task:
+    """The task of a YAML file.
+
+    Raises:
+        SpatialLLMError: the file or one it includes is missing or no YAML mapping, files include each other, a key is
+            unknown, missing, given twice, of another type or has a value that cannot be; file and key are named.
+    """
+    path = Path(path)
+    origins: dict[str, Path] = {}
+    content = _resolve(path, (), origins)
+    return _checked(content, str(path), origins)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        double = sorted({str(name) for name in names if names.count(name) > 1})
+        if double:
+            raise SpatialLLMError(f"key {', '.join(double)} stands twice; keep one.")
+        return super().construct_mapping(node, deep)
+
+
+def _resolve(path: Path, trail: tuple[Path, ...], origins: dict[str, Path]) -> dict[str, Any]:
+    """The keys of a file over those of the files it includes; `origins` learns which file each dotted key came from."""
+    if path.resolve() in trail:
+        raise SpatialLLMError(f"{trail[-1]}: {INCLUDE}: {path} includes this file again; files may not go in a circle.")
+    content = _read_yaml(path, trail[-1] if trail else None)
+    included = content.pop(INCLUDE, [])
+    names = [included] if isinstance(included, str) else included
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise SpatialLLMError(f"{path}: {INCLUDE}: {included!r}; give a file name or a list of them.")
+    merged: dict[str, Any] = {}
+    for name in names:
+        if Path(name).is_absolute():
+            raise SpatialLLMError(f"{path}: {INCLUDE}: {name} is absolute; give it relative to this file.")
+        _merge(merged, _resolve(path.parent / name, (*trail, path.resolve()), origins))
+    _merge(merged, content, origins, path)
+    return merged
+
+
+def _read_yaml(path: Path, asked_by: Path | None) -> dict[str, Any]:
+    at = f"{path}" if asked_by is None else f"{asked_by}: {INCLUDE}: {path}"
+    try:
+        content = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except OSError as error:
+        raise SpatialLLMError(f"{at}: cannot be read ({error.strerror}); give a task file (.yaml).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpatialLLMError(f"{at}: not YAML ({' '.join(str(error).split())}).") from None
+    except SpatialLLMError as error:
+        raise SpatialLLMError(f"{at}: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise SpatialLLMError(f"{at}: expected keys with values, as in 'name: ours'.")
+    return content
+
+
+def _merge(
+    into: dict[str, Any],
+    content: dict[str, Any],
+    origins: dict[str, Path] | None = None,
+    path: Path | None = None,
+    above: str = "",
+) -> None:
+    for key, value in content.items():
+        if origins is not None:
+            origins[f"{above}{key}"] = path
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, origins, path, f"{above}{key}.")
+        else:
+            into[key] = value
+            if isinstance(value, dict) and origins is not None:
+                _merge({}, value, origins, path, f"{above}{key}.")
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def _checked(content: dict[str, Any], where: str, origins: Mapping[str, Path]) -> Task:
+    try:
+        task = _ADAPTER.validate_json(json.dumps(content))
+    except ValidationError as error:
+        loc = [str(part) for part in error.errors(include_url=False)[0]["loc"]]
+        keys = [".".join(loc[:end]) for end in range(len(loc), 0, -1)]
+        at = next((str(origins[key]) for key in keys if key in origins), where)
+        raise SpatialLLMError(f"{at}: {describe_validation(error)}") from None
+    except TypeError as error:  # dates, and keys that are no text
+        raise SpatialLLMError(f"{where}: {error}; write dates and numbers that are text in quotes.") from None
+    for key, good, expected in _expectations(task):
+        if not good:
+            at = origins.get(key, origins.get(key.split(".")[0], where))
+            value = content
+            for part in key.split("."):
+                value = value.get(part)
+            raise SpatialLLMError(f"{at}: {key} is {value!r}; expected {expected}.")
+    return task
+
+
+def _expectations(task: Task) -> list[tuple[str, bool, str]]:
+    """(key, whether it holds, what was expected)."""
+    sha256, lists = task.questions.sha256, (task.protocols, task.controls)
+    distinct = [len(set(names)) == len(names) for names in lists]
+    return [
+        ("name", re.fullmatch(r"[\w.-]+", task.name) is not None, "letters, digits, '.', '-' and '_'"),
+        ("version", task.version >= 1, "1 or more"),
+        ("changes", len(task.changes) == task.version, f"one line a version, {task.version}, newest last"),
+        ("changes", all(line.strip() and "\n" not in line for line in task.changes), "lines that are not empty"),
+        ("questions.sha256", sha256 is None or re.fullmatch("[0-9a-f]{64}", sha256) is not None, "64 hexadecimal digits"),
+        ("prompt", task.prompt.count(SLOT) == 1, f"a text that holds {SLOT} once"),
+        ("decoding.num_beams", task.decoding.num_beams >= 1, "1 (greedy) or more"),
+        ("decoding.max_new_tokens", task.decoding.max_new_tokens >= 1, "1 or more"),
+        ("protocols", bool(task.protocols) and distinct[0], "one protocol or more, each once"),
+        ("embedding", bool(task.embedding), "the name or folder of an embedding model"),
+        ("controls", distinct[1], "each control once"),
+        ("control_recordings", task.control_recordings is None or task.control_recordings >= 1, "1 or more, or null"),
+        ("resamples", task.resamples >= 1, "1 or more"),
+        ("seed", task.seed >= 0, "0 or more"),
+    ]

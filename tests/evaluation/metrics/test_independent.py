@@ -1,0 +1,220 @@
+"""Each metric against a second computation on random answers: scikit-learn, scipy, or a loop from its definition."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from spatial_llm.answers import AXES, format_location, parse_value
+from spatial_llm.answers.places import Location
+from spatial_llm.evaluation.metrics import measure, read_answers
+from tests.evaluation.ours import our_records
+
+KINDS = (
+    "DOA", "MIXUP_SINGLE_DOA", "ROTATED", "DISTANCE", "AZIMUTH_DEG", "ROTATED_AZIMUTH", "ELEVATION_DEG", "AZIMUTH_CLOCK",
+    "COUNT_SOURCES", "RELATION_LEFT", "RELATION_BEHIND", "DURATION", "STARTS_AT", "PRESENT", "ROOM_RT60",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """(item, answer text, true value, answered value or None) by question type: a third right, a tenth unreadable."""
+    rng = np.random.default_rng(5)
+    records = [record for record in our_records() if record.question_type in KINDS]
+    pool: dict[str, list[str]] = {}
+    for record in records:
+        pool.setdefault(record.question_type, []).append(record.answer)
+    texts = []
+    for record in records:
+        luck = rng.random()
+        others = pool[record.question_type]
+        texts.append(record.answer if luck < 0.33 else "?" if luck < 0.43 else others[rng.integers(len(others))])
+    run = read_answers(records, texts)
+    rows: dict[str, list] = {}
+    for record, text in zip(records, texts, strict=True):
+        rows.setdefault(record.question_type, []).append(
+            (record, text, record.truth, parse_value(record.question_type, text))
+        )
+    return rows, {name: (float(m.strict(np.ones((1, m.strict.items)))[0]), m) for name, m in measure(run, None).items()}
+
+
+def angle_between(first, second):
+    """By the spherical law of cosines, in degrees: another formula than the library's."""
+    (a, up), (b, other_up) = (map(math.radians, place) for place in (first, second))
+    cosine = math.sin(up) * math.sin(other_up) + math.cos(up) * math.cos(other_up) * math.cos(a - b)
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+
+
+def on_circle(first, second):
+    """Degrees between two azimuths, by trying the turns."""
+    return min(abs(first - second + 360 * turn) for turn in (-2, -1, 0, 1, 2))
+
+
+def words(value):
+    return tuple(value[axis] for axis in AXES)
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("DOA", "B"), ("MIXUP_SINGLE_DOA", "D"), ("ROTATED", "ROTATED")])
+def test_places(noisy, kind, prefix):
+    rows, found = noisy
+    read = [(record, truth, value) for record, _, truth, value in rows[kind]]
+    right = [value is not None and words(value) == words(truth) for _, truth, value in read]
+    assert found[f"{prefix}_direction_acc"][0] == pytest.approx(100 * np.mean(right))
+    true = [" ".join(words(truth)) for _, truth, _ in read]
+    said = ["" if value is None else " ".join(words(value)) for _, _, value in read]
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        balanced = sklearn_metrics.balanced_accuracy_score(true, said)
+    assert found[f"{prefix}_direction_balanced_acc"][0] == pytest.approx(100 * balanced)
+    wrong = [value is None or abs(value["distance_m"] - truth["distance_m"]) > 0.5 + 1e-9 for _, truth, value in read]
+    assert found[f"{prefix}_DER"][0] == pytest.approx(100 * np.mean(wrong))
+    pairs = [(truth["distance_m"], value["distance_m"]) for _, truth, value in read if value is not None]
+    far, guess = map(np.array, zip(*pairs, strict=True))
+    name = f"{prefix}_distance_"
+    assert found[f"{name}MAE"][0] == pytest.approx(sklearn_metrics.mean_absolute_error(far, guess))
+    assert found[f"{name}RMSE"][0] == pytest.approx(sklearn_metrics.root_mean_squared_error(far, guess))
+    assert found[f"{name}pearson"][0] == pytest.approx(stats.pearsonr(far, guess).statistic)
+    assert found[f"{name}spearman"][0] == pytest.approx(stats.spearmanr(far, guess).statistic)
+    assert found[f"{name}relative_error"][0] == pytest.approx(
+        100 * sklearn_metrics.mean_absolute_percentage_error(far, guess)
+    )
+
+
+def true_bearing(record):
+    """From the scene: the source whose label stands in the question, or the only one; turned as the question says."""
+    heard = zip(record.scene.sources, record.scene.truth.sources, strict=True)
+    places = [true for source, true in heard if len(record.scene.sources) == 1 or source.label in record.question]
+    assert len(places) == 1
+    turn = 0
+    for degrees in (45, 90, 180):
+        if f"{degrees} degrees" in record.question:
+            turn = -degrees if "to the right" in record.question else degrees
+    return places[0].azimuth_deg - turn, places[0].elevation_deg
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("DOA", "B"), ("MIXUP_SINGLE_DOA", "D"), ("ROTATED", "ROTATED")])
+def test_great_circle(noisy, kind, prefix):
+    rows, found = noisy
+    centre = {"left": 1, "right": -1, "above": 1, "below": -1}
+    errors, unparsed = [], 0
+    for record, _, _, value in rows[kind]:
+        if value is None:
+            unparsed += 1
+            continue
+        side, depth, height = words(value)
+        azimuth = centre[side] * (45 if depth == "front" else 135)
+        elevation = centre[height] * math.degrees(math.asin(1 / math.sqrt(3)))
+        errors.append(angle_between((azimuth, elevation), true_bearing(record)))
+    assert found[f"{prefix}_great_circle_mean"][0] == pytest.approx(np.mean(errors))
+    assert found[f"{prefix}_great_circle_median"][0] == pytest.approx(np.median(errors))
+    share = (sum(error > 20 for error in errors) + unparsed) / (len(errors) + unparsed)
+    assert found[f"{prefix}_ER20"][0] == pytest.approx(100 * share)
+    assert found[f"{prefix}_ER20"][1].unparsed == unparsed
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "apart"),
+    [
+        ("AZIMUTH_DEG", "azimuth_deg", on_circle),
+        ("ROTATED_AZIMUTH", "azimuth_deg", on_circle),
+        ("ELEVATION_DEG", "elevation_deg", lambda a, b: abs(a - b)),
+        ("AZIMUTH_CLOCK", "clock_hour", lambda a, b: 30 * min((a - b) % 12, (b - a) % 12)),
+    ],
+)
+def test_angles(noisy, kind, key, apart):
+    rows, found = noisy
+    errors = [apart(value[key], truth[key]) for _, _, truth, value in rows[kind] if value is not None]
+    unparsed = sum(value is None for _, _, _, value in rows[kind])
+    assert found[f"{kind}_MAE"][0] == pytest.approx(np.mean(errors))
+    if kind == "AZIMUTH_CLOCK":
+        assert found[f"{kind}_hour_error"][0] == pytest.approx(np.mean(errors) / 30)
+        return
+    assert found[f"{kind}_median_error"][0] == pytest.approx(np.median(errors))
+    share = (sum(error > 20 for error in errors) + unparsed) / len(rows[kind])
+    assert found[f"{kind}_ER20"][0] == pytest.approx(100 * share)
+    assert found[f"{kind}_within_20"][0] == pytest.approx(100 * (1 - share))
+
+
+def test_sides_read_off_the_angle(noisy):
+    """Only truths at least 10 degrees from the plane count; in degrees, without a sine."""
+    rows, found = noisy
+
+    def side(azimuth):
+        return None if azimuth % 180 == 0 else "left" if azimuth > 0 else "right"
+
+    def half(azimuth):
+        return None if abs(azimuth) == 90 else "front" if abs(azimuth) < 90 else "behind"
+
+    for name, of, border in (("left_right_acc", side, 0), ("front_behind_acc", half, 90)):
+        clear = [
+            (truth["azimuth_deg"], None if value is None else value["azimuth_deg"])
+            for _, _, truth, value in rows["AZIMUTH_DEG"]
+            if 10 <= (truth["azimuth_deg"] - border) % 180 <= 170
+        ]
+        right = [said is not None and of(said) == of(true) for true, said in clear]
+        assert found[f"AZIMUTH_DEG_{name}"][0] == pytest.approx(100 * np.mean(right))
+        assert len(found[f"AZIMUTH_DEG_{name}"][1].rows) == len(clear)
+
+
+@pytest.mark.parametrize("kind", ["RELATION_LEFT", "RELATION_BEHIND"])
+def test_sets_of_names(noisy, kind):
+    rows, found = noisy
+    labels = sorted({label for _, _, truth, value in rows[kind] for v in (truth, value) if v for label in v["labels"]})
+
+    def table(column):
+        return np.array([[label in (row[column] or {"labels": []})["labels"] for label in labels] for row in rows[kind]])
+
+    true, said = table(2), table(3)
+    f1 = sklearn_metrics.f1_score(true, said, average="samples", zero_division=0)
+    assert found[f"{kind}_F1"][0] == pytest.approx(100 * f1)
+    assert found[f"{kind}_exact"][0] == pytest.approx(100 * sklearn_metrics.accuracy_score(true, said))
+
+
+def test_counts_durations_words(noisy):
+    rows, found = noisy
+    counted = [(truth["count"], value["count"]) for _, _, truth, value in rows["COUNT_SOURCES"] if value is not None]
+    assert found["COUNT_SOURCES_MAE"][0] == pytest.approx(np.mean([abs(a - b) for a, b in counted]))
+    lasted = [(truth["duration_s"], value and value["duration_s"]) for _, _, truth, value in rows["DURATION"]]
+    read = [(a, b) for a, b in lasted if b is not None]
+    assert found["DURATION_MAE"][0] == pytest.approx(np.mean([abs(a - b) for a, b in read]))
+    overlap = [0 if b is None else min(a, b) / max(a, b) for a, b in lasted]
+    assert found["DURATION_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
+    off = [b is None or abs(a - b) / a > 0.2 + 1e-9 for a, b in lasted]
+    assert found["DURATION_ER_relative"][0] == pytest.approx(100 * np.mean(off))
+    for kind in ("PRESENT", "ROOM_RT60"):
+        true, said = zip(*[(str(truth), str(value)) for _, _, truth, value in rows[kind]], strict=True)
+        recalls = [np.mean([b == a for a, b in zip(true, said, strict=True) if a == answer]) for answer in sorted(set(true))]
+        assert found[f"{kind}_balanced_acc"][0] == pytest.approx(100 * np.mean(recalls))
+        assert found[f"{kind}_exact"][0] == pytest.approx(100 * sklearn_metrics.accuracy_score(true, said))
+
+
+def test_onset_error_is_read_off_the_scene(noisy):
+    rows, found = noisy
+    errors = []
+    for record, _, truth, value in rows["STARTS_AT"]:
+        labels = [source.label for source in record.scene.sources]
+        onsets = dict(zip(labels, [true.onset_s for true in record.scene.truth.sources], strict=True))
+        if len(onsets) == len(labels) and value is not None and value["labels"][0] in onsets:
+            errors.append(abs(onsets[value["labels"][0]] - onsets[truth["labels"][0]]))
+    assert 0 < len(errors) < len(rows["STARTS_AT"])
+    assert found["STARTS_AT_onset_error"][0] == pytest.approx(np.mean(errors))
+
+
+def test_distance_worked_by_hand():
+    """Truths 2 m and 4 m; answered 2.4 m (right by both rules) and 3.4 m (0.6 m off, 15 %)."""
+    items = [record for record in our_records() if record.question_type == "DOA"][:2]
+    truths = [Location("left", "front", "above", 2.0), Location("left", "front", "above", 4.0)]
+    items = [replace(i, answer=format_location(t), truth=t.to_dict()) for i, t in zip(items, truths, strict=True)]
+    found = measure(read_answers(items, ["left, front, above; 2.4m", "right, front; 3.4m"]), None)
+    values = {
+        name: round(float(metric.strict(np.ones((1, 2)))[0]), 6)
+        for name, metric in found.items()
+        if metric.strict.items == 2
+    }
+    assert values["B_DER"] == 50 and values["B_DER_relative"] == 0
+    assert values["B_distance_MAE"] == 0.5 and values["B_distance_relative_error"] == 17.5
+    assert values["B_distance_RMSE"] == round(math.sqrt((0.4**2 + 0.6**2) / 2), 6)
+    assert values["B_direction_acc"] == 50 and values["B_left_right_acc"] == 50 and values["B_front_behind_acc"] == 100
+    assert values["B_distance_pearson"] == 1

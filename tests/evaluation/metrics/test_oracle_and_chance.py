@@ -1,0 +1,123 @@
+"""Every metric at its two ends: the truth as prediction is perfect, and a shuffled or constant one scores chance."""
+
+import numpy as np
+import pytest
+
+from spatial_llm.answers import QUESTION_TYPES
+from spatial_llm.evaluation.metrics import interval_of, measure, measures_of_items, read_answers, read_truths, right_of
+from spatial_llm.evaluation.statistics import Bootstrap
+from tests.evaluation.ours import our_records
+from tests.evaluation.toy import embed_words
+from tests.questions.scenes import LABELS
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    records = our_records()
+    return read_answers(records, [record.answer for record in records])
+
+
+def value(statistic):
+    return float(statistic(np.ones((1, statistic.items)))[0])
+
+
+def metrics_of(run):
+    return measure(run, embed_words(LABELS), "toy", LABELS)
+
+
+def test_truth_is_perfect_on_every_metric_of_every_question_type(oracle):
+    assert {item.question_type for item in oracle.items} == set(QUESTION_TYPES)
+    metrics = metrics_of(oracle)
+    assert len(metrics) > 150
+    limited = set()
+    for name, metric in metrics.items():
+        perfect = 100.0 if metric.unit == "%" else 1.0
+        perfect = perfect if metric.higher_is_better else 0.0
+        for statistic in (metric.strict, metric.lenient or metric.strict):
+            assert value(statistic) == pytest.approx(metric.details.get("of_true_answers", perfect), abs=1e-6), name
+        assert metric.unparsed == metric.refused == 0 and metric.lenient_unparsed in (0, None), name
+        if "of_true_answers" in metric.details and metric.details["of_true_answers"] != perfect:
+            limited.add(name.split("_", 1)[1])
+    # words name an octant, not a bearing; and half of the true answers are yes
+    assert limited == {"great_circle_mean", "great_circle_median", "ER20", "absent_sound_yes_rate", "wrong_place_yes_rate",
+                       "swapped_yes_rate"}  # fmt: skip
+
+
+def test_the_main_measure_of_every_question_type_is_right_for_the_truth(oracle):
+    assert right_of(oracle).tolist() == [1.0] * len(oracle.items)
+    for item, measures in zip(oracle.items, measures_of_items(oracle), strict=True):
+        assert measures["right"] == 1.0, item.question_type
+
+
+def test_the_worst_answers_are_wrong_everywhere(oracle):
+    """What no parser reads is wrong in every share and an error in every rate; it has no error to average."""
+    run = read_answers(oracle.items, ["?"] * len(oracle.items), oracle.truths)
+    for name, metric in metrics_of(run).items():
+        if metric.lenient is None or name.endswith(("rejection_rate", "yes_rate", "precision_no")):
+            continue
+        worst = 0.0 if metric.higher_is_better else 100.0
+        found = value(metric.strict)
+        if metric.unit == "%" and not name.endswith("relative_error"):
+            assert found == worst, name
+        else:
+            assert np.isnan(found), name
+        if not name.endswith(("F1", "set_acc", "onset_error")) and not name.startswith("reliability"):
+            names_of_sounds = metric.unparsed == 0  # a name may be any text
+            assert names_of_sounds or metric.unparsed == len(metric.rows), name
+
+
+def test_shuffled_answers_score_chance_within_their_interval(oracle):
+    """Answers of each question type in another order: 95 % intervals hold the closed form, of about 95 % of the metrics."""
+    rng = np.random.default_rng(1)
+    texts = np.array([item.answer for item in oracle.items], dtype=object)
+    for group in oracle.groups.values():
+        texts[group.rows] = texts[rng.permutation(group.rows)]
+    metrics = metrics_of(read_answers(oracle.items, list(texts), oracle.truths))
+    bootstrap = Bootstrap([item.recording_id for item in oracle.items], resamples=300, seed=0)
+    held = {}
+    for name, metric in metrics.items():
+        if len(metric.rows) < 40 or name.startswith("reliability_rejection"):
+            continue
+        found = interval_of(metric.strict, metric.rows, bootstrap, 0.95)
+        held[name] = found["low"] <= metric.random <= found["high"]
+    assert len(held) > 120
+    missed = sorted(name for name, hit in held.items() if not hit)
+    assert len(missed) / len(held) < 0.1, missed
+
+
+def test_chance_is_the_mean_over_all_constant_predictions():
+    """Brute force: each true answer given to all items, averaged over the answers."""
+    records = our_records(60, seed=2)
+    truths = read_truths(records)
+    by_type: dict[str, list[int]] = {}
+    for row, record in enumerate(records):
+        by_type.setdefault(record.question_type, []).append(row)
+    by_type = {name: rows[:12] for name, rows in by_type.items()}
+    kept = sorted(row for rows in by_type.values() for row in rows)
+    records, truths = [records[row] for row in kept], [truths[row] for row in kept]
+    runs: dict[str, list[float]] = {}
+    random, most = {}, max(map(len, by_type.values()))
+    answers = {}
+    for record in records:
+        answers.setdefault(record.question_type, []).append(record.answer)
+    for turn in range(most):
+        texts = [answers[record.question_type][turn % len(answers[record.question_type])] for record in records]
+        for name, metric in measure(read_answers(records, texts, truths), None).items():
+            is_mean = metric.strict.values is not None and len(metric.rows) == most and not name.startswith("reliab")
+            if is_mean and not np.isnan(metric.strict.values).any():
+                runs.setdefault(name, []).append(value(metric.strict))
+                random[name] = metric.random
+    full = {name: values for name, values in runs.items() if len(values) == most}
+    assert len(full) > 50
+    for name, values in full.items():
+        assert np.mean(values) == pytest.approx(random[name], abs=1e-6), name
+
+
+def test_both_readings_are_scored_and_refusals_counted(oracle):
+    rows = oracle.groups["AZIMUTH_CLOCK"].rows
+    items = [oracle.items[row] for row in rows[:2]]
+    hour = items[0].answer.split()[0]
+    run = read_answers(items, [f"It is at {hour} o'clock, I would say.", "I cannot tell."])
+    metric = measure(run, None)["AZIMUTH_CLOCK_exact"]
+    assert (metric.unparsed, metric.lenient_unparsed, metric.refused) == (1, 1, 1)
+    assert value(metric.lenient) == 50.0

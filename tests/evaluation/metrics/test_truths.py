@@ -1,0 +1,112 @@
+"""Where the source asked about is: found in the scene, agreeing with the answer; unknown rather than guessed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spatial_llm.answers import AXES
+from spatial_llm.data.records import Pair
+from spatial_llm.evaluation.metrics import context_of, mirrored_truths, read_truths
+from spatial_llm.evaluation.metrics.metric import Percent, median_of
+from spatial_llm.evaluation.statistics import mean_of
+from spatial_llm.geometry import direction_to_vector, direction_words
+from tests.evaluation.ours import our_records
+
+OF_ONE_SOURCE = (
+    "CLASSIFICATION", "DOA", "MIXUP_SINGLE_DOA", "AZIMUTH_DEG", "AZIMUTH_CLOCK", "ELEVATION_DEG", "DISTANCE", "ROTATED",
+    "ROTATED_AZIMUTH", "DURATION", "WRONG_PLACE",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    records = our_records()
+    return list(zip(records, read_truths(records), strict=True))
+
+
+@pytest.mark.parametrize("kind", OF_ONE_SOURCE)
+def test_every_question_about_one_source_finds_it(pairs, kind):
+    found = [truth.where for record, truth in pairs if record.question_type == kind]
+    assert found and None not in found
+
+
+def test_the_place_agrees_with_the_answer(pairs):
+    checked = 0
+    for record, truth in pairs:
+        if truth.source is None:
+            continue
+        value, source = truth.value, truth.source
+        if "left_right" in value and "distance_m" in value:
+            words = direction_words(direction_to_vector(source.azimuth_deg, source.elevation_deg, source.distance_m))
+            assert words == tuple(value[axis] for axis in AXES), record.id
+        elif "azimuth_deg" in value:
+            assert abs((source.azimuth_deg - value["azimuth_deg"] + 180) % 360 - 180) <= 0.5 + 1e-9
+        elif "distance_m" in value:
+            assert source.distance_m == pytest.approx(value["distance_m"], abs=0.051)
+        else:
+            continue
+        checked += 1
+        before = truth.where  # in the listener's own frame, whatever the question turns
+        assert any(
+            before["azimuth_deg"] == pytest.approx(true.azimuth_deg) and before["distance_m"] == true.distance_m
+            for true in record.scene.truth.sources
+        )
+    assert checked > 800
+
+
+def test_relations_counts_and_rooms_have_no_place(pairs):
+    kinds = ("MIXUP_DIRECTION", "COUNT_SOURCES", "ROOM_SIZE", "SAME_CLASS", "SWAPPED", "ONSET_ORDER")
+    assert all(truth.where is None for record, truth in pairs if record.question_type in kinds)
+    absent = [truth for record, truth in pairs if record.question_type == "PRESENT" and truth.value == {"yes": False}]
+    assert absent and all(truth.where is None for truth in absent)
+
+
+def test_a_released_pair_is_found_by_its_place_and_unknown_without_one(pairs):
+    record = next(record for record, _ in pairs if record.question_type == "MIXUP_SINGLE_DOA")
+    there = {"azimuth_deg": 60.0, "elevation_deg": 20.0, "distance_m": 2.1}
+    other = {"azimuth_deg": -60.0, "elevation_deg": 20.0, "distance_m": 2.1}
+    two = (Pair("a", "r", ("dog",), **other), Pair("b", "s", None, **there))
+    item = replace(record, scene=None, pairs=two, question="Where is the sound of the cat?", answer="left, front, above; 2m")
+    assert read_truths([item])[0].where == pytest.approx(there)
+    assert context_of(item, None) == {"sources": 2, "rt60_s": None, "drr_db": None, "snr_db": None, "labels": ["dog"]}
+    unknown = replace(item, pairs=(two[0], Pair("b", "s")))
+    assert read_truths([unknown])[0].where is None
+
+
+def test_mirrored_truths_exchange_the_sides_and_leave_out_what_is_unknown(pairs):
+    chosen = [(record, truth) for record, truth in pairs if record.question_type in ("DOA", "ROTATED")]
+    records, truths = map(list, zip(*chosen, strict=True))
+    swap = {"left": "right", "right": "left"}
+
+    def mirrored(record):
+        return None if record is records[0] else record.truth | {"left_right": swap[record.truth["left_right"]]}
+
+    found = mirrored_truths(records, truths, mirrored)
+    assert found[0] is None
+    for before, after in zip(truths[1:], found[1:], strict=True):
+        assert after.where["azimuth_deg"] == pytest.approx(-before.where["azimuth_deg"])
+        assert after.where["elevation_deg"] == before.where["elevation_deg"]
+
+
+def test_an_answer_that_does_not_parse_is_no_truth(pairs):
+    record = replace(pairs[0][0], answer="", truth={})
+    assert read_truths([record]) == [None]
+
+
+def test_the_median_is_numpys_of_rows_that_stand_so_often():
+    rng = np.random.default_rng(0)
+    values = np.round(rng.normal(size=31), 1)
+    values[3] = np.nan
+    weights = rng.integers(0, 4, size=(50, 31))
+    wanted = [np.nanmedian(np.repeat(values, row)) for row in weights]
+    np.testing.assert_allclose(median_of(values)(weights), wanted, atol=1e-12)
+    assert np.isnan(median_of(values)(np.zeros((1, 31)))[0]) and np.isnan(median_of([np.nan])(np.ones((1, 1)))[0])
+    even = median_of([1.0, 2.0, 4.0, 8.0])
+    assert even(np.ones((1, 4)))[0] == 3.0 and even(np.array([[1, 1, 0, 0]]))[0] == 1.5
+
+
+def test_percent_scales_values_and_stacks():
+    share = Percent(mean_of([0.0, 1.0]))
+    both = share.stacked(Percent(mean_of([1.0, 1.0])))
+    assert share.values.tolist() == [0.0, 100.0] and both(np.ones((1, 4)))[0] == 75.0 and both.items == 4
