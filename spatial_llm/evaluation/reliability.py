@@ -63,8 +63,8 @@ def reliability_gain(
 ) -> tuple[Statistic, RefusalCounts]:
     """The Reliability Gain Index of a model after a treatment against itself before, and the counts it rests on.
 
-    NaN where nothing was right before, or nothing wrong: one of the shares does not exist. Items that were refused before
-    already take no part.
+    NaN where nothing was right before, or nothing wrong: one of the shares does not exist; and where none of these items is
+    refused after, for then the halves alone would speak. Items that were refused before already take no part.
 
     Args:
         right_before, refused_before: (items,) as in `reliability_statistics`.
@@ -91,7 +91,7 @@ def _gain(right: NDArray, right_refused: NDArray, wrong: NDArray, wrong_refused:
     def value(weights: NDArray) -> NDArray:
         sums = weights @ np.stack([right, right_refused, wrong, wrong_refused], axis=1)
         conservative, humble = ((sums[:, i + 1] + 0.5) / (sums[:, i] + 1.0) for i in (0, 2))
-        defined = (sums[:, 0] > 0) & (sums[:, 2] > 0)
+        defined = (sums[:, 0] > 0) & (sums[:, 2] > 0) & (sums[:, 1] + sums[:, 3] > 0)
         return np.where(defined, np.log10(humble / conservative), np.nan)
 
     return value

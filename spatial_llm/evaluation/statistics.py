@@ -4,8 +4,11 @@ paired comparison of two runs.
 Peculiar: items that share a recording are not independent, so whole recordings are drawn, never items. A `Statistic` takes
 weights instead of items: all ones give the value, counts of drawn recordings a resample, zeros and ones over the items of
 two runs a randomization. One function thus serves the value, its interval and the test, and a weight of 2 is exactly a
-row that stands twice. The arithmetic is in `weighted`.
-Source: percentile interval (Efron and Tibshirani 1993, chapter 13) over clusters; approximate randomization test (Noreen
+row that stands twice. The arithmetic is in `weighted`. A recording that is drawn twice ranks beside itself, which lifts
+average precision: of 300 clips and 40 labels its percentile interval holds the expected value in 60 to 90 of 100 sets, at
+chance not even its own value. So where resamples lie to one side, the interval is moved back by that bias.
+Source: percentile interval over clusters, and a bias of a quarter of the standard error as what may be neglected (Efron and
+Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 10); approximate randomization test (Noreen
 1989) with (1 + as extreme) / (1 + draws) as p-value; several tests at once: Holm 1979.
 """
 
@@ -21,6 +24,7 @@ from spatial_llm.evaluation import weighted
 
 _WEIGHTS_AT_ONCE = 2**20  # numbers in one matrix of weights
 _MOST_AT_ONCE = 64  # resamples; so many columns of weights stay in the processor's cache
+_NEGLIGIBLE_BIAS = 0.25  # of the standard deviation of the resamples
 
 
 class Statistic:
@@ -178,7 +182,7 @@ class Bootstrap:
     @cached_property
     def _swaps(self) -> NDArray:
         """(resamples, recordings) bool: which change sides in a randomization; a stream of its own."""
-        return np.random.default_rng([self.seed, 1]).random((self.resamples, self.recordings)) < 0.5
+        return np.random.default_rng([self.seed, 1]).integers(2, size=(self.resamples, self.recordings), dtype=bool)
 
     def recordings_of(self, rows: NDArray) -> int:
         """How many recordings those items come from."""
@@ -193,16 +197,20 @@ class Bootstrap:
         return _in_chunks(self._counts, self._recording[rows], statistic)
 
     def interval(self, statistic: Statistic, rows: NDArray, confidence: float = 0.95) -> tuple[float, float]:
-        """The middle `confidence` of the resamples in which the statistic is defined.
+        """The middle `confidence` of the resamples in which the statistic is defined, moved by their bias if that is more
+        than a quarter of their standard deviation (a mean has none).
 
         (nan, nan) where the items come from fewer than two recordings: how recordings differ cannot be seen in one.
         """
-        return self._percentiles(self.samples(statistic, rows), rows, confidence)
+        return self._middle(self.samples(statistic, rows), self.value(statistic, rows), rows, confidence)
 
-    def _percentiles(self, samples: NDArray, rows: NDArray, confidence: float) -> tuple[float, float]:
+    def _middle(self, samples: NDArray, value: float, rows: NDArray, confidence: float) -> tuple[float, float]:
         samples = samples[~np.isnan(samples)]
-        if not len(samples) or self.recordings_of(rows) < 2:
+        if not len(samples) or np.isnan(value) or self.recordings_of(rows) < 2:
             return float("nan"), float("nan")
+        bias = samples.mean() - value
+        if abs(bias) > _NEGLIGIBLE_BIAS * samples.std():
+            samples = samples - bias
         tails = 50.0 * (1.0 - confidence)
         low, high = np.percentile(samples, [tails, 100.0 - tails])
         return float(low), float(high)
@@ -226,7 +234,7 @@ class Bootstrap:
         drawn = np.abs(drawn[~np.isnan(drawn)])
         extreme = int(np.sum(drawn >= observed - weighted.ROUNDING * max(1.0, observed)))
         p_value = float("nan") if np.isnan(observed) else (1 + extreme) / (1 + len(drawn))
-        low, high = self._percentiles(change, rows, confidence)
+        low, high = self._middle(change, value_second - value_first, rows, confidence)
         return PairedDifference(value_first, value_second, value_second - value_first, low, high, p_value)
 
 

@@ -53,9 +53,10 @@ def test_gain_by_hand() -> None:
     assert value_of(gain) == pytest.approx(np.log10((3.5 / 6) / (1.5 / 5)))
 
 
-def test_gain_is_finite_without_refusals_and_undefined_without_items() -> None:
-    gain, counts = reliability_gain([1, 0], [0, 0], [0, 0])
-    assert value_of(gain) == pytest.approx(0.0) and counts.right_now_refused == 0
+def test_gain_without_a_share_of_nothing() -> None:
+    gain, counts = reliability_gain([1, 0], [0, 0], [0, 1])
+    assert value_of(gain) == pytest.approx(np.log10((1.5 / 2) / (0.5 / 2))) and counts.right_now_refused == 0
+    assert np.isnan(value_of(reliability_gain([1, 0, 0], [0, 0, 0], [0, 0, 0])[0])), "nothing refused"
     assert np.isnan(value_of(reliability_gain([1, 1], [0, 0], [0, 1])[0]))
     assert np.isnan(value_of(reliability_gain([0, 0], [0, 0], [0, 1])[0]))
 
