@@ -46,8 +46,8 @@ def parse_azimuth(text: str, reading: Reading = "strict") -> float | None:
     """
     lenient = is_lenient(reading)
     azimuth_deg = _angle(text, _SIGN_OF_AZIMUTH, 180)
-    if azimuth_deg is None and lenient:
-        azimuth_deg = directions.read_azimuth(text)
+    if lenient:
+        azimuth_deg = directions.read_azimuth(text, azimuth_deg)
     return 180.0 if azimuth_deg == -180 else azimuth_deg
 
 
@@ -56,7 +56,7 @@ def parse_elevation(text: str, reading: Reading = "strict") -> float | None:
     `parse_azimuth`."""
     lenient = is_lenient(reading)
     elevation_deg = _angle(text, _SIGN_OF_ELEVATION, 90)
-    return directions.read_elevation(text) if elevation_deg is None and lenient else elevation_deg
+    return directions.read_elevation(text, elevation_deg) if lenient else elevation_deg
 
 
 def format_clock(hour: int) -> str:
@@ -71,9 +71,8 @@ def parse_clock(text: str, reading: Reading = "strict") -> int | None:
     numbers."""
     lenient = is_lenient(reading)
     found = _one_integer(text)
-    if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]):
-        return found[0]
-    return amounts.read_clock(text) if lenient else None
+    hour = found[0] if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]) else None
+    return amounts.read_clock(text, hour) if lenient else hour
 
 
 def format_count(count: int) -> str:
@@ -90,9 +89,8 @@ def parse_count(text: str, reading: Reading = "strict") -> int | None:
     """
     lenient = is_lenient(reading)
     found = _one_integer(text)
-    if found is not None:
-        return found[0]
-    return amounts.read_count(text) if lenient else None
+    count = None if found is None else found[0]
+    return amounts.read_count(text, count) if lenient else count
 
 
 def format_seconds(time_s: float) -> str:
@@ -109,9 +107,8 @@ def parse_seconds(text: str, reading: Reading = "strict") -> float | None:
     """
     lenient = is_lenient(reading)
     found = _one_number(text)
-    if found and not found[2] and _SECONDS.match(found[1]):
-        return found[0]
-    return amounts.read_seconds(text) if lenient else None
+    time_s = found[0] if found and not found[2] and _SECONDS.match(found[1]) else None
+    return amounts.read_seconds(text, time_s) if lenient else time_s
 
 
 def format_rt60_range(range_s: tuple[float, float | None]) -> str:

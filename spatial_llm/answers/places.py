@@ -58,19 +58,18 @@ def parse_distance(text: str, reading: Reading = "strict") -> float | None:
     lenient = is_lenient(reading)
     found = _DISTANCE.findall(text.lower())
     distance_m = float(found[0]) if len(found) == 1 else math.inf
-    if math.isfinite(distance_m):
-        return distance_m
-    return amounts.read_distance(text) if lenient else None
+    strict_m = distance_m if math.isfinite(distance_m) else None
+    return amounts.read_distance(text, strict_m) if lenient else strict_m
 
 
 def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
     """The word of one axis (a key of AXES) if exactly one of its two words occurs, and once; else None.
 
-    Lenient: also synonyms, hours of the clock and degrees, as long as nothing else in the text contradicts or denies it.
+    Lenient: also synonyms, hours of the clock and degrees; None if anything in the text contradicts or denies it.
     """
     lenient = is_lenient(reading)
     word = _one_axis(_WORD.findall(text.lower()), axis)
-    return directions.axes_of(text)[axis] if word is None and lenient else word
+    return directions.read_axes(text, {axis: word})[axis] if lenient else word
 
 
 def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, str] | None:
@@ -78,8 +77,8 @@ def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, 
     lenient = is_lenient(reading)
     found = _WORD.findall(text.lower())
     words = {axis: _one_axis(found, axis) for axis in AXES}
-    if lenient and None in words.values():
-        words = {axis: words[axis] or word for axis, word in directions.axes_of(text).items()}
+    if lenient:
+        words = directions.read_axes(text, words)
     return None if None in words.values() else tuple(words.values())
 
 
@@ -90,9 +89,8 @@ def parse_direction_word(text: str, reading: Reading = "strict") -> str | None:
     """
     lenient = is_lenient(reading)
     found = [word for word in _WORD.findall(text.lower()) if word in AXIS_OF_WORD]
-    if len(found) == 1:
-        return found[0]
-    return directions.read_direction_word(text) if lenient else None
+    word = found[0] if len(found) == 1 else None
+    return directions.read_direction_word(text, word) if lenient else word
 
 
 def format_location(location: Location) -> str:

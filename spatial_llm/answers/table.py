@@ -127,9 +127,9 @@ def _one_of(key: str, words: tuple[str, ...]) -> _Kind:
         lenient = is_lenient(reading)
         tokens = _WORD.findall(text.lower())
         found = [token for token in tokens if token in words]
-        if len(found) == 1 and not _NEGATED & set(tokens):
-            return found[0]
-        return verdicts.read_room_word(text, words) if lenient else None
+        if lenient:
+            return verdicts.read_room_word(text, words)
+        return found[0] if len(found) == 1 and not _NEGATED & set(tokens) else None
 
     return _keyed(key, parse, lambda word: words[words.index(word)])
 

@@ -35,40 +35,41 @@ _COUNTED = re.compile(
 _ADJECTIVES = {"different", "distinct", "separate", "unique", "individual", "audible", "audio", "acoustic", "main", "sound"}
 _VAGUE = {"couple", "few", "several", "some", "many", "dozen", "dozens", "pair", "multiple", "various", "numerous", "other"}
 _VAGUE |= {"additional", "more", "another"}
+_CONVERTED = 0.05  # how far a distance in another unit may be off before it is another distance
 _JOINS = {"to", "and", "-"}
 _BELOW, _ABOVE = {"less", "shorter", "lower", "smaller", "faster"}, {"more", "longer", "greater", "higher", "larger"}
 
 
-def read_distance(text: str) -> float | None:
-    """The one distance of the text in metres, from metric units, feet, inches or yards."""
-    return _amount(words_of(text), _METRES)
+def read_distance(text: str, found_m: float | None = None) -> float | None:
+    """The one distance of the text in metres, from metric units, feet, inches or yards.
+
+    found_m, here and below: what the strict reading found; it stands unless an amount of the text says otherwise.
+    """
+    return _amount(words_of(text), _METRES, found_m)
 
 
-def read_seconds(text: str) -> float | None:
+def read_seconds(text: str, found_s: float | None = None) -> float | None:
     """The one time of the text in seconds: "1500 ms", "one and a half seconds", "1 minute 5 seconds", "0:03"."""
-    return _amount(words_of(text), _SECONDS)
+    return _amount(words_of(text), _SECONDS, found_s)
 
 
-def read_count(text: str) -> int | None:
+def read_count(text: str, found: int | None = None) -> int | None:
     """The one whole number of the text that has no unit; one before "sounds" and the like outweighs those elsewhere."""
     words = words_of(text)
     figures = figures_of(words)
-    if _VAGUE & set(words.strings):
-        return None
-    if not figures:
-        return _none_or_one(words)
+    if found is None and (not figures or _VAGUE & set(words.strings)):
+        return None if figures else _none_or_one(words)
     free = [i for i, figure in enumerate(figures) if words.strings[figure.end] not in _UNITS]
     counted = [i for i in free if _counts_sounds(words, figures[i].end)]
-    value = only(_counted(words, figures, i) for i in counted or free)
-    return int(value) if value is not None and value.is_integer() and value < 1e9 else None
+    return _whole([_counted(words, figures, i) for i in counted or free], range(10**9), found)
 
 
-def read_clock(text: str) -> int | None:
+def read_clock(text: str, found: int | None = None) -> int | None:
     """The one hour of the clock of the text, 1 to 12."""
-    return hour_of(words_of(text))
+    return hour_of(words_of(text), found)
 
 
-def hour_of(words: Words) -> int | None:
+def hour_of(words: Words, found: int | None = None) -> int | None:
     """The one hour of the clock among the tokens, 1 to 12; None if there is none, or more than one, or a range."""
     figures = figures_of(words)
     hours = []
@@ -76,8 +77,7 @@ def hour_of(words: Words) -> int | None:
         end = clock_end(words, figure.end)
         if end:
             hours.append(figure.value if settled(words, figures, i, end) and words.before(figure.start) != "past" else None)
-    hour = only(hours)
-    return int(hour) if hour is not None and hour in range(1, 13) else None
+    return _whole(hours, range(1, 13), found)
 
 
 def clock_end(words: Words, index: int) -> int | None:
@@ -114,15 +114,29 @@ def read_rt60_range(text: str) -> list[float | None] | None:
     return [low, high] if low < high < math.inf else None
 
 
-def _amount(words: Words, units: dict[str, float]) -> float | None:
-    figures = figures_of(words)
-    value = only(_amounts(words, figures, units))
+def _whole(values: list[float | None], allowed: range, found: int | None) -> int | None:
+    value = only(values)
+    # a float is sought in a range one by one, so only whole numbers are
+    whole = int(value) if value is not None and value.is_integer() and int(value) in allowed else None
+    return found if found is not None and (not values or whole == found) else whole if found is None else None
+
+
+def _amount(words: Words, units: dict[str, float], found: float | None) -> float | None:
+    said: dict[str, float] = {}  # the value in each unit: "2.5 m (about 8 feet)" is one distance
+    for value, unit in _amounts(words, figures_of(words), units):
+        if value is None or not math.isfinite(value) or said.setdefault(unit, value) != value:
+            return None
+    if found is not None:
+        said = {"": found} | said
+    values = list(said.values())
+    if any(not math.isclose(value, values[0], rel_tol=_CONVERTED, abs_tol=1e-8) for value in values):
+        return None
     # rounded because 250 cm are 2.5 m, not 2.5000000000000004
-    return round(value, 9) if value is not None and math.isfinite(value) else None
+    return None if not values else found if found is not None else round(values[0], 9)
 
 
-def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> Iterator[float | None]:
-    """The value of each amount in the unit of reference; None for one that is no plain statement."""
+def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> Iterator[tuple[float | None, str]]:
+    """(value in metres or seconds, its unit in the text) of each amount; None for one that is no plain statement."""
     ended = 0
     for i, figure in enumerate(figures):
         if figure.start < ended:
@@ -130,13 +144,13 @@ def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> It
         end = _unit_end(words, figure, units)
         if end is None:
             if units is _SECONDS and ":" in words.strings[figure.start] and not clock_end(words, figure.end):
-                yield _timestamp(words.strings[figure.start])
+                yield _timestamp(words.strings[figure.start]), ":"
             continue
         unit = units[words.strings[end - 1]]
         value = None if figure.value is None else figure.value * unit
         plain = settled(words, figures, i, end)
         following, ended = _smaller_part(words, figures, i, end, units)
-        yield value + following if plain and value is not None and following is not None else None
+        yield value + following if plain and value is not None and following is not None else None, words.strings[end - 1]
     yield from _units_with_article(words, units)
 
 
@@ -183,7 +197,7 @@ def _smaller_part(
     return (added if added < unit else None), following_end
 
 
-def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[float | None]:
+def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[tuple[float | None, str]]:
     """Amounts of one: "a metre away", "about a foot". Not "a second bell", nor the article of "half a metre"."""
     strings = words.strings
     for i, string in enumerate(strings[:-2]):
@@ -197,7 +211,7 @@ def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[float
             continue
         part = part_at(words, i + 2)
         bounded = words.before(i) in ("than", "least", "most", "under", "within", "or", "to") or words.denied[i]
-        yield None if bounded else units[unit] * (1 + (part[0] if part else 0))
+        yield None if bounded else units[unit] * (1 + (part[0] if part else 0)), unit
 
 
 def _timestamp(text: str) -> float | None:

@@ -62,8 +62,8 @@ def _mentions(words: Words) -> Iterator[tuple[str, float | None]]:
         value = figure.value if settled(words, figures, i, end, signed=True) else None
         after, after_at = _word_after(words, end)
         before, before_at = _word_before(words, figure.start, used)
-        if after and before and not name:
-            value = None  # "left 30 degrees up 10 degrees"
+        if (after and before and not name) or words.before(before_hedges(words, figure.start)) in ("above", "below"):
+            value = None  # "left 30 degrees up 10 degrees", "elevation above 30 degrees"
         used = max(end - 1, name_at, after_at if after else before_at)
         yield _signed(figure, name, after or before, value)
 

@@ -40,36 +40,59 @@ class Mention(NamedTuple):
     denied: bool
 
 
-def read_direction_word(text: str) -> str | None:
+def read_axes(text: str, found: dict[str, str | None]) -> dict[str, str | None]:
+    """The word of each axis in `found`, None where it is unparsed.
+
+    found, here and below: what the strict reading found; it stands unless something in the text says otherwise.
+    """
+    stated = _stated(words_of(text))
+    return {axis: _agreed(stated[axis], word) for axis, word in found.items()}
+
+
+def read_direction_word(text: str, found: str | None = None) -> str | None:
     """The only direction that the words of the text state, of any axis; None if there is none or several."""
-    words = words_of(text)
-    mentions = mentions_of(words)
-    found = {mention.word for mention in mentions}
-    return found.pop() if len(found) == 1 and not any(mention.denied for mention in mentions) else None
+    return _agreed({None if mention.denied else mention.word for mention in mentions_of(words_of(text))}, found)
 
 
-def read_azimuth(text: str) -> float | None:
+def read_azimuth(text: str, found_deg: float | None = None) -> float | None:
     """The one azimuth in degrees that the text gives by name or direction word, or by the only number of degrees."""
-    return _read_angle(text, "azimuth_deg")
+    words = words_of(text)
+    angles = angles_of(words)
+    given_deg = angles.azimuth_deg if found_deg is None else found_deg
+    if given_deg is None and _is_lone(angles) and not any(m.axis != "front_behind" for m in mentions_of(words)):
+        given_deg = angles.loose[0]  # the question says which angle it is
+    named_otherwise = angles.azimuth_deg is None and angles.elevation_deg is not None
+    return None if named_otherwise or not _fit(words, angles, Angles(azimuth_deg=given_deg)) else given_deg
 
 
-def read_elevation(text: str) -> float | None:
+def read_elevation(text: str, found_deg: float | None = None) -> float | None:
     """The one elevation in degrees, as `read_azimuth`."""
-    return _read_angle(text, "elevation_deg")
+    words = words_of(text)
+    angles = angles_of(words)
+    given_deg = angles.elevation_deg if found_deg is None else found_deg
+    if given_deg is None and _is_lone(angles) and abs(angles.loose[0]) <= 90 and not mentions_of(words):
+        given_deg = angles.loose[0]
+    named_otherwise = angles.elevation_deg is None and angles.azimuth_deg is not None
+    return None if named_otherwise or not _fit(words, angles, Angles(elevation_deg=given_deg)) else given_deg
 
 
 def read_bearing(text: str) -> tuple[float, float] | None:
     """(azimuth_deg, elevation_deg) where the text gives both."""
     words = words_of(text)
-    angles = _angles_that_fit(words)
-    if angles is None or angles.azimuth_deg is None or angles.elevation_deg is None:
+    angles = angles_of(words)
+    if angles.azimuth_deg is None or angles.elevation_deg is None or not _fit(words, angles, angles):
         return None
     return angles.azimuth_deg, angles.elevation_deg
 
 
-def axes_of(text: str) -> dict[str, str | None]:
-    """The word of each axis, None where it is unparsed."""
-    words = words_of(text)
+def _agreed(stated: set[str | None], found: str | None) -> str | None:
+    if found is not None:
+        return found if stated <= {found} else None
+    return next(iter(stated)) if len(stated) == 1 else None
+
+
+def _stated(words: Words) -> dict[str, set[str | None]]:
+    """All that a text says about each axis; None for what it denies or leaves open."""
     mentions = mentions_of(words)
     stated: dict[str, set[str | None]] = {axis: set() for axis in AXES}
     for mention in mentions:
@@ -78,7 +101,7 @@ def axes_of(text: str) -> dict[str, str | None]:
         stated[axis].add(None)
     for axis, word in _from_angles(words):
         stated[axis].add(word)
-    return {axis: next(iter(found)) if len(found) == 1 else None for axis, found in stated.items()}
+    return stated
 
 
 def mentions_of(words: Words) -> list[Mention]:
@@ -95,24 +118,17 @@ def mentions_of(words: Words) -> list[Mention]:
     return found
 
 
-def _read_angle(text: str, name: str) -> float | None:
-    words = words_of(text)
-    angles = _angles_that_fit(words)
-    if angles is None:
-        return None
-    value = getattr(angles, name)
-    if value is None and angles == Angles(loose=angles.loose[:1]) and angles.loose and not mentions_of(words):
-        value = angles.loose[0]  # the question says which angle it is
-        return value if abs(value) <= (90 if name == "elevation_deg" else 180) else None
-    return value
+def _is_lone(angles: Angles) -> bool:
+    """Whether a text gives one number of degrees and does not say of which angle."""
+    return len(angles.loose) == 1 and angles.azimuth_deg is None and angles.elevation_deg is None
 
 
-def _angles_that_fit(words: Words) -> Angles | None:
-    """The angles of a text unless one is no plain statement, or a direction word says otherwise."""
-    angles = angles_of(words)
-    sides = {axis: word for axis, word in _sides_of(angles) if word}
-    fit = all(not mention.denied and sides.get(mention.axis, mention.word) == mention.word for mention in mentions_of(words))
-    return angles if angles.clear and fit else None
+def _fit(words: Words, angles: Angles, given: Angles) -> bool:
+    """Whether the angles of a text are plain statements, and no direction word says otherwise than the angle given."""
+    sides = {axis: word for axis, word in _sides_of(given) if word}
+    return angles.clear and all(
+        not mention.denied and sides.get(mention.axis, mention.word) == mention.word for mention in mentions_of(words)
+    )
 
 
 def _is_direction(words: Words, index: int) -> bool:
@@ -130,7 +146,7 @@ def _is_direction(words: Words, index: int) -> bool:
     if string == "back":
         return words.strings[index + 1 : index + 3] != ["and", "forth"]
     if string in ("lower", "higher", "upper", "top", "bottom"):
-        return not _NOT_OF_PLACE.match(following)
+        return not any(_NOT_OF_PLACE.match(near) for near in (*words.strings[max(index - 3, 0) : index], following))
     return True
 
 

@@ -28,8 +28,8 @@ _ABOUT = {"about", "approximately", "approx", "around", "roughly", "nearly", "al
 _ABOUT |= {"exactly", "just", "some", "\u2248"}
 _BETWEEN = {"to", "or", "and", "-", "/", ",", "till", "until", "through", "&", "versus", "vs"}
 _BOUNDS = {
-    "than", "least", "most", "under", "over", "below", "above", "within", "beyond", "exceeding", "minimum", "maximum",
-    "<", ">", "\u2264", "\u2265",
+    "than", "least", "most", "under", "over", "within", "beyond", "exceeding", "minimum", "maximum", "<", ">", "\u2264",
+    "\u2265",
 }  # fmt: skip
 _BOUNDS_AFTER = {"more", "less", "greater", "longer", "shorter", "further", "farther", "closer", "fewer", "above", "below"}
 
@@ -89,7 +89,10 @@ def _in_range(words: Words, figures: list[Figure], position: int, end: int) -> b
 
 
 def bound_before(words: Words, index: int) -> bool:
-    """Whether "less than", "at least", "up to" and the like stand before the number at `index`."""
+    """Whether "less than", "at least", "up to" and the like stand before the number at `index`.
+
+    Not "above" and "below", which are directions in most answers: "right, front, below 2 m".
+    """
     index = before_hedges(words, index)
     return words.before(index) in _BOUNDS or (words.before(index) == "to" and index > 1 and words.strings[index - 2] == "up")
 

@@ -36,6 +36,7 @@ _IN_ORDER = re.compile(
     r"[,;\n>\u2192]|-(?=>)|=(?=>)|"
     r"(?<!\w)(?:and then|then|followed by|before|and finally|and lastly|and|finally|lastly)(?!\w)"
 )
+_SEQUENCE = re.compile(r"[-=]>|\u2192|(?<!\w)(?:then|followed by)(?!\w)")
 _DENIAL = re.compile(r"(?<!\w)(?:no|not|or|either|neither|nor|without|n't|don't|can't|cannot|after)(?!\w)")
 _END = " .!?\"'`"
 _WORD = re.compile(r"\w+")
@@ -54,6 +55,7 @@ def read_names(text: str, known: Collection[str] | None = None, ordered: bool = 
     opening = _OPENING.match(text.lstrip(_END))
     lines = [line for line in text.split("\n") if line.strip(_END)]
     sentence = bool(found or opening or len(lines) > 1 or (lines and _ITEM.match(lines[0].lstrip())))
+    sentence = sentence or (ordered and _SEQUENCE.search(text) is not None)
     if sentence and _DENIAL.search(text):
         return None
     if ";" in text and not opening:
@@ -143,12 +145,13 @@ def read_absent(text: str) -> str | None:
     """The name that the whole text, one sentence, says is not there; None if it says anything else."""
     line = " ".join(plain(text).split()).strip(_END)
     line = line.removeprefix("no, ")
+    short = line
     for tail in reversed(list(_TAIL.finditer(line))):
-        if tail.end() != len(line):
+        if tail.end() != len(short):
             break
-        line = line[: tail.start()]
+        short = line[: tail.start()]
     for pattern in _ABSENT:
-        found = pattern.fullmatch(line)
+        found = pattern.fullmatch(short) or pattern.fullmatch(line)
         if found:
             name = found["name"].removeprefix("sound of ").removeprefix("sounds of ")
             name = name.removeprefix("a ").removeprefix("the ").strip(_END)
