@@ -55,10 +55,11 @@ check: install  ## ruff, direction of imports, house rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_house_rules.py
 
-bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json)
+bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json)
 	$(BIN)/python eval/bench.py
 	$(BIN)/python eval/bench_scenes.py
 	$(BIN)/python eval/bench_training.py
+	$(BIN)/python eval/bench_scores.py
 
 eval-spatialsoundqa: install  ## predict, with controls, and score: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
 	@test -d "$(MODEL)" || { test "$(origin MODEL)" = file || { echo "MODEL=$(MODEL): no such folder"; exit 1; }; \
@@ -67,4 +68,4 @@ eval-spatialsoundqa: install  ## predict, with controls, and score: [MODEL=folde
 	$(BIN)/python eval/score.py --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
 
 clean:  ## remove what runs made, keep .venv
-	rm -rf runs bench.json bench_scenes.json bench_training.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,7 +7,7 @@ Writes scores.json, items.jsonl (one line a question: what was read, each measur
 tables, also printed) into the folder --out, anew in each call. `--data` is what predict was given. The task gives protocols,
 embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
 all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
-Time: under 3 minutes for 17,000 answers on 2 cores (eval/bench_scores.py).
+Time: half a minute for 17,000 answers on one core (eval/bench_scores.py).
 
 Refused with a sentence, file, line and id named, and nothing written: a line that is cut (a run killed while it wrote), is
 not UTF-8, is no JSON or lacks a field; an id twice; a question without an answer; an id or a question that is not in --data;

@@ -32,7 +32,7 @@ from spatial_llm.evaluation.metrics import (
     rule_of,
 )
 from spatial_llm.evaluation.predictions import prediction_line, read_predictions, read_run
-from spatial_llm.evaluation.published import published_scores
+from spatial_llm.evaluation.published import PublishedScore, published_scores
 from spatial_llm.evaluation.statistics import Bootstrap
 from spatial_llm.provenance import provenance
 
@@ -121,34 +121,39 @@ def score_run(
         wanted = PROTOCOLS if settings.protocols is None else settings.protocols
         return {name: metric for name, metric in found.items() if family_name(metric.protocol) in wanted}
 
-    bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
-    said = read_run(predictions)
-    policies = _responses(items, said)
+    metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
+    policies = _responses(items, read_run(predictions))
     comparable = evaluation_set.benchmark if policies == [_PUBLISHED_RESPONSES] else None
-    metrics = metrics_of(run)
-    report = {
+    published = _published(comparable)
+    report = _about(settings) | {
         "benchmark": evaluation_set.benchmark,
-        "confidence": CONFIDENCE,
         "controls": {
             name: control_scores(control, run, metrics_of, settings.resamples, settings.seed, CONFIDENCE)
             for name, control in controls.items()
         },
         "items": len(items),
         "label_set": "given" if label_csv else "labels of the answers",
-        "metrics": {name: _entry(metric, bootstrap, comparable) for name, metric in metrics.items()},
+        "metrics": {name: _entry(metric, bootstrap, published[name]) for name, metric in metrics.items()},
         "protocols": dict(sorted({rule_of(metric.protocol) for metric in metrics.values()})),
         "provenance": provenance() | {"manifest_sha256": evaluation_set.sha256},
-        "random": RANDOM_RULE,
-        "reading": settings.reading,
         "recordings": bootstrap.recordings,
-        "resamples": settings.resamples,
         "responses": {policy: RESPONSES[policy] for policy in policies},
-        "run": said,
-        "seed": settings.seed,
-        "task": settings.task,
+        "run": read_run(predictions),
         "unreadable_truths": run.unreadable_truths,
     }
     return report, item_lines(run)
+
+
+def _about(settings: ScoreSettings) -> dict[str, Any]:
+    """What scores.json says of how the numbers were made, whatever the answers."""
+    return {
+        "confidence": CONFIDENCE,
+        "random": RANDOM_RULE,
+        "reading": settings.reading,
+        "resamples": settings.resamples,
+        "seed": settings.seed,
+        "task": settings.task,
+    }
 
 
 def item_lines(run: Answers) -> list[dict[str, Any]]:
@@ -169,38 +174,31 @@ def item_lines(run: Answers) -> list[dict[str, Any]]:
     return lines
 
 
-def _entry(metric: Metric, bootstrap: Bootstrap, benchmark: str | None) -> dict[str, Any]:
-    """One metric in scores.json. `benchmark`: the one whose published rows may be compared, if any."""
+def _entry(metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[PublishedScore, bool]]) -> dict[str, Any]:
+    """One metric in scores.json. `published`: rows of its name, and whether their questions and recordings were these."""
     entry: dict[str, Any] = interval_of(metric.strict, metric.rows, bootstrap, CONFIDENCE)
     lenient = None
     if metric.lenient is not None:
-        same = metric.strict.values is not None and np.array_equal(
-            metric.strict.values, metric.lenient.values, equal_nan=True
-        )
+        values = metric.strict.values, metric.lenient.values
+        same = values[0] is not None and np.array_equal(*values, equal_nan=True)
         lenient = dict(entry) if same else interval_of(metric.lenient, metric.rows, bootstrap, CONFIDENCE)
         lenient["unparsed"] = metric.lenient_unparsed
     names = ("unparsed", "refused", "unit", "higher_is_better", "protocol", "rule", "random")
-    published = [
-        row.to_dict() | {"comparable": row.benchmark == benchmark and row.protocol == metric.protocol}
-        for row in _published()[metric.name]
-    ]
-    return (
-        entry
-        | {name: getattr(metric, name) for name in names}
-        | {
-            "details": dict(metric.details),
-            "lenient": lenient,
-            "n": len(metric.rows),
-            "published": published,
-            "recordings": bootstrap.recordings_of(metric.rows),
-        }
-    )
+    entry |= {name: getattr(metric, name) for name in names}
+    return entry | {
+        "details": dict(metric.details),
+        "lenient": lenient,
+        "n": len(metric.rows),
+        "published": [row.to_dict() | {"comparable": ok and row.protocol == metric.protocol} for row, ok in published],
+        "recordings": bootstrap.recordings_of(metric.rows),
+    }
 
 
-def _published() -> dict[str, list]:
+def _published(benchmark: str | None) -> dict[str, list[tuple[PublishedScore, bool]]]:
+    """The published rows by metric, and whether each is of this benchmark."""
     rows = defaultdict(list)
     for row in published_scores():
-        rows[row.metric].append(row)
+        rows[row.metric].append((row, row.benchmark == benchmark))
     return rows
 
 

@@ -52,7 +52,8 @@ def test_manifest_to_scores_twice_the_same_bytes(door, model, tmp_path, capsys):
     out = tmp_path / "out"
     both(door, model, data, out)
     first = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert sorted(first) == ["predictions.jsonl", "run.json", "scores.json", "scores.md"]
+    assert sorted(first) == ["items.jsonl", "predictions.jsonl", "run.json", "scores.json", "scores.md"]
+    assert len(first["items.jsonl"].splitlines()) == 27
     both(door, model, data, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
     report = json.loads(first["scores.json"])
@@ -176,6 +177,42 @@ def test_killed_and_resumed_run_writes_the_same_bytes(repository, model, tmp_pat
 def test_errors_are_sentences_not_tracebacks(door, tmp_path):
     with pytest.raises(SystemExit, match=r"error: .*absent\.jsonl: no such file"):
         door("score", predictions="p.jsonl", data=tmp_path / "absent.jsonl", out=tmp_path)
+
+
+def test_scoring_by_a_task_with_controls(door, model, tmp_path):
+    """Protocols and resamples are the task's; a control made by predict stands beside; the command line may override."""
+    data, out = write_small_set(tmp_path / "data"), tmp_path / "out"
+    door("predict", model=model, data=data, out=out, **SHORT | {"controls": "[no_audio, ears_swapped]"})
+    door("score", task=TASKS / "ours.yaml", predictions=out / "predictions.jsonl", data=data, out=out, resamples=20)
+    report = json.loads((out / "scores.json").read_text())
+    assert report["task"]["name"] == "ours" and (report["resamples"], report["seed"]) == (20, 0)
+    assert list(report["controls"]) == ["ears_swapped", "ears_swapped_mirrored", "no_audio", "question_only"]
+    assert report["controls"]["no_audio"]["metrics"]["E_acc"]["same_items"]["value"] == report["metrics"]["E_acc"]["value"]
+    assert "no audio" in (out / "scores.md").read_text()
+
+
+def test_scoring_with_vectors_of_a_closed_model(door, tmp_path):
+    """The first call says which texts need a vector, the second scores with them, under the model's name."""
+    data, out = write_small_set(tmp_path / "data"), tmp_path / "out"
+    out.mkdir()
+    items = [json.loads(line) for line in data.read_text().splitlines()]
+    names = ("id", "recording_id", "type", "question_type", "question", "answer")
+    lines = [json.dumps({name: item[name] for name in names} | {"prediction": item["answer"]}) for item in items]
+    (out / "predictions.jsonl").write_text("\n".join(lines) + "\n")
+    np.savez(tmp_path / "some.npz", texts=np.array(["bell"]), vectors=np.eye(1, 8), model="closed-3")
+    arguments = {"predictions": out / "predictions.jsonl", "data": data, "out": out, "resamples": 20}
+    with pytest.raises(SystemExit, match=r"error: .*4 texts have no vector: .*missing_texts\.json"):
+        door("score", vectors=tmp_path / "some.npz", **arguments)
+    assert not (out / "scores.json").exists()
+    texts = ["bell", *json.loads((out / "missing_texts.json").read_text())]
+    np.savez(tmp_path / "all.npz", texts=np.array(texts), vectors=np.eye(len(texts), 8), model="closed-3")
+    door("score", vectors=tmp_path / "all.npz", **arguments)
+    metrics = json.loads((out / "scores.json").read_text())["metrics"]
+    assert metrics["C_mAP"]["protocol"] == "bat, closed-3" and metrics["C_mAP"]["value"] == 100
+    with pytest.raises(SystemExit, match="give one of them"):
+        door("score", vectors=tmp_path / "all.npz", embedding="all-MiniLM-L6-v2", **arguments)
+    with pytest.raises(SystemExit, match="no questions: give --data"):
+        door("score", predictions="p", out=out)
 
 
 @pytest.mark.parametrize("name", ["predict", "score"])

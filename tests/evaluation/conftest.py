@@ -1,4 +1,4 @@
-"""A tiny model that has learned left from right, for tests of the slow tier: trained in about half a minute on one core."""
+"""A tiny model that has learned left from right, for tests of the slow tier: trained in about a minute on one core."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
 from spatial_llm.testing import tiny_config, tiny_processor
 
-STEPS, BATCH = 150, 32
+STEPS, BATCH = 300, 32
 
 
 class Trained(NamedTuple):

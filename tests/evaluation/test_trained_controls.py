@@ -1,4 +1,4 @@
-"""What the controls are for: a model that hears answers in the mirror when its ears are swapped, and guesses without them."""
+"""What the controls are for: with its ears swapped a model answers in the mirror, and without them it guesses."""
 
 from collections import Counter
 

@@ -67,6 +67,8 @@ def measure(
 def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[str]:
     """All texts that `measure` embeds: labels, true answers and answers of types A and C."""
     groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
+    if not groups:
+        return []
     rows = [row for group in groups for row in group.rows]
     true = [answers.format_labels(run.truths[row].value["labels"]) for row in rows]
     return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))

@@ -147,8 +147,8 @@ def _distances(name: str, protocol: str) -> tuple[Spec, ...]:
         _error(f"{name}relative_error", relative, RELATIVE, "mean error as a share of the true distance"),
         _error(f"{name}MAE", error, DISTANCE, "mean absolute error", unit="m"),
         _error(f"{name}RMSE", error, DISTANCE, "root of the mean squared error", "rmse", unit="m"),
-        Spec(f"{name}pearson", answered, DISTANCE, "correlation of answered and true distance", "pearson", ""),
-        Spec(f"{name}spearman", answered, DISTANCE, "correlation of their ranks", "spearman", ""),
+        Spec(f"{name}pearson", answered, DISTANCE, "correlation of answered and true distance", "pearson", "r"),
+        Spec(f"{name}spearman", answered, DISTANCE, "correlation of their ranks", "spearman", "r"),
     )
 
 

@@ -54,7 +54,7 @@ def _hallucination(run: Answers) -> list[Metric]:
                 unparsed=run.unparsed(rows, "strict"),
                 lenient_unparsed=run.unparsed(rows, "lenient"),
                 refused=int(run.refused[rows].sum()),
-                details={"of_true_answers": 100 * found.random} if rate else {},
+                details={"true_share": 100 * found.random} if rate else {},
             )
         )
     return metrics

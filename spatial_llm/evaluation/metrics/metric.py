@@ -18,7 +18,7 @@ class Metric:
     Attributes:
         name: as in scores.json, such as "B_DER".
         protocol: what it is measured by, see `protocols`; only equal protocols may be compared.
-        unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "" (a correlation).
+        unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "r" (a correlation).
         higher_is_better: whether a higher value is.
         rule: how it follows from the answers, in a sentence.
         rows: indices of its items in the whole set, (items,).
