@@ -22,7 +22,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, run_stages
 
 TASK = Path("eval/tasks/ours.yaml")
-CONTROL_RECORDINGS = 60  # of 600: the controls take 20 s
+CONTROL_RECORDINGS = 150  # of 600; four controls take about 15 s
 
 
 @dataclass

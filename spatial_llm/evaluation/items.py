@@ -57,13 +57,12 @@ class EvaluationSet:
         return load_waveform(item, self.root, sampling_rate, window_samples)
 
     def with_responses(self, policy: str) -> "EvaluationSet":
-        """The same questions with all recordings rendered by one room-response policy; "as_recorded" changes nothing.
+        """The same questions with all recordings rendered by one room-response policy, "official_bat" or
+        "checkpoint_matched".
 
         Raises:
             ManifestError: a recording is a file, whose responses cannot be chosen any more.
         """
-        if policy == "as_recorded":
-            return self
         changed = []
         for item in self.items:
             if item.audio is not None:

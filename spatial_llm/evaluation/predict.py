@@ -71,7 +71,8 @@ def predict(
     if batch_size < 1:
         raise ManifestError(f"batch_size is {batch_size}; give 1 or more.")
     base, task = task, task.override(overrides or {})
-    evaluation_set = evaluation_set.with_responses(task.responses)
+    if task.responses != "as_recorded":
+        evaluation_set = evaluation_set.with_responses(task.responses)
     check_controls(task.controls, evaluation_set)
     model = SpatialLLM.from_pretrained(model_folder)
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -86,13 +86,18 @@ class PredictionWriter:
 def read_run(predictions: str | Path) -> dict[str, Any] | None:
     """The settings in run.json beside a predictions.jsonl, or None if there is none (predictions of another program).
 
-    Raises ManifestError if run.json belongs to another predictions.jsonl.
+    Raises ManifestError if run.json belongs to another predictions.jsonl, or is damaged.
     """
     predictions = Path(predictions)
     run = predictions.with_name(RUN)
     if not run.is_file():
         return None
-    settings = json.loads(run.read_text(encoding="utf-8"))
+    try:
+        settings = json.loads(run.read_bytes())
+    except ValueError as error:
+        raise ManifestError(f"{run}: not JSON ({error}); run predict again, or remove it.") from None
+    if not isinstance(settings, dict):
+        raise ManifestError(f"{run}: a {type(settings).__name__}, expected the settings of a run; run predict again.")
     if settings.pop("predictions_sha256", None) != sha256_of(predictions):
         raise ManifestError(
             f"{predictions} has changed since {RUN} beside it was written, or belongs to another run; run predict again, "

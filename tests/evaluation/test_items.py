@@ -8,7 +8,8 @@ import pytest
 
 from spatial_llm.data.records import write_manifest
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.items import read_evaluation_set
+from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.tasks import Questions
 from tests.evaluation.small import RATE, write_small_set
 
 
@@ -59,3 +60,42 @@ def test_nothing_and_empty_are_refused(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(ManifestError, match="holds no record"):
         read_evaluation_set(tmp_path / "empty.jsonl")
+
+
+# --- as a task asks for them ------------------------------------------------------------------------------------------
+
+
+def test_the_task_says_which_questions(tmp_path):
+    manifest = write_small_set(tmp_path)
+    questions = read_questions(Questions("manifest", str(manifest)))
+    assert len(questions.items) == 27
+    assert read_questions(Questions("manifest", "absent.jsonl"), manifest).sha256 == questions.sha256, "data comes first"
+    with pytest.raises(ManifestError, match="names no questions; give their path: --data"):
+        read_questions(Questions("manifest"))
+
+
+def test_pinned_questions_must_be_those(tmp_path):
+    manifest = write_small_set(tmp_path)
+    pin = read_evaluation_set(manifest).sha256
+    assert read_questions(Questions("manifest", sha256=pin), manifest).sha256 == pin
+    manifest.write_text(manifest.read_text().replace("What is it?", "What was it?", 1))
+    with pytest.raises(ManifestError, match=rf"eval\.jsonl: sha256 is [0-9a-f]{{64}}, the task is pinned to {pin}"):
+        read_questions(Questions("manifest", sha256=pin), manifest)
+
+
+def test_the_format_of_the_task_is_that_of_the_questions(tmp_path):
+    manifest = write_small_set(tmp_path)
+    assert len(read_questions(Questions("spatialsoundqa"), manifest).items) == 27, "a manifest of the official types"
+    records = list(read_evaluation_set(manifest).items)
+    changes = {"type": "count", "question_type": "COUNT_SOURCES", "answer": "2", "truth": {"count": 2}}
+    write_manifest(manifest, [*records[:-1], dataclasses.replace(records[-1], **changes)])
+    with pytest.raises(ManifestError, match=r"record 'q26' is a COUNT_SOURCES, which SpatialSoundQA does not ask"):
+        read_questions(Questions("spatialsoundqa"), manifest)
+    assert len(read_questions(Questions("manifest"), manifest).items) == 27
+    row = {"audio_id": "a", "reverb_id": "s/0.npy", "audio_id2": None, "reverb_id2": None, "question_id": 0}
+    row |= {"question_type": "MIXUP_DIRECTION", "question": "Is it?", "answer": "Yes"}
+    released = tmp_path / "eval-stage3-direction.json"
+    released.write_text(json.dumps({"data": [row]}))
+    assert read_questions(Questions("spatialsoundqa"), released).benchmark == "SpatialSoundQA"
+    with pytest.raises(ManifestError, match=r"SpatialSoundQA as released, and the task asks for a manifest"):
+        read_questions(Questions("manifest"), released)
