@@ -6,7 +6,7 @@
 folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and recordings; a report
 that stands there is replaced. Time: half a minute for 4,000 questions on one core. A picture of the page's top:
 
-    chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1500 --screenshot=report.png REPORT/index.html
+    chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
 
 import sys

@@ -14,12 +14,11 @@ from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_l
 from spatial_llm.evaluation.report_style import STYLE
 from spatial_llm.evaluation.report_tables import bar, controls_section, published_section, scores_section
 from spatial_llm.evaluation.table import (
-    APART,
     CONTROLS,
     decoding,
     interval,
     number,
-    verdict,
+    unheard,
     without_audio,
 )
 
@@ -91,13 +90,12 @@ def _summary(scores: dict[str, Any]) -> str:
     names = [name for name in HEADLINES if name in scores["metrics"]] or list(scores["metrics"])
     cards = "".join(_card(name, scores) for name in names[:CARDS])
     control = scores["controls"].get("no_audio", {"metrics": {}})["metrics"]
-    doubt = not control or any(verdict(entry, scores["metrics"][name]) != APART for name, entry in control.items())
+    circle = "; circle = the same model without audio" if control else ""
+    kind = "verdict" if unheard(scores) == [] else "verdict doubt"
     return (
         f'<section aria-label="Summary"><div class="cards">{cards}</div>'
-        '<p class="soft"><small>Bars from 0 to 100 %: dot and band = the model and its interval; line = random; '
-        "circle = the same model without audio.</small></p>"
-        f'<p class="verdict{" doubt" if doubt else ""}"><strong>Does it listen?</strong> {escape(without_audio(scores))}</p>'
-        "</section>"
+        f'<p class="soft"><small>Bars from 0 to 100 %: dot and band = the model and its interval; line = random{circle}.'
+        f'</small></p><p class="{kind}"><strong>Does it listen?</strong> {escape(without_audio(scores))}</p></section>'
     )
 
 

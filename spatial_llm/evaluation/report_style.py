@@ -41,7 +41,8 @@ th, td { text-align: right; padding: .28rem .55rem; white-space: nowrap; vertica
   border-top: 1px solid var(--line); }
 thead th { background: var(--panel); border-top: 0; vertical-align: bottom; white-space: normal; font-weight: 600; }
 th:first-child, td.text, th.text { text-align: left; }
-td.text { white-space: normal; min-width: 7rem; }
+td.text { white-space: normal; min-width: 9.5rem; }
+summary { cursor: pointer; color: var(--ours); margin: .5rem 0; }
 tbody th { font-weight: 400; position: sticky; left: 0; background: var(--paper); }
 td small { display: block; line-height: 1.3; }
 td .doubt { color: var(--warn); font-weight: 600; } td .good { color: var(--good); } td .open { font-style: italic; }

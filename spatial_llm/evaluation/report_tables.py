@@ -18,6 +18,7 @@ from spatial_llm.evaluation.table import (
     notes,
     number,
     ordered_controls,
+    parted,
     verdict,
 )
 
@@ -28,7 +29,8 @@ MIRRORED = "ears_swapped_mirrored"  # a model that hears sides is as good as in 
 def bar(name: str, scores: dict[str, Any]) -> str:
     """The value with its interval on a line from 0 to 100 %, random and the control without audio beside; else nothing."""
     entry = scores["metrics"][name]
-    if entry["unit"] != "%" or entry["value"] is None:
+    ends = [entry[key] for key in ("value", "low", "high", "random") if entry[key] is not None]
+    if entry["unit"] != "%" or entry["value"] is None or not 0 <= min(ends) <= max(ends) <= 100:
         return ""
     parts = ['<rect class="track" x="0" y="45%" width="100%" height="10%"/>']
     if entry["low"] is not None and entry["high"] is not None:
@@ -46,25 +48,34 @@ def bar(name: str, scores: dict[str, Any]) -> str:
 
 def scores_section(scores: dict[str, Any]) -> str:
     """Every metric with its interval, both readings, random, and counts."""
-    rows = []
-    for name, entry in scores["metrics"].items():
-        unit, loose = entry["unit"], entry["lenient"]
-        unparsed = f"{entry['unparsed']}" + ("" if loose is None else f" / {loose['unparsed']}")
-        cells = [
-            _metric_cell(name, entry),
-            f"<td><strong>{_bare(entry, unit)}</strong></td><td>{interval(entry, unit)}</td><td>{bar(name, scores)}</td>",
-            f"<td>{'-' if loose is None else _bare(loose, unit)}</td><td>{_bare({'value': entry['random']}, unit)}</td>",
-            f"<td>{entry['n']}</td><td>{unparsed}</td><td>{entry['refused']}</td>",
-            f'<td class="text">{escape(entry["protocol"])}</td>',
-        ]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
     heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "n", "unparsed strict / lenient", "refused"]
-    said = "".join(f"<p>{escape(note)}</p>" for note in notes(scores))
+    tables = ""
+    for title, names in parted(scores["metrics"]):
+        rows = [_score_row(name, scores) for name in names]
+        tables += _folded(title, len(names), _table([*heads, "protocol"], rows, text={"protocol"}))
+    said = "".join(f"<p><small>{escape(note)}</small></p>" for note in notes(scores))
     return (
-        f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>'
-        f"{_table([*heads, 'protocol'], rows, text={'protocol'})}"
+        f'<section id="scores"><h2>Scores</h2><p>{escape(intervals_rule(scores))}</p>{tables}'
         f'<p class="soft"><small>{escape(column_rules(scores))}</small></p>{said}</section>'
     )
+
+
+def _score_row(name: str, scores: dict[str, Any]) -> str:
+    entry = scores["metrics"][name]
+    unit, loose = entry["unit"], entry["lenient"]
+    unparsed = f"{entry['unparsed']}" + ("" if loose is None else f" / {loose['unparsed']}")
+    cells = [
+        _metric_cell(name, entry),
+        f"<td><strong>{_bare(entry, unit)}</strong></td><td>{interval(entry, unit)}</td><td>{bar(name, scores)}</td>",
+        f"<td>{'-' if loose is None else _bare(loose, unit)}</td><td>{_bare({'value': entry['random']}, unit)}</td>",
+        f"<td>{entry['n']}</td><td>{unparsed}</td><td>{entry['refused']}</td>",
+        f'<td class="text">{escape(entry["protocol"])}</td>',
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _folded(title: str, count: int, table: str) -> str:
+    return f"<details><summary>{title} ({count})</summary>{table}</details>" if title else table
 
 
 def controls_section(scores: dict[str, Any]) -> str:
@@ -72,27 +83,33 @@ def controls_section(scores: dict[str, Any]) -> str:
     controls = ordered_controls(scores)
     if not controls:
         return f'<section id="controls"><h2>Controls</h2><p>{NO_CONTROLS}</p></section>'
-    names = [name for name in scores["metrics"] if any(name in found["metrics"] for _, found in controls)]
-    rows = []
-    for name in names:
-        metric, entries = scores["metrics"][name], [found["metrics"].get(name) for _, found in controls]
-        real = next(entry["same_items"] for entry in entries if entry is not None)
-        cells = [_value_cell(real, metric["unit"])]
-        cells += [_control_cell(control, entry, metric, real) for (control, _), entry in zip(controls, entries, strict=True)]
-        rows.append(f"<tr>{_metric_cell(name, metric)}{''.join(cells)}</tr>")
+    heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
+    tables = ""
+    for title, names in parted(scores["metrics"]):
+        rows = [_control_row(name, scores["metrics"][name], controls) for name in names]
+        rows = [row for row in rows if row]
+        tables += _folded(title, len(rows), _table(heads, rows)) if rows else ""
     explained = ""
     for name, found in controls:
         label, expected = CONTROLS.get(name, (name, ""))
         about = found["note"] or {"model": "the same model"}.get(found["from"], "no model")
         about = f"{about}; {found['recordings']} recordings. {expected[:1].upper() + expected[1:]}."
         explained += f"<li><strong>{escape(label)}</strong>: {escape(about)}</li>"
-    heads = ["metric", "real run", *(CONTROLS.get(name, (name, ""))[0] for name, _ in controls)]
     return (
         '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'
-        f"<ul>{explained}</ul>{_table(heads, rows)}"
-        '<p class="soft"><small>The real run stands first, on the items of the controls; in the cell of a control that has '
-        "other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
+        f"<ul>{explained}</ul>{tables}"
+        '<p class="soft"><small>The real run stands first, on the items of the first control; in the cell of a control that '
+        "has other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
     )
+
+
+def _control_row(name: str, metric: dict[str, Any], controls: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    entries = [(control, found["metrics"].get(name)) for control, found in controls]
+    real = next((entry["same_items"] for _, entry in entries if entry is not None), None)
+    if real is None:
+        return ""
+    cells = [_value_cell(real, metric["unit"]), *(_control_cell(*each, metric, real) for each in entries)]
+    return f"<tr>{_metric_cell(name, metric)}{''.join(cells)}</tr>"
 
 
 def _value_cell(entry: dict[str, Any], unit: str) -> str:
@@ -105,7 +122,10 @@ def _bare(entry: dict[str, Any], unit: str) -> str:
 
 
 def _metric_cell(name: str, entry: dict[str, Any]) -> str:
-    about = [*([] if entry["unit"] == "%" else [entry["unit"]]), *([] if entry["higher_is_better"] else ["lower is better"])]
+    about = [
+        *([] if entry["unit"] in ("%", "") else [entry["unit"]]),
+        *([] if entry["higher_is_better"] else ["lower is better"]),
+    ]
     said = f" <small>{escape(', '.join(about))}</small>" if about else ""
     return f'<th scope="row"><code>{escape(name)}</code>{said}</th>'
 

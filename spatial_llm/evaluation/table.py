@@ -22,6 +22,7 @@ CONTROLS = {
     ),
 }
 APART, SAME, REVERSED = "real run better", "not told apart", "control better"
+FINER = "Finer diagnostics"
 NO_CONTROLS = "None were made: whether the model listens is not shown."
 READING_RULE = (
     "ours: the strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
@@ -36,7 +37,7 @@ def format_table(scores: dict[str, Any]) -> str:
         "# Scores",
         origin(scores),
         intervals_rule(scores),
-        _ours(metrics),
+        *_ours(metrics),
         column_rules(scores),
         *notes(scores),
     ]
@@ -87,40 +88,38 @@ def column_rules(scores: dict[str, Any]) -> str:
 
 def notes(scores: dict[str, Any]) -> list[str]:
     """What a reader must know to read the numbers: ceilings below 100, records left out."""
-    found = []
+    reach: dict[str, list[str]] = {}
     for name, entry in scores["metrics"].items():
         if "of_true_answers" in entry["details"]:
-            reach = number(entry["details"]["of_true_answers"], entry["unit"])
             why = "a list of sounds is embedded as one text" if name.endswith("_mAP") else "words name octants, not angles"
-            found.append(f"{name} of the true answers themselves: {reach} ({why}).")
+            reach.setdefault(why, []).append(f"{name} {number(entry['details']['of_true_answers'], entry['unit'])}")
+    found = [f"Of the true answers themselves ({why}): {', '.join(each)}." for why, each in reach.items()]
     for question_type, count in scores["unreadable_truths"].items():
         found.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
     return found
 
 
-def _ours(metrics: dict[str, Any]) -> str:
-    rows = []
-    for name, entry in metrics.items():
-        better = "higher" if entry["higher_is_better"] else "lower"
-        value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
-        counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
-        rows.append(
-            [name, value, interval(entry, entry["unit"]), lenient(entry), random, better, *counts, entry["protocol"]]
-        )
-    header = [
-        "metric",
-        "ours",
-        "interval",
-        "lenient",
-        "random",
-        "better",
-        "n",
-        "recordings",
-        "unparsed",
-        "refused",
-        "protocol",
-    ]
-    return format_grid(header, rows)
+def parted(metrics: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The names of the metrics in two parts: those of published protocols, of our families and of single axes; and finer
+    diagnostics (protocols "diagnostic, ..."), which explain them."""
+    finer = [name for name, entry in metrics.items() if entry["protocol"].startswith("diagnostic,")]
+    return [("", [name for name in metrics if name not in finer]), *([(FINER, finer)] if finer else [])]
+
+
+def _ours(metrics: dict[str, Any]) -> list[str]:
+    sections = []
+    header = ["metric", "ours", "interval", "lenient", "random", "better", "n", "recordings", "unparsed", "refused"]
+    for title, names in parted(metrics):
+        rows = []
+        for name in names:
+            entry = metrics[name]
+            value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
+            shown = [name, value, interval(entry, entry["unit"]), lenient(entry), random]
+            counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
+            rows.append([*shown, "higher" if entry["higher_is_better"] else "lower", *counts, entry["protocol"]])
+        sections += [f"## {title}"] if title else []
+        sections.append(format_grid([*header, "protocol"], rows))
+    return sections
 
 
 def _controls(scores: dict[str, Any]) -> list[str]:
@@ -131,7 +130,10 @@ def _controls(scores: dict[str, Any]) -> list[str]:
         name, expected = CONTROLS.get(control, (control, ""))
         about = [f"{name}, {found['recordings']} recordings" + (f" ({found['note']})" if found["note"] else "")]
         rows = []
-        for metric, entry in found["metrics"].items():
+        for metric in parted(scores["metrics"])[0][1]:  # those of finer diagnostics stand in scores.json
+            if metric not in found["metrics"]:
+                continue
+            entry = found["metrics"][metric]
             unit, real = scores["metrics"][metric]["unit"], entry["same_items"]
             cells = [number(entry["value"], unit), interval(entry, unit), number(real["value"], unit), interval(real, unit)]
             rows.append([metric, *cells, entry["n"], entry["unparsed"], verdict(entry, scores["metrics"][metric])])
@@ -157,14 +159,23 @@ def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
     return APART if (real["value"] > entry["value"]) == metric["higher_is_better"] else REVERSED
 
 
+def unheard(scores: dict[str, Any]) -> list[str] | None:
+    """The metrics (finer diagnostics left out) on which the real run is not better than without audio; None if there is no
+    such control."""
+    if "no_audio" not in scores["controls"]:
+        return None
+    silent, metrics = scores["controls"]["no_audio"]["metrics"], scores["metrics"]
+    named = [name for name in parted(metrics)[0][1] if name in silent]
+    return [name for name in named if verdict(silent[name], metrics[name]) != APART]
+
+
 def without_audio(scores: dict[str, Any]) -> str:
-    """One sentence on whether the model listens: on how many metrics the real run is better than without audio."""
-    control = scores["controls"].get("no_audio")
-    if control is None:
+    """Whether the model listens, in a sentence or two: on how many metrics it is better with audio than without."""
+    failed = unheard(scores)
+    if failed is None:
         return "There is no control without audio: whether the model listens is not shown."
-    verdicts = {name: verdict(entry, scores["metrics"][name]) for name, entry in control["metrics"].items()}
-    failed = [name for name, found in verdicts.items() if found != APART]
-    text = f"With audio the model is better than without on {len(verdicts) - len(failed)} of {len(verdicts)} metrics"
+    compared = [name for name in parted(scores["metrics"])[0][1] if name in scores["controls"]["no_audio"]["metrics"]]
+    text = f"With audio the model is better than without on {len(compared) - len(failed)} of {len(compared)} metrics"
     return f"{text} (intervals apart)." + (f" It is not on: {', '.join(failed)}." if failed else "")
 
 
@@ -198,7 +209,7 @@ def number(value: float | None, unit: str) -> str:
     """A value as it is printed: percents bare, others with their unit, a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:.2f}" if unit == "%" else f"{value:.3f} ({unit})"
+    return f"{value:.2f}" if unit == "%" else f"{value:.3f} ({unit})" if unit else f"{value:.3f}"
 
 
 def interval(entry: dict[str, Any], unit: str) -> str:

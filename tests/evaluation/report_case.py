@@ -76,9 +76,10 @@ def _records(number: int, rng: np.random.Generator) -> list[Record]:
 
 
 def _answer(record: Record, rng: np.random.Generator) -> str:
-    """Right in half of the cases; to the hostile question, what cannot be read."""
-    if record.question == INJECTED:
-        return UNREADABLE
+    """Right in half of the cases. Of the first recording only the hostile question is answered wrong, and it cannot be read:
+    so it is among the worst for sure."""
+    if record.recording_id == "scene0":
+        return UNREADABLE if record.question == INJECTED else record.answer
     lot, value = rng.uniform(), dict(record.truth)
     if lot < 0.5:
         return record.answer
