@@ -103,6 +103,15 @@ class ChoiceSet:
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
+    def with_responses(self, policy: str) -> "ChoiceSet":
+        """The set itself for "as_recorded". Raises ManifestError for another policy: these recordings hold their room."""
+        if policy != "as_recorded":
+            raise ManifestError(
+                f"{self.benchmark} comes as recordings, which hold their room response already, and the task asks for "
+                f"responses {policy!r}; give a task with responses: as_recorded."
+            )
+        return self
+
     def check_files(self) -> None:
         """Raises ManifestError with the number and the first names of all questions whose recording cannot be used."""
         problems = self.unusable()

@@ -57,7 +57,7 @@ QUESTIONS = "test.parquet"
 SPATIAL = "spatial_audio"
 RELEASED = 325
 COLUMNS = ("id", "category", "question", "choices", "answer", "audio_path")
-PROTOCOL, LETTERS_PROTOCOL = "mmau_pro", "mmau_pro with letters as choices"
+PROTOCOL, LETTERS_PROTOCOL = "mmau_pro", "mmau_pro, letters as choices"
 PROTOCOLS = {
     PROTOCOL: "MMAU-Pro, category spatial_audio: the text is matched to the choice of the highest cosine by the embedding "
     "named; the benchmark's own is NV-Embed-v2.",
@@ -127,7 +127,9 @@ def nearest_choices(texts: Sequence[str], choices: Sequence[Sequence[str]], embe
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.all(np.isfinite(lengths) & (lengths > 0)):
         bad = strings[int(np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))[0])]
-        raise SpatialLLMError(f"the embedding of {bad[:100]!r} is zero or not finite, so it is near to nothing; use another.")
+        raise SpatialLLMError(
+            f"the embedding of {bad[:100]!r} is zero or not finite, so it is near to nothing; use another."
+        )
     vectors /= lengths
     place = {text: index for index, text in enumerate(strings)}
     return [

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,7 +38,9 @@ def test_mono_and_more_channels_are_errors_that_name_the_item(tmp_path, channels
     item = questions.items[3]
     with pytest.raises(ManifestError, match=rf"item 'spatial_relation_000@0': .*2 channels needed, got {channels}"):
         questions.load(item, RATE, 6000)
-    with pytest.raises(ManifestError, match=rf"1 questions .*\n  'spatial_relation_000': {RELATION}: 2 channels .* {channels}"):
+    with pytest.raises(
+        ManifestError, match=rf"1 questions .*\n  'spatial_relation_000': {RELATION}: 2 channels .* {channels}"
+    ):
         questions.check_files()
 
 
@@ -76,13 +79,18 @@ def test_nothing_to_leave_out_changes_nothing_and_nothing_left_is_an_error(tmp_p
 
 
 def test_complete_means_every_question_of_the_release(tmp_path):
-    from dataclasses import replace
-
     questions = read_star_bench(write_star_bench(tmp_path))
     assert not questions.complete  # four of 502
     assert replace(questions, released=4).complete
     assert replace(questions, released=5, left_out={"x": BY_RULE}).complete
     assert not replace(questions, released=5, left_out={"x": "x.wav: no such file"}).complete
+
+
+def test_released_recordings_have_their_room_already(tmp_path):
+    questions = read_star_bench(write_star_bench(tmp_path, audio=False))
+    assert questions.with_responses("as_recorded") is questions
+    with pytest.raises(ManifestError, match="responses 'official_bat'; give a task with responses: as_recorded"):
+        questions.with_responses("official_bat")
 
 
 def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):

@@ -2,13 +2,16 @@
 
 import json
 import random
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench, star_bench
+from spatial_llm.evaluation.benchmarks import choice_scores, read_star_bench, score_star_bench, star_bench
 from spatial_llm.evaluation.benchmarks.star_bench import extract, rotated
+from spatial_llm.evaluation.published import PublishedScore
 from tests.evaluation.benchmarks.layouts import (
     RELATION,
     STAR_ROWS,
@@ -112,7 +115,9 @@ def reference(text, choices):
     if led:
         return letters.index(max(led)[2]) if max(led)[2] in letters else None
     found = [(2 * hit[0], place, letters.index(hit[1])) for place in range(len(text)) if (hit := letter_at(place, letters))]
-    bracketed = {place + 1 + len(text[place + 1 :]) - len(text[place + 1 :].lstrip()) for rank, place, _ in found if rank == 2}
+    bracketed = {
+        place + 1 + len(text[place + 1 :]) - len(text[place + 1 :].lstrip()) for rank, place, _ in found if rank == 2
+    }
     found = [hit for hit in found if hit[0] == 2 or hit[1] not in bracketed]
     if len(text.split()) > 2:
         for index, choice in enumerate(choices):
@@ -126,8 +131,41 @@ def reference(text, choices):
 
 def test_extraction_agrees_with_an_independent_one_on_random_texts():
     rng = random.Random(0)
-    pieces = ["answer", "Answer", "answer is", "option", "correct option is", "<answer>", ":", "：", " ", " ", "\n", "(", ")"]
-    pieces += ["<", ">", "[", "]", "{", "}", "A", "B", "C", "D", "a", "b", "left", "Right", "left front", "the", ".", "答案是"]
+    pieces = [
+        "answer",
+        "Answer",
+        "answer is",
+        "option",
+        "correct option is",
+        "<answer>",
+        ":",
+        "：",
+        " ",
+        " ",
+        "\n",
+        "(",
+        ")",
+    ]
+    pieces += [
+        "<",
+        ">",
+        "[",
+        "]",
+        "{",
+        "}",
+        "A",
+        "B",
+        "C",
+        "D",
+        "a",
+        "b",
+        "left",
+        "Right",
+        "left front",
+        "the",
+        ".",
+        "答案是",
+    ]
     texts = ["".join(rng.choice(pieces) for _ in range(rng.randint(0, 14))) for _ in range(4000)]
     results = [extract(text, THREE) for text in texts]
     assert results == [reference(text, THREE) for text in texts]
@@ -135,8 +173,6 @@ def test_extraction_agrees_with_an_independent_one_on_random_texts():
 
 
 def test_extraction_takes_linear_time():
-    import time
-
     start = time.perf_counter()
     for text in ("answer" + " " * 50_000, "(" * 50_000, "answer " * 10_000, "( " * 20_000, ":" * 50_000):
         extract(text, THREE)
@@ -200,11 +236,6 @@ def test_string_match_stands_beside_with_both_readings(questions):
 
 
 def test_published_rows_are_comparable_only_by_the_same_protocol_on_the_whole_release(questions, monkeypatch):
-    from dataclasses import replace
-
-    from spatial_llm.evaluation.benchmarks import choice_scores
-    from spatial_llm.evaluation.published import PublishedScore
-
     def published(protocol):
         row = PublishedScore("STAR-Bench spatial", "accuracy", "a system", 70.3, True, protocol, "")
         monkeypatch.setattr(choice_scores, "published_scores", lambda benchmark: [row])
@@ -227,8 +258,6 @@ def test_our_published_rows_stand_beside(questions):
 
 
 def test_a_question_without_its_three_runs_or_texts_is_an_error(questions):
-    from dataclasses import replace
-
     with pytest.raises(ManifestError, match="11 answers for 12 items"):
         score_star_bench(questions, ["<A>"] * 11)
     with pytest.raises(ManifestError, match="question 'spatial_trajectory_001' has 2 runs; expected 3"):
@@ -246,7 +275,7 @@ def test_a_question_without_its_three_runs_or_texts_is_an_error(questions):
         ({"id": 7}, r"entry 0: id: .*string"),
         ({"audio_paths": []}, r"entry 0: audio_paths: .*at least 1"),
         ({"audio_paths": ["../x.wav"]}, r"question 'spatial_single_000': audio_paths: '\.\./x\.wav' leads out"),
-        ({"audio_paths": ["/etc/x.wav"]}, r"audio_paths: '/etc/x\.wav' leads out"),
+        ({"audio_paths": ["/etc/x.wav"]}, r"question 'spatial_single_000': audio_paths: '/etc/x\.wav' leads out"),
         ({"category": 3}, r"entry 0: category: "),
     ],
 )
