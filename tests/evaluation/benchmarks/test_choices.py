@@ -1,0 +1,109 @@
+"""Recordings that were not made for us: what cannot be used is named, and left out only when asked for."""
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench
+from spatial_llm.evaluation.benchmarks.choices import BY_RULE
+from spatial_llm.evaluation.predict import Decoding, predict
+from spatial_llm.evaluation.predictions import read_predictions
+from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
+from spatial_llm.testing import tiny_config, tiny_processor
+from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_star_bench, write_wav
+
+RELATION = "starbench_audios/holistic_reasoning/spatial/relation_000.wav"
+SINGLE = "starbench_audios/holistic_reasoning/spatial/single_000.wav"
+
+
+def test_the_two_ears_come_apart_and_in_order(tmp_path):
+    questions = read_star_bench(write_star_bench(tmp_path))
+    waveform = np.random.default_rng(1).normal(0, 0.1, (4000, 2)).astype(np.float32)
+    soundfile.write(tmp_path / SINGLE, waveform, RATE, subtype="FLOAT")
+    loaded = questions.load(questions.items[0], RATE, 6000)
+    assert loaded.shape == (2, 6000) and loaded.dtype == np.float32
+    np.testing.assert_array_equal(loaded[:, :4000], waveform.T)
+    assert not loaded[:, 4000:].any()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_mono_and_more_channels_are_errors_that_name_the_item(tmp_path, channels):
+    questions = read_star_bench(write_star_bench(tmp_path))
+    write_wav(tmp_path / RELATION, channels)
+    item = questions.items[3]
+    with pytest.raises(ManifestError, match=rf"item 'spatial_relation_000@0': .*2 channels needed, got {channels}"):
+        questions.load(item, RATE, 6000)
+    with pytest.raises(
+        ManifestError, match=rf"1 questions .*\n  'spatial_relation_000': {RELATION}: 2 channels .* {channels}"
+    ):
+        questions.check_files()
+
+
+def test_what_cannot_be_used_is_left_out_only_when_asked_counted_and_named(tmp_path):
+    rows = [*STAR_ROWS, STAR_ROWS[0] | {"id": "two", "audio_paths": [SINGLE, RELATION]}]
+    rows += [STAR_ROWS[0] | {"id": "text", "audio_paths": ["text.wav"]}]
+    rows += [STAR_ROWS[0] | {"id": "pipe", "audio_paths": ["pipe.wav"]}]
+    write_star_bench(tmp_path, rows)
+    write_wav(tmp_path / RELATION, channels=1)
+    (tmp_path / SINGLE).unlink()
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "pipe.wav").unlink()
+    os.mkfifo(tmp_path / "pipe.wav")
+    whole = read_star_bench(tmp_path)
+    assert len(whole.items) == 3 * len(rows) and whole.left_out == {}
+    with pytest.warns(UserWarning, match="5 questions are left out:\n  'spatial_single_000'"):
+        part = read_star_bench(tmp_path, leave_out_unusable=True)
+    assert {item.source_id for item in part.items} == {"spatial_trajectory_000", "spatial_trajectory_001"}
+    assert part.left_out["spatial_single_000"] == f"{SINGLE}: no such file"
+    assert part.left_out["spatial_relation_000"] == f"{RELATION}: 2 channels needed, got 1"
+    assert part.left_out["two"].startswith(f"names 2 sound files ({SINGLE}, {RELATION})")
+    assert part.left_out["text"].startswith("text.wav: not a readable sound file")
+    assert part.left_out["pipe"] == "pipe.wav: no such file"
+    assert str(tmp_path) not in json.dumps(part.left_out)  # it goes into scores.json
+    assert part.sha256 != whole.sha256
+    scores = score_star_bench(part, ["<A>"] * 6)
+    assert scores.metrics["AA"].entry["details"]["left_out"] == dict(sorted(part.left_out.items()))
+
+
+def test_nothing_to_leave_out_changes_nothing_and_nothing_left_is_an_error(tmp_path):
+    write_star_bench(tmp_path)
+    assert read_star_bench(tmp_path, leave_out_unusable=True) == read_star_bench(tmp_path)
+    write_star_bench(tmp_path / "bare", audio=False)
+    with pytest.raises(ManifestError, match="no recording of STAR-Bench spatial can be used"):
+        read_star_bench(tmp_path / "bare", leave_out_unusable=True)
+
+
+def test_complete_means_every_question_of_the_release(tmp_path):
+    questions = read_star_bench(write_star_bench(tmp_path))
+    assert not questions.complete  # four of 502
+    assert replace(questions, released=4).complete
+    assert replace(questions, released=5, left_out={"x": BY_RULE}).complete
+    assert not replace(questions, released=5, left_out={"x": "x.wav: no such file"}).complete
+
+
+def test_released_recordings_have_their_room_already(tmp_path):
+    questions = read_star_bench(write_star_bench(tmp_path, audio=False))
+    assert questions.with_responses("as_recorded") is questions
+    with pytest.raises(ManifestError, match="responses 'official_bat'; give a task with responses: as_recorded"):
+        questions.with_responses("official_bat")
+
+
+def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
+    """Predicting takes a ChoiceSet as it takes any other set; two questions of one recording share its encoding."""
+    model = SpatialLLM(
+        SpatialLLMForConditionalGeneration(tiny_config("SpatialLLMForConditionalGeneration")), tiny_processor()
+    )
+    model.save_pretrained(tmp_path / "model")
+    questions = read_star_bench(write_star_bench(tmp_path / "data"))
+    path = predict(tmp_path / "model", questions, tmp_path / "out", Decoding(max_new_tokens=3), batch_size=4)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["id"] for line in lines] == [f"{row['id']}@{run}" for row in STAR_ROWS for run in range(3)]
+    assert {(line["type"], line["question_type"]) for line in lines} == {("choice", "CHOICE")}
+    assert lines[6]["recording_id"] == lines[9]["recording_id"]
+    texts = read_predictions(path, questions.items, questions.sha256)
+    assert score_star_bench(questions, texts).metrics["AA"].entry["n"] == 12
