@@ -113,7 +113,8 @@ def build_random(config: SpatialLLMConfig, case: Case, device: torch.device) -> 
     bare.lora = None
     with torch.device("meta"):
         model = SpatialLLMForConditionalGeneration(bare)
-    freeze(model.language_model).to(DTYPES[case.precision])
+    for parameter in freeze(model.language_model).parameters():  # not its tables of positions
+        parameter.data = parameter.data.to(DTYPES[case.precision])
     model.to_empty(device=device)
     for module in model.modules():
         module._is_hf_initialized = False  # it was, on "meta"

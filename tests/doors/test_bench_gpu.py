@@ -38,7 +38,7 @@ def test_the_command_on_a_cpu(
         "--batch_size", "3", "--text_tokens", "[16, 40]", "--out", str(out))  # fmt: skip
     record = json.loads(out.read_text())
     assert record["model"]["language_model"] == "meta-llama/Llama-3.2-1B" and len(record["date"]) == 10
-    assert "CPU" in record["card"] and record["versions"]["torch"] == torch.__version__ and record["git_hash"]
+    assert "CPU" in record["card"] and record["versions"]["torch"] in torch.__version__ and record["git_hash"]
     rows = record["results"]
     modes = 1 if NO_4BIT else 2
     assert len(rows) == modes * 2 * 2 and list(record["skipped"]) == (["4bit"] if NO_4BIT else [])
@@ -52,7 +52,7 @@ def test_the_command_on_a_cpu(
         assert none[True, length]["peak_bytes"] < none[False, length]["peak_bytes"], "cached, the encoder is not there"
         assert none[True, length]["planned_bytes"] < none[False, length]["planned_bytes"]
     for row in none.values():
-        assert row["peak_bytes"] == pytest.approx(row["planned_bytes"], rel=0.25), "an estimate of this very step"
+        assert 0.5 * row["planned_bytes"] < row["peak_bytes"] <= row["planned_bytes"], "an upper estimate of this very step"
 
 
 def test_checkpointed_activations_take_less(tmp_path: Path) -> None:
@@ -77,7 +77,9 @@ def test_random_weights_are_those_of_a_fresh_model(precision: str) -> None:
         frozen_text = name.startswith("language_model.") and "lora_" not in name
         assert parameter.dtype == (dtype if frozen_text else torch.float32), name
         if parameter.numel() > 500:
-            assert float(parameter.detach().float().std()) == pytest.approx(float(theirs[name].std()), rel=0.2), name
+            assert float(parameter.detach().float().std()) == pytest.approx(float(theirs[name].detach().std()), rel=0.2), (
+                name
+            )
     assert made.get_output_embeddings().weight is made.get_input_embeddings().weight
     for name, buffer in fresh.named_buffers():
         assert torch.equal(made.get_buffer(name).float(), buffer.float()), name

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     except OSError as error:
         pytest.skip(f"no mount command here: {error}")
     if done.returncode:
-        pytest.skip(
-            f"no tmpfs may be mounted here ({done.stderr.strip()}): run as root"
-        )
+        pytest.skip(f"no tmpfs may be mounted here ({done.stderr.strip()}): run as root")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path, pages: int) -> None:
@@ -47,6 +46,7 @@ def fill(disk: Path, pages: int) -> None:
     assert room.f_bavail * room.f_frsize == pages * PAGE
 
 
+@pytest.mark.slow
 def test_the_disk_may_be_full_at_each_file_of_a_save(disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed_at: list[frozenset[str]] = []
 
@@ -61,10 +61,11 @@ def test_the_disk_may_be_full_at_each_file_of_a_save(disk: Path, tmp_path: Path,
         (disk / "ballast").unlink(missing_ok=True)  # the rest of the run has room
 
     monkeypatch.setattr(trainer, "being_written", watched)
-    whole, folder = toy_run(tmp_path / "whole"), disk / "run"
+    whole = toy_run(tmp_path / "whole", steps=10)
     for pages in range(60):
+        folder = disk / f"run-{pages}"  # a folder of its own, as the lock is known by its path
         try:
-            done = toy_run(folder, at_batch=(7, lambda free=pages: fill(disk, free)), save_every=5, keep_checkpoints=1)
+            done = toy_run(folder, at_batch=(7, lambda free=pages: fill(disk, free)), steps=10)
         except CheckpointError as error:
             assert "step 10 could not be written" in str(error) and "step-00000005 is whole" in str(error)
             assert "No space left" in str(error) or "a file could not be written" in str(error)
@@ -73,9 +74,10 @@ def test_the_disk_may_be_full_at_each_file_of_a_save(disk: Path, tmp_path: Path,
         assert not list(folder.rglob(".*")), "no temporary is left"
         assert find_latest_valid(folder / "checkpoints").step == 5
         (disk / "ballast").unlink()
-        assert toy_run(folder) == whole, "with room again it goes on"
-        subprocess.run(["rm", "-r", str(folder)], check=True)
+        assert toy_run(folder, steps=10) == whole, "with room again it goes on"
+        shutil.rmtree(folder)
     assert done == whole, "with room enough it ends as ever"
-    stuck = {len(files) for files in failed_at}
-    assert {MARKER} <= set().union(*failed_at), "up to the last file"
-    assert stuck >= set(range(1, 8)), f"each of seven files was the one that did not fit, not only {sorted(stuck)}"
+    assert MARKER in set().union(*failed_at), "up to the last file"
+    # The file that did not fit is there in part, but for the first: safetensors leaves nothing of it.
+    stuck = {max(1, len(files)) for files in failed_at}
+    assert stuck == set(range(1, 8)), f"each of seven files did not fit once, not only {sorted(stuck)}"
