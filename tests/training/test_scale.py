@@ -24,6 +24,10 @@ from tests.training.test_bat import arguments, parts  # noqa: F401  (a fixture)
 from tests.training.test_encoder_stages import EVENTS, JOINT
 from tests.training.test_encoder_stages import arguments as encoder_arguments
 
+needs_deepspeed = pytest.mark.skipif(
+    not (importlib.util.find_spec("deepspeed") and shutil.which("g++") and shutil.which("ninja")),
+    reason="DeepSpeed on a CPU needs pip install 'spatial-llm[deepspeed]', g++ and ninja",
+)
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = "tests/training/two_processes.py"
 LAUNCH = {path.stem: path for path in sorted((REPOSITORY / "recipes/launch").glob("*.yaml"))}
@@ -31,11 +35,11 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
 
 
-def launch(*command: str, **environment: str) -> subprocess.CompletedProcess:
+def launch(*command: str, stops: bool = False, **environment: str) -> subprocess.CompletedProcess:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=REPOSITORY, env={**ENVIRONMENT, **environment}, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-9000:]
+    assert (done.returncode != 0) == stops, done.stdout[-3000:] + done.stderr[-9000:]
     return done
 
 
@@ -135,9 +139,13 @@ def test_two_processes_train_a_stage_that_leaves_heads_out(data: Path, tmp_path:
     assert {"event_head.weight", "distance_head.weight", "azimuth_head.weight", "elevation_head.weight"} <= moved
 
 
+def with_zero(zero: str, *arguments: str, stops: bool = False) -> subprocess.CompletedProcess:
+    command = ("accelerate.commands.launch", "--config_file", str(LAUNCH[zero]), "--num_processes", "2", SCRIPT, "train")
+    return launch(*command, *arguments, stops=stops, DS_ACCELERATOR="cpu")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("deepspeed") is None, reason="pip install 'spatial-llm[deepspeed]'")
-@pytest.mark.skipif(not (shutil.which("g++") and shutil.which("ninja")), reason="DeepSpeed on CPU needs g++ and ninja")
+@needs_deepspeed
 @pytest.mark.parametrize("zero", ["zero2", "zero3"])
 @pytest.mark.parametrize("save", ["whole", "trained"])
 def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: str, save: str) -> None:
@@ -145,10 +153,7 @@ def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: 
     one_step.save = save
     file = tmp_path / "arguments.yaml"
     file.write_text(to_yaml(one_step))
-    done = launch(
-        "accelerate.commands.launch", "--config_file", str(LAUNCH[zero]), "--num_processes", "2", SCRIPT, "train", str(file),
-        DS_ACCELERATOR="cpu",
-    )  # fmt: skip
+    done = with_zero(zero, str(file))
     for process in (0, 1):
         assert f"process {process} of 2 ended, ZeRO-{zero[-1]}" in done.stdout
     folder = Path(one_step.run_folder) / "model"
@@ -158,3 +163,24 @@ def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: 
             assert empty == []
     model = SpatialLLMForConditionalGeneration.from_pretrained(folder)
     assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.slow
+@needs_deepspeed
+def test_zero_goes_on_where_it_was_stopped(one_step: BatArguments, tmp_path: Path) -> None:
+    one_step.schedule = Schedule(steps=6, batch_size=2, learning_rate=1e-3, log_every=1, save_every=2)
+    saved = {}
+    for name in ("whole", "stopped"):
+        one_step.run_folder = str(tmp_path / name)
+        (tmp_path / f"{name}.yaml").write_text(to_yaml(one_step))
+        if name == "stopped":
+            done = with_zero("zero2", str(tmp_path / "stopped.yaml"), "3", stops=True)
+            assert "stopped at step 3 with a checkpoint" in done.stdout and not (tmp_path / "stopped/model").exists()
+        done = with_zero("zero2", str(tmp_path / f"{name}.yaml"))
+        assert ("step 3 of 6" in done.stdout) == (name == "stopped")
+        saved[name] = load_file(tmp_path / name / "model" / "model.safetensors")
+        assert "process 1 of 2 ended, ZeRO-2" in done.stdout
+    assert saved["whole"].keys() == saved["stopped"].keys()
+    different = [key for key, tensor in saved["whole"].items() if not torch.equal(tensor, saved["stopped"][key])]
+    assert different == [], "the very same bits"
+    assert read_losses(tmp_path / "whole/metrics.jsonl") == read_losses(tmp_path / "stopped/metrics.jsonl")

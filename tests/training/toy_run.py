@@ -123,6 +123,7 @@ def toy_run(
     stop_at: int | None = None,
     samples: Dataset | None = None,
     bad: Sequence[int] = (),
+    lora: bool = False,
     order: Callable[[int], list[int]] | None = None,
     **schedule: Any,
 ) -> tuple[str, float]:
@@ -138,12 +139,13 @@ def toy_run(
         file_limit: bytes that a file of this process may have from the twelfth batch on: the disk is full.
         samples: in place of those that belong to the model.
         bad: samples of `Toy` that are infinite.
+        lora: the tiny composite with LoRA in place of `build`.
         order: of the samples, see `train`.
         **schedule: changes to `toy_schedule`.
     """
     arguments = ToyArguments(str(folder), schedule=toy_schedule(**schedule))
     prepare(0, 1)
-    model = build()
+    model = composite() if lora else build()
     if samples is None:
         samples = CompositeSamples(model.config) if hasattr(model, "config") else ToySamples()
         samples.bad = bad
