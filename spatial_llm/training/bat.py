@@ -24,13 +24,13 @@ from spatial_llm.data.spatialsoundqa import roots_elsewhere
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.model import SpatialLLMProcessor
-from spatial_llm.training.arguments import BatArguments, to_yaml
+from spatial_llm.training.arguments import BatArguments, flat_fields
 from spatial_llm.training.bat_model import build_bat, calibrate
 from spatial_llm.training.curves import plot_losses
 from spatial_llm.training.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.run_folder import RunFolder
-from spatial_llm.training.schedule import Schedule
+from spatial_llm.training.schedule import RESUMABLE, Schedule
 from spatial_llm.training.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.trainer import train
 from spatial_llm.training.trainer_arguments import prepare
@@ -108,7 +108,9 @@ def finetune_once(arguments: BatArguments) -> Path:
     _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     frozen = state_hash(model.encoder)
     order = grouped_by_length(dataset.lengths, samples, arguments.seed) if arguments.group_by_length else None
-    train(model, dataset, collator, arguments.schedule, run, arguments.seed, order=order)
+    # With its output stored, the encoder is not run again: it leaves the GPU to the rest.
+    aside = ["encoder"] if arguments.encoder_cache else []
+    train(model, dataset, collator, arguments.schedule, run, arguments.seed, order=order, aside=aside)
     with whole_weights(model):
         if state_hash(model.encoder) != frozen:
             raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
@@ -216,7 +218,8 @@ def decoded_sample(collator: SpatialQACollator, sample: dict[str, Any]) -> str:
 
 
 def _fingerprint(arguments: BatArguments, before: str) -> str:
-    made_from = [to_yaml(arguments), sha256_of(arguments.train_manifest), before]
+    fields = {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}
+    made_from = [fields, sha256_of(arguments.train_manifest), before]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 

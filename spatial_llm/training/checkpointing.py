@@ -17,10 +17,11 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import SafetensorError
 
@@ -29,21 +30,26 @@ from spatial_llm.files import sha256_of
 
 MARKER = "checkpoint.json"
 _NAME = re.compile(r"step-(\d{8,})")
+# What a run can go on without, if it is told so by name, and the files of each.
+CheckpointPart = Literal["optimizer", "scheduler", "rng"]
+PARTS: dict[CheckpointPart, str] = {"optimizer": "optimizer.pt", "scheduler": "scheduler.pt", "rng": "rng_state*.pth"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found whole.
+    """A checkpoint that was found whole, or lacks only what it may lack.
 
     Attributes:
         path: its folder.
         step: optimiser steps done.
-        record: what the run wrote about itself; see `save_checkpoint`.
+        record: what the run wrote about itself; see `finish`.
+        fresh: parts that are not whole and have to begin anew.
     """
 
     path: Path
     step: int
     record: dict[str, Any]
+    fresh: tuple[CheckpointPart, ...] = ()
 
 
 @contextlib.contextmanager
@@ -99,48 +105,67 @@ def finish(temporary: Path, step: int, record: dict[str, Any]) -> Path:
 
 def problems(folder: Path) -> list[str]:
     """What is wrong with the checkpoint in `folder`, one sentence for each file; empty if it is whole."""
+    return list(wrong_files(folder).values())
+
+
+def wrong_files(folder: Path) -> dict[str, str]:
+    """The same by file; the marker comes alone, because without it nothing is known of the others."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         stated = marker.pop("sha256")
         if stated != _digest(marker) or f"step-{marker['step']:08d}" != folder.name:
-            return [f"{MARKER} was changed"]
+            return {MARKER: f"{MARKER} was changed"}
         files = marker["files"]
     except OSError:
-        return [f"{MARKER} is missing: the save did not finish"]
+        return {MARKER: f"{MARKER} is missing: the save did not finish"}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return [f"{MARKER} is damaged"]
+        return {MARKER: f"{MARKER} is damaged"}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MARKER}
-    wrong = [f"{name} does not belong there" for name in sorted(found - set(files))]
+    wrong = {name: f"{name} does not belong there" for name in sorted(found - set(files))}
     for name, known in files.items():
         path = folder / name
         if name not in found:
-            wrong.append(f"{name} is missing")
+            wrong[name] = f"{name} is missing"
         elif path.stat().st_size != known["bytes"]:
-            wrong.append(f"{name} has {path.stat().st_size} bytes, expected {known['bytes']}")
+            wrong[name] = f"{name} has {path.stat().st_size} bytes, expected {known['bytes']}"
         elif sha256_of(path) != known["sha256"]:
-            wrong.append(f"{name} was changed: another SHA-256")
+            wrong[name] = f"{name} was changed: another SHA-256"
     return wrong
 
 
-def find_latest_valid(folder: Path) -> Checkpoint | None:
+def find_latest_valid(folder: Path, without: Sequence[CheckpointPart] = ()) -> Checkpoint | None:
     """The newest whole checkpoint in `folder`; None where there never was one. Warns of each damaged one it passes over.
+
+    Args:
+        without: parts that may be missing or damaged; the checkpoint then names them as `fresh`, and a warning does.
 
     Raises:
         CheckpointError: there are checkpoints, but none is whole.
     """
-    damaged = []
+    damaged, nameable = [], set()
     for path in _newest_first(folder):
-        wrong = problems(path)
-        if not wrong:
+        wrong = wrong_files(path)
+        lost = [next((part for part, files in PARTS.items() if fnmatch(name, files)), None) for name in wrong]
+        said = f"checkpoint {path} is not whole: {'; '.join(wrong.values())}"
+        if set(lost) <= set(without):
             for text in damaged:
                 warnings.warn(f"{text}. Going on from {path.name}, the newest whole one.", stacklevel=2)
+            fresh = tuple(part for part in PARTS if part in lost)
+            if fresh:
+                warnings.warn(
+                    f"{said}. Going on from it with fresh {', '.join(fresh)}, as schedule.resume_without allows: the run "
+                    "will not end with the bits of one that never stopped.",
+                    stacklevel=2,
+                )
             marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
-            return Checkpoint(path, marker["step"], marker["record"])
-        damaged.append(f"checkpoint {path} is not whole: {'; '.join(wrong)}")
+            return Checkpoint(path, marker["step"], marker["record"], fresh)
+        damaged.append(said)
+        nameable |= set() if None in lost else set(lost)
     if damaged:
+        without_it = f", go on without with schedule.resume_without=[{', '.join(sorted(nameable))}]" if nameable else ""
         raise CheckpointError(
-            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back, or start anew with "
-            "schedule.resume=never."
+            f"{'. '.join(damaged)}. No whole checkpoint is left: put the files back{without_it}, or start anew with "
+            f"schedule.resume=never. (Parts that a run can go on without: {', '.join(PARTS)}.)"
         )
     return None
 

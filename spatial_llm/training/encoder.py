@@ -270,7 +270,8 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(smoothed_loss, width_deg=width) if width else None
-    train(model, dataset, collate, arguments.schedule, run, arguments.seed, loss)
+    unused = not all(model.config.loss_weights.values())
+    train(model, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
     scores: dict[str, float] = {}
     if eval_manifest:
         root = data_root(eval_manifest, arguments)

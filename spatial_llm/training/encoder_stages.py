@@ -140,6 +140,7 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
         optimizers=optimizer_and_schedule(
             groups, plan.learning_rate, optimizer.min_learning_rate, plan.warmup_steps, plan.steps
         ),
+        some_unused=not all(stage.loss_weights.values()),
     )  # fmt: skip
     scores: dict[str, float] = {}
     if arguments.eval_manifest:

@@ -48,11 +48,7 @@ def find_non_finite(
     Gradients of `model` are overwritten; its weights stay.
     """
     bad_inputs = [name for name, value in batch.items() if isinstance(value, torch.Tensor) and not _finite(value)]
-    if bad_inputs:
-        return f"{', '.join(bad_inputs)} of the batch itself"
     bad_weights = [name for name, value in model.named_parameters() if not _finite(value)]
-    if bad_weights:
-        return f"the weight {bad_weights[0]}"
     model.zero_grad()
     seen: list[_Seen] = []
     handles = [
@@ -60,6 +56,11 @@ def find_non_finite(
     ]
     try:
         value = loss(model, batch)
+        # Not before this line: another process may wait for its share of the forward pass.
+        if bad_inputs:
+            return f"{', '.join(bad_inputs)} of the batch itself"
+        if bad_weights:
+            return f"the weight {bad_weights[0]}"
         forward = next((one for one in seen if not one.outputs_finite), None)
         if forward is not None:
             given = "from finite inputs" if forward.inputs_finite else "its inputs were so already"

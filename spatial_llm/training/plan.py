@@ -115,13 +115,25 @@ def plan(arguments: BatArguments, text_tokens: int = 128) -> list[Mode]:
     for checkpointing in (False, True):
         for cache in (False, True):
             model = build_on_meta(arguments)
-            if checkpointing:
-                model.gradient_checkpointing_enable({"use_reentrant": False})
-            step = step_bytes(model.train(), arguments.schedule.batch_size, text_tokens, encode=not cache)
-            for quantization in ("none", "4bit"):
-                weights = weight_bytes(model, quantization)
-                modes.append(Mode(quantization, checkpointing, cache, *weights, step + _dequantised(model, quantization)))
+            modes += estimates(model, arguments.schedule.batch_size, text_tokens, checkpointing, cache)
     return sorted(modes, key=lambda mode: -mode.total)
+
+
+def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpointing: bool, cache: bool) -> list[Mode]:
+    """The mode of a model on "meta" in its own precision, and that in 4 bits.
+
+    Args:
+        checkpointing: of activations, which is switched on in `model`.
+        cache: the encoder's output is stored, and it is not on the GPU.
+    """
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    step = step_bytes(model.train(), batch_size, text_tokens, encode=not cache)
+    modes = []
+    for quantization in ("none", "4bit"):
+        weights = weight_bytes(model, quantization, encode=not cache)
+        modes.append(Mode(quantization, checkpointing, cache, *weights, step + _dequantised(model, quantization)))
+    return modes
 
 
 def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
@@ -135,11 +147,15 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
         audio_token_id=text.vocab_size,
         lora=None if arguments.lora is None else vars(arguments.lora),
     )
+    return on_meta(config, DTYPES[arguments.schedule.precision])
+
+
+def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
+    """The composite of a config as it is trained, without its weights: the language model in `dtype`, the rest float32."""
     with torch.device("meta"):
         model = SpatialLLMForConditionalGeneration(config)
     model.to("meta")  # tables of positions, which are computed, not drawn, are elsewhere still
     model.language_model.requires_grad_(False)
-    dtype = DTYPES[arguments.schedule.precision]
     for name, parameter in model.language_model.named_parameters():
         if "lora_" in name:
             parameter.requires_grad_(True)
@@ -167,31 +183,35 @@ def language_model_config(name: str) -> PreTrainedConfig:
         ) from None
 
 
-def weight_bytes(model: nn.Module, quantization: str) -> tuple[float, float]:
-    """Bytes of all weights, and of gradients and optimiser of those that train."""
+def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tuple[float, float]:
+    """Bytes of all weights, and of gradients and optimiser of those that train; without those of the encoder if it does not
+    run."""
     weights = training = 0.0
-    quantised = {id(module.weight) for module in _quantised(model)} if quantization == "4bit" else set()
-    for parameter in model.parameters():
+    quantised = {id(module.weight) for module in quantised_layers(model).values()} if quantization == "4bit" else set()
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    for parameter in (tensor for name, tensor in tensors if encode or not name.startswith("encoder.")):
         size = NF4_BYTES if id(parameter) in quantised else parameter.element_size()
         weights += parameter.numel() * size
         if parameter.requires_grad:
             training += parameter.numel() * (OPTIMIZER_BYTES - 4)
-    return weights + sum(buffer.numel() * buffer.element_size() for buffer in model.buffers()), training
+    return weights, training
 
 
-def _quantised(model: nn.Module) -> list[nn.Linear]:
-    """What bitsandbytes would keep in 4 bits: the language model's linear layers but its head and the adapters."""
+def quantised_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """What bitsandbytes would keep in 4 bits: the language model's linear layers but its head and the adapters. By name."""
     head = model.get_output_embeddings()
-    return [
-        module
+    return {
+        f"language_model.{name}": module
         for name, module in model.language_model.named_modules()
         if isinstance(module, nn.Linear) and module is not head and "lora_" not in name
-    ]
+    }
 
 
 def _dequantised(model: nn.Module, quantization: str) -> float:
     # One layer's weights at a time come back in full for its matrix product.
-    return 0.0 if quantization == "none" else max(m.weight.numel() * m.weight.element_size() for m in _quantised(model))
+    if quantization == "none":
+        return 0.0
+    return max(layer.weight.numel() * layer.weight.element_size() for layer in quantised_layers(model).values())
 
 
 def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode: bool) -> int:

@@ -70,12 +70,14 @@ class RunFolder:
             remove_leftovers(self.checkpoints)
             if arguments.schedule.resume == "never":
                 remove_all(self.checkpoints)
-            self.checkpoint = find_latest_valid(self.checkpoints)
+            self.checkpoint = find_latest_valid(self.checkpoints, arguments.schedule.resume_without)
             if self.checkpoint is not None:
                 self._refuse_changes(self.checkpoint)
             write_text(self.path / "config.yaml", to_yaml(arguments))
             write_json(self.path / "provenance.json", made_with)
             self._rewind_metrics()
+            if self.checkpoint is not None and self.checkpoint.fresh:
+                self.log({"step": self.checkpoint.step, "resumed_without": list(self.checkpoint.fresh)})
         except OSError as error:
             raise SpatialLLMError(
                 f"the run folder {self.path} cannot be written ({error.strerror or error}); give another run_folder, or "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.training.checkpointing import CheckpointPart
 
 
 @dataclass
@@ -29,6 +30,13 @@ class Schedule:
         keep_checkpoints: how many of the newest stay.
         resume: "auto" goes on from the newest whole checkpoint in the run folder, if there is one; "never" starts anew and
             removes those that an earlier run left there.
+        resume_without: parts of a checkpoint that may be missing or damaged; the run then goes on from it with these fresh,
+            a warning and a line in metrics.jsonl, and no longer to the bits of a run that never stopped. "optimizer": its
+            moments begin at 0; "scheduler": the rate is counted up anew, to the same; "rng": dropout draws other numbers.
+            A part that is whole is used all the same.
+        nonfinite: a step whose loss or gradient is NaN or infinite. "stop": the run ends before it is made; "skip": it is
+            left out, counted, and named in metrics.jsonl.
+        nonfinite_limit: for "skip", how many such steps in a row are left out; one more stops the run.
         report_to: trackers of the Trainer that also get the metrics, such as tensorboard or wandb.
     """
 
@@ -49,12 +57,17 @@ class Schedule:
     save_every: int = 500
     keep_checkpoints: int = 2
     resume: Literal["auto", "never"] = "auto"
+    resume_without: list[CheckpointPart] = field(default_factory=list)
+    nonfinite: Literal["stop", "skip"] = "stop"
+    nonfinite_limit: int = 10
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
             raise SpatialLLMError(
                 f"schedule.steps is {self.steps} and schedule.epochs {self.epochs}; give one of them, null for the other."
             )
+        if self.nonfinite_limit < 1:
+            raise SpatialLLMError(f"schedule.nonfinite_limit is {self.nonfinite_limit}; give 1 or more, or nonfinite=stop.")
 
     def effective_batch(self, processes: int) -> int:
         """Samples an optimiser step."""
@@ -80,5 +93,8 @@ RESUMABLE = (
     "schedule.save_every",
     "schedule.keep_checkpoints",
     "schedule.resume",
+    "schedule.resume_without",
+    "schedule.nonfinite",  # without effect on the steps before it had one
+    "schedule.nonfinite_limit",
     "schedule.report_to",
 )

@@ -1,7 +1,8 @@
 """What trains and what is frozen, said before step 0 and checked after the last one."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -51,14 +52,32 @@ def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def frozen_hashes(model: nn.Module) -> dict[str, str]:
-    """For each direct child of `model` that has something frozen, the SHA-256 of that (see `trained_tensors`)."""
+def frozen_hashes(model: nn.Module, parts: Sequence[str] | None = None) -> dict[str, str]:
+    """For each direct child of `model` (or those in `parts`) that has something frozen, the SHA-256 of that (see
+    `trained_tensors`)."""
     trained = set(trained_tensors(model))
     digests: dict[str, Any] = {}
     for name, tensor in sorted(_persistent(model).items()):
-        if name not in trained:
+        if name not in trained and (parts is None or name.split(".")[0] in parts):
             _update(digests.setdefault(name.split(".")[0], hashlib.sha256()), name, tensor)
     return {part: digest.hexdigest() for part, digest in digests.items()}
+
+
+@contextlib.contextmanager
+def kept_aside(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Inside, these children are attributes of `model` as ever, but none of its modules: they wait on the CPU, no `to` moves
+    them, no optimiser, wrapper or checkpoint meets them. Yields their hashes, as `frozen_hashes` would give them."""
+    hashes = frozen_hashes(model, parts)
+    children = dict(model.named_children())
+    for part in parts:
+        model.__dict__[part] = model._modules.pop(part).to("cpu")
+    try:
+        yield hashes
+    finally:
+        # In their old order: that of the tensors in a saved file follows from it.
+        for part in children:
+            module = model.__dict__.pop(part) if part in parts else model._modules.pop(part)
+            model._modules[part] = module
 
 
 def probe(tensors: dict[str, torch.Tensor], values: int = 8) -> dict[str, list[float]]:

@@ -1,11 +1,10 @@
 """transformers.Trainer, set up from our typed arguments: one way to train for all runs, and one that can be stopped.
 
 What the Trainer does not do by itself is added here: checkpoints that are whole or not there (`checkpointing`), batches that
-come again after a stop (`batches`), signals (`interrupts`), and a stop with names at the first NaN (`guards`).
+come again after a stop (`batches`), signals (`interrupts`), and what becomes of a NaN (`nonfinite`).
 """
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,17 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, set_seed
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
 from spatial_llm.training.checkpointing import being_written, finish, keep_last
-from spatial_llm.training.guards import find_non_finite, random_state, set_random_state
+from spatial_llm.training.fresh_parts import load_optimizer_and_scheduler
 from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
+from spatial_llm.training.nonfinite import NonFiniteSteps
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
 from spatial_llm.training.schedule import Schedule
-from spatial_llm.training.trainable import frozen_hashes, other_weights, probe, trained_tensors
+from spatial_llm.training.trainable import frozen_hashes, kept_aside, other_weights, probe, trained_tensors
 from spatial_llm.training.trainer_arguments import training_arguments
 
 WEIGHTS = "model.safetensors"
@@ -42,6 +42,8 @@ def train(
     loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
     order: Callable[[int], Sequence[int]] | None = None,
     optimizers: tuple[Optimizer, LRScheduler] | None = None,
+    aside: Sequence[str] = (),
+    some_unused: bool = False,
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
 
@@ -59,6 +61,8 @@ def train(
         loss: `(model, batch) -> loss` in place of the model's own.
         order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
         optimizers: optimiser and its course of rates, in place of those of `schedule`.
+        aside: children of `model` that its forward on these batches does not need: they wait on the CPU.
+        some_unused: not every parameter that trains has a part in every loss; several processes must know.
 
     Raises:
         SpatialLLMError: no samples, nothing to train, a loss or gradient that is not finite, or the disk is full.
@@ -70,17 +74,18 @@ def train(
         raise SpatialLLMError("nothing to train: all parameters are frozen.")
     if schedule.activation_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    with StopSignals() as signals:
+    with StopSignals() as signals, kept_aside(model, aside) as hashes_aside:
         trainer = SafeTrainer(
             model=model,
-            args=training_arguments(schedule, run, seed, len(dataset)),
+            args=training_arguments(schedule, run, seed, len(dataset), some_unused),
             train_dataset=SeededBatches(dataset, collate, seed),
             data_collator=as_it_is,
             callbacks=[MetricsCallback(run)],
             optimizers=optimizers or (None, None),
         )
-        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss)
+        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, hashes_aside)
         mean_loss = trainer.run_or_resume()
+    trainer.check_frozen()
     model.eval()
     return mean_loss
 
@@ -98,23 +103,24 @@ class SafeTrainer(Trainer):
         signals: StopSignals,
         order: EpochOrder,
         loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
+        hashes_aside: dict[str, str],
     ) -> None:
         """What the Trainer's own constructor has no argument for."""
         self.run, self.order, self.loss = run, order, loss
         self.keep_checkpoints = schedule.keep_checkpoints
         self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
         # Of parts spread over processes nobody has the whole; they are not looked at.
-        self.frozen = {} if self.sharded else frozen_hashes(self.model)
+        self.frozen = {} if self.sharded else frozen_hashes(self.model) | hashes_aside
         self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
-        self.micro_batches: list[tuple[dict[str, Any], torch.Tensor, dict[str, Any]]] = []
+        self.nonfinite = NonFiniteSteps(self, schedule)
         self.add_callback(_SaveAndStop(self, schedule, signals))
 
     def run_or_resume(self) -> float:
         """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
         checkpoint = self.run.checkpoint
-        found = [str(checkpoint.path), checkpoint.record] if checkpoint else [None, None]
-        path, record = broadcast_object_list(found)  # the first process decides for all
+        found = [str(checkpoint.path), checkpoint.record, checkpoint.fresh] if checkpoint else [None, None, ()]
+        path, record, self.fresh = broadcast_object_list(found)  # the first process decides for all
         self.resumed_from = path and Path(path)
         if path and (changed := self._changed(record["frozen"])):
             raise CheckpointError(
@@ -128,10 +134,12 @@ class SafeTrainer(Trainer):
             )
         if checkpoint:
             print(f"going on from {path}, step {checkpoint.step} of {self.args.max_steps}", flush=True)
-        mean_loss = self.train(resume_from_checkpoint=path).training_loss
+        return self.train(resume_from_checkpoint=path).training_loss
+
+    def check_frozen(self) -> None:
+        """After the last step: raises SpatialLLMError if a frozen part is not what it was."""
         if not self.sharded and (changed := self._changed(frozen_hashes(self.model))):
             raise SpatialLLMError(f"the frozen {changed} changed during training, which is a bug; no model was saved.")
-        return mean_loss
 
     def _changed(self, hashes: dict[str, str]) -> str:
         return ", ".join(sorted(part for part in {**hashes, **self.frozen} if hashes.get(part) != self.frozen.get(part)))
@@ -155,7 +163,7 @@ class SafeTrainer(Trainer):
     def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> tuple[list, Any]:
         self.epoch_iterator = epoch_iterator
         batches, items = super().get_batch_samples(epoch_iterator, *args, **kwargs)
-        self.micro_batches = []
+        self.nonfinite.begin_step()
         self.waiting = [batch.pop(SAMPLE_INDICES) for batch in batches]
         return batches, items
 
@@ -167,40 +175,19 @@ class SafeTrainer(Trainer):
         return self.loss(model, inputs)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        self.micro_batches.append((inputs, self.waiting[len(self.micro_batches)], random_state()))
+        self.nonfinite.begin_batch(inputs, self.waiting.pop(0))
         loss = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            self._stop_at_non_finite(f"the loss is {loss.item()}", self.micro_batches[-1:])
+        self.nonfinite.look_at_loss(loss)
         return loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        grad_norm = super()._get_grad_norm(model, grad_norm)
-        if grad_norm is not None and not math.isfinite(grad_norm):
-            self._stop_at_non_finite(f"the gradient's length is {float(grad_norm)}", self.micro_batches)
-        return grad_norm
+        return self.nonfinite.look_at_gradient(super()._get_grad_norm(model, grad_norm))
 
-    def _stop_at_non_finite(self, what: str, micro_batches: list[tuple[dict[str, Any], torch.Tensor, dict]]) -> None:
-        """Raises before the optimiser has moved anything; nothing is saved."""
-        where, guilty = "not found when the batch was repeated", micro_batches
-        if self.sharded:
-            where = "not searched for, because the weights are spread over processes"
-            micro_batches = []
-        for one in micro_batches:
-            set_random_state(one[2])
-            found = find_non_finite(self.model, self._prepare_inputs(one[0]), self._repeated_loss)
-            if found:
-                where, guilty = found, [one]
-                break
-        samples = self.train_dataset.samples
-        name = getattr(samples, "sample_id", str)
-        records = ", ".join(name(index) for one in guilty for index in one[1].tolist())
-        raise SpatialLLMError(
-            f"step {self.state.global_step + 1}: {what}; what first was not finite: {where}. Records of the batch: "
-            f"{records}. The step was not made, and the last checkpoint stays as it is: look at these records, or begin a "
-            "new run with a lower schedule.learning_rate or schedule.max_grad_norm."
-        )
+    def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        super().log(self.nonfinite.corrected(logs), *args, **kwargs)
 
-    def _repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+    def repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        """The loss of a batch as a training step has it."""
         with self.compute_loss_context_manager():
             return self.compute_loss(model, batch)
 
@@ -241,7 +228,8 @@ class SafeTrainer(Trainer):
             self.state.save_to_json(str(folder / "trainer_state.json"))
         # What the Trainer forgets: the losses since the last line of metrics.
         since, before = self._tr_loss.item(), self._total_loss_scalar
-        progress = {"since": since, "before": before, "logged": self._globalstep_last_logged}
+        progress = {"since": since, "before": before, "logged": self._globalstep_last_logged,
+                    "nonfinite": self.nonfinite.state()}  # fmt: skip
         (folder / self._progress_name).write_text(json.dumps(progress))
 
     def _finish(self, temporary: Path, step: int) -> None:
@@ -262,6 +250,21 @@ class SafeTrainer(Trainer):
             for name, tensor in own.items():
                 tensor.copy_(saved[name])
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self.sharded:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        where = self.args.device if self.args.world_size > 1 and self.args.device.type != "cpu" else torch.device("cpu")
+        load_optimizer_and_scheduler(
+            self.optimizer, self.lr_scheduler, Path(checkpoint), self.fresh, self.state.global_step, where
+        )
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if "rng" in self.fresh:
+            set_seed(self.args.seed + self.state.global_step + self.args.process_index)
+            return
+        super()._load_rng_state(checkpoint)
+
 
 class _SaveAndStop(TrainerCallback):
     """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
@@ -276,7 +279,7 @@ class _SaveAndStop(TrainerCallback):
             self.trainer._tr_loss += progress["since"]
             self.trainer._total_loss_scalar = progress["before"]
             self.trainer._globalstep_last_logged = progress["logged"]
-            self.trainer._initial_global_step = 0  # the mean loss is that of all steps
+            self.trainer.nonfinite.resume(progress["nonfinite"], progress["logged"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.stopping = self._asked_to_stop()

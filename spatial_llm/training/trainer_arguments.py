@@ -18,7 +18,9 @@ def prepare(seed: int, cpu_threads: int | None) -> None:
     torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))
 
 
-def training_arguments(schedule: Schedule, run: RunFolder, seed: int, samples: int) -> TrainingArguments:
+def training_arguments(
+    schedule: Schedule, run: RunFolder, seed: int, samples: int, some_unused: bool = False
+) -> TrainingArguments:
     """Our schedule for so many samples in the Trainer's words. Checkpoints are our own affair."""
     steps = schedule.optimizer_steps(samples, processes())
     return TrainingArguments(
@@ -36,6 +38,8 @@ def training_arguments(schedule: Schedule, run: RunFolder, seed: int, samples: i
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=use_cpu(),
         ddp_backend=backend(),
+        # Said outright: left to itself, the Trainer looks for them unless activations are checkpointed, and fails then.
+        ddp_find_unused_parameters=some_unused,
         seed=seed,
         logging_steps=schedule.log_every,
         logging_nan_inf_filter=False,

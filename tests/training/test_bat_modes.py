@@ -10,13 +10,17 @@ from safetensors.torch import load_file
 
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.bat import finetune_bat
 from spatial_llm.training.bat_model import build_bat, quantization_config
+from spatial_llm.training.checkpointing import find_latest_valid
 from spatial_llm.training.encoder import train_encoder
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.schedule import Schedule
+from spatial_llm.training.trainable import frozen_hashes, kept_aside
+from spatial_llm.training.trainer import SafeTrainer, train
 from spatial_llm.training.trainer_arguments import training_arguments
 from tests.training.test_bat import answers_exactly, arguments, losses_of, parts  # noqa: F401  (a fixture)
 from tests.training.test_encoder import SIZES
@@ -135,3 +139,59 @@ def test_sixteen_samples_to_exact_answers(
         )
     )  # fmt: skip
     assert answers_exactly(folder, data / "sixteen.jsonl") == 16
+
+
+def test_a_stored_output_leaves_the_encoder_aside_and_changes_nothing(
+    data: Path,
+    parts: dict[str, Path],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    met: dict[str, list[set[str]]] = {}
+    step = SafeTrainer.training_step
+
+    def run(name: str, **changes: object) -> Path:
+        met[name] = []
+
+        def look(self: SafeTrainer, model: torch.nn.Module, *args: object) -> torch.Tensor:
+            assert self.model is model and not self.model.encoder.training
+            there = {key.split(".")[0] for key, _ in [*model.named_parameters(), *model.named_buffers()]}
+            met[name].append(there)
+            return step(self, model, *args)
+
+        monkeypatch.setattr(SafeTrainer, "training_step", look)
+        given = {"encoder_cache": True, "cache_folder": str(tmp_path / "cache"), "schedule": schedule()}
+        return finetune_bat(arguments(data, parts, tmp_path / name, **{**given, **changes}))
+
+    aside = run("aside")
+    assert met["aside"] == [{"language_model", "projector"}] * 3
+    run("uncached", encoder_cache=False)
+    assert all("encoder" in there for there in met["uncached"])
+    monkeypatch.setattr("spatial_llm.training.bat.train", lambda *args, aside, **kwargs: train(*args, **kwargs))
+    kept = run("kept")
+    assert all("encoder" in there for there in met["kept"])
+    for file in ("model.safetensors", "config.json"):
+        assert sha256_of(aside / file) == sha256_of(kept / file), file
+    found = {name: find_latest_valid(tmp_path / name / "checkpoints") for name in ("aside", "kept")}
+    assert found["aside"].record["frozen"] == found["kept"].record["frozen"] and "encoder" in found["kept"].record["frozen"]
+    for file in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        assert sha256_of(found["aside"].path / file) == sha256_of(found["kept"].path / file), file
+
+
+def test_what_is_aside_is_moved_by_nothing_and_comes_back(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
+    model, _ = build_bat(arguments(data, parts, tmp_path))
+    names, encoder = list(model.state_dict()), model.encoder
+    with pytest.raises(KeyboardInterrupt), kept_aside(model, ["encoder"]) as hashes:
+        assert hashes == {"encoder": frozen_hashes(encoder_alone(encoder))["encoder"]}
+        assert model.encoder is encoder and not any(name.startswith("encoder.") for name in model.state_dict())
+        model.to("meta")  # stands for a GPU
+        assert {p.device.type for p in model.parameters()} == {"meta"}
+        assert {p.device.type for p in encoder.parameters()} == {"cpu"}
+        raise KeyboardInterrupt
+    assert list(model.state_dict()) == names and model.get_submodule("encoder") is encoder
+
+
+def encoder_alone(encoder: torch.nn.Module) -> torch.nn.Module:
+    holder = torch.nn.Module()
+    holder.encoder = encoder
+    return holder

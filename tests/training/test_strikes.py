@@ -36,18 +36,18 @@ def steps_logged(folder: Path) -> int:
     return max([json.loads(line)["step"] for line in lines if line.endswith("\n")], default=0)
 
 
-def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int) -> tuple[int, int]:
+def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int, **options: object) -> tuple[int, int]:
     """Strikes `count` runs, resumes each, and compares it with one that was left alone.
 
     Returns how many strikes fell into a save, and the most steps that one of them cost.
     """
-    rng = random.Random(seed)
-    reference = nursery.run(folder / "reference", **RUN)
+    rng, options = random.Random(seed), {**RUN, **options}
+    reference = nursery.run(folder / "reference", **options)
     whole = everything(folder / "reference")
     inside, most_lost = 0, 0
     for number in range(count):
         run = folder / f"run-{number}"
-        process = nursery.start(run, **RUN)
+        process = nursery.start(run, **options)
         wait_for(run / "metrics.jsonl")
         if number % 2:
             save = rng.randrange(SAVE_EVERY, RUN["steps"] + 1, SAVE_EVERY)
@@ -59,7 +59,7 @@ def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int) -> 
         assert nursery.wait(process) in (-signal.SIGKILL, 0)
         inside += any((run / "checkpoints").glob(".step-*"))
         done = steps_logged(run)
-        assert nursery.run(run, **RUN) == reference, f"strike {number} of seed {seed}"
+        assert nursery.run(run, **options) == reference, f"strike {number} of seed {seed}"
         assert everything(run) == whole
         lost = done - started_at(run)[-1]
         most_lost = max(most_lost, lost)
@@ -70,6 +70,12 @@ def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int) -> 
 
 def test_strikes(nursery: Nursery, tmp_path: Path) -> None:
     strike_and_resume(nursery, tmp_path, 6, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"lora": True}, {"lora": True, "accumulation": 3}, {"loader_workers": 2}], ids=str)
+def test_strikes_with_lora_accumulation_and_workers(nursery: Nursery, tmp_path: Path, options: dict) -> None:
+    strike_and_resume(nursery, tmp_path, 6, seed=3, **options)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_inputs
 from spatial_llm.training import trainer as trainer_module
+from spatial_llm.training.launching import processes, rank
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import freeze, state_hash
@@ -70,7 +71,9 @@ class SimpleOutput(dict):
 
 
 class ToySamples(Dataset):
-    """Samples that draw from all three streams of random numbers."""
+    """Samples that draw from all three streams of random numbers; those in `bad` are infinite."""
+
+    bad: Sequence[int] = ()
 
     def __len__(self) -> int:
         return SAMPLES
@@ -80,7 +83,8 @@ class ToySamples(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         base = torch.sin(torch.arange(6.0) * (index + 1))
-        return {"x": base + 0.1 * torch.randn(6) + 0.1 * float(np.random.rand()), "y": base.sum()}
+        x = base + 0.1 * torch.randn(6) + 0.1 * float(np.random.rand())
+        return {"x": x * float("inf") if index in self.bad else x, "y": base.sum()}
 
 
 class CompositeSamples(Dataset):
@@ -118,6 +122,8 @@ def toy_run(
     file_limit: int | None = None,
     stop_at: int | None = None,
     samples: Dataset | None = None,
+    bad: Sequence[int] = (),
+    lora: bool = False,
     order: Callable[[int], list[int]] | None = None,
     **schedule: Any,
 ) -> tuple[str, float]:
@@ -132,14 +138,17 @@ def toy_run(
         stop_at: batch at which the first process gets a SIGTERM.
         file_limit: bytes that a file of this process may have from the twelfth batch on: the disk is full.
         samples: in place of those that belong to the model.
+        bad: samples of `Toy` that are infinite.
+        lora: the tiny composite with LoRA in place of `build`.
         order: of the samples, see `train`.
         **schedule: changes to `toy_schedule`.
     """
     arguments = ToyArguments(str(folder), schedule=toy_schedule(**schedule))
     prepare(0, 1)
-    model = build()
+    model = composite() if lora else build()
     if samples is None:
         samples = CompositeSamples(model.config) if hasattr(model, "config") else ToySamples()
+        samples.bad = bad
     run = RunFolder(arguments)
     done = 0
     if stop_at is not None and run.is_main:
@@ -169,6 +178,9 @@ def toy_run(
         mean_loss = train(model, samples, stack, arguments.schedule, run, arguments.seed, loss, order)
     finally:
         trainer_module.training_arguments = plain
+    if processes() > 1:  # buffers are each process's own
+        digest = state_hash(nn.ParameterList(model.parameters()))
+        (folder / f"parameters-{rank()}").write_text(digest)
     run.save(lambda where: torch.save(model.state_dict(), where / "weights.pt"))
     return state_hash(model), mean_loss
 

@@ -1,10 +1,12 @@
 """What the tests of several processes start by torchrun: one step of BAT whose gradients are kept, or a whole run.
 
 torchrun --nproc_per_node 2 tests/training/two_processes.py gradients arguments.yaml out.pt WORLD
-accelerate launch ... tests/training/two_processes.py train arguments.yaml
+torchrun --nproc_per_node 2 tests/training/two_processes.py encoder arguments.yaml
+accelerate launch ... tests/training/two_processes.py train arguments.yaml [STOP_AT]
 """
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -12,8 +14,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from spatial_llm.training import trainer
-from spatial_llm.training.arguments import BatArguments, parse_arguments
+from spatial_llm.training.arguments import BatArguments, EncoderArguments, parse_arguments
 from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.encoder_stages import train_stages
 from spatial_llm.training.run_folder import MetricsCallback
 
 
@@ -26,7 +29,19 @@ class KeepGradients(MetricsCallback):
             torch.save({name: parameter.grad for name, parameter in names.items()}, sys.argv[3])
 
 
+class StopAt(MetricsCallback):
+    """Sends the first process a SIGTERM in the step given."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero and state.global_step + 1 == int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "encoder":
+        train_stages(parse_arguments(EncoderArguments, ["--config", sys.argv[2]]))
+        print(f"process {torch.distributed.get_rank()} of {torch.distributed.get_world_size()} ended")
+        sys.exit()
     arguments = parse_arguments(BatArguments, ["--config", sys.argv[2]])
     if sys.argv[1] == "gradients":
         trainer.MetricsCallback = KeepGradients
@@ -34,6 +49,8 @@ if __name__ == "__main__":
         finetune_bat(arguments)
         assert torch.distributed.get_world_size() == int(sys.argv[4]) if int(sys.argv[4]) > 1 else True
     else:
+        if len(sys.argv) > 3:
+            trainer.MetricsCallback = StopAt
         finetune_bat(arguments)
         state = AcceleratorState()
         print(f"process {state.process_index} of {state.num_processes} ended, ZeRO-{state.deepspeed_plugin.zero_stage}")
