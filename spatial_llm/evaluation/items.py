@@ -15,10 +15,12 @@ from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
 from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.evaluation.tasks import Questions
 from spatial_llm.files import iter_jsonl, sha256_of
 
+_BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
 _RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")
 
 
@@ -116,12 +118,13 @@ def read_questions(
     data: str | Path | None = None,
     audio_root: str | Path | None = None,
     reverb_root: str | Path | None = None,
-) -> EvaluationSet:
+) -> EvaluationSet | ChoiceSet:
     """The questions of a task.
 
     Args:
         questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.
             "spatialsoundqa": the release (folder, stage or file), or a manifest of its question types and no others.
+            "star_bench", "mmau_pro": the released folder, see `benchmarks`.
         data: path in place of the task's.
         audio_root, reverb_root: see `read_evaluation_set`.
 
@@ -131,26 +134,34 @@ def read_questions(
     data = data if data is not None else questions.path
     if data is None:
         raise ManifestError("the task names no questions; give their path: --data.")
-    if questions.format not in ("manifest", "spatialsoundqa"):
-        raise ManifestError(f"questions.format is {questions.format!r}, which is not read here; see `benchmarks`.")
-    evaluation_set = read_evaluation_set(data, audio_root, reverb_root)
-    if questions.format == "manifest" and _is_official(Path(data)):
-        raise ManifestError(
-            f"{data}: SpatialSoundQA as released, and the task asks for a manifest; take spatialsoundqa.yaml."
-        )
-    if questions.format == "spatialsoundqa":
-        for item in evaluation_set.items:
-            if item.question_type not in spatialsoundqa.OFFICIAL_TYPES:
-                raise ManifestError(
-                    f"{data}: record {item.id!r} is a {item.question_type}, which SpatialSoundQA does not ask; take a task "
-                    "of format manifest, such as ours.yaml."
-                )
+    evaluation_set: EvaluationSet | ChoiceSet
+    if questions.format in _BENCHMARKS:
+        if audio_root or reverb_root:
+            raise ManifestError("--audio_root and --reverb_root are for SpatialSoundQA; this benchmark has one folder: --data.")
+        evaluation_set = _BENCHMARKS[questions.format](data, questions.unusable == "leave_out")
+    else:
+        evaluation_set = read_evaluation_set(data, audio_root, reverb_root)
+        _check_format(questions.format, evaluation_set, Path(data))
     if questions.sha256 not in (None, evaluation_set.sha256):
         raise ManifestError(
             f"{data}: sha256 is {evaluation_set.sha256}, the task is pinned to {questions.sha256}; give the questions it "
             "was written for, or a new version of the task."
         )
     return evaluation_set
+
+
+def _check_format(wanted: str, evaluation_set: EvaluationSet, data: Path) -> None:
+    if wanted == "manifest" and _is_official(data):
+        raise ManifestError(
+            f"{data}: SpatialSoundQA as released, and the task asks for a manifest; take spatialsoundqa.yaml."
+        )
+    if wanted == "spatialsoundqa":
+        for item in evaluation_set.items:
+            if item.question_type not in spatialsoundqa.OFFICIAL_TYPES:
+                raise ManifestError(
+                    f"{data}: record {item.id!r} is a {item.question_type}, which SpatialSoundQA does not ask; take a task "
+                    "of format manifest, such as ours.yaml."
+                )
 
 
 def _is_official(data: Path) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.data.spatialsoundqa import read_label_csv
+from spatial_llm.evaluation.benchmarks import ChoiceSet
+from spatial_llm.evaluation.benchmarks.scoring import score_choices
 from spatial_llm.evaluation.control_scores import control_scores, read_controls
 from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet, Item
@@ -83,7 +85,7 @@ def score(
 
 def score_run(
     predictions: str | Path,
-    evaluation_set: EvaluationSet,
+    evaluation_set: EvaluationSet | ChoiceSet,
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
@@ -108,6 +110,9 @@ def score_run(
             a true label is not in the label set.
         MissingVectorsError: texts have no vector in a file of them.
     """
+    if isinstance(evaluation_set, ChoiceSet):
+        how = (settings.protocols, settings.task, settings.reading, settings.resamples, settings.seed, CONFIDENCE)
+        return score_choices(predictions, evaluation_set, embed, embedding, *how)
     items = evaluation_set.items
     run = read_answers(items, read_predictions(predictions, items, evaluation_set.sha256))
     controls = read_controls(predictions, evaluation_set.sha256, run, settings.seed)

@@ -25,6 +25,7 @@ Format = Literal["manifest", "spatialsoundqa", "star_bench", "mmau_pro"]
 Reading = Literal["strict", "lenient"]
 ScoringProtocol = Literal["bat", "dspast", "exact", "diagnostic", "star_bench", "mmau_pro"]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
+Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
 CONTROLS: tuple[str, ...] = get_args(Control)
 SLOT = "{question}"
@@ -39,11 +40,14 @@ class Questions:
         format: how the questions are laid out, see `items.read_questions`.
         path: of the file or folder, relative to the current folder; None: given on the command line.
         sha256: what the hash of the questions must be; None: any.
+        unusable: of a benchmark of others, what becomes of questions whose recording has not two channels: refuse the set,
+            or leave them out, counted and named; then no published number is comparable.
     """
 
     format: Format
     path: str | None = None
     sha256: str | None = None
+    unusable: Unusable = "refuse"
 
 
 @dataclass(frozen=True)
