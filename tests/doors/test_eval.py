@@ -157,7 +157,14 @@ def test_killed_and_resumed_run_writes_the_same_bytes(repository, model, tmp_pat
     data = write_small_set(tmp_path / "data")
     options = [f"--model={model}", f"--data={data}", "--batch_size=1", "--num_beams=3", "--max_new_tokens=60"]
     command = [sys.executable, str(repository / "eval" / "predict.py"), *options]
-    subprocess.run([*command, f"--out={tmp_path / 'whole'}"], check=True, capture_output=True, timeout=300)
+
+    def finish(name):
+        done = subprocess.run(
+            [*command, "--resume", f"--out={tmp_path / name}"], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+
+    finish("whole")
     for part in (".predictions.part.jsonl", "controls/ears_swapped/.predictions.part.jsonl"):
         part = tmp_path / "cut" / part
         run = subprocess.Popen([*command, "--resume", f"--out={tmp_path / 'cut'}"], stderr=subprocess.DEVNULL)
@@ -166,7 +173,7 @@ def test_killed_and_resumed_run_writes_the_same_bytes(repository, model, tmp_pat
             time.sleep(0.005)
         run.kill()
         assert run.wait() == -signal.SIGKILL and part.is_file()
-    subprocess.run([*command, "--resume", f"--out={tmp_path / 'cut'}"], check=True, capture_output=True, timeout=300)
+    finish("cut")
     files = [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()]
     assert len(files) == 10
     assert sorted(files) == sorted(p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*") if p.is_file())
