@@ -121,8 +121,6 @@ class Answerer:
         watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
-        # a placeholder that the model itself writes would ask for a recording that is not there
-        slot = net.config.audio_token_id
         with torch.inference_mode():
             tokens = net.generate(
                 **inputs,
@@ -130,7 +128,7 @@ class Answerer:
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,
-                suppress_tokens=[slot] if slot < net.config.get_text_config().vocab_size else None,
+                suppress_tokens=self.model.never_written,
                 logits_processor=watching,
             )
         texts = processor.tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)

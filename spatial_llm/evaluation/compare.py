@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from spatial_llm.data.spatialsoundqa import read_label_csv
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation import reliability
 from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet
 from spatial_llm.evaluation.metrics import (
@@ -28,6 +27,7 @@ from spatial_llm.evaluation.metrics import (
     family_name,
     measure,
     read_answers,
+    reliability,
     right_of,
     rule_of,
 )

@@ -137,7 +137,9 @@ def read_questions(
     evaluation_set: EvaluationSet | ChoiceSet
     if questions.format in _BENCHMARKS:
         if audio_root or reverb_root:
-            raise ManifestError("--audio_root and --reverb_root are for SpatialSoundQA; this benchmark has one folder: --data.")
+            raise ManifestError(
+                "--audio_root and --reverb_root are for SpatialSoundQA; this benchmark has one folder: --data."
+            )
         evaluation_set = _BENCHMARKS[questions.format](data, questions.unusable == "leave_out")
     else:
         evaluation_set = read_evaluation_set(data, audio_root, reverb_root)

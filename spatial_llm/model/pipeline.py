@@ -37,6 +37,12 @@ class SpatialLLM:
         self.model.save_pretrained(folder, **kwargs)
         self.processor.save_pretrained(folder)
 
+    @property
+    def never_written(self) -> list[int] | None:
+        """For `generate(suppress_tokens=)`: the audio placeholder, which would ask for a recording that is not there."""
+        slot = self.model.config.audio_token_id
+        return [slot] if slot < self.model.config.get_text_config().vocab_size else None
+
     @torch.inference_mode()
     def ask(
         self,
@@ -68,6 +74,12 @@ class SpatialLLM:
         waveform = prepare_waveform(audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples)
         rate = encoder_config.sampling_rate
         batch = self.processor(audio=waveform, text=question, sampling_rate=rate, return_tensors="pt").to(self.model.device)
-        ids = self.model.generate(**batch, max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False)
+        ids = self.model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            num_beams=num_beams,
+            do_sample=False,
+            suppress_tokens=self.never_written,
+        )
         answer = ids[0, batch["input_ids"].shape[1] :]
         return self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()

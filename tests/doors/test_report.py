@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.evaluation.report_case import write_case
+from tests.evaluation.report.case import write_case
 
 
 @pytest.fixture

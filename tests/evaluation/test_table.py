@@ -6,7 +6,7 @@ import pytest
 
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.evaluation.table import format_grid, format_table, verdict, without_audio
-from tests.evaluation.report_case import control_of, scores_of
+from tests.evaluation.report.case import control_of, scores_of
 
 
 def line(number, question_type, right, recording="r0"):

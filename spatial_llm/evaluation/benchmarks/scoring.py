@@ -134,9 +134,7 @@ def _control(
     return {"from": "model", "metrics": metrics, "note": NOTES.get(name, ""), "recordings": bootstrap.recordings}
 
 
-def _lines(
-    questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray
-) -> list[dict[str, Any]]:
+def _lines(questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray) -> list[dict[str, Any]]:
     """`measures.right` is by the benchmark's rule; strict and lenient are what our parsers read."""
     lines = []
     for row, (item, text) in enumerate(zip(questions.items, texts, strict=True)):

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation import hallucination, reliability
-from spatial_llm.evaluation.metrics import chance
+from spatial_llm.evaluation.metrics import chance, hallucination, reliability
 from spatial_llm.evaluation.metrics.groups import Answers
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.metrics.protocols import HALLUCINATION, RELIABILITY

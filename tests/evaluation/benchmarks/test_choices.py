@@ -10,12 +10,18 @@ import soundfile
 
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench
-from spatial_llm.evaluation.benchmarks.choices import BY_RULE
-from spatial_llm.evaluation.predict import Decoding, predict
-from spatial_llm.evaluation.predictions import read_predictions
+from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
+from spatial_llm.evaluation.items import read_questions
+from spatial_llm.evaluation.predict import predict
+from spatial_llm.evaluation.predictions import prediction_line
+from spatial_llm.evaluation.score import ScoreSettings, score_run
+from spatial_llm.evaluation.table import format_table
+from spatial_llm.evaluation.tasks import Questions, read_task
+from spatial_llm.files import write_jsonl
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_star_bench, write_wav
+from tests.evaluation.tasks import TASKS
 
 RELATION = "starbench_audios/holistic_reasoning/spatial/relation_000.wav"
 SINGLE = "starbench_audios/holistic_reasoning/spatial/single_000.wav"
@@ -94,16 +100,52 @@ def test_released_recordings_have_their_room_already(tmp_path):
 
 
 def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
-    """Predicting takes a ChoiceSet as it takes any other set; two questions of one recording share its encoding."""
+    """The task gives questions and rule; two questions of one recording share its encoding; controls stand beside."""
     model = SpatialLLM(
         SpatialLLMForConditionalGeneration(tiny_config("SpatialLLMForConditionalGeneration")), tiny_processor()
     )
     model.save_pretrained(tmp_path / "model")
-    questions = read_star_bench(write_star_bench(tmp_path / "data"))
-    path = predict(tmp_path / "model", questions, tmp_path / "out", Decoding(max_new_tokens=3), batch_size=4)
+    task = read_task(TASKS / "star_bench_spatial.yaml").override({"decoding.max_new_tokens": 6})
+    questions = read_questions(task.questions, write_star_bench(tmp_path / "data"))
+    path = predict(tmp_path / "model", questions, tmp_path / "out", task, batch_size=4)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [line["id"] for line in lines] == [f"{row['id']}@{run}" for row in STAR_ROWS for run in range(3)]
     assert {(line["type"], line["question_type"]) for line in lines} == {("choice", "CHOICE")}
     assert lines[6]["recording_id"] == lines[9]["recording_id"]
-    texts = read_predictions(path, questions.items, questions.sha256)
-    assert score_star_bench(questions, texts).metrics["AA"].entry["n"] == 12
+
+    settings = ScoreSettings(resamples=50, protocols=task.protocols, task=task.identity())
+    report, items = score_run(path, questions, None, "no embedding", settings=settings)
+    texts = [line["prediction"] for line in lines]
+    expected = score_star_bench(questions, texts).metrics
+    assert {name: report["metrics"][name]["value"] for name in expected} == {
+        name: metric.entry["value"] for name, metric in expected.items()
+    }
+    assert report["metrics"]["AA"]["n"] == 12 and report["metrics"]["string_match"]["lenient"]["low"] is not None
+    assert sorted(report["controls"]) == sorted(task.controls)
+    for control in report["controls"].values():  # on all recordings, so the same items are all items
+        assert control["metrics"]["AA"]["same_items"]["value"] == report["metrics"]["AA"]["value"]
+    assert "STAR-Bench spatial" in format_table(report)
+    assert [line["measures"]["right"] for line in items] == score_star_bench(questions, texts).right.tolist()
+
+
+def test_right_answers_score_a_hundred_and_their_interval_holds_nothing_else(tmp_path):
+    questions = read_questions(Questions("star_bench"), write_star_bench(tmp_path / "data"))
+    letters = [LETTERS[item.choices.index(item.answer)] for item in questions.items]
+    write_jsonl(tmp_path / "predictions.jsonl", map(prediction_line, questions.items, letters))
+    report, _ = score_run(tmp_path / "predictions.jsonl", questions, None, "", settings=ScoreSettings(resamples=50))
+    assert {(m["value"], m["low"], m["high"]) for m in report["metrics"].values() if m["recordings"] > 1} == {
+        (100, 100, 100)
+    }
+    with pytest.raises(ManifestError, match="one folder"):
+        read_questions(Questions("star_bench"), tmp_path / "data", audio_root=tmp_path)
+
+
+def test_a_task_says_whether_unusable_recordings_are_left_out(tmp_path):
+    folder = write_star_bench(tmp_path / "data")
+    write_wav(folder / SINGLE, channels=1)
+    with pytest.raises(ManifestError, match="left_out|left out|leave"):
+        read_questions(Questions("star_bench"), folder).check_files()
+    with pytest.warns(UserWarning, match="left out"):
+        left = read_questions(Questions("star_bench", unusable="leave_out"), folder)
+    left.check_files()
+    assert left.left_out and not left.complete

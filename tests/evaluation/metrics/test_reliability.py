@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.reliability import reliability_gain, reliability_statistics
+from spatial_llm.evaluation.metrics.reliability import reliability_gain, reliability_statistics
 from spatial_llm.evaluation.statistics import Bootstrap
 
 

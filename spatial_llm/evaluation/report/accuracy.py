@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation.report_means import (
+from spatial_llm.evaluation.report.means import (
     Data,
     NoData,
     Of,

@@ -14,7 +14,7 @@ from matplotlib.patches import Circle, Polygon, Wedge
 from matplotlib.projections.polar import PolarAxes
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation.report_items import Place, ScoredItem
+from spatial_llm.evaluation.report.items import Place, ScoredItem
 from spatial_llm.files import atomic_path
 from spatial_llm.geometry import direction_to_vector, wrap_azimuth_deg
 from spatial_llm.scenes.picture import HEAD_M

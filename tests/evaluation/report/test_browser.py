@@ -12,7 +12,7 @@ import pytest
 
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.report import write_report
-from tests.evaluation.report_case import INJECTED, write_case
+from tests.evaluation.report.case import INJECTED, write_case
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = [

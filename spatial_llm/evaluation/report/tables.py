@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.evaluation.table import (
     APART,
     CONTROLS,
@@ -19,6 +18,7 @@ from spatial_llm.evaluation.table import (
     number,
     ordered_controls,
     parted,
+    published_benchmark,
     verdict,
 )
 
@@ -154,7 +154,8 @@ def published_section(scores: dict[str, Any]) -> str:
         first = f'<th scope="row"><code>{escape(metric)}</code></th><td class="text">{escape(protocol)}</td>'
         cells.append(f"<tr>{first}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
     return (
-        f'<section id="published"><h2>Beside published scores on {SPATIALSOUNDQA}</h2><p>{escape(comparability(scores))}</p>'
+        f'<section id="published"><h2>Beside published scores on {escape(published_benchmark(scores))}</h2>'
+        f"<p>{escape(comparability(scores))}</p>"
         f"{_table(header, cells, text={'protocol'})}</section>"
     )
 

@@ -15,10 +15,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation.report_accuracy import draw_by, draw_by_sources, draw_classes
-from spatial_llm.evaluation.report_directions import draw_compass
-from spatial_llm.evaluation.report_items import ScoredItem
-from spatial_llm.evaluation.report_means import Data, NoData, Of, draw_means, group_of, quantile_edges, range_names
+from spatial_llm.evaluation.report.accuracy import draw_by, draw_by_sources, draw_classes
+from spatial_llm.evaluation.report.directions import draw_compass
+from spatial_llm.evaluation.report.items import ScoredItem
+from spatial_llm.evaluation.report.means import Data, NoData, Of, draw_means, group_of, quantile_edges, range_names
 from spatial_llm.evaluation.statistics import Bootstrap
 from spatial_llm.files import atomic_path
 

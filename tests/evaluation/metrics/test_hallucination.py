@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from spatial_llm.evaluation.hallucination import KINDS, RULES, hallucination_measures
+from spatial_llm.evaluation.metrics.hallucination import KINDS, RULES, hallucination_measures
 from spatial_llm.evaluation.statistics import Bootstrap
 
 YES, NO, UNPARSED = {"yes": True}, {"yes": False}, None

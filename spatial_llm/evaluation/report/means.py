@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation.report_items import ScoredItem
+from spatial_llm.evaluation.report.items import ScoredItem
 from spatial_llm.evaluation.statistics import Bootstrap, mean_of
 
 BINS = 5

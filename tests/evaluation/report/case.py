@@ -14,7 +14,7 @@ import numpy as np
 from spatial_llm.answers import format_value, parse_value
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.evaluation.published import published_scores
-from spatial_llm.evaluation.report_items import azimuth_of
+from spatial_llm.evaluation.report.items import azimuth_of
 from spatial_llm.files import sha256_of, write_json, write_jsonl
 from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardScene

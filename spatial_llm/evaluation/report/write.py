@@ -19,9 +19,8 @@ from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.items import EvaluationSet
-from spatial_llm.evaluation.plots import draw_plots
-from spatial_llm.evaluation.report_directions import draw_plan, has_plan, is_asked
-from spatial_llm.evaluation.report_items import (
+from spatial_llm.evaluation.report.directions import draw_plan, has_plan, is_asked
+from spatial_llm.evaluation.report.items import (
     Place,
     ScoredItem,
     ShownItem,
@@ -29,8 +28,9 @@ from spatial_llm.evaluation.report_items import (
     read_scored_items,
     worst_items,
 )
-from spatial_llm.evaluation.report_markdown import format_report
-from spatial_llm.evaluation.report_page import format_page
+from spatial_llm.evaluation.report.markdown import format_report
+from spatial_llm.evaluation.report.page import format_page
+from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import atomic_path, write_text
 
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from spatial_llm.evaluation.plots import Plot
-from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_line, errors_line
+from spatial_llm.evaluation.report.items import WORST_RULE, ShownItem, context_line, errors_line
+from spatial_llm.evaluation.report.plots import Plot
 from spatial_llm.evaluation.table import format_table
 
 

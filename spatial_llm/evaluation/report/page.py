@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from spatial_llm.evaluation.plots import Plot
-from spatial_llm.evaluation.report_items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
-from spatial_llm.evaluation.report_style import STYLE
-from spatial_llm.evaluation.report_tables import bar, controls_section, published_section, scores_section
+from spatial_llm.evaluation.report.items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
+from spatial_llm.evaluation.report.plots import Plot
+from spatial_llm.evaluation.report.style import STYLE
+from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
 from spatial_llm.evaluation.table import (
     CONTROLS,
     decoding,

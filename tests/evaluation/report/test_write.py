@@ -16,10 +16,9 @@ from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.items import read_evaluation_set
-from spatial_llm.evaluation.plots import draw_plots
 from spatial_llm.evaluation.report import write_report
-from spatial_llm.evaluation.report_directions import draw_plan, has_plan
-from spatial_llm.evaluation.report_items import (
+from spatial_llm.evaluation.report.directions import draw_plan, has_plan
+from spatial_llm.evaluation.report.items import (
     BY_DIRECTION,
     OF_ONE_RECORDING,
     WORST,
@@ -30,9 +29,10 @@ from spatial_llm.evaluation.report_items import (
     read_scored_items,
     worst_items,
 )
-from spatial_llm.evaluation.report_markdown import code
+from spatial_llm.evaluation.report.markdown import code
+from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import sha256_of, write_json, write_jsonl
-from tests.evaluation.report_case import INJECTED, item_line, scores_of, write_case
+from tests.evaluation.report.case import INJECTED, item_line, scores_of, write_case
 from tests.evaluation.small import write_small_set
 
 HERE, NOTHING = Place(45.0, 30.0, 2.0), Context()
