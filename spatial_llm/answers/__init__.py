@@ -2,11 +2,11 @@
 
 Peculiar: each parser has two readings, and both are scored. Strict, the default: a text has exactly one reading or none;
 each axis needs exactly one of its two words, a number stands alone with its unit, yes and no stand alone. Lenient:
-besides, the free wording of language models (`lenient`). Where strict finds a value, lenient gives the same one, or None
-if the text denies it ("not left"), is a range ("2 to 3 m") or contradicts itself in words that strict does not know;
-never another one. Names of sounds are the exception, since strict takes any wording for a name. What does not fit is
-None: unparsed, counted by the scorer, never dropped. No parser raises on any string, and all take linear time. `table`
-says which question type has which kind of value.
+besides, the free wording of language models (`lenient`). Neither reads a value that the text denies ("not left"), gives
+as a range ("2 to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the
+exception, since strict takes any wording for a name. What does not fit is None: unparsed, counted by the scorer, never
+dropped. No parser raises on any string, and all take linear time. `table` says which question type has which kind of
+value.
 """
 
 from spatial_llm.answers.axes import AXES, Reading

@@ -46,7 +46,7 @@ def parse_azimuth(text: str, reading: Reading = "strict") -> float | None:
     """
     lenient = is_lenient(reading)
     azimuth_deg = _angle(text, _SIGN_OF_AZIMUTH, 180)
-    if lenient:
+    if lenient or azimuth_deg is not None:
         azimuth_deg = directions.read_azimuth(text, azimuth_deg)
     return 180.0 if azimuth_deg == -180 else azimuth_deg
 
@@ -56,7 +56,7 @@ def parse_elevation(text: str, reading: Reading = "strict") -> float | None:
     `parse_azimuth`."""
     lenient = is_lenient(reading)
     elevation_deg = _angle(text, _SIGN_OF_ELEVATION, 90)
-    return directions.read_elevation(text, elevation_deg) if lenient else elevation_deg
+    return directions.read_elevation(text, elevation_deg) if lenient or elevation_deg is not None else None
 
 
 def format_clock(hour: int) -> str:
@@ -72,7 +72,7 @@ def parse_clock(text: str, reading: Reading = "strict") -> int | None:
     lenient = is_lenient(reading)
     found = _one_integer(text)
     hour = found[0] if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]) else None
-    return amounts.read_clock(text, hour) if lenient else hour
+    return amounts.read_clock(text, hour) if lenient or hour is not None else None
 
 
 def format_count(count: int) -> str:
@@ -90,7 +90,7 @@ def parse_count(text: str, reading: Reading = "strict") -> int | None:
     lenient = is_lenient(reading)
     found = _one_integer(text)
     count = None if found is None else found[0]
-    return amounts.read_count(text, count) if lenient else count
+    return amounts.read_count(text, count) if lenient or count is not None else None
 
 
 def format_seconds(time_s: float) -> str:
@@ -108,7 +108,7 @@ def parse_seconds(text: str, reading: Reading = "strict") -> float | None:
     lenient = is_lenient(reading)
     found = _one_number(text)
     time_s = found[0] if found and not found[2] and _SECONDS.match(found[1]) else None
-    return amounts.read_seconds(text, time_s) if lenient else time_s
+    return amounts.read_seconds(text, time_s) if lenient or time_s is not None else None
 
 
 def format_rt60_range(range_s: tuple[float, float | None]) -> str:

@@ -59,7 +59,7 @@ def parse_distance(text: str, reading: Reading = "strict") -> float | None:
     found = _DISTANCE.findall(text.lower())
     distance_m = float(found[0]) if len(found) == 1 else math.inf
     strict_m = distance_m if math.isfinite(distance_m) else None
-    return amounts.read_distance(text, strict_m) if lenient else strict_m
+    return amounts.read_distance(text, strict_m) if lenient or strict_m is not None else None
 
 
 def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
@@ -69,7 +69,7 @@ def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
     """
     lenient = is_lenient(reading)
     word = _one_axis(_WORD.findall(text.lower()), axis)
-    return directions.read_axes(text, {axis: word})[axis] if lenient else word
+    return directions.read_axes(text, {axis: word})[axis] if lenient or word else None
 
 
 def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, str] | None:
@@ -77,7 +77,7 @@ def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, 
     lenient = is_lenient(reading)
     found = _WORD.findall(text.lower())
     words = {axis: _one_axis(found, axis) for axis in AXES}
-    if lenient:
+    if lenient or None not in words.values():
         words = directions.read_axes(text, words)
     return None if None in words.values() else tuple(words.values())
 
@@ -90,7 +90,7 @@ def parse_direction_word(text: str, reading: Reading = "strict") -> str | None:
     lenient = is_lenient(reading)
     found = [word for word in _WORD.findall(text.lower()) if word in AXIS_OF_WORD]
     word = found[0] if len(found) == 1 else None
-    return directions.read_direction_word(text, word) if lenient else word
+    return directions.read_direction_word(text, word) if lenient or word else None
 
 
 def format_location(location: Location) -> str:

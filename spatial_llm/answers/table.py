@@ -128,7 +128,7 @@ def _one_of(key: str, words: tuple[str, ...]) -> _Kind:
         tokens = _WORD.findall(text.lower())
         found = [token for token in tokens if token in words]
         word = found[0] if len(found) == 1 and not _NEGATED & set(tokens) else None
-        return verdicts.read_room_word(text, words, word) if lenient else word
+        return verdicts.read_room_word(text, words, word) if lenient or word else None
 
     return _keyed(key, parse, lambda word: words[words.index(word)])
 

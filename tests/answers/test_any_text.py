@@ -18,11 +18,11 @@ OF_NAMES = ("labels", "order", "absent")  # strict takes any wording for a name
 
 
 def violations(text):
-    """The parsers whose lenient value is neither strict's nor None where strict has one."""
+    """The parsers whose lenient value is not strict's where strict has one."""
     found = []
     for name, parser in PARSERS.items():
         strict, lenient = (parser(text, reading) for reading in READINGS)
-        if not name.endswith(OF_NAMES) and strict is not None and lenient not in (strict, None):
+        if not name.endswith(OF_NAMES) and strict is not None and lenient != strict:
             found.append((name, strict, lenient))
     return found
 

@@ -53,6 +53,26 @@ def test_answer_is_text_and_repeats(bat):
     assert isinstance(_ask(bat, _clip(), num_beams=2), str)
 
 
+def test_a_model_that_would_write_the_placeholder_writes_something_else(bat, monkeypatch):
+    """The placeholder asks for a recording that is not there."""
+    slot = bat.model.config.audio_token_id
+    forward = bat.model.language_model.forward
+
+    def prefers_the_slot(*args, **kwargs):
+        output = forward(*args, **kwargs)
+        output.logits[..., slot] = output.logits.max() + 100
+        return output
+
+    written = []
+    generate = bat.model.generate
+    monkeypatch.setattr(bat.model, "generate", lambda **kwargs: written.append(generate(**kwargs)) or written[-1])
+    monkeypatch.setattr(bat.model.language_model, "forward", prefers_the_slot)
+    _ask(bat, _clip())
+    monkeypatch.setattr(SpatialLLM, "never_written", None)
+    _ask(bat, _clip())
+    assert [bool((ids[0, -4:] == slot).any()) for ids in written] == [False, True]
+
+
 def test_file_and_array_are_heard_alike(bat, heard, tmp_path):
     clip = _clip()
     soundfile.write(tmp_path / "clip.wav", clip.T, 32_000, subtype="FLOAT")

@@ -133,9 +133,8 @@ def test_right_answers_score_a_hundred_and_their_interval_holds_nothing_else(tmp
     letters = [LETTERS[item.choices.index(item.answer)] for item in questions.items]
     write_jsonl(tmp_path / "predictions.jsonl", map(prediction_line, questions.items, letters))
     report, _ = score_run(tmp_path / "predictions.jsonl", questions, None, "", settings=ScoreSettings(resamples=50))
-    assert {(m["value"], m["low"], m["high"]) for m in report["metrics"].values() if m["recordings"] > 1} == {
-        (100, 100, 100)
-    }
+    several = [metric for metric in report["metrics"].values() if metric["recordings"] > 1]
+    assert several and all(metric[key] == 100 for metric in several for key in ("value", "low", "high"))
     with pytest.raises(ManifestError, match="one folder"):
         read_questions(Questions("star_bench"), tmp_path / "data", audio_root=tmp_path)
 
@@ -143,7 +142,7 @@ def test_right_answers_score_a_hundred_and_their_interval_holds_nothing_else(tmp
 def test_a_task_says_whether_unusable_recordings_are_left_out(tmp_path):
     folder = write_star_bench(tmp_path / "data")
     write_wav(folder / SINGLE, channels=1)
-    with pytest.raises(ManifestError, match="left_out|left out|leave"):
+    with pytest.raises(ManifestError, match="two channels are needed"):
         read_questions(Questions("star_bench"), folder).check_files()
     with pytest.warns(UserWarning, match="left out"):
         left = read_questions(Questions("star_bench", unusable="leave_out"), folder)
