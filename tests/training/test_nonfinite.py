@@ -161,7 +161,7 @@ def two_processes(folder: Path, **options: object) -> subprocess.CompletedProces
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(HERE)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[2])}
     command += [str(folder), json.dumps(options)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
 
 
 @pytest.mark.slow
@@ -194,3 +194,16 @@ def test_two_processes_stop_with_the_record_of_either(tmp_path: Path) -> None:
     step = bad_steps(processes=2)[0]
     said = [line for line in done.stderr.splitlines() if f"SpatialLLMError: step {step}: " in line]
     assert len(said) >= 1 and all("x of the batch itself" in line and f"record-{BAD}" in line for line in said)
+
+
+@pytest.mark.slow
+def test_what_one_process_alone_can_see_all_leave_out(tmp_path: Path) -> None:
+    """Gradients are averaged, so a NaN in them is everybody's; an infinite loss with finite gradients is not."""
+    options = {"nonfinite": "skip", "save_every": 1, "keep_checkpoints": 99, "infinite_at": 6}
+    done = two_processes(tmp_path, **options)
+    assert done.returncode == 0, done.stderr
+    (row,) = [row for row in rows(tmp_path) if "skipped" in row]
+    assert row["step"] == 6 and row["skipped"] == "the loss is inf" and "when the batch was repeated" in row["first"]
+    assert all(map(equal, parts(tmp_path, 6)[:2], parts(tmp_path, 5)[:2]))
+    parameters = [path.read_text() for path in tmp_path.glob("parameters-*")]
+    assert len(parameters) == 2 and len(set(parameters)) == 1

@@ -93,6 +93,9 @@ def test_modes_differ_as_they_should(data: Path, parts: dict[str, Path], tmp_pat
         assert modes["4bit", checkpointing, cache].weights <= mode.weights
         assert modes[quantization, True, cache].step < 0.5 * modes[quantization, False, cache].step
         assert modes[quantization, checkpointing, True].step <= modes[quantization, checkpointing, False].step
+    encoder = sum(t.numel() * t.element_size() for t in build_on_meta(run).encoder.state_dict().values())
+    cached, runs = modes["none", False, True], modes["none", False, False]
+    assert runs.weights - cached.weights >= encoder, "what is stored needs no encoder on the GPU"
     assert format_plan(run, list(modes.values())).count("<- this config") == 1
 
 

@@ -5,11 +5,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import get_cosine_schedule_with_warmup
 
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import sha256_of
 from spatial_llm.training.arguments import BatArguments, parse_arguments
 from spatial_llm.training.checkpointing import PARTS, find_latest_valid
+from spatial_llm.training.fresh_parts import load_optimizer_and_scheduler
 from tests.training.test_checkpointing import cut, emptied, removed
 from tests.training.toy_run import Crash, crash, everything, toy_run
 
@@ -98,3 +101,28 @@ def test_the_command_line_knows_the_names(capsys: pytest.CaptureFixture) -> None
         parse_arguments(BatArguments, ["--schedule.resume_without", "[weights]"], default_config=TINY_BAT)
     said = capsys.readouterr().err
     assert all(name in said for name in FILES) and "weights" in said
+
+
+@pytest.mark.parametrize("fresh", [("optimizer",), ("scheduler",), ("optimizer", "scheduler"), ()], ids=str)
+def test_the_next_step_is_made_at_the_rate_it_would_have_had(tmp_path: Path, fresh: tuple[str, ...]) -> None:
+    """What the Trainer logs is the scheduler's rate; what counts is the optimiser's."""
+
+    def pair() -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.5)
+        return optimizer, get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=4, num_training_steps=10)
+
+    optimizer, scheduler = pair()
+    for _ in range(6):
+        optimizer.param_groups[0]["params"][0].sum().backward()
+        optimizer.step()
+        scheduler.step()
+    torch.save(optimizer.state_dict(), tmp_path / "optimizer.pt")
+    torch.save(scheduler.state_dict(), tmp_path / "scheduler.pt")
+    new_optimizer, new_scheduler = pair()
+    load_optimizer_and_scheduler(new_optimizer, new_scheduler, tmp_path, fresh, step=6, device=torch.device("cpu"))
+    assert 0 < optimizer.param_groups[0]["lr"] < 0.5
+    assert bool(new_optimizer.state_dict()["state"]) == ("optimizer" not in fresh)
+    for _ in range(3):
+        assert new_optimizer.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
+        for one in (optimizer, scheduler, new_optimizer, new_scheduler):
+            one.step()

@@ -124,6 +124,7 @@ def toy_run(
     samples: Dataset | None = None,
     bad: Sequence[int] = (),
     lora: bool = False,
+    infinite_at: int | None = None,
     order: Callable[[int], list[int]] | None = None,
     **schedule: Any,
 ) -> tuple[str, float]:
@@ -140,6 +141,7 @@ def toy_run(
         samples: in place of those that belong to the model.
         bad: samples of `Toy` that are infinite.
         lora: the tiny composite with LoRA in place of `build`.
+        infinite_at: batch at which the last process, and no other, has an infinite loss with finite gradients.
         order: of the samples, see `train`.
         **schedule: changes to `toy_schedule`.
     """
@@ -164,7 +166,8 @@ def toy_run(
             at_batch[1]()
         if pause_s:
             time.sleep(pause_s)
-        return model(**batch).loss
+        spoiled = done == infinite_at and rank() == processes() - 1
+        return model(**batch).loss + (float("inf") if spoiled else 0.0)
 
     plain = trainer_module.training_arguments
 
