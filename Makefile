@@ -61,11 +61,12 @@ bench: install  ## speed: ratios side by side (bench.json), scenes a second (ben
 	$(BIN)/python eval/bench_training.py
 	$(BIN)/python eval/bench_scores.py
 
-eval-spatialsoundqa: install  ## predict, with controls, and score: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
+eval-spatialsoundqa: install  ## predict, score, report: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
 	@test -d "$(MODEL)" || { test "$(origin MODEL)" = file || { echo "MODEL=$(MODEL): no such folder"; exit 1; }; \
 		echo "No model yet: making the tiny one first."; $(BIN)/accelerate launch recipes/finetune_bat.py; }
 	$(BIN)/python eval/predict.py --task "$(TASK)" --model "$(MODEL)" --data "$(DATA)" --out "$(OUT)"
-	$(BIN)/python eval/score.py --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
+	$(BIN)/python eval/score.py --task "$(TASK)" --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
+	$(BIN)/python eval/report.py --task "$(TASK)" --scores "$(OUT)" --data "$(DATA)" --out "$(OUT)/report"
 
 clean:  ## remove what runs made, keep .venv
-	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json bench_gpu.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis

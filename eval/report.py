@@ -13,8 +13,9 @@ import sys
 from dataclasses import dataclass
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.items import read_evaluation_set
+from spatial_llm.evaluation.items import read_evaluation_set, read_questions
 from spatial_llm.evaluation.report import write_report
+from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.training.arguments import parse_arguments
 
 
@@ -24,21 +25,29 @@ class ReportArguments:
 
     Attributes:
         scores: folder with scores.json and items.jsonl.
-        data: the manifest, or SpatialSoundQA folder or file, that was scored.
         out: folder for the report.
+        data: what was scored; default that of the task.
+        task: YAML of the task, if scored by one.
         audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
         reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
     """
 
     scores: str
-    data: str
     out: str
+    data: str | None = None
+    task: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
 
 
 def main(arguments: ReportArguments) -> None:
-    evaluation_set = read_evaluation_set(arguments.data, arguments.audio_root, arguments.reverb_root)
+    roots = (arguments.audio_root, arguments.reverb_root)
+    if arguments.task is not None:
+        evaluation_set = read_questions(read_task(arguments.task).questions, arguments.data, *roots)
+    elif arguments.data is not None:
+        evaluation_set = read_evaluation_set(arguments.data, *roots)
+    else:
+        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
     print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")
 
 

@@ -1,6 +1,6 @@
 """The whole path on simulated data: rooms and sounds, encoder, language model, BAT, scores, three questions.
 
-    python recipes/demo.py [--until scenes|data|encoder|text|bat|scores|ask] [--runs runs/demo]
+    python recipes/demo.py [--until scenes|data|encoder|text|bat|answers|scores|report|ask] [--runs runs/demo]
 
 2 CPU cores, no download, 11 to 14 minutes; a stage that is finished and whose configuration did not change is reused.
 Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
@@ -22,6 +22,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, run_stages
 
 TASK = Path("eval/tasks/ours.yaml")
+STAGES = ("scenes", "data", "encoder", "text", "bat", "answers", "scores", "report")
 CONTROL_RECORDINGS = 150  # of 600; four controls take about 15 s
 
 
@@ -37,7 +38,7 @@ class DemoArguments:
         configs: folder with tiny_encoder.yaml, tiny_text.yaml and tiny_bat.yaml.
     """
 
-    until: Literal["scenes", "data", "encoder", "text", "bat", "scores", "ask"] = "ask"
+    until: Literal[*STAGES, "ask"] = "ask"
     runs: str = "runs/demo"
     data_config: str = "data/configs/demo.yaml"
     questions_config: str = "data/configs/demo_questions.yaml"
@@ -89,19 +90,18 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
     )  # fmt: skip
     scores = Stage(
         "score the answers",
-        ["eval/score.py", "--predictions", str(runs / "answers" / "predictions.jsonl"), "--data", unseen, "--out",
-         str(runs / "scores")],
+        ["eval/score.py", "--task", str(TASK), "--predictions", str(runs / "answers" / "predictions.jsonl"), "--data",
+         unseen, "--out", str(runs / "scores")],
         runs / "scores", needs=[answers],
     )  # fmt: skip
-    return {
-        "scenes": scenes,
-        "data": data,
-        "encoder": encoder,
-        "text": text,
-        "bat": bat,
-        "answers": answers,
-        "scores": scores,
-    }
+    report = Stage(
+        "a page with plots and the worst answers, to be opened in a browser",
+        ["eval/report.py", "--scores", str(runs / "scores"), "--data", unseen, "--out",
+         str(runs / "scores" / "report")],
+        runs / "scores", needs=[scores], marker="report.stage.json",
+    )  # fmt: skip
+    chain = (scenes, data, encoder, text, bat, answers, scores, report)
+    return dict(zip(STAGES, chain, strict=True))
 
 
 def ask_three(runs: Path) -> None:
@@ -121,11 +121,11 @@ def ask_three(runs: Path) -> None:
 
 def main(arguments: DemoArguments) -> None:
     chain = stages(arguments)
-    last = "scores" if arguments.until == "ask" else arguments.until
+    last = "report" if arguments.until == "ask" else arguments.until
     wanted = list(chain)[: list(chain).index(last) + 1]
     reused = chain["scores"].finished()
     run_stages([chain[name] for name in wanted])
-    if last == "scores" and reused:
+    if last in ("scores", "report") and reused:
         print((chain["scores"].folder / "scores.md").read_text())
     if arguments.until == "ask":
         ask_three(Path(arguments.runs))

@@ -13,6 +13,7 @@ from spatial_llm.data import spatialsoundqa
 from spatial_llm.data.dataset import load_waveform
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
+from spatial_llm.data.rendering import render_record
 from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
@@ -57,6 +58,10 @@ class EvaluationSet:
         """The recording of an item, (2 ears, window_samples). Raises ManifestError, naming the record, if it cannot be
         made."""
         return load_waveform(item, self.root, sampling_rate, window_samples)
+
+    def listen(self, item: Record) -> tuple[NDArray[float32], int]:
+        """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""
+        return render_record(item, self.root), item.sampling_rate
 
     def with_responses(self, policy: str) -> "EvaluationSet":
         """The same questions with all recordings rendered by one room-response policy, "official_bat" or

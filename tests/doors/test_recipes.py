@@ -28,14 +28,14 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[li
 
 def test_demo_runs_every_stage_and_asks(demo: tuple[list[str], Path, str]) -> None:
     _, runs, output = demo
-    for number in range(1, 8):
-        assert f"[{number}/7]" in output
+    for number in range(1, 9):
+        assert f"[{number}/8]" in output
     assert output.count("answer: ") == output.count("truth: ") == 3
     assert "B_left_right_acc" in output
     for name in ("encoder", "text", "bat"):
         kept = {path.name for path in (runs / name).iterdir()}
         assert {"config.yaml", "provenance.json", "metrics.jsonl", "model", "stage.json"} <= kept
-    assert (runs / "unseen.wav").is_file()
+    assert (runs / "unseen.wav").is_file() and (runs / "scores" / "report" / "index.html").is_file()
     assert not list(runs.rglob(".*.tmp"))
 
 

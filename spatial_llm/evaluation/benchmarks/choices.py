@@ -20,7 +20,7 @@ import soundfile
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.audio.io import prepare_waveform, read_audio
 from spatial_llm.data.paths import SHOWN, DataRoot
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import describe_validation
@@ -100,6 +100,13 @@ class ChoiceSet:
         try:
             path = self.root.path(_only(item.audio))
             return prepare_waveform(path, None, sampling_rate, window_samples)
+        except SpatialLLMError as error:
+            raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
+
+    def listen(self, item: ChoiceItem) -> tuple[NDArray[np.float32], int]:
+        """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""
+        try:
+            return read_audio(self.root.path(_only(item.audio)))
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 

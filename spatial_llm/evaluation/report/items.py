@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from spatial_llm.answers import AXES, format_value, parse_value
+from spatial_llm.answers import AXES, VALUE_KINDS, format_value, parse_value
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import iter_jsonl
 from spatial_llm.geometry import azimuth_of_hour, vector_to_direction
@@ -77,8 +77,9 @@ class ScoredItem:
 
     @property
     def truth(self) -> dict[str, Any]:
-        """The value of the true answer; {} where that does not parse."""
-        return parse_value(self.question_type, self.answer) or {}
+        """The value of the true answer; {} where that does not parse, and of a benchmark of others, whose is an option."""
+        known = self.question_type in VALUE_KINDS
+        return (parse_value(self.question_type, self.answer) if known else None) or {}
 
     @property
     def wrong(self) -> bool:
@@ -233,7 +234,8 @@ def reading_line(item: ScoredItem) -> str:
     if item.strict is None:
         lenient = "" if item.lenient is None else f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
         return f"cannot be read{lenient}"
-    plain = format_value(item.question_type, item.strict)
+    known = item.question_type in VALUE_KINDS
+    plain = format_value(item.question_type, item.strict) if known else "; ".join(map(str, item.strict.values()))
     return "" if _bare(plain) == _bare(item.prediction) else json.dumps(item.strict, ensure_ascii=False)
 
 

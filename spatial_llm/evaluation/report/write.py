@@ -15,10 +15,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from spatial_llm.data.records import Record
-from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.items import EvaluationSet
+from spatial_llm.evaluation.benchmarks import ChoiceSet
+from spatial_llm.evaluation.items import EvaluationSet, Item
 from spatial_llm.evaluation.report.directions import draw_plan, has_plan, is_asked
 from spatial_llm.evaluation.report.items import (
     Place,
@@ -40,7 +39,7 @@ _KEYS = ("benchmark", "confidence", "controls", "items", "metrics", "protocols",
          "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
 
 
-def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet, out: str | Path) -> Path:
+def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path) -> Path:
     """Writes the report into the folder `out`, whole or not at all; a report that stands there is replaced.
 
     Args:
@@ -94,14 +93,17 @@ def read_scores(path: str | Path) -> dict[str, Any]:
 
 
 def _show(
-    worst: Sequence[tuple[str, ScoredItem]], records: Mapping[str, Record], evaluation_set: EvaluationSet, folder: Path
+    worst: Sequence[tuple[str, ScoredItem]],
+    records: Mapping[str, Item],
+    evaluation_set: EvaluationSet | ChoiceSet,
+    folder: Path,
 ) -> tuple[list[ShownItem], float | None]:
     """The items with their recordings and plans written into `folder`, and the gain of all players in dB."""
     (folder / MEDIA).mkdir()
     audio, gain_db = _write_recordings([records[item.id] for _, item in worst], evaluation_set, folder)
     shown = []
     for number, (reason, item) in enumerate(worst, start=1):
-        scene, plan = records[item.id].scene, None
+        scene, plan = getattr(records[item.id], "scene", None), None
         if has_plan(item, scene):
             plan = f"{MEDIA}/{number:02d}.png"
             draw_plan(item, scene, folder / plan)
@@ -123,18 +125,18 @@ def _describe_sources(item: ScoredItem, scene: Any) -> tuple[str, ...]:
 
 
 def _write_recordings(
-    records: Sequence[Record], evaluation_set: EvaluationSet, folder: Path
+    records: Sequence[Item], evaluation_set: EvaluationSet | ChoiceSet, folder: Path
 ) -> tuple[dict[str, str], float | None]:
     """One file for each recording that can be made and is for two ears; their names, and the gain they share in dB."""
     waveforms: dict[str, tuple[NDArray, int]] = {}
     for record in {record.recording_id: record for record in records}.values():
         try:
-            waveform = render_record(record, evaluation_set.root)
+            waveform, rate = evaluation_set.listen(record)
         except ManifestError as error:
             warnings.warn(f"the report has no player for recording {record.recording_id!r}: {error}", stacklevel=2)
             continue
         if len(waveform) == 2:
-            waveforms[record.recording_id] = waveform, record.sampling_rate
+            waveforms[record.recording_id] = waveform, rate
     peak = max((float(np.abs(waveform).max()) for waveform, _ in waveforms.values()), default=0.0)
     if peak == 0:
         return {}, None

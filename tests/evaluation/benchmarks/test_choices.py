@@ -14,10 +14,11 @@ from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
 from spatial_llm.evaluation.items import read_questions
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.predictions import prediction_line
+from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.score import ScoreSettings, score_run
 from spatial_llm.evaluation.table import format_table
 from spatial_llm.evaluation.tasks import Questions, read_task
-from spatial_llm.files import write_jsonl
+from spatial_llm.files import write_json, write_jsonl
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_star_bench, write_wav
@@ -125,6 +126,10 @@ def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
     for control in report["controls"].values():  # on all recordings, so the same items are all items
         assert control["metrics"]["AA"]["same_items"]["value"] == report["metrics"]["AA"]["value"]
     assert "STAR-Bench spatial" in format_table(report)
+    write_json(tmp_path / "scores" / "scores.json", report)
+    write_jsonl(tmp_path / "scores" / "items.jsonl", items)
+    page = write_report(tmp_path / "scores", questions, tmp_path / "report").read_text(encoding="utf-8")
+    assert "STAR-Bench spatial" in page and page.count("<audio") >= 1 and STAR_ROWS[0]["question"].split()[0] in page
     assert [line["measures"]["right"] for line in items] == score_star_bench(questions, texts).right.tolist()
 
 
