@@ -4,9 +4,10 @@
         --data runs/demo/data/eval.jsonl --out runs/demo/scores
 
 Writes scores.json, items.jsonl (one line a question: what was read, each measure, where the source is) and scores.md (the
-tables, also printed) into the folder --out, anew in each call. `--data` is what predict was given. The task gives protocols,
-embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
-all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
+tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The
+task gives protocols, embedding, resamples and seed; without one all protocols are reported. Average precision needs the
+embedding all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see
+`VectorFile`).
 Time: half a minute for 17,000 answers on one core (eval/bench_scores.py).
 
 Refused with a sentence, file, line and id named, and nothing written: a line that is cut (a run killed while it wrote), is
@@ -24,7 +25,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, MissingVectorsError, TextEmbedder, VectorFile
 from spatial_llm.evaluation.items import read_evaluation_set, read_questions
 from spatial_llm.evaluation.score import ScoreSettings, score_run
-from spatial_llm.evaluation.table import format_table
+from spatial_llm.evaluation.table import first_part, format_table
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.files import write_json, write_jsonl, write_text
 from spatial_llm.training.arguments import parse_arguments
@@ -85,7 +86,7 @@ def main(arguments: ScoreArguments) -> None:
     write_json(out / "scores.json", report)
     write_jsonl(out / "items.jsonl", lines)
     write_text(out / "scores.md", table)
-    print(table)
+    print(first_part(table))
     print(f"scores.json, items.jsonl and scores.md are in {out}")
 
 

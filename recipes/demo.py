@@ -16,6 +16,7 @@ import soundfile
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.table import first_part
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.templates import LOCATION_OF_NAMED
 from spatial_llm.training.arguments import parse_arguments
@@ -126,7 +127,7 @@ def main(arguments: DemoArguments) -> None:
     reused = chain["scores"].finished()
     run_stages([chain[name] for name in wanted])
     if last in ("scores", "report") and reused:
-        print((chain["scores"].folder / "scores.md").read_text())
+        print(first_part((chain["scores"].folder / "scores.md").read_text()))
     if arguments.until == "ask":
         ask_three(Path(arguments.runs))
 

@@ -33,15 +33,9 @@ READING_RULE = (
 def format_table(scores: dict[str, Any]) -> str:
     """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
     metrics = scores["metrics"]
-    sections = [
-        "# Scores",
-        origin(scores),
-        intervals_rule(scores),
-        *_ours(metrics),
-        column_rules(scores),
-        *notes(scores),
-    ]
-    sections += ["## Controls", *_controls(scores)]
+    main, *finer = _ours(metrics)
+    sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
+    sections += [without_audio(scores), *finer, "## Controls", *_controls(scores)]
     sections += [
         f"## Beside published scores on {published_benchmark(scores)}",
         comparability(scores),
@@ -49,6 +43,11 @@ def format_table(scores: dict[str, Any]) -> str:
     ]
     sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
     return "\n\n".join(sections) + "\n"
+
+
+def first_part(table: str) -> str:
+    """What of a scores.md is shown in a terminal: everything before its second heading, ending in a line break."""
+    return table.split("\n## ")[0].rstrip() + "\n"
 
 
 def origin(scores: dict[str, Any]) -> str:
@@ -129,7 +128,7 @@ def _ours(metrics: dict[str, Any]) -> list[str]:
 def _controls(scores: dict[str, Any]) -> list[str]:
     if not scores["controls"]:
         return [NO_CONTROLS]
-    sections = [without_audio(scores)]
+    sections = []
     for control, found in ordered_controls(scores):
         name, expected = CONTROLS.get(control, (control, ""))
         about = [f"{name}, {found['recordings']} recordings" + (f" ({found['note']})" if found["note"] else "")]
