@@ -1,7 +1,10 @@
 """Runs in stages on a miniature of the released layout: which questions, from which weights, one curve a stage."""
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,11 @@ from spatial_llm.data.records import read_manifest
 from spatial_llm.data.spatialsoundqa_export import export_release
 from spatial_llm.data.spatialsoundqa_prepare import prepare_release
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
-from spatial_llm.training.arguments import BatStage, LoraArguments
+from spatial_llm.training.arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.bat import finetune_bat, stage_arguments
 from spatial_llm.training.bat_model import build_bat
 from spatial_llm.training.curves import read_losses
+from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.schedule import Schedule
 from tests.training.test_bat import arguments, parts  # noqa: F401  (a fixture)
 
@@ -66,6 +70,49 @@ def test_three_stages_on_the_released_layout(
     (tmp_path / "run" / "2-one-of-two" / "finished.json").unlink()
     assert finetune_bat(run) == model
     assert capsys.readouterr().out.count("finished before") == 2, "the same weights come out of the stage that ran again"
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_the_second_of_three_stages(
+    release: Path,
+    parts: dict[str, Path],  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """kill -9 between two saves of stage two, LoRA and accumulated gradients on: the same weights as a run left alone."""
+
+    def run(folder: Path) -> BatArguments:
+        schedule = Schedule(epochs=1, warmup_fraction=0.2, batch_size=4, learning_rate=3e-3, log_every=1, save_every=2,
+                            gradient_accumulation=2)  # fmt: skip
+        return arguments(
+            release, parts, folder, train_manifest=str(release / f"{FILES[2]}.jsonl"), stages=STAGES, schedule=schedule
+        )
+
+    def killed_at_step_3_of_stage_2() -> None:
+        log = RunFolder.log
+
+        def log_and_die(self: RunFolder, row: dict) -> None:
+            log(self, row)
+            if self.path.name == "2-one-of-two" and row.get("step") == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        RunFolder.log = log_and_die  # in the forked process alone
+        finetune_bat(run(tmp_path / "killed"))
+
+    process = multiprocessing.get_context("fork").Process(target=killed_at_step_3_of_stage_2)
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
+    stopped = tmp_path / "killed" / "2-one-of-two"
+    assert (stopped / "checkpoints" / "step-00000002").is_dir() and not (stopped / "model").exists()
+    assert not (tmp_path / "killed" / "3-both").exists()
+    capsys.readouterr()
+    finetune_bat(run(tmp_path / "killed"))
+    assert capsys.readouterr().out.count("finished before") == 1
+    finetune_bat(run(tmp_path / "whole"))
+    for stage in ("1-hearing", "2-one-of-two", "3-both"):
+        weights = [tmp_path / name / stage / "model" / "model.safetensors" for name in ("killed", "whole")]
+        assert weights[0].read_bytes() == weights[1].read_bytes(), stage
 
 
 def test_each_stage_goes_on_from_the_weights_before(
