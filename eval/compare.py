@@ -16,8 +16,8 @@ from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.compare import CompareSettings, compare_predictions, format_comparison
-from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, MissingVectorsError, TextEmbedder, VectorFile
-from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
+from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.tasks import Reading, read_task
 from spatial_llm.files import write_json, write_text
 from spatial_llm.training.arguments import parse_arguments
@@ -55,28 +55,19 @@ class CompareArguments:
 
 
 def main(arguments: CompareArguments) -> None:
-    if arguments.data is None and arguments.task is None:
-        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
-    if arguments.vectors is not None and arguments.embedding is not None:
-        raise SpatialLLMError("--vectors and --embedding: give one of them.")
     task = None if arguments.task is None else read_task(arguments.task)
-    evaluation_set = read_evaluation_set(arguments.data) if task is None else read_questions(task.questions, arguments.data)
+    evaluation_set = asked_questions(task, arguments.data)
     given = {key: getattr(arguments, key) for key in ("reading", "seed") if getattr(arguments, key) is not None}
     if task is not None:
         of_task = {"protocols": task.protocols, "reading": task.reading, "seed": task.seed, "task": task.identity()}
         given = of_task | given
-    if arguments.vectors is not None:
-        embed = VectorFile(arguments.vectors)
-    else:
-        embed = TextEmbedder(arguments.embedding or (DEFAULT_EMBEDDING if task is None else task.embedding))
+    default = DEFAULT_EMBEDDING if task is None else task.embedding
+    embed = open_embedding(arguments.embedding, arguments.vectors, default)
     out, settings = Path(arguments.out), CompareSettings(resamples=arguments.resamples, **given)
-    try:
+    with missing_texts_in(out):
         report = compare_predictions(
             arguments.first, arguments.second, evaluation_set, embed, embed.name, arguments.labels, settings
         )
-    except MissingVectorsError as error:
-        write_json(out / "missing_texts.json", error.texts)
-        raise SpatialLLMError(f"{error} All are in {out / 'missing_texts.json'}.") from None
     table = format_comparison(report)
     write_json(out / "compare.json", report)
     write_text(out / "compare.md", table)

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.training.arguments import parse_arguments
@@ -41,13 +41,10 @@ class ReportArguments:
 
 
 def main(arguments: ReportArguments) -> None:
-    roots = (arguments.audio_root, arguments.reverb_root)
-    if arguments.task is not None:
-        evaluation_set = read_questions(read_task(arguments.task).questions, arguments.data, *roots)
-    elif arguments.data is not None:
-        evaluation_set = read_evaluation_set(arguments.data, *roots)
-    else:
-        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
+    task = None if arguments.task is None else read_task(arguments.task)
+    evaluation_set = asked_questions(task, arguments.data, arguments.audio_root, arguments.reverb_root)
+    if task is not None and task.responses != "as_recorded":
+        evaluation_set = evaluation_set.with_responses(task.responses)  # as the model heard them
     print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")
 
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, MissingVectorsError, TextEmbedder, VectorFile
-from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
+from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.score import ScoreSettings, score_run
 from spatial_llm.evaluation.table import first_part, format_table
 from spatial_llm.evaluation.tasks import read_task
@@ -60,28 +60,19 @@ class ScoreArguments:
 
 
 def main(arguments: ScoreArguments) -> None:
-    if arguments.data is None and arguments.task is None:
-        raise SpatialLLMError("no questions: give --data, or a --task that names them.")
-    if arguments.vectors is not None and arguments.embedding is not None:
-        raise SpatialLLMError("--vectors and --embedding: give one of them.")
     task = None if arguments.task is None else read_task(arguments.task)
-    evaluation_set = read_evaluation_set(arguments.data) if task is None else read_questions(task.questions, arguments.data)
+    evaluation_set = asked_questions(task, arguments.data)
     given = {key: getattr(arguments, key) for key in ("resamples", "seed") if getattr(arguments, key) is not None}
     if task is None:
         settings = ScoreSettings(**given)
     else:
         of_task = {"resamples": task.resamples, "seed": task.seed, "reading": task.reading, "protocols": task.protocols}
         settings = ScoreSettings(**of_task | given, task=task.identity())
-    if arguments.vectors is not None:
-        embed = VectorFile(arguments.vectors)
-    else:
-        embed = TextEmbedder(arguments.embedding or (DEFAULT_EMBEDDING if task is None else task.embedding))
+    default = DEFAULT_EMBEDDING if task is None else task.embedding
+    embed = open_embedding(arguments.embedding, arguments.vectors, default)
     out = Path(arguments.out)
-    try:
+    with missing_texts_in(out):
         report, lines = score_run(arguments.predictions, evaluation_set, embed, embed.name, arguments.labels, settings)
-    except MissingVectorsError as error:
-        write_json(out / "missing_texts.json", error.texts)
-        raise SpatialLLMError(f"{error} All are in {out / 'missing_texts.json'}.") from None
     table = format_table(report)
     write_json(out / "scores.json", report)
     write_jsonl(out / "items.jsonl", lines)

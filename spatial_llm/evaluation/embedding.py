@@ -8,14 +8,15 @@ Source: all-MiniLM-L6-v2 is the embedding of DSpAST's tables (arXiv 2509.13927);
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.errors import CheckpointError
-from spatial_llm.files import sha256_of
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.files import sha256_of, write_json
 
 DEFAULT_EMBEDDING = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -117,6 +118,30 @@ class VectorFile:
         """Unit vectors, float32 (texts, width), in the order given. Raises MissingVectorsError."""
         self.require(texts)
         return self._vectors[[self._row[text] for text in texts]]
+
+
+@contextmanager
+def missing_texts_in(folder: str | Path) -> Iterator[None]:
+    """Within it, texts without a vector are written to `folder`/missing_texts.json, and the error says so."""
+    try:
+        yield
+    except MissingVectorsError as error:
+        path = Path(folder) / "missing_texts.json"
+        write_json(path, error.texts)
+        raise CheckpointError(f"{error} All are in {path}.") from None
+
+
+def open_embedding(
+    name: str | None, vectors: str | Path | None, default: str = DEFAULT_EMBEDDING
+) -> "TextEmbedder | VectorFile":
+    """The embedding that a door was given: a file of `vectors`, a model by `name`, or `default`.
+
+    Raises:
+        SpatialLLMError: both are given, or see `VectorFile` and `TextEmbedder`.
+    """
+    if vectors is not None and name is not None:
+        raise SpatialLLMError("--vectors and --embedding: give one of them.")
+    return VectorFile(vectors) if vectors is not None else TextEmbedder(name or default)
 
 
 class EmbedOnce:

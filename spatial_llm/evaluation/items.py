@@ -18,7 +18,7 @@ from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
-from spatial_llm.evaluation.tasks import Questions
+from spatial_llm.evaluation.tasks import Questions, Task
 from spatial_llm.files import iter_jsonl, sha256_of
 
 _BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
@@ -116,6 +116,24 @@ def read_evaluation_set(
     if not evaluation_set.items:
         raise ManifestError(f"{data}: holds no record; expected at least one question.")
     return evaluation_set
+
+
+def asked_questions(
+    task: Task | None,
+    data: str | Path | None,
+    audio_root: str | Path | None = None,
+    reverb_root: str | Path | None = None,
+) -> EvaluationSet | ChoiceSet:
+    """The questions that a door was given: those of a task, or without one those at `data`.
+
+    Raises:
+        ManifestError: neither is given; see also `read_questions` and `read_evaluation_set`.
+    """
+    if task is not None:
+        return read_questions(task.questions, data, audio_root, reverb_root)
+    if data is None:
+        raise ManifestError("no questions: give --data, or a --task that names them.")
+    return read_evaluation_set(data, audio_root, reverb_root)
 
 
 def read_questions(
