@@ -66,8 +66,8 @@ def main(arguments: ScoreArguments) -> None:
     if task is None:
         settings = ScoreSettings(**given)
     else:
-        of_task = {"resamples": task.resamples, "seed": task.seed, "reading": task.reading, "protocols": task.protocols}
-        settings = ScoreSettings(**of_task | given, task=task.identity())
+        names = ("resamples", "seed", "reading", "protocols", "controls")
+        settings = ScoreSettings(**{name: getattr(task, name) for name in names} | given, task=task.identity())
     default = DEFAULT_EMBEDDING if task is None else task.embedding
     embed = open_embedding(arguments.embedding, arguments.vectors, default)
     out = Path(arguments.out)

@@ -14,6 +14,7 @@ from spatial_llm.answers.lenient import amounts, directions
 from spatial_llm.answers.places import format_number
 from spatial_llm.errors import SpatialLLMError
 
+LONGEST_S = 86_400.0  # a day; see `places.FARTHEST_M`
 _NUMBER = re.compile(r"[-+\u2212]?[0-9]+(?:[.,][0-9]+)*")
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _WORD = re.compile(r"\w+")
@@ -45,7 +46,7 @@ def parse_azimuth(text: str, reading: Reading = "strict") -> float | None:
     Lenient: also beside other numbers, in words, and by its name: "azimuth -35, elevation 10".
     """
     lenient = is_lenient(reading)
-    azimuth_deg = _angle(text, _SIGN_OF_AZIMUTH, 180)
+    azimuth_deg = None if "clockwise" in text.lower() else _angle(text, _SIGN_OF_AZIMUTH, 180)  # it has a sign of its own
     if lenient or azimuth_deg is not None:
         azimuth_deg = directions.read_azimuth(text, azimuth_deg)
     return 180.0 if azimuth_deg == -180 else azimuth_deg
@@ -95,8 +96,8 @@ def parse_count(text: str, reading: Reading = "strict") -> int | None:
 
 def format_seconds(time_s: float) -> str:
     """Seconds to "3.2 s". Raises SpatialLLMError if negative or not finite."""
-    if not (math.isfinite(time_s) and time_s >= 0):
-        raise SpatialLLMError(f"time_s is {time_s}; give a finite number of seconds, 0 or more.")
+    if not 0 <= time_s <= LONGEST_S:
+        raise SpatialLLMError(f"time_s is {time_s}; give seconds, 0 to {LONGEST_S:g}.")
     return format_number(time_s) + " s"
 
 
@@ -108,7 +109,8 @@ def parse_seconds(text: str, reading: Reading = "strict") -> float | None:
     lenient = is_lenient(reading)
     found = _one_number(text)
     time_s = found[0] if found and not found[2] and _SECONDS.match(found[1]) else None
-    return amounts.read_seconds(text, time_s) if lenient or time_s is not None else None
+    read_s = amounts.read_seconds(text, time_s) if lenient or time_s is not None else None
+    return None if read_s is None or read_s > LONGEST_S else read_s
 
 
 def format_rt60_range(range_s: tuple[float, float | None]) -> str:

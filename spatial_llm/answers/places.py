@@ -14,6 +14,7 @@ from spatial_llm.answers.axes import AXES, AXIS_OF_WORD, Reading, is_lenient
 from spatial_llm.answers.lenient import amounts, directions
 from spatial_llm.errors import SpatialLLMError
 
+FARTHEST_M = 10_000.0  # no sound of a scene is farther, but a language model that repeats a digit may say so
 _WORD = re.compile(r"\w+")
 # A number may not be the tail of another one: "2,5m", "1.2.5m", "-3m" and "x2m" are all unparsed, not 5, 2.5, 3 and 2.
 _DISTANCE = re.compile(r"(?<![\w.\-])(?<![0-9],)([0-9]+(?:\.[0-9]+)?)\s*(?:m|meters?|metres?)(?![\w/^])")
@@ -58,8 +59,9 @@ def parse_distance(text: str, reading: Reading = "strict") -> float | None:
     lenient = is_lenient(reading)
     found = _DISTANCE.findall(text.lower())
     distance_m = float(found[0]) if len(found) == 1 else math.inf
-    strict_m = distance_m if math.isfinite(distance_m) else None
-    return amounts.read_distance(text, strict_m) if lenient or strict_m is not None else None
+    strict_m = distance_m if distance_m <= FARTHEST_M else None
+    read_m = amounts.read_distance(text, strict_m) if lenient or strict_m is not None else None
+    return None if read_m is None or read_m > FARTHEST_M else read_m
 
 
 def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
@@ -139,5 +141,5 @@ def _ordered(locations: Iterable[Location]) -> list[Location]:
 
 
 def _check_distance(distance_m: float) -> None:
-    if not (math.isfinite(distance_m) and distance_m >= 0):
-        raise SpatialLLMError(f"distance_m is {distance_m}; give a finite number of metres, 0 or more.")
+    if not 0 <= distance_m <= FARTHEST_M:
+        raise SpatialLLMError(f"distance_m is {distance_m}; give metres, 0 to {FARTHEST_M:g}.")

@@ -42,7 +42,10 @@ CONFIDENCE = 0.95
 RULES = {
     "difference": "second run minus first, with the interval of its bootstrap over recordings (the same draw for both)",
     "p_value": "two-sided approximate randomization test: whole recordings exchanged between the runs by lot",
-    "p_holm": "p_value adjusted for the number of metrics in this report (Holm's step-down method)",
+    "p_holm": "p_value adjusted for the number of metrics that differ at all (Holm's step-down method), the diagnostics by "
+    "themselves and the others by themselves",
+    "unparsed": "answers that the reading cannot read: means of errors leave them out, so a run that answers less may "
+    "seem to err less",
     "discordant": "items that only the first run, or only the second, has right",
     "rgi": reliability.RGI_RULE,
 }
@@ -147,7 +150,7 @@ def compare(
     _check_same(first, second)
     metrics = {}
     for one, two in zip(first.metrics, second.metrics, strict=True):
-        pair = _read(one, reading), _read(two, reading)
+        pair = one.by(reading), two.by(reading)
         found = {key: _json(value) for key, value in asdict(bootstrap.paired(*pair, one.rows, confidence)).items()}
         metrics[one.name] = found | {
             "discordant": _discordant(*pair, one.higher_is_better),
@@ -156,10 +159,9 @@ def compare(
             "protocol": one.protocol,
             "recordings": bootstrap.recordings_of(one.rows),
             "unit": one.unit,
+            "unparsed": {"first": one.unparsed_by(reading), "second": two.unparsed_by(reading)},
         }
-    p_values = [float("nan") if entry["p_value"] is None else entry["p_value"] for entry in metrics.values()]
-    for entry, adjusted in zip(metrics.values(), holm(p_values), strict=True):
-        entry["p_holm"] = _json(adjusted)
+    _adjust(metrics)
     return {
         "confidence": confidence,
         "items": len(first.right),
@@ -171,6 +173,20 @@ def compare(
         "rules": RULES,
         "seed": bootstrap.seed,
     }
+
+
+def _adjust(metrics: dict[str, dict[str, Any]]) -> None:
+    """Puts p_holm into each entry. A hundred diagnostics shall not hide what the metrics of the protocols show, and where
+    both runs gave the same answers there is nothing to test."""
+    for diagnostic in (False, True):
+        family = [entry for entry in metrics.values() if entry["protocol"].startswith("diagnostic") == diagnostic]
+        same = [entry["difference"] == entry["low"] == entry["high"] == 0 for entry in family]
+        p_values = [
+            float("nan") if alike or entry["p_value"] is None else entry["p_value"]
+            for entry, alike in zip(family, same, strict=True)
+        ]
+        for entry, adjusted in zip(family, holm(p_values), strict=True):
+            entry["p_holm"] = _json(adjusted)
 
 
 def _gain(first: Run, second: Run, bootstrap: Bootstrap, confidence: float) -> dict[str, Any]:
@@ -191,10 +207,6 @@ def _discordant(one: Statistic, two: Statistic, higher_is_better: bool) -> dict[
         return None
     first, second = values if higher_is_better else -values
     return {"only_first_right": int(np.sum(first > second)), "only_second_right": int(np.sum(second > first))}
-
-
-def _read(metric: Metric, reading: Reading) -> Statistic:
-    return metric.lenient if reading == "lenient" and metric.lenient is not None else metric.strict
 
 
 def _check_same(first: Run, second: Run) -> None:
@@ -230,9 +242,10 @@ def format_comparison(report: dict[str, Any]) -> str:
         parts += [f"## Protocol: {protocol}", _table(entries)]
     gain = report["rgi"]
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in gain["counts"].items())
+    said = f"RGI from the first run to the second: {_number(gain['value'])} ({_interval(gain)}); {counts}."
     parts += [
         "## Refusals",
-        f"RGI from the first run to the second: {_number(gain['value'])} ({_interval(gain)}); {counts}.",
+        "The second run refuses nothing." if gain["value"] is None else said,
         "\n".join(f"- {name}: {text}" for name, text in (report["rules"] | report["protocols"]).items()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -241,13 +254,24 @@ def format_comparison(report: dict[str, Any]) -> str:
 def _table(entries: dict[str, dict[str, Any]]) -> str:
     runs = ("first", "second")
     tests = ["p", "p (Holm)", *(f"only {run} right" for run in runs)]
-    header = ["metric", "unit", *runs, "difference", "interval", *tests, "n"]
+    header = ["metric", "unit", *runs, "difference", "interval", *tests, "n", *(f"unparsed, {run}" for run in runs)]
     rows = []
     for name, entry in entries.items():
         values = [_number(entry[key]) for key in (*runs, "difference")]
         p_values = [_number(entry[key]) for key in ("p_value", "p_holm")]
         only = [(entry["discordant"] or {}).get(f"only_{run}_right", "-") for run in runs]
-        rows.append([name, entry["unit"] or "-", *values, _interval(entry), *p_values, *only, entry["n"]])
+        rows.append(
+            [
+                name,
+                entry["unit"] or "-",
+                *values,
+                _interval(entry),
+                *p_values,
+                *only,
+                entry["n"],
+                *(entry["unparsed"][run] for run in runs),
+            ]
+        )
     return format_grid(header, rows)
 
 

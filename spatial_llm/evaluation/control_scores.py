@@ -25,7 +25,8 @@ NOTES = {
     SWAPPED: "the same model, left and right ear exchanged; scored against the true answers",
     MIRRORED: "the answers of ears_swapped, scored against the answers that are true after the exchange",
     "ears_equal": "the same model, both ears given the same signal",
-    QUESTION_ONLY: "no model: the commonest answer to the wording of the question in other recordings",
+    QUESTION_ONLY: "no model: the commonest answer to the wording of the question in other recordings; a little below "
+    "chance where answers are even",
 }
 
 
@@ -70,17 +71,18 @@ def control_scores(
     resamples: int,
     seed: int,
     confidence: float,
+    reading: str = "strict",
 ) -> dict[str, Any]:
     """What scores.json says of a control: its metrics, with the real run on the same items beside each."""
     same = _subset(real, control.rows)
     bootstrap = Bootstrap([item.recording_id for item in control.run.items], resamples, seed)
     of_control, of_real = metrics_of(control.run), metrics_of(same)
     metrics = {
-        name: interval_of(metric.strict, metric.rows, bootstrap, confidence)
+        name: interval_of(metric.by(reading), metric.rows, bootstrap, confidence)
         | {
             "n": len(metric.rows),
-            "unparsed": metric.unparsed,
-            "same_items": interval_of(of_real[name].strict, of_real[name].rows, bootstrap, confidence),
+            "unparsed": metric.unparsed_by(reading),
+            "same_items": interval_of(of_real[name].by(reading), of_real[name].rows, bootstrap, confidence),
         }
         for name, metric in of_control.items()
         if name in of_real

@@ -7,6 +7,7 @@ texts get equal vectors and two runs give equal bytes. Vectors of a closed model
 Source: all-MiniLM-L6-v2 is the embedding of DSpAST's tables (arXiv 2509.13927); BAT's own used OpenAI's services.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ class TextEmbedder:
         from sentence_transformers import SentenceTransformer
 
         folder = _minilm_folder() if str(model) == DEFAULT_EMBEDDING else model
-        self.name = Path(model).name
+        self.name = DEFAULT_EMBEDDING if str(model) == DEFAULT_EMBEDDING else _name_of(model)
         try:
             self._model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
@@ -205,6 +206,16 @@ def _minilm_folder() -> Path:
     folder = Path(get_model_path())
     check_minilm(folder / "model.safetensors")
     return folder
+
+
+def _name_of(model: str | Path) -> str:
+    """A folder's name and the hash of its weights, for a folder may be called after any model; or the name on the hub."""
+    folder = Path(model)
+    weights = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
+    if not weights:
+        return str(model)
+    digest = hashlib.sha256("".join(map(sha256_of, weights)).encode()).hexdigest()
+    return f"{folder.name}, weights {digest[:12]}"
 
 
 def check_minilm(weights: Path) -> None:

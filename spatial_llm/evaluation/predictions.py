@@ -147,6 +147,8 @@ def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sh
 
 def _read_lines(path: Path, items: Sequence[Item], manifest_sha256: str) -> dict[str, str]:
     """Texts by id; every line is whole and belongs to one of the questions."""
+    if path.is_dir():
+        raise ManifestError(f"{path}: a folder; give the file, {path / PREDICTIONS}.")
     rows = read_jsonl(path)
     run = read_run(path)
     if run is not None and run.get("manifest_sha256") != manifest_sha256:

@@ -1,14 +1,25 @@
 """Published scores to stand beside ours, each with the protocol it was measured by.
 
 The numbers are in `published_scores.csv` beside this file, one row each with its source. Scores of different protocols
-(another embedding model, say) are never put in one row of a table.
+(another embedding model, or beams for greedy decoding) are never put in one row of a table.
 """
 
 import csv
 from dataclasses import asdict, dataclass
 from importlib import resources
+from typing import Any
 
 SPATIALSOUNDQA = "SpatialSoundQA"
+
+
+NO_MODEL, UNSTATED = "-", "unstated"  # of rows that no model decoded, and of those that do not say
+
+
+def decoding_name(run: dict[str, Any] | None) -> str:
+    """How answers were decoded, as published rows have it: "greedy", "4 beams"; "unstated" for predictions of unknown
+    origin. `run`: content of run.json."""
+    beams = ((run or {}).get("decoding") or {}).get("num_beams")
+    return UNSTATED if beams is None else "greedy" if beams == 1 else f"{beams} beams"
 
 
 @dataclass(frozen=True)
@@ -21,11 +32,14 @@ class PublishedScore:
     value: float
     higher_is_better: bool
     protocol: str
+    decoding: str
     note: str
 
     def to_dict(self) -> dict:
         """What scores.json keeps of it."""
-        return {key: value for key, value in asdict(self).items() if key in ("system", "value", "protocol", "note")}
+        return {
+            key: value for key, value in asdict(self).items() if key in ("system", "value", "protocol", "decoding", "note")
+        }
 
 
 def published_scores(benchmark: str = SPATIALSOUNDQA) -> list[PublishedScore]:
@@ -39,6 +53,7 @@ def published_scores(benchmark: str = SPATIALSOUNDQA) -> list[PublishedScore]:
             value=float(row["value"]),
             higher_is_better=row["higher_is_better"] == "yes",
             protocol=row["protocol"],
+            decoding=row["decoding"],
             note=row["note"],
         )
         for row in csv.DictReader(text.splitlines())

@@ -34,7 +34,7 @@ from spatial_llm.evaluation.metrics import (
     rule_of,
 )
 from spatial_llm.evaluation.predictions import prediction_line, read_predictions, read_run
-from spatial_llm.evaluation.published import PublishedScore, published_scores
+from spatial_llm.evaluation.published import NO_MODEL, PublishedScore, decoding_name, published_scores
 from spatial_llm.evaluation.statistics import Bootstrap
 from spatial_llm.provenance import provenance
 
@@ -61,7 +61,8 @@ class ScoreSettings:
         resamples, seed: of the bootstrap over recordings.
         protocols: names of `PROTOCOLS` to report; None for all.
         task: name, version and sha256 of the task, for scores.json.
-        reading: the one that the task reports first; both are always computed.
+        reading: whose values are reported, of the run and of its controls; the lenient ones stand beside in any case.
+        controls: which the task lists; those that were not run are named.
     """
 
     resamples: int = 1000
@@ -69,6 +70,7 @@ class ScoreSettings:
     protocols: Sequence[str] | None = None
     task: dict[str, Any] | None = None
     reading: str = "strict"
+    controls: Sequence[str] = ()
 
 
 def score(
@@ -111,7 +113,15 @@ def score_run(
         MissingVectorsError: texts have no vector in a file of them.
     """
     if isinstance(evaluation_set, ChoiceSet):
-        how = (settings.protocols, settings.task, settings.reading, settings.resamples, settings.seed, CONFIDENCE)
+        how = (
+            settings.protocols,
+            settings.task,
+            settings.reading,
+            settings.controls,
+            settings.resamples,
+            settings.seed,
+            CONFIDENCE,
+        )
         return score_choices(predictions, evaluation_set, embed, embedding, *how)
     items = evaluation_set.items
     run = read_answers(items, read_predictions(predictions, items, evaluation_set.sha256))
@@ -129,16 +139,17 @@ def score_run(
     metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
     policies = _responses(items, read_run(predictions))
     comparable = evaluation_set.benchmark if policies == [_PUBLISHED_RESPONSES] else None
-    published = _published(comparable)
+    published = _published(comparable, decoding_name(read_run(predictions)))
     report = _about(settings) | {
         "benchmark": evaluation_set.benchmark,
+        "controls_missing": sorted(set(settings.controls) - set(controls)),
         "controls": {
-            name: control_scores(control, run, metrics_of, settings.resamples, settings.seed, CONFIDENCE)
+            name: control_scores(control, run, metrics_of, settings.resamples, settings.seed, CONFIDENCE, settings.reading)
             for name, control in controls.items()
         },
         "items": len(items),
         "label_set": "given" if label_csv else "labels of the answers",
-        "metrics": {name: _entry(metric, bootstrap, published[name]) for name, metric in metrics.items()},
+        "metrics": {name: _entry(metric, bootstrap, published[name], settings.reading) for name, metric in metrics.items()},
         "protocols": dict(sorted({rule_of(metric.protocol) for metric in metrics.values()})),
         "provenance": provenance() | {"manifest_sha256": evaluation_set.sha256},
         "recordings": bootstrap.recordings,
@@ -146,7 +157,7 @@ def score_run(
         "run": read_run(predictions),
         "unreadable_truths": run.unreadable_truths,
     }
-    return report, item_lines(run)
+    return report, item_lines(run, settings.reading)
 
 
 def _about(settings: ScoreSettings) -> dict[str, Any]:
@@ -161,11 +172,11 @@ def _about(settings: ScoreSettings) -> dict[str, Any]:
     }
 
 
-def item_lines(run: Answers) -> list[dict[str, Any]]:
-    """The lines of items.jsonl: question, answers, both readings, the measures of each item, and where and in what
-    surroundings it is heard."""
+def item_lines(run: Answers, reading: str = "strict") -> list[dict[str, Any]]:
+    """The lines of items.jsonl: question, answers, both readings, the measures of each item by `reading`, and where and in
+    what surroundings it is heard."""
     lines = []
-    rows = zip(run.items, run.texts, run.truths, measures_of_items(run), strict=True)
+    rows = zip(run.items, run.texts, run.truths, measures_of_items(run, reading), strict=True)
     for row, (item, text, truth, measures) in enumerate(rows):
         values = {reading: found[row].value for reading, found in run.readings.items()}
         where = truth.where if truth is not None else None
@@ -179,7 +190,9 @@ def item_lines(run: Answers) -> list[dict[str, Any]]:
     return lines
 
 
-def _entry(metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[PublishedScore, bool]]) -> dict[str, Any]:
+def _entry(
+    metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[PublishedScore, bool]], reading: str
+) -> dict[str, Any]:
     """One metric in scores.json. `published`: rows of its name, and whether their questions and recordings were these."""
     entry: dict[str, Any] = interval_of(metric.strict, metric.rows, bootstrap, CONFIDENCE)
     lenient = None
@@ -188,10 +201,13 @@ def _entry(metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[Publi
         same = values[0] is not None and np.array_equal(*values, equal_nan=True)
         lenient = dict(entry) if same else interval_of(metric.lenient, metric.rows, bootstrap, CONFIDENCE)
         lenient["unparsed"] = metric.lenient_unparsed
-    names = ("unparsed", "refused", "unit", "higher_is_better", "protocol", "rule", "random")
+    if lenient is not None and reading == "lenient":
+        entry = {key: lenient[key] for key in entry}
+    names = ("refused", "unit", "higher_is_better", "protocol", "rule", "random")
     entry |= {name: getattr(metric, name) for name in names}
     return entry | {
         "details": dict(metric.details),
+        "unparsed": metric.unparsed_by(reading),
         "lenient": lenient,
         "n": len(metric.rows),
         "published": [row.to_dict() | {"comparable": ok and row.protocol == metric.protocol} for row, ok in published],
@@ -199,11 +215,11 @@ def _entry(metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[Publi
     }
 
 
-def _published(benchmark: str | None) -> dict[str, list[tuple[PublishedScore, bool]]]:
-    """The published rows by metric, and whether each is of this benchmark."""
+def _published(benchmark: str | None, decoding: str) -> dict[str, list[tuple[PublishedScore, bool]]]:
+    """The published rows by metric, and whether each is of this benchmark and was decoded like this."""
     rows = defaultdict(list)
     for row in published_scores():
-        rows[row.metric].append((row, row.benchmark == benchmark))
+        rows[row.metric].append((row, row.benchmark == benchmark and row.decoding in (decoding, NO_MODEL)))
     return rows
 
 

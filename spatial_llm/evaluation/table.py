@@ -8,7 +8,7 @@ A control stands beside the real run on the same items: a model that answers as 
 from collections.abc import Sequence
 from typing import Any
 
-from spatial_llm.evaluation.published import SPATIALSOUNDQA
+from spatial_llm.evaluation.published import SPATIALSOUNDQA, decoding_name
 
 CONTROLS = {
     "no_audio": ("no audio", "a model that listens falls to what the question alone gives away"),
@@ -30,19 +30,28 @@ READING_RULE = (
 )
 
 
+NAMED, FEW = 10, 30  # metrics named in a sentence; questions below which hardly anything can be told apart
+
+
 def format_table(scores: dict[str, Any]) -> str:
     """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
     metrics = scores["metrics"]
     main, *finer = _ours(metrics)
     sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
-    sections += [without_audio(scores), *finer, "## Controls", *_controls(scores)]
+    sections += [without_audio(scores), *missing_controls(scores), *finer, "## Controls", *_controls(scores)]
     sections += [
         f"## Beside published scores on {published_benchmark(scores)}",
         comparability(scores),
-        format_grid(*beside(metrics)),
+        format_grid(*beside(scores)),
     ]
     sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
     return "\n\n".join(sections) + "\n"
+
+
+def missing_controls(scores: dict[str, Any]) -> list[str]:
+    """A sentence on the controls that the task lists and that were not run, or nothing."""
+    names = scores["controls_missing"]
+    return [f"Controls of the task that were not run: {', '.join(names)}; run predict again (--resume)."] if names else []
 
 
 def first_part(table: str) -> str:
@@ -84,7 +93,7 @@ def intervals_rule(scores: dict[str, Any]) -> str:
 
 def column_rules(scores: dict[str, Any]) -> str:
     """What the columns of the table of scores mean."""
-    reported = " The task reports the lenient reading." if scores["reading"] == "lenient" else ""
+    reported = " Here the task reports the lenient reading as ours." if scores["reading"] == "lenient" else ""
     random = scores["random"]
     return f"{READING_RULE}{reported} random: {random[:1].lower()}{random[1:]}"
 
@@ -179,7 +188,10 @@ def without_audio(scores: dict[str, Any]) -> str:
         return "There is no control without audio: whether the model listens is not shown."
     compared = [name for name in parted(scores["metrics"])[0][1] if name in scores["controls"]["no_audio"]["metrics"]]
     text = f"With audio the model is better than without on {len(compared) - len(failed)} of {len(compared)} metrics"
-    return f"{text} (intervals apart)." + (f" It is not on: {', '.join(failed)}." if failed else "")
+    named = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+    few = sum(scores["metrics"][name]["n"] < FEW for name in failed)
+    why = f" ({few} of these on fewer than {FEW} questions)" if few else ""
+    return f"{text} (intervals apart)." + (f" Not shown on: {named}{why}." if failed else "")
 
 
 def published_benchmark(scores: dict[str, Any]) -> str:
@@ -189,28 +201,34 @@ def published_benchmark(scores: dict[str, Any]) -> str:
 
 def comparability(scores: dict[str, Any]) -> str:
     """Whether published numbers may be compared with ours."""
-    if scores["benchmark"] is not None:
+    if any(row["comparable"] for entry in scores["metrics"].values() for row in entry["published"]):
         return "A dash in the column of ours: that row is of another protocol and cannot be compared with ours."
+    why = (
+        f"they were measured on {SPATIALSOUNDQA}, ours on other questions"
+        if scores["benchmark"] is None
+        else "ours is of another protocol, decoding or room responses, or of a part of the questions"
+    )
     return (
-        f"None of these is comparable with ours: they were measured on {SPATIALSOUNDQA}, ours on other questions. They "
-        "stand here for orientation. A dash in the column of ours: another protocol on top."
+        f"None of these is comparable with ours: {why}. They stand here for orientation. A dash in the column of ours: "
+        "another protocol or decoding on top."
     )
 
 
-def beside(metrics: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of published scores: a row is one metric by one protocol, a column one system."""
-    rows = {}
-    for name, entry in metrics.items():
+def beside(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of published scores: a row is one metric by one protocol and decoding, a column one
+    system."""
+    rows, ours = {}, decoding_name(scores["run"])
+    for name, entry in scores["metrics"].items():
         if entry["published"]:
-            rows[name, entry["protocol"]] = {"ours": entry["value"]}
+            rows[name, entry["protocol"], ours] = {"ours": entry["value"]}
         for other in entry["published"]:
-            rows.setdefault((name, other["protocol"]), {})[other["system"]] = other["value"]
+            rows.setdefault((name, other["protocol"], other["decoding"]), {})[other["system"]] = other["value"]
     systems = list(dict.fromkeys(system for row in rows.values() for system in row if system != "ours"))
     cells = [
-        [name, protocol, *(number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
-        for (name, protocol), row in rows.items()
+        [*key, *(number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
+        for key, row in rows.items()
     ]
-    return ["metric", "protocol", "ours", *systems], cells
+    return ["metric", "protocol", "decoding", "ours", *systems], cells
 
 
 def number(value: float | None, unit: str) -> str:

@@ -1,16 +1,41 @@
 """`SpatialLLM`: a model and its processor, and `ask`, which takes a recording and a question and gives the answer's text."""
 
+import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from numpy.typing import ArrayLike
 from transformers import PreTrainedModel
 
 from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.errors import CheckpointError
+from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+
+
+def _check_folder(folder: Path) -> None:
+    """transformers would take the config of any other model for ours and fill the gaps with the sizes of a 7B model."""
+    config = folder / "config.json"
+    if not config.is_file():
+        if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(folder)) and not constants.HF_HUB_OFFLINE:
+            return  # the name of a model on the hub
+        near = [path.parent for path in sorted(folder.glob("*/config.json")) + sorted(folder.glob("*/model/config.json"))]
+        hint = f"did you mean {near[0]}?" if near else "give the one that recipes/finetune_bat.py wrote (RUN_FOLDER/model)."
+        raise CheckpointError(f"{folder}: {'no model in this folder' if folder.is_dir() else 'no such folder'}; {hint}")
+    try:
+        kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
+    except (ValueError, LookupError, TypeError):
+        raise CheckpointError(f"{config}: no model's config (JSON with a model_type); save the model again.") from None
+    if kind != SpatialLLMConfig.model_type:
+        raise CheckpointError(
+            f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give the folder that recipes/finetune_bat.py "
+            "wrote (RUN_FOLDER/model)."
+        )
 
 
 class SpatialLLM:
@@ -27,7 +52,12 @@ class SpatialLLM:
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
-        """Loads model and processor from one folder; `kwargs` go to the model's `from_pretrained`."""
+        """Loads model and processor from one folder, or from the hub; `kwargs` go to the model's `from_pretrained`.
+
+        Raises:
+            CheckpointError: no such folder or model, or it is of another kind; or see the model's `from_pretrained`.
+        """
+        _check_folder(Path(folder))
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         return cls(model, SpatialLLMProcessor.from_pretrained(folder))
 

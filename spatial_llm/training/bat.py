@@ -21,7 +21,7 @@ from spatial_llm.data.dataset import CueDataset, SpatialQADataset
 from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.spatialsoundqa import roots_elsewhere
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.training.arguments import BatArguments, flat_fields
@@ -48,6 +48,7 @@ def finetune_bat(arguments: BatArguments) -> Path:
             what it was asked for.
     """
     check_launch()
+    _check_manifests(arguments)
     if not arguments.stages:
         return finetune_once(arguments)
     done, before, metrics = "", arguments.start_from, {}
@@ -69,6 +70,15 @@ def finetune_bat(arguments: BatArguments) -> Path:
     if is_main():
         plot_losses(metrics, Path(arguments.run_folder) / "losses.png")
     return Path(before)
+
+
+def _check_manifests(arguments: BatArguments) -> None:
+    for manifest in {arguments.train_manifest, *(stage.train_manifest for stage in arguments.stages)} - {None}:
+        if not Path(manifest).is_file():
+            raise ManifestError(
+                f"train_manifest {manifest}: no such file; data/write_questions.py writes ours, and "
+                "data/prepare_spatialsoundqa.py --release FOLDER those of the released SpatialSoundQA."
+            )
 
 
 def stage_arguments(arguments: BatArguments) -> list[BatArguments]:

@@ -158,12 +158,12 @@ def test_predict_refuses_questions_that_the_task_does_not_ask(door, model, tmp_p
 def test_killed_and_resumed_run_writes_the_same_bytes(repository, model, tmp_path):
     """SIGKILL in the middle of the questions, then in the middle of a control."""
     data = write_small_set(tmp_path / "data")
-    options = [f"--model={model}", f"--data={data}", "--batch_size=1", "--num_beams=3", "--max_new_tokens=60"]
+    options = [f"--model={model}", f"--data={data}", "--batch_size=1", "--num_beams=2", "--max_new_tokens=40"]
     command = [sys.executable, str(repository / "eval" / "predict.py"), *options]
 
     def finish(name):
         done = subprocess.run(
-            [*command, "--resume", f"--out={tmp_path / name}"], capture_output=True, text=True, timeout=300
+            [*command, "--resume", f"--out={tmp_path / name}"], capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr
 

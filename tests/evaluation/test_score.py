@@ -71,9 +71,14 @@ def test_protocols_never_mix(questions, tmp_path):
     assert not any(row["comparable"] for entry in report["metrics"].values() for row in entry["published"])
     table = format_table(report)
     rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines() if line.startswith("| A_mAP")]
-    by_protocol = {row[2]: row for row in rows[1:]}
-    assert by_protocol["bat, all-MiniLM-L6-v2"][3] == "100.00" and "27.15" in by_protocol["bat, all-MiniLM-L6-v2"]
-    assert by_protocol["bat, text-embedding-3-small"][3] == "-" and "26.34" in by_protocol["bat, text-embedding-3-small"]
+    by_protocol = {tuple(row[2:4]): row for row in rows[1:]}
+    assert by_protocol["bat, all-MiniLM-L6-v2", "unstated"][4] == "100.00"  # no run.json says how these were decoded
+    for protocol, decoding, published in (
+        ("all-MiniLM-L6-v2", "greedy", "27.15"),
+        ("text-embedding-3-small", "4 beams", "26.34"),
+    ):
+        row = by_protocol[f"bat, {protocol}", decoding]
+        assert row[4] == "-" and published in row
     assert "None of these is comparable" in table
 
 
@@ -282,3 +287,42 @@ def test_published_rows_are_read():
     assert all(row.protocol for row in rows)
     # a column of the published file that we do not compute would stand there for nobody
     assert json.dumps([row.to_dict() for row in rows])
+
+
+def test_the_reading_of_the_task_is_reported(questions, tmp_path):
+    """Of the run, of its controls and item by item; the other one stands beside."""
+    texts = [f"I would say {item.answer}, about there" if item.type == "B" else item.answer for item in questions.items]
+    texts = [text.replace("left", "on your left-hand side").replace("front", "ahead") for text in texts]
+    path = write(questions, tmp_path / "out", texts)
+    strict, lenient = (
+        score_run(path, questions, embed, "toy", settings=ScoreSettings(resamples=20, reading=reading))
+        for reading in ("strict", "lenient")
+    )
+    of_strict, of_lenient = (found[0]["metrics"]["B_direction_acc"] for found in (strict, lenient))
+    assert of_strict["value"] < of_strict["lenient"]["value"] == of_lenient["value"] == 100
+    assert of_strict["unparsed"] > of_lenient["unparsed"] == of_strict["lenient"]["unparsed"]
+    rows = [index for index, item in enumerate(questions.items) if item.type == "B"]
+    assert [lenient[1][row]["measures"]["direction_right"] for row in rows] == [1.0] * len(rows)
+    assert any(strict[1][row]["measures"]["direction_right"] == 0 for row in rows)
+
+
+def test_a_number_that_never_ends_is_unparsed_and_harms_no_mean(questions, tmp_path):
+    endless = f"left, front, above; {'1' * 180}m"
+    texts = [endless if item.type == "B" else item.answer for item in questions.items]
+    entry = score(write(questions, tmp_path / "out", texts), questions, embed, "toy")["metrics"]["B_DER"]
+    assert entry["unparsed"] == entry["n"] and entry["value"] == 100
+
+
+def test_refusals_are_no_names_of_sounds(questions, tmp_path):
+    texts = ["I cannot tell." for _ in questions.items]
+    report, lines = score_run(write(questions, tmp_path / "out", texts), questions, embed, "toy")
+    assert report["metrics"]["A_mAP"]["unparsed"] == report["metrics"]["A_mAP"]["refused"] == report["metrics"]["A_mAP"]["n"]
+    assert all(line["strict"] is None and line["lenient"] is None and line["refused"] for line in lines)
+
+
+def test_controls_that_the_task_lists_are_missed(questions, tmp_path):
+    path = write(questions, tmp_path / "out")
+    settings = ScoreSettings(resamples=20, controls=("no_audio", "ears_swapped"))
+    report, _ = score_run(path, questions, embed, "toy", settings=settings)
+    assert report["controls_missing"] == ["ears_swapped", "no_audio"]
+    assert score(path, questions, embed, "toy")["controls_missing"] == []

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
-from spatial_llm.evaluation.table import format_grid, format_table, verdict, without_audio
+from spatial_llm.evaluation.table import first_part, format_grid, format_table, verdict, without_audio
 from tests.evaluation.report.case import control_of, scores_of
 
 
@@ -56,7 +56,10 @@ def test_controls_stand_beside_the_real_run_on_the_same_items(scores):
     heard, unheard = cells(table, "B_direction_acc")[1], cells(table, "A_mAP")[1]
     assert heard[1:5] == ["20.00", "15.00 to 25.00", "75.00", "70.00 to 80.00"] and heard[-1] == "real run better"
     assert unheard[-1] == "not told apart"
-    assert "better than without on 2 of 3 metrics" in table and "It is not on: A_mAP." in table
+    assert (
+        "better than without on 2 of 3 metrics" in table
+        and "Not shown on: A_mAP (1 of these on fewer than 30 questions)." in table
+    )
 
 
 def test_a_verdict_knows_which_way_is_better():
@@ -78,12 +81,35 @@ def test_without_controls_it_says_so(scores):
 def test_protocols_share_neither_row_nor_column(scores):
     for benchmark, words in ((None, "None of these is comparable"), (SPATIALSOUNDQA, "cannot be compared with ours")):
         scores["benchmark"] = benchmark
+        for entry in scores["metrics"].values():
+            for row in entry["published"]:
+                row["comparable"] = benchmark is not None and row["protocol"] == entry["protocol"]
         table = format_table(scores)
         assert words in table
-        rows = {row[1]: row for row in cells(table[table.index("## Beside") :], "A_mAP")}
-        assert rows["bat, all-MiniLM-L6-v2"][2] == "75.00" and "27.15" in rows["bat, all-MiniLM-L6-v2"]
-        assert rows["bat, text-embedding-3-small"][2] == "-" and "26.34" in rows["bat, text-embedding-3-small"]
-        assert "26.34" not in rows["bat, all-MiniLM-L6-v2"]
+        rows = {tuple(row[1:3]): row for row in cells(table[table.index("## Beside") :], "A_mAP")}
+        ours, beams = rows["bat, all-MiniLM-L6-v2", "greedy"], rows["bat, all-MiniLM-L6-v2", "4 beams"]
+        assert ours[3] == "75.00" and "27.15" in ours and "24.50" not in ours and "26.34" not in ours
+        assert beams[3] == "-" and "24.50" in beams
+        others = rows["bat, text-embedding-3-small", "4 beams"]
+        assert others[3] == "-" and "26.34" in others
+    for entry in scores["metrics"].values():  # the benchmark, but other room responses
+        for row in entry["published"]:
+            row["comparable"] = False
+    assert "None of these is comparable with ours: ours is of another protocol" in format_table(scores)
+
+
+def test_controls_of_the_task_that_were_not_run_are_named(scores):
+    scores["controls_missing"] = ["ears_swapped"]
+    assert "Controls of the task that were not run: ears_swapped; run predict again" in first_part(format_table(scores))
+
+
+def test_a_long_list_is_cut(scores):
+    entry = scores["metrics"]["A_mAP"]
+    silent = scores["controls"]["no_audio"]["metrics"]
+    for number in range(40):
+        scores["metrics"][f"A{number}"] = entry
+        silent[f"A{number}"] = silent["A_mAP"] | {"value": 75.0, "low": 70.0, "high": 80.0}
+    assert "and 30 more (40 of these" in without_audio(scores)
 
 
 def test_undefined_values_and_other_units_are_printed(scores):

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from spatial_llm.errors import AudioError, SpatialLLMError
+from spatial_llm.errors import AudioError, CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 
@@ -152,3 +152,18 @@ def test_array_needs_its_rate_and_question_plain_words(bat):
         _ask(bat, _clip(), sampling_rate=None)
     with pytest.raises(SpatialLLMError, match="special token"):
         _ask(bat, _clip(), question="Where is <|audio|>?")
+
+
+def test_a_folder_that_holds_no_model_of_ours_is_named(bat, tmp_path):
+    """transformers would build the sizes of a 7B model for any other config, or look on the hub."""
+    with pytest.raises(CheckpointError, match="no such folder"):
+        SpatialLLM.from_pretrained(tmp_path / "nope")
+    bat.save_pretrained(tmp_path / "run" / "model")
+    with pytest.raises(CheckpointError, match=r"no model in this folder; did you mean .*run.model\?"):
+        SpatialLLM.from_pretrained(tmp_path / "run")
+    bat.model.encoder.save_pretrained(tmp_path / "encoder")
+    with pytest.raises(CheckpointError, match="a spatial_ast, expected a spatial_llm"):
+        SpatialLLM.from_pretrained(tmp_path / "encoder")
+    (tmp_path / "run" / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="no model's config"):
+        SpatialLLM.from_pretrained(tmp_path / "run")

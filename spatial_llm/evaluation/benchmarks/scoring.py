@@ -36,6 +36,7 @@ def score_choices(
     protocols: Sequence[str] | None,
     task: dict[str, Any] | None,
     reading: str,
+    controls: Sequence[str],
     resamples: int,
     seed: int,
     confidence: float,
@@ -58,6 +59,7 @@ def score_choices(
     report = {
         "benchmark": questions.benchmark,
         "confidence": confidence,
+        "controls_missing": sorted(set(controls) - set(control_names(predictions))),
         "controls": {
             name: _control(predictions, name, questions, texts, rule, wanted, resamples, seed, confidence)
             for name in control_names(predictions)

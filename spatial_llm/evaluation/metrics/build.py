@@ -74,13 +74,13 @@ def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[st
     return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))
 
 
-def measures_of_items(run: Answers) -> list[dict[str, float | None]]:
-    """The measures of each item by strict reading, by name; None where an answer or a truth has none."""
+def measures_of_items(run: Answers, reading: str = "strict") -> list[dict[str, float | None]]:
+    """The measures of each item by a reading, by name; None where an answer or a truth has none."""
     found: list[dict[str, float | None]] = [{} for _ in run.items]
     for group in run.groups.values():
         for name, each in sorted(group.family.measures.items()):
             applies = ~np.isnan(each.of(group.truth, group.truth))
-            values = np.where(applies, each.of(group.answers["strict"], group.truth), np.nan)
+            values = np.where(applies, each.of(group.answers[reading], group.truth), np.nan)
             for row, value in zip(group.rows, values.tolist(), strict=True):
                 found[row][name] = None if np.isnan(value) else round(value, 6)
     return found

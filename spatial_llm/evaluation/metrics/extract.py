@@ -47,6 +47,8 @@ def extract(items: Sequence[Item], texts: Sequence[str], reading: Reading, known
 
 
 def _extract(question_type: str, text: str, reading: Reading, known: Collection[str]) -> Extracted:
+    if answers.is_refusal(text):  # "I cannot tell." would be the name of a sound, "I don't know, yes?" a yes
+        return Extracted(None, {})
     value = answers.parse_value(question_type, text, reading, known)
     if VALUE_KINDS[question_type] != "location":
         return Extracted(value, value or {})

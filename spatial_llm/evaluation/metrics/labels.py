@@ -51,7 +51,7 @@ def label_metrics(
     index = [at[text] for text in texts]
     distinct_vectors = embed(distinct)
     answer_vectors, similarity = distinct_vectors[index], (distinct_vectors @ label_vectors.T)[index]
-    unparsed = sum(answers.parse_labels(text) is None for text in texts)
+    unparsed = sum(answers.is_refusal(text) or answers.parse_labels(text) is None for text in texts)
     cosines = np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)
     # the mean cosine over all pairs of true answers is the squared length of their mean
     random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))

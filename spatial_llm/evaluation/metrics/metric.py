@@ -47,6 +47,14 @@ class Metric:
     refused: int
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    def by(self, reading: str) -> Statistic:
+        """The value by one reading; where no parser takes part there is one value."""
+        return self.lenient if reading == "lenient" and self.lenient is not None else self.strict
+
+    def unparsed_by(self, reading: str) -> int:
+        """Items whose answer that reading cannot read."""
+        return self.lenient_unparsed if reading == "lenient" and self.lenient_unparsed is not None else self.unparsed
+
 
 class Percent(Statistic):
     """A share in [0, 1] as a percentage."""

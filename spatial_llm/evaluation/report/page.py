@@ -17,6 +17,7 @@ from spatial_llm.evaluation.table import (
     CONTROLS,
     decoding,
     interval,
+    missing_controls,
     number,
     unheard,
     without_audio,
@@ -91,11 +92,12 @@ def _summary(scores: dict[str, Any]) -> str:
     cards = "".join(_card(name, scores) for name in names[:CARDS])
     control = scores["controls"].get("no_audio", {"metrics": {}})["metrics"]
     circle = "; circle = the same model without audio" if control else ""
+    listens = " ".join([without_audio(scores), *missing_controls(scores)])
     kind = "verdict" if unheard(scores) == [] else "verdict doubt"
     return (
         f'<section aria-label="Summary"><div class="cards">{cards}</div>'
         f'<p class="soft"><small>Bars from 0 to 100 %: dot and band = the model and its interval; line = random{circle}.'
-        f'</small></p><p class="{kind}"><strong>Does it listen?</strong> {escape(without_audio(scores))}</p></section>'
+        f'</small></p><p class="{kind}"><strong>Does it listen?</strong> {escape(listens)}</p></section>'
     )
 
 

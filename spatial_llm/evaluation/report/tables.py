@@ -140,23 +140,34 @@ def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, 
         its = entry["same_items"]
         other = f"<small>real {_bare(its, unit)}</small><small>{interval(its, unit)}</small>"
     kind, mark = "open", ""  # what to expect depends on the metric
-    if control in (*FALLS, MIRRORED):
+    if control in (*FALLS, MIRRORED) and not shows_something(entry, metric):
+        found = "says nothing: real run not above chance"
+    elif control in (*FALLS, MIRRORED):
         good = found == (SAME if control == MIRRORED else APART)
         kind, mark = ("good", "✓ ") if good else ("doubt", "! ")
     return _value_cell(entry, unit).replace("</td>", f'{other}<small class="{kind}">{mark}{found}</small></td>')
 
 
+def shows_something(entry: dict[str, Any], metric: dict[str, Any]) -> bool:
+    """Whether a control can tell anything here: the real run is better than random on the same items, interval and all."""
+    real, random = entry["same_items"], metric["random"]
+    if None in (real["low"], real["high"]) or random is None:
+        return False
+    return real["low"] > random if metric["higher_is_better"] else real["high"] < random
+
+
 def published_section(scores: dict[str, Any]) -> str:
     """What others published, by protocol, beside ours."""
-    header, rows = beside(scores["metrics"])
+    header, rows = beside(scores)
     cells = []
-    for metric, protocol, *values in rows:
-        first = f'<th scope="row"><code>{escape(metric)}</code></th><td class="text">{escape(protocol)}</td>'
-        cells.append(f"<tr>{first}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
+    for metric, protocol, decoded, *values in rows:
+        first = f'<th scope="row"><code>{escape(metric)}</code></th>'
+        how = "".join(f'<td class="text">{escape(text)}</td>' for text in (protocol, decoded))
+        cells.append(f"<tr>{first}{how}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
     return (
         f'<section id="published"><h2>Beside published scores on {escape(published_benchmark(scores))}</h2>'
         f"<p>{escape(comparability(scores))}</p>"
-        f"{_table(header, cells, text={'protocol'})}</section>"
+        f"{_table(header, cells, text={'protocol', 'decoding'})}</section>"
     )
 
 

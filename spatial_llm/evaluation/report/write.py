@@ -35,8 +35,8 @@ from spatial_llm.files import atomic_path, write_text
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
 PEAK = 0.9  # of the loudest recording shown
 # what the page cannot do without
-_KEYS = ("benchmark", "confidence", "controls", "items", "metrics", "protocols", "provenance", "random", "reading",
-         "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
+_KEYS = ("benchmark", "confidence", "controls", "controls_missing", "items", "metrics", "protocols", "provenance", "random",
+         "reading", "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
 
 
 def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path) -> Path:

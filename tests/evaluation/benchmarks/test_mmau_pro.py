@@ -138,7 +138,7 @@ def test_truth_as_prediction_is_right_wherever_the_answer_is_a_choice(questions)
 
 
 def test_scores_by_another_embedding_are_not_comparable_with_published_ones(questions, monkeypatch):
-    row = PublishedScore("MMAU-Pro spatial", "accuracy", "a system", 55.4, True, "mmau_pro, NV-Embed-v2", "")
+    row = PublishedScore("MMAU-Pro spatial", "accuracy", "a system", 55.4, True, "mmau_pro, NV-Embed-v2", "unstated", "")
     monkeypatch.setattr(choice_scores, "published_scores", lambda benchmark: [row])
     whole = replace(questions, released=5)
 

@@ -237,7 +237,7 @@ def test_string_match_stands_beside_with_both_readings(questions):
 
 def test_published_rows_are_comparable_only_by_the_same_protocol_on_the_whole_release(questions, monkeypatch):
     def published(protocol):
-        row = PublishedScore("STAR-Bench spatial", "accuracy", "a system", 70.3, True, protocol, "")
+        row = PublishedScore("STAR-Bench spatial", "accuracy", "a system", 70.3, True, protocol, "unstated", "")
         monkeypatch.setattr(choice_scores, "published_scores", lambda benchmark: [row])
 
     def comparable(questions):

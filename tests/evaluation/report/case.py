@@ -157,7 +157,8 @@ def scores_of(lines: Sequence[dict[str, Any]], manifest_sha256: str, benchmark: 
     return {
         "task": {"name": "toy", "version": 1, "sha256": "0" * 64}, "benchmark": benchmark, "items": len(lines),
         "recordings": len({line["recording_id"] for line in lines}), "confidence": 0.95, "resamples": 100, "seed": 0,
-        "metrics": metrics, "controls": {"no_audio": control_of(metrics, 20.0), "question_only": control_of(metrics, 30.0)},
+        "metrics": metrics, "controls_missing": [],
+        "controls": {"no_audio": control_of(metrics, 20.0), "question_only": control_of(metrics, 30.0)},
         "random": "Expected score of a random answer.", "reading": "strict", "responses": {"simulated": "fixed"},
         "protocols": {"bat": "As BAT has it.", "exact": "The value itself."}, "unreadable_truths": {},
         "provenance": {"manifest_sha256": manifest_sha256, "seed": 0, "versions": {}, "git_hash": None},
