@@ -213,11 +213,14 @@ def _manifest(data: Path, audio_root: str | Path | None, reverb_root: str | Path
 def _official(data: Path, audio_root: str | Path | None, reverb_root: str | Path | None) -> EvaluationSet:
     root = spatialsoundqa.release_root(data, audio_root, reverb_root)
     label_csv = root.path(f"{spatialsoundqa.AUDIO}/{spatialsoundqa.LABELS_CSV}")
+    records = spatialsoundqa.read_official(data)
+    # A set of ours that was exported in this layout is not the benchmark, whatever its files are called; nor is what was
+    # released for training. Whether a file is whole cannot be known: how many questions each has is not published.
+    other = (root.folder / EXPORTED).is_file() or any(record.split == "train" for record in records)
     return EvaluationSet(
-        items=spatialsoundqa.read_official(data),
+        items=records,
         sha256=spatialsoundqa.official_sha256(data),
-        # A set of ours that was exported in this layout is not the benchmark, whatever its files are called.
-        benchmark=None if (root.folder / EXPORTED).is_file() else SPATIALSOUNDQA,
+        benchmark=None if other else SPATIALSOUNDQA,
         label_csv=label_csv if label_csv.is_file() else None,
         root=root,
     )

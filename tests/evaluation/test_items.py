@@ -52,6 +52,9 @@ def test_official_rows(tmp_path):
     assert read_evaluation_set(tmp_path).sha256 == questions.sha256
     (tmp_path / "exported.json").write_text("{}")  # the mark of a set of ours in this layout
     assert read_evaluation_set(tmp_path).benchmark is None
+    (tmp_path / "exported.json").unlink()
+    path.rename(tmp_path / "train.json")
+    assert read_evaluation_set(tmp_path / "train.json").benchmark is None, "what a model was trained on is no benchmark"
 
 
 def test_nothing_and_empty_are_refused(tmp_path):

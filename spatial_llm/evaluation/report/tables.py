@@ -99,7 +99,8 @@ def controls_section(scores: dict[str, Any]) -> str:
         '<section id="controls"><h2>Controls, beside the real run on the same items</h2>'
         f"<ul>{explained}</ul>{tables}"
         '<p class="soft"><small>The real run stands first, on the items of the first control; in the cell of a control that '
-        "has other items, on those. Two runs are told apart where their intervals do not overlap.</small></p></section>"
+        "has other items, on those. Two runs are told apart where their intervals do not overlap; "
+        "a control says nothing where the real run itself is not above chance.</small></p></section>"
     )
 
 
@@ -141,7 +142,7 @@ def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, 
         other = f"<small>real {_bare(its, unit)}</small><small>{interval(its, unit)}</small>"
     kind, mark = "open", ""  # what to expect depends on the metric
     if control in (*FALLS, MIRRORED) and not shows_something(entry, metric):
-        found = "says nothing: real run not above chance"
+        found = "says nothing here"
     elif control in (*FALLS, MIRRORED):
         good = found == (SAME if control == MIRRORED else APART)
         kind, mark = ("good", "✓ ") if good else ("doubt", "! ")
