@@ -9,7 +9,7 @@ Source: `statistics`; the Reliability Gain Index: `reliability`, with the first 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from spatial_llm.data.spatialsoundqa import read_label_csv
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.benchmarks import ChoiceSet
+from spatial_llm.evaluation.benchmarks.scoring import choice_metrics, choice_protocols
 from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet
 from spatial_llm.evaluation.metrics import (
@@ -88,7 +90,7 @@ class Run:
 def compare_predictions(
     first: str | Path,
     second: str | Path,
-    evaluation_set: EvaluationSet,
+    evaluation_set: EvaluationSet | ChoiceSet,
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
@@ -107,6 +109,19 @@ def compare_predictions(
         MissingVectorsError: texts have no vector in a file of them.
     """
     items, sha256 = evaluation_set.items, evaluation_set.sha256
+    bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
+    about = {
+        "benchmark": evaluation_set.benchmark,
+        "provenance": provenance() | {"manifest_sha256": sha256},
+        "runs": {"first": read_run(first), "second": read_run(second)},
+        "task": settings.task,
+    }
+    if isinstance(evaluation_set, ChoiceSet):
+        texts = [read_predictions(path, items, sha256) for path in (first, second)]
+        of_rule = [choice_metrics(evaluation_set, each, embed, embedding) for each in texts]
+        runs = [Run(_wanted(found, settings), right, refused) for found, right, refused in of_rule]
+        rules = {"label_set": None, "protocols": choice_protocols(evaluation_set), "unreadable_truths": {}}
+        return compare(*runs, bootstrap, settings.reading) | about | rules
     answers = [read_answers(items, read_predictions(path, items, sha256)) for path in (first, second)]
     label_csv = label_csv or evaluation_set.label_csv
     labels = read_label_csv(label_csv) if label_csv else None
@@ -114,19 +129,18 @@ def compare_predictions(
     embed.prepare([embedded_texts(run, labels) for run in answers])
     runs = []
     for run in answers:
-        found = measure(run, embed, embedding, labels).values()
-        wanted = [m for m in found if settings.protocols is None or family_name(m.protocol) in settings.protocols]
+        wanted = _wanted(measure(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
-    bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
-    return compare(*runs, bootstrap, settings.reading) | {
-        "benchmark": evaluation_set.benchmark,
+    rules = {
         "label_set": "given" if label_csv else "labels of the answers",
         "protocols": dict(sorted({rule_of(metric.protocol) for metric in runs[0].metrics})),
-        "provenance": provenance() | {"manifest_sha256": sha256},
-        "runs": {"first": read_run(first), "second": read_run(second)},
-        "task": settings.task,
         "unreadable_truths": answers[0].unreadable_truths,
     }
+    return compare(*runs, bootstrap, settings.reading) | about | rules
+
+
+def _wanted(metrics: Iterable[Metric], settings: CompareSettings) -> list[Metric]:
+    return [m for m in metrics if settings.protocols is None or family_name(m.protocol) in settings.protocols]
 
 
 def compare(

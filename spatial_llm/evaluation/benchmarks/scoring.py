@@ -14,11 +14,13 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks.choice_scores import ChoiceMetric, ChoiceScores
 from spatial_llm.evaluation.benchmarks.choices import ChoiceSet
 from spatial_llm.evaluation.benchmarks.mmau_pro import MMAU_PRO, score_mmau_pro
+from spatial_llm.evaluation.benchmarks.mmau_pro import PROTOCOLS as MMAU_PROTOCOLS
+from spatial_llm.evaluation.benchmarks.star_bench import PROTOCOLS as STAR_PROTOCOLS
 from spatial_llm.evaluation.benchmarks.star_bench import STAR_BENCH, score_star_bench
 from spatial_llm.evaluation.control_scores import NOTES
 from spatial_llm.evaluation.embedding import Embed
 from spatial_llm.evaluation.metrics import family_name, interval_of
-from spatial_llm.evaluation.metrics.metric import Percent
+from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.predictions import control_names, prediction_line, read_control, read_predictions, read_run
 from spatial_llm.evaluation.statistics import Bootstrap, mean_of
 from spatial_llm.provenance import provenance
@@ -85,6 +87,38 @@ def score_choices(
         "unreadable_truths": {},
     }
     return report, _lines(questions, texts, scores, refused)
+
+
+def choice_metrics(
+    questions: ChoiceSet, texts: Sequence[str], embed: Embed, embedding: str
+) -> tuple[list[Metric], np.ndarray, np.ndarray]:
+    """The metrics of a run as `compare` takes them, and of each item whether it is right by the rule and whether it refuses.
+
+    Raises:
+        ManifestError: see `score_choices`.
+    """
+    scores = _rule_of(questions, embed, embedding)(questions, texts)
+    refused = np.array([is_refusal(text) for text in texts])
+    metrics = []
+    for name, found in scores.metrics.items():
+        entry, lenient = found.entry, found.lenient_right
+        metrics.append(
+            Metric(
+                name=name,
+                **{key: entry[key] for key in ("protocol", "unit", "higher_is_better", "rule", "random", "unparsed")},
+                rows=found.rows,
+                strict=Percent(mean_of(found.right)),
+                lenient=None if lenient is None else Percent(mean_of(lenient)),
+                lenient_unparsed=None if lenient is None else entry["lenient"]["unparsed"],
+                refused=int(refused[found.rows].sum()),
+            )
+        )
+    return metrics, scores.right.astype(np.float64), refused
+
+
+def choice_protocols(questions: ChoiceSet) -> dict[str, str]:
+    """What the protocols of a benchmark's metrics mean."""
+    return dict(STAR_PROTOCOLS if questions.benchmark == STAR_BENCH else MMAU_PROTOCOLS)
 
 
 def _rule_of(questions: ChoiceSet, embed: Embed, embedding: str) -> Rule:

@@ -11,6 +11,7 @@ import soundfile
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench
 from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
+from spatial_llm.evaluation.compare import CompareSettings, compare_predictions, format_comparison
 from spatial_llm.evaluation.items import read_questions
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.predictions import prediction_line
@@ -142,6 +143,20 @@ def test_right_answers_score_a_hundred_and_their_interval_holds_nothing_else(tmp
     assert several and all(metric[key] == 100 for metric in several for key in ("value", "low", "high"))
     with pytest.raises(ManifestError, match="one folder"):
         read_questions(Questions("star_bench"), tmp_path / "data", audio_root=tmp_path)
+
+
+def test_two_runs_are_compared_by_the_rule_of_the_benchmark(tmp_path):
+    questions = read_questions(Questions("star_bench"), write_star_bench(tmp_path / "data"))
+    right = [LETTERS[item.choices.index(item.answer)] for item in questions.items]
+    wrong = [LETTERS[(item.choices.index(item.answer) + 1) % len(item.choices)] for item in questions.items]
+    paths = [tmp_path / name / "predictions.jsonl" for name in ("first", "second")]
+    for path, texts in zip(paths, (wrong, right), strict=True):
+        write_jsonl(path, map(prediction_line, questions.items, texts))
+    report = compare_predictions(*paths, questions, None, "", settings=CompareSettings(resamples=100))
+    found = report["metrics"]["AA"]
+    assert (found["first"], found["second"], found["difference"]) == (0, 100, 100)
+    assert found["discordant"] == {"only_first_right": 0, "only_second_right": len(questions.items)}
+    assert "star_bench" in report["protocols"] and "| AA " in format_comparison(report)
 
 
 def test_a_task_says_whether_unusable_recordings_are_left_out(tmp_path):
