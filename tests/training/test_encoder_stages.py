@@ -225,6 +225,7 @@ def test_a_loss_of_weight_0_is_not_computed(data: Path) -> None:
     assert torch.equal(again.azimuth_head.scale, model.azimuth_head.scale), "checkpoints hold the scale"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", ["spatial_ast", "dspast"])
 def test_overfits_in_stages_without_augmentation(data: Path, tmp_path: Path, model_type: str) -> None:
     stages = [EncoderStage("events", EVENTS, epochs=10, warmup_epochs=1), EncoderStage("all", JOINT, 110, 10)]
