@@ -23,8 +23,9 @@ from spatial_llm.evaluation.embedding import EmbedOnce, TextEmbedder
 from spatial_llm.evaluation.items import EvaluationSet
 from spatial_llm.evaluation.metrics import embedded_texts, interval_of, measure, read_answers
 from spatial_llm.evaluation.predictions import PREDICTIONS, prediction_line
-from spatial_llm.evaluation.score import CONFIDENCE, ScoreSettings, score_run
-from spatial_llm.evaluation.statistics import Bootstrap
+from spatial_llm.evaluation.score import score_run
+from spatial_llm.evaluation.settings import ScoreSettings
+from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap
 from spatial_llm.files import write_json, write_jsonl, write_text
 from spatial_llm.geometry import direction_words, vector_to_direction
 from spatial_llm.provenance import provenance

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.compare import CompareSettings, compare_predictions, format_comparison
+from spatial_llm.evaluation.compare import compare_predictions, format_comparison
 from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 from spatial_llm.evaluation.items import asked_questions
+from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.tasks import Reading, read_task
 from spatial_llm.files import write_json, write_text
 from spatial_llm.training.arguments import parse_arguments
@@ -63,7 +64,7 @@ def main(arguments: CompareArguments) -> None:
         given = of_task | given
     default = DEFAULT_EMBEDDING if task is None else task.embedding
     embed = open_embedding(arguments.embedding, arguments.vectors, default)
-    out, settings = Path(arguments.out), CompareSettings(resamples=arguments.resamples, **given)
+    out, settings = Path(arguments.out), ScoreSettings(resamples=arguments.resamples, **given)
     with missing_texts_in(out):
         report = compare_predictions(
             arguments.first, arguments.second, evaluation_set, embed, embed.name, arguments.labels, settings

@@ -24,7 +24,8 @@ from pathlib import Path
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 from spatial_llm.evaluation.items import asked_questions
-from spatial_llm.evaluation.score import ScoreSettings, score_run
+from spatial_llm.evaluation.score import score_run
+from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import first_part, format_table
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.files import write_json, write_jsonl, write_text

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from spatial_llm.data.spatialsoundqa import read_label_csv
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
-from spatial_llm.evaluation.benchmarks.scoring import choice_metrics, choice_protocols
+from spatial_llm.evaluation.benchmarks.scoring import as_metrics, refusals, rule_for
 from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet
 from spatial_llm.evaluation.metrics import (
     Metric,
     embedded_texts,
-    family_name,
     measure,
     read_answers,
     reliability,
@@ -34,12 +33,11 @@ from spatial_llm.evaluation.metrics import (
     rule_of,
 )
 from spatial_llm.evaluation.predictions import read_predictions, read_run
-from spatial_llm.evaluation.statistics import Bootstrap, Statistic, holm
+from spatial_llm.evaluation.settings import ScoreSettings
+from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap, Statistic, holm
 from spatial_llm.evaluation.table import format_grid
 from spatial_llm.evaluation.tasks import Reading
 from spatial_llm.provenance import provenance
-
-CONFIDENCE = 0.95
 
 RULES = {
     "difference": "second run minus first, with the interval of its bootstrap over recordings (the same draw for both)",
@@ -53,23 +51,8 @@ RULES = {
 }
 
 
-@dataclass(frozen=True)
-class CompareSettings:
-    """What a comparison depends on beside answers and questions.
-
-    Attributes:
-        resamples, seed: of the bootstrap, and of the randomization test, whose p-values cannot be below 1 / (resamples +
-            1); over a hundred metrics that is to be corrected for.
-        reading: by which answers are read.
-        protocols: first words of the protocols to report; None for all.
-        task: name, version and sha256 of the task, for compare.json.
-    """
-
-    resamples: int = 10_000
-    seed: int = 0
-    reading: Reading = "strict"
-    protocols: Sequence[str] | None = None
-    task: dict[str, Any] | None = None
+# No p-value is below 1 / (resamples + 1), and that is to be corrected for over a hundred metrics.
+DEFAULTS = ScoreSettings(resamples=10_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +77,7 @@ def compare_predictions(
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
-    settings: CompareSettings = CompareSettings(),
+    settings: ScoreSettings = DEFAULTS,
 ) -> dict[str, Any]:
     """The content of compare.json: that of `compare`, and what it was made with.
 
@@ -102,7 +85,7 @@ def compare_predictions(
         first, second: paths of two predictions.jsonl; the Reliability Gain Index takes the first as the run before.
         evaluation_set: the questions that both answer.
         embed, embedding, label_csv: as in `score.score_run`.
-        settings: see `CompareSettings`.
+        settings: see `ScoreSettings`; the resamples are also the exchanges of the randomization test.
 
     Raises:
         ManifestError: one of them was made for other questions, or is damaged (see `read_predictions`).
@@ -117,10 +100,12 @@ def compare_predictions(
         "task": settings.task,
     }
     if isinstance(evaluation_set, ChoiceSet):
-        texts = [read_predictions(path, items, sha256) for path in (first, second)]
-        of_rule = [choice_metrics(evaluation_set, each, embed, embedding) for each in texts]
-        runs = [Run(_wanted(found, settings), right, refused) for found, right, refused in of_rule]
-        rules = {"label_set": None, "protocols": choice_protocols(evaluation_set), "unreadable_truths": {}}
+        rule, runs = rule_for(evaluation_set, embed, embedding), []
+        for path in (first, second):
+            texts = read_predictions(path, items, sha256)
+            scores, refused = rule(evaluation_set, texts), refusals(texts)
+            runs.append(Run(_asked_for(as_metrics(scores, refused), settings), scores.right.astype(np.float64), refused))
+        rules = {"label_set": None, "protocols": scores.protocols, "unreadable_truths": {}}
         return compare(*runs, bootstrap, settings.reading) | about | rules
     answers = [read_answers(items, read_predictions(path, items, sha256)) for path in (first, second)]
     label_csv = label_csv or evaluation_set.label_csv
@@ -129,7 +114,7 @@ def compare_predictions(
     embed.prepare([embedded_texts(run, labels) for run in answers])
     runs = []
     for run in answers:
-        wanted = _wanted(measure(run, embed, embedding, labels).values(), settings)
+        wanted = _asked_for(measure(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
     rules = {
         "label_set": "given" if label_csv else "labels of the answers",
@@ -139,8 +124,8 @@ def compare_predictions(
     return compare(*runs, bootstrap, settings.reading) | about | rules
 
 
-def _wanted(metrics: Iterable[Metric], settings: CompareSettings) -> list[Metric]:
-    return [m for m in metrics if settings.protocols is None or family_name(m.protocol) in settings.protocols]
+def _asked_for(metrics: Iterable[Metric], settings: ScoreSettings) -> list[Metric]:
+    return [metric for metric in metrics if settings.asks_for(metric.protocol)]
 
 
 def compare(

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.metrics import ERROR_DEG, encoder_scores, localization_errors
 from spatial_llm.evaluation.published import published_scores
-from spatial_llm.evaluation.statistics import Bootstrap, macro_average_precision, mean_of
+from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap, macro_average_precision, mean_of
 from spatial_llm.evaluation.table import format_grid
 
 BENCHMARK = "encoder test (17148 clips; rooms drawn at random)"
-CONFIDENCE = 0.95
 RULES = {
     "mAP": "macro average precision (%) over the event classes that have a positive",
     "ER20": f"share (%) of recordings whose direction is more than {ERROR_DEG:g} degrees off, great circle",

@@ -8,7 +8,6 @@ counts as wrong and is counted, never dropped.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,10 @@ from spatial_llm.evaluation.control_scores import control_scores, read_controls
 from spatial_llm.evaluation.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.items import EvaluationSet, Item
 from spatial_llm.evaluation.metrics import (
-    PROTOCOLS,
     Answers,
     Metric,
     context_of,
     embedded_texts,
-    family_name,
     interval_of,
     measure,
     measures_of_items,
@@ -35,10 +32,10 @@ from spatial_llm.evaluation.metrics import (
 )
 from spatial_llm.evaluation.predictions import prediction_line, read_predictions, read_run
 from spatial_llm.evaluation.published import NO_MODEL, PublishedScore, decoding_name, published_scores
-from spatial_llm.evaluation.statistics import Bootstrap
+from spatial_llm.evaluation.settings import DEFAULTS, ScoreSettings
+from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap
 from spatial_llm.provenance import provenance
 
-CONFIDENCE = 0.95
 RANDOM_RULE = (
     "Expected score, in closed form, of answering each item with the true answer of an item drawn at random from the "
     "same metric's items; for average precision, of a random order."
@@ -53,33 +50,13 @@ RESPONSES = {
 _PUBLISHED_RESPONSES = "official_bat"
 
 
-@dataclass(frozen=True)
-class ScoreSettings:
-    """What a score depends on beside answers and questions.
-
-    Attributes:
-        resamples, seed: of the bootstrap over recordings.
-        protocols: names of `PROTOCOLS` to report; None for all.
-        task: name, version and sha256 of the task, for scores.json.
-        reading: whose values are reported, of the run and of its controls; the lenient ones stand beside in any case.
-        controls: which the task lists; those that were not run are named.
-    """
-
-    resamples: int = 1000
-    seed: int = 0
-    protocols: Sequence[str] | None = None
-    task: dict[str, Any] | None = None
-    reading: str = "strict"
-    controls: Sequence[str] = ()
-
-
 def score(
     predictions: str | Path,
     evaluation_set: EvaluationSet,
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
-    settings: ScoreSettings = ScoreSettings(),
+    settings: ScoreSettings = DEFAULTS,
 ) -> dict[str, Any]:
     """The content of scores.json alone; see `score_run`."""
     return score_run(predictions, evaluation_set, embed, embedding, label_csv, settings)[0]
@@ -91,7 +68,7 @@ def score_run(
     embed: Embed,
     embedding: str,
     label_csv: str | Path | None = None,
-    settings: ScoreSettings = ScoreSettings(),
+    settings: ScoreSettings = DEFAULTS,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Scores a predictions.jsonl against its questions, and the controls in the folder `controls` beside it.
 
@@ -113,16 +90,7 @@ def score_run(
         MissingVectorsError: texts have no vector in a file of them.
     """
     if isinstance(evaluation_set, ChoiceSet):
-        how = (
-            settings.protocols,
-            settings.task,
-            settings.reading,
-            settings.controls,
-            settings.resamples,
-            settings.seed,
-            CONFIDENCE,
-        )
-        return score_choices(predictions, evaluation_set, embed, embedding, *how)
+        return score_choices(predictions, evaluation_set, embed, embedding, settings)
     items = evaluation_set.items
     run = read_answers(items, read_predictions(predictions, items, evaluation_set.sha256))
     controls = read_controls(predictions, evaluation_set.sha256, run, settings.seed)
@@ -133,16 +101,15 @@ def score_run(
 
     def metrics_of(answers: Answers) -> dict[str, Metric]:
         found = measure(answers, embed, embedding, labels)
-        wanted = PROTOCOLS if settings.protocols is None else settings.protocols
-        return {name: metric for name, metric in found.items() if family_name(metric.protocol) in wanted}
+        return {name: metric for name, metric in found.items() if settings.asks_for(metric.protocol)}
 
     metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
-    policies = _responses(items, read_run(predictions))
+    said = read_run(predictions)
+    policies = _responses(items, said)
     comparable = evaluation_set.benchmark if policies == [_PUBLISHED_RESPONSES] else None
-    published = _published(comparable, decoding_name(read_run(predictions)))
-    report = _about(settings) | {
+    published = _published(comparable, decoding_name(said))
+    report = settings.about(list(controls)) | {
         "benchmark": evaluation_set.benchmark,
-        "controls_missing": sorted(set(settings.controls) - set(controls)),
         "controls": {
             name: control_scores(control, run, metrics_of, settings.resamples, settings.seed, CONFIDENCE, settings.reading)
             for name, control in controls.items()
@@ -152,24 +119,13 @@ def score_run(
         "metrics": {name: _entry(metric, bootstrap, published[name], settings.reading) for name, metric in metrics.items()},
         "protocols": dict(sorted({rule_of(metric.protocol) for metric in metrics.values()})),
         "provenance": provenance() | {"manifest_sha256": evaluation_set.sha256},
+        "random": RANDOM_RULE,
         "recordings": bootstrap.recordings,
         "responses": {policy: RESPONSES[policy] for policy in policies},
-        "run": read_run(predictions),
+        "run": said,
         "unreadable_truths": run.unreadable_truths,
     }
     return report, item_lines(run, settings.reading)
-
-
-def _about(settings: ScoreSettings) -> dict[str, Any]:
-    """What scores.json says of how the numbers were made, whatever the answers."""
-    return {
-        "confidence": CONFIDENCE,
-        "random": RANDOM_RULE,
-        "reading": settings.reading,
-        "resamples": settings.resamples,
-        "seed": settings.seed,
-        "task": settings.task,
-    }
 
 
 def item_lines(run: Answers, reading: str = "strict") -> list[dict[str, Any]]:

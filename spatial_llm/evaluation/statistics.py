@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation import weighted
 
+CONFIDENCE = 0.95  # of every interval that we report
 _WEIGHTS_AT_ONCE = 2**20  # numbers in one matrix of weights
 _MOST_AT_ONCE = 64  # resamples; so many columns of weights stay in the processor's cache
 _NEGLIGIBLE_BIAS = 0.25  # of the standard deviation of the resamples
@@ -196,7 +197,7 @@ class Bootstrap:
         """The statistic in each resample, (resamples,); NaN in those where it is undefined."""
         return _in_chunks(self._counts, self._recording[rows], statistic)
 
-    def interval(self, statistic: Statistic, rows: NDArray, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, statistic: Statistic, rows: NDArray, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """The middle `confidence` of the resamples in which the statistic is defined, moved by their bias if that is more
         than a quarter of their standard deviation (a mean has none).
 
@@ -215,7 +216,9 @@ class Bootstrap:
         low, high = np.percentile(samples, [tails, 100.0 - tails])
         return float(low), float(high)
 
-    def paired(self, first: Statistic, second: Statistic, rows: NDArray, confidence: float = 0.95) -> "PairedDifference":
+    def paired(
+        self, first: Statistic, second: Statistic, rows: NDArray, confidence: float = CONFIDENCE
+    ) -> "PairedDifference":
         """The same metric of two runs on the same items.
 
         The interval of the difference draws the same recordings for both. The p-value is two-sided: how often runs whose

@@ -8,7 +8,8 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.predictions import PREDICTIONS, RUN, PredictionWriter, prediction_line
 from spatial_llm.evaluation.published import published_scores
-from spatial_llm.evaluation.score import ScoreSettings, score, score_run
+from spatial_llm.evaluation.score import score, score_run
+from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import format_table
 from spatial_llm.files import write_json, write_jsonl
 from tests.evaluation.small import write_small_set

@@ -160,7 +160,7 @@ class ChoiceSet:
 
 def lettered(choices: Sequence[str]) -> Iterable[tuple[str, str]]:
     """Each option with its letter, A first."""
-    return zip(LETTERS, choices, strict=False)
+    return zip(LETTERS[: len(choices)], choices, strict=True)
 
 
 def read_row(row_type: type[_Row], row: Any, where: str) -> _Row:

@@ -2,7 +2,7 @@
 rule, with intervals over recordings and with controls beside.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,14 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks.choice_scores import ChoiceMetric, ChoiceScores
 from spatial_llm.evaluation.benchmarks.choices import ChoiceSet
 from spatial_llm.evaluation.benchmarks.mmau_pro import MMAU_PRO, score_mmau_pro
-from spatial_llm.evaluation.benchmarks.mmau_pro import PROTOCOLS as MMAU_PROTOCOLS
-from spatial_llm.evaluation.benchmarks.star_bench import PROTOCOLS as STAR_PROTOCOLS
 from spatial_llm.evaluation.benchmarks.star_bench import STAR_BENCH, score_star_bench
 from spatial_llm.evaluation.control_scores import NOTES
 from spatial_llm.evaluation.embedding import Embed
-from spatial_llm.evaluation.metrics import family_name, interval_of
+from spatial_llm.evaluation.metrics import interval_of
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.predictions import control_names, prediction_line, read_control, read_predictions, read_run
-from spatial_llm.evaluation.statistics import Bootstrap, mean_of
+from spatial_llm.evaluation.settings import ScoreSettings
+from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap, mean_of
 from spatial_llm.provenance import provenance
 
 RANDOM_RULE = "Expected score of choosing an option blindly, anew in each item."
@@ -31,17 +30,7 @@ Rule = Callable[[ChoiceSet, Sequence[str]], ChoiceScores]
 
 
 def score_choices(
-    predictions: str | Path,
-    questions: ChoiceSet,
-    embed: Embed,
-    embedding: str,
-    protocols: Sequence[str] | None,
-    task: dict[str, Any] | None,
-    reading: str,
-    controls: Sequence[str],
-    resamples: int,
-    seed: int,
-    confidence: float,
+    predictions: str | Path, questions: ChoiceSet, embed: Embed, embedding: str, settings: ScoreSettings
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The content of scores.json and the lines of items.jsonl; arguments as in `score.score_run`.
 
@@ -49,56 +38,49 @@ def score_choices(
         ManifestError: predictions and questions do not belong together, or a control is damaged; see `read_predictions`.
     """
     texts = read_predictions(predictions, questions.items, questions.sha256)
-    rule = _rule_of(questions, embed, embedding)
-    bootstrap = Bootstrap([item.recording_id for item in questions.items], resamples, seed)
+    rule = rule_for(questions, embed, embedding)
+    bootstrap = Bootstrap([item.recording_id for item in questions.items], settings.resamples, settings.seed)
     scores = rule(questions, texts)
-    wanted = {
-        name: metric
-        for name, metric in scores.metrics.items()
-        if protocols is None or family_name(metric.entry["protocol"]) in protocols
-    }
-    refused = np.array([is_refusal(text) for text in texts])
-    report = {
+    wanted = {name: metric for name, metric in scores.metrics.items() if settings.asks_for(metric.entry["protocol"])}
+    refused, controls = refusals(texts), control_names(predictions)
+    report = settings.about(controls) | {
         "benchmark": questions.benchmark,
-        "confidence": confidence,
-        "controls_missing": sorted(set(controls) - set(control_names(predictions))),
-        "controls": {
-            name: _control(predictions, name, questions, texts, rule, wanted, resamples, seed, confidence)
-            for name in control_names(predictions)
-        },
+        "controls": {name: _control(predictions, name, questions, texts, rule, wanted, settings) for name in controls},
         "items": len(questions.items),
         "label_set": None,
         "metrics": {
             name: metric.entry
-            | _interval(metric, metric.right, bootstrap, confidence)
-            | {"refused": int(refused[metric.rows].sum()), "lenient": _lenient(metric, bootstrap, confidence)}
+            | interval_of(Percent(mean_of(metric.right)), metric.rows, bootstrap, CONFIDENCE)
+            | {"refused": int(refused[metric.rows].sum()), "lenient": _lenient(metric, bootstrap)}
             for name, metric in wanted.items()
         },
         "protocols": dict(sorted(scores.protocols.items())),
         "provenance": provenance() | {"manifest_sha256": questions.sha256},
         "random": RANDOM_RULE,
-        "reading": reading,
         "recordings": bootstrap.recordings,
-        "resamples": resamples,
         "responses": RESPONSES,
         "run": read_run(predictions),
-        "seed": seed,
-        "task": task,
         "unreadable_truths": {},
     }
     return report, _lines(questions, texts, scores, refused)
 
 
-def choice_metrics(
-    questions: ChoiceSet, texts: Sequence[str], embed: Embed, embedding: str
-) -> tuple[list[Metric], np.ndarray, np.ndarray]:
-    """The metrics of a run as `compare` takes them, and of each item whether it is right by the rule and whether it refuses.
+def rule_for(questions: ChoiceSet, embed: Embed, embedding: str) -> Rule:
+    """The benchmark's own rule as a function of questions and texts. Raises ManifestError for a benchmark without one."""
+    if questions.benchmark == STAR_BENCH:
+        return lambda some, texts: score_star_bench(some, texts, parse_choice)
+    if questions.benchmark == MMAU_PRO:
+        return lambda some, texts: score_mmau_pro(some, texts, embed, embedding, parse_choice)
+    raise ManifestError(f"no rule to score {questions.benchmark!r} by; known are {STAR_BENCH} and {MMAU_PRO}.")
 
-    Raises:
-        ManifestError: see `score_choices`.
-    """
-    scores = _rule_of(questions, embed, embedding)(questions, texts)
-    refused = np.array([is_refusal(text) for text in texts])
+
+def refusals(texts: Sequence[str]) -> np.ndarray:
+    """(items,) bool: the answer says that it cannot tell."""
+    return np.array([is_refusal(text) for text in texts], dtype=bool)
+
+
+def as_metrics(scores: ChoiceScores, refused: np.ndarray) -> list[Metric]:
+    """The metrics in the form that `compare` takes; `refused`: (items,) bool."""
     metrics = []
     for name, found in scores.metrics.items():
         entry, lenient = found.entry, found.lenient_right
@@ -113,32 +95,13 @@ def choice_metrics(
                 refused=int(refused[found.rows].sum()),
             )
         )
-    return metrics, scores.right.astype(np.float64), refused
+    return metrics
 
 
-def choice_protocols(questions: ChoiceSet) -> dict[str, str]:
-    """What the protocols of a benchmark's metrics mean."""
-    return dict(STAR_PROTOCOLS if questions.benchmark == STAR_BENCH else MMAU_PROTOCOLS)
-
-
-def _rule_of(questions: ChoiceSet, embed: Embed, embedding: str) -> Rule:
-    match questions.benchmark:
-        case str(name) if name == STAR_BENCH:
-            return lambda some, texts: score_star_bench(some, texts, parse_choice)
-        case str(name) if name == MMAU_PRO:
-            return lambda some, texts: score_mmau_pro(some, texts, embed, embedding, parse_choice)
-        case name:
-            raise ManifestError(f"no rule to score {name!r} by; known are {STAR_BENCH} and {MMAU_PRO}.")
-
-
-def _interval(metric: ChoiceMetric, right: np.ndarray, bootstrap: Bootstrap, confidence: float) -> dict[str, Any]:
-    return interval_of(Percent(mean_of(right)), metric.rows, bootstrap, confidence)
-
-
-def _lenient(metric: ChoiceMetric, bootstrap: Bootstrap, confidence: float) -> dict[str, Any] | None:
+def _lenient(metric: ChoiceMetric, bootstrap: Bootstrap) -> dict[str, Any] | None:
     if metric.lenient_right is None:
         return None
-    return metric.entry["lenient"] | _interval(metric, metric.lenient_right, bootstrap, confidence)
+    return metric.entry["lenient"] | interval_of(Percent(mean_of(metric.lenient_right)), metric.rows, bootstrap, CONFIDENCE)
 
 
 def _control(
@@ -147,23 +110,21 @@ def _control(
     questions: ChoiceSet,
     texts: Sequence[str],
     rule: Rule,
-    wanted: dict[str, ChoiceMetric],
-    resamples: int,
-    seed: int,
-    confidence: float,
+    wanted: Collection[str],
+    settings: ScoreSettings,
 ) -> dict[str, Any]:
     """A control as scores.json has it, with the real run on the same items beside."""
     rows, said = read_control(predictions, name, questions.items, questions.sha256)
     some = replace(questions, items=[questions.items[row] for row in rows])
     of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
-    bootstrap = Bootstrap([item.recording_id for item in some.items], resamples, seed)
+    bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)
+
+    def value(metric: ChoiceMetric) -> dict[str, Any]:
+        return interval_of(Percent(mean_of(metric.right)), metric.rows, bootstrap, CONFIDENCE)
+
     metrics = {
-        metric: _interval(found, found.right, bootstrap, confidence)
-        | {
-            "n": found.entry["n"],
-            "unparsed": found.entry["unparsed"],
-            "same_items": _interval(of_real[metric], of_real[metric].right, bootstrap, confidence),
-        }
+        metric: value(found)
+        | {"n": found.entry["n"], "unparsed": found.entry["unparsed"], "same_items": value(of_real[metric])}
         for metric, found in of_control.items()
         if metric in wanted
     }

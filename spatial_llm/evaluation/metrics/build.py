@@ -55,8 +55,8 @@ def measure(
                 group = run.groups[question_type]
                 texts = [run.texts[row] for row in group.rows]
                 true = [run.truths[row].value["labels"] for row in group.rows]
-                refused = int(run.refused[group.rows].sum())
-                metrics += label_metrics(group.family.prefix, group.rows, texts, true, refused, labels, embed, embedding)
+                counts = int(run.refused[group.rows].sum()), run.unparsed(group.rows, "strict")
+                metrics += label_metrics(group.family.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
     metrics += hearing_metrics(run)
     halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
     if len(halves) == 2:

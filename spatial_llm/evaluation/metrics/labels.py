@@ -26,6 +26,7 @@ def label_metrics(
     texts: Sequence[str],
     truths: Sequence[Sequence[str]],
     refused: int,
+    unparsed: int,
     labels: Sequence[str],
     embed: Embed,
     embedding: str,
@@ -35,7 +36,7 @@ def label_metrics(
     Args:
         texts: generated answers of these items.
         truths: lower-case labels of each item; all of them must occur in `labels`.
-        refused: how many of the answers refuse.
+        refused, unparsed: how many of the answers refuse, and cannot be read.
         labels: the label set in the spelling to embed; matched in lower case.
         embed: texts to unit vectors (texts, width).
         embedding: its name, part of the protocol.
@@ -51,7 +52,6 @@ def label_metrics(
     index = [at[text] for text in texts]
     distinct_vectors = embed(distinct)
     answer_vectors, similarity = distinct_vectors[index], (distinct_vectors @ label_vectors.T)[index]
-    unparsed = sum(answers.is_refusal(text) or answers.parse_labels(text) is None for text in texts)
     cosines = np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)
     # the mean cosine over all pairs of true answers is the squared length of their mean
     random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))

@@ -11,12 +11,13 @@ import soundfile
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench
 from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
-from spatial_llm.evaluation.compare import CompareSettings, compare_predictions, format_comparison
+from spatial_llm.evaluation.compare import compare_predictions, format_comparison
 from spatial_llm.evaluation.items import read_questions
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.predictions import prediction_line
 from spatial_llm.evaluation.report import write_report
-from spatial_llm.evaluation.score import ScoreSettings, score_run
+from spatial_llm.evaluation.score import score_run
+from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import format_table
 from spatial_llm.evaluation.tasks import Questions, read_task
 from spatial_llm.files import write_json, write_jsonl
@@ -152,7 +153,7 @@ def test_two_runs_are_compared_by_the_rule_of_the_benchmark(tmp_path):
     paths = [tmp_path / name / "predictions.jsonl" for name in ("first", "second")]
     for path, texts in zip(paths, (wrong, right), strict=True):
         write_jsonl(path, map(prediction_line, questions.items, texts))
-    report = compare_predictions(*paths, questions, None, "", settings=CompareSettings(resamples=100))
+    report = compare_predictions(*paths, questions, None, "", settings=ScoreSettings(resamples=100))
     found = report["metrics"]["AA"]
     assert (found["first"], found["second"], found["difference"]) == (0, 100, 100)
     assert found["discordant"] == {"only_first_right": 0, "only_second_right": len(questions.items)}
