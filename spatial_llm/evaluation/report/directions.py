@@ -136,12 +136,12 @@ def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path) -> None:
 
 
 def _draw_answer(axes: Axes, item: ScoredItem, reach: float, room: Polygon | None) -> None:
-    azimuth_deg = item.azimuth_of(item.strict) if _ground(item.where) is not None else None
+    azimuth_deg = item.azimuth_of(item.said) if _ground(item.where) is not None else None
     if azimuth_deg is None:
         return
-    distance_m = item.strict.get("distance_m")
+    distance_m = item.said.get("distance_m")
     along_m = None if distance_m is None else distance_m * np.cos(np.deg2rad(item.where.elevation_deg or 0.0))
-    if "left_right" in item.strict:  # words name a quadrant, not a direction
+    if "left_right" in item.said:  # words name a quadrant, not a direction
         # angles of matplotlib count from the right
         wedge = (90 + azimuth_deg - 45, 90 + azimuth_deg + 45)
         quadrant = axes.add_patch(Wedge((0, 0), reach, *wedge, color=ANSWERED, alpha=0.22, linewidth=0, label="answered"))

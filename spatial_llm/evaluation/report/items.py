@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -55,7 +55,8 @@ class Context:
 
 @dataclass(frozen=True)
 class ScoredItem:
-    """One line of items.jsonl: a question, its true and its given answer, and what the scorer made of it."""
+    """One line of items.jsonl: a question, its true and its given answer, and what the scorer made of it; `reading`: the
+    one that is reported."""
 
     id: str
     recording_id: str
@@ -70,6 +71,12 @@ class ScoredItem:
     measures: dict[str, float | None]
     where: Place | None
     context: Context
+    reading: Literal["strict", "lenient"] = "strict"
+
+    @property
+    def said(self) -> dict[str, Any] | None:
+        """The value of the given answer by the reading that is reported."""
+        return self.lenient if self.reading == "lenient" else self.strict
 
     def measure(self, name: str) -> float | None:
         """One measure, or None where it does not apply."""
@@ -97,8 +104,8 @@ for _kind in (Place, Context, ScoredItem):
 _ADAPTER = TypeAdapter(ScoredItem)
 
 
-def read_scored_items(path: str | Path) -> list[ScoredItem]:
-    """The lines of items.jsonl, in order.
+def read_scored_items(path: str | Path, reading: str = "strict") -> list[ScoredItem]:
+    """The lines of items.jsonl, in order, for a report on one reading.
 
     Raises:
         ManifestError: a line is cut, lacks a field or has one of another type, an id stands twice, or there is no line;
@@ -107,7 +114,7 @@ def read_scored_items(path: str | Path) -> list[ScoredItem]:
     path, items = Path(path), []
     for number, line in iter_jsonl(path):
         try:
-            items.append(_ADAPTER.validate_json(json.dumps(line)))
+            items.append(_ADAPTER.validate_json(json.dumps(line | {"reading": reading})))
         except ValidationError as error:
             raise ManifestError(f"{path}:{number}: {describe_validation(error)}; expected a line of score.") from None
     double = [id for id, count in Counter(item.id for item in items).items() if count > 1]
@@ -169,7 +176,7 @@ def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterat
             right[item.question_type].append(item.measure("right"))
     order = sorted(right, key=lambda name: (sum(right[name]) / len(right[name]), name))
     queues = {name: [] for name in order}
-    for item in sorted(wrong, key=lambda item: item.strict is not None):
+    for item in sorted(wrong, key=lambda item: item.said is not None):
         queues[item.question_type].append(item)
     for turn in range(max(map(len, queues.values()), default=0)):
         yield from (queues[name][turn] for name in order if turn < len(queues[name]))
@@ -184,7 +191,7 @@ def _distance_reason(item: ScoredItem) -> str:
 
 
 def _other_reason(item: ScoredItem) -> str:
-    return "refused to answer" if item.refused else "answer cannot be read" if item.strict is None else "wrong answer"
+    return "refused to answer" if item.refused else "answer cannot be read" if item.said is None else "wrong answer"
 
 
 @dataclass(frozen=True)
@@ -231,12 +238,12 @@ def errors_line(item: ScoredItem) -> str:
 
 def reading_line(item: ScoredItem) -> str:
     """How the answer was read, where that does not go without saying."""
-    if item.strict is None:
+    if item.said is None:
         lenient = "" if item.lenient is None else f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
         return f"cannot be read{lenient}"
     known = item.question_type in VALUE_KINDS
-    plain = format_value(item.question_type, item.strict) if known else "; ".join(map(str, item.strict.values()))
-    return "" if _bare(plain) == _bare(item.prediction) else json.dumps(item.strict, ensure_ascii=False)
+    plain = format_value(item.question_type, item.said) if known else "; ".join(map(str, item.said.values()))
+    return "" if _bare(plain) == _bare(item.prediction) else json.dumps(item.said, ensure_ascii=False)
 
 
 def _bare(text: str) -> str:

@@ -96,7 +96,7 @@ def _degrees(figure: Figure, data: Data) -> tuple[str, str]:
 
 def _pairs(data: Data, keys: set[str]) -> list[tuple[float, float | None]]:
     """True and answered azimuth of the items whose true answer says one under any of these keys."""
-    pairs = [(item.azimuth_of(item.truth), item.azimuth_of(item.strict)) for item in data.items if keys & item.truth.keys()]
+    pairs = [(item.azimuth_of(item.truth), item.azimuth_of(item.said)) for item in data.items if keys & item.truth.keys()]
     return [(true, answered) for true, answered in pairs if true is not None]
 
 
@@ -155,7 +155,7 @@ def _distances(figure: Figure, data: Data) -> tuple[str, str]:
     for item in data.items:
         if item.question_type == "MIXUP_NONBINARY_DISTANCE":  # between two sources
             continue
-        true, answered = (value.get("distance_m") for value in (item.truth, item.strict or {}))
+        true, answered = (value.get("distance_m") for value in (item.truth, item.said or {}))
         if true is not None and answered is not None:
             pairs[float(true), float(answered)] += 1
     if not pairs:

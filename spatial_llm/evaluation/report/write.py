@@ -62,7 +62,7 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
             f"{scores_folder / 'scores.json'} is of questions of sha256 {scores['provenance'].get('manifest_sha256')}, "
             f"these have {evaluation_set.sha256}; give the questions that were scored."
         )
-    items = read_scored_items(scores_folder / "items.jsonl")
+    items = read_scored_items(scores_folder / "items.jsonl", scores["reading"])
     records = {record.id: record for record in evaluation_set.items}
     unknown = [item.id for item in items if item.id not in records]
     if unknown:

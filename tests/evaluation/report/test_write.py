@@ -284,3 +284,13 @@ def test_a_report_is_replaced_whole(tmp_path):
     Path(tmp_path / "report" / "left.png").write_text("old")
     write_report(scores, read_evaluation_set(manifest), tmp_path / "report")
     assert not (tmp_path / "report" / "left.png").exists() and "<h1>" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_the_reading_that_is_reported_is_the_one_that_is_drawn_and_told(case, tmp_path):
+    """An item that only the lenient reading reads: unreadable in a strict report, pointing somewhere in a lenient one."""
+    line = json.loads((case[1] / "items.jsonl").read_text().splitlines()[0])
+    line |= {"strict": None, "lenient": {"left_right": "left"}, "measures": {"right": 0.0}, "refused": False}
+    write_jsonl(tmp_path / "items.jsonl", [line])
+    (strict,), (lenient,) = (read_scored_items(tmp_path / "items.jsonl", reading) for reading in ("strict", "lenient"))
+    assert strict.said is None and lenient.said == {"left_right": "left"}
+    assert worst_items([strict])[0][0] == "answer cannot be read" and worst_items([lenient])[0][0] == "wrong answer"
