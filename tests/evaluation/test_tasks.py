@@ -8,7 +8,7 @@ import yaml
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks.mmau_pro import PROTOCOL as MMAU_PRO
 from spatial_llm.evaluation.benchmarks.star_bench import PROTOCOL as STAR_BENCH
-from spatial_llm.evaluation.score import PROTOCOLS
+from spatial_llm.evaluation.metrics import PROTOCOLS
 from spatial_llm.evaluation.tasks import CONTROLS, Task, read_task
 from tests.evaluation.tasks import TASKS
 
