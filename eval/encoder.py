@@ -19,7 +19,8 @@ from spatial_llm.evaluation.encoder import attention_summary, format_encoder_tab
 from spatial_llm.files import sha256_of, write_json, write_text
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.encoder import TASKS, data_root, encoder_dataset, encoder_outputs, load_encoder
+from spatial_llm.training.encoder import data_root, encoder_outputs, load_encoder
+from spatial_llm.training.localization_data import TASKS, encoder_dataset
 
 
 @dataclass

@@ -79,7 +79,7 @@ def draw_block(
     counts: Sequence[int],
     sounds: Sequence[Sound],
     bank_folder: Path,
-    format_name: str,
+    format_names: Sequence[str],
     sounds_root: Path | None,
     block: int,
     folder: Path,
@@ -89,13 +89,14 @@ def draw_block(
     Args:
         counts: number of sources of each scene of the split.
         sounds: dry sounds of this split; their recordings are relative to `sounds_root`.
+        format_names: what the scenes are heard with, in turn.
     """
     bank = _load(bank_folder)
     drawer = SceneDrawer(config, np.random.default_rng([seed, *split.encode(), *b"clips", block]), bank, sounds)
     first = block * SCENES_PER_BLOCK
     lines = []
     for number, count in enumerate(counts[first : first + SCENES_PER_BLOCK], start=first):
-        scene = drawer.draw(f"{split}-{number:06d}", split, count, format_name)
+        scene = drawer.draw(f"{split}-{number:06d}", split, count, format_names[number % len(format_names)])
         dry = [dry_sound(source, scene, sounds_root) for source in scene.sources]
         rows = [bank.geometry(source.response) for source in scene.sources]
         truth = derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)

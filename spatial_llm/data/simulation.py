@@ -96,7 +96,8 @@ class SimulationConfig:
 
     Attributes:
         seed: of everything.
-        formats: what the responses are simulated for (see `scenes.formats`); the scenes are in the first.
+        formats: what the responses are simulated for (see `scenes.formats`).
+        formats_in_turn: scenes are heard with each of the formats in turn, as with several heads; false: with the first.
         scenes: what is drawn for each scene.
         room: what rooms are drawn from.
         train, eval: the two splits.
@@ -105,6 +106,7 @@ class SimulationConfig:
 
     seed: int = 0
     formats: list[str] = field(default_factory=lambda: ["binaural"])
+    formats_in_turn: bool = False
     scenes: DrawConfig = field(default_factory=DrawConfig)
     room: RoomConfig = field(default_factory=RoomConfig)
     train: SplitConfig = field(default_factory=SplitConfig)
@@ -114,6 +116,11 @@ class SimulationConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise SceneError(f"seed is {self.seed}; give 0 or more.")
+
+    @property
+    def heard_with(self) -> list[str]:
+        """The formats that scenes are in."""
+        return self.formats if self.formats_in_turn else self.formats[:1]
 
 
 def simulate(
@@ -195,6 +202,8 @@ def _import_bank(split: SplitConfig, folder: Path, config: SimulationConfig) -> 
 def _check_mirror(config: SimulationConfig, kinds: Sequence[MicrophoneFormat]) -> None:
     without = [kind.name for kind in kinds if not kind.has_mirror]
     measured = [split for split in SPLITS if getattr(config, split).responses is not None]
+    if config.formats_in_turn and measured:
+        raise SceneError("formats_in_turn with measured responses, which are in one format; simulate the rooms.")
     if config.scenes.mirror and (without or (measured and any(kind.kind == "binaural" for kind in kinds))):
         what = f"formats {[kind.name for kind in kinds]}" + (" and measured responses" if measured else "")
         raise SceneError(
@@ -229,11 +238,11 @@ def _draw(
         "seed": config.seed,
         "sounds": [[sound.label, sound.recording] for sound in own],
         "bank": sha256_of(bank / "geometry.jsonl"),
-        "format": config.formats[0],
+        "formats": config.heard_with,
     }
     blocks = Blocks(parts / f"{split}_scenes", -(-len(counts) // SCENES_PER_BLOCK), plan)
     work = functools.partial(
-        draw_block, config.scenes, config.seed, split, counts, own, bank, config.formats[0], config.sounds.root
+        draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root
     )
     blocks.run(work, Shard(), workers, progress, f"scenes ({split})", unit=f"{SCENES_PER_BLOCK} scenes")
     with atomic_path(folder / f"{split}_scenes.jsonl") as temporary, temporary.open("wb") as out:

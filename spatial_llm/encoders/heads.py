@@ -73,11 +73,12 @@ class AdaCosHead(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             return functional.linear(functional.normalize(hidden.float()), functional.normalize(self.weight.float()))
 
-    def loss(self, cosines: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of scaled cosines (B, C) and class ids (B,)."""
+    def loss(self, cosines: torch.Tensor, labels: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+        """Cross-entropy of scaled cosines (B, C) and class ids (B,), or, where they are given, the distributions `targets`
+        (B, C) around these; the scale adapts to the ids alone."""
         if self.training:
             self._adapt_scale(cosines.detach(), labels)
-        return functional.cross_entropy(self.scale * cosines, labels)
+        return functional.cross_entropy(self.scale * cosines, labels if targets is None else targets)
 
     @torch.no_grad()
     def _adapt_scale(self, cosines: torch.Tensor, labels: torch.Tensor) -> None:

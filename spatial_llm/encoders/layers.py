@@ -102,7 +102,10 @@ class PatchEmbeddings(nn.Module):
         return torch.from_numpy(np.concatenate([np.zeros((1, size)), table])[None].astype(np.float32))
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        patches = self.projection(plane).flatten(2).transpose(1, 2)
+        # As a matrix product: the patches do not overlap, and on a CPU the gradient of such a convolution takes far longer.
+        rows, columns = self.grid
+        parts = plane.unflatten(3, (columns, -1)).unflatten(2, (rows, -1)).permute(0, 2, 4, 1, 3, 5)
+        patches = functional.linear(parts.flatten(3).flatten(1, 2), self.projection.weight.flatten(1), self.projection.bias)
         return patches + self.positions[:, 1:].to(patches.dtype)
 
 

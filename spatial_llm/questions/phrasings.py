@@ -10,6 +10,7 @@ from dataclasses import dataclass
 AZIMUTH_CONVENTION = "Azimuth 0 is straight ahead, positive to the left, from -180 to 180 degrees."
 ELEVATION_CONVENTION = "Elevation 0 is level with the ears, positive upwards, from -90 to 90 degrees."
 CLOCK_CONVENTION = "12 o'clock is straight ahead, 3 o'clock to the right."
+CONVENTIONS = (AZIMUTH_CONVENTION, ELEVATION_CONVENTION, CLOCK_CONVENTION)
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,16 @@ def text_examples(
     distance_m: Range = (0.5, 4.0),
     elevation_deg: Range = (-40.0, 40.0),
     config: QuestionConfig | None = None,
+    most_sources: int = MAX_SOURCES,
 ) -> list[dict[str, str]]:
     """`n` examples as dicts of scene, question, answer, type and question_type. Equal arguments, equal text.
 
     Args:
         labels: classes that sound; two or more.
         distance_m, elevation_deg: ranges that sources are drawn from.
-        config: which questions; None for types A to E. With families of ours the scenes have up to four sources, times
-            and a room, and say so.
+        config: which questions; None for types A to E. With families of ours the words also say degrees and metres, and
+            times or the room where these are asked for.
+        most_sources: of a scene with families of ours; those with types A to E alone have one or two.
 
     Raises:
         SceneError: fewer than two different labels, or a configuration that leaves nothing to ask.
@@ -47,6 +49,8 @@ def text_examples(
     labels = sorted(set(labels))
     if len(labels) < 2:
         raise SceneError(f"labels are {labels}; give at least two different ones.")
+    if not 1 <= most_sources <= MAX_SOURCES:
+        raise SceneError(f"most_sources is {most_sources}; give 1 to {MAX_SOURCES}.")
     config = config or official_only()
     everything = bool(config.wanted_families)
     rng = np.random.default_rng(seed)
@@ -54,7 +58,10 @@ def text_examples(
     examples: list[dict[str, str]] = []
     in_vain = 0
     while len(examples) < n:
-        scene = (_draw_with_times_and_room if everything else _draw)(rng, labels, distance_m, elevation_deg)
+        if everything:
+            scene = _draw_for_families(rng, labels, distance_m, elevation_deg, config, most_sources)
+        else:
+            scene = _draw(rng, labels, distance_m, elevation_deg)
         questions = writer.write(scene)
         in_vain = 0 if questions else in_vain + 1
         if in_vain == 1000:
@@ -80,20 +87,27 @@ def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevat
     return HeardScene(tuple(_source(rng, labels[name], distance_m, elevation_deg) for name in names))
 
 
-def _draw_with_times_and_room(
-    rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range
+def _draw_for_families(
+    rng: np.random.Generator,
+    labels: list[str],
+    distance_m: Range,
+    elevation_deg: Range,
+    config: QuestionConfig,
+    most_sources: int,
 ) -> HeardScene:
-    """One to four sources with their times, some of one class, in a room."""
-    count = int(rng.integers(1, min(MAX_SOURCES, len(labels)) + 1))
+    """One source or more, some of one class, with times and a room where questions ask for these."""
+    count = int(rng.integers(1, min(most_sources, len(labels)) + 1))
     names = rng.choice(len(labels), size=count, replace=False)
-    if count > 1 and rng.uniform() < SAME_CLASS_SHARE:
+    if count > 1 and config.same_class and rng.uniform() < SAME_CLASS_SHARE:
         names[1] = names[0]
-    sources = []
-    for name in names:
-        duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
-        onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))
-        source = _source(rng, labels[name], distance_m, elevation_deg)
-        sources.append(replace(source, onset_s=onset_s, offset_s=onset_s + duration_s))
+    sources = [_source(rng, labels[name], distance_m, elevation_deg) for name in names]
+    if config.time:
+        for number, source in enumerate(sources):
+            duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
+            onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))
+            sources[number] = replace(source, onset_s=onset_s, offset_s=onset_s + duration_s)
+    if not config.room:
+        return HeardScene(tuple(sources))
     return HeardScene(tuple(sources), float(rng.uniform(*RT60_S)), float(rng.uniform(*VOLUME_M3)), CLIP_S)
 
 

@@ -17,6 +17,7 @@ from jsonargparse import ArgumentParser
 from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.training.encoder_arguments import ClipArguments, EncoderOptimizerArguments, EncoderStage
 from spatial_llm.training.schedule import Schedule
 
@@ -45,7 +46,9 @@ class EncoderArguments:
             initial encoder, or of the training manifests.
         audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
         direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
-            targets; 0 = one-hot, as published. Joint run only, as the three below.
+            targets; 0 = one-hot, as published. Joint run only, as the four below.
+        class_places: weight of the loss of `training.class_places`, which lets the encoder learn from recordings of several
+            sources too; 0 = recordings of one source only, as published.
         precompute: cues of all clips once before step 0, into a file; false renders each clip anew every time.
         mirror: each clip also with its ears exchanged and its azimuth negated.
         cues_folder: where cue files lie, so that several runs share them; None = in the run folder.
@@ -68,6 +71,7 @@ class EncoderArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     direction_smoothing_deg: float = 0.0
+    class_places: float = 0.0
     precompute: bool = False
     mirror: bool = False
     cues_folder: str | None = None
@@ -84,6 +88,8 @@ class TextArguments:
         manifest: its classes are what the scenes in words are made of.
         examples: training questions.
         eval_examples: questions about held-out scenes, for the exact-match score.
+        questions: which are asked, and what is ambiguous; None for types A to E.
+        most_sources: of a scene; see `questions.text_corpus.text_examples`.
         vocab_size: tokens of the byte-level BPE.
         hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
         num_hidden_layers: its layers.
@@ -100,6 +106,8 @@ class TextArguments:
     schedule: Schedule
     examples: int
     eval_examples: int
+    questions: QuestionConfig | None = None
+    most_sources: int = 4
     vocab_size: int = 1024
     hidden_size: int = 192
     num_hidden_layers: int = 4

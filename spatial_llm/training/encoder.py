@@ -1,4 +1,4 @@
-"""Training an encoder on one-source recordings: what sounds, where, how far (specs a.2, b.2).
+"""Training an encoder: what sounds, where, how far (specs a.2, b.2), on one-source recordings unless `class_places`.
 
 Here are labels, samples and scores, and the joint run on recordings rendered whole, for tiny sizes; the published stages
 are in `encoder_stages`.
@@ -13,21 +13,28 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from transformers import AutoConfig
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.data.dataset import CueDataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.data.spatialsoundqa import read_label_csv, roots_elsewhere
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
+from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.metrics import encoder_scores
-from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import EncoderArguments
-from spatial_llm.training.cue_file import mirror_cues, precompute_cues
+from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
+from spatial_llm.training.localization_data import (
+    PLACES,
+    TASKS,
+    LocalizationDataset,
+    collate,
+    encoder_dataset,
+    one_source_recordings,
+    recordings_with_places,
+)
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train
@@ -37,19 +44,6 @@ ENCODERS = {
     "spatial_ast": (SpatialASTConfig, SpatialASTForLocalization),
     "dspast": (DSpASTConfig, DSpASTForLocalization),
 }
-TASKS = ("event", "distance", "azimuth", "elevation")
-
-
-def one_source_recordings(manifest: str | Path, root: DataRoot | None = None) -> list[Record]:
-    """The distinct recordings of a manifest in which exactly one source sounds.
-
-    Raises:
-        ManifestError: there are none.
-    """
-    records = [record for record in distinct_recordings(read_manifest(manifest, root)) if len(targets_of(record)) == 1]
-    if not records:
-        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
-    return records
 
 
 def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
@@ -83,8 +77,9 @@ def event_classes(manifests: Sequence[str], arguments: EncoderArguments) -> list
     """The event classes of the head, lower-case: those of `label_csv` in its order, or all of the manifests, sorted."""
     if arguments.label_csv is not None:
         return [label.lower() for label in read_label_csv(arguments.label_csv)]
-    records = (r for name in manifests for r in one_source_recordings(name, data_root(name, arguments)))
-    return sorted({label for record in records for label in targets_of(record)[0].labels})
+    heard = recordings_with_places if arguments.class_places else one_source_recordings
+    records = (r for name in manifests for r in heard(name, data_root(name, arguments)))
+    return sorted({label for record in records for source in targets_of(record) for label in source.labels})
 
 
 def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]) -> nn.Module:
@@ -106,109 +101,32 @@ def check_fields(config_class: type, fields: dict[str, Any]) -> None:
         raise SpatialLLMError(f"model has no field {', '.join(sorted(unknown))}; see the fields of {config_class.__name__}.")
 
 
-def localization_labels(records: Sequence[Record], labels: Sequence[str]) -> dict[str, torch.Tensor]:
-    """`event` (N, classes) multi-hot float32; `distance`, `azimuth`, `elevation` (N,) class indices of specs a.1.
-
-    Raises:
-        ManifestError: a source has a label that is not in `labels`.
-    """
-    index = {label: i for i, label in enumerate(labels)}
-    event = torch.zeros(len(records), len(labels))
-    places = []
-    for row, record in enumerate(records):
-        source = targets_of(record)[0]
-        for label in source.labels:
-            if label not in index:
-                raise ManifestError(f"record {record.id!r}: class {label!r} is not among {', '.join(labels)}.")
-            event[row, index[label]] = 1.0
-        places.append(
-            (
-                bat_distance_class(source.distance_m),
-                bat_azimuth_class(source.azimuth_deg),
-                bat_elevation_class(source.elevation_deg),
-            )
-        )
-    distance, azimuth, elevation = torch.tensor(places).unbind(1)
-    return {"event": event, "distance": distance, "azimuth": azimuth, "elevation": elevation}
-
-
-class LocalizationDataset(Dataset):
-    """Cues and labels: `input_features` (cues, frames, mel bins), `event_labels` (classes,), and one class each as
-    `distance_labels`, `azimuth_labels`, `elevation_labels`.
-
-    Args:
-        cues: a `CueDataset`, or what `precompute_cues` made of one.
-        labels: of the same recordings, from `localization_labels`.
-        mirror: names of the cues, to have each recording also with its ears exchanged (odd indices); None = not.
-        ids: of the recordings of `cues`, for messages; None = their numbers.
-    """
-
-    def __init__(
-        self,
-        cues: Any,
-        labels: dict[str, torch.Tensor],
-        mirror: Sequence[str] | None = None,
-        ids: Sequence[str] | None = None,
-    ) -> None:
-        self.ids = ids
-        self.cues = cues
-        self.labels = labels
-        self.mirror = mirror
-
-    def __len__(self) -> int:
-        return len(self.cues) * (2 if self.mirror else 1)
-
-    def sample_id(self, index: int) -> str:
-        """The recording of `dataset[index]`."""
-        row = index // 2 if self.mirror else index
-        return str(row) if self.ids is None else self.ids[row]
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        row, mirrored = divmod(index, 2) if self.mirror else (index, False)
-        sample = {f"{task}_labels": self.labels[task][row] for task in TASKS}
-        features = self.cues[row]
-        if not isinstance(features, torch.Tensor):  # a read-only view of the file, which torch does not take
-            features = torch.from_numpy(np.array(features)).float()
-        if mirrored:
-            features = mirror_cues(features, self.mirror)
-            # Classes count from the right by way of the front: exchanging the ears reflects them at 90 = front.
-            sample["azimuth_labels"] = (180 - sample["azimuth_labels"]) % 360
-        return sample | {"input_features": features}
-
-
-def encoder_dataset(
-    manifest: str, config: Any, root: DataRoot, cues_folder: str | None = None, mirror: bool = False
-) -> LocalizationDataset:
-    """The one-source recordings of `manifest` as samples for an encoder of this config.
-
-    Args:
-        cues_folder: where the cues of these recordings are kept, computed ahead; None = computed when asked for.
-        mirror: each recording also with its ears exchanged.
-    """
-    records = one_source_recordings(manifest, root)
-    extractor = SpatialFeatureExtractor.for_encoder(config)
-    cues: Any = CueDataset(records, root, extractor, config.window_samples)
-    if cues_folder is not None:
-        cues = precompute_cues(manifest, cues, cues_folder)
-    labels = localization_labels(records, config.event_labels)
-    ids = [record.id for record in records]
-    return LocalizationDataset(cues, labels, extractor.cues if mirror else None, ids)
-
-
-def smoothed_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float) -> torch.Tensor:
-    """The joint loss with bumps of `width_deg` in place of one-hot azimuth and elevation targets.
+def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, output: Any = None) -> torch.Tensor:
+    """The weighted sum of an encoder's losses, with bumps of `width_deg` in place of one-hot azimuth and elevation targets
+    (0 = one-hot), and places only of the recordings that have one (labels below 0: several sources).
 
     One degree off is nearly right, but one-hot cross-entropy over 360 classes does not know; with few clips that is the
     difference between learning directions at once and not at all. Our own; the published encoders train one-hot.
+
+    Args:
+        output: of the model on `input_features`, if it has run.
     """
-    output = model(
-        input_features=batch["input_features"], event_labels=batch["event_labels"], distance_labels=batch["distance_labels"]
-    )
-    loss = output.loss
-    for task, circular in (("azimuth", True), ("elevation", False)):
-        logits = output[f"{task}_logits"]
-        targets = bump(batch[f"{task}_labels"], logits.shape[-1], width_deg, circular)
-        loss = loss + model.config.loss_weights[task] * functional.cross_entropy(logits, targets)
+    output = model(input_features=batch["input_features"]) if output is None else output
+    weights = model.config.loss_weights
+    loss = weights["event"] * event_loss(output.event_logits, batch["event_labels"])
+    one = batch["azimuth_labels"] >= 0
+    if not one.any():
+        return loss
+    for task in PLACES:
+        labels, logits, head = batch[f"{task}_labels"][one], output[f"{task}_logits"][one], getattr(model, f"{task}_head")
+        targets = None
+        if width_deg and task != "distance":
+            targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
+        if isinstance(head, AdaCosHead):
+            term = head.loss(logits, labels, targets)
+        else:
+            term = functional.cross_entropy(logits, labels if targets is None else targets)
+        loss = loss + weights[task] * term
     return loss
 
 
@@ -218,11 +136,6 @@ def bump(labels: torch.Tensor, classes: int, width_deg: float, circular: bool) -
     if circular:
         offset = torch.minimum(offset, classes - offset)
     return torch.softmax(-0.5 * (offset / width_deg) ** 2, dim=-1)
-
-
-def collate(samples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Samples of one shape -> a batch: every tensor gains a leading batch axis."""
-    return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
 
 
 @torch.no_grad()
@@ -254,10 +167,6 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     for name in ("stages", "audiomae", "initial_encoder"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
-    if arguments.direction_smoothing_deg and arguments.model_type != "spatial_ast":
-        raise SpatialLLMError(
-            "direction_smoothing_deg works on spatial_ast; the AdaCos heads of dspast need one-hot targets: set it to 0."
-        )
     prepare(arguments.seed, arguments.cpu_threads)
     labels = event_classes([arguments.train_manifest], arguments)
     model = build_encoder(arguments.model_type, arguments.model, labels)
@@ -265,17 +174,27 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
-    dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror)
+    several = arguments.class_places > 0
+    dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
     print(f"{len(dataset.cues)} recordings of {len(labels)} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
-    loss = partial(smoothed_loss, width_deg=width) if width else None
-    unused = not all(model.config.loss_weights.values())
-    train(model, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
+    loss = partial(joint_loss, width_deg=width) if width else None
+    trained: nn.Module = model
+    if several:
+        trained = EncoderWithPlaces(model)
+        loss = partial(
+            loss_with_places, localization_loss=partial(joint_loss, width_deg=width), weight=arguments.class_places
+        )
+    unused = several or not all(model.config.loss_weights.values())
+    train(trained, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
     scores: dict[str, float] = {}
     if eval_manifest:
         root = data_root(eval_manifest, arguments)
         scores = evaluate_encoder(model, encoder_dataset(eval_manifest, model.config, root, cues_folder))
+        if several:
+            heard = encoder_dataset(eval_manifest, model.config, root, cues_folder, several_sources=True)
+            scores |= class_place_scores(trained, DataLoader(heard, batch_size=32, collate_fn=collate))
         run.log({"eval": scores})
         print("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)

@@ -21,23 +21,18 @@ from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.training.arguments import EncoderArguments, EncoderStage
-from spatial_llm.training.encoder import (
-    ENCODERS,
-    TASKS,
-    build_encoder,
-    check_fields,
-    collate,
-    data_root,
-    encoder_dataset,
-    evaluate_encoder,
-    event_classes,
-    localization_labels,
-    one_source_recordings,
-)
+from spatial_llm.training.encoder import ENCODERS, build_encoder, check_fields, data_root, evaluate_encoder, event_classes
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import CueRenderer
 from spatial_llm.training.launching import is_main, processes
+from spatial_llm.training.localization_data import (
+    TASKS,
+    collate,
+    encoder_dataset,
+    localization_labels,
+    one_source_recordings,
+)
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train

@@ -13,6 +13,7 @@ from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.targets import targets_of
 from spatial_llm.model.processing_spatial_llm import PROMPT_FORMATS, pad_rows
+from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.arguments import TextArguments
 from spatial_llm.training.run_folder import RunFolder
@@ -78,12 +79,13 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     recordings = distinct_recordings(read_manifest(arguments.manifest))
     labels = {label for record in recordings for source in targets_of(record) for label in source.labels}
     # Seeds of training and held-out text: scenes are drawn from continuous ranges, so no scene comes twice.
-    examples = text_examples(labels, arguments.examples, seed=2 * arguments.seed)
-    held_out = text_examples(labels, arguments.eval_examples, seed=2 * arguments.seed + 1)
+    asked = {"config": arguments.questions, "most_sources": arguments.most_sources}
+    examples = text_examples(labels, arguments.examples, seed=2 * arguments.seed, **asked)
+    held_out = text_examples(labels, arguments.eval_examples, seed=2 * arguments.seed + 1, **asked)
     tokenizer = build_tokenizer(
         (text for e in examples for text in (e["scene"], e["question"], e["answer"])),
         arguments.vocab_size,
-        phrases=PROMPT.split("{question}"),
+        phrases=[*PROMPT.split("{question}"), *CONVENTIONS],
     )
     model = build_language_model(arguments, tokenizer)
     run = RunFolder(arguments, arguments.manifest)

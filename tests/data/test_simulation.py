@@ -230,3 +230,15 @@ def test_summary_and_config_errors(folder, tmp_path):
     assert not (tmp_path / "never").exists()
     with pytest.raises(SpatialLLMError, match="another configuration"):
         simulate(dataclasses.replace(CONFIG, seed=1), tmp_path / "never", progress=False)
+
+
+def test_scenes_take_the_formats_in_turn(tmp_path):
+    scenes = DrawConfig(duration_s=0.5, mirror=False)
+    config = dataclasses.replace(CONFIG, formats_in_turn=True, scenes=scenes)
+    simulate(config, tmp_path / "data", progress=False)
+    drawn = read_scenes(tmp_path / "data" / "train_scenes.jsonl")
+    assert [scene.format.name for scene in drawn[:4]] == ["binaural", "ambisonics1", "binaural", "ambisonics1"]
+    assert [len(render_scene(scene, tmp_path / "data")) for scene in drawn[:2]] == [2, 4]
+    measured = dataclasses.replace(config.train, responses="responses.csv")
+    with pytest.raises(SceneError, match="formats_in_turn with measured"):
+        simulate(dataclasses.replace(config, train=measured), tmp_path / "other", progress=False)

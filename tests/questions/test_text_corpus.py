@@ -67,3 +67,14 @@ def test_errors():
 def test_two_labels_are_needed():
     with pytest.raises(SceneError, match="two different"):
         text_examples(["bell", "bell"], 10, seed=0)
+
+
+def test_words_say_what_is_asked_for_and_no_more():
+    config = QuestionConfig(limit=12, time=0, room=0, same_class=0, relation=0, negative=0)
+    examples = text_examples(LABELS, 3000, seed=4, config=config, most_sources=2)
+    scenes = {example["scene"] for example in examples}
+    assert max(scene.count("|") for scene in scenes) == 1, "two sources at most"
+    assert all("azimuth" in scene for scene in scenes)
+    assert not any("from" in scene or "room" in scene for scene in scenes)
+    with pytest.raises(SceneError, match="most_sources is 9"):
+        text_examples(LABELS, 10, seed=4, config=config, most_sources=9)

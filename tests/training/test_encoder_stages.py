@@ -15,12 +15,12 @@ from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialAST
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import Noise
 from spatial_llm.training.arguments import EncoderArguments
-from spatial_llm.training.encoder import localization_labels, one_source_recordings
 from spatial_llm.training.encoder_arguments import ClipArguments, EncoderStage
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import Convolution, CueRenderer
 from spatial_llm.training.encoder_stages import plan_stage, stage_loss, train_stages
+from spatial_llm.training.localization_data import localization_labels, one_source_recordings
 from spatial_llm.training.schedule import Schedule
 from tests.training.test_encoder import SIZES
 
