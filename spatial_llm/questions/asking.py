@@ -17,6 +17,7 @@ from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.phrasings import phrasings_of
+from spatial_llm.questions.training_phrasings import TRAINING_PHRASINGS
 
 AHEAD = 2  # answers of head start, so that a rule of averages can begin from nothing
 
@@ -85,10 +86,20 @@ class Asker:
         given[answer] += 1
         return True
 
+    def phrasings_of_family(self, question_type: str) -> tuple[str, ...]:
+        """The phrasings that this split uses of one of our own question types."""
+        phrasings = phrasings_of(question_type, self.split, self.config.only_unseen_phrasings)
+        return phrasings + self.further_phrasings(question_type)
+
+    def further_phrasings(self, name: str) -> tuple[str, ...]:
+        """Those of `training_phrasings`, where they are wanted."""
+        wanted = self.config.more_phrasings and self.split == "train"
+        return TRAINING_PHRASINGS.get(name, ()) if wanted else ()
+
     def ask(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
         """The question in one of its phrasings, with the words filled in (see `checked`); None where the clip has been
         asked in all of them. Every answer goes through all phrasings, so that none of them gives it away."""
-        phrasings = phrasings_of(question_type, self.split)
+        phrasings = self.phrasings_of_family(question_type)
         fresh = [phrasing for phrasing in phrasings if phrasing.format(**words) not in self.asked]
         if not fresh:
             return None

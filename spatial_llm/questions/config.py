@@ -42,6 +42,7 @@ class QuestionConfig:
     negative: int = 2  # absent sounds, present ones at a wrong place, exchanged places
     limit: int = 10  # of questions a clip; the official types are not cut
     more_phrasings: bool = False  # of the official types: ours beside the official wording
+    only_unseen_phrasings: bool = False  # of the split eval: all questions in wordings that training never uses
     axis_margin_deg: float = 10.0  # a direction word is clear this far from the plane where it changes
     distance_margin_m: float = 0.5  # "nearer" is clear from this difference on
     relation_margin_m: float = 0.3  # "left of" on one side of the listener is clear from this difference on

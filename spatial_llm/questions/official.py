@@ -54,8 +54,10 @@ def about_two(asker: Asker, sources: list[HeardSource]) -> Iterator[Question]:
 
 def _phrasing(asker: Asker, name: str) -> str:
     options = getattr(templates, name)
-    if asker.config.more_phrasings:
-        options = (*options, *MORE[name].of(asker.split))
+    if asker.config.only_unseen_phrasings and asker.split == "eval":
+        options = MORE[name].of("eval", only_unseen=True)
+    elif asker.config.more_phrasings:
+        options = (*options, *MORE[name].of(asker.split), *asker.further_phrasings(name))
     return asker.pick(options)
 
 

@@ -21,14 +21,17 @@ class Phrasings:
     train: tuple[str, ...]
     eval: tuple[str, ...]
 
-    def of(self, split: str) -> tuple[str, ...]:
-        """The wordings that one split ("train" or "eval") uses."""
-        return self.both + (self.train if split == "train" else self.eval)
+    def of(self, split: str, only_unseen: bool = False) -> tuple[str, ...]:
+        """The wordings that one split ("train" or "eval") uses; `only_unseen`: of "eval" those that training does not."""
+        if split == "train":
+            return self.both + self.train
+        return self.eval if only_unseen else self.both + self.eval
 
 
-def phrasings_of(question_type: str, split: str) -> tuple[str, ...]:
+def phrasings_of(question_type: str, split: str, only_unseen: bool = False) -> tuple[str, ...]:
     """The wordings of one of our question types in one split."""
-    return _RELATION.of(split) if question_type.startswith("RELATION_") else PHRASINGS[question_type].of(split)
+    phrasings = _RELATION if question_type.startswith("RELATION_") else PHRASINGS[question_type]
+    return phrasings.of(split, only_unseen)
 
 
 def _ending(phrasings: Phrasings, sentence: str) -> Phrasings:

@@ -1,0 +1,143 @@
+"""Still more wordings, for training only, where `QuestionConfig.more_phrasings` is on.
+
+A small language model knows no words but those of its questions; from four wordings a type it learns strings. These are
+by name of the question type, of `templates` for the official types A to E; `{x}` and the like as in `phrasings`. Answers
+about degrees do without the convention here: people who ask leave it out.
+"""
+
+TRAINING_PHRASINGS: dict[str, tuple[str, ...]] = {
+    "DETECTION": (
+        "What is this?",
+        "What can be heard?",
+        "What is sounding?",
+        "Tell me what you hear.",
+        "List the sounds.",
+        "Which sound events are there?",
+        "What kind of sound is this?",
+        "Name the sound.",
+    ),
+    "LOCATION": (
+        "Where is it?",
+        "Where is the sound?",
+        "Where does it come from?",
+        "From which direction, and from how far, does the sound arrive?",
+        "Locate the sound.",
+        "Tell me where the sound is.",
+        "Describe where you hear the sound.",
+        "In which direction and at what distance do you hear it?",
+    ),
+    "DETECTION_AT_PLACE": (
+        "What is sounding {place}, approximately {distance} away?",
+        "What is {place}, {distance} away?",
+        "Tell me what can be heard {place}, about {distance} away.",
+        "Which sound reaches you from the {place}, about {distance} away?",
+        "Identify what sounds {distance} away, {place}.",
+        "Name the sound that comes from the {place}, about {distance} away.",
+    ),
+    "LOCATION_OF_NAMED": (
+        "Where is the {x}?",
+        "Where do you hear the {x}?",
+        "Tell me where the {x} is.",
+        "Locate the sound of the {x}.",
+        "From which direction, and from how far, does the {x} arrive?",
+        "Describe the place of the {x}.",
+        "The {x}: where is it, and how far away?",
+    ),
+    "RELATIVE_DIRECTION": (
+        "Is the {x} heard {relation} the {y}?",
+        "Do you hear the {x} {relation} the {y}?",
+        "Is the sound of the {x} somewhere {relation} that of the {y}?",
+        "Is it right that the {x} sounds {relation} the {y}?",
+        "Can the {x} be found {relation} the {y}?",
+    ),
+    "JOINT_DIRECTION": (
+        "Do you hear the {x} from {word} and the {y} from {other}?",
+        "Is the {x} coming from {word} while the {y} comes from {other}?",
+        "Is it right that the {x} arrives from {word} and the {y} from {other}?",
+        "Can the {x} be heard from {word} and the {y} from {other}?",
+    ),
+    "RELATIVE_DISTANCE": (
+        "Do you hear the {x} {nearer} than the {y}?",
+        "Is the {x} {nearer} than the {y}?",
+        "Is it right that the {x} sounds {nearer} than the {y}?",
+        "Does the sound of the {x} come from {nearer} than that of the {y}?",
+    ),
+    "OPEN_DIRECTION": (
+        "Do you hear the {x} {either} the {y}?",
+        "Tell me whether the {x} is {either} the {y}.",
+        "Is the sound of the {x} heard {either} that of the {y}?",
+        "Where is the {x} as seen from the {y}: {either} it?",
+    ),
+    "OPEN_DISTANCE": (
+        "How far is it from the {x} to the {y}?",
+        "How many meters lie between the sound of the {x} and that of the {y}?",
+        "Give the distance between the {x} and the {y}.",
+        "At what distance from each other are the {x} and the {y}?",
+    ),
+    "OPEN_SOURCE": (
+        "Tell me which sound is {side} the {x}.",
+        "What is {side} the {x}?",
+        "Which sound do you hear {side} that of the {x}?",
+        "Name what is heard {side} the {x}.",
+    ),
+    "AZIMUTH_DEG": (
+        "At how many degrees is the {x}?",
+        "What is the azimuth of the {x}?",
+        "What is the horizontal angle of the {x}, in degrees?",
+        "Tell me the azimuth of the {x}'s sound.",
+        "From which angle does the {x} sound?",
+        "Which azimuth, in degrees, does the sound of the {x} come from?",
+    ),
+    "AZIMUTH_CLOCK": (
+        "At what o'clock is the {x}?",
+        "Tell me the o'clock direction of the {x}.",
+        "Which hour on the clock is the {x} at?",
+        "If you were the center of a clock, at which hour would the {x} be?",
+        "As an hour of the clock, where does the {x} sound from?",
+        "Give the o'clock position of the {x}'s sound.",
+    ),
+    "COUNT_SOURCES": (
+        "How many sounds are there?",
+        "How many things do you hear?",
+        "Tell me how many sources sound.",
+        "Count the sources.",
+        "How many sources of sound are in this recording?",
+        "How many sounds can be heard here?",
+    ),
+    "COUNT_CLASSES": (
+        "How many different sounds are there?",
+        "How many kinds of sound do you hear?",
+        "Tell me how many kinds of sound there are.",
+        "How many distinct kinds of source can be heard?",
+    ),
+    "NEAREST": (
+        "What is nearest?",
+        "Which is the closest sound?",
+        "What is the closest thing that you hear?",
+        "Tell me which source is nearest to you.",
+        "Which sound comes from the least distance?",
+        "Name the source at the shortest distance.",
+    ),
+    "FARTHEST": (
+        "What is farthest away?",
+        "Which is the most distant sound?",
+        "What is the farthest thing that you hear?",
+        "Tell me which source is farthest from you.",
+        "Which sound comes from the greatest distance?",
+        "Name the source at the largest distance.",
+    ),
+    "ROTATED": (
+        "You turn {turn}. Where do you hear the {x}?",
+        "After a turn of {turn}, where is the {x}?",
+        "Imagine turning {turn}. Where would the sound of the {x} be?",
+        "If you rotated {turn}, where would you hear the {x}?",
+        "Where is the {x} when you have turned {turn}?",
+    ),
+    "ROTATED_AZIMUTH": (
+        "You turn {turn}. What is the azimuth of the {x}?",
+        "After a turn of {turn}, at how many degrees is the {x}?",
+        "Imagine turning {turn}. At what azimuth would the sound of the {x} be?",
+        "If you rotated {turn}, what azimuth would the {x} have?",
+        "What is the azimuth of the {x} when you have turned {turn}?",
+    ),
+}
