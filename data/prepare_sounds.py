@@ -18,7 +18,7 @@ class Arguments:
     """What to take, and where to write it.
 
     Attributes:
-        output: folder; it must not exist.
+        output: folder; one that is there is replaced.
         sounds: what goes into it.
     """
 

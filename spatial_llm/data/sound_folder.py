@@ -129,11 +129,9 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     """Writes the folder, whole or not at all; returns the number of pieces of each split.
 
     Raises:
-        SceneError: see `chosen_clips`; or the folder exists.
+        SceneError: see `chosen_clips`.
     """
-    clips, folder = chosen_clips(config), Path(folder)
-    if folder.exists():
-        raise SceneError(f"{folder} exists; delete it or name another folder.")
+    clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:
         temporary.mkdir()

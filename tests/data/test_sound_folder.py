@@ -99,11 +99,8 @@ def test_bad_configuration_is_named(index, changes, message):
         chosen_clips(config(index, **changes))
 
 
-def test_recorded_and_synthesized_class_of_one_name(index, tmp_path):
+def test_recorded_and_synthesized_class_of_one_name(index):
     text = index.read_text().replace("owl,", "siren,")
     index.write_text(text)
     with pytest.raises(SceneError, match=r"siren.*both recorded and synthesized"):
         chosen_clips(config(index, synthesized=["siren"]))
-    (tmp_path / "there").mkdir()
-    with pytest.raises(SceneError, match="exists"):
-        write_sound_folder(config(index), tmp_path / "there")

@@ -1,0 +1,90 @@
+"""The folder that ships: a trained model in half precision with its card and the authors of its sounds.
+
+    python recipes/pack_tiny.py --model runs/tiny/bat/model --out runs/tiny/packed
+    python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
+
+The first writes the weights, the second, once they are scored, the card (README.md) and credits.csv beside them.
+"""
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.card import ONE_SOURCE, TWO_SOURCES, control_grid, score_grid
+from spatial_llm.files import atomic_path, write_text
+from spatial_llm.model.packing import pack
+from spatial_llm.training.arguments import parse_arguments
+
+MOST_BYTES = 25_000_000
+COLUMNS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
+
+
+@dataclass
+class Arguments:
+    """What to pack, or to describe.
+
+    Attributes:
+        out: folder of the packed model.
+        model: saved model to pack.
+        runs: folder of recipes/train_tiny.py, with sounds and scores, to write the card from.
+        template: Markdown of the card; {one}, {two}, {controls}, {classes} and {hashes} are filled in.
+    """
+
+    out: str
+    model: str | None = None
+    runs: str | None = None
+    template: str = "recipes/configs/tiny/card.md"
+
+
+def describe(runs: Path, template: Path, out: Path) -> None:
+    """Writes README.md and credits.csv of the packed model."""
+    scores = {
+        (test, number): json.loads((runs / f"test_{test}_{number}" / "scores" / "scores.json").read_text())
+        for test in COLUMNS
+        for number in ("one", "two")
+    }
+    shown = {number: {words: scores[test, number] for test, words in COLUMNS.items()} for number in ("one", "two")}
+    with (runs / "sounds" / "index.csv").open(encoding="utf-8", newline="") as lines:
+        sounds = [row for row in csv.DictReader(lines) if row["split"] == "train"]
+    credits = sorted({(row["label"], row["licence"], row["attribution"]) for row in sounds})
+    with atomic_path(out / "credits.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([("label", "licence", "attribution"), *credits])
+    filled = {
+        "{one}": score_grid(shown["one"], ONE_SOURCE),
+        "{two}": score_grid(shown["two"], TWO_SOURCES),
+        "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
+        + "\n\n"
+        + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),
+        "{classes}": ", ".join(sorted({row["label"] for row in sounds})),
+        "{hashes}": "\n".join(
+            f"- {COLUMNS[test]}, {number} source{'s' * (number == 'two')}: `{found['provenance']['manifest_sha256']}`"
+            for (test, number), found in scores.items()
+        ),
+    }
+    text = template.read_text(encoding="utf-8")
+    for name, value in filled.items():
+        text = text.replace(name, value)
+    write_text(out / "README.md", text)
+
+
+def main(arguments: Arguments) -> None:
+    out = Path(arguments.out)
+    if arguments.model:
+        pack(arguments.model, out)
+    if arguments.runs:
+        describe(Path(arguments.runs), Path(arguments.template), out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out}: {size / 1e6:.1f} MB")
+    if size > MOST_BYTES:
+        raise SpatialLLMError(f"{out}: {size} bytes, at most {MOST_BYTES} shall ship.")
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_arguments(Arguments, description=__doc__))
+    except SpatialLLMError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,43 @@
+"""A saved model made small enough to travel with a package: its matrices in half precision, everything else as it was.
+
+Vectors (biases, norms, running statistics) stay in float32: they are few, and variances of cues leave the range of
+float16. The config goes on saying float32, so loading gives a float32 model whose matrices are rounded to 11 bits.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from spatial_llm.errors import CheckpointError
+from spatial_llm.files import atomic_path
+
+WEIGHTS = "model.safetensors"
+
+
+def pack(folder: str | Path, out: str | Path) -> int:
+    """Writes `folder`, a whole saved model of float32, to `out` with its matrices in float16; returns the bytes of `out`.
+
+    Raises:
+        CheckpointError: no `model.safetensors` and float32 `config.json` in the folder, or a weight beyond float16.
+    """
+    folder, out = Path(folder), Path(out)
+    if not (folder / WEIGHTS).is_file():
+        raise CheckpointError(f"{folder}: no {WEIGHTS}; give the folder of a model saved whole.")
+    dtype = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("dtype")
+    if dtype != "float32":
+        raise CheckpointError(f"{folder}: saved as {dtype}, expected float32.")
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    for key, tensor in tensors.items():
+        if tensor.ndim >= 2 and tensor.dtype == torch.float32:
+            tensors[key] = half = tensor.half()
+            if not torch.isfinite(half).all():
+                raise CheckpointError(f"{folder}: {key} holds {tensor.abs().max():.3g}, more than float16 can.")
+    with atomic_path(out) as temporary:
+        shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(WEIGHTS))
+        save_file(tensors, temporary / WEIGHTS, metadata=metadata)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
