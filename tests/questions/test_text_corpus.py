@@ -54,6 +54,10 @@ def test_our_families_in_words():
         elif example["question_type"] == "ONSET_ORDER":
             starts = [float(parts[label].split("from ")[1].split(" s")[0]) for label in example["answer"].split("; ")]
             assert starts == sorted(starts)
+        elif example["question_type"] == "SPAN":
+            (named,) = [label for label in labels if f" {label}" in example["question"]]
+            start, end = example["answer"].removesuffix(" s").split(" to ")
+            assert parts[named].endswith(f"from {start} s to {end} s")
         elif example["question_type"].startswith("ROOM"):
             assert "RT60" in parts["room"] and "cubic meters" in parts["room"]
 

@@ -20,7 +20,7 @@ from spatial_llm.geometry import azimuth_of_hour
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
 Columns = dict[str, NDArray]
-_NUMBERS = {"azimuth_deg", "elevation_deg", "distance_m", "clock_hour", "count", "duration_s"}
+_NUMBERS = {"azimuth_deg", "elevation_deg", "distance_m", "clock_hour", "count", "duration_s", "onset_s", "offset_s"}
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ _FIELD_OF_KIND = {
     "distance": ("distance_m",),
     "count": ("count",),
     "duration": ("duration_s",),
+    "span": ("onset_s", "offset_s"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from spatial_llm.answers import AXES, QUESTION_TYPES, VALUE_KINDS
 from spatial_llm.evaluation.metrics import measures
-from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, Measure
+from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, IOU_TOLERANCE, Measure
 from spatial_llm.evaluation.metrics.protocols import (
     ANGLE,
     BALANCED,
@@ -197,12 +197,24 @@ def _duration(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]
         measures.error("duration_error_s", "duration_s"),
         measures.beyond_relative("duration_relative_wrong", "duration_s"),
     )
-    overlap = measures.overlap("temporal_iou", "duration_s")
+    ratio = measures.length_ratio("length_ratio", "duration_s")
     return measures.opposite("right", wrong), (
         _error("MAE", error, TIME, "mean absolute error", unit="s"),
         _error("median_error", error, TIME, "median absolute error", "median", unit="s"),
         _error("ER_relative", wrong, RELATIVE, "more than 20 % off, or unparsed"),
-        Spec("temporal_iou", overlap, TIME, "mean overlap of the two spans from the true onset"),
+        Spec("length_ratio", ratio, TIME, "mean of the shorter of the two lengths over the longer, 0 where unparsed"),
+    )
+
+
+def _span(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
+    begun, ended = (measures.error(f"{end}_error_s", f"{end}_s") for end in ("onset", "offset"))
+    iou, apart = measures.span_iou("temporal_iou"), measures.span_iou_below("temporal_iou_below_half")
+    near, half = measures.opposite("right", apart), f"{100 * IOU_TOLERANCE:g}"
+    return near, (
+        _error("onset_error", begun, TIME, "mean absolute error of the onset", unit="s"),
+        _error("offset_error", ended, TIME, "mean absolute error of the offset", unit="s"),
+        Spec("temporal_iou", iou, TIME, "mean of intersection over union of the two spans, 0 where unparsed"),
+        Spec(f"iou_at_least_{half}", near, TIME, f"intersection at least {half} % of the union; unparsed is wrong"),
     )
 
 
@@ -227,4 +239,5 @@ _OF_KIND = {
     "elevation": _elevation,
     "clock": _clock,
     "duration": _duration,
+    "span": _span,
 }

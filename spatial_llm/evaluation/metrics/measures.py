@@ -5,7 +5,8 @@ item its value and, over all pairs of true answers and items, what chance would 
 wrong where right and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are
 those of the answers that can be read, and stand beside shares in which the others count. A measure applies to an item
 unless it is NaN for the true answer itself.
-Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: its encoder's ER20 (specs b.4).
+Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: its encoder's ER20 (specs b.4);
+half the union of two spans: temporal grounding (R1@0.5, arXiv 1705.02101).
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
 DISTANCE_TOLERANCE_M = 0.5
 RELATIVE_TOLERANCE = 0.2
 ANGLE_TOLERANCE_DEG = 20.0
+IOU_TOLERANCE = 0.5
 CLEAR_DEG = 10.0  # nearer to the border of two sides a side is no question; that of our question writer
 _ROUNDING = 1e-9  # 2.3 m and 1.8 m are 0.5 m apart, but not in binary
 
@@ -143,14 +145,35 @@ def onset_error(name: str) -> Measure:
     return Measure(name, "value", of)
 
 
-def overlap(name: str, column: str) -> Measure:
-    """Intersection over union of two spans of time that begin together, 0 where unparsed."""
+def length_ratio(name: str, column: str) -> Measure:
+    """The shorter of two lengths over the longer, 0 where unparsed. Not an overlap in time: a length has no place in it."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         shorter, longer = np.minimum(answer[column], truth[column]), np.maximum(answer[column], truth[column])
         return np.nan_to_num(np.divide(shorter, longer, out=np.ones(np.shape(longer)), where=longer != 0), nan=0.0)
 
     return Measure(name, column, of)
+
+
+def span_iou(name: str) -> Measure:
+    """Intersection over union of the answered and the true span of time, 0 where unparsed; from onset_s to offset_s."""
+    return Measure(name, "onset_s", lambda answer, truth: np.nan_to_num(_span_iou(answer, truth), nan=0.0))
+
+
+def span_iou_below(name: str) -> Measure:
+    """1 where the overlap of the two spans is less than half of their union, or the span unparsed."""
+
+    def of(answer: Columns, truth: Columns) -> NDArray:
+        return (~(_span_iou(answer, truth) >= IOU_TOLERANCE - _ROUNDING)).astype(np.float64)
+
+    return Measure(name, "onset_s", of)
+
+
+def _span_iou(answer: Columns, truth: Columns) -> NDArray:
+    first, last = (choose(answer[end], truth[end]) for choose, end in ((np.maximum, "onset_s"), (np.minimum, "offset_s")))
+    common = np.maximum(last - first, 0.0)
+    lengths = (answer["offset_s"] - answer["onset_s"]) + (truth["offset_s"] - truth["onset_s"])
+    return common / (lengths - common)
 
 
 def _more(values: NDArray, tolerance: float) -> NDArray[np.float64]:

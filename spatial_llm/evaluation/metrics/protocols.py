@@ -30,9 +30,10 @@ PROTOCOLS = {
     LABELS: "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets, 0 where "
     "unparsed, averaged over the items.",
     COUNT: "How far the answered number is from the true one, over the answers that parse.",
-    TIME: "onset_error: seconds between the onsets of the sound named and the true one, where it sounds at all. "
-    "temporal_iou: overlap of the span of the answered length with the true one, both from the true onset; 0 where "
-    "unparsed. Errors are over the answers that parse.",
+    TIME: "onset_error: seconds between the true onset and the answered one; where a sound is asked for, that of the sound "
+    "named, where it sounds at all. temporal_iou: intersection over union of the answered and the true span, 0 where "
+    "unparsed. length_ratio: the shorter of two lengths over the longer, 0 where unparsed. Errors are over the answers "
+    "that parse.",
     HALLUCINATION: "Does it say no where no is due (Kuan et al., arXiv 2406.08402): to sounds that are absent, at a wrong "
     "place, or exchanged. The positive class is no.",
     RELIABILITY: "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",

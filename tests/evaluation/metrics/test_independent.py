@@ -15,7 +15,7 @@ from tests.evaluation.ours import our_records
 
 KINDS = (
     "DOA", "MIXUP_SINGLE_DOA", "ROTATED", "DISTANCE", "AZIMUTH_DEG", "ROTATED_AZIMUTH", "ELEVATION_DEG", "AZIMUTH_CLOCK",
-    "COUNT_SOURCES", "RELATION_LEFT", "RELATION_BEHIND", "DURATION", "STARTS_AT", "PRESENT", "ROOM_RT60",
+    "COUNT_SOURCES", "RELATION_LEFT", "RELATION_BEHIND", "DURATION", "SPAN", "STARTS_AT", "PRESENT", "ROOM_RT60",
 )  # fmt: skip
 
 
@@ -179,8 +179,9 @@ def test_counts_durations_words(noisy):
     lasted = [(truth["duration_s"], value and value["duration_s"]) for _, _, truth, value in rows["DURATION"]]
     read = [(a, b) for a, b in lasted if b is not None]
     assert found["DURATION_MAE"][0] == pytest.approx(np.mean([abs(a - b) for a, b in read]))
-    overlap = [0 if b is None else min(a, b) / max(a, b) for a, b in lasted]
-    assert found["DURATION_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
+    ratio = [0 if b is None else min(a, b) / max(a, b) for a, b in lasted]
+    assert found["DURATION_length_ratio"][0] == pytest.approx(100 * np.mean(ratio))
+    assert "DURATION_temporal_iou" not in found
     off = [b is None or abs(a - b) / a > 0.2 + 1e-9 for a, b in lasted]
     assert found["DURATION_ER_relative"][0] == pytest.approx(100 * np.mean(off))
     for kind in ("PRESENT", "ROOM_RT60"):
@@ -200,6 +201,43 @@ def test_onset_error_is_read_off_the_scene(noisy):
             errors.append(abs(onsets[value["labels"][0]] - onsets[truth["labels"][0]]))
     assert 0 < len(errors) < len(rows["STARTS_AT"])
     assert found["STARTS_AT_onset_error"][0] == pytest.approx(np.mean(errors))
+
+
+def test_spans_counted_in_tenths_of_a_second(noisy):
+    """Times are whole tenths, so intersection and union are counts of tenths, as Python's sets count them."""
+    rows, found = noisy
+
+    def tenths(value):
+        return set(range(round(10 * value["onset_s"]), round(10 * value["offset_s"])))
+
+    pairs = [(truth, value) for _, _, truth, value in rows["SPAN"]]
+    overlap = [0 if said is None else len(tenths(a) & tenths(said)) / len(tenths(a) | tenths(said)) for a, said in pairs]
+    assert 0 in overlap and 1 in overlap and len(set(overlap)) > 20
+    assert found["SPAN_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
+    assert found["SPAN_iou_at_least_50"][0] == pytest.approx(100 * np.mean([share >= 0.5 for share in overlap]))
+    read = [(truth, said) for truth, said in pairs if said is not None]
+    for end in ("onset", "offset"):
+        errors = [abs(truth[f"{end}_s"] - said[f"{end}_s"]) for truth, said in read]
+        assert found[f"SPAN_{end}_error"][0] == pytest.approx(np.mean(errors))
+    assert found["SPAN_temporal_iou"][1].unparsed == len(pairs) - len(read) > 0
+
+
+def test_spans_worked_by_hand():
+    """True 1 to 3 s four times: the same, half of it, a neighbour, and what cannot be read."""
+    item = next(record for record in our_records() if record.question_type == "SPAN")
+    items = [replace(item, answer="1 to 3 s", truth={"onset_s": 1.0, "offset_s": 3.0})] * 4
+    texts = ["1 to 3 s", "from 0.5 s to 2.0 s", "3 to 4 s", "for 2 s"]  # 2 of 2 s; 1 of 2.5 s; 0 of 3 s; unparsed
+    found = {name: metric for name, metric in measure(read_answers(items, texts), None).items() if name.startswith("SPAN")}
+    values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items()}
+    assert values == pytest.approx(
+        {
+            "SPAN_exact": 25.0, "SPAN_iou_at_least_50": 25.0, "SPAN_temporal_iou": 100 * (1 + 1 / 2.5) / 4,
+            "SPAN_onset_error": (0 + 0.5 + 2) / 3, "SPAN_offset_error": (0 + 1 + 1) / 3,
+        }
+    )  # fmt: skip
+    assert {metric.unparsed for metric in found.values()} == {1}
+    halved = measure(read_answers(items[:1], ["1 to 2 s"]), None)["SPAN_iou_at_least_50"]
+    assert halved.strict(np.ones((1, 1)))[0] == 100
 
 
 def test_distance_worked_by_hand():
