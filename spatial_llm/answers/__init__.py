@@ -10,7 +10,7 @@ value.
 """
 
 from spatial_llm.answers.axes import AXES, Reading
-from spatial_llm.answers.bearings import bearing_of_words, format_bearing, parse_bearing
+from spatial_llm.answers.bearings import format_bearing, parse_bearing
 from spatial_llm.answers.choices import parse_choice
 from spatial_llm.answers.names import (
     format_absent,
@@ -57,7 +57,6 @@ __all__ = [
     "VALUE_KINDS",
     "Location",
     "Reading",
-    "bearing_of_words",
     "format_absent",
     "format_bearing",
     "format_clock",

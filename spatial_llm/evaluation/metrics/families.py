@@ -20,6 +20,7 @@ from spatial_llm.evaluation.metrics.protocols import (
     DISTANCE,
     EXACT,
     LABELS,
+    REGION,
     RELATIVE,
     TIME,
 )
@@ -30,7 +31,8 @@ _LETTERS = {"CLASSIFICATION": "A", "DOA": "B", "MIXUP_SINGLE_CLASSIFICATION": "C
 
 @dataclass(frozen=True)
 class Spec:
-    """How a metric follows from a measure. `suffix`: of its name; `limited`: true answers may score below perfect."""
+    """How a metric follows from a measure. `suffix`: of its name; `if_said`: of answers in a form that the question does not
+    ask for, and left out where none has it."""
 
     suffix: str
     measure: Measure
@@ -39,7 +41,7 @@ class Spec:
     aggregate: Aggregate = "mean"
     unit: str = "%"
     higher_is_better: bool = True
-    limited: bool = False
+    if_said: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ def _count(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 
 def _location(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    direction, far = measures.equal("direction_right", "octant"), measures.great_circle("great_circle_deg")
-    octant = "between the octant's centre and the true bearing"
+    direction, limit = measures.equal("direction_right", "octant"), f"{ANGLE_TOLERANCE_DEG:g}"
+    outside, far = measures.region_distance("region_distance_deg"), measures.great_circle("great_circle_deg")
+    nearest = "from the true bearing to the nearest point of the octant that the words name"
+    between = "between the bearing of the answers that give one in degrees and the true one"
     axes = [
         Spec(f"{axis}_acc", measures.equal(f"{axis}_right", axis), DIAGNOSTIC, f"the word of {' or '.join(words)} right")
         for axis, words in AXES.items()
@@ -118,11 +122,17 @@ def _location(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]
         Spec("direction_acc", direction, BAT if official else DIAGNOSTIC, "all three direction words right"),
         Spec("direction_balanced_acc", direction, BALANCED, "mean over the 8 directions of the share right", "balanced"),
         *axes,
-        _error("great_circle_mean", far, ANGLE, f"mean angle {octant}", unit="deg", limited=True),
-        _error("great_circle_median", far, ANGLE, f"median angle {octant}", "median", unit="deg", limited=True),
+        _error("region_distance_mean", outside, REGION, f"mean angle {nearest}", unit="deg"),
+        _error("region_distance_median", outside, REGION, f"median angle {nearest}", "median", unit="deg"),
         _error(
-            f"ER{ANGLE_TOLERANCE_DEG:g}", measures.great_circle_beyond("great_circle_beyond_20"), ANGLE,
-            f"angle {octant} above {ANGLE_TOLERANCE_DEG:g} degrees, or unparsed", limited=True,
+            f"region_ER{limit}", measures.region_distance_beyond("region_distance_beyond_20"), REGION,
+            f"angle {nearest} above {limit} degrees, or unparsed",
+        ),
+        _error("great_circle_mean", far, ANGLE, f"mean angle {between}", unit="deg", if_said=True),
+        _error("great_circle_median", far, ANGLE, f"median angle {between}", "median", unit="deg", if_said=True),
+        _error(
+            f"great_circle_ER{limit}", measures.great_circle_beyond("great_circle_beyond_20"), ANGLE,
+            f"angle {between} above {limit} degrees", if_said=True,
         ),
         *_distances("distance_", BAT if official else DIAGNOSTIC),
     )  # fmt: skip
@@ -220,9 +230,9 @@ def _span(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 def _error(
     suffix: str, measure: Measure, protocol: str, rule: str, aggregate: Aggregate = "mean", unit: str = "%",
-    limited: bool = False,
+    if_said: bool = False,
 ) -> Spec:  # fmt: skip
-    return Spec(suffix, measure, protocol, rule, aggregate, unit, higher_is_better=False, limited=limited)
+    return Spec(suffix, measure, protocol, rule, aggregate, unit, higher_is_better=False, if_said=if_said)
 
 
 _OF_KIND = {

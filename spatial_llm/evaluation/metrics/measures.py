@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.evaluation.metrics.extract import Columns
-from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
+from spatial_llm.geometry import direction_to_vector, great_circle_deg, region_distance_deg, wrap_azimuth_deg
 
 DISTANCE_TOLERANCE_M = 0.5
 RELATIVE_TOLERANCE = 0.2
@@ -83,17 +83,33 @@ def angle_beyond(name: str, column: str) -> Measure:
     return Measure(name, column, lambda answer, truth: _more(_apart_deg(answer[column], truth[column]), ANGLE_TOLERANCE_DEG))
 
 
+def region_distance(name: str) -> Measure:
+    """Degrees from the true bearing, where that is known, to the nearest point of the octant that the words name; 0 inside.
+    Fewer words than three would name a larger region and come nearer by saying less: they are unparsed."""
+    return Measure(name, "octant", _region_distance_deg)
+
+
+def region_distance_beyond(name: str) -> Measure:
+    """1 where that angle is above 20 degrees, or the octant unparsed."""
+
+    def of(answer: Columns, truth: Columns) -> NDArray:
+        wrong = _more(_region_distance_deg(answer, truth), ANGLE_TOLERANCE_DEG)
+        return np.where(np.isnan(truth["true_azimuth_deg"]), np.nan, wrong)
+
+    return Measure(name, "octant", of)
+
+
 def great_circle(name: str) -> Measure:
-    """Degrees between the answered bearing (in words: the centre of the octant) and the true one, where that is known."""
+    """Degrees between the bearing of an answer in degrees and the true one, where that is known; words have none."""
     return Measure(name, "azimuth_deg", _great_circle_deg)
 
 
 def great_circle_beyond(name: str) -> Measure:
-    """1 where that angle is above 20 degrees, or the bearing unparsed."""
+    """1 where that angle is above 20 degrees."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
-        wrong = _more(_great_circle_deg(answer, truth), ANGLE_TOLERANCE_DEG)
-        return np.where(np.isnan(truth["true_azimuth_deg"]), np.nan, wrong)
+        apart_deg = _great_circle_deg(answer, truth)
+        return np.where(np.isnan(apart_deg), np.nan, _more(apart_deg, ANGLE_TOLERANCE_DEG))
 
     return Measure(name, "azimuth_deg", of)
 
@@ -187,6 +203,12 @@ def _relative(answered: NDArray, true: NDArray) -> NDArray:
 
 def _apart_deg(first: NDArray, second: NDArray) -> NDArray:
     return np.abs(wrap_azimuth_deg(first - second))
+
+
+def _region_distance_deg(answer: Columns, truth: Columns) -> NDArray:
+    # the columns hold 0 for the word of the positive side (front, left, above) and 1 for the other
+    signs = np.stack([1.0 - 2.0 * answer[axis] for axis in ("front_behind", "left_right", "above_below")], axis=-1)
+    return region_distance_deg(direction_to_vector(truth["true_azimuth_deg"], truth["true_elevation_deg"]), signs)
 
 
 def _great_circle_deg(answer: Columns, truth: Columns) -> NDArray:

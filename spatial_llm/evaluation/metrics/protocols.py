@@ -5,9 +5,11 @@ first word.
 """
 
 BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
-BALANCED, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
+BALANCED, REGION, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
     f"{DIAGNOSTIC}, {name}"
-    for name in ("balanced", "angle", "distance", "relative", "labels", "count", "time", "hallucination", "reliability")
+    for name in (
+        "balanced region angle distance relative labels count time hallucination reliability".split()  # noqa: SIM905
+    )
 )
 PROTOCOLS = {
     BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
@@ -21,9 +23,12 @@ PROTOCOLS = {
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "
     "classes.",
-    ANGLE: "Degrees. An answer in words stands for the centre of its octant, against the bearing in the record; sides are "
-    "read off the angle where the true one is at least 10 degrees clear. Means and medians are over the answers that "
-    "parse; in ER20 and in the shares the others count as wrong.",
+    REGION: "Region distance, in degrees, of answers in words: from the bearing in the record to the nearest point of the "
+    "octant that the three words name, 0 inside. Not comparable with an angle between two points. Mean and median are over "
+    "the answers that parse; in region_ER20 the others count as wrong.",
+    ANGLE: "Degrees between two points. Sides are read off the angle where the true one is at least 10 degrees clear. Means "
+    "and medians are over the answers that parse; in ER20 and in the shares the others count as wrong. great_circle: of "
+    "answers in degrees where words were asked for, over these answers alone, against the bearing in the record.",
     DISTANCE: "Metres; over the answers that parse. DER counts the others as wrong.",
     RELATIVE: "Of distances and durations as a share of the true one: more than 20 % off, or unparsed; mean error of those "
     "that parse.",

@@ -95,23 +95,43 @@ def true_bearing(record):
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("DOA", "B"), ("MIXUP_SINGLE_DOA", "D"), ("ROTATED", "ROTATED")])
-def test_great_circle(noisy, kind, prefix):
+def test_region_distance(noisy, kind, prefix):
+    """Wrong words: by hand, from the angles to the planes on whose wrong side the source is."""
     rows, found = noisy
-    centre = {"left": 1, "right": -1, "above": 1, "below": -1}
     errors, unparsed = [], 0
     for record, _, _, value in rows[kind]:
         if value is None:
             unparsed += 1
             continue
-        side, depth, height = words(value)
-        azimuth = centre[side] * (45 if depth == "front" else 135)
-        elevation = centre[height] * math.degrees(math.asin(1 / math.sqrt(3)))
-        errors.append(angle_between((azimuth, elevation), true_bearing(record)))
-    assert found[f"{prefix}_great_circle_mean"][0] == pytest.approx(np.mean(errors))
-    assert found[f"{prefix}_great_circle_median"][0] == pytest.approx(np.median(errors))
+        azimuth, elevation = map(math.radians, true_bearing(record))
+        ahead, left = math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth)
+        along = {"front": ahead, "behind": -ahead, "left": left, "right": -left}
+        along |= {"above": math.sin(elevation), "below": -math.sin(elevation)}
+        sides = [along[word] for word in words(value)]
+        right = math.hypot(*[side for side in sides if side > 0])
+        errors.append(math.degrees(math.acos(min(1.0, right))) if right else 90 + math.degrees(math.asin(-max(sides))))
+    assert max(errors) > 90 and min(errors) < 1e-5
+    assert found[f"{prefix}_region_distance_mean"][0] == pytest.approx(np.mean(errors))
+    assert found[f"{prefix}_region_distance_median"][0] == pytest.approx(np.median(errors), abs=1e-5)
     share = (sum(error > 20 for error in errors) + unparsed) / (len(errors) + unparsed)
-    assert found[f"{prefix}_ER20"][0] == pytest.approx(100 * share)
-    assert found[f"{prefix}_ER20"][1].unparsed == unparsed
+    assert found[f"{prefix}_region_ER20"][0] == pytest.approx(100 * share)
+    assert found[f"{prefix}_region_ER20"][1].unparsed == unparsed
+    assert not [name for name in found if "great_circle" in name]
+
+
+def test_words_and_degrees_share_no_number():
+    """One answer in words, two in degrees, one of nothing: each form has its own metrics, over its own answers."""
+    items = [record for record in our_records() if record.question_type == "DOA"][:4]
+    (azimuth, elevation), (other, height) = true_bearing(items[1]), true_bearing(items[2])
+    texts = [items[0].answer, f"azimuth {azimuth} degrees, elevation {elevation} degrees",
+             f"azimuth {other} degrees, elevation {height - 30 if height > 0 else height + 30} degrees", "?"]  # fmt: skip
+    found = measure(read_answers(items, texts), None)
+    values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items() if name.startswith("B_")}
+    assert values["B_region_distance_mean"] == 0 and values["B_region_ER20"] == 75
+    assert values["B_great_circle_mean"] == pytest.approx(15) and values["B_great_circle_ER20"] == 50
+    assert found["B_region_distance_mean"].unparsed == 3 and found["B_great_circle_mean"].unparsed == 2
+    assert found["B_region_distance_mean"].lenient_unparsed == 1
+    assert {found[f"B_{name}"].protocol for name in ("great_circle_ER20", "great_circle_median")} == {"diagnostic, angle"}
 
 
 @pytest.mark.parametrize(
