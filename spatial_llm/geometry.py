@@ -56,6 +56,28 @@ def great_circle_deg(
     return np.rad2deg(np.arctan2(cross, np.sum(first * second, axis=-1)))
 
 
+def region_distance_deg(xyz: ArrayLike, signs: ArrayLike) -> NDArray[np.float64]:
+    """Angle in degrees from a direction to the nearest point of the region that some planes bound; 0 inside, at most 180.
+
+    The region is a convex cone (an octant, a quarter, a half), so the nearest point is the projection: coordinates of the
+    wrong sign become 0. Where nothing is left, the whole cone lies 90 degrees away or more; then its nearest point is on
+    the axis, among those that bound it, from which the direction is turned away least.
+
+    Args:
+        xyz: (..., xyz), of any length above 0.
+        signs: (..., xyz) 1, -1 or 0: the sign that the region has in this coordinate; 0, either. NaN gives NaN.
+    """
+    xyz, signs = np.asarray(xyz, dtype=np.float64), np.asarray(signs, dtype=np.float64)
+    unit = xyz / np.linalg.norm(xyz, axis=-1, keepdims=True)
+    kept = np.where(signs == 0, unit, signs * np.maximum(signs * unit, 0.0))
+    length = np.linalg.norm(kept, axis=-1)
+    # the two legs of a right triangle: exactly 0 inside, which arccos is not
+    beside_deg = np.rad2deg(np.arctan2(np.linalg.norm(unit - kept, axis=-1), length))
+    # a coordinate with either sign is 0 where nothing is left, and so gives 90
+    behind_deg = 90.0 + np.rad2deg(np.arcsin(np.min(np.abs(unit), axis=-1)))
+    return np.where(length == 0, behind_deg, beside_deg)
+
+
 def direction_words(xyz: ArrayLike) -> tuple[str, str, str]:
     """The three axis words of SpatialSoundQA for one position (xyz): left/right, front/behind, above/below.
 

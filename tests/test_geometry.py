@@ -1,5 +1,6 @@
 """Axes, angles and classes: every frame says the same of the six axes and of random directions."""
 
+import itertools
 import math
 
 import numpy as np
@@ -146,6 +147,43 @@ def test_distance_beyond_the_last_class_is_refused():
 
 def test_wrapping_keeps_the_half_open_interval():
     np.testing.assert_allclose(geometry.wrap_azimuth_deg([180, -180, 540, 359, 181, 0]), [180, 180, 180, -1, -179, 0])
+
+
+REGIONS = list(itertools.product((-1, 0, 1), repeat=3))
+
+
+def test_distance_to_a_region_is_the_least_over_its_points():
+    """Against sampled points of all 27 regions, and the points on their borders, which a sample seldom meets."""
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(40_000, 3))
+    flat = np.where(rng.random((20_000, 3)) < 0.4, 0.0, rng.normal(size=(20_000, 3)))  # on planes and axes
+    points = np.concatenate([points, flat[np.any(flat != 0, axis=1)]])
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    directions = np.concatenate([rng.normal(size=(20, 3)), np.eye(3), -np.eye(3), [[-1, -1, -1], [-1, 0, -2], [0, -3, 1]]])
+    for signs in REGIONS:
+        inside = points[np.all(points * signs >= 0, axis=1)]
+        unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        least = np.rad2deg(np.arccos(np.clip(np.max(unit @ inside.T, axis=1), -1, 1)))
+        found = geometry.region_distance_deg(directions, np.broadcast_to(signs, directions.shape))
+        # no sampled point is nearer, and one is nearly as near (a ring of samples is some degrees wide)
+        assert np.all(found <= least + 1e-5), signs
+        np.testing.assert_allclose(found, least, atol=2.5, err_msg=str(signs))
+
+
+def test_distance_to_a_region_of_known_pairs():
+    left_front_above, of = (1, 1, 1), geometry.region_distance_deg
+    assert of([1, 2, 3], left_front_above) == 0 and of([1, 0, 0], left_front_above) == 0  # inside, and on the border
+    vector = geometry.direction_to_vector
+    assert of(vector(-30, 0), (0, 1, 0)) == pytest.approx(30)  # right by 30 degrees, "left"
+    assert of(vector(120, 0), left_front_above) == pytest.approx(30)
+    assert of(vector(45, -20), left_front_above) == pytest.approx(20)
+    assert of(vector(135, 0), (1, 0, 0)) == pytest.approx(45)
+    assert of([-1, 0, 0], (1, 0, 0)) == 90 and of([-1, 0, 0], left_front_above) == 90  # the axes of the plane are as near
+    assert of([-1, -1, -1], left_front_above) == pytest.approx(90 + math.degrees(math.asin(1 / math.sqrt(3))))
+    assert of([-1, -2, -3], left_front_above) == pytest.approx(90 + math.degrees(math.asin(1 / math.sqrt(14))))
+    assert of([-1, -2, -3], (0, 0, 0)) == 0 and of([-7, 1e-9, 0], left_front_above) == pytest.approx(90)
+    assert np.isnan(of([1, 0, 0], (1, np.nan, 1)))
+    assert of(np.ones((4, 1, 3)), np.ones((1, 5, 3))).shape == (4, 5)
 
 
 def test_great_circle_of_known_pairs():

@@ -10,7 +10,7 @@ value.
 """
 
 from spatial_llm.answers.axes import AXES, Reading
-from spatial_llm.answers.bearings import bearing_of_words, format_bearing, parse_bearing
+from spatial_llm.answers.bearings import format_bearing, parse_bearing
 from spatial_llm.answers.choices import parse_choice
 from spatial_llm.answers.names import (
     format_absent,
@@ -48,6 +48,7 @@ from spatial_llm.answers.places import (
     parse_locations,
 )
 from spatial_llm.answers.refusals import is_refusal
+from spatial_llm.answers.spans import format_span, parse_span
 from spatial_llm.answers.table import QUESTION_TYPES, VALUE_KINDS, format_value, parse_value
 
 __all__ = [
@@ -56,7 +57,6 @@ __all__ = [
     "VALUE_KINDS",
     "Location",
     "Reading",
-    "bearing_of_words",
     "format_absent",
     "format_bearing",
     "format_clock",
@@ -69,6 +69,7 @@ __all__ = [
     "format_order",
     "format_rt60_range",
     "format_seconds",
+    "format_span",
     "format_value",
     "format_yes_no",
     "is_refusal",
@@ -89,6 +90,7 @@ __all__ = [
     "parse_order",
     "parse_rt60_range",
     "parse_seconds",
+    "parse_span",
     "parse_value",
     "parse_yes_no",
 ]

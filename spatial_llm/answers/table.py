@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from spatial_llm.answers import names, numbers, places
+from spatial_llm.answers import names, numbers, places, spans
 from spatial_llm.answers.axes import AXIS_OF_WORD, Reading, is_lenient
 from spatial_llm.answers.lenient import verdicts
 from spatial_llm.answers.places import Location
@@ -42,6 +42,7 @@ _TABLE = {
     "ONSET_ORDER": ("time", "order"),
     "STARTS_AT": ("time", "labels"),
     "DURATION": ("time", "duration"),
+    "SPAN": ("span", "span"),
     "ROOM_RT60": ("room", "rt60_range"),
     "ROOM_SIZE": ("room", "room_size"),
     "ROOM_REVERB": ("room", "reverberation"),
@@ -68,9 +69,9 @@ def parse_value(
     By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
     bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
     elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations": [...]};
-    order {"order": [...]}; duration {"duration_s": float}; rt60_range {"rt60_range_s": [lowest, highest or None]}; room_size
-    {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or "reverberant"}; location_or_absent a
-    location or {"absent": label}.
+    order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; rt60_range {"rt60_range_s":
+    [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or
+    "reverberant"}; location_or_absent a location or {"absent": label}.
     reading: see the package. known: names of sounds to find in free wording, lenient only.
     Raises SpatialLLMError on an unknown question type or reading, never on any text.
     """
@@ -157,6 +158,11 @@ def _format_direction_word(value: dict[str, str]) -> str:
     return {word: word for word in places.AXES[axis]}[word]
 
 
+def _parse_span(text: str, reading: Reading) -> dict[str, float] | None:
+    span_s = spans.parse_span(text, reading)
+    return None if span_s is None else dict(zip(("onset_s", "offset_s"), span_s, strict=True))
+
+
 def _parse_location_or_absent(text: str, reading: Reading) -> dict[str, Any] | None:
     label = names.parse_absent(text)
     location = _parse_location(text, "strict") if label is None else None
@@ -189,6 +195,7 @@ _KINDS = {
     "clock": _keyed("clock_hour", numbers.parse_clock, numbers.format_clock),
     "count": _keyed("count", numbers.parse_count, numbers.format_count),
     "duration": _keyed("duration_s", numbers.parse_seconds, numbers.format_seconds),
+    "span": _Kind(_parse_span, lambda value: spans.format_span(value["onset_s"], value["offset_s"])),
     "rt60_range": _keyed("rt60_range_s", numbers.parse_rt60_range, numbers.format_rt60_range),
     "room_size": _one_of("room_size", ("small", "large")),
     "reverberation": _one_of("reverberation", ("dry", "reverberant")),

@@ -10,7 +10,7 @@ Source: `statistics`; the Reliability Gain Index: `reliability`, with the first 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,9 @@ def compare_predictions(
     for run in answers:
         wanted = _asked_for(measure(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
+    # of answers in degrees where words were asked for there are metrics only in a run that has some
+    both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))
+    runs = [replace(run, metrics=[metric for metric in run.metrics if metric.name in both]) for run in runs]
     rules = {
         "label_set": "given" if label_csv else "labels of the answers",
         "protocols": dict(sorted({rule_of(metric.protocol) for metric in runs[0].metrics})),

@@ -100,12 +100,13 @@ def column_rules(scores: dict[str, Any]) -> str:
 
 def notes(scores: dict[str, Any]) -> list[str]:
     """What a reader must know to read the numbers: ceilings below 100, records left out."""
-    reach: dict[str, list[str]] = {}
-    for name, entry in scores["metrics"].items():
-        if "of_true_answers" in entry["details"]:
-            why = "a list of sounds is embedded as one text" if name.endswith("_mAP") else "words name octants, not angles"
-            reach.setdefault(why, []).append(f"{name} {number(entry['details']['of_true_answers'], entry['unit'])}")
-    found = [f"Of the true answers themselves ({why}): {', '.join(each)}." for why, each in reach.items()]
+    reach = [
+        f"{name} {number(entry['details']['of_true_answers'], entry['unit'])}"
+        for name, entry in scores["metrics"].items()
+        if "of_true_answers" in entry["details"]
+    ]
+    why = "a list of sounds is embedded as one text"
+    found = [f"Of the true answers themselves ({why}): {', '.join(reach)}."] if reach else []
     for question_type, count in scores["unreadable_truths"].items():
         found.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
     return found

@@ -10,7 +10,8 @@ OFFICIAL = (
     "open_relation",
 )  # fmt: skip
 FAMILIES = (
-    "azimuth", "elevation", "distance", "count", "nearest", "relation", "same_class", "time", "room", "rotated", "negative",
+    "azimuth", "elevation", "distance", "count", "nearest", "relation", "same_class", "time", "span", "room", "rotated",
+    "negative",
 )  # fmt: skip
 
 
@@ -37,6 +38,7 @@ class QuestionConfig:
     relation: int = 1  # who is on the left of, on the right of, in front of, behind whom
     same_class: int = 1  # where the two of one class are
     time: int = 1  # which first, order of all, what starts when, how long
+    span: int = 1  # from when to when one sounds
     room: int = 1  # reverberation time, size, dry or reverberant
     rotated: int = 1  # where it would be after a turn: in words, in degrees
     negative: int = 2  # absent sounds, present ones at a wrong place, exchanged places
@@ -49,7 +51,7 @@ class QuestionConfig:
     zenith_margin_deg: float = 30.0  # a source this close to straight up or down has no clear azimuth
     clock_margin_deg: float = 5.0  # an hour is clear this far from the half hours beside it
     onset_margin_s: float = 0.3  # "first" is clear from this difference of onsets on
-    shortest_s: float = 0.2  # sounds below this length are not asked for it
+    shortest_s: float = 0.2  # sounds below this length are not asked for it, nor for their span
     rt60_bands_s: tuple[float, ...] = (0.3, 0.6)  # borders between the bands of reverberation time
     rt60_margin: float = 0.1  # a band is clear this share of its border away from it
     dry_below_s: float = 0.3

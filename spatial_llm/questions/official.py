@@ -13,7 +13,7 @@ from spatial_llm.answers import AXES
 from spatial_llm.questions import templates
 from spatial_llm.questions.asking import Asker, Question, checked
 from spatial_llm.questions.facts import AXIS_NAMES, HeardSource, same_place, step_distance_m
-from spatial_llm.questions.phrasings import MORE
+from spatial_llm.questions.more_phrasings import MORE
 
 
 def about_one(asker: Asker, source: HeardSource) -> Iterator[Question]:

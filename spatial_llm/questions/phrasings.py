@@ -1,4 +1,4 @@
-"""The wording of our own families, and further wordings of the official types.
+"""The wording of our own families; that of the official types is in `templates` and `more_phrasings`.
 
 Every question type has phrasings that both splits share, and some that only training or only evaluation sees: a model
 that learned strings instead of questions shows it there. `{x}` and `{y}` are labels; what the others stand for is said
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 AZIMUTH_CONVENTION = "Azimuth 0 is straight ahead, positive to the left, from -180 to 180 degrees."
 ELEVATION_CONVENTION = "Elevation 0 is level with the ears, positive upwards, from -90 to 90 degrees."
 CLOCK_CONVENTION = "12 o'clock is straight ahead, 3 o'clock to the right."
-CONVENTIONS = (AZIMUTH_CONVENTION, ELEVATION_CONVENTION, CLOCK_CONVENTION)
+SPAN_CONVENTION = "Times are in seconds from the beginning of the recording."
+CONVENTIONS = (AZIMUTH_CONVENTION, ELEVATION_CONVENTION, CLOCK_CONVENTION, SPAN_CONVENTION)
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,18 @@ PHRASINGS = {
         ),
         ("Estimate how long the {x} sounds.", "From its start to its end, how many seconds does the {x} take?"),
     ),
+    "SPAN": _ending(
+        Phrasings(
+            (
+                "When does the sound of the {x} begin and end?",
+                "From when to when does the {x} sound?",
+                "In which span of time can you hear the sound of the {x}?",
+            ),
+            ("Give the times at which the {x} starts and stops.", "When do you hear the {x}, from when until when?"),
+            ("Estimate the onset and the offset of the {x}'s sound.", "At what times does the {x} set in and fall silent?"),
+        ),
+        SPAN_CONVENTION,
+    ),
     "ROOM_RT60": Phrasings(  # {bands}: "below 0.3 s, 0.3 to 0.6 s or above 0.6 s"
         (
             "What is the reverberation time of the room: {bands}?",
@@ -277,49 +290,3 @@ _RELATION = Phrasings(  # {side}: "on the left of"
     ("List all the sounds {side} the sound of the {x}.", "What is {side} the {x}, as you hear it?"),
     ("Which of the sounds are {side} the {x}?", "As heard by you, what is {side} the sound of the {x}?"),
 )
-
-# further wordings of the official types, by their name in `templates`
-MORE = {
-    "DETECTION": Phrasings((), ("Which sounds occur in the audio clip?",), ("Name what you hear in the audio clip.",)),
-    "LOCATION": Phrasings((), ("Give the direction and distance of the sound.",), ("From where does the sound reach you?",)),
-    "DETECTION_AT_PLACE": Phrasings(
-        (),
-        ("Name the sounds at {place}, approximately {distance} away.",),
-        ("What do you hear from the {place}, approximately {distance} away?",),
-    ),
-    "LOCATION_OF_NAMED": Phrasings(
-        (),
-        ("Give the direction and distance of the sound of the {x}.",),
-        ("From where does the sound of the {x} reach you?",),
-    ),
-    "RELATIVE_DIRECTION": Phrasings(
-        ("Does the {x} sound {relation} the {y}?",),
-        ("Would you say the sound of the {x} is {relation} the sound of the {y}?",),
-        ("Is it true that the {x} is {relation} the {y}?",),
-    ),
-    "JOINT_DIRECTION": Phrasings(
-        ("Does the {x} sound from {word} and the {y} from {other}?",),
-        ("Is the sound of the {x} from {word}, and that of the {y} from {other}?",),
-        ("Is it true that the {x} is heard from {word} and the {y} from {other}?",),
-    ),
-    "RELATIVE_DISTANCE": Phrasings(
-        ("Is the {x} {nearer} to you than the {y}?",),
-        ("Does the {x} sound {nearer} than the {y}?",),
-        ("Is it true that the {x} is {nearer} than the {y}?",),
-    ),
-    "OPEN_DIRECTION": Phrasings(
-        ("Is the {x} {either} the {y}?",),
-        ("Does the sound of the {x} come from {either} the sound of the {y}?",),
-        ("Can the {x} be heard {either} the {y}?",),
-    ),
-    "OPEN_DISTANCE": Phrasings(
-        ("What distance lies between the {x} and the {y}?",),
-        ("How many meters apart are the sound of the {x} and the sound of the {y}?",),
-        ("How far apart are the {x} and the {y}?",),
-    ),
-    "OPEN_SOURCE": Phrasings(
-        ("What do you hear {side} the {x}?",),
-        ("Name the sound {side} the sound of the {x}.",),
-        ("What can be heard {side} the sound of the {x}?",),
-    ),
-}

@@ -1,4 +1,5 @@
-"""The wording of the official types A to E; that of our own families, and further wordings of these, are in `phrasings`.
+"""The wording of the official types A to E; that of our own families is in `phrasings`, and
+further wordings of these are in `more_phrasings`.
 
 VERBATIM lists the strings that are in SpatialSoundQA as published (specs a.3, and the examples in the README of SLAM-LLM's
 recipe); the complete list of its templates is not public. The other phrasings are ours, written close to them. `{x}` and

@@ -101,7 +101,7 @@ def _draw_for_families(
     if count > 1 and config.same_class and rng.uniform() < SAME_CLASS_SHARE:
         names[1] = names[0]
     sources = [_source(rng, labels[name], distance_m, elevation_deg) for name in names]
-    if config.time:
+    if config.time or config.span:
         for number, source in enumerate(sources):
             duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
             onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))

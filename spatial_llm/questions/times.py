@@ -1,4 +1,4 @@
-"""When sounds begin and how long they last, as heard. Asked only of scenes whose times are known."""
+"""When sounds begin and end and how long they last, as heard. Asked only of scenes whose times are known."""
 
 from itertools import pairwise
 
@@ -41,17 +41,32 @@ def starts_at(asker: Asker, scene: HeardScene) -> Question | None:
 
 def duration_s(asker: Asker, scene: HeardScene) -> Question | None:
     """How long a sound lasts, to a tenth of a second; not of sounds that fill the whole recording."""
-    clear = [
+    clear = _bounded(asker, scene)
+    if not clear:
+        return None
+    source = asker.pick(clear)
+    return asker.ask_spread("DURATION", {"duration_s": round(source.offset_s - source.onset_s, 1)}, x=source.label)
+
+
+def span(asker: Asker, scene: HeardScene) -> Question | None:
+    """From when to when a sound can be heard, to a tenth of a second; not of sounds that fill the whole recording."""
+    clear = [source for source in _bounded(asker, scene) if round(source.onset_s, 1) < round(source.offset_s, 1)]
+    if not clear:
+        return None
+    source = asker.pick(clear)
+    truth = {"onset_s": round(source.onset_s, 1), "offset_s": round(source.offset_s, 1)}
+    return asker.ask_spread("SPAN", truth, x=source.label)
+
+
+def _bounded(asker: Asker, scene: HeardScene) -> list[HeardSource]:
+    """The named sources that are long enough to be asked for their times, and shorter than the recording."""
+    return [
         source
         for source in scene.named
         if scene.is_timed
         and source.offset_s - source.onset_s >= asker.config.shortest_s
         and (scene.duration_s is None or source.offset_s - source.onset_s <= scene.duration_s - WHOLE_S)
     ]
-    if not clear:
-        return None
-    source = asker.pick(clear)
-    return asker.ask_spread("DURATION", {"duration_s": round(source.offset_s - source.onset_s, 1)}, x=source.label)
 
 
 def _by_onset(scene: HeardScene) -> list[HeardSource]:

@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "relation": (relations.relation,),
     "same_class": (places.same_class,),
     "time": (times.onset_first, times.onset_order, times.starts_at, times.duration_s),
+    "span": (times.span,),
     "room": (room.rt60_band, room.room_size, room.reverberation),
     "rotated": (places.rotated_location, places.rotated_azimuth),
     "negative": (negatives.present, negatives.present_at_place, negatives.absent, negatives.wrong_place, negatives.swapped),

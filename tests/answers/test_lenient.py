@@ -97,6 +97,42 @@ def test_distances(text, strict, lenient):
 @pytest.mark.parametrize(
     ("text", "lenient"),
     [
+        ("The bell sounds from about 1.2 to roughly 3.4 seconds.", (1.2, 3.4)),
+        ("It starts at 1.2 s and ends at 3.4 s.", (1.2, 3.4)),
+        ("It ends at 3.4 s and begins at 1.2 s", (1.2, 3.4)),
+        ("Onset: 500 ms; offset: 1500 ms", (0.5, 1.5)),
+        ("from 0:01 to 0:03", (1.0, 3.0)),
+        ("from one and a half to three seconds", (1.5, 3.0)),
+        ("You hear it between 1 and 3 s", (1.0, 3.0)),
+        ("900 ms to 1.5 s", (0.9, 1.5)),
+        ("**1.2 s** to **3.4 s**", (1.2, 3.4)),
+        ("1,5 to 3 s", (1.5, 3.0)),
+        ("It begins to sound at half a second and falls silent at 2 s", (0.5, 2.0)),
+        ("It starts at 1 s and lasts until 3 s", (1.0, 3.0)),
+        ("It starts at 1 s and lasts 2 s", None),  # a length is not added up
+        ("It starts at 1 s and ends 2 s later", None),
+        ("It starts at 1 s and ends up lasting 3 s", None),
+        ("It starts between 1 and 3 s", None),  # its onset is not known
+        ("It lasts 1 to 3 s", None),
+        ("It starts before 1 s and ends at 3 s", None),
+        ("It does not sound from 1 to 3 s", None),
+        ("from 1 s up to 3 s", None),
+        ("1 or 3 s", None),
+        ("1 s, 3 s", None),
+        ("from 1 to 2 to 3 s", None),
+        ("3 to 1 s", None),
+        ("from -1 to 3 s", None),
+        ("1 s to 2 seconds and a half", None),
+        ("at 1 s", None),
+    ],
+)
+def test_spans_of_time(text, lenient):
+    assert (answers.parse_span(text), answers.parse_span(text, "lenient")) == (None, lenient)
+
+
+@pytest.mark.parametrize(
+    ("text", "lenient"),
+    [
         *((text, True) for text in ("Yes, it is.", "Yeah", "Correct", "That's right.", "It is.", "**Yes**", "Answer: yes")),
         *(
             (text, True)

@@ -3,7 +3,6 @@
 import re
 from itertools import chain
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.geometry import direction_words, great_circle_deg
 from tests.answers.test_strict import LOCATIONS, TYPE_OF_KIND, VALUES
 
 SYNONYMS = {
@@ -99,26 +97,6 @@ def test_a_second_contradicting_direction_ends_the_value(location, data):
     assert answers.parse_axis(denied, axis, "lenient") is None
 
 
-def test_the_bearing_of_words_is_the_centre_of_their_octant():
-    corners = {"left": 90, "right": -90, "front": 0, "behind": 180, "above": 90, "below": -90}
-    for words in np.stack(np.meshgrid(*AXES.values(), indexing="ij"), -1).reshape(-1, 3).tolist():
-        azimuth_deg, elevation_deg = answers.bearing_of_words(words)
-        azimuth, elevation = np.deg2rad([azimuth_deg, elevation_deg])
-        xyz = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-        assert direction_words(xyz) == tuple(words)
-        # as far from the three corners of the octant
-        left_right, front_behind, above_below = (corners[word] for word in words)
-        apart_deg = [
-            great_circle_deg(azimuth_deg, elevation_deg, left_right, 0),
-            great_circle_deg(azimuth_deg, elevation_deg, front_behind, 0),
-            great_circle_deg(azimuth_deg, elevation_deg, 0, above_below),
-        ]
-        np.testing.assert_allclose(apart_deg, np.rad2deg(np.arccos(1 / np.sqrt(3))))
-
-
-def test_words_of_no_octant_are_refused():
-    for words in (("left", "front"), ("front", "left", "above"), ("left", "front", "up")):
-        with pytest.raises(SpatialLLMError, match="words is"):
-            answers.bearing_of_words(words)
+def test_angles_beyond_the_sphere_are_refused():
     with pytest.raises(SpatialLLMError, match="angle_deg"):
         answers.format_bearing(0, 91)

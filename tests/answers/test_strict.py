@@ -223,6 +223,9 @@ VALUES = {
     "clock": st.integers(1, 12).map(lambda hour: {"clock_hour": hour}),
     "count": st.integers(0, 10**6).map(lambda count: {"count": count}),
     "duration": NUMBERS.map(lambda value: {"duration_s": value}),
+    "span": st.tuples(NUMBERS, NUMBERS)
+    .filter(lambda ends: ends[0] < ends[1])
+    .map(lambda ends: dict(zip(("onset_s", "offset_s"), ends, strict=True))),
     "rt60_range": st.tuples(NUMBERS, NUMBERS | st.none())
     .filter(lambda ends: ends != (0, None) and (ends[1] is None or ends[0] < ends[1]))
     .map(lambda ends: {"rt60_range_s": list(ends)}),
@@ -325,6 +328,43 @@ def test_a_value_of_another_kind_is_refused(kind):
 def test_reading_numbers_and_words(question_type, text, value):
     parsed = answers.parse_value(question_type, text)
     assert (parsed if parsed is None else next(iter(parsed.values()))) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "span_s"),
+    [
+        ("1.2 to 3.4 s", (1.2, 3.4)),
+        ("From 1.2 s to 3.4 seconds.", (1.2, 3.4)),
+        ("Between 0 and 3 secs", (0.0, 3.0)),
+        ("1-3 s", (1.0, 3.0)),
+        ("1.2s \u2013 3.4s", (1.2, 3.4)),
+        ("1 until 3 s", (1.0, 3.0)),
+        ("1.2 to 3.4", None),  # of what?
+        ("3.4 to 1.2 s", None),
+        ("2 to 2 s", None),
+        ("1 and 3 s", None),
+        ("3 s", None),
+        ("-1 to 3 s", None),
+        ("1 to -3 s", None),
+        ("1 to 3 m", None),
+        ("1,5 to 3 s", None),
+        ("about 1 to 3 s", None),
+        ("1 to 3 s, or 4 to 5 s", None),
+        ("1 to 90000 s", None),  # longer than a day
+        ("1 to " + "9" * 400 + " s", None),
+    ],
+)
+def test_spans_of_time(text, span_s):
+    assert answers.parse_span(text) == span_s
+    value = None if span_s is None else {"onset_s": span_s[0], "offset_s": span_s[1]}
+    assert answers.parse_value("SPAN", text) == value
+
+
+def test_a_span_is_written_forwards():
+    assert answers.format_span(1.2, 3.4) == "1.2 to 3.4 s"
+    for ends in ((3.4, 1.2), (2, 2), (-1, 2), (0, float("inf")), (float("nan"), 2)):
+        with pytest.raises(SpatialLLMError, match="onset_s < offset_s"):
+            answers.format_span(*ends)
 
 
 def test_locations_in_any_order():

@@ -27,6 +27,7 @@ PARSERS = {
 WORDS = """left right front behind above below ahead rear back up down overhead beneath upper lower under on your the to
 left-hand side in of from not isn't don't no neither or and but between about roughly than less more at least yes yeah nope
 correct false that it is there I hear cannot tell unsure sound sounds source dog bell speech rain followed by then first
+starts begins from until ends stops onset offset
 answer option A B (b) C small large tiny dry echoey reverberant azimuth elevation az el clockwise""".split()  # noqa: SIM905
 UNITS = "m metres meters cm km ft feet ' \" in inches yards s ms seconds min ° degrees deg o'clock oclock % hours".split()  # noqa: SIM905
 NUMBERS = """0 1 2 2.5 2,5 1,500 3/4 1/2 0:03 1:02.5 12 90 -30 +5 \u22125 .5 1..5 1.2.3 two twelve twenty-one half quarter
@@ -50,7 +51,8 @@ NOISE = [
 ]
 TRUE_ANSWERS = [
     "right, front, below; 2.5m", "left, behind, above; 10m", "Yes", "No", "left", "1.5m", "bell; speech", "-35 degrees",
-    "2 o'clock", "3", "3.2 s", "0.3 to 0.6 s", "below 0.3 s", "small", "reverberant", "There is no bell",
+    "2 o'clock", "3", "3.2 s", "1.2 to 3.4 s",
+    "It starts at 500 ms and ends at 2 seconds.", "0.3 to 0.6 s", "below 0.3 s", "small", "reverberant", "There is no bell",
     "left, front, above; 2m | right, behind, below; 1m", "azimuth -30 degrees, elevation 10 degrees", "(B) right",
     "It is in front of you, on your left-hand side, about two and a half metres away.", "I cannot tell from the audio.",
     "I hear a dog barking and male speech, man speaking.", "30 degrees to the left, 10 degrees up", "5'10\"",

@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spatial_llm.data.records import write_manifest
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.compare import Run, compare
+from spatial_llm.evaluation.compare import Run, compare, compare_predictions
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.metrics import Metric, family_name
-from spatial_llm.evaluation.predictions import PredictionWriter
+from spatial_llm.evaluation.predictions import PredictionWriter, prediction_line
+from spatial_llm.evaluation.score import score
 from spatial_llm.evaluation.statistics import Bootstrap, Statistic, macro_average_precision, mean_of, rmse
 from spatial_llm.evaluation.tasks import read_task
-from spatial_llm.files import sha256_of
+from spatial_llm.files import sha256_of, write_jsonl
+from tests.evaluation.ours import our_records
 from tests.evaluation.small import write_small_set
+from tests.evaluation.toy import embed_words
 
 N = 120
 
@@ -167,3 +171,21 @@ def test_runs_on_other_questions_are_refused(compared, tmp_path) -> None:
     other.write_text(other.read_text(encoding="utf-8").replace("What is it?", "What is that?"), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"error: .*was made for questions of sha256"):
         compared(write_run(tmp_path / "a", data), write_run(tmp_path / "b", other), data)
+
+
+def test_answers_in_degrees_of_one_run_have_nothing_to_be_compared_with(tmp_path) -> None:
+    """Their metrics stand in the scores of that run alone; all the others are compared."""
+    records = [record for record in our_records() if record.question_type == "DOA"][:6]
+    write_manifest(tmp_path / "eval.jsonl", records)
+    questions = read_evaluation_set(tmp_path / "eval.jsonl")
+    runs = {"words": [record.answer for record in records], "degrees": ["azimuth 30 degrees, elevation 10 degrees"] * 6}
+    for name, texts in runs.items():
+        write_jsonl(tmp_path / name / "predictions.jsonl", map(prediction_line, questions.items, texts))
+    paths = [tmp_path / name / "predictions.jsonl" for name in runs]
+    scores = [score(path, questions, embed_words(["bell"]), "toy")["metrics"] for path in paths]
+    alone = set(scores[1]) - set(scores[0])
+    assert alone == {"B_great_circle_ER20", "B_great_circle_mean", "B_great_circle_median"} and set(scores[0]) < set(
+        scores[1]
+    )
+    found = compare_predictions(*paths, questions, embed_words(["bell"]), "toy")["metrics"]
+    assert set(found) == set(scores[0]) and found["B_region_ER20"]["difference"] == 100

@@ -110,6 +110,8 @@ def expected(item, scene: Scene):
             return labels[int(np.argmin([abs(time.onset_s - start_s) for time in times]))]
         case "DURATION":
             return f"{round(times[at].offset_s - times[at].onset_s, 1):g} s"
+        case "SPAN":
+            return f"{round(times[at].onset_s, 1):g} to {round(times[at].offset_s, 1):g} s"
         case "ROOM_RT60":
             rt60_s = scene.truth.rt60_s
             return "below 0.3 s" if rt60_s < 0.3 else "above 0.6 s" if rt60_s > 0.6 else "0.3 to 0.6 s"

@@ -10,7 +10,8 @@ from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.geometry import clock_hour
 from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter, official_only, templates
 from spatial_llm.questions.config import FAMILIES
-from spatial_llm.questions.phrasings import MORE, phrasings_of
+from spatial_llm.questions.more_phrasings import MORE
+from spatial_llm.questions.phrasings import phrasings_of
 from tests.questions.scenes import LABELS, draw_scenes
 
 BELL = HeardSource("bell", 45.0, 30.0, 2.62, 1.0, 3.5)
@@ -56,6 +57,7 @@ def test_what_is_true_of_three_sounds():
         "STARTS_AT": {"bell", "dog", "rain"},
         "DURATION": {"2.5 s", "9.7 s", "0.9 s"},
     }
+    assert asked_of(*three, family="span", duration_s=10.0) == {"SPAN": {"1 to 3.5 s", "0.2 to 9.9 s", "4 to 4.9 s"}}
     assert asked_of(*three, family="rotated")["ROTATED"] > {"right, front, above; 2.5m", "left, behind, above; 2.5m"}
 
 
@@ -90,7 +92,9 @@ def test_times_that_are_nearly_equal_or_unknown_are_not_asked():
     late = HeardSource("siren", 45.0, 30.0, 2.0, 1.2, 1.3)
     found = asked_of(BELL, late, RAIN, family="time", duration_s=9.7)
     assert found == {"ONSET_FIRST": {"rain"}, "STARTS_AT": {"rain"}, "DURATION": {"2.5 s"}}  # the siren is too short
-    assert not asked_of(BELL, HeardSource("siren", 45.0, 30.0, 2.0), family="time")
+    assert asked_of(BELL, late, RAIN, family="span", duration_s=9.7) == {"SPAN": {"1 to 3.5 s"}}  # the rain fills it all
+    for family in ("time", "span"):
+        assert not asked_of(BELL, HeardSource("siren", 45.0, 30.0, 2.0), family=family)
 
 
 def test_rooms_near_a_border_or_unknown_are_not_asked():
@@ -112,7 +116,8 @@ def test_two_of_one_class():
     assert asked_of(BELL, other, family="count")["COUNT_CLASSES"] == {"1"}
     for family in ("azimuth", "elevation", "distance", "relation", "rotated"):  # neither is "the bell"
         assert not asked_of(BELL, other, family=family)
-    assert set(asked_of(BELL, other, family="time", duration_s=10.0)) == set()
+    for family in ("time", "span"):
+        assert not asked_of(BELL, other, family=family, duration_s=10.0)
     beside = HeardSource("bell", 50.0, 25.0, 2.4)  # one place in words: two sources, or one?
     assert not asked_of(BELL, beside, family="same_class")
     assert "COUNT_SOURCES" not in asked_of(BELL, beside, family="count")
@@ -164,7 +169,8 @@ def test_sets_of_one_answer_ask_for_it_next_to_never():
         for item in writer.write(HeardScene(pair, 0.2, 40.0, 2.0)):
             counts[item.question_type] += 1
             elevations.update([item.answer] if item.question_type == "ELEVATION_DEG" else [])
-    assert counts["COUNT_SOURCES"] == counts["ROOM_SIZE"] == counts["ROOM_RT60"] == 1 and "DURATION" not in counts
+    assert counts["COUNT_SOURCES"] == counts["ROOM_SIZE"] == counts["ROOM_RT60"] == 1
+    assert not {"DURATION", "SPAN"} & set(counts)
     assert elevations.total() <= 2 and counts["DISTANCE"] > 250
 
 

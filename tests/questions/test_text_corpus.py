@@ -54,6 +54,10 @@ def test_our_families_in_words():
         elif example["question_type"] == "ONSET_ORDER":
             starts = [float(parts[label].split("from ")[1].split(" s")[0]) for label in example["answer"].split("; ")]
             assert starts == sorted(starts)
+        elif example["question_type"] == "SPAN":
+            (named,) = [label for label in labels if f" {label}" in example["question"]]
+            start, end = example["answer"].removesuffix(" s").split(" to ")
+            assert parts[named].endswith(f"from {start} s to {end} s")
         elif example["question_type"].startswith("ROOM"):
             assert "RT60" in parts["room"] and "cubic meters" in parts["room"]
 
@@ -70,7 +74,7 @@ def test_two_labels_are_needed():
 
 
 def test_words_say_what_is_asked_for_and_no_more():
-    config = QuestionConfig(limit=12, time=0, room=0, same_class=0, relation=0, negative=0)
+    config = QuestionConfig(limit=12, time=0, span=0, room=0, same_class=0, relation=0, negative=0)
     examples = text_examples(LABELS, 3000, seed=4, config=config, most_sources=2)
     scenes = {example["scene"] for example in examples}
     assert max(scene.count("|") for scene in scenes) == 1, "two sources at most"

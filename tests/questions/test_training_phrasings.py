@@ -7,7 +7,8 @@ import pytest
 
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, templates
 from spatial_llm.questions.facts import HeardSource
-from spatial_llm.questions.phrasings import CONVENTIONS, MORE, PHRASINGS
+from spatial_llm.questions.more_phrasings import MORE
+from spatial_llm.questions.phrasings import CONVENTIONS, PHRASINGS
 from spatial_llm.questions.training_phrasings import TRAINING_PHRASINGS
 
 LABELS = ["bell", "rain", "siren"]
@@ -34,7 +35,7 @@ def test_same_words_are_filled_in_and_none_is_of_evaluation(name: str) -> None:
 
 
 def questions(split: str, **changes: object) -> set[str]:
-    config = QuestionConfig(limit=30, time=0, room=0, same_class=0, relation=0, negative=0, **changes)
+    config = QuestionConfig(limit=30, time=0, span=0, room=0, same_class=0, relation=0, negative=0, **changes)
     rng = np.random.default_rng(1)
     writer = QuestionWriter(config, rng, LABELS, split)
     asked = set()

@@ -20,13 +20,13 @@ _METRES = {
     **dict.fromkeys(("inch", "inches", "in", '"'), 0.0254),
     **dict.fromkeys(("yard", "yards", "yd", "yds"), 0.9144),
 }
-_SECONDS = {
+SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 0.001),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
 }
 _OTHER_UNITS = {"\u00b0", "deg", "degree", "degrees", "%", "percent", "hz", "khz", "db", "o'clock", "oclock", "o", "hours"}
-_UNITS = {*_METRES, *_SECONDS, *_OTHER_UNITS} - {"in", "'", '"'}
+_UNITS = {*_METRES, *SECONDS, *_OTHER_UNITS} - {"in", "'", '"'}
 _AFTER_INCHES = {"away", "off", "from", "and", "long", "high", "distant", "apart"}
 _TIMESTAMP = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-5][0-9](?:\.[0-9]+)?)")
 _COUNTED = re.compile(
@@ -50,7 +50,7 @@ def read_distance(text: str, found_m: float | None = None) -> float | None:
 
 def read_seconds(text: str, found_s: float | None = None) -> float | None:
     """The one time of the text in seconds: "1500 ms", "one and a half seconds", "1 minute 5 seconds", "0:03"."""
-    return _amount(words_of(text), _SECONDS, found_s)
+    return _amount(words_of(text), SECONDS, found_s)
 
 
 def read_count(text: str, found: int | None = None) -> int | None:
@@ -98,18 +98,18 @@ def read_rt60_range(text: str) -> list[float | None] | None:
     figures = [figure for figure in figures_of(words) if words.before(figure.start) not in ("rt", "t")]
     if not 1 <= len(figures) <= 2 or any(figure.value is None or figure.sign for figure in figures):
         return None
-    if any(words.denied[figure.start] for figure in figures) or words.strings[figures[-1].end] not in _SECONDS:
+    if any(words.denied[figure.start] for figure in figures) or words.strings[figures[-1].end] not in SECONDS:
         return None
-    unit_s = _SECONDS[words.strings[figures[-1].end]]
+    unit_s = SECONDS[words.strings[figures[-1].end]]
     if len(figures) == 1:
         return _bound(words, figures[0], figures[0].value * unit_s)
     first, last = figures
-    own_unit = words.strings[first.end] in _SECONDS
+    own_unit = words.strings[first.end] in SECONDS
     if words.strings[first.end + own_unit] not in _JOINS or first.end + own_unit + 1 != last.start:
         return None
     if _sides(words, first.start, last.end + 1):
         return None
-    low = round(first.value * (_SECONDS[words.strings[first.end]] if own_unit else unit_s), 9)
+    low = round(first.value * (SECONDS[words.strings[first.end]] if own_unit else unit_s), 9)
     high = round(last.value * unit_s, 9)
     return [low, high] if low < high < math.inf else None
 
@@ -141,10 +141,10 @@ def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> It
     for i, figure in enumerate(figures):
         if figure.start < ended:
             continue
-        end = _unit_end(words, figure, units)
+        end = unit_end(words, figure, units)
         if end is None:
-            if units is _SECONDS and ":" in words.strings[figure.start] and not clock_end(words, figure.end):
-                yield _timestamp(words.strings[figure.start]), ":"
+            if units is SECONDS and ":" in words.strings[figure.start] and not clock_end(words, figure.end):
+                yield timestamp_s(words.strings[figure.start]), ":"
             continue
         unit = units[words.strings[end - 1]]
         value = None if figure.value is None else figure.value * unit
@@ -154,8 +154,8 @@ def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> It
     yield from _units_with_article(words, units)
 
 
-def _unit_end(words: Words, figure: Figure, units: dict[str, float]) -> int | None:
-    """The token after the unit of a number; None if no unit of this family follows."""
+def unit_end(words: Words, figure: Figure, units: dict[str, float]) -> int | None:
+    """The token after the unit of a number; None if no unit of this family (a dict of its names) follows."""
     strings, index = words.strings, figure.end
     if strings[index] == "-" and index + 1 < len(words.tokens) and strings[index + 1] not in ("'", '"'):
         index += 1  # "a two-metre gap"
@@ -188,7 +188,7 @@ def _smaller_part(
     following = figures[position + 1] if position + 1 < len(figures) else None
     if following is None or following.start != start or following.value is None or following.sign:
         return 0.0, end
-    following_end = _unit_end(words, following, units)
+    following_end = unit_end(words, following, units)
     if following_end is None and start == end:
         return None, end  # "5 ft 10"
     if following_end is None or units[words.strings[following_end - 1]] >= unit:
@@ -214,7 +214,8 @@ def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[tuple
         yield None if bounded else units[unit] * (1 + (part[0] if part else 0)), unit
 
 
-def _timestamp(text: str) -> float | None:
+def timestamp_s(text: str) -> float | None:
+    """Seconds of "0:03", "1:02.5" or "1:00:00"; None if it is none of these."""
     found = _TIMESTAMP.fullmatch(text)
     return None if found is None else 3600 * float(found[1] or 0) + 60 * float(found[2]) + float(found[3])
 

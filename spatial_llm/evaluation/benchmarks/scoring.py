@@ -1,5 +1,5 @@
 """predictions.jsonl of a benchmark of others -> scores.json and items.jsonl in the form that ours have: the benchmark's own
-rule, with intervals over recordings and with controls beside.
+rule, with intervals over recordings; beside it the same model on damaged recordings, the question alone, and chance.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,10 +12,11 @@ import numpy as np
 from spatial_llm.answers import is_refusal, parse_choice
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks.choice_scores import ChoiceMetric, ChoiceScores
-from spatial_llm.evaluation.benchmarks.choices import ChoiceSet
+from spatial_llm.evaluation.benchmarks.choices import LETTERS, ChoiceSet
 from spatial_llm.evaluation.benchmarks.mmau_pro import MMAU_PRO, score_mmau_pro
+from spatial_llm.evaluation.benchmarks.question_only import NOTE, question_only_choices
 from spatial_llm.evaluation.benchmarks.star_bench import STAR_BENCH, score_star_bench
-from spatial_llm.evaluation.control_scores import NOTES
+from spatial_llm.evaluation.control_scores import NOTES, QUESTION_ONLY
 from spatial_llm.evaluation.embedding import Embed
 from spatial_llm.evaluation.metrics import interval_of
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
@@ -42,10 +43,11 @@ def score_choices(
     bootstrap = Bootstrap([item.recording_id for item in questions.items], settings.resamples, settings.seed)
     scores = rule(questions, texts)
     wanted = {name: metric for name, metric in scores.metrics.items() if settings.asks_for(metric.entry["protocol"])}
-    refused, controls = refusals(texts), control_names(predictions)
-    report = settings.about(controls) | {
+    refused = refusals(texts)
+    controls = _controls(predictions, questions, texts, rule, wanted, settings)
+    report = settings.about(list(controls)) | {
         "benchmark": questions.benchmark,
-        "controls": {name: _control(predictions, name, questions, texts, rule, wanted, settings) for name in controls},
+        "controls": controls,
         "items": len(questions.items),
         "label_set": None,
         "metrics": {
@@ -104,17 +106,45 @@ def _lenient(metric: ChoiceMetric, bootstrap: Bootstrap) -> dict[str, Any] | Non
     return metric.entry["lenient"] | interval_of(Percent(mean_of(metric.lenient_right)), metric.rows, bootstrap, CONFIDENCE)
 
 
-def _control(
+def _controls(
     predictions: str | Path,
-    name: str,
     questions: ChoiceSet,
     texts: Sequence[str],
     rule: Rule,
     wanted: Collection[str],
     settings: ScoreSettings,
 ) -> dict[str, Any]:
-    """A control as scores.json has it, with the real run on the same items beside."""
-    rows, said = read_control(predictions, name, questions.items, questions.sha256)
+    """The controls as scores.json has them, by name: those beside the predictions, and the question alone."""
+    found = {}
+    for name in control_names(predictions):
+        rows, said = read_control(predictions, name, questions.items, questions.sha256)
+        entry = _control(rows, said, questions, texts, rule, wanted, settings)
+        found[name] = {"from": "model", "note": NOTES.get(name, "")} | entry
+    every = range(len(questions.items))
+    entry = _control(every, question_only_texts(questions, settings.seed), questions, texts, rule, wanted, settings)
+    found[QUESTION_ONLY] = {"from": "question", "note": NOTE} | entry
+    return dict(sorted(found.items()))
+
+
+def question_only_texts(questions: ChoiceSet, seed: int) -> list[str]:
+    """The choices of somebody who never hears, in the form that the benchmark's own rule reads: letters for STAR-Bench,
+    texts of options for MMAU-Pro."""
+    chosen = question_only_choices(questions.items, seed)
+    if questions.benchmark == STAR_BENCH:
+        return [LETTERS[index] for index in chosen]
+    return [item.choices[index] for item, index in zip(questions.items, chosen, strict=True)]
+
+
+def _control(
+    rows: Sequence[int],
+    said: Sequence[str],
+    questions: ChoiceSet,
+    texts: Sequence[str],
+    rule: Rule,
+    wanted: Collection[str],
+    settings: ScoreSettings,
+) -> dict[str, Any]:
+    """The metrics of a control that says `said` to the items at `rows`, with the real run on the same items beside."""
     some = replace(questions, items=[questions.items[row] for row in rows])
     of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
     bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)
@@ -128,7 +158,7 @@ def _control(
         for metric, found in of_control.items()
         if metric in wanted
     }
-    return {"from": "model", "metrics": metrics, "note": NOTES.get(name, ""), "recordings": bootstrap.recordings}
+    return {"metrics": metrics, "recordings": bootstrap.recordings}
 
 
 def _lines(questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """All metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +33,8 @@ _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 def measure(
     run: Answers, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
 ) -> dict[str, Metric]:
-    """All metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted.
+    """All metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. Which there are follows from the questions, but for
+    those of answers in degrees to questions that words would answer: they are there if an answer is.
 
     Args:
         run: of `read_answers`.
@@ -87,18 +87,14 @@ def measures_of_items(run: Answers, reading: str = "strict") -> list[dict[str, f
 
 
 def _applies(group: Group, spec: Spec) -> bool:
-    return not np.isnan(spec.measure.of(group.truth, group.truth)).all()
+    said = not spec.if_said or any(not np.isnan(group.answers[name][spec.measure.reads]).all() for name in READINGS)
+    return said and not np.isnan(spec.measure.of(group.truth, group.truth)).all()
 
 
 def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
-    of_truths = spec.measure.of(group.truth, group.truth)
-    some = np.flatnonzero(~np.isnan(of_truths))
+    some = np.flatnonzero(~np.isnan(spec.measure.of(group.truth, group.truth)))
     truth = _take(group.truth, some)
     strict, lenient = (_take(group.answers[reading], some) for reading in READINGS)
-    details: dict[str, Any] = {}
-    if spec.limited:
-        whole = _statistic(spec, of_truths[some], truth)(np.ones((1, len(some))))
-        details["of_true_answers"] = float(whole[0])
     return Metric(
         name=f"{group.family.prefix}_{spec.suffix}",
         protocol=spec.protocol,
@@ -108,11 +104,10 @@ def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
         rows=group.rows[some],
         strict=_statistic(spec, spec.measure.of(strict, truth), truth),
         lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
-        random=_expected(spec, truth),
+        random=None if spec.if_said else _expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
         refused=int(run.refused[group.rows[some]].sum()),
-        details=details,
     )
 
 

@@ -20,7 +20,7 @@ from spatial_llm.geometry import azimuth_of_hour
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
 Columns = dict[str, NDArray]
-_NUMBERS = {"azimuth_deg", "elevation_deg", "distance_m", "clock_hour", "count", "duration_s"}
+_NUMBERS = {"azimuth_deg", "elevation_deg", "distance_m", "clock_hour", "count", "duration_s", "onset_s", "offset_s"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def columns_of(question_type: str, values: Sequence[Mapping[str, Any]], codes: d
     """The fields of values of one question type as columns (items,) float64, NaN where a field is missing.
 
     `value`: a number for each different whole value. Of places: a column for each axis (0 or 1 = the words of AXES),
-    `octant` (0 to 7), and azimuth_deg and elevation_deg as answered, or else of the centre of the octant. Numbers under
+    `octant` (0 to 7) where all three are known, and azimuth_deg and elevation_deg where answered in degrees. Numbers under
     their own name; of hours also azimuth_deg. `labels`: frozensets, (items,) objects.
 
     Args:
@@ -90,10 +90,8 @@ def columns_of(question_type: str, values: Sequence[Mapping[str, Any]], codes: d
         for axis, words in AXES.items():
             columns[axis] = _column(words.index(value[axis]) if value.get(axis) in words else None for value in values)
         columns["octant"] = 4 * columns["left_right"] + 2 * columns["front_behind"] + columns["above_below"]
-        centres = np.array([answers.bearing_of_words(_words(octant)) for octant in range(8)] + [(np.nan, np.nan)])
-        of_items = centres[np.nan_to_num(columns["octant"], nan=8).astype(int)]
         bearings = [value.get("bearing") or (np.nan, np.nan) for value in values]
-        columns["azimuth_deg"], columns["elevation_deg"] = np.where(np.isnan(bearings), of_items, bearings).T
+        columns["azimuth_deg"], columns["elevation_deg"] = np.array(bearings, dtype=np.float64).reshape(-1, 2).T
     if kind == "clock":
         hours = columns.setdefault("clock_hour", np.full(len(values), np.nan))
         columns["azimuth_deg"] = _column(None if np.isnan(hour) else azimuth_of_hour(int(hour)) for hour in hours)
@@ -110,15 +108,19 @@ _FIELD_OF_KIND = {
     "distance": ("distance_m",),
     "count": ("count",),
     "duration": ("duration_s",),
+    "span": ("onset_s", "offset_s"),
 }
 
 
 def truth_columns(question_type: str, truths: Sequence[Truth], codes: dict[str, int]) -> Columns:
     """`columns_of` the true values; beside them true_azimuth_deg and true_elevation_deg of the source asked about (NaN:
-    not known), its true_onset_s, and `onsets_s`, (items,) dicts of all onsets by label."""
+    not known), its true_onset_s, and `onsets_s`, (items,) dicts of all onsets by label. A place that is true in words is
+    true in these degrees too."""
     columns = columns_of(question_type, [truth.value for truth in truths], codes)
     for name in ("azimuth_deg", "elevation_deg", "onset_s"):
         columns[f"true_{name}"] = _column(truth.source and getattr(truth.source, name) for truth in truths)
+    if VALUE_KINDS[question_type] == "location":
+        columns |= {name: columns[f"true_{name}"] for name in ("azimuth_deg", "elevation_deg")}
     columns["onsets_s"] = np.array([None, *(truth.onsets_s for truth in truths)], dtype=object)[1:]
     return columns
 
@@ -133,7 +135,3 @@ def _code(kind: str, value: Mapping[str, Any], codes: dict[str, int]) -> int | N
 
 def _column(values: Any) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _words(octant: int) -> tuple[str, str, str]:
-    return tuple(words[octant >> shift & 1] for words, shift in zip(AXES.values(), (2, 1, 0), strict=True))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from spatial_llm.answers import AXES, QUESTION_TYPES, VALUE_KINDS
 from spatial_llm.evaluation.metrics import measures
-from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, Measure
+from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, IOU_TOLERANCE, Measure
 from spatial_llm.evaluation.metrics.protocols import (
     ANGLE,
     BALANCED,
@@ -20,6 +20,7 @@ from spatial_llm.evaluation.metrics.protocols import (
     DISTANCE,
     EXACT,
     LABELS,
+    REGION,
     RELATIVE,
     TIME,
 )
@@ -30,7 +31,8 @@ _LETTERS = {"CLASSIFICATION": "A", "DOA": "B", "MIXUP_SINGLE_CLASSIFICATION": "C
 
 @dataclass(frozen=True)
 class Spec:
-    """How a metric follows from a measure. `suffix`: of its name; `limited`: true answers may score below perfect."""
+    """How a metric follows from a measure. `suffix`: of its name; `if_said`: of answers in a form that the question does not
+    ask for, and left out where none has it."""
 
     suffix: str
     measure: Measure
@@ -39,7 +41,7 @@ class Spec:
     aggregate: Aggregate = "mean"
     unit: str = "%"
     higher_is_better: bool = True
-    limited: bool = False
+    if_said: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ def _count(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 
 def _location(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    direction, far = measures.equal("direction_right", "octant"), measures.great_circle("great_circle_deg")
-    octant = "between the octant's centre and the true bearing"
+    direction, limit = measures.equal("direction_right", "octant"), f"{ANGLE_TOLERANCE_DEG:g}"
+    outside, far = measures.region_distance("region_distance_deg"), measures.great_circle("great_circle_deg")
+    nearest = "from the true bearing to the nearest point of the octant that the words name"
+    between = "between the bearing of the answers that give one in degrees and the true one"
     axes = [
         Spec(f"{axis}_acc", measures.equal(f"{axis}_right", axis), DIAGNOSTIC, f"the word of {' or '.join(words)} right")
         for axis, words in AXES.items()
@@ -118,11 +122,17 @@ def _location(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]
         Spec("direction_acc", direction, BAT if official else DIAGNOSTIC, "all three direction words right"),
         Spec("direction_balanced_acc", direction, BALANCED, "mean over the 8 directions of the share right", "balanced"),
         *axes,
-        _error("great_circle_mean", far, ANGLE, f"mean angle {octant}", unit="deg", limited=True),
-        _error("great_circle_median", far, ANGLE, f"median angle {octant}", "median", unit="deg", limited=True),
+        _error("region_distance_mean", outside, REGION, f"mean angle {nearest}", unit="deg"),
+        _error("region_distance_median", outside, REGION, f"median angle {nearest}", "median", unit="deg"),
         _error(
-            f"ER{ANGLE_TOLERANCE_DEG:g}", measures.great_circle_beyond("great_circle_beyond_20"), ANGLE,
-            f"angle {octant} above {ANGLE_TOLERANCE_DEG:g} degrees, or unparsed", limited=True,
+            f"region_ER{limit}", measures.region_distance_beyond("region_distance_beyond_20"), REGION,
+            f"angle {nearest} above {limit} degrees, or unparsed",
+        ),
+        _error("great_circle_mean", far, ANGLE, f"mean angle {between}", unit="deg", if_said=True),
+        _error("great_circle_median", far, ANGLE, f"median angle {between}", "median", unit="deg", if_said=True),
+        _error(
+            f"great_circle_ER{limit}", measures.great_circle_beyond("great_circle_beyond_20"), ANGLE,
+            f"angle {between} above {limit} degrees", if_said=True,
         ),
         *_distances("distance_", BAT if official else DIAGNOSTIC),
     )  # fmt: skip
@@ -197,20 +207,32 @@ def _duration(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]
         measures.error("duration_error_s", "duration_s"),
         measures.beyond_relative("duration_relative_wrong", "duration_s"),
     )
-    overlap = measures.overlap("temporal_iou", "duration_s")
+    ratio = measures.length_ratio("length_ratio", "duration_s")
     return measures.opposite("right", wrong), (
         _error("MAE", error, TIME, "mean absolute error", unit="s"),
         _error("median_error", error, TIME, "median absolute error", "median", unit="s"),
         _error("ER_relative", wrong, RELATIVE, "more than 20 % off, or unparsed"),
-        Spec("temporal_iou", overlap, TIME, "mean overlap of the two spans from the true onset"),
+        Spec("length_ratio", ratio, TIME, "mean of the shorter of the two lengths over the longer, 0 where unparsed"),
+    )
+
+
+def _span(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
+    begun, ended = (measures.error(f"{end}_error_s", f"{end}_s") for end in ("onset", "offset"))
+    iou, apart = measures.span_iou("temporal_iou"), measures.span_iou_below("temporal_iou_below_half")
+    near, half = measures.opposite("right", apart), f"{100 * IOU_TOLERANCE:g}"
+    return near, (
+        _error("onset_error", begun, TIME, "mean absolute error of the onset", unit="s"),
+        _error("offset_error", ended, TIME, "mean absolute error of the offset", unit="s"),
+        Spec("temporal_iou", iou, TIME, "mean of intersection over union of the two spans, 0 where unparsed"),
+        Spec(f"iou_at_least_{half}", near, TIME, f"intersection at least {half} % of the union; unparsed is wrong"),
     )
 
 
 def _error(
     suffix: str, measure: Measure, protocol: str, rule: str, aggregate: Aggregate = "mean", unit: str = "%",
-    limited: bool = False,
+    if_said: bool = False,
 ) -> Spec:  # fmt: skip
-    return Spec(suffix, measure, protocol, rule, aggregate, unit, higher_is_better=False, limited=limited)
+    return Spec(suffix, measure, protocol, rule, aggregate, unit, higher_is_better=False, if_said=if_said)
 
 
 _OF_KIND = {
@@ -227,4 +249,5 @@ _OF_KIND = {
     "elevation": _elevation,
     "clock": _clock,
     "duration": _duration,
+    "span": _span,
 }

@@ -5,7 +5,8 @@ item its value and, over all pairs of true answers and items, what chance would 
 wrong where right and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are
 those of the answers that can be read, and stand beside shares in which the others count. A measure applies to an item
 unless it is NaN for the true answer itself.
-Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: its encoder's ER20 (specs b.4).
+Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: its encoder's ER20 (specs b.4);
+half the union of two spans: temporal grounding (R1@0.5, arXiv 1705.02101).
 """
 
 from collections.abc import Callable
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.evaluation.metrics.extract import Columns
-from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
+from spatial_llm.geometry import direction_to_vector, great_circle_deg, region_distance_deg, wrap_azimuth_deg
 
 DISTANCE_TOLERANCE_M = 0.5
 RELATIVE_TOLERANCE = 0.2
 ANGLE_TOLERANCE_DEG = 20.0
+IOU_TOLERANCE = 0.5
 CLEAR_DEG = 10.0  # nearer to the border of two sides a side is no question; that of our question writer
 _ROUNDING = 1e-9  # 2.3 m and 1.8 m are 0.5 m apart, but not in binary
 
@@ -81,17 +83,33 @@ def angle_beyond(name: str, column: str) -> Measure:
     return Measure(name, column, lambda answer, truth: _more(_apart_deg(answer[column], truth[column]), ANGLE_TOLERANCE_DEG))
 
 
+def region_distance(name: str) -> Measure:
+    """Degrees from the true bearing, where that is known, to the nearest point of the octant that the words name; 0 inside.
+    Fewer words than three would name a larger region and come nearer by saying less: they are unparsed."""
+    return Measure(name, "octant", _region_distance_deg)
+
+
+def region_distance_beyond(name: str) -> Measure:
+    """1 where that angle is above 20 degrees, or the octant unparsed."""
+
+    def of(answer: Columns, truth: Columns) -> NDArray:
+        wrong = _more(_region_distance_deg(answer, truth), ANGLE_TOLERANCE_DEG)
+        return np.where(np.isnan(truth["true_azimuth_deg"]), np.nan, wrong)
+
+    return Measure(name, "octant", of)
+
+
 def great_circle(name: str) -> Measure:
-    """Degrees between the answered bearing (in words: the centre of the octant) and the true one, where that is known."""
+    """Degrees between the bearing of an answer in degrees and the true one, where that is known; words have none."""
     return Measure(name, "azimuth_deg", _great_circle_deg)
 
 
 def great_circle_beyond(name: str) -> Measure:
-    """1 where that angle is above 20 degrees, or the bearing unparsed."""
+    """1 where that angle is above 20 degrees."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
-        wrong = _more(_great_circle_deg(answer, truth), ANGLE_TOLERANCE_DEG)
-        return np.where(np.isnan(truth["true_azimuth_deg"]), np.nan, wrong)
+        apart_deg = _great_circle_deg(answer, truth)
+        return np.where(np.isnan(apart_deg), np.nan, _more(apart_deg, ANGLE_TOLERANCE_DEG))
 
     return Measure(name, "azimuth_deg", of)
 
@@ -143,14 +161,35 @@ def onset_error(name: str) -> Measure:
     return Measure(name, "value", of)
 
 
-def overlap(name: str, column: str) -> Measure:
-    """Intersection over union of two spans of time that begin together, 0 where unparsed."""
+def length_ratio(name: str, column: str) -> Measure:
+    """The shorter of two lengths over the longer, 0 where unparsed. Not an overlap in time: a length has no place in it."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         shorter, longer = np.minimum(answer[column], truth[column]), np.maximum(answer[column], truth[column])
         return np.nan_to_num(np.divide(shorter, longer, out=np.ones(np.shape(longer)), where=longer != 0), nan=0.0)
 
     return Measure(name, column, of)
+
+
+def span_iou(name: str) -> Measure:
+    """Intersection over union of the answered and the true span of time, 0 where unparsed; from onset_s to offset_s."""
+    return Measure(name, "onset_s", lambda answer, truth: np.nan_to_num(_span_iou(answer, truth), nan=0.0))
+
+
+def span_iou_below(name: str) -> Measure:
+    """1 where the overlap of the two spans is less than half of their union, or the span unparsed."""
+
+    def of(answer: Columns, truth: Columns) -> NDArray:
+        return (~(_span_iou(answer, truth) >= IOU_TOLERANCE - _ROUNDING)).astype(np.float64)
+
+    return Measure(name, "onset_s", of)
+
+
+def _span_iou(answer: Columns, truth: Columns) -> NDArray:
+    first, last = (choose(answer[end], truth[end]) for choose, end in ((np.maximum, "onset_s"), (np.minimum, "offset_s")))
+    common = np.maximum(last - first, 0.0)
+    lengths = (answer["offset_s"] - answer["onset_s"]) + (truth["offset_s"] - truth["onset_s"])
+    return common / (lengths - common)
 
 
 def _more(values: NDArray, tolerance: float) -> NDArray[np.float64]:
@@ -164,6 +203,12 @@ def _relative(answered: NDArray, true: NDArray) -> NDArray:
 
 def _apart_deg(first: NDArray, second: NDArray) -> NDArray:
     return np.abs(wrap_azimuth_deg(first - second))
+
+
+def _region_distance_deg(answer: Columns, truth: Columns) -> NDArray:
+    # the columns hold 0 for the word of the positive side (front, left, above) and 1 for the other
+    signs = np.stack([1.0 - 2.0 * answer[axis] for axis in ("front_behind", "left_right", "above_below")], axis=-1)
+    return region_distance_deg(direction_to_vector(truth["true_azimuth_deg"], truth["true_elevation_deg"]), signs)
 
 
 def _great_circle_deg(answer: Columns, truth: Columns) -> NDArray:

@@ -29,8 +29,8 @@ class Metric:
         unparsed: items whose answer strict reading cannot read, as far as this metric needs it.
         lenient_unparsed: likewise of lenient reading; None where no parser takes part.
         refused: items whose answer says that it cannot tell.
-        details: what belongs to this metric alone; `of_true_answers` = what the true answers themselves would score, where
-            that is not perfect.
+        details: what belongs to this metric alone; `of_true_answers` = what the true answers themselves would score by an
+            embedding, which may be below 100.
     """
 
     name: str

@@ -5,9 +5,11 @@ first word.
 """
 
 BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
-BALANCED, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
+BALANCED, REGION, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
     f"{DIAGNOSTIC}, {name}"
-    for name in ("balanced", "angle", "distance", "relative", "labels", "count", "time", "hallucination", "reliability")
+    for name in (
+        "balanced region angle distance relative labels count time hallucination reliability".split()  # noqa: SIM905
+    )
 )
 PROTOCOLS = {
     BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
@@ -21,18 +23,22 @@ PROTOCOLS = {
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "
     "classes.",
-    ANGLE: "Degrees. An answer in words stands for the centre of its octant, against the bearing in the record; sides are "
-    "read off the angle where the true one is at least 10 degrees clear. Means and medians are over the answers that "
-    "parse; in ER20 and in the shares the others count as wrong.",
+    REGION: "Region distance, in degrees, of answers in words: from the bearing in the record to the nearest point of the "
+    "octant that the three words name, 0 inside. Not comparable with an angle between two points. Mean and median are over "
+    "the answers that parse; in region_ER20 the others count as wrong.",
+    ANGLE: "Degrees between two points. Sides are read off the angle where the true one is at least 10 degrees clear. Means "
+    "and medians are over the answers that parse; in ER20 and in the shares the others count as wrong. great_circle: of "
+    "answers in degrees where words were asked for, over these answers alone, against the bearing in the record.",
     DISTANCE: "Metres; over the answers that parse. DER counts the others as wrong.",
     RELATIVE: "Of distances and durations as a share of the true one: more than 20 % off, or unparsed; mean error of those "
     "that parse.",
     LABELS: "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets, 0 where "
     "unparsed, averaged over the items.",
     COUNT: "How far the answered number is from the true one, over the answers that parse.",
-    TIME: "onset_error: seconds between the onsets of the sound named and the true one, where it sounds at all. "
-    "temporal_iou: overlap of the span of the answered length with the true one, both from the true onset; 0 where "
-    "unparsed. Errors are over the answers that parse.",
+    TIME: "onset_error: seconds between the true onset and the answered one; where a sound is asked for, that of the sound "
+    "named, where it sounds at all. temporal_iou: intersection over union of the answered and the true span, 0 where "
+    "unparsed. length_ratio: the shorter of two lengths over the longer, 0 where unparsed. Errors are over the answers "
+    "that parse.",
     HALLUCINATION: "Does it say no where no is due (Kuan et al., arXiv 2406.08402): to sounds that are absent, at a wrong "
     "place, or exchanged. The positive class is no.",
     RELIABILITY: "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",

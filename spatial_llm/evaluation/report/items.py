@@ -1,7 +1,7 @@
 """The items of a report: items.jsonl as typed rows, where each answer points, and which of them are worst.
 
-Peculiar: an answer in direction words points at the centre of its octant. Answers to "rotated" questions (where would it
-be if you turned?) are not in the listener's frame, so they point nowhere here.
+Peculiar: in the plots an answer in direction words points at the middle of its quarter of the circle. Answers to "rotated"
+questions (where would it be if you turned?) are not in the listener's frame, so they point nowhere here.
 """
 
 import json
@@ -25,11 +25,11 @@ OF_ONE_RECORDING = 2
 # of the worst: how many by direction and by distance; the rest are other wrong answers
 BY_DIRECTION, BY_DISTANCE = 8, 6
 WORST_RULE = (
-    f"The {BY_DIRECTION} wrong answers with the largest great-circle error of the direction, then the {BY_DISTANCE} wrong "
-    "ones with the largest error of the distance, then other wrong answers, one of each question type in turn, those of "
-    "the type with the lowest share of right answers first, unreadable before readable ones. Where there are fewer of one "
-    f"kind, there are more of the others; {WORST} in all, at most {OF_ONE_RECORDING} of one recording; equal errors in the "
-    "order of the questions."
+    f"The {BY_DIRECTION} wrong answers with the largest error of the direction (in words: to the nearest point of the "
+    f"octant named; in degrees: the great circle), then the {BY_DISTANCE} wrong ones with the largest error of the "
+    "distance, then other wrong answers, one of each question type in turn, those of the type with the lowest share of "
+    "right answers first, unreadable before readable ones. Where there are fewer of one kind, there are more of the others; "
+    f"{WORST} in all, at most {OF_ONE_RECORDING} of one recording; equal errors in the order of the questions."
 )
 
 
@@ -125,8 +125,8 @@ def read_scored_items(path: str | Path, reading: str = "strict") -> list[ScoredI
 
 
 def azimuth_of(value: dict[str, Any] | None) -> float | None:
-    """The azimuth, degrees, that a value says (see `answers.parse_value`): in degrees, on the clock, or as the centre of
-    the octant that its words name. None where it says none."""
+    """The azimuth, degrees, that a value says (see `answers.parse_value`): in degrees, on the clock, or as the middle of
+    the quarter that its words name. None where it says none."""
     value = value or {}
     if "azimuth_deg" in value:
         return float(value["azimuth_deg"])
@@ -152,8 +152,8 @@ def worst_items(items: Sequence[ScoredItem]) -> list[tuple[str, ScoredItem]]:
                 chosen[item.id] = (reason(item), item)
                 taken[item.recording_id] += 1
 
-    by_direction = _largest(wrong, "great_circle_deg")
-    by_distance = _largest(wrong, "distance_error_m")
+    by_direction = _largest(wrong, direction_error_deg)
+    by_distance = _largest(wrong, lambda item: item.measure("distance_error_m"))
     take(by_direction, BY_DIRECTION, _direction_reason)
     take(by_distance, BY_DIRECTION + BY_DISTANCE, _distance_reason)
     located = {item.id for item in [*by_direction, *by_distance]}
@@ -164,8 +164,14 @@ def worst_items(items: Sequence[ScoredItem]) -> list[tuple[str, ScoredItem]]:
     return list(chosen.values())
 
 
-def _largest(items: Sequence[ScoredItem], measure: str) -> list[ScoredItem]:
-    return sorted((item for item in items if item.measure(measure)), key=lambda item: -abs(item.measure(measure)))
+def direction_error_deg(item: ScoredItem) -> float | None:
+    """How far off a direction is by the measure of its form: of words, or else of degrees; None where it is of neither."""
+    in_words = item.measure("region_distance_deg")
+    return item.measure("great_circle_deg") if in_words is None else in_words
+
+
+def _largest(items: Sequence[ScoredItem], error: Callable[[ScoredItem], float | None]) -> list[ScoredItem]:
+    return sorted((item for item in items if error(item)), key=lambda item: -abs(error(item)))
 
 
 def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterator[ScoredItem]:
@@ -183,7 +189,7 @@ def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterat
 
 
 def _direction_reason(item: ScoredItem) -> str:
-    return f"direction {item.measure('great_circle_deg'):.0f}° off"
+    return f"direction {direction_error_deg(item):.0f}° off"
 
 
 def _distance_reason(item: ScoredItem) -> str:

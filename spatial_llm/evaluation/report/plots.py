@@ -30,8 +30,9 @@ TOLERANCE_M = 0.5
 AZIMUTH_STEP_DEG = 30.0
 # colour, mark, name, measure
 ERRORS = (
-    ("#D55E00", "s", "in words: great circle to the octant's centre", "great_circle_deg"),
+    ("#D55E00", "s", "in words: to the nearest point of the octant named", "region_distance_deg"),
     ("#0072B2", "o", "in degrees or on the clock: azimuth", "azimuth_error_deg"),
+    ("#009E73", "^", "in degrees, asked for words: great circle", "great_circle_deg"),
 )
 
 
@@ -134,12 +135,9 @@ def _draw_errors(figure: Figure, data: Data, of: Of, edges: NDArray, at: NDArray
     axes, said = figure.add_subplot(), []
     for index, (color, mark, name, measure) in enumerate(ERRORS):
         rows, errors, places = data.measured(measure, of)
-        if measure == "azimuth_error_deg":  # of answers in words the great circle says it all
-            kept = np.array([data.items[row].measure("great_circle_deg") is None for row in rows], dtype=bool)
-            rows, errors, places = rows[kept], errors[kept], places[kept]
         if len(rows):
             means = data.means(rows, errors, group_of(places, edges), len(at))
-            draw_means(axes, at + apart * (index - 0.5), means, color, mark, f"{name}, n = {len(rows)}")
+            draw_means(axes, at + apart * (index - 1), means, color, mark, f"{name}, n = {len(rows)}")
             low, high = np.nanmin(means[:, 0]), np.nanmax(means[:, 0])
             said.append(f"{name}: {low:.0f} to {high:.0f} degrees")
     if not said:

@@ -124,13 +124,20 @@ def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
         name: metric.entry["value"] for name, metric in expected.items()
     }
     assert report["metrics"]["AA"]["n"] == 12 and report["metrics"]["string_match"]["lenient"]["low"] is not None
-    assert sorted(report["controls"]) == sorted(task.controls)
+    assert list(report["controls"]) == sorted([*task.controls, "question_only"]) and report["controls_missing"] == []
+    assert {name: found["from"] for name, found in report["controls"].items()} == {
+        **dict.fromkeys(task.controls, "model"), "question_only": "question",
+    }  # fmt: skip
     for control in report["controls"].values():  # on all recordings, so the same items are all items
         assert control["metrics"]["AA"]["same_items"]["value"] == report["metrics"]["AA"]["value"]
     assert "STAR-Bench spatial" in format_table(report)
     write_json(tmp_path / "scores" / "scores.json", report)
     write_jsonl(tmp_path / "scores" / "items.jsonl", items)
     page = write_report(tmp_path / "scores", questions, tmp_path / "report").read_text(encoding="utf-8")
+    shown = page[page.index('<section id="controls">') :]
+    for name in ("no audio", "another recording", "question alone", "both ears equal", "ears swapped"):
+        assert f"<th scope='col'>{name}<" in shown and f"<li><strong>{name}</strong>: " in shown, name
+    assert "<th scope='col'>random<" in page and all(metric["random"] is not None for metric in report["metrics"].values())
     assert "STAR-Bench spatial" in page and page.count("<audio") >= 1 and STAR_ROWS[0]["question"].split()[0] in page
     assert [line["measures"]["right"] for line in items] == score_star_bench(questions, texts).right.tolist()
 

@@ -15,7 +15,7 @@ from tests.evaluation.ours import our_records
 
 KINDS = (
     "DOA", "MIXUP_SINGLE_DOA", "ROTATED", "DISTANCE", "AZIMUTH_DEG", "ROTATED_AZIMUTH", "ELEVATION_DEG", "AZIMUTH_CLOCK",
-    "COUNT_SOURCES", "RELATION_LEFT", "RELATION_BEHIND", "DURATION", "STARTS_AT", "PRESENT", "ROOM_RT60",
+    "COUNT_SOURCES", "RELATION_LEFT", "RELATION_BEHIND", "DURATION", "SPAN", "STARTS_AT", "PRESENT", "ROOM_RT60",
 )  # fmt: skip
 
 
@@ -95,23 +95,43 @@ def true_bearing(record):
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("DOA", "B"), ("MIXUP_SINGLE_DOA", "D"), ("ROTATED", "ROTATED")])
-def test_great_circle(noisy, kind, prefix):
+def test_region_distance(noisy, kind, prefix):
+    """Wrong words: by hand, from the angles to the planes on whose wrong side the source is."""
     rows, found = noisy
-    centre = {"left": 1, "right": -1, "above": 1, "below": -1}
     errors, unparsed = [], 0
     for record, _, _, value in rows[kind]:
         if value is None:
             unparsed += 1
             continue
-        side, depth, height = words(value)
-        azimuth = centre[side] * (45 if depth == "front" else 135)
-        elevation = centre[height] * math.degrees(math.asin(1 / math.sqrt(3)))
-        errors.append(angle_between((azimuth, elevation), true_bearing(record)))
-    assert found[f"{prefix}_great_circle_mean"][0] == pytest.approx(np.mean(errors))
-    assert found[f"{prefix}_great_circle_median"][0] == pytest.approx(np.median(errors))
+        azimuth, elevation = map(math.radians, true_bearing(record))
+        ahead, left = math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth)
+        along = {"front": ahead, "behind": -ahead, "left": left, "right": -left}
+        along |= {"above": math.sin(elevation), "below": -math.sin(elevation)}
+        sides = [along[word] for word in words(value)]
+        right = math.hypot(*[side for side in sides if side > 0])
+        errors.append(math.degrees(math.acos(min(1.0, right))) if right else 90 + math.degrees(math.asin(-max(sides))))
+    assert max(errors) > 90 and min(errors) < 1e-5
+    assert found[f"{prefix}_region_distance_mean"][0] == pytest.approx(np.mean(errors))
+    assert found[f"{prefix}_region_distance_median"][0] == pytest.approx(np.median(errors), abs=1e-5)
     share = (sum(error > 20 for error in errors) + unparsed) / (len(errors) + unparsed)
-    assert found[f"{prefix}_ER20"][0] == pytest.approx(100 * share)
-    assert found[f"{prefix}_ER20"][1].unparsed == unparsed
+    assert found[f"{prefix}_region_ER20"][0] == pytest.approx(100 * share)
+    assert found[f"{prefix}_region_ER20"][1].unparsed == unparsed
+    assert not [name for name in found if "great_circle" in name]
+
+
+def test_words_and_degrees_share_no_number():
+    """One answer in words, two in degrees, one of nothing: each form has its own metrics, over its own answers."""
+    items = [record for record in our_records() if record.question_type == "DOA"][:4]
+    (azimuth, elevation), (other, height) = true_bearing(items[1]), true_bearing(items[2])
+    texts = [items[0].answer, f"azimuth {azimuth} degrees, elevation {elevation} degrees",
+             f"azimuth {other} degrees, elevation {height - 30 if height > 0 else height + 30} degrees", "?"]  # fmt: skip
+    found = measure(read_answers(items, texts), None)
+    values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items() if name.startswith("B_")}
+    assert values["B_region_distance_mean"] == 0 and values["B_region_ER20"] == 75
+    assert values["B_great_circle_mean"] == pytest.approx(15) and values["B_great_circle_ER20"] == 50
+    assert found["B_region_distance_mean"].unparsed == 3 and found["B_great_circle_mean"].unparsed == 2
+    assert found["B_region_distance_mean"].lenient_unparsed == 1
+    assert {found[f"B_{name}"].protocol for name in ("great_circle_ER20", "great_circle_median")} == {"diagnostic, angle"}
 
 
 @pytest.mark.parametrize(
@@ -179,8 +199,9 @@ def test_counts_durations_words(noisy):
     lasted = [(truth["duration_s"], value and value["duration_s"]) for _, _, truth, value in rows["DURATION"]]
     read = [(a, b) for a, b in lasted if b is not None]
     assert found["DURATION_MAE"][0] == pytest.approx(np.mean([abs(a - b) for a, b in read]))
-    overlap = [0 if b is None else min(a, b) / max(a, b) for a, b in lasted]
-    assert found["DURATION_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
+    ratio = [0 if b is None else min(a, b) / max(a, b) for a, b in lasted]
+    assert found["DURATION_length_ratio"][0] == pytest.approx(100 * np.mean(ratio))
+    assert "DURATION_temporal_iou" not in found
     off = [b is None or abs(a - b) / a > 0.2 + 1e-9 for a, b in lasted]
     assert found["DURATION_ER_relative"][0] == pytest.approx(100 * np.mean(off))
     for kind in ("PRESENT", "ROOM_RT60"):
@@ -200,6 +221,43 @@ def test_onset_error_is_read_off_the_scene(noisy):
             errors.append(abs(onsets[value["labels"][0]] - onsets[truth["labels"][0]]))
     assert 0 < len(errors) < len(rows["STARTS_AT"])
     assert found["STARTS_AT_onset_error"][0] == pytest.approx(np.mean(errors))
+
+
+def test_spans_counted_in_tenths_of_a_second(noisy):
+    """Times are whole tenths, so intersection and union are counts of tenths, as Python's sets count them."""
+    rows, found = noisy
+
+    def tenths(value):
+        return set(range(round(10 * value["onset_s"]), round(10 * value["offset_s"])))
+
+    pairs = [(truth, value) for _, _, truth, value in rows["SPAN"]]
+    overlap = [0 if said is None else len(tenths(a) & tenths(said)) / len(tenths(a) | tenths(said)) for a, said in pairs]
+    assert 0 in overlap and 1 in overlap and len(set(overlap)) > 20
+    assert found["SPAN_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
+    assert found["SPAN_iou_at_least_50"][0] == pytest.approx(100 * np.mean([share >= 0.5 for share in overlap]))
+    read = [(truth, said) for truth, said in pairs if said is not None]
+    for end in ("onset", "offset"):
+        errors = [abs(truth[f"{end}_s"] - said[f"{end}_s"]) for truth, said in read]
+        assert found[f"SPAN_{end}_error"][0] == pytest.approx(np.mean(errors))
+    assert found["SPAN_temporal_iou"][1].unparsed == len(pairs) - len(read) > 0
+
+
+def test_spans_worked_by_hand():
+    """True 1 to 3 s four times: the same, half of it, a neighbour, and what cannot be read."""
+    item = next(record for record in our_records() if record.question_type == "SPAN")
+    items = [replace(item, answer="1 to 3 s", truth={"onset_s": 1.0, "offset_s": 3.0})] * 4
+    texts = ["1 to 3 s", "from 0.5 s to 2.0 s", "3 to 4 s", "for 2 s"]  # 2 of 2 s; 1 of 2.5 s; 0 of 3 s; unparsed
+    found = {name: metric for name, metric in measure(read_answers(items, texts), None).items() if name.startswith("SPAN")}
+    values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items()}
+    assert values == pytest.approx(
+        {
+            "SPAN_exact": 25.0, "SPAN_iou_at_least_50": 25.0, "SPAN_temporal_iou": 100 * (1 + 1 / 2.5) / 4,
+            "SPAN_onset_error": (0 + 0.5 + 2) / 3, "SPAN_offset_error": (0 + 1 + 1) / 3,
+        }
+    )  # fmt: skip
+    assert {metric.unparsed for metric in found.values()} == {1}
+    halved = measure(read_answers(items[:1], ["1 to 2 s"]), None)["SPAN_iou_at_least_50"]
+    assert halved.strict(np.ones((1, 1)))[0] == 100
 
 
 def test_distance_worked_by_hand():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES
+from spatial_llm.answers import QUESTION_TYPES, format_bearing
 from spatial_llm.evaluation.metrics import interval_of, measure, measures_of_items, read_answers, read_truths, right_of
 from spatial_llm.evaluation.statistics import Bootstrap
 from tests.evaluation.ours import our_records
@@ -29,18 +29,36 @@ def test_truth_is_perfect_on_every_metric_of_every_question_type(oracle):
     assert {item.question_type for item in oracle.items} == set(QUESTION_TYPES)
     metrics = metrics_of(oracle)
     assert len(metrics) > 150
-    limited = set()
     for name, metric in metrics.items():
         perfect = 100.0 if metric.unit == "%" else 1.0
         perfect = perfect if metric.higher_is_better else 0.0
+        if name.endswith("yes_rate"):  # no error: how often the answer is not no, and so how often the truth is not
+            said = [oracle.truths[row].value for row in metric.rows]
+            perfect = 100 * np.mean(["absent" not in each and each.get("yes", True) for each in said])
         for statistic in (metric.strict, metric.lenient or metric.strict):
-            reach = metric.details.get("of_true_answers", metric.details.get("true_share", perfect))
-            assert value(statistic) == pytest.approx(reach, abs=1e-6), name
+            assert value(statistic) == pytest.approx(perfect, abs=1e-9), name
         assert metric.unparsed == metric.refused == 0 and metric.lenient_unparsed in (0, None), name
-        if "of_true_answers" in metric.details and metric.details["of_true_answers"] != perfect:
-            limited.add(name.split("_", 1)[1])
-    # words name an octant, not a bearing
-    assert limited == {"great_circle_mean", "great_circle_median", "ER20"}
+    # each form of an error is there
+    assert {"B_region_distance_mean", "B_region_ER20", "AZIMUTH_DEG_MAE", "SPAN_onset_error", "SPAN_temporal_iou"} < set(
+        metrics
+    )
+
+
+def test_the_truth_in_degrees_is_perfect_on_the_metrics_of_degrees(oracle):
+    """Places asked for in words and answered in degrees: the great circle is 0, and no octant is read strictly."""
+    rows = [row for row, item in enumerate(oracle.items) if item.question_type in ("DOA", "ROTATED")]
+    items, truths = [oracle.items[row] for row in rows], [oracle.truths[row] for row in rows]
+    texts = [format_bearing(truth.source.azimuth_deg, truth.source.elevation_deg) for truth in truths]
+    found = metrics_of(read_answers(items, texts, truths))
+    for prefix in ("B", "ROTATED"):
+        for name in ("great_circle_mean", "great_circle_median", "great_circle_ER20"):
+            metric = found[f"{prefix}_{name}"]
+            assert value(metric.strict) == pytest.approx(0, abs=1e-5), name  # arc of two equal vectors
+            assert metric.unparsed == 0 and metric.random is None and metric.protocol == "diagnostic, angle"
+        words = found[f"{prefix}_region_ER20"]
+        assert value(words.strict) == 100 and words.unparsed == len(words.rows) and words.protocol == "diagnostic, region"
+        assert value(words.lenient) == 0
+    assert not [name for name in metrics_of(oracle) if "great_circle" in name], "no answer in degrees, no number of them"
 
 
 def test_the_main_measure_of_every_question_type_is_right_for_the_truth(oracle):

@@ -15,7 +15,7 @@ from tests.evaluation.ours import our_records
 
 OF_ONE_SOURCE = (
     "CLASSIFICATION", "DOA", "MIXUP_SINGLE_DOA", "AZIMUTH_DEG", "AZIMUTH_CLOCK", "ELEVATION_DEG", "DISTANCE", "ROTATED",
-    "ROTATED_AZIMUTH", "DURATION", "WRONG_PLACE",
+    "ROTATED_AZIMUTH", "DURATION", "SPAN", "WRONG_PLACE",
 )  # fmt: skip
 
 

@@ -14,9 +14,8 @@ import numpy as np
 from spatial_llm.answers import format_value, parse_value
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.evaluation.published import published_scores
-from spatial_llm.evaluation.report.items import azimuth_of
 from spatial_llm.files import sha256_of, write_json, write_jsonl
-from spatial_llm.geometry import great_circle_deg, wrap_azimuth_deg
+from spatial_llm.geometry import direction_to_vector, region_distance_deg, wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.scenes.scene import Noise, Scene, SceneTruth, Source, SourceTruth, direction_of
 from tests.scenes.small import LISTENER, RATE, ROOM, position
@@ -24,7 +23,6 @@ from tests.scenes.small import LISTENER, RATE, ROOM, position
 LABELS = ("engine", "bell", "bark")
 INJECTED = '<script>alert("x")</script> & "where" is `it`|?'
 UNREADABLE = "I cannot tell </dd><b>"
-OCTANT_ELEVATION_DEG = 35.2644
 
 
 def write_case(folder: Path, recordings: int = 24) -> tuple[Path, Path]:
@@ -125,9 +123,12 @@ def _measures(truth: dict[str, Any], strict: dict[str, Any] | None, where: dict[
     if strict is None:
         return measures
     if axes <= truth.keys() and axes <= strict.keys() and where is not None:
-        elevation = OCTANT_ELEVATION_DEG * (1 if strict["above_below"] == "above" else -1)
-        apart = great_circle_deg(azimuth_of(strict), elevation, where["azimuth_deg"], where["elevation_deg"])
-        measures |= {"direction_right": right, "great_circle_deg": float(apart)}
+        signs = [
+            1 if strict[axis] == word else -1
+            for axis, word in (("front_behind", "front"), ("left_right", "left"), ("above_below", "above"))
+        ]
+        apart = region_distance_deg(direction_to_vector(where["azimuth_deg"], where["elevation_deg"]), signs)
+        measures |= {"direction_right": right, "region_distance_deg": float(apart)}
     if "azimuth_deg" in truth and "azimuth_deg" in strict:
         measures["azimuth_error_deg"] = float(abs(wrap_azimuth_deg(truth["azimuth_deg"] - strict["azimuth_deg"])))
     if "distance_m" in truth and "distance_m" in strict:

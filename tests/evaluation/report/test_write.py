@@ -147,13 +147,13 @@ def test_players_share_one_gain_and_none_clips(case):
 
 
 def test_worst_items_follow_their_rule():
-    directions = [item(n, great_circle_deg=10.0 + n, distance_error_m=1.0) for n in range(20)]
+    directions = [item(n, region_distance_deg=10.0 + n, distance_error_m=1.0) for n in range(20)]
     distances = [
         item(100 + n, question_type="DISTANCE", answer="2m", value="4m", distance_error_m=2.0 + n) for n in range(20)
     ]
     unread = [item(200 + n, question_type="MIXUP_DIRECTION", answer="Yes", value="?", where=None) for n in range(3)]
     wrong = [item(300 + n, question_type="PRESENT", answer="Yes", value="No", where=None) for n in range(9)]
-    right = [item(400, great_circle_deg=99.0) for _ in range(1)]
+    right = [item(400, region_distance_deg=99.0) for _ in range(1)]
     right[0].measures["right"] = 1.0
     found = worst_items([*wrong, *right, *distances, *unread, *directions])
     ids = [each.id for _, each in found]
@@ -165,8 +165,8 @@ def test_worst_items_follow_their_rule():
 
 
 def test_at_most_two_of_one_recording_and_no_more_than_there_are():
-    many = [item(n, recording="r0", great_circle_deg=90.0 + n) for n in range(9)]
-    other = [item(50, recording="r1", great_circle_deg=5.0)]
+    many = [item(n, recording="r0", region_distance_deg=90.0 + n) for n in range(9)]
+    other = [item(50, recording="r1", region_distance_deg=5.0)]
     assert [each.id for _, each in worst_items([*many, *other])] == ["q8", "q7", "q50"]
     assert OF_ONE_RECORDING == 2
     assert worst_items([]) == []
@@ -183,7 +183,7 @@ def test_where_answers_point():
 
 def test_plots_count_what_the_items_say(tmp_path):
     """The words of the plots, from items whose shares are known."""
-    items = [item(n, value="left, front, above; 2m" if n < 3 else "right, front, above; 9m", great_circle_deg=10.0 * n,
+    items = [item(n, value="left, front, above; 2m" if n < 3 else "right, front, above; 9m", region_distance_deg=10.0 * n,
                   context=Context(1 + n % 2, 0.2 + 0.1 * n, None, 10.0, ("bell",) if n % 2 else ("dog", "$x$ $")))
              for n in range(4)] * 10  # fmt: skip
     items = [replace(each, id=f"i{n}", recording_id=f"i{n}") for n, each in enumerate(items)]
