@@ -16,14 +16,11 @@ from typing import Literal
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, run_stages
+from spatial_llm.training.stages import Stage, run_stages, scoring_stages
 
-CONFIGS = Path("recipes/configs/tiny")
-CARD = CONFIGS / "card.md"
 TASK = Path("eval/tasks/ours.yaml")
 TESTS = ("kemar", "head", "measured")  # the head it was trained with, another one, and measured room responses
 CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
-TEST_CLIPS = 2000
 STAGES = ("sounds", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
 
 
@@ -38,6 +35,8 @@ class Arguments:
         test_responses: index CSV of measured binaural room responses that are only scored on.
         until: last stage.
         runs: folder of everything that is made.
+        configs: folder of the YAML of every stage and of card.md.
+        test_clips: recordings of each test set.
     """
 
     clips: str
@@ -46,18 +45,21 @@ class Arguments:
     test_responses: str
     until: Literal[*STAGES] = "card"
     runs: str = "runs/tiny"
+    configs: str = "recipes/configs/tiny"
+    test_clips: int = 2000
 
 
 def stages(arguments: Arguments) -> dict[str, list[Stage]]:
     """The stages, in order; "tests" are several."""
-    runs = Path(arguments.runs)
+    runs, configs = Path(arguments.runs), Path(arguments.configs)
+    card_text = configs / "card.md"
     train, held_out = str(runs / "data" / "train.jsonl"), str(runs / "data" / "eval.jsonl")
 
     def stage(title: str, door: str, config: str, folder: Path, *options: str, needs: tuple[Stage, ...] = ()) -> Stage:
-        command = [door, "--config", str(CONFIGS / config), *options]
+        command = [door, "--config", str(configs / config), *options]
         marker = f"{Path(config).stem}.stage.json"
         launch = door.startswith("recipes/")
-        return Stage(title, command, folder, configs=[CONFIGS / config], needs=needs, launch=launch, marker=marker)
+        return Stage(title, command, folder, configs=[configs / config], needs=needs, launch=launch, marker=marker)
 
     def sounds(folder: Path, evaluate: str, *options: str) -> Stage:
         given = ["--output", str(folder), "--sounds.index", arguments.clips, "--sounds.evaluate", evaluate, *options]
@@ -102,32 +104,17 @@ def stages(arguments: Arguments) -> dict[str, list[Stage]]:
     options = {"kemar": [], "head": ["--simulation.formats", f'["binaural:{arguments.test_head}"]'], "measured": measured}
     tests = [unheard]
     for name, (number, clips) in itertools.product(TESTS, CLIPS.items()):
-        many, folder = [f"--simulation.eval.{clips}", str(TEST_CLIPS)], runs / f"test_{name}_{number}"
+        many, folder = [f"--simulation.eval.{clips}", str(arguments.test_clips)], runs / f"test_{name}_{number}"
         scene = scenes(f"test scenes: {folder.name}", "test_scenes.yaml", folder, unheard, *many, *options[name])
         ask = questions("test_questions.yaml", scene)
-        tests += [scene, ask, *_scores(folder, packed, ask)]
+        tests += [scene, ask, *scoring_stages(TASK, str(packed.folder), folder / "eval.jsonl", folder, (packed, ask))]
     card = Stage(
         "its card",
-        ["recipes/pack_tiny.py", "--out", str(runs / "packed"), "--runs", str(runs), "--template", str(CARD)],
-        runs / "packed", configs=[CARD], needs=tests, marker="card.stage.json",
+        ["recipes/pack_tiny.py", "--out", str(runs / "packed"), "--runs", str(runs), "--template", str(card_text)],
+        runs / "packed", configs=[card_text], needs=tests, marker="card.stage.json",
     )  # fmt: skip
     made = ([dry], [heard], [asked], [encoder], [text], [bat], [packed], tests, [card])
     return dict(zip(STAGES, made, strict=True))
-
-
-def _scores(folder: Path, model: Stage, asked: Stage) -> list[Stage]:
-    manifest = str(folder / "eval.jsonl")
-    doors = {
-        "answers": ["eval/predict.py", "--model", str(model.folder), "--batch_size", "64"],
-        "scores": ["eval/score.py", "--predictions", str(folder / "answers" / "predictions.jsonl")],
-    }
-    made: list[Stage] = []
-    for name, command in doors.items():
-        out = folder / name
-        full = [*command, "--task", str(TASK), "--data", manifest, "--out", str(out)]
-        made.append(Stage(f"{name}: {folder.name}", full, out, configs=[TASK], needs=made[-1:] or [model, asked]))
-    report = ["eval/report.py", "--scores", str(folder / "scores"), "--data", manifest, "--out", str(folder / "report")]
-    return [*made, Stage(f"report: {folder.name}", report, folder / "report", needs=made[-1:])]
 
 
 def main(arguments: Arguments) -> None:

@@ -85,6 +85,28 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 
+def scoring_stages(
+    task: Path, model: str, manifest: Path, folder: Path, needs: Sequence[Stage], *options: str
+) -> list[Stage]:
+    """Answers, scores and report of a model on a manifest, in folders of these names below `folder`.
+
+    Args:
+        task: YAML of eval/tasks.
+        model: folder or name of it.
+        needs: stages that make model and manifest.
+        options: of eval/predict.py.
+    """
+    name, rests_on = folder.name, [task, *sorted(task.parent.glob("common/*.yaml"))]
+    given = ["--task", str(task), "--data", str(manifest)]
+    answers, scores, report = (folder / part for part in ("answers", "scores", "report"))
+    predict = ["eval/predict.py", "--model", model, "--batch_size", "64", *given, "--out", str(answers), *options]
+    score = ["eval/score.py", "--predictions", str(answers / "predictions.jsonl"), *given, "--out", str(scores)]
+    draw = ["eval/report.py", "--scores", str(scores), "--data", str(manifest), "--out", str(report)]
+    answered = Stage(f"{name}: answers, and controls", predict, answers, configs=rests_on, needs=needs)
+    scored = Stage(f"{name}: scores", score, scores, configs=rests_on, needs=[answered])
+    return [answered, scored, Stage(f"{name}: report", draw, report, needs=[scored])]
+
+
 def run_command(command: Sequence[str], launch: bool = False) -> None:
     """Runs a door in its own process, with this Python, from the current folder.
 
