@@ -25,6 +25,7 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
+from spatial_llm.scenes.events import EVENT_CLASSES
 from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
 from spatial_llm.scenes.rooms import RoomConfig
@@ -36,12 +37,13 @@ SUMMARY = "simulation.json"
 @dataclass
 class SoundsConfig:
     """Where the dry sounds come from: an index CSV, a folder with a subfolder per class, or, with neither, the built-in
-    classes with so many recordings (draws) a class."""
+    classes, or those of them that are named, with so many recordings (draws) a class."""
 
     index: str | None = None
     folder: str | None = None
     synthesized_train: int = 400
     synthesized_eval: int = 50
+    synthesized_classes: list[str] | None = None
 
     def list(self) -> list[Sound]:
         """All sounds of both splits. Raises SceneError, see scenes.sounds."""
@@ -51,7 +53,8 @@ class SoundsConfig:
             return list_index(self.index)
         if self.folder:
             return list_folder(self.folder)
-        return list_synthesized(self.synthesized_train, self.synthesized_eval)
+        classes = EVENT_CLASSES if self.synthesized_classes is None else self.synthesized_classes
+        return list_synthesized(self.synthesized_train, self.synthesized_eval, classes)
 
     @property
     def root(self) -> Path | None:

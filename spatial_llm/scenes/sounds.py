@@ -5,6 +5,7 @@ A split is by source recording: whatever was cut from one recording stays on one
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,15 @@ class Sound:
     source_recording: str
 
 
-def list_synthesized(train_recordings: int, eval_recordings: int) -> list[Sound]:
-    """The built-in classes with so many draws a class; train and eval draws share no seed."""
+def list_synthesized(train_recordings: int, eval_recordings: int, classes: Sequence[str] = EVENT_CLASSES) -> list[Sound]:
+    """The built-in classes, or some of them, with so many draws a class; train and eval draws share no seed.
+
+    Raises:
+        SceneError: a class that is not built in, fewer than two, or no draws.
+    """
+    unknown = sorted(set(classes) - set(EVENT_CLASSES))
+    if unknown or len(set(classes)) < 2:
+        raise SceneError(f"built-in classes {list(classes)}; give two or more of {', '.join(EVENT_CLASSES)}.")
     if not 1 <= train_recordings <= EVAL_FIRST_SEED or eval_recordings < 1:
         raise SceneError(
             f"{train_recordings} train and {eval_recordings} eval recordings a class; "
@@ -38,7 +46,7 @@ def list_synthesized(train_recordings: int, eval_recordings: int) -> list[Sound]
         )
     seeds = [("train", seed) for seed in range(train_recordings)]
     seeds += [("eval", EVAL_FIRST_SEED + seed) for seed in range(eval_recordings)]
-    references = [(label, synth_reference(label, seed), split) for label in EVENT_CLASSES for split, seed in seeds]
+    references = [(label, synth_reference(label, seed), split) for label in dict.fromkeys(classes) for split, seed in seeds]
     return [Sound(label, reference, split, reference) for label, reference, split in references]
 
 

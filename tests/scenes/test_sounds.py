@@ -21,6 +21,11 @@ def write(path, rows):
 
 
 def test_synthesized_draws_are_disjoint():
+    some = list_synthesized(3, 2, ["siren", "bell"])
+    assert [sound.label for sound in some] == ["siren"] * 5 + ["bell"] * 5
+    for wrong in (["siren", "horse"], ["siren"]):
+        with pytest.raises(SceneError, match="two or more of alarm"):
+            list_synthesized(3, 2, wrong)
     sounds = list_synthesized(3, 2)
     assert len(sounds) == 5 * len(EVENT_CLASSES)
     train, unseen = ({s.recording for s in sounds if s.split == split} for split in ("train", "eval"))
