@@ -22,7 +22,7 @@ DEFAULT_CONFIG = HERE / "configs" / "tiny_bat.yaml"
 if __name__ == "__main__":
     try:
         if len(sys.argv) == 1:
-            run_command([str(HERE / "demo.py"), "--until", "text"])
+            run_command([str(HERE / "demo_train.py"), "--until", "text"])
         print(f"model in {finetune_bat(parse_arguments(BatArguments, default_config=DEFAULT_CONFIG, description=__doc__))}")
     except SpatialLLMError as error:
         sys.exit(f"error: {error}")

@@ -1,6 +1,6 @@
 """The whole path on simulated data: rooms and sounds, encoder, language model, BAT, scores, three questions.
 
-    python recipes/demo.py [--until scenes|data|encoder|text|bat|answers|scores|report|ask] [--runs runs/demo]
+    python recipes/demo_train.py [--until scenes|data|encoder|text|bat|answers|scores|report|ask] [--runs runs/demo_train]
 
 2 CPU cores, no download, 11 to 14 minutes; a stage that is finished and whose configuration did not change is reused.
 Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
@@ -40,9 +40,9 @@ class DemoArguments:
     """
 
     until: Literal[*STAGES, "ask"] = "ask"
-    runs: str = "runs/demo"
-    data_config: str = "data/configs/demo.yaml"
-    questions_config: str = "data/configs/demo_questions.yaml"
+    runs: str = "runs/demo_train"
+    data_config: str = "data/configs/demo_train.yaml"
+    questions_config: str = "data/configs/demo_train_questions.yaml"
     configs: str = "recipes/configs"
 
 
