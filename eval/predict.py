@@ -1,7 +1,6 @@
 """A trained model answers the questions of a task, and those of the task's controls.
 
-    python eval/predict.py --task eval/tasks/ours.yaml --model runs/demo_train/bat/model --data runs/demo_train/data/eval.jsonl \
-        --out runs/demo_train/answers
+    python eval/predict.py --task eval/tasks/ours.yaml --model tiny --data runs/demo/data/eval.jsonl --out runs/answers
 
 Writes predictions.jsonl (one line a question, with the raw answer) and run.json (model, task, questions and decoding) into
 the folder --out, and those of each control into controls/<control>/ in it, anew in each call; only --resume continues an

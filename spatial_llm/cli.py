@@ -16,7 +16,9 @@ def main(argv: list[str] | None = None) -> int:
     ask.add_argument("model", nargs="?", help="as --model")
     ask.add_argument("audio", help="two-channel sound file, left ear first")
     ask.add_argument("question")
-    ask.add_argument("--model", dest="named", help="folder of a saved SpatialLLM; default tiny, which comes with the package")
+    ask.add_argument(
+        "--model", dest="named", help="folder of a saved SpatialLLM; default tiny, which comes with the package"
+    )
     ask.set_defaults(run=_ask)
     convert = commands.add_parser("convert", help="released encoder weights (.pth) to a folder of ours (safetensors)")
     convert.add_argument("kind", choices=["spatial_ast", "dspast"])

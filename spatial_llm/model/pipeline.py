@@ -40,9 +40,7 @@ def _check_folder(folder: Path) -> None:
     except (ValueError, LookupError, TypeError):
         raise CheckpointError(f"{config}: no model's config (JSON with a model_type); save the model again.") from None
     if kind != SpatialLLMConfig.model_type:
-        raise CheckpointError(
-            f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}."
-        )
+        raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
 
 
 class SpatialLLM:
