@@ -76,10 +76,16 @@ def draw_believed(
         scenes: with their truth.
         believed: for each scene, azimuth_deg and distance_m of each source as the listener says it, None for no answer.
     """
-    figure = Figure(figsize=(4.6 * len(scenes), 6.2), layout="constrained")
-    for axes, scene, places in zip(np.atleast_1d(figure.subplots(1, len(scenes))), scenes, believed, strict=True):
+    figure = Figure(figsize=(4.8 * len(scenes), 6.4), layout="constrained")
+    plans = np.atleast_1d(figure.subplots(1, len(scenes)))
+    for axes, scene, places in zip(plans, scenes, believed, strict=True):
         _draw_plan(axes, scene)
         _draw_believed(axes, scene, places)
+    # One scale for all, so that a metre is a metre; around the middle of each room.
+    half = max(max(np.ptp(axes.dataLim.intervalx), np.ptp(axes.dataLim.intervaly)) for axes in plans) / 2 + 0.4
+    for axes in plans:
+        axes.set_xlim(axes.dataLim.intervalx.mean() - half, axes.dataLim.intervalx.mean() + half)
+        axes.set_ylim(axes.dataLim.intervaly.mean() - half, axes.dataLim.intervaly.mean() + half)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
