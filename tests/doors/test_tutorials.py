@@ -66,6 +66,7 @@ def test_simulate(run: Run, tmp_path: Path, toy_model: Path) -> None:
     assert any(name.startswith("mine.array4-") for name in written)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(LONG)
 def test_finetune(run: Run, tmp_path: Path, toy_model: Path) -> None:
     sizes = {"ROOMS": 2, "CLIPS": 12, "EVAL_CLIPS": 4, "STEPS": 2}
