@@ -20,6 +20,7 @@ from spatial_llm.evaluation.interview import believed_places, format_interview, 
 from spatial_llm.evaluation.items import read_questions
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.model import SpatialLLM
+from spatial_llm.questions.config import FAMILIES
 from spatial_llm.scenes.picture import draw_believed
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
@@ -28,7 +29,6 @@ from spatial_llm.training.stages import Stage, run_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "questions", "before", "training", "after")
-FAMILY = "negative"  # trained here
 
 
 @dataclass
@@ -41,6 +41,7 @@ class DemoArguments:
         model: the one to begin with: the name of one that comes with the package, or a folder.
         data_config: of data/simulate_scenes.py.
         questions_config: of data/write_questions.py.
+        family: of questions, which that config asks beside known ones: the one whose gain is shown first.
         training_config: of recipes/finetune_bat.py.
     """
 
@@ -49,6 +50,7 @@ class DemoArguments:
     model: str = "tiny"
     data_config: str = "data/configs/demo.yaml"
     questions_config: str = "data/configs/demo_questions.yaml"
+    family: Literal[FAMILIES] = "negative"
     training_config: str = "recipes/configs/demo.yaml"
 
 
@@ -83,7 +85,7 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
         runs / "data", configs=[data_config],
     )  # fmt: skip
     questions = Stage(
-        f"write questions of a family that the model does not know ({FAMILY}), and a few that it does",
+        f"write questions of a family that the model does not know ({arguments.family}), and a few that it does",
         ["data/write_questions.py", "--config", str(questions_config), "--data", str(runs / "data")],
         runs / "data", configs=[questions_config], needs=[scenes], marker="questions.stage.json",
     )  # fmt: skip
@@ -116,7 +118,7 @@ def main(arguments: DemoArguments) -> None:
         asked = read_questions(read_task(TASK).questions, runs / "data" / "eval.jsonl")
         rows = gain(runs / "before" / "predictions.jsonl", runs / "after" / "predictions.jsonl", asked)
         print("\nRooms and recordings never met, and half of the wordings; 95 % intervals over recordings:\n")
-        print(format_gain(rows, FAMILY))
+        print(format_gain(rows, arguments.family))
         print(f"\nthe trained model: {runs / 'finetuned' / 'model'}")
 
 
