@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DATA ?= runs/demo/data/eval.jsonl
-MODEL ?= runs/demo/bat/model
+DATA ?= runs/demo_train/data/eval.jsonl
+MODEL ?= tiny
 OUT ?= runs/eval-spatialsoundqa
 TASK ?= eval/tasks/spatialsoundqa.yaml
 
@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full test-suites check bench eval-spatialsoundqa clean
+.PHONY: help install demo demo-train test test-full test-suites check bench eval-spatialsoundqa clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 22
@@ -28,8 +28,11 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: install  ## simulate, train, evaluate and ask: the whole path at tiny size (11 to 14 minutes on 2 cores)
+demo: install  ## ask the shipped model about three recordings, teach it a new kind of question (under 6 minutes on 2 cores)
 	$(BIN)/python recipes/demo.py
+
+demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny size (11 to 14 minutes on 2 cores)
+	$(BIN)/python recipes/demo_train.py
 
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.
 FAST_TIER := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
@@ -65,9 +68,11 @@ bench: install  ## speed: ratios side by side (bench.json), scenes a second (ben
 	$(BIN)/python eval/bench_training.py
 	$(BIN)/python eval/bench_scores.py
 
-eval-spatialsoundqa: install  ## predict, score, report: [MODEL=folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
-	@test -d "$(MODEL)" || { test "$(origin MODEL)" = file || { echo "MODEL=$(MODEL): no such folder"; exit 1; }; \
-		echo "No model yet: making the tiny one first."; $(BIN)/accelerate launch recipes/finetune_bat.py; }
+eval-spatialsoundqa: install  ## predict, score, report: [MODEL=tiny or folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
+	@test -d "$(MODEL)" || test -d "spatial_llm/shipped/$(MODEL)" || { echo "MODEL=$(MODEL): no such folder, nor a shipped model"; exit 1; }
+	@test -e "$(DATA)" || { test "$(origin DATA)" = file || { echo "DATA=$(DATA): no such file or folder"; exit 1; }; \
+		echo "No questions yet: making those of make demo-train first (about a minute and a half)."; \
+		$(BIN)/python recipes/demo_train.py --until data; }
 	$(BIN)/python eval/predict.py --task "$(TASK)" --model "$(MODEL)" --data "$(DATA)" --out "$(OUT)"
 	$(BIN)/python eval/score.py --task "$(TASK)" --predictions "$(OUT)/predictions.jsonl" --data "$(DATA)" --out "$(OUT)"
 	$(BIN)/python eval/report.py --task "$(TASK)" --scores "$(OUT)" --data "$(DATA)" --out "$(OUT)/report"

@@ -1,6 +1,6 @@
 """Simulate a data folder: room responses in every format asked for, and scenes with their truth, train and eval apart.
 
-    python data/simulate_scenes.py --config data/configs/demo.yaml --output DATA
+    python data/simulate_scenes.py --config data/configs/demo_train.yaml --output DATA
     python data/simulate_scenes.py --config data/configs/dry_index.yaml --simulation.sounds.index INDEX.csv --output DATA
 
 Questions about the scenes come next: data/write_questions.py. Every value can be overridden on the command line

@@ -1,6 +1,6 @@
 """Write questions, answers and the truth behind them about simulated scenes: manifests for training and evaluation.
 
-    python data/write_questions.py --config data/configs/demo_questions.yaml --data DATA
+    python data/write_questions.py --config data/configs/demo_train_questions.yaml --data DATA
     python data/write_questions.py --config data/configs/all_families.yaml --data DATA
 
 DATA is a folder from data/simulate_scenes.py; train.jsonl and eval.jsonl are written into it, and questions.json with

@@ -1,7 +1,7 @@
 """Compares two runs on the same questions, metric by metric; needs no model and no GPU.
 
     python eval/compare.py --task eval/tasks/ours.yaml --first runs/a/predictions.jsonl --second runs/b/predictions.jsonl \
-        --data runs/demo/data/eval.jsonl --out runs/a_and_b
+        --data runs/demo_train/data/eval.jsonl --out runs/a_and_b
 
 Writes compare.json and compare.md (the tables, also printed) into the folder --out: both values, the difference with its
 interval, a p-value (whole recordings exchanged between the runs by lot), the same corrected for the number of metrics, and

@@ -1,6 +1,7 @@
 """Scores an encoder with heads on a frozen manifest: mAP, ER20, MAE, DER, each with a bootstrap interval.
 
-    python eval/encoder.py --model runs/demo/encoder/model --data runs/demo/data/eval.jsonl --out runs/demo/encoder_scores
+    python eval/encoder.py --model runs/demo_train/encoder/model --data runs/demo_train/data/eval.jsonl \
+        --out runs/demo_train/encoder_scores
 
 Writes into the folder --out: encoder.json, encoder.md (the table, also printed; published rows stand beside), and for a
 model with feature attention attention.json and attention.png, its weights per branch averaged over the recordings (figure 2

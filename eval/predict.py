@@ -1,7 +1,6 @@
 """A trained model answers the questions of a task, and those of the task's controls.
 
-    python eval/predict.py --task eval/tasks/ours.yaml --model runs/demo/bat/model --data runs/demo/data/eval.jsonl \
-        --out runs/demo/answers
+    python eval/predict.py --task eval/tasks/ours.yaml --model tiny --data runs/demo/data/eval.jsonl --out runs/answers
 
 Writes predictions.jsonl (one line a question, with the raw answer) and run.json (model, task, questions and decoding) into
 the folder --out, and those of each control into controls/<control>/ in it, anew in each call; only --resume continues an
@@ -29,7 +28,7 @@ class PredictArguments:
     """What to answer, and how.
 
     Attributes:
-        model: folder of a saved SpatialLLM.
+        model: folder of a saved SpatialLLM, or tiny, which comes with the package.
         out: folder for predictions.jsonl, run.json and controls/.
         task: YAML of the task; default ours.yaml, for manifests of our simulator.
         data: the questions; default those that the task names.

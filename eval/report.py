@@ -1,6 +1,6 @@
 """A report of scores: one HTML page with plots, controls and the twenty worst items to be heard and seen; needs no model.
 
-    python eval/report.py --scores runs/demo/scores --data runs/demo/data/eval.jsonl --out runs/demo/report
+    python eval/report.py --scores runs/demo_train/scores --data runs/demo_train/data/eval.jsonl --out runs/demo_train/report
 
 --scores is the folder that eval/score.py wrote (scores.json and items.jsonl), --data what it was given. Written into the
 folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and recordings; a report

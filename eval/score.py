@@ -1,7 +1,7 @@
 """Scores a predictions.jsonl and the controls beside it; needs no model and no GPU.
 
-    python eval/score.py --task eval/tasks/ours.yaml --predictions runs/demo/answers/predictions.jsonl \
-        --data runs/demo/data/eval.jsonl --out runs/demo/scores
+    python eval/score.py --task eval/tasks/ours.yaml --predictions runs/demo_train/answers/predictions.jsonl \
+        --data runs/demo_train/data/eval.jsonl --out runs/demo_train/scores
 
 Writes scores.json, items.jsonl (one line a question: what was read, each measure, where the source is) and scores.md (the
 tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The

@@ -4,7 +4,8 @@
 
 With no argument at all it trains the tiny configuration of the demonstration, and first makes what that needs and is not
 there yet (simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a
-config: --encoder takes any folder written by recipes/train_encoder.py, --language_model any AutoModelForCausalLM.
+config: --encoder takes any folder written by recipes/train_encoder.py, --language_model any AutoModelForCausalLM; with
+neither, all parts are those of the model to --start_from (tiny, which comes with the package; recipes/configs/demo.yaml).
 The result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/predict.py load.
 """
 
@@ -22,7 +23,7 @@ DEFAULT_CONFIG = HERE / "configs" / "tiny_bat.yaml"
 if __name__ == "__main__":
     try:
         if len(sys.argv) == 1:
-            run_command([str(HERE / "demo.py"), "--until", "text"])
+            run_command([str(HERE / "demo_train.py"), "--until", "text"])
         print(f"model in {finetune_bat(parse_arguments(BatArguments, default_config=DEFAULT_CONFIG, description=__doc__))}")
     except SpatialLLMError as error:
         sys.exit(f"error: {error}")

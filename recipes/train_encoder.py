@@ -5,7 +5,7 @@
         --train_manifest TRAIN.jsonl --eval_manifest EVAL.jsonl --audiomae AUDIOMAE.pth --label_csv LABELS.csv
 
 Without --config the tiny encoder is trained, which needs the simulated data of the demonstration
-(`python data/simulate_scenes.py --config data/configs/demo.yaml --output runs/demo/data`).
+(`python data/simulate_scenes.py --config data/configs/demo_train.yaml --output runs/demo_train/data`).
 Cost and expected scores: see the head of each YAML.
 """
 

@@ -13,9 +13,12 @@ def main(argv: list[str] | None = None) -> int:
     env = commands.add_parser("env", help="versions and devices, for a bug report")
     env.set_defaults(run=_env)
     ask = commands.add_parser("ask", help="ask a model about a binaural recording")
-    ask.add_argument("model", help="folder of a saved SpatialLLM, such as runs/demo/bat/model")
+    ask.add_argument("model", nargs="?", help="as --model")
     ask.add_argument("audio", help="two-channel sound file, left ear first")
     ask.add_argument("question")
+    ask.add_argument(
+        "--model", dest="named", help="folder of a saved SpatialLLM; default tiny, which comes with the package"
+    )
     ask.set_defaults(run=_ask)
     convert = commands.add_parser("convert", help="released encoder weights (.pth) to a folder of ours (safetensors)")
     convert.add_argument("kind", choices=["spatial_ast", "dspast"])
@@ -55,7 +58,10 @@ def _env(_: argparse.Namespace) -> None:
 def _ask(arguments: argparse.Namespace) -> None:
     from spatial_llm import SpatialLLM
 
-    print(SpatialLLM.from_pretrained(arguments.model).ask(arguments.audio, arguments.question))
+    if arguments.model is not None and arguments.named is not None:
+        raise SpatialLLMError(f"two models, {arguments.model} and {arguments.named}; give one of them.")
+    model = SpatialLLM.from_pretrained(arguments.model or arguments.named or "tiny")
+    print(model.ask(arguments.audio, arguments.question))
 
 
 def _convert(arguments: argparse.Namespace) -> None:

@@ -29,14 +29,15 @@ from spatial_llm.evaluation.tasks import Task
 from spatial_llm.files import sha256_of
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.provenance import provenance
+from spatial_llm.shipped import find_model
 
 # recordings encoded before their questions are sorted: enough to sort among, few enough to hold
 RECORDING_BATCHES = 8
 
 
 def model_sha256(folder: str | Path) -> str:
-    """One hash for a saved model: of the names and contents of all files in its folder."""
-    folder = Path(folder)
+    """One hash for a saved (or shipped) model: of the names and contents of all files in its folder."""
+    folder = Path(find_model(folder))
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     return hashlib.sha256("\n".join(f"{name} {sha256_of(path)}" for name, path in files).encode()).hexdigest()
 
@@ -54,7 +55,7 @@ def predict(
     """Answers every question and runs the task's controls; returns the path of predictions.jsonl.
 
     Args:
-        model_folder: a saved SpatialLLM.
+        model_folder: a saved SpatialLLM, or the name of one that comes with the package.
         evaluation_set: questions and recordings.
         out: folder of the results; what it holds is replaced when a run is complete, controls of an earlier one removed.
         task: prompt, decoding, room responses, controls and seed. Its questions are those of `evaluation_set`.

@@ -16,6 +16,14 @@ from spatial_llm.errors import CheckpointError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+from spatial_llm.shipped import find_model, is_shipped, shipped_models
+
+_GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
+
+
+def _or_shipped() -> str:
+    names = ", ".join(shipped_models())
+    return f", or the name of a model that comes with the package ({names})" if names else ""
 
 
 def _check_folder(folder: Path) -> None:
@@ -25,17 +33,14 @@ def _check_folder(folder: Path) -> None:
         if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(folder)) and not constants.HF_HUB_OFFLINE:
             return  # the name of a model on the hub
         near = [path.parent for path in sorted(folder.glob("*/config.json")) + sorted(folder.glob("*/model/config.json"))]
-        hint = f"did you mean {near[0]}?" if near else "give the one that recipes/finetune_bat.py wrote (RUN_FOLDER/model)."
+        hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
         raise CheckpointError(f"{folder}: {'no model in this folder' if folder.is_dir() else 'no such folder'}; {hint}")
     try:
         kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
     except (ValueError, LookupError, TypeError):
         raise CheckpointError(f"{config}: no model's config (JSON with a model_type); save the model again.") from None
     if kind != SpatialLLMConfig.model_type:
-        raise CheckpointError(
-            f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give the folder that recipes/finetune_bat.py "
-            "wrote (RUN_FOLDER/model)."
-        )
+        raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
 
 
 class SpatialLLM:
@@ -52,11 +57,19 @@ class SpatialLLM:
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
-        """Loads model and processor from one folder, or from the hub; `kwargs` go to the model's `from_pretrained`.
+        """Loads model and processor.
+
+        Args:
+            folder: of a saved model; or the name of one that comes with the package ("tiny"), which is loaded as float32
+                unless `dtype` says otherwise (a local folder of that name with a model in it wins); or a name on the hub.
+            kwargs: go to the model's `from_pretrained`.
 
         Raises:
             CheckpointError: no such folder or model, or it is of another kind; or see the model's `from_pretrained`.
         """
+        folder = find_model(folder)
+        if is_shipped(folder):
+            kwargs = {"dtype": torch.float32} | kwargs
         _check_folder(Path(folder))
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         return cls(model, SpatialLLMProcessor.from_pretrained(folder))

@@ -1,4 +1,5 @@
-"""One scene as a picture: from above, with what is heard when, its waveforms, and its questions."""
+"""Scenes as pictures: one from above, with what is heard when, its waveforms, and its questions; or several from above,
+with the places where a model thinks the sounds are."""
 
 import textwrap
 from collections.abc import Sequence
@@ -63,6 +64,47 @@ def draw_scene(
         lower.text(0.02, 0.98, "\n".join(lines), va="top", family="monospace", fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def draw_believed(
+    scenes: Sequence[Scene], believed: Sequence[Sequence[tuple[float, float] | None]], path: str | Path
+) -> None:
+    """Writes scenes from above, side by side, with the place that somebody believes each source to be at, as PNG, whole or
+    not at all.
+
+    Args:
+        scenes: with their truth.
+        believed: for each scene, azimuth_deg and distance_m of each source as the listener says it, None for no answer.
+    """
+    figure = Figure(figsize=(4.8 * len(scenes), 6.4), layout="constrained")
+    plans = np.atleast_1d(figure.subplots(1, len(scenes)))
+    for axes, scene, places in zip(plans, scenes, believed, strict=True):
+        _draw_plan(axes, scene)
+        _draw_believed(axes, scene, places)
+    # One scale for all, so that a metre is a metre; around the middle of each room.
+    half = max(max(np.ptp(axes.dataLim.intervalx), np.ptp(axes.dataLim.intervaly)) for axes in plans) / 2 + 0.4
+    for axes in plans:
+        axes.set_xlim(axes.dataLim.intervalx.mean() - half, axes.dataLim.intervalx.mean() + half)
+        axes.set_ylim(axes.dataLim.intervaly.mean() - half, axes.dataLim.intervaly.mean() + half)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def _draw_believed(axes: Axes, scene: Scene, places: Sequence[tuple[float, float] | None]) -> None:
+    x, y, _ = scene.listener.position_m
+    for number, (place, color) in enumerate(zip(places, _colors(scene), strict=True), start=1):
+        if place is None:
+            axes.plot([], [], " ", label=f"{number} answered: nothing that can be read")
+            continue
+        azimuth_deg, distance_m = place
+        turn = np.deg2rad(azimuth_deg + scene.listener.heading_deg)
+        # As far from the listener as it is said to be; the elevation, which a view from above shortens, is not asked for.
+        believed = x + distance_m * np.cos(turn), y + distance_m * np.sin(turn)
+        axes.plot(
+            *believed, "o", color=color, markersize=15, fillstyle="none", markeredgewidth=2, linestyle="none", clip_on=False,
+            label=f"{number} answered: {round(azimuth_deg):+d}° azimuth, {distance_m:.1f} m",
+        )  # fmt: skip
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, markerscale=0.5, frameon=False)
 
 
 def _draw_plan(axes: Axes, scene: Scene) -> None:

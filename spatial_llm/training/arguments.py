@@ -182,16 +182,17 @@ class BatArguments:
     Attributes:
         run_folder: where model (with processor), config, provenance and metrics go.
         train_manifest: questions and answers; also one that data/prepare_spatialsoundqa.py made of the released data.
-        encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py.
-        language_model: folder (or hub name) of any `AutoModelForCausalLM` with its tokenizer.
         schedule: see `Schedule`; with `stages`, of each of them.
+        encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, as
+            `language_model`: that of `start_from`, whose projector and LoRA are then of the sizes that they have there.
+        language_model: folder (or hub name) of any `AutoModelForCausalLM` with its tokenizer; or null.
         projector: see `ProjectorArguments`.
         lora: see `LoraArguments`; null trains the projector alone.
         types: only questions of these types; null = all.
         stages: trained one after the other, each in a sub-folder; empty = all at once. A stage that is finished is not
             trained again.
-        start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from; null =
-            fresh ones.
+        start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from, or the name
+            of one that comes with the package (tiny); null = fresh ones.
         quantization: "4bit": the language model's linear layers in NF4 with double quantisation (QLoRA; needs
             bitsandbytes, `pip install 'spatial-llm[4bit]'`).
         save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
@@ -209,9 +210,9 @@ class BatArguments:
 
     run_folder: str
     train_manifest: str
-    encoder: str
-    language_model: str
     schedule: Schedule
+    encoder: str | None = None
+    language_model: str | None = None
     projector: ProjectorArguments = field(default_factory=ProjectorArguments)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
@@ -230,6 +231,7 @@ class BatArguments:
     cpu_threads: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_parts()
         if self.quantization == "4bit" and self.save == "whole":
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
         names = [stage.name for stage in self.stages]
@@ -237,6 +239,24 @@ class BatArguments:
             raise SpatialLLMError(f"stages are called {names}; give each a plain name of its own: it becomes a folder.")
         if self.stages and self.types is not None:
             raise SpatialLLMError("types and stages are both given; the questions of a stage stand in stages[...].types.")
+
+    @property
+    def goes_on_whole(self) -> bool:
+        """Whether all parts are those of `start_from`."""
+        return self.encoder is None and self.language_model is None and self.start_from is not None
+
+    def _check_parts(self) -> None:
+        if not self.goes_on_whole and None in (self.encoder, self.language_model):
+            raise SpatialLLMError(
+                f"encoder is {self.encoder}, language_model {self.language_model}, start_from {self.start_from}; give both "
+                "parts, or neither and the model to start from (start_from=tiny)."
+            )
+        own = (self.projector, self.lora, self.quantization, self.save)
+        if self.goes_on_whole and own != (ProjectorArguments(), LoraArguments(), "none", "whole"):
+            raise SpatialLLMError(
+                "without encoder and language_model, projector and LoRA are those of start_from, in full precision and "
+                "saved whole: leave out projector, lora, quantization and save, or give encoder and language_model."
+            )
 
 
 def parse_arguments(

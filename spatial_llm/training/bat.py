@@ -100,7 +100,7 @@ def finetune_once(arguments: BatArguments) -> Path:
     """One run: see `finetune_bat`; `arguments.stages` is empty."""
     prepare(arguments.seed, arguments.cpu_threads)
     manifest, root = Path(arguments.train_manifest), data_root(arguments)
-    if not Path(arguments.encoder).is_dir():
+    if arguments.encoder is not None and not Path(arguments.encoder).is_dir():
         raise SpatialLLMError(f"encoder {arguments.encoder}: no such folder; give that of a trained encoder.")
     model, processor = build_bat(arguments)
     config = model.config.encoder_config

@@ -9,10 +9,11 @@ from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
+from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.model.adapters import trained_keys
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
+from spatial_llm.shipped import find_model
 from spatial_llm.training.arguments import BatArguments, ProjectorArguments
 from spatial_llm.training.base_models import load_base
 from spatial_llm.training.launching import device
@@ -28,6 +29,8 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         SpatialLLMError: 4-bit is asked for and bitsandbytes is not installed.
         CheckpointError: `start_from` is not a model of the same parts.
     """
+    if arguments.goes_on_whole:
+        return build_whole(arguments)
     encoder = load_base(AutoModel, arguments.encoder, "encoder", dtype=torch.float32)
     language_model = freeze(load_language_model(arguments))
     tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
@@ -43,8 +46,25 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     if arguments.start_from is not None:
-        load_trained(model, Path(arguments.start_from))
+        load_trained(model, Path(find_model(arguments.start_from)))
     return model, SpatialLLMProcessor.for_model(model, tokenizer)
+
+
+def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
+    """All parts of `start_from`: what is frozen of the language model in the precision of the run, the rest float32.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
+    model, dtype = start.model, DTYPES[arguments.schedule.precision]
+    model.language_model.requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if _trains(name):
+            parameter.requires_grad_(True)
+        elif name.startswith("language_model."):
+            parameter.data = parameter.data.to(dtype)
+    return model, start.processor
 
 
 def load_language_model(arguments: BatArguments) -> PreTrainedModel:

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModel, LlamaConfig, PreTrainedConfig, P
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
+from spatial_llm.shipped import find_model
 from spatial_llm.training.arguments import BatArguments
 from spatial_llm.training.bat_model import DTYPES, projector_config
 
@@ -138,6 +139,10 @@ def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpo
 
 def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
     """The composite that `build_bat` would build, without its weights."""
+    if arguments.goes_on_whole:
+        return on_meta(
+            SpatialLLMConfig.from_pretrained(find_model(arguments.start_from)), DTYPES[arguments.schedule.precision]
+        )
     text = language_model_config(arguments.language_model)
     encoder = encoder_config(arguments.encoder)
     config = SpatialLLMConfig(
@@ -253,8 +258,8 @@ def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:
     """The modes as a table, the one that the arguments choose marked."""
     chosen = (arguments.quantization, arguments.schedule.activation_checkpointing, arguments.encoder_cache)
     lines = [
-        f"{arguments.language_model}, {arguments.schedule.precision}, batches of {arguments.schedule.batch_size}: "
-        "GB on one GPU",
+        f"{arguments.language_model or arguments.start_from}, {arguments.schedule.precision}, batches of "
+        f"{arguments.schedule.batch_size}: GB on one GPU",
         f"{'language model':<15} {'checkpointing':<14} {'encoder':<8} {'weights':>8} {'training':>9} {'step':>7} {'all':>7}",
     ]
     for mode in modes:

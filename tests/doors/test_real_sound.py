@@ -54,7 +54,8 @@ def test_recorded_sounds_go_through_the_whole_demonstration(repository, shared_a
     data["simulation"]["sounds"] = {"index": str(shared_audio / "dry" / "index.csv")}
     (tmp_path / "dry.yaml").write_text(yaml.safe_dump(data))
     runs = tmp_path / "runs"
-    command = ["recipes/demo.py", "--runs", str(runs), "--configs", CONFIGS, "--data_config", str(tmp_path / "dry.yaml")]
+    options = ["--runs", str(runs), "--configs", CONFIGS, "--data_config", str(tmp_path / "dry.yaml")]
+    command = ["recipes/demo_train.py", *options]
     done = subprocess.run([sys.executable, *command], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("answer: ") == 3

@@ -20,7 +20,7 @@ def run(repository: Path, *command: str) -> subprocess.CompletedProcess:
 def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path, str]:
     """The command, the folder and the output of a first run of the whole demonstration."""
     runs = tmp_path_factory.mktemp("runs")
-    command = ["recipes/demo.py", "--runs", str(runs), "--configs", CONFIGS, "--data_config", f"{CONFIGS}/data.yaml"]
+    command = ["recipes/demo_train.py", "--runs", str(runs), "--configs", CONFIGS, "--data_config", f"{CONFIGS}/data.yaml"]
     done = run(repository, *command)
     assert done.returncode == 0, done.stdout + done.stderr
     return command, runs, done.stdout

@@ -55,8 +55,8 @@ def write_door():
 
 
 def test_configs_are_there():
-    assert {"demo.yaml", "dry_index.yaml"} <= {path.name for path in SIMULATIONS}
-    assert {"demo_questions.yaml", "all_families.yaml"} <= {path.name for path in WRITINGS}
+    assert {"demo_train.yaml", "dry_index.yaml"} <= {path.name for path in SIMULATIONS}
+    assert {"demo_train_questions.yaml", "all_families.yaml"} <= {path.name for path in WRITINGS}
 
 
 @pytest.mark.parametrize("config", SIMULATIONS, ids=lambda path: path.name)
@@ -83,11 +83,13 @@ def test_unknown_keys_stop(simulate_door, write_door, capsys):
 def test_both_run(simulate_door, write_door, tmp_path, monkeypatch, capsys):
     tiny = [item for key, value in TINY.items() for item in (f"--simulation.{key}", str(value))]
     out = tmp_path / "out"
-    command = ["door", "--config", str(DATA / "configs" / "demo.yaml"), "--output", str(out), "--progress", "false", *tiny]
+    config = str(DATA / "configs" / "demo_train.yaml")
+    command = ["door", "--config", config, "--output", str(out), "--progress", "false", *tiny]
     monkeypatch.setattr(sys, "argv", command)
     simulate_door.main()
     assert "train: 4 scenes in" in capsys.readouterr().out
-    write = ["door", "--config", str(DATA / "configs" / "demo_questions.yaml"), "--data", str(out), "--progress", "false"]
+    config = str(DATA / "configs" / "demo_train_questions.yaml")
+    write = ["door", "--config", config, "--data", str(out), "--progress", "false"]
     monkeypatch.setattr(sys, "argv", write)
     write_door.main()
     printed = capsys.readouterr().out

@@ -1,0 +1,102 @@
+# %% [markdown]
+"""Tutorial 2: a room of your own, a microphone of your own, and questions about what sounds there.
+
+    python recipes/tutorials/2_simulate.py      # or cell by cell; a minute on 2 cores
+
+Writes a picture and a sound file for each microphone format into runs/tutorials/simulate.
+"""
+
+# %%
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from spatial_llm import SpatialLLM
+from spatial_llm.files import write_jsonl
+from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
+from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.picture import draw_scene
+from spatial_llm.scenes.render import render_scene
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, check_scene, scene_to_dict
+from spatial_llm.scenes.truth import truth_of
+
+# %% tags=["parameters"]
+MODEL = "tiny"  # asked at the end
+OUT = "runs/tutorials/simulate"
+
+# %% [markdown]
+# ## A scene is data
+# A room, a listener, sources with positions in metres (corner of the room at 0, z up). What a direction is follows from the
+# listener's place and heading, and is never written by hand.
+
+# %%
+folder = Path(OUT)
+folder.mkdir(parents=True, exist_ok=True)
+room = Room("my-room", size_m=(5.0, 4.0, 2.7), absorption=0.5, max_order=12, ray_tracing=False, response_s=0.3)
+sources = (
+    Source("alarm", "synth:alarm/7", position_m=(3.6, 3.1, 1.9)),
+    Source("engine", "synth:engine/7", position_m=(1.0, 1.2, 0.9), gain_db=-3.0, onset_s=0.5),
+)
+scene = Scene(
+    id="mine", split="eval", seed=1, duration_s=2.0, sampling_rate=32_000, room=room,
+    listener=Listener((2.4, 1.9, 1.5), heading_deg=20.0), sources=sources, noise=Noise("pink", snr_db=30.0),
+)  # fmt: skip
+check_scene(scene, "my scene")
+
+# %% [markdown]
+# The truth follows: directions as the listener hears them, times with the way through the air, reverberation of the room.
+# A real room reverberates longer than walls of absorption 0.5; then give `target_rt60_s` and `ray_tracing=True`.
+
+# %%
+scene = replace(scene, truth=truth_of(scene, folder))
+for source, known in zip(scene.sources, scene.truth.sources, strict=True):
+    print(f"{source.label}: azimuth {known.azimuth_deg:.0f}, elevation {known.elevation_deg:.0f} degrees, "
+          f"{known.distance_m:.1f} m, from {known.onset_s:.2f} s on")  # fmt: skip
+print(f"reverberation time {scene.truth.rt60_s:.2f} s")
+
+# %% [markdown]
+# ## One scene, any microphone
+# Binaural through a measured head (or your own SOFA file: "binaural:head.sofa"), ambisonics, or an array given by its
+# coordinates in metres around the listener's point: here a tetrahedron of four microphones, 4 cm from the centre.
+
+# %%
+corners = 0.04 / np.sqrt(3) * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+formats = [parse_format(text) for text in ("binaural", "foa", f"array:{corners.round(4).tolist()}")]
+recordings = [(kind, render_scene(scene, folder, kind)) for kind in formats]
+for kind, waveform in recordings:
+    soundfile.write(folder / f"mine.{kind.name}.wav", waveform.T, scene.sampling_rate, subtype="FLOAT")
+    print(f"{kind.name}: {waveform.shape[0]} channels")
+
+# %% [markdown]
+# ## Questions that are true by construction
+# The writer asks what is unambiguous in this scene, reads each answer again and keeps it only if it says the truth. It
+# balances answers over many scenes, so give one writer all of yours.
+
+# %%
+writer = QuestionWriter(QuestionConfig(limit=8), np.random.default_rng(0), known_labels=("alarm", "bell", "engine"))
+asked = writer.write(HeardScene.from_scene(scene))
+for item in asked:
+    print(f"{item.question}\n    {item.answer}")
+
+# %% [markdown]
+# A picture of all that, and the scene as a line of JSON, which data/draw_scene.py, recipes and evaluation read.
+
+# %%
+draw_scene(scene, recordings, [(item.question, item.answer) for item in asked], folder / "mine.png")
+write_jsonl(folder / "scenes.jsonl", [scene_to_dict(scene)])
+print(f"written: {folder}/mine.png, scenes.jsonl")
+
+# %% [markdown]
+# ## And what does the model say?
+# It hears with two ears, so it takes the binaural recording.
+
+# %%
+model = SpatialLLM.from_pretrained(MODEL)
+for item in asked[:4]:
+    answer = model.ask(recordings[0][1], item.question, sampling_rate=scene.sampling_rate)
+    print(f"{item.question}\n    answer: {answer}\n    truth:  {item.answer}")
+
+# %% [markdown]
+# Thousands of scenes in hundreds of rooms from one YAML, on many machines: data/simulate_scenes.py, data/write_questions.py.

@@ -1,0 +1,36 @@
+"""What comes with the package and needs no download: a small model by its name, and three recordings to ask it about.
+
+    shipped/<name>/             a saved SpatialLLM; its weights may be stored in float16 and are loaded as float32
+    shipped/recordings/*.flac   2 s, 32 kHz, two channels (left ear first), 16 bit
+    shipped/recordings/scenes.jsonl   what is in them, one Scene with its truth a line; its id is the file's name
+
+Peculiar: the name of a shipped model is a word like any folder's. A local folder of that name that holds a model
+(config.json) wins, as it does over a name on a hub; a folder that holds none hides nothing.
+"""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+_HERE = Path(str(resources.files("spatial_llm.shipped")))
+RECORDINGS = _HERE / "recordings"
+SCENES = RECORDINGS / "scenes.jsonl"
+
+
+def shipped_models() -> dict[str, Path]:
+    """The folders of the models that come with the package, by name."""
+    return {config.parent.name: config.parent for config in sorted(_HERE.glob("*/config.json"))}
+
+
+def is_shipped(folder: str | os.PathLike) -> bool:
+    """Whether `folder` is that of a shipped model, given by name or as a path."""
+    return Path(find_model(folder)).resolve() in {path.resolve() for path in shipped_models().values()}
+
+
+def find_model(folder: str | os.PathLike) -> str | os.PathLike:
+    """The folder of the shipped model of that name, unless a local folder of the name holds a model; anything else comes
+    back as it is given."""
+    name = os.fspath(folder)
+    if (Path(name) / "config.json").is_file():
+        return folder
+    return shipped_models().get(name, folder)

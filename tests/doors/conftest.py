@@ -1,0 +1,27 @@
+"""A model that answers noise in milliseconds, for doors that are told a folder; and whether the package ships weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spatial_llm import SpatialLLM, SpatialLLMForConditionalGeneration
+from spatial_llm.testing import tiny_config, tiny_processor
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a saved SpatialLLM with fresh weights."""
+    folder = tmp_path_factory.mktemp("toy") / "model"
+    torch.manual_seed(0)
+    SpatialLLM(SpatialLLMForConditionalGeneration(tiny_config("spatial_llm")), tiny_processor()).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped_tiny(repository: Path) -> Path:
+    """Folder of the model that comes with the package."""
+    folder = repository / "spatial_llm" / "shipped" / "tiny"
+    if not (folder / "config.json").is_file():
+        pytest.skip("the weights of the shipped model are not in this checkout yet")
+    return folder
