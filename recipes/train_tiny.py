@@ -99,7 +99,7 @@ def stages(arguments: Arguments) -> dict[str, list[Stage]]:
         runs / "packed", needs=(bat,),
     )  # fmt: skip
     # Recorded sounds alone: the built-in ones are caricatures, and easy.
-    unheard = sounds(runs / "test_sounds", "test", "--sounds.synthesized", "[]")
+    unheard = sounds(runs / "test_sounds", "test", "--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]")
     measured = ["--simulation.eval.responses", arguments.test_responses]
     options = {"kemar": [], "head": ["--simulation.formats", f'["binaural:{arguments.test_head}"]'], "measured": measured}
     tests = [unheard]

@@ -31,10 +31,10 @@ def shipped_scenes() -> list[Scene]:
     """The scenes of the shipped recordings with their truth, computed anew."""
     return [
         _scene("one_source", (6.2, 5.1, 2.9), 0.6, (2.4, 2.2, 1.6), 20.0, [("alarm", 55.0, 15.0, 1.8)]),
-        _scene("one_source_behind", (7.4, 5.6, 3.1), 0.55, (4.1, 2.5, 1.5), -140.0, [("helicopter", -135.0, -15.0, 2.4)]),
+        _scene("one_source_behind", (7.4, 5.6, 3.1), 0.55, (4.1, 2.5, 1.5), -140.0, [("engine", -135.0, -15.0, 2.4)]),
         _scene(
             "two_sources", (5.6, 6.3, 2.8), 0.65, (2.7, 3.3, 1.4), 75.0,
-            [("siren", -60.0, 15.0, 1.4), ("engine", 125.0, -15.0, 2.6)],
+            [("siren", -60.0, 15.0, 1.4), ("alarm", 125.0, -15.0, 2.6)],
         ),
     ]  # fmt: skip
 
