@@ -35,14 +35,13 @@ demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny 
 	$(BIN)/python recipes/demo_train.py
 
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.
-FAST_TIER := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test: install  ## the fast tier, a process a core (about 6 minutes on 2 cores)
-	$(FAST_TIER)
+	$(TESTS) -m "not slow"
 
-test-full: install  ## the fast tier, then everything slow, one after another (about 30 minutes more)
-	$(FAST_TIER)
-	$(BIN)/python -m pytest -m slow
+test-full: install  ## the fast tier and everything slow (about 20 minutes on 2 cores)
+	$(TESTS)
 
 test-suites: install  ## transformers' common suites on our classes (fetches its source distribution once; about 2 minutes)
 	@set -e; version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("transformers"))'); \

@@ -90,6 +90,8 @@ class TextArguments:
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
         most_sources: of a scene; see `questions.text_corpus.text_examples`.
+        learn: "answers": the loss is on answers alone, as later with sound; "everything": on scenes and questions too, where
+            names come again, which teaches looking them up much sooner.
         vocab_size: tokens of the byte-level BPE.
         hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
         num_hidden_layers: its layers.
@@ -108,6 +110,7 @@ class TextArguments:
     eval_examples: int
     questions: QuestionConfig | None = None
     most_sources: int = 4
+    learn: Literal["answers", "everything"] = "answers"
     vocab_size: int = 1024
     hidden_size: int = 192
     num_hidden_layers: int = 4

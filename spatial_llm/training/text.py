@@ -3,7 +3,7 @@ prompt with a question, then the answer. Afterwards it knows the questions and n
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import Dataset
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.targets import targets_of
-from spatial_llm.model.processing_spatial_llm import PROMPT_FORMATS, pad_rows
+from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS, pad_rows
 from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.arguments import TextArguments
@@ -47,12 +47,18 @@ class TextDataset(Dataset):
         return self.prompts[index], self.answers[index]
 
 
-def text_collator(pad_token_id: int) -> Callable[[list[tuple[list[int], list[int]]]], dict[str, torch.Tensor]]:
+def text_collator(
+    pad_token_id: int, learn: Literal["answers", "everything"] = "answers"
+) -> Callable[[list[tuple[list[int], list[int]]]], dict[str, torch.Tensor]]:
     """Collator to `input_ids`, `attention_mask`, `labels` (B, length), padded as the processor pads: prompts on the left,
-    answers on the right; loss on answer and EOS only."""
+    answers on the right; loss on answer and EOS only, or on every token ("everything")."""
 
     def collate(samples: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
-        return {name: torch.tensor(rows) for name, rows in pad_rows(samples, pad_token_id, with_labels=True).items()}
+        rows = pad_rows(samples, pad_token_id, with_labels=True)
+        batch = {name: torch.tensor(values) for name, values in rows.items()}
+        if learn == "everything":
+            batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED)
+        return batch
 
     return collate
 
@@ -94,7 +100,7 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     train(
         model,
         TextDataset(examples, tokenizer),
-        text_collator(tokenizer.pad_token_id),
+        text_collator(tokenizer.pad_token_id, arguments.learn),
         arguments.schedule,
         run,
         arguments.seed,

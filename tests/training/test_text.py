@@ -59,6 +59,16 @@ def test_labels_are_answer_and_eos_only() -> None:
         assert batch["attention_mask"][row][labels != -100].all()
 
 
+def test_everything_may_be_supervised_but_padding() -> None:
+    dataset = TextDataset(EXAMPLES[:6], TOKENIZER)
+    batch = text_collator(TOKENIZER.pad_token_id, "everything")([dataset[i] for i in range(6)])
+    for row, example in enumerate(EXAMPLES[:6]):
+        supervised = batch["labels"][row][batch["labels"][row] != -100]
+        assert len(supervised) == batch["attention_mask"][row].sum()
+        text = TOKENIZER.decode(supervised)
+        assert text.startswith(example["scene"]) and text.endswith(example["answer"] + TOKENIZER.eos_token)
+
+
 def test_overfits_to_exact_answers(data: Path, text_run: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(text_run / "model")
     model = AutoModelForCausalLM.from_pretrained(text_run / "model")
