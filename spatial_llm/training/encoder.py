@@ -28,6 +28,7 @@ from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
 from spatial_llm.training.localization_data import (
     PLACES,
+    SEVERAL,
     TASKS,
     LocalizationDataset,
     collate,
@@ -103,7 +104,7 @@ def check_fields(config_class: type, fields: dict[str, Any]) -> None:
 
 def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, output: Any = None) -> torch.Tensor:
     """The weighted sum of an encoder's losses, with bumps of `width_deg` in place of one-hot azimuth and elevation targets
-    (0 = one-hot), and places only of the recordings that have one (labels below 0: several sources).
+    (0 = one-hot), and places only of the recordings that have one (class -1: several sources).
 
     One degree off is nearly right, but one-hot cross-entropy over 360 classes does not know; with few clips that is the
     difference between learning directions at once and not at all. Our own; the published encoders train one-hot.
@@ -113,20 +114,23 @@ def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: floa
     """
     output = model(input_features=batch["input_features"]) if output is None else output
     weights = model.config.loss_weights
-    loss = weights["event"] * event_loss(output.event_logits, batch["event_labels"])
-    one = batch["azimuth_labels"] >= 0
-    if not one.any():
-        return loss
-    for task in PLACES:
-        labels, logits, head = batch[f"{task}_labels"][one], output[f"{task}_logits"][one], getattr(model, f"{task}_head")
-        targets = None
-        if width_deg and task != "distance":
-            targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
-        if isinstance(head, AdaCosHead):
-            term = head.loss(logits, labels, targets)
-        else:
-            term = functional.cross_entropy(logits, labels if targets is None else targets)
-        loss = loss + weights[task] * term
+    # Nothing of weight 0 is computed: AdaCos would adapt its scale. The first term keeps a batch without any a loss.
+    loss = 0.0 * output.event_logits.sum()
+    if weights["event"]:
+        loss = loss + weights["event"] * event_loss(output.event_logits, batch["event_labels"])
+    one = batch["azimuth_labels"] != SEVERAL
+    for task in PLACES if one.any() else ():
+        if weights[task]:
+            labels, logits = batch[f"{task}_labels"][one], output[f"{task}_logits"][one]
+            targets = None
+            if width_deg and task != "distance":
+                targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
+            head = getattr(model, f"{task}_head")
+            if isinstance(head, AdaCosHead):
+                term = head.loss(logits, labels, targets)
+            else:
+                term = functional.cross_entropy(logits, labels if targets is None else targets)
+            loss = loss + weights[task] * term
     return loss
 
 
