@@ -95,6 +95,25 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
     return model_class(config)
 
 
+def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str]) -> nn.Module:
+    """The encoder with heads in `folder`, with what `arguments.model` changes of its config.
+
+    Raises:
+        SpatialLLMError: unknown fields, or its event classes have no names and there are not as many in the manifests.
+    """
+    config_class, model_class = ENCODERS[arguments.model_type]
+    check_fields(config_class, arguments.model)
+    config = config_class.from_pretrained(folder, **arguments.model)
+    if config.event_labels is None or arguments.label_csv is not None:
+        config.event_labels = event_classes(manifests, arguments)
+        if len(config.event_labels) != config.num_event_classes:
+            raise SpatialLLMError(
+                f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give the "
+                "label_csv that it was trained with."
+            )
+    return model_class.from_pretrained(folder, config=config)
+
+
 def check_fields(config_class: type, fields: dict[str, Any]) -> None:
     """Raises SpatialLLMError if `fields` has a key that the config of this encoder does not know."""
     unknown = set(fields) - set(config_class().to_dict())
@@ -168,19 +187,22 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     Raises:
         SpatialLLMError: arguments of a staged run; see also `trainer.train`.
     """
-    for name in ("stages", "audiomae", "initial_encoder"):
+    for name in ("stages", "audiomae"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
     prepare(arguments.seed, arguments.cpu_threads)
-    labels = event_classes([arguments.train_manifest], arguments)
-    model = build_encoder(arguments.model_type, arguments.model, labels)
+    manifests = [arguments.train_manifest]
+    if arguments.initial_encoder is not None:
+        model = begin_with(arguments.initial_encoder, arguments, manifests)
+    else:
+        model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     run = RunFolder(arguments, arguments.train_manifest)
     cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
     several = arguments.class_places > 0
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
-    print(f"{len(dataset.cues)} recordings of {len(labels)} classes from {arguments.train_manifest}")
+    print(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(joint_loss, width_deg=width) if width else None
