@@ -20,7 +20,7 @@ from spatial_llm.evaluation.table import first_part
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.templates import LOCATION_OF_NAMED
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, run_stages
+from spatial_llm.training.stages import Stage, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "data", "encoder", "text", "bat", "answers", "scores", "report")
@@ -83,25 +83,9 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
                str(runs / "encoded")),
         runs / "bat", configs=[configs / "tiny_bat.yaml"], needs=[encoder, text], launch=True,
     )  # fmt: skip
-    answers = Stage(
-        "answer all questions about the unseen recordings; then some without sound, with another one, with ears swapped",
-        ["eval/predict.py", "--task", str(TASK), "--model", str(runs / "bat" / "model"), "--data", unseen, "--out",
-         str(runs / "answers"), "--batch_size", "64", "--control_recordings", str(CONTROL_RECORDINGS)],
-        runs / "answers", configs=[TASK, *sorted(TASK.parent.glob("common/*.yaml"))], needs=[bat],
-    )  # fmt: skip
-    scores = Stage(
-        "score the answers",
-        ["eval/score.py", "--task", str(TASK), "--predictions", str(runs / "answers" / "predictions.jsonl"), "--data",
-         unseen, "--out", str(runs / "scores")],
-        runs / "scores", needs=[answers],
-    )  # fmt: skip
-    report = Stage(
-        "a page with plots and the worst answers, to be opened in a browser",
-        ["eval/report.py", "--scores", str(runs / "scores"), "--data", unseen, "--out",
-         str(runs / "scores" / "report")],
-        runs / "scores", needs=[scores], marker="report.stage.json",
-    )  # fmt: skip
-    chain = (scenes, data, encoder, text, bat, answers, scores, report)
+    control = ["--control_recordings", str(CONTROL_RECORDINGS)]
+    scoring = scoring_stages(TASK, str(runs / "bat" / "model"), unseen, runs, [bat], control)
+    chain = (scenes, data, encoder, text, bat, *scoring)
     return dict(zip(STAGES, chain, strict=True))
 
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.card import ONE_SOURCE, TWO_SOURCES, control_grid, score_grid
+from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, score_grid
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
 MOST_BYTES = 25_000_000
-COLUMNS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
 
 
 @dataclass
@@ -42,11 +41,11 @@ class Arguments:
 def describe(runs: Path, template: Path, out: Path) -> None:
     """Writes README.md and credits.csv of the packed model."""
     scores = {
-        (test, number): json.loads((runs / f"test_{test}_{number}" / "scores" / "scores.json").read_text())
-        for test in COLUMNS
+        (test, number): json.loads((runs / f"test_{test}_{number}" / "run" / "scores" / "scores.json").read_text())
+        for test in TEST_SETS
         for number in ("one", "two")
     }
-    shown = {number: {words: scores[test, number] for test, words in COLUMNS.items()} for number in ("one", "two")}
+    shown = {number: {words: scores[test, number] for test, words in TEST_SETS.items()} for number in ("one", "two")}
     with (runs / "sounds" / "index.csv").open(encoding="utf-8", newline="") as lines:
         sounds = [row for row in csv.DictReader(lines) if row["split"] == "train"]
     credits = sorted({(row["label"], row["licence"], row["attribution"]) for row in sounds})
@@ -61,7 +60,7 @@ def describe(runs: Path, template: Path, out: Path) -> None:
         + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),
         "{classes}": ", ".join(sorted({row["label"] for row in sounds})),
         "{hashes}": "\n".join(
-            f"- {COLUMNS[test]}, {number} source{'s' * (number == 'two')}: `{found['provenance']['manifest_sha256']}`"
+            f"- {TEST_SETS[test]}, {number} source{'s' * (number == 'two')}: `{found['provenance']['manifest_sha256']}`"
             for (test, number), found in scores.items()
         ),
     }

@@ -1,25 +1,26 @@
-"""Training `spatial-llm-tiny`, the model that ships with the package, from dry sounds to scores on frozen manifests.
+"""Training `spatial-llm-tiny`, the model that is to ship with the package, from dry sounds to scores on frozen manifests.
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa --test_head KU100.sofa \
         --test_responses RESPONSES/index.csv [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, about three hours; a stage that is finished and whose configuration did not change is reused.
-`--clips` lists recorded sounds (columns file, label, split, source_recording, licence, attribution), `--head` is a SOFA
-file to train with beside KEMAR, `--test_head` and `--test_responses` are what is only scored on.
+2 CPU cores, no download, some hours; a stage that is finished and whose configuration did not change is reused. `--clips`
+lists recorded sounds (columns file, label, split, source_recording, licence, attribution), `--head` is a SOFA file to
+train with beside KEMAR, `--test_head` and `--test_responses` are what is only scored on.
 """
 
-import itertools
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.card import TEST_SETS
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
-TESTS = ("kemar", "head", "measured")  # the head it was trained with, another one, and measured room responses
 CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
 STAGES = ("sounds", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
 
@@ -49,78 +50,84 @@ class Arguments:
     test_clips: int = 2000
 
 
-def stages(arguments: Arguments) -> dict[str, list[Stage]]:
-    """The stages, in order; "tests" are several."""
-    runs, configs = Path(arguments.runs), Path(arguments.configs)
-    card_text = configs / "card.md"
-    train, held_out = str(runs / "data" / "train.jsonl"), str(runs / "data" / "eval.jsonl")
+class Chain:
+    """Stages of one run, each named by the YAML that it is configured by."""
 
-    def stage(title: str, door: str, config: str, folder: Path, *options: str, needs: tuple[Stage, ...] = ()) -> Stage:
-        command = [door, "--config", str(configs / config), *options]
-        marker = f"{Path(config).stem}.stage.json"
-        launch = door.startswith("recipes/")
-        return Stage(title, command, folder, configs=[configs / config], needs=needs, launch=launch, marker=marker)
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments, self.runs, self.configs = arguments, Path(arguments.runs), Path(arguments.configs)
 
-    def sounds(folder: Path, evaluate: str, *options: str) -> Stage:
-        given = ["--output", str(folder), "--sounds.index", arguments.clips, "--sounds.evaluate", evaluate, *options]
-        return stage(f"dry sounds; {evaluate} recordings apart", "data/prepare_sounds.py", "sounds.yaml", folder, *given)
+    def stage(self, title: str, door: str, config: str, out: str, *options: str, needs: Sequence[Stage] = ()) -> Stage:
+        config_path, folder = self.configs / f"{config}.yaml", self.runs / out
+        return Stage(
+            title, [door, "--config", str(config_path), *options], folder, configs=[config_path], needs=needs,
+            launch=door.startswith("recipes/"), marker=f"{config}.stage.json",
+        )  # fmt: skip
 
-    def scenes(title: str, config: str, folder: Path, dry: Stage, *options: str) -> Stage:
-        index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
-        return stage(
-            title, "data/simulate_scenes.py", config, folder, "--output", str(folder), *index, *options, needs=(dry,)
-        )
+    def sounds(self, out: str, evaluate: str, *options: str) -> Stage:
+        given = ["--output", str(self.runs / out), "--sounds.index", self.arguments.clips, "--sounds.evaluate", evaluate]
+        title = f"dry sounds; {evaluate} recordings apart"
+        return self.stage(title, "data/prepare_sounds.py", "sounds", out, *given, *options)
 
-    def questions(config: str, of: Stage) -> Stage:
-        title = "questions about the scenes, with answers that are true"
-        return stage(title, "data/write_questions.py", config, of.folder, "--data", str(of.folder), needs=(of,))
+    def asked(self, out: str, prefix: str, dry: Stage, *options: str) -> list[Stage]:
+        """Scenes with these sounds, and questions about them."""
+        given = ["--output", str(self.runs / out), "--simulation.sounds.index", str(dry.folder / "index.csv"), *options]
+        config, data = f"{prefix}scenes", "data/simulate_scenes.py"
+        scenes = self.stage(f"rooms and scenes: {out}", data, config, out, *given, needs=[dry])
+        title, write = "questions about them, with answers that are true", "data/write_questions.py"
+        return [scenes, self.stage(title, write, f"{prefix}questions", out, "--data", str(self.runs / out), needs=[scenes])]
 
-    dry = sounds(runs / "sounds", "held_out")
-    heads = f'["binaural", "binaural:{arguments.head}"]'
-    heard = scenes("rooms and scenes, two heads in turn", "scenes.yaml", runs / "data", dry, "--simulation.formats", heads)
-    asked = questions("questions.yaml", heard)
-    encoder = stage(
-        "the encoder learns what, where and how far", "recipes/train_encoder.py", "encoder.yaml", runs / "encoder",
-        "--run_folder", str(runs / "encoder"), "--train_manifest", train, "--eval_manifest", held_out, "--cues_folder",
-        str(runs / "cues"), needs=(asked,),
-    )  # fmt: skip
-    text = stage(
-        "the language model learns questions about scenes in words", "recipes/pretrain_text.py", "text.yaml", runs / "text",
-        "--run_folder", str(runs / "text"), "--manifest", train, needs=(asked,),
-    )  # fmt: skip
-    bat = stage(
-        "projector and LoRA learn to join the two", "recipes/finetune_bat.py", "bat.yaml", runs / "bat", "--run_folder",
-        str(runs / "bat"), "--train_manifest", train, "--encoder", str(encoder.folder / "model"), "--language_model",
-        str(text.folder / "model"), "--cache_folder", str(runs / "encoded"), needs=(encoder, text),
-    )  # fmt: skip
-    packed = Stage(
-        "the model in half precision, as it ships",
-        ["recipes/pack_tiny.py", "--model", str(bat.folder / "model"), "--out", str(runs / "packed")],
-        runs / "packed", needs=(bat,),
-    )  # fmt: skip
-    # Recorded sounds alone: the built-in ones are caricatures, and easy.
-    unheard = sounds(runs / "test_sounds", "test", "--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]")
-    measured = ["--simulation.eval.responses", arguments.test_responses]
-    options = {"kemar": [], "head": ["--simulation.formats", f'["binaural:{arguments.test_head}"]'], "measured": measured}
-    tests = [unheard]
-    for name, (number, clips) in itertools.product(TESTS, CLIPS.items()):
-        many, folder = [f"--simulation.eval.{clips}", str(arguments.test_clips)], runs / f"test_{name}_{number}"
-        scene = scenes(f"test scenes: {folder.name}", "test_scenes.yaml", folder, unheard, *many, *options[name])
-        ask = questions("test_questions.yaml", scene)
-        tests += [scene, ask, *scoring_stages(TASK, str(packed.folder), folder / "eval.jsonl", folder, (packed, ask))]
-    card = Stage(
-        "its card",
-        ["recipes/pack_tiny.py", "--out", str(runs / "packed"), "--runs", str(runs), "--template", str(card_text)],
-        runs / "packed", configs=[card_text], needs=tests, marker="card.stage.json",
-    )  # fmt: skip
-    made = ([dry], [heard], [asked], [encoder], [text], [bat], [packed], tests, [card])
-    return dict(zip(STAGES, made, strict=True))
+    def learning(self) -> list[list[Stage]]:
+        """From the sounds to the packed model."""
+        runs, train = self.runs, str(self.runs / "data" / "train.jsonl")
+        dry = self.sounds("sounds", "held_out")
+        heads = f'["binaural", "binaural:{self.arguments.head}"]'
+        scenes, questions = self.asked("data", "", dry, "--simulation.formats", heads)
+        encoder = self.stage(
+            "the encoder learns what, where and how far", "recipes/train_encoder.py", "encoder", "encoder", "--run_folder",
+            str(runs / "encoder"), "--train_manifest", train, "--eval_manifest", str(runs / "data" / "eval.jsonl"),
+            "--cues_folder", str(runs / "cues"), needs=[questions],
+        )  # fmt: skip
+        text = self.stage(
+            "the language model learns questions about scenes in words", "recipes/pretrain_text.py", "text", "text",
+            "--run_folder", str(runs / "text"), "--manifest", train, needs=[questions],
+        )  # fmt: skip
+        bat = self.stage(
+            "projector and LoRA learn to join the two", "recipes/finetune_bat.py", "bat", "bat", "--run_folder",
+            str(runs / "bat"), "--train_manifest", train, "--encoder", str(runs / "encoder" / "model"), "--language_model",
+            str(runs / "text" / "model"), "--cache_folder", str(runs / "encoded"), needs=[encoder, text],
+        )  # fmt: skip
+        pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
+        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
+        return [[dry], [scenes], [questions], [encoder], [text], [bat], [packed]]
+
+    def tests(self, packed: Stage) -> list[Stage]:
+        """Each test set: recorded sounds alone, for the built-in ones are caricatures, and easy."""
+        dry = self.sounds("test_sounds", "test", "--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]")
+        options = {
+            "kemar": [],
+            "head": ["--simulation.formats", f'["binaural:{self.arguments.test_head}"]'],
+            "measured": ["--simulation.eval.responses", self.arguments.test_responses],
+        }
+        stages, model = [dry], str(packed.folder)
+        for name, (number, clips) in product(TEST_SETS, CLIPS.items()):
+            out, many = f"test_{name}_{number}", [f"--simulation.eval.{clips}", str(self.arguments.test_clips)]
+            scenes, questions = self.asked(out, "test_", dry, *many, *options[name])
+            manifest, folder = str(scenes.folder / "eval.jsonl"), scenes.folder / "run"
+            stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions])]
+        return stages
+
+    def all(self) -> dict[str, list[Stage]]:
+        """By the names of STAGES, in order."""
+        learning, text = self.learning(), self.configs / "card.md"
+        tests, out = self.tests(learning[-1][0]), self.runs / "packed"
+        command = ["recipes/pack_tiny.py", "--out", str(out), "--runs", str(self.runs), "--template", str(text)]
+        card = Stage("its card", command, out, configs=[text], needs=tests, marker="card.stage.json")
+        return dict(zip(STAGES, [*learning, tests, [card]], strict=True))
 
 
 def main(arguments: Arguments) -> None:
-    chain = stages(arguments)
-    wanted = list(chain)[: list(chain).index(arguments.until) + 1]
-    run_stages([stage for name in wanted for stage in chain[name]])
+    chain = Chain(arguments).all()
+    run_stages([stage for name in STAGES[: STAGES.index(arguments.until) + 1] for stage in chain[name]])
 
 
 if __name__ == "__main__":

@@ -150,14 +150,14 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
                 for seed in range(first, first + count):
                     sound = synthesize_event(label, seed, config.piece_s, config.sampling_rate)
                     source = Clip(Path(), label, split, f"synth:{label}/{seed}", **OURS)
-                    rows.append(_write(temporary, f"{seed}.flac", 0.5 * sound, config.sampling_rate, source))
+                    rows.append(_write(temporary, f"{seed}.flac", sound, config.sampling_rate, source))
         with (temporary / "index.csv").open("w", encoding="utf-8", newline="") as out:
             writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
         counts = {split: sum(row["split"] == split for row in rows) for split in ("train", "eval")}
         settings = asdict(config) | {"index": Path(config.index).name, "index_sha256": sha256_of(config.index)}
-        write_json(temporary / "sounds.json", {"config": settings, "pieces": counts, "provenance": provenance(seed=0)})
+        write_json(temporary / "sounds.json", {"config": settings, "pieces": counts, "provenance": provenance()})
     return counts
 
 
@@ -187,8 +187,8 @@ def _pieces(sound: np.ndarray, config: SoundFolderConfig) -> list[np.ndarray]:
 def _write(folder: Path, name: str, sound: np.ndarray, rate: int, clip: Clip) -> dict[str, str]:
     file = Path(clip.label.replace(", ", "-").replace(" ", "-")) / name
     (folder / file.parent).mkdir(exist_ok=True)
-    peak = float(np.abs(sound).max())
-    soundfile.write(folder / file, sound / max(1.0, peak), rate, subtype="PCM_16")
+    # Only what would be clipped: the simulation brings every sound to one level anyway.
+    soundfile.write(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, subtype="PCM_16")
     values = (file.as_posix(), clip.label, clip.split, clip.source_recording, clip.licence, clip.attribution)
     return dict(zip(COLUMNS, values, strict=True))
 

@@ -12,6 +12,8 @@ from spatial_llm.evaluation.table import CONTROLS, format_grid, interval, number
 
 Rows = Sequence[tuple[str, str]]
 
+# The test sets of the shipped model: the head it was trained with, another one, measured responses; what the columns say.
+TEST_SETS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
 ONE_SOURCE: Rows = (
     ("left or right (B)", "B_left_right_acc"),
     ("front or behind (B)", "B_front_behind_acc"),

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from spatial_llm.training.localization_data import SEVERAL
+
 Batch = dict[str, torch.Tensor]
 
 
@@ -32,6 +34,10 @@ class EncoderWithPlaces(nn.Module):
         self.queries = nn.Parameter(torch.empty(classes, width).normal_(std=0.5))
         self.attention = nn.MultiheadAttention(width, self.config.num_attention_heads, batch_first=True)
         self.place = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 4))
+
+    def gradient_checkpointing_enable(self, *arguments: Any) -> None:
+        """That of the localizer: the queries' own activations are few."""
+        self.localizer.gradient_checkpointing_enable(*arguments)
 
     def forward(self, input_features: torch.Tensor) -> tuple[Any, torch.Tensor]:
         """(B, F cues, frames, mel bins) -> the localizer's output, and of each class (B, classes, 4): its direction vector
@@ -65,9 +71,10 @@ def class_place_scores(model: EncoderWithPlaces, batches: Iterable[Batch]) -> di
     """Of the sources in recordings of several: `several_mae_deg` (great circle), `several_er20` (share beyond 20 degrees),
     `several_der` (share whose distance is off by more than 0.5 m). Empty without such."""
     model.eval()
+    device = model.queries.device
     degrees, metres = [], []
-    for batch in batches:
-        present = (batch["event_labels"] > 0) & (batch["azimuth_labels"] < 0)[:, None]
+    for batch in ({name: tensor.to(device) for name, tensor in batch.items()} for batch in batches):
+        present = (batch["event_labels"] > 0) & (batch["azimuth_labels"] == SEVERAL)[:, None]
         _, places = model(batch["input_features"])
         heard, truth = places[present], batch["class_places"][present]
         cosines = functional.cosine_similarity(heard[:, :3], truth[:, :3], dim=-1).clamp(-1, 1)

@@ -28,6 +28,7 @@ from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
 from spatial_llm.training.localization_data import (
     PLACES,
+    SEVERAL,
     TASKS,
     LocalizationDataset,
     collate,
@@ -94,6 +95,25 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
     return model_class(config)
 
 
+def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str]) -> nn.Module:
+    """The encoder with heads in `folder`, with what `arguments.model` changes of its config.
+
+    Raises:
+        SpatialLLMError: unknown fields, or its event classes have no names and there are not as many in the manifests.
+    """
+    config_class, model_class = ENCODERS[arguments.model_type]
+    check_fields(config_class, arguments.model)
+    config = config_class.from_pretrained(folder, **arguments.model)
+    if config.event_labels is None or arguments.label_csv is not None:
+        config.event_labels = event_classes(manifests, arguments)
+        if len(config.event_labels) != config.num_event_classes:
+            raise SpatialLLMError(
+                f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give the "
+                "label_csv that it was trained with."
+            )
+    return model_class.from_pretrained(folder, config=config)
+
+
 def check_fields(config_class: type, fields: dict[str, Any]) -> None:
     """Raises SpatialLLMError if `fields` has a key that the config of this encoder does not know."""
     unknown = set(fields) - set(config_class().to_dict())
@@ -103,7 +123,7 @@ def check_fields(config_class: type, fields: dict[str, Any]) -> None:
 
 def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, output: Any = None) -> torch.Tensor:
     """The weighted sum of an encoder's losses, with bumps of `width_deg` in place of one-hot azimuth and elevation targets
-    (0 = one-hot), and places only of the recordings that have one (labels below 0: several sources).
+    (0 = one-hot), and places only of the recordings that have one (class -1: several sources).
 
     One degree off is nearly right, but one-hot cross-entropy over 360 classes does not know; with few clips that is the
     difference between learning directions at once and not at all. Our own; the published encoders train one-hot.
@@ -113,20 +133,23 @@ def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: floa
     """
     output = model(input_features=batch["input_features"]) if output is None else output
     weights = model.config.loss_weights
-    loss = weights["event"] * event_loss(output.event_logits, batch["event_labels"])
-    one = batch["azimuth_labels"] >= 0
-    if not one.any():
-        return loss
-    for task in PLACES:
-        labels, logits, head = batch[f"{task}_labels"][one], output[f"{task}_logits"][one], getattr(model, f"{task}_head")
-        targets = None
-        if width_deg and task != "distance":
-            targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
-        if isinstance(head, AdaCosHead):
-            term = head.loss(logits, labels, targets)
-        else:
-            term = functional.cross_entropy(logits, labels if targets is None else targets)
-        loss = loss + weights[task] * term
+    # Nothing of weight 0 is computed: AdaCos would adapt its scale. The first term keeps a batch without any a loss.
+    loss = 0.0 * output.event_logits.sum()
+    if weights["event"]:
+        loss = loss + weights["event"] * event_loss(output.event_logits, batch["event_labels"])
+    one = batch["azimuth_labels"] != SEVERAL
+    for task in PLACES if one.any() else ():
+        if weights[task]:
+            labels, logits = batch[f"{task}_labels"][one], output[f"{task}_logits"][one]
+            targets = None
+            if width_deg and task != "distance":
+                targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
+            head = getattr(model, f"{task}_head")
+            if isinstance(head, AdaCosHead):
+                term = head.loss(logits, labels, targets)
+            else:
+                term = functional.cross_entropy(logits, labels if targets is None else targets)
+            loss = loss + weights[task] * term
     return loss
 
 
@@ -164,19 +187,22 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     Raises:
         SpatialLLMError: arguments of a staged run; see also `trainer.train`.
     """
-    for name in ("stages", "audiomae", "initial_encoder"):
+    for name in ("stages", "audiomae"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
     prepare(arguments.seed, arguments.cpu_threads)
-    labels = event_classes([arguments.train_manifest], arguments)
-    model = build_encoder(arguments.model_type, arguments.model, labels)
+    manifests = [arguments.train_manifest]
+    if arguments.initial_encoder is not None:
+        model = begin_with(arguments.initial_encoder, arguments, manifests)
+    else:
+        model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     run = RunFolder(arguments, arguments.train_manifest)
     cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
     several = arguments.class_places > 0
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
-    print(f"{len(dataset.cues)} recordings of {len(labels)} classes from {arguments.train_manifest}")
+    print(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
     width = arguments.direction_smoothing_deg
     loss = partial(joint_loss, width_deg=width) if width else None

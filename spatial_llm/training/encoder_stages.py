@@ -21,7 +21,7 @@ from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.training.arguments import EncoderArguments, EncoderStage
-from spatial_llm.training.encoder import ENCODERS, build_encoder, check_fields, data_root, evaluate_encoder, event_classes
+from spatial_llm.training.encoder import ENCODERS, begin_with, build_encoder, data_root, evaluate_encoder, event_classes
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import CueRenderer
@@ -171,18 +171,8 @@ def _check(arguments: EncoderArguments) -> None:
 
 def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:
     """The encoder that the first stage begins with."""
-    config_class, model_class = ENCODERS[arguments.model_type]
     if arguments.initial_encoder is not None:
-        check_fields(config_class, arguments.model)
-        config = config_class.from_pretrained(arguments.initial_encoder, **arguments.model)
-        if config.event_labels is None or arguments.label_csv is not None:
-            config.event_labels = event_classes(manifests, arguments)
-            if len(config.event_labels) != config.num_event_classes:
-                raise SpatialLLMError(
-                    f"{len(config.event_labels)} event classes, but the head of {arguments.initial_encoder} has "
-                    f"{config.num_event_classes}; give the label_csv that it was trained with."
-                )
-        return model_class.from_pretrained(arguments.initial_encoder, config=config)
+        return begin_with(arguments.initial_encoder, arguments, manifests)
     model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     if arguments.audiomae is not None:
         report, fresh = load_audiomae(model, read_official(arguments.audiomae))

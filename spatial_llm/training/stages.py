@@ -86,25 +86,27 @@ def run_stages(stages: Sequence[Stage]) -> None:
 
 
 def scoring_stages(
-    task: Path, model: str, manifest: Path, folder: Path, needs: Sequence[Stage], *options: str
-) -> list[Stage]:
-    """Answers, scores and report of a model on a manifest, in folders of these names below `folder`.
+    task: Path, model: str, manifest: str, folder: Path, needs: Sequence[Stage], options: Sequence[str] = ()
+) -> tuple[Stage, Stage, Stage]:
+    """A model answers, is scored and reported on: in `answers`, `scores` and `scores/report` below `folder`.
 
     Args:
         task: YAML of eval/tasks.
-        model: folder or name of it.
-        needs: stages that make model and manifest.
+        model: its folder.
+        manifest: the questions.
+        needs: stages that make the two.
         options: of eval/predict.py.
     """
-    name, rests_on = folder.name, [task, *sorted(task.parent.glob("common/*.yaml"))]
-    given = ["--task", str(task), "--data", str(manifest)]
-    answers, scores, report = (folder / part for part in ("answers", "scores", "report"))
-    predict = ["eval/predict.py", "--model", model, "--batch_size", "64", *given, "--out", str(answers), *options]
-    score = ["eval/score.py", "--predictions", str(answers / "predictions.jsonl"), *given, "--out", str(scores)]
-    draw = ["eval/report.py", "--scores", str(scores), "--data", str(manifest), "--out", str(report)]
-    answered = Stage(f"{name}: answers, and controls", predict, answers, configs=rests_on, needs=needs)
-    scored = Stage(f"{name}: scores", score, scores, configs=rests_on, needs=[answered])
-    return [answered, scored, Stage(f"{name}: report", draw, report, needs=[scored])]
+    answers, scores = folder / "answers", folder / "scores"
+    given, read = ["--task", str(task), "--data", manifest], [task, *sorted(task.parent.glob("common/*.yaml"))]
+    predict = ["eval/predict.py", *given, "--model", model, "--out", str(answers), "--batch_size", "64", *options]
+    score = ["eval/score.py", *given, "--predictions", str(answers / "predictions.jsonl"), "--out", str(scores)]
+    draw = ["eval/report.py", "--scores", str(scores), "--data", manifest, "--out", str(scores / "report")]
+    asked = "answer all questions about the unseen recordings; then some without sound, with another one, with ears swapped"
+    answered = Stage(asked, predict, answers, configs=read, needs=needs)
+    scored = Stage("score the answers", score, scores, configs=read, needs=[answered])
+    page = "a page with plots and the worst answers, to be opened in a browser"
+    return answered, scored, Stage(page, draw, scores, needs=[scored], marker="report.stage.json")
 
 
 def run_command(command: Sequence[str], launch: bool = False) -> None:

@@ -2,17 +2,20 @@
 prompt with a question, then the answer. Afterwards it knows the questions and needs only ears.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.targets import targets_of
-from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS, pad_rows
+from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS
 from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.arguments import TextArguments
@@ -23,55 +26,93 @@ from spatial_llm.training.trainer import train
 from spatial_llm.training.trainer_arguments import prepare
 
 PROMPT = PROMPT_FORMATS["bat"]
+PADDING = -1  # where a row of a batch has no token
+
+Ids = list[int]
+Turn = tuple[Ids, Ids]  # prompt, answer and EOS
+Batch = dict[str, torch.Tensor]
 
 
 class TextDataset(Dataset):
-    """Token ids `prompt` (scene words, BOS, prompt) and `answer` (answer, EOS), not padded.
+    """Scenes in words with all their questions, as token ids, not padded: item (scene, [(prompt, answer), ...]).
+
+    A prompt is BOS and BAT's prompt with the question; an answer ends with EOS.
 
     Args:
-        examples: of `spatial_llm.questions.text_corpus.text_examples`.
+        examples: of `spatial_llm.questions.text_corpus.text_examples`; those of a scene follow each other.
         tokenizer: that puts BOS before a text.
     """
 
     def __init__(self, examples: Sequence[dict[str, str]], tokenizer: Any) -> None:
-        scenes = tokenizer([e["scene"] for e in examples], add_special_tokens=False)["input_ids"]
         prompts = tokenizer([PROMPT.format(question=e["question"]) for e in examples])["input_ids"]
         answers = tokenizer([e["answer"] for e in examples], add_special_tokens=False)["input_ids"]
-        self.prompts = [scene + prompt for scene, prompt in zip(scenes, prompts, strict=True)]
-        self.answers = [[*answer, tokenizer.eos_token_id] for answer in answers]
+        turns = iter(zip(prompts, answers, strict=True))
+        self.items: list[tuple[Ids, list[Turn]]] = []
+        for scene, group in itertools.groupby(examples, key=itemgetter("scene")):
+            ids = tokenizer(scene, add_special_tokens=False)["input_ids"]
+            asked = [(prompt, [*answer, tokenizer.eos_token_id]) for _, (prompt, answer) in zip(group, turns, strict=False)]
+            self.items.append((ids, asked))
 
     def __len__(self) -> int:
-        return len(self.prompts)
+        return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[list[int], list[int]]:
-        return self.prompts[index], self.answers[index]
+    def __getitem__(self, index: int) -> tuple[Ids, list[Turn]]:
+        return self.items[index]
+
+    def questions(self) -> list[Turn]:
+        """(Scene and prompt, answer) of every question."""
+        return [(scene + prompt, answer) for scene, turns in self.items for prompt, answer in turns]
 
 
 def text_collator(
     pad_token_id: int, learn: Literal["answers", "everything"] = "answers"
-) -> Callable[[list[tuple[list[int], list[int]]]], dict[str, torch.Tensor]]:
-    """Collator to `input_ids`, `attention_mask`, `labels` (B, length), padded as the processor pads: prompts on the left,
-    answers on the right; loss on answer and EOS only, or on every token ("everything")."""
+) -> Callable[[list[tuple[Ids, list[Turn]]]], Batch]:
+    """Collator to a batch of scenes, each followed by its questions, which see the scene and themselves but not each other:
+    the loss is that of one row a question, and the scene is read once for all of them.
 
-    def collate(samples: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
-        rows = pad_rows(samples, pad_token_id, with_labels=True)
-        batch = {name: torch.tensor(values) for name, values in rows.items()}
-        if learn == "everything":
-            batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED)
-        return batch
+    Returns:
+        `input_ids`, `position_ids` (those of a scene with one question), `labels` (B, length) and `attention_mask`
+        (B, 1, length, length), true where a token is seen. Loss on answers and EOS, or on every token ("everything") but
+        the first of the scene and of each question.
+    """
+
+    def collate(samples: list[tuple[Ids, list[Turn]]]) -> Batch:
+        rows = [_row(scene, turns, learn) for scene, turns in samples]
+        fill = {"input_ids": pad_token_id, "position_ids": 0, "labels": IGNORED, "turn": PADDING}
+        batch = {
+            name: pad_sequence([torch.tensor(row[name]) for row in rows], batch_first=True, padding_value=value)
+            for name, value in fill.items()
+        }
+        turn = batch.pop("turn")
+        asks, seen = turn[:, :, None], turn[:, None, :]
+        visible = (asks == seen) | ((seen == 0) & (asks > 0))
+        return batch | {"attention_mask": visible.tril()[:, None]}
 
     return collate
+
+
+def _row(scene: Ids, turns: list[Turn], learn: Literal["answers", "everything"]) -> dict[str, Ids]:
+    """A scene and its questions in one row; `turn` is 0 in the scene and counts the questions from 1."""
+    all_of_it = learn == "everything"
+    row = {"input_ids": [*scene], "position_ids": [*range(len(scene))], "turn": [0] * len(scene)}
+    row["labels"] = [IGNORED, *scene[1:]] if all_of_it else [IGNORED] * len(scene)
+    for number, (prompt, answer) in enumerate(turns, start=1):
+        length = len(prompt) + len(answer)
+        row["input_ids"] += [*prompt, *answer]
+        row["position_ids"] += range(len(scene), len(scene) + length)
+        row["turn"] += [number] * length
+        row["labels"] += [IGNORED, *prompt[1:], *answer] if all_of_it else [*[IGNORED] * len(prompt), *answer]
+    return row
 
 
 @torch.no_grad()
 def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset, batch_size: int = 64) -> list[bool]:
     """For each example, whether the greedy answer equals the true one, token for token up to EOS."""
     model.eval()
-    right: list[bool] = []
-    for start in tqdm(range(0, len(dataset), batch_size), desc="held-out answers", unit="batch"):
-        prompts = dataset.prompts[start : start + batch_size]
-        answers = dataset.answers[start : start + batch_size]
-        padded = tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt").to(model.device)
+    questions, right = dataset.questions(), list[bool]()
+    for start in tqdm(range(0, len(questions), batch_size), desc="held-out answers", unit="batch"):
+        prompts, answers = zip(*questions[start : start + batch_size], strict=True)
+        padded = tokenizer.pad({"input_ids": list(prompts)}, padding_side="left", return_tensors="pt").to(model.device)
         generated = model.generate(
             **padded, max_new_tokens=max(map(len, answers)), do_sample=False, pad_token_id=tokenizer.pad_token_id
         )[:, padded["input_ids"].shape[1] :]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from spatial_llm.training.arguments import TextArguments
@@ -19,13 +19,15 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str
         phrases: constant text that becomes one token each, such as the frame of a prompt; the model then spends no
             position on spelling it.
 
-    BOS is put in front of every encoded text, as Llama's tokenizer does.
+    BOS is put in front of every encoded text, and a space before its first word, as Llama's tokenizer does: a class is then
+    the same tokens in a scene, in a question and as an answer, or nothing could be looked up by its name.
     """
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Prepend(" ")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[BOS, EOS, PAD],

@@ -18,6 +18,7 @@ from spatial_llm.training.class_places import EncoderWithPlaces, class_place_sco
 from spatial_llm.training.encoder import build_encoder, joint_loss, train_encoder
 from spatial_llm.training.localization_data import (
     LocalizationDataset,
+    class_places,
     collate,
     localization_labels,
     one_source_recordings,
@@ -28,14 +29,14 @@ from tests.training.test_encoder import MIRRORED, SIZES, arguments
 CUES = {"cues": MIRRORED, "normalized_cues": MIRRORED}
 
 
-def labelled(data: Path) -> tuple[list, list[str], dict[str, torch.Tensor]]:
+def labelled(data: Path) -> tuple[list, list[str], dict[str, torch.Tensor], torch.Tensor]:
     records = recordings_with_places(data / "train.jsonl")
     names = sorted({label for record in records for source in targets_of(record) for label in source.labels})
-    return records, names, localization_labels(records, names)
+    return records, names, localization_labels(records, names), class_places(records, names)
 
 
 def test_labels_of_several_sources(data: Path) -> None:
-    records, names, labels = labelled(data)
+    records, names, labels, places = labelled(data)
     several = [row for row, record in enumerate(records) if len(targets_of(record)) == 2]
     assert several and len(records) > len(one_source_recordings(data / "train.jsonl"))
     for row, record in enumerate(records):
@@ -43,7 +44,7 @@ def test_labels_of_several_sources(data: Path) -> None:
         assert (labels["azimuth"][row] < 0) == (len(sources) > 1)
         assert labels["event"][row].sum() == len(sources)
         for source in sources:
-            place = labels["class_places"][row, names.index(source.labels[0])]
+            place = places[row, names.index(source.labels[0])]
             expected = direction_to_vector(source.azimuth_deg, source.elevation_deg)
             torch.testing.assert_close(place[:3].double(), torch.tensor(expected), rtol=0, atol=1e-6)
             assert math.exp(place[3]) == pytest.approx(source.distance_m, rel=1e-5)
@@ -64,9 +65,9 @@ def test_a_class_that_sounds_twice_has_no_one_place(data: Path, tmp_path: Path) 
 
 
 def test_exchanged_ears_reflect_the_places(data: Path) -> None:
-    _records, _names, labels = labelled(data)
+    _records, _names, labels, places = labelled(data)
     cues = torch.randn(len(labels["event"]), 5, 8, 8)
-    dataset = LocalizationDataset(cues, labels, mirror=MIRRORED)
+    dataset = LocalizationDataset(cues, labels, mirror=MIRRORED, places=places)
     row = int(torch.nonzero(labels["azimuth"] < 0)[0])
     plain, mirrored = dataset[2 * row], dataset[2 * row + 1]
     assert int(plain["azimuth_labels"]) == int(mirrored["azimuth_labels"]) == -1
@@ -85,9 +86,9 @@ def test_place_loss_by_hand() -> None:
 @pytest.mark.parametrize("kind", ["spatial_ast", "dspast"])
 def test_places_of_one_source_alone_and_the_lesson_reaches_the_encoder(data: Path, kind: str) -> None:
     torch.manual_seed(0)
-    _records, names, labels = labelled(data)
+    _records, names, labels, places = labelled(data)
     chosen = [int(row) for row in (*torch.nonzero(labels["azimuth"] < 0)[:2], *torch.nonzero(labels["azimuth"] >= 0)[:2])]
-    dataset = LocalizationDataset(torch.randn(len(labels["event"]), 5, 64, 32), labels)
+    dataset = LocalizationDataset(torch.randn(len(labels["event"]), 5, 64, 32), labels, places=places)
     batch = collate([dataset[row] for row in chosen])
     model = build_encoder(kind, SIZES | CUES, names).eval()
     output = model(input_features=batch["input_features"])
@@ -105,6 +106,7 @@ def test_places_of_one_source_alone_and_the_lesson_reaches_the_encoder(data: Pat
     torch.testing.assert_close(mixed - events[0], own.loss - events[1], rtol=1e-5, atol=1e-4)
 
     taught = EncoderWithPlaces(model)
+    taught.gradient_checkpointing_enable()
     only_several = {name: tensor[:2] for name, tensor in batch.items()}
     loss_with_places(taught, only_several, partial(joint_loss, width_deg=10.0), 1.0).backward()
     assert taught.queries.grad.abs().sum() > 0
@@ -126,14 +128,14 @@ def test_soft_targets_around_the_class_meet_the_hard_ones_in_the_limit() -> None
 
 
 def test_perfect_places_have_no_error(data: Path) -> None:
-    _records, _names, labels = labelled(data)
+    _records, _names, labels, places = labelled(data)
     batch = {f"{name}_labels": labels[name] for name in ("event", "azimuth")}
-    batch |= {"class_places": labels["class_places"], "input_features": labels["class_places"]}
+    batch |= {"class_places": places, "input_features": places}
 
     class Oracle(EncoderWithPlaces):
         def __init__(self, turn: float) -> None:
             torch.nn.Module.__init__(self)
-            self.turn = turn
+            self.turn, self.queries = turn, torch.zeros(0)
 
         def forward(self, input_features: torch.Tensor) -> tuple[None, torch.Tensor]:
             x, y, z, ln = input_features.unbind(-1)
@@ -160,3 +162,20 @@ def test_a_run_with_two_sources_scores_both(data: Path, tmp_path: Path) -> None:
     assert {"mae_deg", "several_mae_deg", "several_er20", "several_der"} <= set(scores)
     again = train_encoder(arguments(data, tmp_path / "again", **changes))
     assert scores == again
+
+
+def test_what_has_no_weight_is_not_computed(data: Path) -> None:
+    """AdaCos adapts its scale to every loss it computes, so a loss of weight 0 must not be."""
+    records = one_source_recordings(data / "train.jsonl")
+    names = sorted({source.labels[0] for record in records for source in targets_of(record)})
+    dataset = LocalizationDataset(torch.randn(len(records), 5, 64, 32), localization_labels(records, names))
+    batch = collate([dataset[0], dataset[1]])
+    assert "class_places" not in batch, "labels of several sources are made for those alone who train on them"
+    model = build_encoder(
+        "dspast", SIZES | CUES | {"loss_weights": {"event": 0, "distance": 0, "azimuth": 2, "elevation": 0}}, names
+    )
+    before = {task: getattr(model, f"{task}_head").scale.clone() for task in ("distance", "azimuth", "elevation")}
+    joint_loss(model.train(), batch, 10.0).backward()
+    moved = {task: not torch.equal(getattr(model, f"{task}_head").scale, scale) for task, scale in before.items()}
+    assert moved == {"distance": False, "azimuth": True, "elevation": False}
+    assert model.event_head.weight.grad.abs().sum() == 0 and model.azimuth_head.weight.grad.abs().sum() > 0

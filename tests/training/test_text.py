@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.model import SpatialLLMProcessor
@@ -14,6 +16,7 @@ from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.text import PROMPT, TextDataset, exact_answers, text_collator
 from spatial_llm.training.text_model import build_tokenizer
 
+LEARN: tuple[Literal["answers", "everything"], ...] = ("answers", "everything")
 EXAMPLES = text_examples(["bell", "rain", "dog bark"], 40, seed=1)
 TOKENIZER = build_tokenizer(
     (text for e in EXAMPLES for text in e.values()), vocab_size=400, phrases=PROMPT.split("{question}")
@@ -29,7 +32,7 @@ def test_any_text_comes_back(text: str) -> None:
 
 
 def test_digits_stand_alone_and_the_prompt_frame_is_short(tmp_path: Path) -> None:
-    assert TOKENIZER.tokenize("12.5m")[:2] == ["1", "2"]
+    assert TOKENIZER.tokenize("12.5m")[:3] == ["Ġ", "1", "2"]
     assert len(TOKENIZER(PROMPT.format(question=""))["input_ids"]) == 3  # BOS, before and after the question
     TOKENIZER.save_pretrained(tmp_path)
     text = PROMPT.format(question="Is the dog bark nearer than 12.5m?")
@@ -48,25 +51,59 @@ def test_text_rows_equal_the_processors_but_for_the_scene() -> None:
     assert TOKENIZER.decode(batch["input_ids"][0, :scene]) == example["scene"]
 
 
-def test_labels_are_answer_and_eos_only() -> None:
-    dataset = TextDataset(EXAMPLES[:6], TOKENIZER)
-    batch = text_collator(TOKENIZER.pad_token_id)([dataset[i] for i in range(6)])
-    for row, example in enumerate(EXAMPLES[:6]):
-        labels = batch["labels"][row]
-        supervised = labels[labels != -100]
-        assert TOKENIZER.decode(supervised) == example["answer"] + TOKENIZER.eos_token
-        assert torch.equal(batch["input_ids"][row][labels != -100], supervised)
-        assert batch["attention_mask"][row][labels != -100].all()
+def test_a_class_is_the_same_tokens_wherever_it_stands() -> None:
+    for label in ("bell", "dog bark"):
+        ids = TOKENIZER(label, add_special_tokens=False)["input_ids"]
+        for text in (f"{label}: left, front, below; 2.5m", f"Is the {label} near?", PROMPT.format(question=f"{label}?")):
+            inside = TOKENIZER(text, add_special_tokens=False)["input_ids"]
+            assert any(inside[at : at + len(ids)] == ids for at in range(len(inside))), (label, text)
 
 
-def test_everything_may_be_supervised_but_padding() -> None:
-    dataset = TextDataset(EXAMPLES[:6], TOKENIZER)
-    batch = text_collator(TOKENIZER.pad_token_id, "everything")([dataset[i] for i in range(6)])
-    for row, example in enumerate(EXAMPLES[:6]):
-        supervised = batch["labels"][row][batch["labels"][row] != -100]
-        assert len(supervised) == batch["attention_mask"][row].sum()
-        text = TOKENIZER.decode(supervised)
-        assert text.startswith(example["scene"]) and text.endswith(example["answer"] + TOKENIZER.eos_token)
+@pytest.mark.parametrize("learn", LEARN)
+def test_a_row_of_many_questions_has_the_loss_of_a_row_each(learn: Literal["answers", "everything"]) -> None:
+    """Questions of a scene share it and do not see each other: every token is predicted as if its question were alone."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(TOKENIZER), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=4, initializer_range=0.3,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    together = TextDataset(EXAMPLES, TOKENIZER)
+    collate = text_collator(TOKENIZER.pad_token_id, learn)
+    assert len(together) < len(EXAMPLES) and len({len(turns) for _, turns in together}) > 1  # padded rows are among them
+    with torch.no_grad():
+        batch = collate([*together])
+        many = _surprise(model, batch)
+        row = 0
+        for number, (scene, turns) in enumerate(together):
+            counted = batch["labels"][number, 1:] != -100
+            expected = []
+            for turn, (prompt, answer) in enumerate(turns):
+                alone = collate([TextDataset([EXAMPLES[row]], TOKENIZER)[0]])
+                surprise, labels = _surprise(model, alone)[0], alone["labels"][0, 1:]
+                # The scene, where it is learned, is learned once.
+                start = len(scene) if turn or learn == "answers" else 0
+                expected.append(surprise[start:][labels[start:] != -100])
+                assert labels[-len(answer) :].tolist() == answer
+                row += 1
+            assert torch.allclose(many[number][counted], torch.cat(expected), atol=1e-5)
+
+
+def _surprise(model: LlamaForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Negative log-likelihood of each next token, (B, length - 1)."""
+    given = {name: value for name, value in batch.items() if name != "labels"}
+    logits, following = model(**given).logits[:, :-1], batch["input_ids"][:, 1:]
+    return torch.nn.functional.cross_entropy(logits.transpose(1, 2), following, reduction="none")
+
+
+def test_labels_are_answers_and_eos_or_all_but_the_first_of_each_part() -> None:
+    dataset = TextDataset(EXAMPLES, TOKENIZER)
+    answers, everything = (text_collator(TOKENIZER.pad_token_id, learn)([dataset[1]]) for learn in LEARN)
+    scene, turns = dataset[1]
+    assert answers["labels"][answers["labels"] != -100].tolist() == [token for _, answer in turns for token in answer]
+    parts = [scene, *([*prompt, *answer] for prompt, answer in turns)]
+    assert everything["labels"][0].tolist() == [token for first, *rest in parts for token in (-100, *rest)]
+    assert everything["input_ids"][0].tolist() == [token for part in parts for token in part]
 
 
 def test_overfits_to_exact_answers(data: Path, text_run: Path) -> None:

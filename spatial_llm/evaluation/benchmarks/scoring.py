@@ -115,14 +115,30 @@ def _controls(
     settings: ScoreSettings,
 ) -> dict[str, Any]:
     """The controls as scores.json has them, by name: those beside the predictions, and the question alone."""
+
+    def scored(rows: Sequence[int], said: Sequence[str]) -> dict[str, Any]:
+        """Metrics of `said` to the items at `rows`, with the real run on the same items beside."""
+        some = replace(questions, items=[questions.items[row] for row in rows])
+        of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
+        bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)
+
+        def value(metric: ChoiceMetric) -> dict[str, Any]:
+            return interval_of(Percent(mean_of(metric.right)), metric.rows, bootstrap, CONFIDENCE)
+
+        metrics = {
+            metric: value(found)
+            | {"n": found.entry["n"], "unparsed": found.entry["unparsed"], "same_items": value(of_real[metric])}
+            for metric, found in of_control.items()
+            if metric in wanted
+        }
+        return {"metrics": metrics, "recordings": bootstrap.recordings}
+
     found = {}
     for name in control_names(predictions):
         rows, said = read_control(predictions, name, questions.items, questions.sha256)
-        entry = _control(rows, said, questions, texts, rule, wanted, settings)
-        found[name] = {"from": "model", "note": NOTES.get(name, "")} | entry
-    every = range(len(questions.items))
-    entry = _control(every, question_only_texts(questions, settings.seed), questions, texts, rule, wanted, settings)
-    found[QUESTION_ONLY] = {"from": "question", "note": NOTE} | entry
+        found[name] = {"from": "model", "note": NOTES.get(name, "")} | scored(rows, said)
+    guessed = question_only_texts(questions, settings.seed)
+    found[QUESTION_ONLY] = {"from": "question", "note": NOTE} | scored(range(len(guessed)), guessed)
     return dict(sorted(found.items()))
 
 
@@ -133,32 +149,6 @@ def question_only_texts(questions: ChoiceSet, seed: int) -> list[str]:
     if questions.benchmark == STAR_BENCH:
         return [LETTERS[index] for index in chosen]
     return [item.choices[index] for item, index in zip(questions.items, chosen, strict=True)]
-
-
-def _control(
-    rows: Sequence[int],
-    said: Sequence[str],
-    questions: ChoiceSet,
-    texts: Sequence[str],
-    rule: Rule,
-    wanted: Collection[str],
-    settings: ScoreSettings,
-) -> dict[str, Any]:
-    """The metrics of a control that says `said` to the items at `rows`, with the real run on the same items beside."""
-    some = replace(questions, items=[questions.items[row] for row in rows])
-    of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
-    bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)
-
-    def value(metric: ChoiceMetric) -> dict[str, Any]:
-        return interval_of(Percent(mean_of(metric.right)), metric.rows, bootstrap, CONFIDENCE)
-
-    metrics = {
-        metric: value(found)
-        | {"n": found.entry["n"], "unparsed": found.entry["unparsed"], "same_items": value(of_real[metric])}
-        for metric, found in of_control.items()
-        if metric in wanted
-    }
-    return {"metrics": metrics, "recordings": bootstrap.recordings}
 
 
 def _lines(questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray) -> list[dict[str, Any]]:

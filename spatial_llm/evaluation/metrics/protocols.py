@@ -5,12 +5,16 @@ first word.
 """
 
 BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
-BALANCED, REGION, ANGLE, DISTANCE, RELATIVE, LABELS, COUNT, TIME, HALLUCINATION, RELIABILITY = (
-    f"{DIAGNOSTIC}, {name}"
-    for name in (
-        "balanced region angle distance relative labels count time hallucination reliability".split()  # noqa: SIM905
-    )
-)
+BALANCED = f"{DIAGNOSTIC}, balanced"
+REGION = f"{DIAGNOSTIC}, region"
+ANGLE = f"{DIAGNOSTIC}, angle"
+DISTANCE = f"{DIAGNOSTIC}, distance"
+RELATIVE = f"{DIAGNOSTIC}, relative"
+LABELS = f"{DIAGNOSTIC}, labels"
+COUNT = f"{DIAGNOSTIC}, count"
+TIME = f"{DIAGNOSTIC}, time"
+HALLUCINATION = f"{DIAGNOSTIC}, hallucination"
+RELIABILITY = f"{DIAGNOSTIC}, reliability"
 PROTOCOLS = {
     BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
     "(the embedding is part of the protocol), mean over labels with a positive. B, D: direction_acc = all three "

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.answers import parse_choice
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.benchmarks import read_star_bench, score_star_bench
+from spatial_llm.evaluation.benchmarks import read_star_bench, score_mmau_pro, score_star_bench
 from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
 from spatial_llm.evaluation.compare import compare_predictions, format_comparison
 from spatial_llm.evaluation.items import read_questions
@@ -23,7 +24,8 @@ from spatial_llm.evaluation.tasks import Questions, read_task
 from spatial_llm.files import write_json, write_jsonl
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
-from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_star_bench, write_wav
+from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_mmau_pro, write_star_bench, write_wav
+from tests.evaluation.benchmarks.test_mmau_pro import counted
 from tests.evaluation.tasks import TASKS
 
 RELATION = "starbench_audios/holistic_reasoning/spatial/relation_000.wav"
@@ -102,16 +104,55 @@ def test_released_recordings_have_their_room_already(tmp_path):
         questions.with_responses("official_bat")
 
 
-def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
-    """The task gives questions and rule; two questions of one recording share its encoding; controls stand beside."""
+def answered(folder, task_name, data):
+    """Task, questions, path of the predictions and their lines, of a fresh tiny model with all controls of the task."""
     model = SpatialLLM(
         SpatialLLMForConditionalGeneration(tiny_config("SpatialLLMForConditionalGeneration")), tiny_processor()
     )
-    model.save_pretrained(tmp_path / "model")
-    task = read_task(TASKS / "star_bench_spatial.yaml").override({"decoding.max_new_tokens": 6})
-    questions = read_questions(task.questions, write_star_bench(tmp_path / "data"))
-    path = predict(tmp_path / "model", questions, tmp_path / "out", task, batch_size=4)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    model.save_pretrained(folder / "model")
+    task = read_task(TASKS / f"{task_name}.yaml").override({"decoding.max_new_tokens": 6})
+    questions = read_questions(task.questions, data)
+    path = predict(folder / "model", questions, folder / "out", task, batch_size=4)
+    return task, questions, path, [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def page_of(folder, questions, report, items):
+    """The HTML report."""
+    write_json(folder / "scores" / "scores.json", report)
+    write_jsonl(folder / "scores" / "items.jsonl", items)
+    return write_report(folder / "scores", questions, folder / "report").read_text(encoding="utf-8")
+
+
+def assert_all_controls_stand_there(task, report, page, metric):
+    """Four of the model, the question alone and chance: in scores.json and on the page."""
+    assert list(report["controls"]) == sorted([*task.controls, "question_only"]) and report["controls_missing"] == []
+    assert {name: found["from"] for name, found in report["controls"].items()} == {
+        **dict.fromkeys(task.controls, "model"), "question_only": "question",
+    }  # fmt: skip
+    for control in report["controls"].values():  # on all recordings, so the same items are all items
+        assert control["metrics"][metric]["same_items"]["value"] == report["metrics"][metric]["value"]
+    shown = page[page.index('<section id="controls">') :]
+    for name in ("no audio", "another recording", "question alone", "both ears equal", "ears swapped"):
+        assert f"<th scope='col'>{name}<" in shown and f"<li><strong>{name}</strong>: " in shown, name
+    assert "<th scope='col'>random<" in page and all(metric["random"] is not None for metric in report["metrics"].values())
+
+
+def test_a_model_answers_mmau_pro_with_all_its_controls(tmp_path):
+    task, questions, path, lines = answered(tmp_path, "mmau_pro_spatial", write_mmau_pro(tmp_path / "data"))
+    assert [line["id"] for line in lines] == [item.id for item in questions.items]
+    settings = ScoreSettings(resamples=50, protocols=task.protocols, task=task.identity(), controls=task.controls)
+    report, items = score_run(path, questions, counted, "letters", settings=settings)
+    expected = score_mmau_pro(questions, [line["prediction"] for line in lines], counted, "letters", parse_choice).metrics
+    for name in ("accuracy", "string_match"):
+        assert report["metrics"][name]["value"] == expected[name].entry["value"]
+    page = page_of(tmp_path, questions, report, items)
+    assert_all_controls_stand_there(task, report, page, "accuracy")
+    assert "MMAU-Pro" in page
+
+
+def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
+    """The task gives questions and rule; two questions of one recording share its encoding; controls stand beside."""
+    task, questions, path, lines = answered(tmp_path, "star_bench_spatial", write_star_bench(tmp_path / "data"))
     assert [line["id"] for line in lines] == [f"{row['id']}@{run}" for row in STAR_ROWS for run in range(3)]
     assert {(line["type"], line["question_type"]) for line in lines} == {("choice", "CHOICE")}
     assert lines[6]["recording_id"] == lines[9]["recording_id"]
@@ -124,20 +165,9 @@ def test_a_model_answers_such_a_set_and_its_answers_are_scored(tmp_path):
         name: metric.entry["value"] for name, metric in expected.items()
     }
     assert report["metrics"]["AA"]["n"] == 12 and report["metrics"]["string_match"]["lenient"]["low"] is not None
-    assert list(report["controls"]) == sorted([*task.controls, "question_only"]) and report["controls_missing"] == []
-    assert {name: found["from"] for name, found in report["controls"].items()} == {
-        **dict.fromkeys(task.controls, "model"), "question_only": "question",
-    }  # fmt: skip
-    for control in report["controls"].values():  # on all recordings, so the same items are all items
-        assert control["metrics"]["AA"]["same_items"]["value"] == report["metrics"]["AA"]["value"]
     assert "STAR-Bench spatial" in format_table(report)
-    write_json(tmp_path / "scores" / "scores.json", report)
-    write_jsonl(tmp_path / "scores" / "items.jsonl", items)
-    page = write_report(tmp_path / "scores", questions, tmp_path / "report").read_text(encoding="utf-8")
-    shown = page[page.index('<section id="controls">') :]
-    for name in ("no audio", "another recording", "question alone", "both ears equal", "ears swapped"):
-        assert f"<th scope='col'>{name}<" in shown and f"<li><strong>{name}</strong>: " in shown, name
-    assert "<th scope='col'>random<" in page and all(metric["random"] is not None for metric in report["metrics"].values())
+    page = page_of(tmp_path, questions, report, items)
+    assert_all_controls_stand_there(task, report, page, "AA")
     assert "STAR-Bench spatial" in page and page.count("<audio") >= 1 and STAR_ROWS[0]["question"].split()[0] in page
     assert [line["measures"]["right"] for line in items] == score_star_bench(questions, texts).right.tolist()
 

@@ -1,0 +1,147 @@
+"""The recipe of the model that is to ship: each door knows its options; small, it runs to the packed model; its card."""
+
+import csv
+import json
+import runpy
+import subprocess
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES
+from spatial_llm.model import SpatialLLM
+from spatial_llm.training import stages
+from spatial_llm.training.arguments import parse_arguments
+from tests.doors.test_recipes import run
+from tests.scenes.test_sofa import write_sofa
+
+RATE = 32_000
+SMALL = {
+    "sounds": {"sounds": {"licences": ["CC0"], "leave_out": [], "speeds": [1.0], "synthesized": ["siren", "knock"],
+                          "synthesized_train": 3, "synthesized_eval": 2, "piece_s": 1.0}},
+    "scenes": {"simulation": {"scenes": {"duration_s": 1.0}, "room": {"positions_per_room": 4, "max_order": 2},
+                              "train": {"rooms": 3, "clips_one_source": 16, "clips_two_sources": 8},
+                              "eval": {"rooms": 2, "clips_one_source": 6, "clips_two_sources": 6}}},
+    "questions": {},
+    "encoder": {"model": {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48,
+                          "duration_s": 1.0, "num_mel_bins": 32, "num_frames": 17, "patch_size": [17, 8]},
+                "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
+    "text": {"examples": 40, "eval_examples": 4, "vocab_size": 300, "hidden_size": 24, "num_hidden_layers": 1,
+             "num_attention_heads": 2, "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
+    "bat": {"projector": {"queries": 2, "layers": 1, "hidden_size": 24, "attention_heads": 2},
+            "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
+}  # fmt: skip
+
+
+def merged(into: dict, changes: dict) -> dict:
+    return into | {
+        key: merged(into[key], value) if isinstance(value, dict) and isinstance(into.get(key), dict) else value
+        for key, value in changes.items()
+    }
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> list[str]:
+    """What the recipe is told: four clips of two classes, and heads and responses that stand for measured ones."""
+    with (tmp_path / "clips.csv").open("w", newline="") as out:
+        rows = [["file", "label", "split", "source_recording", "licence", "attribution"]]
+        for number in range(8):
+            name, label = f"{number}.wav", "owl" if number % 2 else "gong"
+            soundfile.write(tmp_path / name, 0.1 * np.random.default_rng(number).standard_normal(RATE), RATE)
+            rows.append([name, label, "test" if number > 5 else "train", f"recording {number}", "CC0", "somebody"])
+        csv.writer(out).writerows(rows)
+    head = write_sofa(tmp_path / "head.sofa")
+    return [f"--clips={tmp_path / 'clips.csv'}", f"--head={head}", f"--test_head={head}",
+            f"--test_responses={tmp_path / 'responses.csv'}", f"--runs={tmp_path / 'runs'}"]  # fmt: skip
+
+
+def test_every_stage_is_understood_by_its_door(
+    repository: Path, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the configuration as it stands, YAML and options, typed and known; nothing is run."""
+    run_stages: list[stages.Stage] = []
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(stages, "run_stages", run_stages.extend)
+    monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
+    runpy.run_path("recipes/train_tiny.py", run_name="__main__")
+    assert len(run_stages) == 7 + 1 + 6 * 5 + 1
+    doors = set()
+    for stage in run_stages:
+        door, *options = stage.command
+        if door not in ("recipes/train_encoder.py", "recipes/pretrain_text.py", "recipes/finetune_bat.py"):
+            known = runpy.run_path(door)
+            (kind,) = [each for name, each in known.items() if name.endswith("Arguments") and is_dataclass(each)]
+        else:
+            name = {"train_encoder": "Encoder", "pretrain_text": "Text", "finetune_bat": "Bat"}[Path(door).stem]
+            kind = runpy.run_path(door)[f"{name}Arguments"]
+        monkeypatch.setattr(sys, "argv", [door, *options])
+        assert parse_arguments(kind, description="") is not None
+        doors.add(door)
+    assert len(doors) == 10
+
+
+@pytest.mark.slow  # seven processes
+def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    for name, changes in SMALL.items():
+        config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
+        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
+    for name in ("test_scenes.yaml", "test_questions.yaml", "card.md"):
+        (configs / name).write_text((repository / "recipes/configs/tiny" / name).read_text())
+    done = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = tmp_path / "runs"
+    with (runs / "sounds" / "index.csv").open(newline="") as lines:
+        assert {row["label"] for row in csv.DictReader(lines)} == {"owl", "gong", "siren", "knock"}
+    heads = {
+        json.loads(line)["scene"]["format"]["sofa"] for line in (runs / "data" / "train.jsonl").read_text().splitlines()
+    }
+    assert heads == {None, "hrtf/head.sofa"}
+    scores = json.loads((runs / "encoder" / "metrics.jsonl").read_text().splitlines()[-1])["eval"]
+    assert {"mae_deg", "several_mae_deg"} <= set(scores)
+    model = SpatialLLM.from_pretrained(runs / "packed")
+    waveform = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
+    assert isinstance(model.ask(0.1 * waveform, "Where is it?", sampling_rate=RATE, max_new_tokens=4), str)
+    again = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
+    assert again.stdout.count("reused") == 7
+
+
+def test_the_card_says_scores_and_authors(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    entry = {"value": 12.5, "low": 10.0, "high": 15.0, "n": 1043, "unit": "%", "random": 50.0}
+    for test in TEST_SETS:
+        for number, rows in (("one", ONE_SOURCE), ("two", TWO_SOURCES)):
+            scores = tmp_path / f"test_{test}_{number}" / "run" / "scores"
+            scores.mkdir(parents=True)
+            found = {"metrics": {metric: entry for _, metric in rows}, "controls": {"no_audio": {"metrics": {}}}}
+            found["provenance"] = {"manifest_sha256": f"hash of {test} {number}"}
+            (scores / "scores.json").write_text(json.dumps(found))
+    (tmp_path / "sounds").mkdir()
+    with (tmp_path / "sounds" / "index.csv").open("w", newline="") as out:
+        header = ["file", "label", "split", "source_recording", "licence", "attribution"]
+        rows = [["a", "owl", "train", "1", "CC0", "Ann"], ["b", "owl", "eval", "2", "CC BY", "Bob"]]
+        csv.writer(out).writerows([header, *rows])
+    out = tmp_path / "packed"
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys, "argv", ["pack_tiny", f"--out={out}", f"--runs={tmp_path}"])
+    runpy.run_path("recipes/pack_tiny.py", run_name="__main__")
+    card = (out / "README.md").read_text()
+    assert "{" not in card, "every place is filled in"
+    assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES))
+    assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two"))
+    assert (out / "credits.csv").read_text() == "label,licence,attribution\nowl,CC0,Ann\n", "of what was trained on"
+    assert "MB" in capsys.readouterr().out
+
+
+def test_too_large_a_model_is_refused(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(bytes(25_000_001))
+    command = [sys.executable, "recipes/pack_tiny.py", f"--out={tmp_path}"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "at most 25000000 shall ship" in done.stderr
