@@ -5,7 +5,7 @@
 1. front end: waveform to the four SpatialAST cues, ours (FFT) against the same planes on torchlibrosa's convolutional
    STFT, as the official code has it; 2 clips of 10 s.
 2. DSpAST: three branches stacked along the batch against one after the other, in three passes through the trunk; one clip,
-   at full size and at that of recipes/configs/tiny_encoder.yaml.
+   at full size and at that of recipes/configs/demo_train/encoder.yaml.
 Measured with one thread, as in a worker of a data loader, and with all cores; first both sides are checked to give the same
 numbers. About three minutes on 2 cores.
 """

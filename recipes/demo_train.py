@@ -36,14 +36,14 @@ class DemoArguments:
         runs: folder of everything that is made.
         data_config: of data/simulate_scenes.py.
         questions_config: of data/write_questions.py.
-        configs: folder with tiny_encoder.yaml, tiny_text.yaml and tiny_bat.yaml.
+        configs: folder with encoder.yaml, text.yaml and bat.yaml.
     """
 
     until: Literal[*STAGES, "ask"] = "ask"
     runs: str = "runs/demo_train"
     data_config: str = "data/configs/demo_train.yaml"
     questions_config: str = "data/configs/demo_train_questions.yaml"
-    configs: str = "recipes/configs"
+    configs: str = "recipes/configs/demo_train"
 
 
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
@@ -67,21 +67,21 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
     )  # fmt: skip
     encoder = Stage(
         "train the tiny encoder to hear what, where and how far",
-        recipe("train_encoder", "tiny_encoder.yaml", "--run_folder", str(runs / "encoder"), "--train_manifest", train,
+        recipe("train_encoder", "encoder.yaml", "--run_folder", str(runs / "encoder"), "--train_manifest", train,
                "--eval_manifest", unseen, "--cues_folder", str(runs / "cues")),
-        runs / "encoder", configs=[configs / "tiny_encoder.yaml"], needs=[data], launch=True,
+        runs / "encoder", configs=[configs / "encoder.yaml"], needs=[data], launch=True,
     )  # fmt: skip
     text = Stage(
         "teach the tiny language model questions about scenes in words",
-        recipe("pretrain_text", "tiny_text.yaml", "--run_folder", str(runs / "text"), "--manifest", train),
-        runs / "text", configs=[configs / "tiny_text.yaml"], needs=[data], launch=True,
+        recipe("pretrain_text", "text.yaml", "--run_folder", str(runs / "text"), "--manifest", train),
+        runs / "text", configs=[configs / "text.yaml"], needs=[data], launch=True,
     )  # fmt: skip
     bat = Stage(
         "connect the two: train projector and LoRA on questions about recordings",
-        recipe("finetune_bat", "tiny_bat.yaml", "--run_folder", str(runs / "bat"), "--train_manifest", train, "--encoder",
+        recipe("finetune_bat", "bat.yaml", "--run_folder", str(runs / "bat"), "--train_manifest", train, "--encoder",
                str(runs / "encoder" / "model"), "--language_model", str(runs / "text" / "model"), "--cache_folder",
                str(runs / "encoded")),
-        runs / "bat", configs=[configs / "tiny_bat.yaml"], needs=[encoder, text], launch=True,
+        runs / "bat", configs=[configs / "bat.yaml"], needs=[encoder, text], launch=True,
     )  # fmt: skip
     control = ["--control_recordings", str(CONTROL_RECORDINGS)]
     scoring = scoring_stages(TASK, str(runs / "bat" / "model"), unseen, runs, [bat], control)

@@ -1,6 +1,6 @@
 """Fine-tune BAT: projector and LoRA between a frozen spatial encoder and a frozen language model.
 
-    accelerate launch recipes/finetune_bat.py [--config recipes/configs/tiny_bat.yaml] [--key value ...]
+    accelerate launch recipes/finetune_bat.py [--config recipes/configs/demo_train/bat.yaml] [--key value ...]
 
 With no argument at all it trains the tiny configuration of the demonstration, and first makes what that needs and is not
 there yet (simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a
@@ -18,7 +18,7 @@ from spatial_llm.training.bat import finetune_bat
 from spatial_llm.training.stages import run_command
 
 HERE = Path(__file__).parent
-DEFAULT_CONFIG = HERE / "configs" / "tiny_bat.yaml"
+DEFAULT_CONFIG = HERE / "configs" / "demo_train" / "bat.yaml"
 
 if __name__ == "__main__":
     try:

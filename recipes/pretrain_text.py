@@ -1,6 +1,6 @@
 """Teach the tiny language model questions about scenes told in words; no audio, no download.
 
-    accelerate launch recipes/pretrain_text.py [--config recipes/configs/tiny_text.yaml] [--key value ...]
+    accelerate launch recipes/pretrain_text.py [--config recipes/configs/demo_train/text.yaml] [--key value ...]
 
 Makes a byte-level BPE tokenizer and a Llama, trains it on the text corpus of spatial_llm.questions and prints how many
 answers about held-out scenes are exactly right. Cost: see the head of the YAML.
@@ -13,7 +13,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import TextArguments, parse_arguments
 from spatial_llm.training.text import pretrain_text
 
-DEFAULT_CONFIG = Path(__file__).parent / "configs" / "tiny_text.yaml"
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "text.yaml"
 
 if __name__ == "__main__":
     try:

@@ -1,6 +1,6 @@
 """Train a spatial audio encoder: SpatialAST or DSpAST, in the published stages or in one joint run at tiny size.
 
-    accelerate launch recipes/train_encoder.py [--config recipes/configs/tiny_encoder.yaml] [--key value ...]
+    accelerate launch recipes/train_encoder.py [--config recipes/configs/demo_train/encoder.yaml] [--key value ...]
     accelerate launch --num_processes 4 recipes/train_encoder.py --config recipes/configs/dspast.yaml \
         --train_manifest TRAIN.jsonl --eval_manifest EVAL.jsonl --audiomae AUDIOMAE.pth --label_csv LABELS.csv
 
@@ -17,7 +17,7 @@ from spatial_llm.training.arguments import EncoderArguments, parse_arguments
 from spatial_llm.training.encoder import train_encoder
 from spatial_llm.training.encoder_stages import train_stages
 
-DEFAULT_CONFIG = Path(__file__).parent / "configs" / "tiny_encoder.yaml"
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "encoder.yaml"
 
 if __name__ == "__main__":
     try:

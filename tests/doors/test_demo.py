@@ -48,7 +48,7 @@ def test_the_whole_chain_and_what_is_reused(
     capfd: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.chdir(repository)
-    configs = {"data_config": f"{CONFIGS}/data.yaml", "training_config": f"{CONFIGS}/tiny_demo.yaml"}
+    configs = {"data_config": f"{CONFIGS}/data.yaml", "training_config": f"{CONFIGS}/demo.yaml"}
     arguments = door.DemoArguments(runs=str(tmp_path), model=str(toy_model), **configs)
     door.main(arguments)
     first = capfd.readouterr().out

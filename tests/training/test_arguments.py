@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 RECIPES = REPOSITORY / "recipes/configs"
 LANGUAGE_MODELS = sorted((RECIPES / "language_models").glob("*.yaml"))
 CONFIGS = sorted(RECIPES.glob("*.yaml")) + sorted((REPOSITORY / "tests/doors/configs").glob("tiny_*.yaml"))
-TINY_BAT = REPOSITORY / "recipes/configs/tiny_bat.yaml"
+TINY_BAT = REPOSITORY / "recipes/configs/demo_train/bat.yaml"
 
 
 def kind_of(path: Path) -> type:

@@ -16,7 +16,7 @@ from spatial_llm.training.fresh_parts import load_optimizer_and_scheduler
 from tests.training.test_checkpointing import cut, emptied, removed
 from tests.training.toy_run import Crash, crash, everything, toy_run
 
-TINY_BAT = Path(__file__).parents[2] / "recipes/configs/tiny_bat.yaml"
+TINY_BAT = Path(__file__).parents[2] / "recipes/configs/demo_train/bat.yaml"
 FILES = {"optimizer": "optimizer.pt", "scheduler": "scheduler.pt", "rng": "rng_state.pth"}
 
 

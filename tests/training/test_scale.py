@@ -72,7 +72,7 @@ def test_fsdp_without_a_gpu_is_refused_in_words(monkeypatch: pytest.MonkeyPatch)
 def test_fsdp_yaml_is_refused_by_the_recipe(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(LAUNCH["fsdp"]), "--num_processes", "1",
-         "recipes/finetune_bat.py", "--config", "tests/doors/configs/tiny_bat.yaml", "--run_folder", str(tmp_path / "run")],
+         "recipes/finetune_bat.py", "--config", "tests/doors/configs/bat.yaml", "--run_folder", str(tmp_path / "run")],
         cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode != 0 and "this machine has no GPU" in done.stderr
