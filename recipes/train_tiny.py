@@ -22,7 +22,7 @@ from spatial_llm.training.stages import Stage, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
-STAGES = ("sounds", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
+STAGES = ("sounds", "first", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
 
 
 @dataclass
@@ -63,51 +63,55 @@ class Chain:
             launch=door.startswith("recipes/"), marker=f"{config}.stage.json",
         )  # fmt: skip
 
+    def recipe(self, title: str, door: str, out: str, needs: Sequence[Stage], **options: Path) -> Stage:
+        given = [f"--run_folder={self.runs / out}", *(f"--{name}={value}" for name, value in options.items())]
+        return self.stage(title, f"recipes/{door}.py", out, out, *given, needs=needs)
+
     def sounds(self, out: str, evaluate: str, *options: str) -> Stage:
         given = ["--output", str(self.runs / out), "--sounds.index", self.arguments.clips, "--sounds.evaluate", evaluate]
-        title = f"dry sounds; {evaluate} recordings apart"
-        return self.stage(title, "data/prepare_sounds.py", "sounds", out, *given, *options)
+        return self.stage(
+            f"dry sounds; {evaluate} recordings apart", "data/prepare_sounds.py", "sounds", out, *given, *options
+        )
 
     def asked(self, out: str, prefix: str, dry: Stage, *options: str) -> list[Stage]:
         """Scenes with these sounds, and questions about them."""
         given = ["--output", str(self.runs / out), "--simulation.sounds.index", str(dry.folder / "index.csv"), *options]
         config, data = f"{prefix}scenes", "data/simulate_scenes.py"
         scenes = self.stage(f"rooms and scenes: {out}", data, config, out, *given, needs=[dry])
-        title, write = "questions about them, with answers that are true", "data/write_questions.py"
-        return [scenes, self.stage(title, write, f"{prefix}questions", out, "--data", str(self.runs / out), needs=[scenes])]
+        which = "test_questions" if prefix == "test_" else "questions"
+        write = ["questions about them, with true answers", "data/write_questions.py", which, out, "--data"]
+        return [scenes, self.stage(*write, str(self.runs / out), needs=[scenes])]
+
+    def hearing(self, prefix: str, dry: Stage, needs: Sequence[Stage] = (), **options: Path) -> list[Stage]:
+        """Scenes, questions, and the encoder that hears them."""
+        data, encoder = self.runs / f"{prefix}data", f"{prefix}encoder"
+        heads = f'["binaural", "binaural:{self.arguments.head}"]'
+        scenes, questions = self.asked(data.name, prefix, dry, "--simulation.formats", heads)
+        manifests = {"train_manifest": data / "train.jsonl", "eval_manifest": data / "eval.jsonl"}
+        title, options = "the encoder learns what, where and how far", options | {"cues_folder": self.runs / "cues"}
+        return [scenes, questions, self.recipe(title, "train_encoder", encoder, [questions, *needs], **manifests, **options)]
 
     def learning(self) -> list[list[Stage]]:
         """From the sounds to the packed model."""
-        runs, train = self.runs, str(self.runs / "data" / "train.jsonl")
+        runs, train = self.runs, self.runs / "data" / "train.jsonl"
         dry = self.sounds("sounds", "held_out")
-        heads = f'["binaural", "binaural:{self.arguments.head}"]'
-        scenes, questions = self.asked("data", "", dry, "--simulation.formats", heads)
-        encoder = self.stage(
-            "the encoder learns what, where and how far", "recipes/train_encoder.py", "encoder", "encoder", "--run_folder",
-            str(runs / "encoder"), "--train_manifest", train, "--eval_manifest", str(runs / "data" / "eval.jsonl"),
-            "--cues_folder", str(runs / "cues"), needs=[questions],
-        )  # fmt: skip
-        text = self.stage(
-            "the language model learns questions about scenes in words", "recipes/pretrain_text.py", "text", "text",
-            "--run_folder", str(runs / "text"), "--manifest", train, needs=[questions],
-        )  # fmt: skip
-        bat = self.stage(
-            "projector and LoRA learn to join the two", "recipes/finetune_bat.py", "bat", "bat", "--run_folder",
-            str(runs / "bat"), "--train_manifest", train, "--encoder", str(runs / "encoder" / "model"), "--language_model",
-            str(runs / "text" / "model"), "--cache_folder", str(runs / "encoded"), needs=[encoder, text],
+        first = self.hearing("first_", dry)
+        scenes, questions, encoder = self.hearing("", dry, first[-1:], initial_encoder=runs / "first_encoder" / "model")
+        title = "the language model learns questions about scenes in words"
+        text = self.recipe(title, "pretrain_text", "text", [questions], manifest=train)
+        bat = self.recipe(
+            "projector and LoRA learn to join the two", "finetune_bat", "bat", [encoder, text], train_manifest=train,
+            encoder=encoder.folder / "model", language_model=text.folder / "model", cache_folder=runs / "encoded",
         )  # fmt: skip
         pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
-        return [[dry], [scenes], [questions], [encoder], [text], [bat], [packed]]
+        return [[dry], first, [scenes], [questions], [encoder], [text], [bat], [packed]]
 
     def tests(self, packed: Stage) -> list[Stage]:
         """Each test set: recorded sounds alone, for the built-in ones are caricatures, and easy."""
         dry = self.sounds("test_sounds", "test", "--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]")
-        options = {
-            "kemar": [],
-            "head": ["--simulation.formats", f'["binaural:{self.arguments.test_head}"]'],
-            "measured": ["--simulation.eval.responses", self.arguments.test_responses],
-        }
+        head = ["--simulation.formats", f'["binaural:{self.arguments.test_head}"]']
+        options = {"kemar": [], "head": head, "measured": ["--simulation.eval.responses", self.arguments.test_responses]}
         stages, model = [dry], str(packed.folder)
         for name, (number, clips) in product(TEST_SETS, CLIPS.items()):
             out, many = f"test_{name}_{number}", [f"--simulation.eval.{clips}", str(self.arguments.test_clips)]

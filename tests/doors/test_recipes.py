@@ -61,7 +61,7 @@ def test_finished_stages_are_reused(repository: Path, demo: tuple[list[str], Pat
 
 @pytest.mark.parametrize("recipe", ["train_encoder", "finetune_bat"])
 def test_missing_input_is_one_sentence(repository: Path, tmp_path: Path, recipe: str) -> None:
-    config = f"{CONFIGS}/tiny_{recipe.split('_')[1]}.yaml"
+    config = f"{CONFIGS}/{recipe.split('_')[1]}.yaml"
     done = run(repository, f"recipes/{recipe}.py", "--config", config, "--run_folder", str(tmp_path / "run"))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ") and "unused" in done.stderr

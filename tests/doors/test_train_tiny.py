@@ -69,7 +69,7 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(stages, "run_stages", run_stages.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(run_stages) == 7 + 1 + 6 * 5 + 1
+    assert len(run_stages) == 10 + 1 + 6 * 5 + 1
     doors = set()
     for stage in run_stages:
         door, *options = stage.command
@@ -85,11 +85,12 @@ def test_every_stage_is_understood_by_its_door(
     assert len(doors) == 10
 
 
-@pytest.mark.slow  # seven processes
+@pytest.mark.slow  # ten processes
 def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     configs.mkdir()
-    for name, changes in SMALL.items():
+    small = SMALL | {f"first_{name}": SMALL[name] for name in ("scenes", "encoder")}
+    for name, changes in small.items():
         config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
     for name in ("test_scenes.yaml", "test_questions.yaml", "card.md"):
@@ -109,7 +110,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     waveform = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
     assert isinstance(model.ask(0.1 * waveform, "Where is it?", sampling_rate=RATE, max_new_tokens=4), str)
     again = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
-    assert again.stdout.count("reused") == 7
+    assert again.stdout.count("reused") == 10
 
 
 def test_the_card_says_scores_and_authors(
