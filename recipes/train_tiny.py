@@ -69,9 +69,7 @@ class Chain:
 
     def sounds(self, out: str, evaluate: str, *options: str) -> Stage:
         given = ["--output", str(self.runs / out), "--sounds.index", self.arguments.clips, "--sounds.evaluate", evaluate]
-        return self.stage(
-            f"dry sounds; {evaluate} recordings apart", "data/prepare_sounds.py", "sounds", out, *given, *options
-        )
+        return self.stage(f"dry sounds; {evaluate} apart", "data/prepare_sounds.py", "sounds", out, *given, *options)
 
     def asked(self, out: str, prefix: str, dry: Stage, *options: str) -> list[Stage]:
         """Scenes with these sounds, and questions about them."""
