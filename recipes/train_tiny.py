@@ -21,6 +21,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
+CONTROLS = ["--control_recordings", "300"]
 CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
 STAGES = ("sounds", "first", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
 
@@ -47,7 +48,7 @@ class Arguments:
     until: Literal[*STAGES] = "card"
     runs: str = "runs/tiny"
     configs: str = "recipes/configs/tiny"
-    test_clips: int = 2000
+    test_clips: int = 1500
 
 
 class Chain:
@@ -115,7 +116,7 @@ class Chain:
             out, many = f"test_{name}_{number}", [f"--simulation.eval.{clips}", str(self.arguments.test_clips)]
             scenes, questions = self.asked(out, "test_", dry, *many, *options[name])
             manifest, folder = str(scenes.folder / "eval.jsonl"), scenes.folder / "run"
-            stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions])]
+            stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions], CONTROLS)]
         return stages
 
     def all(self) -> dict[str, list[Stage]]:

@@ -143,6 +143,21 @@ def test_run_folder_is_complete_and_loads(data: Path, tmp_path: Path, precompute
     assert len(model.config.event_labels) == model.config.num_event_classes
 
 
+def test_a_joint_run_begins_with_a_given_encoder(data: Path, tmp_path: Path) -> None:
+    cues, given = str(tmp_path / "cues"), str(tmp_path / "first" / "model")
+    train_encoder(arguments(data, tmp_path / "first", cues_folder=cues))
+    weights = {"event": 5.0, "distance": 0.0, "azimuth": 1.0, "elevation": 1.0}
+    still = Schedule(steps=1, batch_size=4, learning_rate=1e-30, weight_decay=0.0)
+    changes = {"model": {"loss_weights": weights}, "schedule": still, "initial_encoder": given, "cues_folder": cues}
+    train_encoder(arguments(data, tmp_path / "second", **changes))
+    first, second = (SpatialASTForLocalization.from_pretrained(tmp_path / run / "model") for run in ("first", "second"))
+    assert second.config.loss_weights == weights != first.config.loss_weights
+    begun = dict(first.named_parameters())
+    assert all(torch.allclose(value, begun[name], rtol=0, atol=1e-20) for name, value in second.named_parameters())
+    with pytest.raises(SpatialLLMError, match="hiden_size"):
+        train_encoder(arguments(data, tmp_path / "third", **changes | {"model": {"hiden_size": 3}}))
+
+
 def test_a_run_repeats_itself(data: Path, tmp_path: Path) -> None:
     for name in "ab":
         train_encoder(arguments(data, tmp_path / name, cues_folder=str(tmp_path / "cues")))
