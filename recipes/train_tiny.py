@@ -48,7 +48,7 @@ class Arguments:
     until: Literal[*STAGES] = "card"
     runs: str = "runs/tiny"
     configs: str = "recipes/configs/tiny"
-    test_clips: int = 1500
+    test_clips: int = 2000
 
 
 class Chain:
