@@ -3,22 +3,24 @@
     python recipes/pack_tiny.py --model runs/tiny/bat/model --out runs/tiny/packed
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
 
-The first writes the weights, the second, once they are scored, the card (README.md) and credits.csv beside them.
+The first writes the weights, the second, once they are scored, the card (README.md), credits.csv and the logs beside them.
 """
 
 import csv
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, score_grid
+from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, encoder_grid, score_grid
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
 MOST_BYTES = 25_000_000
+RUNS = ("first_encoder", "encoder", "text", "bat")  # of recipes/train_tiny.py
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Arguments:
         out: folder of the packed model.
         model: saved model to pack.
         runs: folder of recipes/train_tiny.py, with sounds and scores, to write the card from.
-        template: Markdown of the card; {one}, {two}, {controls}, {classes} and {hashes} are filled in.
+        template: Markdown of the card; {one}, {two}, {encoder}, {controls}, {classes} and {hashes} are filled in.
     """
 
     out: str
@@ -39,12 +41,16 @@ class Arguments:
 
 
 def describe(runs: Path, template: Path, out: Path) -> None:
-    """Writes README.md and credits.csv of the packed model."""
+    """Writes README.md, credits.csv and the logs of all runs beside the packed model."""
+    out.mkdir(parents=True, exist_ok=True)
+    for run in RUNS:
+        shutil.copyfile(runs / run / "metrics.jsonl", out / f"{run}.metrics.jsonl")
     scores = {
         (test, number): json.loads((runs / f"test_{test}_{number}" / "run" / "scores" / "scores.json").read_text())
         for test in TEST_SETS
         for number in ("one", "two")
     }
+    heard = {test: json.loads((runs / f"test_{test}_one/run/encoder/encoder.json").read_text()) for test in TEST_SETS}
     shown = {number: {words: scores[test, number] for test, words in TEST_SETS.items()} for number in ("one", "two")}
     with (runs / "sounds" / "index.csv").open(encoding="utf-8", newline="") as lines:
         sounds = [row for row in csv.DictReader(lines) if row["split"] == "train"]
@@ -55,6 +61,7 @@ def describe(runs: Path, template: Path, out: Path) -> None:
     filled = {
         "{one}": score_grid(shown["one"], ONE_SOURCE),
         "{two}": score_grid(shown["two"], TWO_SOURCES),
+        "{encoder}": encoder_grid({words: heard[test] for test, words in TEST_SETS.items()}),
         "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
         + "\n\n"
         + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),

@@ -3,9 +3,7 @@
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa --test_head KU100.sofa \
         --test_responses RESPONSES/index.csv [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, some hours; a stage that is finished and whose configuration did not change is reused. `--clips`
-lists recorded sounds (columns file, label, split, source_recording, licence, attribution), `--head` is a SOFA file to
-train with beside KEMAR, `--test_head` and `--test_responses` are what is only scored on.
+2 CPU cores, no download, some hours; a stage that is finished and whose configuration did not change is reused.
 """
 
 import sys
@@ -31,7 +29,7 @@ class Arguments:
     """What to train from, and where.
 
     Attributes:
-        clips: index CSV of recorded dry sounds.
+        clips: index CSV of recorded dry sounds (columns file, label, split, source_recording, licence, attribution).
         head: SOFA file of a second head to train with.
         test_head: SOFA file of a head that is only scored on.
         test_responses: index CSV of measured binaural room responses that are only scored on.
@@ -75,8 +73,8 @@ class Chain:
     def asked(self, out: str, prefix: str, dry: Stage, *options: str) -> list[Stage]:
         """Scenes with these sounds, and questions about them."""
         given = ["--output", str(self.runs / out), "--simulation.sounds.index", str(dry.folder / "index.csv"), *options]
-        config, data = f"{prefix}scenes", "data/simulate_scenes.py"
-        scenes = self.stage(f"rooms and scenes: {out}", data, config, out, *given, needs=[dry])
+        title, door = f"rooms and scenes: {out}", "data/simulate_scenes.py"
+        scenes = self.stage(title, door, f"{prefix}scenes", out, *given, needs=[dry])
         which = "test_questions" if prefix == "test_" else "questions"
         write = ["questions about them, with true answers", "data/write_questions.py", which, out, "--data"]
         return [scenes, self.stage(*write, str(self.runs / out), needs=[scenes])]
@@ -96,12 +94,10 @@ class Chain:
         dry = self.sounds("sounds", "held_out")
         first = self.hearing("first_", dry)
         scenes, questions, encoder = self.hearing("", dry, first[-1:], initial_encoder=runs / "first_encoder" / "model")
-        title = "the language model learns questions about scenes in words"
-        text = self.recipe(title, "pretrain_text", "text", [questions], manifest=train)
-        bat = self.recipe(
-            "projector and LoRA learn to join the two", "finetune_bat", "bat", [encoder, text], train_manifest=train,
-            encoder=encoder.folder / "model", language_model=text.folder / "model", cache_folder=runs / "encoded",
-        )  # fmt: skip
+        text = self.recipe("the language model learns scenes in words", "pretrain_text", "text", [questions], manifest=train)
+        joined = {"train_manifest": train, "language_model": text.folder / "model", "cache_folder": runs / "encoded"}
+        joined["encoder"] = encoder.folder / "model"
+        bat = self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **joined)
         pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
         return [[dry], first, [scenes], [questions], [encoder], [text], [bat], [packed]]
@@ -117,6 +113,10 @@ class Chain:
             scenes, questions = self.asked(out, "test_", dry, *many, *options[name])
             manifest, folder = str(scenes.folder / "eval.jsonl"), scenes.folder / "run"
             stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions], CONTROLS)]
+            if number == "one":
+                heads = [f"--model={self.runs / 'encoder' / 'model'}", f"--data={manifest}", f"--out={folder / 'encoder'}"]
+                title, command = "its encoder's own heads", ["eval/encoder.py", *heads]
+                stages.append(Stage(title, command, folder / "encoder", needs=[packed, questions]))
         return stages
 
     def all(self) -> dict[str, list[Stage]]:

@@ -30,6 +30,12 @@ ONE_SOURCE: Rows = (
     ("azimuth after a turn, within 20 degrees", "ROTATED_AZIMUTH_within_20"),
     ("number of sources", "COUNT_SOURCES_exact"),
 )
+ENCODER = {  # metrics of eval/encoder.py: words, unit
+    "mAP": ("event, mean average precision", "%"),
+    "ER20": ("direction more than 20 degrees off", "%"),
+    "MAE_deg": ("direction, mean great-circle error", "deg"),
+    "DER": ("distance off by more than 0.5 m", "%"),
+}
 TWO_SOURCES: Rows = (
     ("yes or no, direction (E)", "E_direction_acc"),
     ("yes or no, distance (E)", "E_distance_acc"),
@@ -66,6 +72,20 @@ def score_grid(scores: Mapping[str, Mapping[str, Any]], rows: Rows) -> str:
             line.append(f"{value} ({interval(entry, entry['unit'])}; n {entry['n']})")
         cells.append(line)
     return format_grid(["", *scores], cells)
+
+
+def encoder_grid(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same table of an encoder's own heads.
+
+    Args:
+        reports: contents of encoder.json (eval/encoder.py) by the name of the test set.
+    """
+    scores = {
+        name: {"metrics": {key: {**found, "n": report["recordings"], "unit": ENCODER[key][1]}
+                           for key, found in report["metrics"].items()}}
+        for name, report in reports.items()
+    }  # fmt: skip
+    return score_grid(scores, [(words, key) for key, (words, _) in ENCODER.items()])
 
 
 def control_grid(scores: Mapping[str, Any], rows: Rows) -> str:

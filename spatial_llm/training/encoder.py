@@ -108,8 +108,8 @@ def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str
         config.event_labels = event_classes(manifests, arguments)
         if len(config.event_labels) != config.num_event_classes:
             raise SpatialLLMError(
-                f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give the "
-                "label_csv that it was trained with."
+                f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give "
+                "the label_csv that it was trained with."
             )
     return model_class.from_pretrained(folder, config=config)
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import yaml
 
-from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES
+from spatial_llm.evaluation.card import ENCODER, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from spatial_llm.model import SpatialLLM
 from spatial_llm.training import stages
 from spatial_llm.training.arguments import parse_arguments
@@ -69,7 +69,7 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(stages, "run_stages", run_stages.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(run_stages) == 10 + 1 + 6 * 5 + 1
+    assert len(run_stages) == 10 + 1 + 6 * 5 + 3 + 1
     doors = set()
     for stage in run_stages:
         door, *options = stage.command
@@ -82,7 +82,7 @@ def test_every_stage_is_understood_by_its_door(
         monkeypatch.setattr(sys, "argv", [door, *options])
         assert parse_arguments(kind, description="") is not None
         doors.add(door)
-    assert len(doors) == 10
+    assert len(doors) == 11
 
 
 @pytest.mark.slow  # ten processes
@@ -119,11 +119,19 @@ def test_the_card_says_scores_and_authors(
     entry = {"value": 12.5, "low": 10.0, "high": 15.0, "n": 1043, "unit": "%", "random": 50.0}
     for test in TEST_SETS:
         for number, rows in (("one", ONE_SOURCE), ("two", TWO_SOURCES)):
-            scores = tmp_path / f"test_{test}_{number}" / "run" / "scores"
+            run_folder = tmp_path / f"test_{test}_{number}" / "run"
+            scores, encoder = run_folder / "scores", run_folder / "encoder"
             scores.mkdir(parents=True)
+            if number == "one":
+                encoder.mkdir()
+                heads = {"metrics": {key: {"value": 7.25, "low": 6.0, "high": 8.5} for key in ENCODER}, "recordings": 99}
+                (encoder / "encoder.json").write_text(json.dumps(heads))
             found = {"metrics": {metric: entry for _, metric in rows}, "controls": {"no_audio": {"metrics": {}}}}
             found["provenance"] = {"manifest_sha256": f"hash of {test} {number}"}
             (scores / "scores.json").write_text(json.dumps(found))
+    for log in ("first_encoder", "encoder", "text", "bat"):
+        (tmp_path / log).mkdir()
+        (tmp_path / log / "metrics.jsonl").write_text(f"log of {log}")
     (tmp_path / "sounds").mkdir()
     with (tmp_path / "sounds" / "index.csv").open("w", newline="") as out:
         header = ["file", "label", "split", "source_recording", "licence", "attribution"]
@@ -136,6 +144,8 @@ def test_the_card_says_scores_and_authors(
     card = (out / "README.md").read_text()
     assert "{" not in card, "every place is filled in"
     assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES))
+    assert card.count("; n 99)") == 3 * len(ENCODER) and "8.50; n 99" in card
+    assert (out / "text.metrics.jsonl").read_text() == "log of text"
     assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two"))
     assert (out / "credits.csv").read_text() == "label,licence,attribution\nowl,CC0,Ann\n", "of what was trained on"
     assert "MB" in capsys.readouterr().out

@@ -78,7 +78,7 @@ def test_a_row_of_many_questions_has_the_loss_of_a_row_each(learn: Literal["answ
         for number, (scene, turns) in enumerate(together):
             counted = batch["labels"][number, 1:] != -100
             expected = []
-            for turn, (prompt, answer) in enumerate(turns):
+            for turn, (_, answer) in enumerate(turns):
                 alone = collate([TextDataset([EXAMPLES[row]], TOKENIZER)[0]])
                 surprise, labels = _surprise(model, alone)[0], alone["labels"][0, 1:]
                 # The scene, where it is learned, is learned once.
