@@ -1,7 +1,7 @@
 """One recording, a handful of questions: what a model says beside what is true, and where it thinks the sounds are.
 
 For a first look by a human; scores are made on manifests (`predict`, `score`). About one source: what, where in words,
-azimuth in degrees, distance. About two: where each is, and who is on the left and who is nearer, as yes or no.
+azimuth in degrees. About two: where each is, and who is on the left and who is nearer, as yes or no.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.answers import bearing_of_words, format_value, parse_value
+from spatial_llm.answers import format_value, parse_value
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.phrasings import phrasings_of
@@ -17,6 +17,7 @@ from spatial_llm.questions.templates import DETECTION, LOCATION, LOCATION_OF_NAM
 from spatial_llm.scenes.scene import Scene
 
 MAX_NEW_TOKENS = 60
+SIDE, MIDDLE_DEG = {"left": 1.0, "right": -1.0}, {"front": 45.0, "behind": 135.0}
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,17 @@ def interview(model: SpatialLLM, scene: Scene, audio: str | Path) -> list[Asked]
 
 
 def believed_places(asked: Sequence[Asked], sources: int) -> list[tuple[float, float] | None]:
-    """Where the model thinks each source is: azimuth_deg and distance_m, from the answers in numbers, else from that in
-    words (the centre of the octant); None where no answer can be read."""
+    """Where the model thinks each source is: azimuth_deg, from the answer in degrees, else from that in words (the middle of
+    the quarter that they name), and distance_m; None where no answer can be read."""
     places: list[tuple[float, float] | None] = []
     for source in range(sources):
         said: dict[str, Any] = {}
         about = [each for each in asked if each.source == source]
-        for each in sorted(about, key=lambda each: each.question_type in ("AZIMUTH_DEG", "DISTANCE")):  # numbers win
+        for each in sorted(about, key=lambda each: each.question_type == "AZIMUTH_DEG"):  # degrees win
             value = parse_value(each.question_type, each.answer, "lenient") or {}
             if "left_right" in value:
-                words = (value["left_right"], value["front_behind"], value["above_below"])
-                value = {"azimuth_deg": bearing_of_words(words)[0], "distance_m": value["distance_m"]}
+                middle_deg = SIDE[value["left_right"]] * MIDDLE_DEG[value["front_behind"]]
+                value = {"azimuth_deg": middle_deg, "distance_m": value["distance_m"]}
             said |= value
         found = said.get("azimuth_deg"), said.get("distance_m")
         places.append(None if None in found else found)
@@ -73,11 +74,8 @@ def _questions(sources: Sequence[HeardSource]) -> list[tuple[str, str, dict[str,
         else:
             question = LOCATION_OF_NAMED[0].format(x=source.label)
             asked.append(("MIXUP_SINGLE_DOA", question, source.location.to_dict(), number))
-        for kind, value in (
-            ("AZIMUTH_DEG", {"azimuth_deg": source.whole_azimuth_deg}),
-            ("DISTANCE", {"distance_m": round(source.distance_m, 1)}),
-        ):
-            asked.append((kind, phrasings_of(kind, "train")[0].format(x=source.label), value, number))
+        question = phrasings_of("AZIMUTH_DEG", "train")[0].format(x=source.label)
+        asked.append(("AZIMUTH_DEG", question, {"azimuth_deg": source.whole_azimuth_deg}, number))
     if not one:
         first, second = sources[0], sources[1]
         left = RELATIVE_DIRECTION[0].format(x=first.label, y=second.label, relation="on the left of")

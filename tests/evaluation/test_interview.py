@@ -32,8 +32,8 @@ def test_the_truth_is_that_of_the_scene(scene, path):
 def test_of_two_sources_the_comparisons_are_true():
     (scene, path) = read_shipped()[2]
     truths = {each.question_type: each.truth for each in interview(Knowing({}), scene, path)}
-    assert truths["MIXUP_DIRECTION"] == "No", "the siren is on the right, the engine on the left"
-    assert truths["MIXUP_DISTANCE_BOTH"] == "Yes", "the siren is at 1.4 m, the engine at 2.6 m"
+    assert truths["MIXUP_DIRECTION"] == "No", "the siren is on the right, the alarm on the left"
+    assert truths["MIXUP_DISTANCE_BOTH"] == "Yes", "the siren is at 1.4 m, the alarm at 2.6 m"
 
 
 def test_words_stand_in_for_numbers_that_cannot_be_read():
