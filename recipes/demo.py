@@ -25,7 +25,7 @@ from spatial_llm.scenes.picture import draw_believed
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, run_stages
+from spatial_llm.training.stages import Stage, data_stages, run_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "questions", "before", "training", "after")
@@ -71,7 +71,6 @@ def ask(name: str, picture: Path) -> None:
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
     """The stages, in order."""
     runs, weights = Path(arguments.runs), sorted(Path(find_model(arguments.model)).glob("*.safetensors"))
-    data_config, questions_config = Path(arguments.data_config), Path(arguments.questions_config)
     training_config, unseen = Path(arguments.training_config), str(runs / "data" / "eval.jsonl")
     task = [TASK, *sorted(TASK.parent.glob("common/*.yaml"))]
 
@@ -79,16 +78,10 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
         return ["eval/predict.py", "--task", str(TASK), "--model", model, "--data", unseen, "--out", str(runs / folder),
                 "--batch_size", "64", "--controls", "[]"]  # fmt: skip
 
-    scenes = Stage(
-        "simulate rooms and scenes; train and eval share neither rooms nor recordings",
-        ["data/simulate_scenes.py", "--config", str(data_config), "--output", str(runs / "data")],
-        runs / "data", configs=[data_config],
-    )  # fmt: skip
-    questions = Stage(
-        f"write questions of a family that the model does not know ({arguments.family}), and a few that it does",
-        ["data/write_questions.py", "--config", str(questions_config), "--data", str(runs / "data")],
-        runs / "data", configs=[questions_config], needs=[scenes], marker="questions.stage.json",
-    )  # fmt: skip
+    title = f"write questions of a family that the model does not know ({arguments.family}), and a few that it does"
+    scenes, questions = data_stages(
+        Path(arguments.data_config), Path(arguments.questions_config), runs / "data", title=title
+    )
     before = Stage(
         "the model as it is answers about unseen rooms and recordings",
         predict(arguments.model, "before"), runs / "before", configs=[*task, *weights], needs=[questions],

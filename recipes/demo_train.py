@@ -20,7 +20,7 @@ from spatial_llm.evaluation.table import first_part
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.templates import LOCATION_OF_NAMED
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, run_stages, scoring_stages
+from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "data", "encoder", "text", "bat", "answers", "scores", "report")
@@ -49,22 +49,12 @@ class DemoArguments:
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
     """The stages up to the scores, in order."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
-    data_config, questions_config = Path(arguments.data_config), Path(arguments.questions_config)
     train, unseen = str(runs / "data" / "train.jsonl"), str(runs / "data" / "eval.jsonl")
 
     def recipe(name: str, config: str, *options: str) -> list[str]:
         return [f"recipes/{name}.py", "--config", str(configs / config), *options]
 
-    scenes = Stage(
-        "simulate rooms and scenes; train and eval share neither rooms nor recordings",
-        ["data/simulate_scenes.py", "--config", str(data_config), "--output", str(runs / "data")],
-        runs / "data", configs=[data_config],
-    )  # fmt: skip
-    data = Stage(
-        "write questions about the scenes, with answers that are true",
-        ["data/write_questions.py", "--config", str(questions_config), "--data", str(runs / "data")],
-        runs / "data", configs=[questions_config], needs=[scenes], marker="questions.stage.json",
-    )  # fmt: skip
+    scenes, data = data_stages(Path(arguments.data_config), Path(arguments.questions_config), runs / "data")
     encoder = Stage(
         "train the tiny encoder to hear what, where and how far",
         recipe("train_encoder", "encoder.yaml", "--run_folder", str(runs / "encoder"), "--train_manifest", train,

@@ -16,7 +16,7 @@ from typing import Literal
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.card import TEST_SETS
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, run_stages, scoring_stages
+from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
 CONTROLS = ["--control_recordings", "300"]
@@ -70,20 +70,17 @@ class Chain:
         given = ["--output", str(self.runs / out), "--sounds.index", self.arguments.clips, "--sounds.evaluate", evaluate]
         return self.stage(f"dry sounds; {evaluate} apart", "data/prepare_sounds.py", "sounds", out, *given, *options)
 
-    def asked(self, out: str, prefix: str, dry: Stage, *options: str) -> list[Stage]:
+    def asked(self, out: str, prefix: str, questions: str, dry: Stage, *options: str) -> tuple[Stage, Stage]:
         """Scenes with these sounds, and questions about them."""
-        given = ["--output", str(self.runs / out), "--simulation.sounds.index", str(dry.folder / "index.csv"), *options]
-        title, door = f"rooms and scenes: {out}", "data/simulate_scenes.py"
-        scenes = self.stage(title, door, f"{prefix}scenes", out, *given, needs=[dry])
-        which = "test_questions" if prefix == "test_" else "questions"
-        write = ["questions about them, with true answers", "data/write_questions.py", which, out, "--data"]
-        return [scenes, self.stage(*write, str(self.runs / out), needs=[scenes])]
+        configs = self.configs / f"{prefix}scenes.yaml", self.configs / questions
+        index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
+        return data_stages(*configs, self.runs / out, [*index, *options], [dry])
 
     def hearing(self, prefix: str, dry: Stage, needs: Sequence[Stage] = (), **options: Path) -> list[Stage]:
         """Scenes, questions, and the encoder that hears them."""
         data, encoder = self.runs / f"{prefix}data", f"{prefix}encoder"
         heads = f'["binaural", "binaural:{self.arguments.head}"]'
-        scenes, questions = self.asked(data.name, prefix, dry, "--simulation.formats", heads)
+        scenes, questions = self.asked(data.name, prefix, "questions.yaml", dry, "--simulation.formats", heads)
         manifests = {"train_manifest": data / "train.jsonl", "eval_manifest": data / "eval.jsonl"}
         title, options = "the encoder learns what, where and how far", options | {"cues_folder": self.runs / "cues"}
         return [scenes, questions, self.recipe(title, "train_encoder", encoder, [questions, *needs], **manifests, **options)]
@@ -110,7 +107,7 @@ class Chain:
         stages, model = [dry], str(packed.folder)
         for name, (number, clips) in product(TEST_SETS, CLIPS.items()):
             out, many = f"test_{name}_{number}", [f"--simulation.eval.{clips}", str(self.arguments.test_clips)]
-            scenes, questions = self.asked(out, "test_", dry, *many, *options[name])
+            scenes, questions = self.asked(out, "test_", "test_questions.yaml", dry, *many, *options[name])
             manifest, folder = str(scenes.folder / "eval.jsonl"), scenes.folder / "run"
             stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions], CONTROLS)]
             if number == "one":

@@ -90,15 +90,13 @@ class TextArguments:
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
         most_sources: of a scene; see `questions.text_corpus.text_examples`.
-        learn: "answers": the loss is on answers alone, as later with sound; "everything": on scenes and questions too, where
-            names come again, which teaches looking them up much sooner.
         vocab_size: tokens of the byte-level BPE.
         hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
         num_hidden_layers: its layers.
         num_attention_heads: its heads.
         initializer_range: standard deviation of fresh weights. The usual 0.02 is for wide models: at width 128 attention
             then starts so even that 900 steps learn no looking-up at all.
-        schedule: see `Schedule`.
+        schedule: see `Schedule`; a batch counts scenes, each with all its questions.
         seed: of scenes, initialisation and order.
         cpu_threads: of torch; None = all cores this process may use.
     """
@@ -110,7 +108,6 @@ class TextArguments:
     eval_examples: int
     questions: QuestionConfig | None = None
     most_sources: int = 4
-    learn: Literal["answers", "everything"] = "answers"
     vocab_size: int = 1024
     hidden_size: int = 192
     num_hidden_layers: int = 4

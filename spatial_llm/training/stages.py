@@ -85,6 +85,30 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 
+def data_stages(
+    scenes: Path,
+    questions: Path,
+    folder: Path,
+    options: Sequence[str] = (),
+    needs: Sequence[Stage] = (),
+    title: str = "write questions about the scenes, with answers that are true",
+) -> tuple[Stage, Stage]:
+    """Rooms and scenes, then questions about them, in `folder`.
+
+    Args:
+        scenes: YAML of data/simulate_scenes.py.
+        questions: YAML of data/write_questions.py.
+        options: of data/simulate_scenes.py.
+        needs: stages that make what the scenes are made of.
+        title: of the second.
+    """
+    simulate = ["data/simulate_scenes.py", "--config", str(scenes), "--output", str(folder), *options]
+    write = ["data/write_questions.py", "--config", str(questions), "--data", str(folder)]
+    apart = "simulate rooms and scenes; train and eval share neither rooms nor recordings"
+    heard = Stage(apart, simulate, folder, configs=[scenes], needs=needs)
+    return heard, Stage(title, write, folder, configs=[questions], needs=[heard], marker="questions.stage.json")
+
+
 def scoring_stages(
     task: Path, model: str, manifest: str, folder: Path, needs: Sequence[Stage], options: Sequence[str] = ()
 ) -> tuple[Stage, Stage, Stage]:

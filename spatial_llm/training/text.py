@@ -4,8 +4,7 @@ prompt with a question, then the answer. Afterwards it knows the questions and n
 
 import itertools
 from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -46,12 +45,11 @@ class TextDataset(Dataset):
     def __init__(self, examples: Sequence[dict[str, str]], tokenizer: Any) -> None:
         prompts = tokenizer([PROMPT.format(question=e["question"]) for e in examples])["input_ids"]
         answers = tokenizer([e["answer"] for e in examples], add_special_tokens=False)["input_ids"]
-        turns = iter(zip(prompts, answers, strict=True))
         self.items: list[tuple[Ids, list[Turn]]] = []
-        for scene, group in itertools.groupby(examples, key=itemgetter("scene")):
-            ids = tokenizer(scene, add_special_tokens=False)["input_ids"]
-            asked = [(prompt, [*answer, tokenizer.eos_token_id]) for _, (prompt, answer) in zip(group, turns, strict=False)]
-            self.items.append((ids, asked))
+        rows = zip(examples, prompts, answers, strict=True)
+        for scene, group in itertools.groupby(rows, key=lambda row: row[0]["scene"]):
+            turns = [(prompt, [*answer, tokenizer.eos_token_id]) for _, prompt, answer in group]
+            self.items.append((tokenizer(scene, add_special_tokens=False)["input_ids"], turns))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -64,20 +62,17 @@ class TextDataset(Dataset):
         return [(scene + prompt, answer) for scene, turns in self.items for prompt, answer in turns]
 
 
-def text_collator(
-    pad_token_id: int, learn: Literal["answers", "everything"] = "answers"
-) -> Callable[[list[tuple[Ids, list[Turn]]]], Batch]:
+def text_collator(pad_token_id: int) -> Callable[[list[tuple[Ids, list[Turn]]]], Batch]:
     """Collator to a batch of scenes, each followed by its questions, which see the scene and themselves but not each other:
     the loss is that of one row a question, and the scene is read once for all of them.
 
     Returns:
         `input_ids`, `position_ids` (those of a scene with one question), `labels` (B, length) and `attention_mask`
-        (B, 1, length, length), true where a token is seen. Loss on answers and EOS, or on every token ("everything") but
-        the first of the scene and of each question.
+        (B, 1, length, length), true where a token is seen. The loss is on answers and EOS.
     """
 
     def collate(samples: list[tuple[Ids, list[Turn]]]) -> Batch:
-        rows = [_row(scene, turns, learn) for scene, turns in samples]
+        rows = [_row(scene, turns) for scene, turns in samples]
         fill = {"input_ids": pad_token_id, "position_ids": 0, "labels": IGNORED, "turn": PADDING}
         batch = {
             name: pad_sequence([torch.tensor(row[name]) for row in rows], batch_first=True, padding_value=value)
@@ -91,17 +86,16 @@ def text_collator(
     return collate
 
 
-def _row(scene: Ids, turns: list[Turn], learn: Literal["answers", "everything"]) -> dict[str, Ids]:
+def _row(scene: Ids, turns: list[Turn]) -> dict[str, Ids]:
     """A scene and its questions in one row; `turn` is 0 in the scene and counts the questions from 1."""
-    all_of_it = learn == "everything"
     row = {"input_ids": [*scene], "position_ids": [*range(len(scene))], "turn": [0] * len(scene)}
-    row["labels"] = [IGNORED, *scene[1:]] if all_of_it else [IGNORED] * len(scene)
+    row["labels"] = [IGNORED] * len(scene)
     for number, (prompt, answer) in enumerate(turns, start=1):
         length = len(prompt) + len(answer)
         row["input_ids"] += [*prompt, *answer]
         row["position_ids"] += range(len(scene), len(scene) + length)
         row["turn"] += [number] * length
-        row["labels"] += [IGNORED, *prompt[1:], *answer] if all_of_it else [*[IGNORED] * len(prompt), *answer]
+        row["labels"] += [*[IGNORED] * len(prompt), *answer]
     return row
 
 
@@ -141,7 +135,7 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     train(
         model,
         TextDataset(examples, tokenizer),
-        text_collator(tokenizer.pad_token_id, arguments.learn),
+        text_collator(tokenizer.pad_token_id),
         arguments.schedule,
         run,
         arguments.seed,

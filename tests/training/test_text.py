@@ -2,9 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +10,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.model import SpatialLLMProcessor
+from spatial_llm.model.processing_spatial_llm import IGNORED
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.text import PROMPT, TextDataset, exact_answers, text_collator
 from spatial_llm.training.text_model import build_tokenizer
 
-LEARN: tuple[Literal["answers", "everything"], ...] = ("answers", "everything")
 EXAMPLES = text_examples(["bell", "rain", "dog bark"], 40, seed=1)
 TOKENIZER = build_tokenizer(
     (text for e in EXAMPLES for text in e.values()), vocab_size=400, phrases=PROMPT.split("{question}")
@@ -59,8 +57,7 @@ def test_a_class_is_the_same_tokens_wherever_it_stands() -> None:
             assert any(inside[at : at + len(ids)] == ids for at in range(len(inside))), (label, text)
 
 
-@pytest.mark.parametrize("learn", LEARN)
-def test_a_row_of_many_questions_has_the_loss_of_a_row_each(learn: Literal["answers", "everything"]) -> None:
+def test_a_row_of_many_questions_has_the_loss_of_a_row_each() -> None:
     """Questions of a scene share it and do not see each other: every token is predicted as if its question were alone."""
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -68,27 +65,18 @@ def test_a_row_of_many_questions_has_the_loss_of_a_row_each(learn: Literal["answ
         num_key_value_heads=4, initializer_range=0.3,
     )  # fmt: skip
     model = LlamaForCausalLM(config).eval()
-    together = TextDataset(EXAMPLES, TOKENIZER)
-    collate = text_collator(TOKENIZER.pad_token_id, learn)
+    together, collate = TextDataset(EXAMPLES, TOKENIZER), text_collator(TOKENIZER.pad_token_id)
     assert len(together) < len(EXAMPLES) and len({len(turns) for _, turns in together}) > 1  # padded rows are among them
-    with torch.no_grad():
-        batch = collate([*together])
-        many = _surprise(model, batch)
-        row = 0
-        for number, (scene, turns) in enumerate(together):
-            counted = batch["labels"][number, 1:] != -100
-            expected = []
-            for turn, (_, answer) in enumerate(turns):
-                alone = collate([TextDataset([EXAMPLES[row]], TOKENIZER)[0]])
-                surprise, labels = _surprise(model, alone)[0], alone["labels"][0, 1:]
-                # The scene, where it is learned, is learned once.
-                start = len(scene) if turn or learn == "answers" else 0
-                expected.append(surprise[start:][labels[start:] != -100])
-                assert labels[-len(answer) :].tolist() == answer
-                row += 1
-            assert torch.allclose(many[number][counted], torch.cat(expected), atol=1e-5)
+    batch, examples = collate([*together]), iter(EXAMPLES)
+    many = _surprise(model, batch)
+    for row, (_, turns) in enumerate(together):
+        singly = [collate([TextDataset([next(examples)], TOKENIZER)[0]]) for _ in turns]
+        expected = [_surprise(model, alone)[alone["labels"][:, 1:] != IGNORED] for alone in singly]
+        assert torch.allclose(many[row][batch["labels"][row, 1:] != IGNORED], torch.cat(expected), atol=1e-5)
+    assert next(examples, None) is None
 
 
+@torch.no_grad()
 def _surprise(model: LlamaForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Negative log-likelihood of each next token, (B, length - 1)."""
     given = {name: value for name, value in batch.items() if name != "labels"}
@@ -96,14 +84,23 @@ def _surprise(model: LlamaForCausalLM, batch: dict[str, torch.Tensor]) -> torch.
     return torch.nn.functional.cross_entropy(logits.transpose(1, 2), following, reduction="none")
 
 
-def test_labels_are_answers_and_eos_or_all_but_the_first_of_each_part() -> None:
+def test_labels_are_answers_and_eos_only() -> None:
     dataset = TextDataset(EXAMPLES, TOKENIZER)
-    answers, everything = (text_collator(TOKENIZER.pad_token_id, learn)([dataset[1]]) for learn in LEARN)
-    scene, turns = dataset[1]
-    assert answers["labels"][answers["labels"] != -100].tolist() == [token for _, answer in turns for token in answer]
-    parts = [scene, *([*prompt, *answer] for prompt, answer in turns)]
-    assert everything["labels"][0].tolist() == [token for first, *rest in parts for token in (-100, *rest)]
-    assert everything["input_ids"][0].tolist() == [token for part in parts for token in part]
+    batch = text_collator(TOKENIZER.pad_token_id)([*dataset])
+    answers = iter(EXAMPLES)
+    for row, (scene, turns) in enumerate(dataset):
+        supervised = batch["labels"][row] != IGNORED
+        assert torch.equal(batch["input_ids"][row][supervised], batch["labels"][row][supervised])
+        said = "".join(next(answers)["answer"] + TOKENIZER.eos_token for _ in turns)
+        assert _decoded(batch["labels"][row][supervised]) == said
+        parts = [*scene, *(token for turn in turns for part in turn for token in part)]
+        assert batch["input_ids"][row][: len(parts)].tolist() == parts
+
+
+def _decoded(ids: torch.Tensor) -> str:
+    """Several answers, each of which begins with the space that its first word is given."""
+    eos = TOKENIZER.eos_token
+    return "".join(part.removeprefix(" ") + eos for part in TOKENIZER.decode(ids).split(eos)[:-1])
 
 
 def test_overfits_to_exact_answers(data: Path, text_run: Path) -> None:
