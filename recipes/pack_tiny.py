@@ -65,7 +65,7 @@ def describe(runs: Path, template: Path, out: Path) -> None:
         "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
         + "\n\n"
         + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),
-        "{classes}": ", ".join(sorted({row["label"] for row in sounds})),
+        "{classes}": "; ".join(sorted({row["label"] for row in sounds})),
         "{hashes}": "\n".join(
             f"- {TEST_SETS[test]}, {number} source{'s' * (number == 'two')}: `{found['provenance']['manifest_sha256']}`"
             for (test, number), found in scores.items()

@@ -28,7 +28,6 @@ ONE_SOURCE: Rows = (
     ("azimuth by the clock", "AZIMUTH_CLOCK_exact"),
     ("8-way direction after a turn", "ROTATED_direction_acc"),
     ("azimuth after a turn, within 20 degrees", "ROTATED_AZIMUTH_within_20"),
-    ("number of sources", "COUNT_SOURCES_exact"),
 )
 ENCODER = {  # metrics of eval/encoder.py: words, unit
     "mAP": ("event, mean average precision", "%"),
@@ -45,7 +44,6 @@ TWO_SOURCES: Rows = (
     ("distance off by more than 0.5 m (D)", "D_DER"),
     ("what sounds from there (C)", "C_set_acc"),
     ("azimuth within 20 degrees", "AZIMUTH_DEG_within_20"),
-    ("number of sources", "COUNT_SOURCES_exact"),
     ("nearest sound", "NEAREST_exact"),
     ("farthest sound", "FARTHEST_exact"),
 )
