@@ -21,7 +21,7 @@ from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_
 TASK = Path("eval/tasks/ours.yaml")
 CONTROLS = ["--control_recordings", "300"]
 CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
-STAGES = ("sounds", "first", "scenes", "questions", "encoder", "text", "bat", "packed", "tests", "card")
+STAGES = ("sounds", "first", "scenes", "questions", "second", "encoder", "text", "bat", "packed", "tests", "card")
 
 
 @dataclass
@@ -76,28 +76,42 @@ class Chain:
         index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
         return data_stages(*configs, self.runs / out, [*index, *options], [dry])
 
-    def hearing(self, prefix: str, dry: Stage, needs: Sequence[Stage] = (), **options: Path) -> list[Stage]:
-        """Scenes, questions, and the encoder that hears them."""
-        data, encoder = self.runs / f"{prefix}data", f"{prefix}encoder"
+    def heard(self, prefix: str, dry: Stage) -> tuple[Stage, Stage]:
+        """Scenes with both heads, and questions about them."""
         heads = f'["binaural", "binaural:{self.arguments.head}"]'
-        scenes, questions = self.asked(data.name, prefix, "questions.yaml", dry, "--simulation.formats", heads)
-        manifests = {"train_manifest": data / "train.jsonl", "eval_manifest": data / "eval.jsonl"}
+        return self.asked(f"{prefix}data", prefix, "questions.yaml", dry, "--simulation.formats", heads)
+
+    def hearing(self, out: str, questions: Stage, needs: Sequence[Stage] = (), **options: Path) -> Stage:
+        """An encoder that hears those scenes."""
+        manifests = {f"{split}_manifest": questions.folder / f"{split}.jsonl" for split in ("train", "eval")}
         title, options = "the encoder learns what, where and how far", options | {"cues_folder": self.runs / "cues"}
-        return [scenes, questions, self.recipe(title, "train_encoder", encoder, [questions, *needs], **manifests, **options)]
+        return self.recipe(title, "train_encoder", out, [questions, *needs], **manifests, **options)
+
+    def parts(self, encoder: Stage, text: Stage) -> dict[str, Path]:
+        """What is joined, and on what."""
+        models = {"encoder": encoder.folder / "model", "language_model": text.folder / "model"}
+        return models | {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
 
     def learning(self) -> list[list[Stage]]:
         """From the sounds to the packed model."""
         runs, train = self.runs, self.runs / "data" / "train.jsonl"
         dry = self.sounds("sounds", "held_out")
-        first = self.hearing("first_", dry)
-        scenes, questions, encoder = self.hearing("", dry, first[-1:], initial_encoder=runs / "first_encoder" / "model")
-        text = self.recipe("the language model learns scenes in words", "pretrain_text", "text", [questions], manifest=train)
-        joined = {"train_manifest": train, "language_model": text.folder / "model", "cache_folder": runs / "encoded"}
-        joined["encoder"] = encoder.folder / "model"
-        bat = self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **joined)
+        first = [*self.heard("first_", dry)]
+        first.append(self.hearing("first_encoder", first[-1]))
+        scenes, questions = self.heard("", dry)
+        begun = {"initial_encoder": runs / "first_encoder" / "model"}
+        second = self.hearing("second_encoder", questions, first[-1:], **begun)
+        encoder = self.hearing("encoder", questions, [second], initial_encoder=runs / "second_encoder" / "model")
+        words, join = "the language model learns scenes in words", "projector and LoRA join the two"
+        first_text = self.recipe(words, "pretrain_text", "first_text", [questions], manifest=train)
+        begun = {"initial_language_model": first_text.folder / "model"}
+        text = self.recipe(words, "pretrain_text", "text", [first_text], manifest=train, **begun)
+        first_bat = self.recipe(join, "finetune_bat", "first_bat", [second, first_text], **self.parts(second, first_text))
+        begun = {"start_from": first_bat.folder / "model"}
+        bat = self.recipe(join, "finetune_bat", "bat", [encoder, text, first_bat], **self.parts(encoder, text), **begun)
         pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
-        return [[dry], first, [scenes], [questions], [encoder], [text], [bat], [packed]]
+        return [[dry], first, [scenes], [questions], [second], [encoder], [first_text, text], [first_bat, bat], [packed]]
 
     def tests(self, packed: Stage) -> list[Stage]:
         """Each test set: recorded sounds alone, for the built-in ones are caricatures, and easy."""

@@ -2,7 +2,7 @@
 question and answer."""
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class SpatialQADataset(Dataset):
         root: where the manifest's names start and which folders elsewhere are allowed; default its own folder and none.
         cache_dir: where its rows are kept; default a temporary folder.
         types: only questions of these types ("A" to "E", ...); None = all.
+        answer_of: what is taught as the answer of a record; None = its answer. It may draw random numbers from torch.
 
     Attributes:
         lengths: characters of question and answer together, for batches of like length.
@@ -99,7 +100,9 @@ class SpatialQADataset(Dataset):
         root: DataRoot | str | Path | None = None,
         cache_dir: str | Path | None = None,
         types: Collection[str] | None = None,
+        answer_of: Callable[[Record], str] | None = None,
     ) -> None:
+        self.answer_of = answer_of or (lambda record: record.answer)
         self.records = open_manifest(manifest, root, cache_dir)
         self.sampling_rate = sampling_rate
         self.window_samples = window_samples
@@ -135,7 +138,7 @@ class SpatialQADataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         record = self.records[self.rows[index]]
-        sample = {"id": record.id, "question": record.question, "answer": record.answer}
+        sample = {"id": record.id, "question": record.question, "answer": self.answer_of(record)}
         if self.audio_hidden_states is not None:
             return sample | {"audio_hidden_states": self.audio_hidden_states[record.recording_id]}
         return sample | {"waveform": load_waveform(record, self.records.root, self.sampling_rate, self.window_samples)}

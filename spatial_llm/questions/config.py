@@ -11,7 +11,7 @@ OFFICIAL = (
 )  # fmt: skip
 FAMILIES = (
     "azimuth", "elevation", "distance", "count", "nearest", "relation", "same_class", "time", "span", "room", "rotated",
-    "negative",
+    "side", "negative",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class QuestionConfig:
     span: int = 1  # from when to when one sounds
     room: int = 1  # reverberation time, size, dry or reverberant
     rotated: int = 1  # where it would be after a turn: in words, in degrees
+    side: int = 0  # of the negatives: whether a source is on the left, in front, ... of the listener; they ask it too
     negative: int = 2  # absent sounds, present ones at a wrong place, exchanged places
     limit: int = 10  # of questions a clip; the official types are not cut
     more_phrasings: bool = False  # of the official types: ours beside the official wording

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from spatial_llm.errors import SceneError
+from spatial_llm.questions.asking import Question
 from spatial_llm.questions.config import QuestionConfig, official_only
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.scene_text import scene_to_text
@@ -22,6 +23,7 @@ Range = tuple[float, float]
 ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two official questions, those with two five
 CLIP_S, SHORTEST_S = 10.0, 0.5
 RT60_S, VOLUME_M3 = (0.15, 1.0), (30.0, 250.0)
+COMPARED_SIDES = "MIXUP_DIRECTION"  # asked of sources on opposite sides only
 SAME_CLASS_SHARE = 0.25  # of the scenes with two sources and more, where our own families are asked
 
 
@@ -33,6 +35,7 @@ def text_examples(
     elevation_deg: Range = (-40.0, 40.0),
     config: QuestionConfig | None = None,
     most_sources: int = MAX_SOURCES,
+    half_told: float = 0.0,
 ) -> list[dict[str, str]]:
     """`n` examples as dicts of scene, question, answer, type and question_type. Equal arguments, equal text.
 
@@ -42,15 +45,20 @@ def text_examples(
         config: which questions; None for types A to E. With families of ours the words also say degrees and metres, and
             times or the room where these are asked for.
         most_sources: of a scene with families of ours; those with types A to E alone have one or two.
+        half_told: share of the scenes whose words, for yes-or-no questions about the directions of two sources, tell of the
+            one named first alone. That is enough, for such are asked only of sources on opposite sides; and it teaches to
+            compare before there are two to be told apart, which a small model does not learn at once.
 
     Raises:
-        SceneError: fewer than two different labels, or a configuration that leaves nothing to ask.
+        SceneError: fewer than two different labels, a share beyond 0 to 1, or a configuration that leaves nothing to ask.
     """
     labels = sorted(set(labels))
     if len(labels) < 2:
         raise SceneError(f"labels are {labels}; give at least two different ones.")
     if not 1 <= most_sources <= MAX_SOURCES:
         raise SceneError(f"most_sources is {most_sources}; give 1 to {MAX_SOURCES}.")
+    if not 0 <= half_told <= 1:
+        raise SceneError(f"half_told is {half_told}; give a share from 0 to 1.")
     config = config or official_only()
     everything = bool(config.wanted_families)
     rng = np.random.default_rng(seed)
@@ -67,10 +75,12 @@ def text_examples(
         if in_vain == 1000:
             raise SceneError(f"{config}: 1000 scenes in a row gave no question; ask for more, or allow smaller margins.")
         text = scene_to_text(scene, everything)
-        for item in questions:
+        halved = rng.uniform() < half_told if half_told else False
+        told = [_half(scene, item, everything) if halved and item.question_type == COMPARED_SIDES else text for item in questions]
+        for words, item in sorted(zip(told, questions, strict=True), key=lambda pair: pair[0]):  # equal words side by side
             examples.append(
                 {
-                    "scene": text,
+                    "scene": words,
                     "question": item.question,
                     "answer": item.answer,
                     "type": item.type,
@@ -78,6 +88,12 @@ def text_examples(
                 }
             )
     return examples[:n]
+
+
+def _half(scene: HeardScene, item: Question, everything: bool) -> str:
+    """The words of that source alone which the question names first."""
+    first = min(scene.sources, key=lambda source: item.question.index(source.label))
+    return scene_to_text(HeardScene((first,)), everything)
 
 
 def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range) -> HeardScene:

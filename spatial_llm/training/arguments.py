@@ -46,7 +46,8 @@ class EncoderArguments:
             initial encoder, or of the training manifests.
         audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
         direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
-            targets; 0 = one-hot, as published. Joint run only, as the four below.
+            targets; 0 = one-hot, as published. Joint run only, as the five below.
+        distance_smoothing_m: the same of the distance targets.
         class_places: weight of the loss of `training.class_places`, which lets the encoder learn from recordings of several
             sources too; 0 = recordings of one source only, as published.
         precompute: cues of all clips once before step 0, into a file; false renders each clip anew every time.
@@ -71,6 +72,7 @@ class EncoderArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     direction_smoothing_deg: float = 0.0
+    distance_smoothing_m: float = 0.0
     class_places: float = 0.0
     precompute: bool = False
     mirror: bool = False
@@ -89,7 +91,9 @@ class TextArguments:
         examples: training questions.
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
-        most_sources: of a scene; see `questions.text_corpus.text_examples`.
+        most_sources, half_told: see `questions.text_corpus.text_examples`.
+        initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
+            below are then that model's. None = a fresh one.
         vocab_size: tokens of the byte-level BPE.
         hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
         num_hidden_layers: its layers.
@@ -108,6 +112,8 @@ class TextArguments:
     eval_examples: int
     questions: QuestionConfig | None = None
     most_sources: int = 4
+    half_told: float = 0.0
+    initial_language_model: str | None = None
     vocab_size: int = 1024
     hidden_size: int = 192
     num_hidden_layers: int = 4
@@ -195,6 +201,8 @@ class BatArguments:
             of one that comes with the package (tiny); null = fresh ones.
         quantization: "4bit": the language model's linear layers in NF4 with double quantisation (QLoRA; needs
             bitsandbytes, `pip install 'spatial-llm[4bit]'`).
+        distance_smoothing_m: width of the bump that distances in steps of 0.5 m are drawn from anew each time they are taught;
+            0 = the true ones, as published. See `training.smoothed_answers`.
         save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
         audio_root, reverb_root: folders of the released data's dry sounds and responses that lie elsewhere than beside the
             manifest, see `data.spatialsoundqa.roots_elsewhere`.
@@ -219,6 +227,7 @@ class BatArguments:
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
+    distance_smoothing_m: float = 0.0
     save: Literal["whole", "trained"] = "whole"
     audio_root: str | None = None
     reverb_root: str | None = None

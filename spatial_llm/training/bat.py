@@ -31,6 +31,7 @@ from spatial_llm.training.launching import check_launch, device, is_main, proces
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.schedule import RESUMABLE, Schedule
+from spatial_llm.training.smoothed_answers import answers_smoothed_by
 from spatial_llm.training.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.trainer import train
 from spatial_llm.training.trainer_arguments import prepare
@@ -104,7 +105,10 @@ def finetune_once(arguments: BatArguments) -> Path:
         raise SpatialLLMError(f"encoder {arguments.encoder}: no such folder; give that of a trained encoder.")
     model, processor = build_bat(arguments)
     config = model.config.encoder_config
-    dataset = SpatialQADataset(manifest, config.sampling_rate, config.window_samples, root=root, types=arguments.types)
+    dataset = SpatialQADataset(
+        manifest, config.sampling_rate, config.window_samples, root=root, types=arguments.types,
+        answer_of=answers_smoothed_by(arguments.distance_smoothing_m),
+    )  # fmt: skip
     if arguments.encoder_cache:
         dataset.hear(cached(arguments, model.encoder, processor, dataset))
     if arguments.projector.calibrate and arguments.start_from is None:

@@ -24,6 +24,7 @@ from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialAST
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.geometry import DISTANCE_STEP_M
 from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
 from spatial_llm.training.localization_data import (
@@ -121,12 +122,17 @@ def check_fields(config_class: type, fields: dict[str, Any]) -> None:
         raise SpatialLLMError(f"model has no field {', '.join(sorted(unknown))}; see the fields of {config_class.__name__}.")
 
 
-def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, output: Any = None) -> torch.Tensor:
+def joint_loss(
+    model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, width_m: float = 0.0, output: Any = None
+) -> torch.Tensor:
     """The weighted sum of an encoder's losses, with bumps of `width_deg` in place of one-hot azimuth and elevation targets
-    (0 = one-hot), and places only of the recordings that have one (class -1: several sources).
+    and of `width_m` in place of one-hot distances (0 = one-hot), and places only of the recordings that have one (class
+    -1: several sources).
 
     One degree off is nearly right, but one-hot cross-entropy over 360 classes does not know; with few clips that is the
-    difference between learning directions at once and not at all. Our own; the published encoders train one-hot.
+    difference between learning directions at once and not at all. And where the highest class of sharp targets is the
+    likeliest distance, that of smoothed ones is the distance that most likely lies near, which is what DER asks for. Our
+    own; the published encoders train one-hot.
 
     Args:
         output: of the model on `input_features`, if it has run.
@@ -141,9 +147,8 @@ def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: floa
     for task in PLACES if one.any() else ():
         if weights[task]:
             labels, logits = batch[f"{task}_labels"][one], output[f"{task}_logits"][one]
-            targets = None
-            if width_deg and task != "distance":
-                targets = bump(labels, logits.shape[-1], width_deg, circular=task == "azimuth")
+            width = width_m / DISTANCE_STEP_M if task == "distance" else width_deg
+            targets = bump(labels, logits.shape[-1], width, circular=task == "azimuth") if width else None
             head = getattr(model, f"{task}_head")
             if isinstance(head, AdaCosHead):
                 term = head.loss(logits, labels, targets)
@@ -153,12 +158,12 @@ def joint_loss(model: nn.Module, batch: dict[str, torch.Tensor], width_deg: floa
     return loss
 
 
-def bump(labels: torch.Tensor, classes: int, width_deg: float, circular: bool) -> torch.Tensor:
-    """(B,) classes of one degree -> (B, classes) Gaussian target distributions, which sum to 1."""
+def bump(labels: torch.Tensor, classes: int, width: float, circular: bool) -> torch.Tensor:
+    """(B,) class ids -> (B, classes) Gaussian target distributions of `width` classes, which sum to 1."""
     offset = (torch.arange(classes, device=labels.device) - labels[:, None]).abs()
     if circular:
         offset = torch.minimum(offset, classes - offset)
-    return torch.softmax(-0.5 * (offset / width_deg) ** 2, dim=-1)
+    return torch.softmax(-0.5 * (offset / width) ** 2, dim=-1)
 
 
 @torch.no_grad()
@@ -204,14 +209,12 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
     print(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
     print(format_what_trains(what_trains(model)))
-    width = arguments.direction_smoothing_deg
-    loss = partial(joint_loss, width_deg=width) if width else None
+    widths = {"width_deg": arguments.direction_smoothing_deg, "width_m": arguments.distance_smoothing_m}
+    loss = partial(joint_loss, **widths) if any(widths.values()) else None
     trained: nn.Module = model
     if several:
         trained = EncoderWithPlaces(model)
-        loss = partial(
-            loss_with_places, localization_loss=partial(joint_loss, width_deg=width), weight=arguments.class_places
-        )
+        loss = partial(loss_with_places, localization_loss=partial(joint_loss, **widths), weight=arguments.class_places)
     unused = several or not all(model.config.loss_weights.values())
     train(trained, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
     scores: dict[str, float] = {}

@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from tqdm import tqdm
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
@@ -18,6 +19,7 @@ from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS
 from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.arguments import TextArguments
+from spatial_llm.training.base_models import load_base
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.text_model import build_language_model, build_tokenizer
 from spatial_llm.training.trainable import format_what_trains, what_trains
@@ -114,6 +116,19 @@ def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset, batch_size: 
     return right
 
 
+def _begin(arguments: TextArguments, examples: Sequence[dict[str, str]]) -> tuple[Any, Any]:
+    """The language model that is to learn, and its tokenizer: fresh ones, or those of an earlier run."""
+    if arguments.initial_language_model is not None:
+        model = load_base(AutoModelForCausalLM, arguments.initial_language_model, "initial_language_model")
+        return model.train(), load_base(AutoTokenizer, arguments.initial_language_model, "its tokenizer")
+    tokenizer = build_tokenizer(
+        (text for e in examples for text in (e["scene"], e["question"], e["answer"])),
+        arguments.vocab_size,
+        phrases=[*PROMPT.split("{question}"), *CONVENTIONS],
+    )
+    return build_language_model(arguments, tokenizer), tokenizer
+
+
 def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     """Makes, trains and saves tokenizer and language model; returns exact-match shares on held-out scenes by type."""
     prepare(arguments.seed, arguments.cpu_threads)
@@ -121,14 +136,10 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     labels = {label for record in recordings for source in targets_of(record) for label in source.labels}
     # Seeds of training and held-out text: scenes are drawn from continuous ranges, so no scene comes twice.
     asked = {"config": arguments.questions, "most_sources": arguments.most_sources}
-    examples = text_examples(labels, arguments.examples, seed=2 * arguments.seed, **asked)
+    halved = {"half_told": arguments.half_told}
+    examples = text_examples(labels, arguments.examples, seed=2 * arguments.seed, **asked, **halved)
     held_out = text_examples(labels, arguments.eval_examples, seed=2 * arguments.seed + 1, **asked)
-    tokenizer = build_tokenizer(
-        (text for e in examples for text in (e["scene"], e["question"], e["answer"])),
-        arguments.vocab_size,
-        phrases=[*PROMPT.split("{question}"), *CONVENTIONS],
-    )
-    model = build_language_model(arguments, tokenizer)
+    model, tokenizer = _begin(arguments, examples)
     run = RunFolder(arguments, arguments.manifest)
     print(f"{len(examples)} questions about scenes in words, {len(labels)} classes; {len(tokenizer)} tokens")
     print(format_what_trains(what_trains(model)))

@@ -92,7 +92,7 @@ def test_places_of_one_source_alone_and_the_lesson_reaches_the_encoder(data: Pat
     batch = collate([dataset[row] for row in chosen])
     model = build_encoder(kind, SIZES | CUES, names).eval()
     output = model(input_features=batch["input_features"])
-    mixed = joint_loss(model, batch, 0.0, output)
+    mixed = joint_loss(model, batch, 0.0, output=output)
     # By the model's own loss: the events of all four, the places of the two with one source.
     alone = {name: tensor[2:] for name, tensor in batch.items()}
     own = model(

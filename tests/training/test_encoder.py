@@ -15,7 +15,7 @@ from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
-from spatial_llm.training.encoder import build_encoder, bump, train_encoder
+from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder
 from spatial_llm.training.localization_data import LocalizationDataset, localization_labels, one_source_recordings
 from spatial_llm.training.schedule import Schedule
 
@@ -109,6 +109,19 @@ def test_bump_wraps_around_only_where_angles_do() -> None:
     torch.testing.assert_close(circular[10] / circular[0], torch.exp(torch.tensor(-0.5)))
     flat = bump(torch.tensor([0]), 180, 10.0, circular=False)[0]
     assert flat[179] < 1e-6 < flat[1]
+
+
+def test_smoothed_distances_count_what_lies_near_and_directions_stay_sharp() -> None:
+    torch.manual_seed(0)
+    model = build_encoder("spatial_ast", SIZES | {"loss_weights": {"event": 0, "distance": 1, "azimuth": 0, "elevation": 0}},
+                          ["bell"])  # fmt: skip
+    labels = {"distance_labels": torch.tensor([4, 7]), "azimuth_labels": torch.tensor([0, 1])}
+    output = model(input_features=torch.zeros(2, 4, 51, 32))
+    offset = torch.arange(21) - torch.tensor([[4], [7]])
+    wanted = -(torch.softmax(-0.5 * offset**2, dim=-1) * output.distance_logits.log_softmax(-1)).sum(-1).mean()
+    torch.testing.assert_close(joint_loss(model, labels, 0.0, 0.5, output), wanted)  # 0.5 m is one class
+    sharp = torch.nn.functional.cross_entropy(output.distance_logits, labels["distance_labels"])
+    torch.testing.assert_close(joint_loss(model, labels, 10.0, 0.0, output), sharp)
 
 
 def test_scores_of_perfect_and_of_mirrored_answers() -> None:
