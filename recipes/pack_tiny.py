@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.card import ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, encoder_grid, score_grid
+from spatial_llm.evaluation.card import MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, encoder_grid, score_grid
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
+NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # recordings of a test set
 MOST_BYTES = 25_000_000
 RUNS = ("first_encoder", "second_encoder", "encoder", "first_text", "text", "first_bat", "bat")  # of recipes/train_tiny.py
 
@@ -31,7 +32,7 @@ class Arguments:
         out: folder of the packed model.
         model: saved model to pack.
         runs: folder of recipes/train_tiny.py, with sounds and scores, to write the card from.
-        template: Markdown of the card; {one}, {two}, {encoder}, {controls}, {classes} and {hashes} are filled in.
+        template: Markdown of the card; {one}, {two}, {mixed}, {encoder}, {controls}, {classes} and {hashes} are filled in.
     """
 
     out: str
@@ -48,10 +49,10 @@ def describe(runs: Path, template: Path, out: Path) -> None:
     scores = {
         (test, number): json.loads((runs / f"test_{test}_{number}" / "run" / "scores" / "scores.json").read_text())
         for test in TEST_SETS
-        for number in ("one", "two")
+        for number in NUMBERS
     }
     heard = {test: json.loads((runs / f"test_{test}_one/run/encoder/encoder.json").read_text()) for test in TEST_SETS}
-    shown = {number: {words: scores[test, number] for test, words in TEST_SETS.items()} for number in ("one", "two")}
+    shown = {number: {words: scores[test, number] for test, words in TEST_SETS.items()} for number in NUMBERS}
     with (runs / "sounds" / "index.csv").open(encoding="utf-8", newline="") as lines:
         sounds = [row for row in csv.DictReader(lines) if row["split"] == "train"]
     credits = sorted({(row["label"], row["licence"], row["attribution"]) for row in sounds})
@@ -61,13 +62,14 @@ def describe(runs: Path, template: Path, out: Path) -> None:
     filled = {
         "{one}": score_grid(shown["one"], ONE_SOURCE),
         "{two}": score_grid(shown["two"], TWO_SOURCES),
+        "{mixed}": score_grid(shown["mixed"], MIXED),
         "{encoder}": encoder_grid({words: heard[test] for test, words in TEST_SETS.items()}),
         "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
         + "\n\n"
         + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),
         "{classes}": "; ".join(sorted({row["label"] for row in sounds})),
         "{hashes}": "\n".join(
-            f"- {TEST_SETS[test]}, {number} source{'s' * (number == 'two')}: `{found['provenance']['manifest_sha256']}`"
+            f"- {TEST_SETS[test]}, {NUMBERS[number]}: `{found['provenance']['manifest_sha256']}`"
             for (test, number), found in scores.items()
         ),
     }

@@ -20,7 +20,7 @@ from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_
 
 TASK = Path("eval/tasks/ours.yaml")
 CONTROLS = ["--control_recordings", "300"]
-CLIPS = {"one": "clips_one_source", "two": "clips_two_sources"}
+NUMBERS = {"one": ("one",), "two": ("two",), "mixed": ("one", "two")}  # sources of the recordings of a test set
 STAGES = ("sounds", "first", "scenes", "questions", "second", "encoder", "text", "bat", "packed", "tests", "card")
 
 
@@ -119,9 +119,11 @@ class Chain:
         head = ["--simulation.formats", f'["binaural:{self.arguments.test_head}"]']
         options = {"kemar": [], "head": head, "measured": ["--simulation.eval.responses", self.arguments.test_responses]}
         stages, model = [dry], str(packed.folder)
-        for name, (number, clips) in product(TEST_SETS, CLIPS.items()):
-            out, many = f"test_{name}_{number}", [f"--simulation.eval.{clips}", str(self.arguments.test_clips)]
-            scenes, questions = self.asked(out, "test_", "test_questions.yaml", dry, *many, *options[name])
+        for name, (number, sources) in product(TEST_SETS, NUMBERS.items()):
+            out, each = f"test_{name}_{number}", self.arguments.test_clips // len(sources)
+            many = [f"--simulation.eval.clips_{count}_source{'s' * (count != 'one')}={each}" for count in sources]
+            asked = "test_counts.yaml" if number == "mixed" else "test_questions.yaml"
+            scenes, questions = self.asked(out, "test_", asked, dry, *many, *options[name])
             manifest, folder = str(scenes.folder / "eval.jsonl"), scenes.folder / "run"
             stages += [scenes, questions, *scoring_stages(TASK, model, manifest, folder, [packed, questions], CONTROLS)]
             if number == "one":

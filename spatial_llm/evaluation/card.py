@@ -47,6 +47,7 @@ TWO_SOURCES: Rows = (
     ("nearest sound", "NEAREST_exact"),
     ("farthest sound", "FARTHEST_exact"),
 )
+MIXED: Rows = (("number of sources, one or two", "COUNT_SOURCES_exact"),)
 
 
 def score_grid(scores: Mapping[str, Mapping[str, Any]], rows: Rows) -> str:

@@ -76,7 +76,8 @@ def text_examples(
             raise SceneError(f"{config}: 1000 scenes in a row gave no question; ask for more, or allow smaller margins.")
         text = scene_to_text(scene, everything)
         halved = rng.uniform() < half_told if half_told else False
-        told = [_half(scene, item, everything) if halved and item.question_type == COMPARED_SIDES else text for item in questions]
+        compared = [halved and item.question_type == COMPARED_SIDES for item in questions]
+        told = [_half(scene, item, everything) if half else text for item, half in zip(questions, compared, strict=True)]
         for words, item in sorted(zip(told, questions, strict=True), key=lambda pair: pair[0]):  # equal words side by side
             examples.append(
                 {

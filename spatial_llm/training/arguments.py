@@ -201,8 +201,8 @@ class BatArguments:
             of one that comes with the package (tiny); null = fresh ones.
         quantization: "4bit": the language model's linear layers in NF4 with double quantisation (QLoRA; needs
             bitsandbytes, `pip install 'spatial-llm[4bit]'`).
-        distance_smoothing_m: width of the bump that distances in steps of 0.5 m are drawn from anew each time they are taught;
-            0 = the true ones, as published. See `training.smoothed_answers`.
+        distance_smoothing_m: width of the bump that distances in steps of 0.5 m are drawn from anew each time they are
+            taught; 0 = the true ones, as published. See `training.smoothed_answers`.
         save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
         audio_root, reverb_root: folders of the released data's dry sounds and responses that lie elsewhere than beside the
             manifest, see `data.spatialsoundqa.roots_elsewhere`.

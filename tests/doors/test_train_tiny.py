@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import yaml
 
-from spatial_llm.evaluation.card import ENCODER, ONE_SOURCE, TEST_SETS, TWO_SOURCES
+from spatial_llm.evaluation.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from spatial_llm.model import SpatialLLM
 from spatial_llm.training import stages
 from spatial_llm.training.arguments import parse_arguments
@@ -69,7 +69,7 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(stages, "run_stages", run_stages.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(run_stages) == 13 + 1 + 6 * 5 + 3 + 1
+    assert len(run_stages) == 13 + 1 + 9 * 5 + 3 + 1
     doors = set()
     for stage in run_stages:
         door, *options = stage.command
@@ -94,7 +94,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     for name, changes in small.items():
         config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    for name in ("test_scenes.yaml", "test_questions.yaml", "card.md"):
+    for name in ("test_scenes.yaml", "test_questions.yaml", "test_counts.yaml", "card.md"):
         (configs / name).write_text((repository / "recipes/configs/tiny" / name).read_text())
     done = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,7 +119,7 @@ def test_the_card_says_scores_and_authors(
 ) -> None:
     entry = {"value": 12.5, "low": 10.0, "high": 15.0, "n": 1043, "unit": "%", "random": 50.0}
     for test in TEST_SETS:
-        for number, rows in (("one", ONE_SOURCE), ("two", TWO_SOURCES)):
+        for number, rows in (("one", ONE_SOURCE), ("two", TWO_SOURCES), ("mixed", MIXED)):
             run_folder = tmp_path / f"test_{test}_{number}" / "run"
             scores, encoder = run_folder / "scores", run_folder / "encoder"
             scores.mkdir(parents=True)
@@ -144,10 +144,10 @@ def test_the_card_says_scores_and_authors(
     runpy.run_path("recipes/pack_tiny.py", run_name="__main__")
     card = (out / "README.md").read_text()
     assert "{" not in card, "every place is filled in"
-    assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES))
+    assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES) + len(MIXED))
     assert card.count("; n 99)") == 3 * len(ENCODER) and "8.50; n 99" in card
     assert (out / "text.metrics.jsonl").read_text() == "log of text"
-    assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two"))
+    assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two", "mixed"))
     assert (out / "credits.csv").read_text() == "label,licence,attribution\nowl,CC0,Ann\n", "of what was trained on"
     assert "MB" in capsys.readouterr().out
 

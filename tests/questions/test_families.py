@@ -132,6 +132,7 @@ def test_negatives():
     assert found["ABSENT"] == {
         "There is no dog", "There is no siren", "left, front, above; 2.5m", "right, behind, below; 1m",
     }  # fmt: skip
+    assert set(asked_of(BELL, RAIN, family="side", seeds=50)) == {"WRONG_PLACE"}  # of the negatives, the sides alone
     assert set(asked_of(BELL, RAIN, family="negative", labels=())) == {"WRONG_PLACE", "SWAPPED"}  # no class to miss
     alone = asked_of(HeardSource("bell", 45.0, 2.0, 2.0), family="negative")
     assert set(alone) == {"PRESENT", "WRONG_PLACE"}  # its place has no word for above or below

@@ -1,18 +1,23 @@
 """The tiny language model: any text round-trips, the prompt is the processor's, and a few examples are learned exactly."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.model.processing_spatial_llm import IGNORED
 from spatial_llm.questions.text_corpus import text_examples
-from spatial_llm.training.text import PROMPT, TextDataset, exact_answers, text_collator
+from spatial_llm.training.arguments import TextArguments
+from spatial_llm.training.schedule import Schedule
+from spatial_llm.training.text import PROMPT, TextDataset, exact_answers, pretrain_text, text_collator
 from spatial_llm.training.text_model import build_tokenizer
 
 EXAMPLES = text_examples(["bell", "rain", "dog bark"], 40, seed=1)
@@ -111,3 +116,20 @@ def test_overfits_to_exact_answers(data: Path, text_run: Path) -> None:
     dataset = TextDataset(text_examples(labels, 24, seed=0), tokenizer)
     assert all(exact_answers(model, tokenizer, dataset, batch_size=7))
     assert not all(exact_answers(model, tokenizer, TextDataset(text_examples(labels, 24, seed=5), tokenizer)))
+
+
+def test_a_run_goes_on_from_the_model_of_another(data: Path, text_run: Path, tmp_path: Path) -> None:
+    still = Schedule(steps=1, batch_size=4, learning_rate=1e-30, weight_decay=0.0)
+    arguments = TextArguments(
+        run_folder=str(tmp_path / "run"), manifest=str(data / "train.jsonl"), schedule=still, examples=40, eval_examples=4,
+        initial_language_model=str(text_run / "model"), hidden_size=16, num_hidden_layers=7, cpu_threads=1,
+    )  # fmt: skip
+    pretrain_text(arguments)
+    before, after = (AutoModelForCausalLM.from_pretrained(run / "model") for run in (text_run, tmp_path / "run"))
+    weights = dict(before.named_parameters())
+    assert all(torch.allclose(value, weights[name], rtol=0, atol=1e-20) for name, value in after.named_parameters())
+    text = "Is the bell nearer than 12.5m?"
+    of_before, of_after = (AutoTokenizer.from_pretrained(run / "model") for run in (text_run, tmp_path / "run"))
+    assert of_before(text)["input_ids"] == of_after(text)["input_ids"]
+    with pytest.raises(CheckpointError, match="initial_language_model"):
+        pretrain_text(dataclasses.replace(arguments, run_folder=str(tmp_path / "no"), initial_language_model="./nothing"))
