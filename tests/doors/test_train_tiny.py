@@ -45,6 +45,23 @@ def merged(into: dict, changes: dict) -> dict:
     }
 
 
+def understood(made: list[stages.Stage], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The doors of these stages, each of which takes its options, YAML and command line."""
+    doors = set()
+    for stage in made:
+        door, *options = stage.command
+        if door not in ("recipes/train_encoder.py", "recipes/pretrain_text.py", "recipes/finetune_bat.py"):
+            known = runpy.run_path(door)
+            (kind,) = [each for name, each in known.items() if name.endswith("Arguments") and is_dataclass(each)]
+        else:
+            name = {"train_encoder": "Encoder", "pretrain_text": "Text", "finetune_bat": "Bat"}[Path(door).stem]
+            kind = runpy.run_path(door)[f"{name}Arguments"]
+        monkeypatch.setattr(sys, "argv", [door, *options])
+        assert parse_arguments(kind, description="") is not None
+        doors.add(door)
+    return doors
+
+
 @pytest.fixture
 def given(tmp_path: Path) -> list[str]:
     """What the recipe is told: four clips of two classes, and heads and responses that stand for measured ones."""
@@ -70,22 +87,10 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
     assert len(run_stages) == 13 + 1 + 9 * 5 + 3 + 1
-    doors = set()
-    for stage in run_stages:
-        door, *options = stage.command
-        if door not in ("recipes/train_encoder.py", "recipes/pretrain_text.py", "recipes/finetune_bat.py"):
-            known = runpy.run_path(door)
-            (kind,) = [each for name, each in known.items() if name.endswith("Arguments") and is_dataclass(each)]
-        else:
-            name = {"train_encoder": "Encoder", "pretrain_text": "Text", "finetune_bat": "Bat"}[Path(door).stem]
-            kind = runpy.run_path(door)[f"{name}Arguments"]
-        monkeypatch.setattr(sys, "argv", [door, *options])
-        assert parse_arguments(kind, description="") is not None
-        doors.add(door)
-    assert len(doors) == 11
+    assert len(understood(run_stages, monkeypatch)) == 11
 
 
-@pytest.mark.slow  # ten processes
+@pytest.mark.slow  # thirteen processes
 def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     configs.mkdir()
