@@ -15,7 +15,7 @@ from typing import Literal
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.stages import Stage, data_stages, run_stages
+from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
 
 KINDS = ("spatial_ast", "dspast", "dspast_original_cues", "dspast_no_attention")
 REFERENCE = "dspast"
@@ -44,10 +44,9 @@ class Arguments:
 
 def data(arguments: Arguments) -> list[Stage]:
     """Dry sounds, scenes, and a manifest of them."""
-    runs, configs, sounds = Path(arguments.runs), Path(arguments.configs), Path(arguments.sounds)
-    given = [f"--output={runs / 'sounds'}", f"--sounds.index={arguments.clips}", "--sounds.evaluate=test"]
-    prepare = ["data/prepare_sounds.py", "--config", str(sounds), *given, "--sounds.synthesized_eval=0"]
-    dry = Stage("dry sounds; test recordings apart", prepare, runs / "sounds", configs=[sounds])
+    runs, configs = Path(arguments.runs), Path(arguments.configs)
+    recorded = ["--sounds.synthesized_eval=0"]  # what is scored on
+    dry = sounds_stage(Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
     index = f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"
     return [dry, *data_stages(configs / "scenes.yaml", configs / "questions.yaml", runs / "data", [index], [dry])]
 

@@ -14,12 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.card import MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES, control_grid, encoder_grid, score_grid
+from spatial_llm.evaluation.card import (
+    MIXED,
+    NUMBERS,
+    ONE_SOURCE,
+    TEST_SETS,
+    TWO_SOURCES,
+    control_grid,
+    encoder_grid,
+    score_grid,
+)  # fmt: skip
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
-NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # recordings of a test set
 MOST_BYTES = 25_000_000
 RUNS = ("first_encoder", "second_encoder", "encoder", "first_text", "text", "first_bat", "bat")  # of recipes/train_tiny.py
 

@@ -14,6 +14,7 @@ Rows = Sequence[tuple[str, str]]
 
 # The test sets of the shipped model: the head it was trained with, another one, measured responses; what the columns say.
 TEST_SETS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
+NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # in the recordings of each
 ONE_SOURCE: Rows = (
     ("left or right (B)", "B_left_right_acc"),
     ("front or behind (B)", "B_front_behind_acc"),

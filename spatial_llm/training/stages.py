@@ -85,6 +85,20 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 
+def sounds_stage(config: Path, folder: Path, index: str, evaluate: str, options: Sequence[str] = ()) -> Stage:
+    """Dry sounds in `folder`, see `data.sound_folder`.
+
+    Args:
+        config: YAML of data/prepare_sounds.py.
+        index: CSV of recorded clips.
+        evaluate: what the split `eval` holds, "held_out" or "test".
+        options: of that door.
+    """
+    given = ["--output", str(folder), "--sounds.index", index, "--sounds.evaluate", evaluate, *options]
+    command = ["data/prepare_sounds.py", "--config", str(config), *given]
+    return Stage(f"dry sounds; {evaluate} apart", command, folder, configs=[config])
+
+
 def data_stages(
     scenes: Path,
     questions: Path,

@@ -1,0 +1,84 @@
+"""Scores `spatial-llm-tiny` on frozen manifests and writes its card: nine test sets of unmet rooms, recordings and wordings.
+
+    python recipes/score_tiny.py --clips CLIPS/index.csv --test_head KU100.sofa --test_responses RESPONSES/index.csv
+
+After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about half an hour; a stage that is finished and
+whose configuration did not change is reused.
+"""
+
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.card import NUMBERS, TEST_SETS
+from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
+
+TASK = Path("eval/tasks/ours.yaml")
+CONTROLS = ["--control_recordings", "300"]
+
+
+@dataclass
+class Arguments:
+    """What to score, and on what.
+
+    Attributes:
+        clips: index CSV of recorded dry sounds, that of recipes/train_tiny.py; its test recordings are heard.
+        test_head: SOFA file of a head that the model was not trained with.
+        test_responses: index CSV of measured binaural room responses.
+        runs: folder of recipes/train_tiny.py, with the packed model and its encoder.
+        configs: folder of the YAML of every stage and of card.md.
+        test_clips: recordings of each test set.
+    """
+
+    clips: str
+    test_head: str
+    test_responses: str
+    runs: str = "runs/tiny"
+    configs: str = "recipes/configs/tiny"
+    test_clips: int = 2000
+
+
+def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:
+    """The dry sounds, recorded ones alone, for the built-in ones are caricatures, and easy; and of each test set, by its room
+    and its number of sources, scenes and questions."""
+    runs, configs = Path(arguments.runs), Path(arguments.configs)
+    recorded = ["--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]"]
+    dry = sounds_stage(configs / "sounds.yaml", runs / "test_sounds", arguments.clips, "test", recorded)
+    head = ["--simulation.formats", f'["binaural:{arguments.test_head}"]']
+    heard = {"kemar": [], "head": head, "measured": ["--simulation.eval.responses", arguments.test_responses]}
+    index, made = ["--simulation.sounds.index", str(dry.folder / "index.csv")], {}
+    for name, number in product(TEST_SETS, NUMBERS):
+        sources = ("one", "two") if number == "mixed" else (number,)
+        each = arguments.test_clips // len(sources)
+        many = [f"--simulation.eval.clips_{count}_source{'s' * (count != 'one')}={each}" for count in sources]
+        asked = configs / ("test_counts.yaml" if number == "mixed" else "test_questions.yaml")
+        folder, options = runs / f"test_{name}_{number}", [*index, *many, *heard[name]]
+        made[name, number] = data_stages(configs / "test_scenes.yaml", asked, folder, options, [dry])
+    return dry, made
+
+
+def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]]) -> list[Stage]:
+    """Answers, scores and report of each test set, the encoder's own heads where one source sounds, and the card."""
+    runs, made = Path(arguments.runs), list[Stage]()
+    for (_, number), (_, questions) in data.items():
+        manifest, folder = str(questions.folder / "eval.jsonl"), questions.folder / "run"
+        made += scoring_stages(TASK, str(runs / "packed"), manifest, folder, [questions], CONTROLS)
+        if number == "one":
+            heads = ["eval/encoder.py", f"--model={runs / 'encoder' / 'model'}", f"--data={manifest}"]
+            heads.append(f"--out={folder / 'encoder'}")
+            made.append(Stage("its encoder's own heads", heads, folder / "encoder", needs=[questions]))
+    template = Path(arguments.configs) / "card.md"
+    write = ["recipes/pack_tiny.py", f"--out={runs / 'packed'}", f"--runs={runs}", f"--template={template}"]
+    return [*made, Stage("its card", write, runs / "packed", configs=[template], needs=made, marker="card.stage.json")]
+
+
+if __name__ == "__main__":
+    try:
+        given = parse_arguments(Arguments, description=__doc__)
+        dry, data = test_sets(given)
+        run_stages([dry, *(stage for stages in data.values() for stage in stages), *scores(given, data)])
+    except SpatialLLMError as error:
+        sys.exit(f"error: {error}")
