@@ -42,8 +42,8 @@ class Arguments:
 
 
 def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:
-    """The dry sounds (recorded ones alone: the built-in ones are caricatures, and easy); and of each test set, by its room and
-    its number of sources, scenes and questions."""
+    """The dry sounds, recorded ones alone, for the built-in ones are caricatures, and easy. Then the scenes and questions of
+    each test set, by its room and its number of sources."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
     recorded = ["--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]"]
     dry = sounds_stage(configs / "sounds.yaml", runs / "test_sounds", arguments.clips, "test", recorded)
