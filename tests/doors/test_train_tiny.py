@@ -110,7 +110,8 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     with (runs / "sounds" / "index.csv").open(newline="") as lines:
         assert {row["label"] for row in csv.DictReader(lines)} == {"owl", "gong", "siren", "knock"}
     heads = {
-        json.loads(line)["scene"]["format"]["sofa"] for line in (runs / "data" / "train.jsonl").read_text().splitlines()
+        json.loads(line)["scene"].get("format", {}).get("sofa")  # the built-in head is not said
+        for line in (runs / "data" / "train.jsonl").read_text().splitlines()
     }
     assert heads == {None, "hrtf/head.sofa"}
     scores = json.loads((runs / "encoder" / "metrics.jsonl").read_text().splitlines()[-1])["eval"]
