@@ -51,7 +51,7 @@ _TABLE = {
     "PRESENT": ("negative", "yes_no"),
     "PRESENT_AT_PLACE": ("negative", "yes_no"),
     "ABSENT": ("negative", "location_or_absent"),
-    "WRONG_PLACE": ("side", "yes_no"),
+    "WRONG_PLACE": ("negative", "yes_no"),
     "SWAPPED": ("negative", "yes_no"),
 }
 QUESTION_TYPES = {question_type: row[0] for question_type, row in _TABLE.items()}

@@ -41,8 +41,8 @@ class QuestionConfig:
     span: int = 1  # from when to when one sounds
     room: int = 1  # reverberation time, size, dry or reverberant
     rotated: int = 1  # where it would be after a turn: in words, in degrees
-    side: int = 1  # whether a source is on the left, in front, above, ...
-    negative: int = 2  # absent sounds, present ones at another's place, exchanged places
+    side: int = 0  # of the negatives: whether a source is on the left, in front, ... of the listener; they ask it too
+    negative: int = 2  # absent sounds, present ones at a wrong place, exchanged places
     limit: int = 10  # of questions a clip; the official types are not cut
     more_phrasings: bool = False  # of the official types: ours beside the official wording
     only_unseen_phrasings: bool = False  # of the split eval: all questions in wordings that training never uses

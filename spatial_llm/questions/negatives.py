@@ -1,6 +1,5 @@
-"""Questions that a listener who always agrees gets wrong: sounds that are not there, exchanged places, and, a family of
-its own ("side"), sides that are wrong (specs e.6). Half of the answers are no, of every kind, every place word and every
-class that is asked for.
+"""Questions that a listener who always agrees gets wrong: sounds that are not there, places that are wrong, exchanged
+places (specs e.6). Half of the answers are no, of every kind, every place word and every class that is asked for.
 """
 
 from collections import Counter

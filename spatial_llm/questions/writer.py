@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "room": (room.rt60_band, room.room_size, room.reverberation),
     "rotated": (places.rotated_location, places.rotated_azimuth),
     "side": (negatives.wrong_place,),
-    "negative": (negatives.present, negatives.present_at_place, negatives.absent, negatives.swapped),
+    "negative": (negatives.present, negatives.present_at_place, negatives.absent, negatives.wrong_place, negatives.swapped),
 }
 
 

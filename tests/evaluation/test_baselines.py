@@ -15,7 +15,7 @@ class Asked:
     question: str
     answer: str
     question_type: str = "WRONG_PLACE"
-    type: str = "side"
+    type: str = "negative"
     truth: dict[str, Any] = field(default_factory=dict)
 
 

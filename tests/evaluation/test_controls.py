@@ -30,7 +30,7 @@ from tests.questions.scenes import LABELS, draw_scenes, expected
 from tests.scenes.small import ANECHOIC, scene, source
 
 MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=4, side=2, negative=5
+    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=4, negative=6
 )
 # of these the mirror image's truth is not said by the item where the question names left or right
 NOT_SAID = {"MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE"}

@@ -9,7 +9,7 @@ RNG = np.random.default_rng(0)
 
 
 def yes_no(question: str, yes: bool) -> Question:
-    return Question("side", "WRONG_PLACE", question, "Yes" if yes else "No", {"yes": yes})
+    return Question("negative", "WRONG_PLACE", question, "Yes" if yes else "No", {"yes": yes})
 
 
 def of(items, **options):
@@ -52,4 +52,4 @@ def test_few_questions_and_the_table():
     assert (row.n, row.majority, row.yes) == (1, 1.0, 1.0)
     assert balance([]) == {}
     table = balance_table(balance([yes_no("Is it?", True), yes_no("Is it?", False)]))
-    assert "side" in table and "50.0 %" in table and len(table.splitlines()) == 2
+    assert "negative" in table and "50.0 %" in table and len(table.splitlines()) == 2

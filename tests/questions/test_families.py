@@ -127,22 +127,17 @@ def test_two_of_one_class():
 
 def test_negatives():
     found = asked_of(BELL, RAIN, family="negative", seeds=200)
-    for question_type in ("PRESENT", "PRESENT_AT_PLACE", "SWAPPED"):
+    for question_type in ("PRESENT", "PRESENT_AT_PLACE", "WRONG_PLACE", "SWAPPED"):
         assert found[question_type] == {"Yes", "No"}
     assert found["ABSENT"] == {
         "There is no dog", "There is no siren", "left, front, above; 2.5m", "right, behind, below; 1m",
     }  # fmt: skip
-    assert set(asked_of(BELL, RAIN, family="negative", labels=())) == {"SWAPPED"}  # no class to miss
+    assert set(asked_of(BELL, RAIN, family="side", seeds=50)) == {"WRONG_PLACE"}  # of the negatives, the sides alone
+    assert set(asked_of(BELL, RAIN, family="negative", labels=())) == {"WRONG_PLACE", "SWAPPED"}  # no class to miss
     alone = asked_of(HeardSource("bell", 45.0, 2.0, 2.0), family="negative")
-    assert set(alone) == {"PRESENT"}  # its place has no word for above or below
+    assert set(alone) == {"PRESENT", "WRONG_PLACE"}  # its place has no word for above or below
     same = HeardSource("rain", 50.0, 25.0, 2.4)
     assert "SWAPPED" not in asked_of(BELL, same, family="negative")  # exchanged, it would still be true
-
-
-def test_sides():
-    assert asked_of(BELL, RAIN, family="side", seeds=100) == {"WRONG_PLACE": {"Yes", "No"}}
-    (question,) = asked_of(HeardSource("bell", 4.0, 2.0, 2.0), family="side")  # it is clear that it is in front, no more
-    assert question == "WRONG_PLACE"
 
 
 def test_a_class_that_is_often_there_is_not_given_away():

@@ -8,7 +8,7 @@ from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, ba
 from tests.questions.scenes import LABELS, draw_scenes, expected
 
 MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=2, side=1, negative=5
+    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=2, negative=5
 )
 CHANCE = {
     "COUNT_SOURCES": 1 / 4,
