@@ -24,7 +24,8 @@ from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.provenance import provenance
 from spatial_llm.testing import tiny_config
-from spatial_llm.training.arguments import LoraArguments, ProjectorArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.bat_arguments import LoraArguments, ProjectorArguments
 from spatial_llm.training.bat_model import projector_config
 from spatial_llm.training.gpu_bench import Case, bitsandbytes_version, measure
 from spatial_llm.training.plan import language_model_config

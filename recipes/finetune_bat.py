@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.arguments import BatArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.stages import run_command
 
 HERE = Path(__file__).parent

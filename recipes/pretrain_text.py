@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.arguments import TextArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.text import pretrain_text
+from spatial_llm.training.text_arguments import TextArguments
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "text.yaml"
 

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.arguments import EncoderArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.encoder_stages import train_stages
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "encoder.yaml"

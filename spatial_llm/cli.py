@@ -78,7 +78,8 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from spatial_llm.training.arguments import BatArguments, parse_arguments
+    from spatial_llm.training.arguments import parse_arguments
+    from spatial_llm.training.bat_arguments import BatArguments
     from spatial_llm.training.plan import format_plan, plan
 
     run = parse_arguments(BatArguments, ["--config", arguments.config, *arguments.overrides])

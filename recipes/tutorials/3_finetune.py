@@ -24,8 +24,8 @@ from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
-from spatial_llm.training.arguments import BatArguments
 from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.schedule import Schedule
 
 # %% tags=["parameters"]

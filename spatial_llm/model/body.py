@@ -21,6 +21,7 @@ from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import storage
 from spatial_llm.model.adapters import init_lora, inject_lora
+from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.placeholders import embed_text, placeholder_mask, warn_without_audio
 
@@ -209,7 +210,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         input_features: torch.Tensor | None,
         audio_hidden_states: torch.Tensor | None,
         inputs_embeds: torch.Tensor | None,
-        past_key_values: Any,
+        cache: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Prompts as the language model takes them, audio in place, and `audio_embeds`; arguments as `forward`."""
         if (input_ids is None) == (inputs_embeds is None):
@@ -224,7 +225,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
                 input_ids, inputs_embeds, audio_embeds, self.get_input_embeddings(), self.config.audio_token_id
             )
             inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds)
-        elif input_ids is not None and (past_key_values is None or past_key_values.get_seq_length() == 0):
+        elif input_ids is not None and (cache is None or cache.get_seq_length() == 0):
             warn_without_audio(input_ids, self.config.audio_token_id)
         return inputs_embeds, audio_embeds
 
@@ -239,6 +240,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         past_key_values: Any = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        cache: Any = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMModelOutputWithPast:
         """Runs the language model's body on prompts whose placeholders are replaced by audio embeddings.
@@ -248,26 +250,26 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
+            cache, past_key_values: what earlier tokens left behind, under transformers' name since 5.24 and before.
 
         Raises:
-            SpatialLLMError: another number of placeholders than of audio embeddings.
+            SpatialLLMError: another number of placeholders than of audio embeddings, or a cache under both names.
         """
-        inputs_embeds, audio_embeds = self.embed(
-            input_ids, input_features, audio_hidden_states, inputs_embeds, past_key_values
-        )
+        cache = one_cache(cache, past_key_values)
+        inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)
         outputs = self.language_model.base_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             use_cache=use_cache,
             return_dict=True,
+            **{CACHE: cache},
             **kwargs,
         )
         return SpatialLLMModelOutputWithPast(
             last_hidden_state=outputs.last_hidden_state,
-            past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
+            **{CACHE: outputs.get(CACHE)},
         )

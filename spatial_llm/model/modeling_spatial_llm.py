@@ -19,6 +19,7 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from spatial_llm.model.body import SpatialLLMModel
+from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.placeholders import repeat_clips
 
 AUDIO_INPUTS = ("input_features", "audio_hidden_states")
@@ -60,6 +61,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        cache: Any = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMCausalLMOutputWithPast:
         """Runs the language model on prompts whose placeholders are replaced by audio embeddings.
@@ -71,32 +73,32 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             labels: (batch, length); -100 is ignored.
             logits_to_keep: as in transformers.
+            cache, past_key_values: what earlier tokens left behind, under transformers' name since 5.24 and before.
 
         Raises:
-            SpatialLLMError: another number of placeholders than of audio embeddings.
+            SpatialLLMError: another number of placeholders than of audio embeddings, or a cache under both names.
         """
-        inputs_embeds, audio_embeds = self.embed(
-            input_ids, input_features, audio_hidden_states, inputs_embeds, past_key_values
-        )
+        cache = one_cache(cache, past_key_values)
+        inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             labels=labels,
             use_cache=use_cache,
             return_dict=True,
             **({"logits_to_keep": logits_to_keep} if keeps else {}),
+            **{CACHE: cache},
             **kwargs,
         )
         return SpatialLLMCausalLMOutputWithPast(
             loss=outputs.loss,
             logits=outputs.logits if keeps else slice_logits_to_keep(outputs.logits, logits_to_keep),
-            past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
+            **{CACHE: outputs.get(CACHE)},
         )
 
     def prepare_inputs_for_generation(
@@ -111,7 +113,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         )
         # transformers drops input_features after the prompt, but does not know our other name for audio. And a generation
         # that goes on from a cache has its audio there already, unless its new part holds placeholders.
-        cache, new = inputs.get("past_key_values"), inputs.get("input_ids")
+        cache, new = inputs.get(CACHE), inputs.get("input_ids")
         continued = cache is not None and cache.get_seq_length() > 0
         if continued and new is not None and not (new == self.config.audio_token_id).any():
             inputs = {name: value for name, value in inputs.items() if name not in AUDIO_INPUTS}

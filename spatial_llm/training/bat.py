@@ -24,7 +24,8 @@ from spatial_llm.data.spatialsoundqa import roots_elsewhere
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.model import SpatialLLMProcessor
-from spatial_llm.training.arguments import BatArguments, flat_fields
+from spatial_llm.training.arguments import flat_fields
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.bat_model import build_bat, calibrate
 from spatial_llm.training.curves import plot_losses
 from spatial_llm.training.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights

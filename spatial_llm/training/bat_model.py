@@ -14,8 +14,8 @@ from spatial_llm.model.adapters import trained_keys
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
 from spatial_llm.shipped import find_model
-from spatial_llm.training.arguments import BatArguments, ProjectorArguments
 from spatial_llm.training.base_models import load_base
+from spatial_llm.training.bat_arguments import BatArguments, ProjectorArguments
 from spatial_llm.training.launching import device
 from spatial_llm.training.trainable import freeze
 

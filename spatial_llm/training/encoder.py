@@ -25,8 +25,8 @@ from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import DISTANCE_STEP_M
-from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.localization_data import (
     PLACES,
     SEVERAL,

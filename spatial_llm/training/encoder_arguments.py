@@ -1,10 +1,12 @@
-"""Typed arguments of an encoder's published stages (specs a.1, a.2, b.3); `arguments.EncoderArguments` holds them.
+"""Typed arguments of recipes/train_encoder.py, and of an encoder's published stages (specs a.1, a.2, b.3).
 
 Where the released scripts do something else than the papers say, the option has the two names "paper" and "released".
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from spatial_llm.training.schedule import Schedule
 
 
 @dataclass
@@ -73,3 +75,59 @@ class EncoderStage:
     epoch_fraction: float = 1.0
     epoch_clips: int | None = None
     learning_rate: float | None = None
+
+
+@dataclass
+class EncoderArguments:
+    """recipes/train_encoder.py: the published stages, or without `stages` one joint run on recordings rendered whole.
+
+    Attributes:
+        run_folder: where model, config, provenance and metrics go.
+        train_manifest: its distinct one-source recordings are heard.
+        eval_manifest: scored after training; its classes must be among those of the training manifest.
+        model_type: which encoder.
+        model: fields of that encoder's config that differ from its full-size defaults.
+        schedule: see `Schedule`. With stages, `learning_rate` is the base rate, for 256 samples a step of all processes;
+            `steps` is the most that a stage may take (a short one for a trial); warm-up and decay are the stages' own.
+        stages: see `EncoderStage`.
+        clips: see `ClipArguments`; for stages.
+        optimizer: see `EncoderOptimizerArguments`; for stages.
+        audiomae: AudioMAE checkpoint that trunk, patches and positions of the first stage begin with.
+        initial_encoder: folder of an encoder that the first stage, or the joint run, begins with.
+        label_csv: class_labels_indices_subset.csv or alike: the event classes in the order of the head; None = those of the
+            initial encoder, or of the training manifests.
+        audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
+        direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
+            targets; 0 = one-hot, as published. Joint run only, as the five below.
+        distance_smoothing_m: the same of the distance targets.
+        class_places: weight of the loss of `training.class_places`, which lets the encoder learn from recordings of several
+            sources too; 0 = recordings of one source only, as published.
+        precompute: cues of all clips once before step 0, into a file; false renders each clip anew every time.
+        mirror: each clip also with its ears exchanged and its azimuth negated.
+        cues_folder: where cue files lie, so that several runs share them; None = in the run folder.
+        seed: of initialisation and order.
+        cpu_threads: of torch; None = all cores this process may use.
+    """
+
+    run_folder: str
+    train_manifest: str
+    eval_manifest: str | None
+    model_type: Literal["spatial_ast", "dspast"]
+    schedule: Schedule
+    model: dict[str, Any] = field(default_factory=dict)
+    stages: list[EncoderStage] = field(default_factory=list)
+    clips: ClipArguments = field(default_factory=ClipArguments)
+    optimizer: EncoderOptimizerArguments = field(default_factory=EncoderOptimizerArguments)
+    audiomae: str | None = None
+    initial_encoder: str | None = None
+    label_csv: str | None = None
+    audio_root: str | None = None
+    reverb_root: str | None = None
+    direction_smoothing_deg: float = 0.0
+    distance_smoothing_m: float = 0.0
+    class_places: float = 0.0
+    precompute: bool = False
+    mirror: bool = False
+    cues_folder: str | None = None
+    seed: int = 0
+    cpu_threads: int | None = None

@@ -20,7 +20,7 @@ from spatial_llm.data.spatialsoundqa import read_pair_response, read_pair_sound
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import below
 from spatial_llm.scenes.render import dry_sound, place, scene_responses
-from spatial_llm.training.arguments import ClipArguments
+from spatial_llm.training.encoder_arguments import ClipArguments
 
 PLACES = ("distance", "azimuth", "elevation")
 

@@ -20,8 +20,8 @@ from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
-from spatial_llm.training.arguments import EncoderArguments, EncoderStage
 from spatial_llm.training.encoder import ENCODERS, begin_with, build_encoder, data_root, evaluate_encoder, event_classes
+from spatial_llm.training.encoder_arguments import EncoderArguments, EncoderStage
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import CueRenderer

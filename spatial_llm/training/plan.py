@@ -21,7 +21,7 @@ from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.shipped import find_model
-from spatial_llm.training.arguments import BatArguments
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.bat_model import DTYPES, projector_config
 
 CONTEXT_BYTES = 800e6  # what CUDA and its libraries take before any tensor; of the order measured on common cards

@@ -18,9 +18,9 @@ from spatial_llm.data.targets import targets_of
 from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS
 from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import text_examples
-from spatial_llm.training.arguments import TextArguments
 from spatial_llm.training.base_models import load_base
 from spatial_llm.training.run_folder import RunFolder
+from spatial_llm.training.text_arguments import TextArguments
 from spatial_llm.training.text_model import build_language_model, build_tokenizer
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train

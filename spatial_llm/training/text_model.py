@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from spatial_llm.training.arguments import TextArguments
+from spatial_llm.training.text_arguments import TextArguments
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 

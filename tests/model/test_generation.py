@@ -7,7 +7,9 @@ tests/common_suites. Here is what it asks, on the composite.
 import pytest
 import torch
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration
+from spatial_llm.model.cache_name import CACHE
 
 
 @pytest.mark.parametrize("extra", [{}, {"num_beams": 3}, {"use_cache": False}, {"cache_implementation": "static"}])
@@ -45,8 +47,26 @@ def test_generation_goes_on_from_a_cache(model, inputs, options):
     expected = model.generate(**inputs, **{**options, "max_new_tokens": 6})
     first = model.generate(**inputs, **{**options, "max_new_tokens": 3}, return_dict_in_generate=True)
     batch = {**inputs, "input_ids": first.sequences, "attention_mask": torch.ones_like(first.sequences)}
-    second = model.generate(**batch, **{**options, "max_new_tokens": 3}, past_key_values=first.past_key_values)
+    second = model.generate(**batch, **{**options, "max_new_tokens": 3}, **{CACHE: first[CACHE]})
     assert torch.equal(second, expected)
+
+
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_forward_goes_on_from_a_cache_by_either_name(model, inputs, name):
+    """transformers 5.24 renamed it; callers of the older name, and of the newer on an older release, are understood."""
+    whole = model(**inputs).logits[:, -1]
+    start = {key: tensor[:, :-1] if key != "input_features" else tensor for key, tensor in inputs.items()}
+    cache = model(**start, use_cache=True).get(CACHE)
+    end = model(inputs["input_ids"][:, -1:], attention_mask=inputs["attention_mask"], **{name: cache})
+    torch.testing.assert_close(end.logits[:, -1], whole, atol=1e-5, rtol=1e-5)
+    body = model.base_model(inputs["input_ids"][:, -1:], attention_mask=inputs["attention_mask"], **{name: end.get(CACHE)})
+    assert body.get(CACHE).get_seq_length() == inputs["input_ids"].shape[1] + 1
+
+
+def test_a_cache_under_both_names_is_refused(model, inputs):
+    cache = model(**inputs, use_cache=True).get(CACHE)
+    with pytest.raises(SpatialLLMError, match="given twice"):
+        model(inputs["input_ids"][:, -1:], cache=cache, past_key_values=cache)
 
 
 def test_generation_from_inputs_embeds(model, inputs, options):
@@ -131,7 +151,8 @@ def test_generate_reports_scores_attentions_and_hidden_states(model, inputs, opt
         new = 1 if use_cache and step else seen
         assert all(layer.shape == (searched, new, sizes.hidden_size) for layer in hidden)
         assert all(layer.shape == (searched, sizes.num_attention_heads, new, seen) for layer in attention)
-    assert output.past_key_values is None if not use_cache else output.past_key_values.get_seq_length() == length + 4
+    cache = output.get(CACHE)
+    assert cache is None if not use_cache else cache.get_seq_length() == length + 4
 
 
 # transformers hands the helper words only: it guesses without having heard, and is corrected.

@@ -10,9 +10,9 @@ from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
-from spatial_llm.training.arguments import TextArguments
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.text import pretrain_text
+from spatial_llm.training.text_arguments import TextArguments
 from tests.training.strike import Nursery
 
 

@@ -8,10 +8,13 @@ import yaml
 from transformers import AutoModelForCausalLM
 
 from spatial_llm.model.adapters import inject_lora
-from spatial_llm.training.arguments import BatArguments, EncoderArguments, TextArguments, parse_arguments, to_yaml
+from spatial_llm.training.arguments import parse_arguments, to_yaml
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.encoder import ENCODERS, build_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.encoder_stages import plan_stage
 from spatial_llm.training.plan import KNOWN
+from spatial_llm.training.text_arguments import TextArguments
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPES = REPOSITORY / "recipes/configs"

@@ -11,11 +11,12 @@ from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.errors import CacheError
 from spatial_llm.model import SpatialLLM
-from spatial_llm.training.arguments import BatArguments, EncoderArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.bat import decoded_sample, finetune_bat, open_cache
+from spatial_llm.training.bat_arguments import BatArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.bat_model import build_bat
 from spatial_llm.training.curves import read_losses
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import what_trains
 from tests.training.test_encoder import SIZES

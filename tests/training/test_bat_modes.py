@@ -12,11 +12,11 @@ from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
-from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.bat import finetune_bat
 from spatial_llm.training.bat_model import build_bat, quantization_config
 from spatial_llm.training.checkpointing import find_latest_valid
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import frozen_hashes, kept_aside

@@ -15,8 +15,8 @@ from spatial_llm.data.records import read_manifest
 from spatial_llm.data.spatialsoundqa_export import export_release
 from spatial_llm.data.spatialsoundqa_prepare import prepare_release
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
-from spatial_llm.training.arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.bat import finetune_bat, stage_arguments
+from spatial_llm.training.bat_arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.bat_model import build_bat
 from spatial_llm.training.curves import read_losses
 from spatial_llm.training.run_folder import RunFolder

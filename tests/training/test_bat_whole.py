@@ -1,5 +1,6 @@
 """Going on from one folder that holds all parts, as the shipped model does: as from parts, and what it refuses."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from safetensors.torch import load_file
 import spatial_llm.shipped
 from spatial_llm import SpatialLLM
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.training.arguments import BatArguments, EncoderArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.bat_arguments import BatArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.bat_model import build_bat
 from spatial_llm.training.encoder import train_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.plan import build_on_meta
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.trainable import what_trains
@@ -52,6 +54,10 @@ def test_the_same_run_as_from_parts(data: Path, parts: dict[str, str], whole: Pa
     assert all(torch.equal(one[name], two[name]) for name in one)
     moved = {name for name in one if not torch.equal(one[name], before[name])}
     assert moved and all(name.startswith("projector.") or ".lora_" in name for name in moved)
+    # The Trainer sets use_cache to false while it trains. Saved so, an answer would read its prompt anew for every token.
+    for folder in (from_whole, from_parts, Path(parts["language_model"])):
+        settings = [json.loads((folder / name).read_text()) for name in ("config.json", "generation_config.json")]
+        assert all(setting.get("use_cache", True) for setting in [*settings, settings[0].get("text_config", {})]), folder
 
 
 def test_a_shipped_model_in_float16_goes_on_in_float32(

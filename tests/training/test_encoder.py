@@ -13,9 +13,9 @@ from spatial_llm.data.dataset import CueDataset, load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.training.arguments import EncoderArguments
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.localization_data import LocalizationDataset, localization_labels, one_source_recordings
 from spatial_llm.training.schedule import Schedule
 

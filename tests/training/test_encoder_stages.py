@@ -14,8 +14,7 @@ from spatial_llm.data.rendering import render_record
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import Noise
-from spatial_llm.training.arguments import EncoderArguments
-from spatial_llm.training.encoder_arguments import ClipArguments, EncoderStage
+from spatial_llm.training.encoder_arguments import ClipArguments, EncoderArguments, EncoderStage
 from spatial_llm.training.encoder_clips import ClipDataset, ClipOrder, class_weights
 from spatial_llm.training.encoder_optimizer import optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder_rendering import Convolution, CueRenderer

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from spatial_llm.cli import main
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.arguments import BatArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.bat_model import build_bat
 from spatial_llm.training.plan import KNOWN, PeakBytes, build_on_meta, format_plan, plan, step_bytes, weight_bytes
 from tests.training.test_bat import arguments, parts  # noqa: F401  (a fixture)

@@ -10,7 +10,8 @@ from transformers import get_cosine_schedule_with_warmup
 
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import sha256_of
-from spatial_llm.training.arguments import BatArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.checkpointing import PARTS, find_latest_valid
 from spatial_llm.training.fresh_parts import load_optimizer_and_scheduler
 from tests.training.test_checkpointing import cut, emptied, removed

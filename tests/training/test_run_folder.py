@@ -8,8 +8,9 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Offl
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.training.arguments import BatArguments, flat_fields
+from spatial_llm.training.arguments import flat_fields
 from spatial_llm.training.base_models import load_base
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.checkpointing import find_latest_valid, problems
 from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.schedule import Schedule

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
-from spatial_llm.training.arguments import BatArguments, to_yaml
+from spatial_llm.training.arguments import to_yaml
+from spatial_llm.training.bat_arguments import BatArguments
 from spatial_llm.training.curves import read_losses
 from spatial_llm.training.encoder_arguments import EncoderStage
 from spatial_llm.training.launching import check_launch, is_main, processes

@@ -14,8 +14,10 @@ import torch
 from accelerate.state import AcceleratorState
 
 from spatial_llm.training import trainer
-from spatial_llm.training.arguments import BatArguments, EncoderArguments, parse_arguments
+from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.bat import finetune_bat
+from spatial_llm.training.bat_arguments import BatArguments
+from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.encoder_stages import train_stages
 from spatial_llm.training.run_folder import MetricsCallback
 

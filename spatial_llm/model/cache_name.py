@@ -1,0 +1,22 @@
+"""What transformers calls the keys and values of earlier tokens: `past_key_values` until 5.23, `cache` since 5.24."""
+
+import inspect
+from typing import Any
+
+from transformers import GenerationMixin
+
+from spatial_llm.errors import SpatialLLMError
+
+_NAMED = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+CACHE = "cache" if "cache" in _NAMED else "past_key_values"
+
+
+def one_cache(cache: Any, past_key_values: Any) -> Any:
+    """The one of the two that was given, or None.
+
+    Raises:
+        SpatialLLMError: both were given.
+    """
+    if cache is not None and past_key_values is not None:
+        raise SpatialLLMError("the cache was given twice, as cache and as past_key_values; give one of them.")
+    return past_key_values if cache is None else cache

@@ -1,0 +1,48 @@
+"""Typed arguments of recipes/pretrain_text.py."""
+
+from dataclasses import dataclass
+
+from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.training.schedule import Schedule
+
+
+@dataclass
+class TextArguments:
+    """recipes/pretrain_text.py: a language model that learns its questions from scenes in words.
+
+    Attributes:
+        run_folder: where model (with tokenizer), config, provenance and metrics go.
+        manifest: its classes are what the scenes in words are made of.
+        examples: training questions.
+        eval_examples: questions about held-out scenes, for the exact-match score.
+        questions: which are asked, and what is ambiguous; None for types A to E.
+        most_sources, half_told: see `questions.text_corpus.text_examples`.
+        initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
+            below are then that model's. None = a fresh one.
+        vocab_size: tokens of the byte-level BPE.
+        hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
+        num_hidden_layers: its layers.
+        num_attention_heads: its heads.
+        initializer_range: standard deviation of fresh weights. The usual 0.02 is for wide models: at width 128 attention
+            then starts so even that 900 steps learn no looking-up at all.
+        schedule: see `Schedule`; a batch counts scenes, each with all its questions.
+        seed: of scenes, initialisation and order.
+        cpu_threads: of torch; None = all cores this process may use.
+    """
+
+    run_folder: str
+    manifest: str
+    schedule: Schedule
+    examples: int
+    eval_examples: int
+    questions: QuestionConfig | None = None
+    most_sources: int = 4
+    half_told: float = 0.0
+    initial_language_model: str | None = None
+    vocab_size: int = 1024
+    hidden_size: int = 192
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 6
+    initializer_range: float = 0.08
+    seed: int = 0
+    cpu_threads: int | None = None
