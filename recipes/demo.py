@@ -3,10 +3,10 @@
     python recipes/demo.py [--until ask|scenes|questions|before|training|after] [--runs runs/demo]
 
 2 CPU cores, no download. First the model answers beside the truth, and runs/demo/scene.png shows where it thinks the sounds
-are. Then it is trained for two minutes on questions that it does not know: whether a sound is there at all, and at the place
-named, where half of the answers are no. Printed at the end, on rooms, recordings and wordings that it never met: the share
-of right answers before and after, with n and interval, and what became of the questions that it knew. A stage that is
-finished and whose configuration did not change is reused. The path from nothing is recipes/demo_train.py.
+are. Then it is trained for two minutes on questions that it was never asked: how high a sound is, in degrees. Printed at the
+end, on rooms, recordings and wordings that it never met: the share of answers within 20 degrees before and after, with n and
+interval, and what became of the questions that it knew. A stage that is finished and whose configuration did not change is
+reused. The path from nothing is recipes/demo_train.py.
 """
 
 import sys
@@ -50,7 +50,7 @@ class DemoArguments:
     model: str = "tiny"
     data_config: str = "data/configs/demo.yaml"
     questions_config: str = "data/configs/demo_questions.yaml"
-    family: Literal[FAMILIES] = "negative"
+    family: Literal[FAMILIES] = "elevation"
     training_config: str = "recipes/configs/demo.yaml"
 
 

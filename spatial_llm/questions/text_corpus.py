@@ -5,7 +5,7 @@ the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which
 the words are rounded, so a duration may be off by a tenth of a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,16 +37,44 @@ def text_examples(
     most_sources: int = MAX_SOURCES,
     half_told: float = 0.0,
 ) -> list[dict[str, str]]:
-    """`n` examples as dicts of scene, question, answer, type and question_type. Equal arguments, equal text.
+    """`n` examples as dicts of scene (in words), question, answer, type and question_type; arguments as `asked_scenes`.
+
+    With families of ours the words also say degrees and metres, and times or the room where these are asked for.
+    """
+    everything = bool(config and config.wanted_families)
+    scenes = asked_scenes(labels, n, seed, distance_m, elevation_deg, config, most_sources, half_told)
+    return [
+        {
+            "scene": scene_to_text(scene, everything),
+            "question": item.question,
+            "answer": item.answer,
+            "type": item.type,
+            "question_type": item.question_type,
+        }
+        for scene, questions in scenes
+        for item in questions
+    ]
+
+
+def asked_scenes(
+    labels: Sequence[str],
+    n: int,
+    seed: int,
+    distance_m: Range = (0.5, 4.0),
+    elevation_deg: Range = (-40.0, 40.0),
+    config: QuestionConfig | None = None,
+    most_sources: int = MAX_SOURCES,
+    half_told: float = 0.0,
+) -> Iterator[tuple[HeardScene, list[Question]]]:
+    """Scenes drawn at random, each with what is asked about it: `n` questions in all. Equal arguments, equal scenes.
 
     Args:
         labels: classes that sound; two or more.
         distance_m, elevation_deg: ranges that sources are drawn from.
-        config: which questions; None for types A to E. With families of ours the words also say degrees and metres, and
-            times or the room where these are asked for.
+        config: which questions; None for types A to E.
         most_sources: of a scene with families of ours; those with types A to E alone have one or two.
-        half_told: share of the scenes whose words, for yes-or-no questions about the directions of two sources, tell of the
-            one named first alone. That is enough, for such are asked only of sources on opposite sides; and it teaches to
+        half_told: share of the scenes of which, for yes-or-no questions about the directions of two sources, only the one
+            named first is told. That is enough, for such are asked only of sources on opposite sides; and it teaches to
             compare before there are two to be told apart, which a small model does not learn at once.
 
     Raises:
@@ -60,13 +88,11 @@ def text_examples(
     if not 0 <= half_told <= 1:
         raise SceneError(f"half_told is {half_told}; give a share from 0 to 1.")
     config = config or official_only()
-    everything = bool(config.wanted_families)
     rng = np.random.default_rng(seed)
     writer = QuestionWriter(config, rng, labels)
-    examples: list[dict[str, str]] = []
     in_vain = 0
-    while len(examples) < n:
-        if everything:
+    while n > 0:
+        if config.wanted_families:
             scene = _draw_for_families(rng, labels, distance_m, elevation_deg, config, most_sources)
         else:
             scene = _draw(rng, labels, distance_m, elevation_deg)
@@ -74,27 +100,25 @@ def text_examples(
         in_vain = 0 if questions else in_vain + 1
         if in_vain == 1000:
             raise SceneError(f"{config}: 1000 scenes in a row gave no question; ask for more, or allow smaller margins.")
-        text = scene_to_text(scene, everything)
         halved = rng.uniform() < half_told if half_told else False
-        compared = [halved and item.question_type == COMPARED_SIDES for item in questions]
-        told = [_half(scene, item, everything) if half else text for item, half in zip(questions, compared, strict=True)]
-        for words, item in sorted(zip(told, questions, strict=True), key=lambda pair: pair[0]):  # equal words side by side
-            examples.append(
-                {
-                    "scene": words,
-                    "question": item.question,
-                    "answer": item.answer,
-                    "type": item.type,
-                    "question_type": item.question_type,
-                }
-            )
-    return examples[:n]
+        for told, asked in _told(scene, questions, halved):
+            if n > 0:
+                yield told, asked[:n]
+            n -= len(asked)
 
 
-def _half(scene: HeardScene, item: Question, everything: bool) -> str:
-    """The words of that source alone which the question names first."""
-    first = min(scene.sources, key=lambda source: item.question.index(source.label))
-    return scene_to_text(HeardScene((first,)), everything)
+def _told(scene: HeardScene, questions: list[Question], halved: bool) -> list[tuple[HeardScene, list[Question]]]:
+    """What is told of a scene for each of its questions; a half of it, with `halved`, for those that compare sides."""
+    groups: dict[HeardScene, list[Question]] = {}
+    for item in questions:
+        half = halved and item.question_type == COMPARED_SIDES
+        told = HeardScene((_named_first(scene, item),)) if half else scene
+        groups.setdefault(told, []).append(item)
+    return sorted(groups.items(), key=lambda group: scene_to_text(group[0], everything=True))
+
+
+def _named_first(scene: HeardScene, item: Question) -> HeardSource:
+    return min(scene.sources, key=lambda source: item.question.index(source.label))
 
 
 def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range) -> HeardScene:

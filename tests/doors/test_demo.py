@@ -55,7 +55,7 @@ def test_the_whole_chain_and_what_is_reused(
     assert all(f"[{number}/5]" in first for number in range(1, 6))
     table = [line for line in first.splitlines() if line.startswith("| ")]
     (start,) = (number for number, line in enumerate(table) if line.startswith("| right answers"))
-    assert table[start + 1].startswith("| negative (trained now) ")
+    assert table[start + 1].startswith("| elevation (trained now) ")
     assert {line[2] for line in table[start + 2 :]} == {"A", "B", "D"}
     assert SpatialLLM.from_pretrained(tmp_path / "finetuned" / "model")
     door.main(arguments)
