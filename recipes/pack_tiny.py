@@ -29,7 +29,7 @@ from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
 MOST_BYTES = 25_000_000
-RUNS = ("first_encoder", "second_encoder", "encoder", "first_text", "text", "first_bat", "bat")  # of recipes/train_tiny.py
+RUNS = ("first_encoder", "second_encoder", "encoder", "lookup", "text", "bat")  # of recipes/train_tiny.py
 
 
 @dataclass

@@ -72,35 +72,29 @@ class Chain:
             given["initial_encoder"] = before[-1].folder / "model"
         return self.recipe("the encoder learns what, where and how far", "train_encoder", out, [questions, *before], **given)
 
-    def joining(self, out: str, encoder: Stage, text: Stage, *before: Stage) -> Stage:
-        """Projector and LoRA between the two, which go on from those before."""
+    def joining(self, encoder: Stage, text: Stage) -> Stage:
+        """Projector and LoRA between the two."""
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model"}
         given |= {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
-        if before:
-            given["start_from"] = before[-1].folder / "model"
-        title = "projector and LoRA join the two"
-        return self.recipe(title, "finetune_bat", out, [encoder, text, *before], **given)
+        return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
 
     def stages(self) -> list[list[Stage]]:
         """From the sounds to the packed model; one list for each name in STAGES."""
         runs, train = self.runs, self.runs / "data" / "train.jsonl"
         dry = self.sounds("sounds", "held_out")
         first_scenes, first_questions = self.heard("first_", dry)
-        first = self.hearing("first_encoder", first_questions)
+        first_encoder = self.hearing("first_encoder", first_questions)
         scenes, questions = self.heard("", dry)
-        second = self.hearing("second_encoder", questions, first)
+        second = self.hearing("second_encoder", questions, first_encoder)
         encoder = self.hearing("encoder", questions, second)
-        words = "the language model learns scenes in words"
-        first_text = self.recipe(words, "pretrain_text", "first_text", [questions], manifest=train)
-        text = self.recipe(
-            words, "pretrain_text", "text", [first_text], manifest=train, initial_language_model=first_text.folder / "model"
-        )
-        first_bat = self.joining("first_bat", second, first_text)
-        bat = self.joining("bat", encoder, text, first_bat)
+        lookup = self.recipe("the language model learns to look up", "pretrain_text", "lookup", [questions], manifest=train)
+        begun = {"manifest": train, "initial_language_model": lookup.folder / "model"}
+        text = self.recipe("the language model learns all questions", "pretrain_text", "text", [lookup], **begun)
+        bat = self.joining(encoder, text)
         pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
-        begun = [first_scenes, first_questions, first]
-        return [[dry], begun, [scenes], [questions], [second], [encoder], [first_text, text], [first_bat, bat], [packed]]
+        first = [first_scenes, first_questions, first_encoder]
+        return [[dry], first, [scenes], [questions], [second], [encoder], [lookup, text], [bat], [packed]]
 
 
 if __name__ == "__main__":

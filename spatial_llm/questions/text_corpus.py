@@ -5,7 +5,7 @@ the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which
 the words are rounded, so a duration may be off by a tenth of a second.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from spatial_llm.questions.writer import QuestionWriter
 from spatial_llm.scenes.scene import MAX_SOURCES
 
 Range = tuple[float, float]
+AskedScene = tuple[HeardScene, list[Question]]
 
 ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two official questions, those with two five
 CLIP_S, SHORTEST_S = 10.0, 0.5
@@ -41,8 +42,13 @@ def text_examples(
 
     With families of ours the words also say degrees and metres, and times or the room where these are asked for.
     """
-    everything = bool(config and config.wanted_families)
     scenes = asked_scenes(labels, n, seed, distance_m, elevation_deg, config, most_sources, half_told)
+    return in_words(scenes, config)
+
+
+def in_words(scenes: Iterable[AskedScene], config: QuestionConfig | None) -> list[dict[str, str]]:
+    """Scenes of `asked_scenes`, which were asked by this configuration, as examples of `text_examples`."""
+    everything = bool(config and config.wanted_families)
     return [
         {
             "scene": scene_to_text(scene, everything),
@@ -65,7 +71,7 @@ def asked_scenes(
     config: QuestionConfig | None = None,
     most_sources: int = MAX_SOURCES,
     half_told: float = 0.0,
-) -> Iterator[tuple[HeardScene, list[Question]]]:
+) -> Iterator[AskedScene]:
     """Scenes drawn at random, each with what is asked about it: `n` questions in all. Equal arguments, equal scenes.
 
     Args:
@@ -107,7 +113,7 @@ def asked_scenes(
             n -= len(asked)
 
 
-def _told(scene: HeardScene, questions: list[Question], halved: bool) -> list[tuple[HeardScene, list[Question]]]:
+def _told(scene: HeardScene, questions: list[Question], halved: bool) -> list[AskedScene]:
     """What is told of a scene for each of its questions; a half of it, with `halved`, for those that compare sides."""
     groups: dict[HeardScene, list[Question]] = {}
     for item in questions:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.training.bat_arguments import QuestionType
 from spatial_llm.training.schedule import Schedule
 
 
@@ -16,7 +17,9 @@ class TextArguments:
         examples: training questions.
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
+        types: of these, only questions of these types are taught; the others still make the tokenizer. None = all.
         most_sources, half_told: see `questions.text_corpus.text_examples`.
+        scene_tokens: how many tokens a scene is told in, see `training.scene_tokens`; 0 = it is told in words.
         initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
             below are then that model's. None = a fresh one.
         vocab_size: tokens of the byte-level BPE.
@@ -36,8 +39,10 @@ class TextArguments:
     examples: int
     eval_examples: int
     questions: QuestionConfig | None = None
+    types: list[QuestionType] | None = None
     most_sources: int = 4
     half_told: float = 0.0
+    scene_tokens: int = 0
     initial_language_model: str | None = None
     vocab_size: int = 1024
     hidden_size: int = 192

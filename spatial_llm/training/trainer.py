@@ -93,7 +93,7 @@ def train(
 
 @contextmanager
 def kept_use_cache(model: nn.Module) -> Iterator[None]:
-    """The Trainer sets `config.use_cache` to false; a model saved so would answer without a cache, at a third of the speed."""
+    """The Trainer sets `config.use_cache` to false; saved so, a model would answer without a cache, a third as fast."""
     config = getattr(model, "config", None)
     before = getattr(config, "use_cache", None)
     try:

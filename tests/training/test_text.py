@@ -16,9 +16,10 @@ from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.model.processing_spatial_llm import IGNORED
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.schedule import Schedule
-from spatial_llm.training.text import PROMPT, TextDataset, exact_answers, pretrain_text, text_collator
+from spatial_llm.training.text import TextDataset, exact_answers, pretrain_text
 from spatial_llm.training.text_arguments import TextArguments
 from spatial_llm.training.text_model import build_tokenizer
+from spatial_llm.training.text_rows import PROMPT, text_collator
 
 EXAMPLES = text_examples(["bell", "rain", "dog bark"], 40, seed=1)
 TOKENIZER = build_tokenizer(
