@@ -24,7 +24,6 @@ AskedScene = tuple[HeardScene, list[Question]]
 ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two official questions, those with two five
 CLIP_S, SHORTEST_S = 10.0, 0.5
 RT60_S, VOLUME_M3 = (0.15, 1.0), (30.0, 250.0)
-COMPARED_SIDES = "MIXUP_DIRECTION"  # asked of sources on opposite sides only
 SAME_CLASS_SHARE = 0.25  # of the scenes with two sources and more, where our own families are asked
 
 
@@ -36,13 +35,12 @@ def text_examples(
     elevation_deg: Range = (-40.0, 40.0),
     config: QuestionConfig | None = None,
     most_sources: int = MAX_SOURCES,
-    half_told: float = 0.0,
 ) -> list[dict[str, str]]:
     """`n` examples as dicts of scene (in words), question, answer, type and question_type; arguments as `asked_scenes`.
 
     With families of ours the words also say degrees and metres, and times or the room where these are asked for.
     """
-    scenes = asked_scenes(labels, n, seed, distance_m, elevation_deg, config, most_sources, half_told)
+    scenes = asked_scenes(labels, n, seed, distance_m, elevation_deg, config, most_sources)
     return in_words(scenes, config)
 
 
@@ -70,7 +68,6 @@ def asked_scenes(
     elevation_deg: Range = (-40.0, 40.0),
     config: QuestionConfig | None = None,
     most_sources: int = MAX_SOURCES,
-    half_told: float = 0.0,
 ) -> Iterator[AskedScene]:
     """Scenes drawn at random, each with what is asked about it: `n` questions in all. Equal arguments, equal scenes.
 
@@ -79,20 +76,15 @@ def asked_scenes(
         distance_m, elevation_deg: ranges that sources are drawn from.
         config: which questions; None for types A to E.
         most_sources: of a scene with families of ours; those with types A to E alone have one or two.
-        half_told: share of the scenes of which, for yes-or-no questions about the directions of two sources, only the one
-            named first is told. That is enough, for such are asked only of sources on opposite sides; and it teaches to
-            compare before there are two to be told apart, which a small model does not learn at once.
 
     Raises:
-        SceneError: fewer than two different labels, a share beyond 0 to 1, or a configuration that leaves nothing to ask.
+        SceneError: fewer than two different labels, or a configuration that leaves nothing to ask.
     """
     labels = sorted(set(labels))
     if len(labels) < 2:
         raise SceneError(f"labels are {labels}; give at least two different ones.")
     if not 1 <= most_sources <= MAX_SOURCES:
         raise SceneError(f"most_sources is {most_sources}; give 1 to {MAX_SOURCES}.")
-    if not 0 <= half_told <= 1:
-        raise SceneError(f"half_told is {half_told}; give a share from 0 to 1.")
     config = config or official_only()
     rng = np.random.default_rng(seed)
     writer = QuestionWriter(config, rng, labels)
@@ -106,25 +98,9 @@ def asked_scenes(
         in_vain = 0 if questions else in_vain + 1
         if in_vain == 1000:
             raise SceneError(f"{config}: 1000 scenes in a row gave no question; ask for more, or allow smaller margins.")
-        halved = rng.uniform() < half_told if half_told else False
-        for told, asked in _told(scene, questions, halved):
-            if n > 0:
-                yield told, asked[:n]
-            n -= len(asked)
-
-
-def _told(scene: HeardScene, questions: list[Question], halved: bool) -> list[AskedScene]:
-    """What is told of a scene for each of its questions; a half of it, with `halved`, for those that compare sides."""
-    groups: dict[HeardScene, list[Question]] = {}
-    for item in questions:
-        half = halved and item.question_type == COMPARED_SIDES
-        told = HeardScene((_named_first(scene, item),)) if half else scene
-        groups.setdefault(told, []).append(item)
-    return sorted(groups.items(), key=lambda group: scene_to_text(group[0], everything=True))
-
-
-def _named_first(scene: HeardScene, item: Question) -> HeardSource:
-    return min(scene.sources, key=lambda source: item.question.index(source.label))
+        if questions:
+            yield scene, questions[:n]
+            n -= len(questions)
 
 
 def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range) -> HeardScene:

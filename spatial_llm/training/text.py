@@ -103,8 +103,7 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     labels = sorted({label for record in recordings for source in targets_of(record) for label in source.labels})
     # Seeds of training and held-out text: scenes are drawn from continuous ranges, so no scene comes twice.
     drawn = {"labels": labels, "config": arguments.questions, "most_sources": arguments.most_sources}
-    halved = {"half_told": arguments.half_told}
-    scenes = list(asked_scenes(n=arguments.examples, seed=2 * arguments.seed, **drawn, **halved))
+    scenes = list(asked_scenes(n=arguments.examples, seed=2 * arguments.seed, **drawn))
     held_out = list(asked_scenes(n=arguments.eval_examples, seed=2 * arguments.seed + 1, **drawn))
     model, tokenizer = _begin(arguments, in_words(scenes, arguments.questions))
     scenes, held_out = (_of_types(each, arguments.types) for each in (scenes, held_out))

@@ -17,8 +17,8 @@ class TextArguments:
         examples: training questions.
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
-        types: of these, only questions of these types are taught; the others still make the tokenizer. None = all.
-        most_sources, half_told: see `questions.text_corpus.text_examples`.
+        types: only questions of these types are taught, and scored; all of them make a fresh tokenizer. None = all.
+        most_sources: see `questions.text_corpus.text_examples`.
         scene_tokens: how many tokens a scene is told in, see `training.scene_tokens`; 0 = it is told in words.
         initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
             below are then that model's. None = a fresh one.
@@ -41,7 +41,6 @@ class TextArguments:
     questions: QuestionConfig | None = None
     types: list[QuestionType] | None = None
     most_sources: int = 4
-    half_told: float = 0.0
     scene_tokens: int = 0
     initial_language_model: str | None = None
     vocab_size: int = 1024

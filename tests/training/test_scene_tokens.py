@@ -152,3 +152,17 @@ def test_a_second_run_of_the_recipe_begins_with_the_first(data: Path, tmp_path: 
         before, after = load_file(first / name), load_file(second / name)
         assert before.keys() == after.keys()
         assert all(torch.allclose(after[key], value, rtol=0, atol=1e-20) for key, value in before.items())
+
+
+def test_types_are_all_that_is_taught_but_all_questions_make_the_tokenizer(data: Path, tmp_path: Path) -> None:
+    arguments = TextArguments(
+        run_folder=str(tmp_path / "all"), manifest=str(data / "train.jsonl"), examples=60, eval_examples=60, scene_tokens=2,
+        vocab_size=400, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, cpu_threads=1,
+        schedule=Schedule(steps=1, batch_size=4, learning_rate=1e-3),
+    )  # fmt: skip
+    scores = pretrain_text(arguments)
+    assert {"CLASSIFICATION", "DOA", "MIXUP_DIRECTION"} < set(scores)
+    some = pretrain_text(replace(arguments, run_folder=str(tmp_path / "some"), types=["A"]))
+    assert set(some) == {"exact", "CLASSIFICATION"}
+    tokenizers = [(tmp_path / run / "model" / "tokenizer.json").read_bytes() for run in ("all", "some")]
+    assert tokenizers[0] == tokenizers[1]
