@@ -10,12 +10,12 @@ import pytest
 
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.files import sha256_of
-from spatial_llm.training.arguments import Schedule
 from spatial_llm.training.bat import finetune_bat
 from spatial_llm.training.bat_arguments import BatArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.encoder import train_encoder
 from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.run_folder import RunFolder
+from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.text import pretrain_text
 from spatial_llm.training.text_arguments import TextArguments
 from tests.training.test_encoder import SIZES
