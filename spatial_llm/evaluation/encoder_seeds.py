@@ -49,14 +49,18 @@ def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: st
     }
     kinds = {name: {metric: _over_runs(runs) for metric, runs in found.items()} for name, found in values.items()}
     tested = [(name, metric) for name in values if name != reference for metric in METRICS]
-    p_values = [
-        float(stats.ttest_ind(values[name][metric], values[reference][metric], equal_var=False).pvalue)
-        for name, metric in tested
-    ]
+    p_values = [_p_value(values[name][metric], values[reference][metric]) for name, metric in tested]
     for (name, metric), p_value in zip(tested, holm(p_values), strict=True):
         kinds[name][metric]["difference"] = kinds[name][metric]["value"] - kinds[reference][metric]["value"]
         kinds[name][metric]["p_holm"] = p_value
     return {"manifest_sha256": manifests.pop(), "reference": reference, "kinds": kinds}
+
+
+def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    """Welch's t-test. All runs of both with one value, of which the test makes 0 / 0, are no sign of a difference: 1."""
+    if len({*first, *second}) == 1:
+        return 1.0
+    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
 def _over_runs(runs: Sequence[float]) -> dict[str, Any]:

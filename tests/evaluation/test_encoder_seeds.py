@@ -33,6 +33,12 @@ def test_interval_and_difference_are_those_of_the_runs() -> None:
     assert f"23.0 ({low:.1f} to {high:.1f}; p {4 * p_value:.2g})" in table and "15.0 (12.5 to 17.5)" in table
 
 
+def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
+    """Welch's test makes 0 / 0 of them, which no JSON holds."""
+    same = {kind: [report(100.0), report(100.0)] for kind in ("dspast", "other")}
+    assert compare_kinds(same, "dspast")["kinds"]["other"]["DER"]["p_holm"] == 1.0
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(SpatialLLMError, match="2 manifests"):
         compare_kinds({**GIVEN, "third": [report(1.0), report(2.0, "another")]}, "dspast")
