@@ -1,4 +1,4 @@
-"""Scenes, questions and answers in words only, drawn without any audio, by the same writer that asks about recordings.
+"""Scenes, questions and answers, in words if wanted, drawn without any audio, by the writer that asks about recordings.
 
 For teaching a small language model the form of the questions before it hears anything. One kind cannot be answered from
 the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which they allow an estimate only. Numbers in
@@ -7,6 +7,7 @@ the words are rounded, so a duration may be off by a tenth of a second.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,20 +29,13 @@ SAME_CLASS_SHARE = 0.25  # of the scenes with two sources and more, where our ow
 
 
 def text_examples(
-    labels: Sequence[str],
-    n: int,
-    seed: int,
-    distance_m: Range = (0.5, 4.0),
-    elevation_deg: Range = (-40.0, 40.0),
-    config: QuestionConfig | None = None,
-    most_sources: int = MAX_SOURCES,
+    labels: Sequence[str], n: int, seed: int, config: QuestionConfig | None = None, **drawn: Any
 ) -> list[dict[str, str]]:
     """`n` examples as dicts of scene (in words), question, answer, type and question_type; arguments as `asked_scenes`.
 
     With families of ours the words also say degrees and metres, and times or the room where these are asked for.
     """
-    scenes = asked_scenes(labels, n, seed, distance_m, elevation_deg, config, most_sources)
-    return in_words(scenes, config)
+    return in_words(asked_scenes(labels, n, seed, config=config, **drawn), config)
 
 
 def in_words(scenes: Iterable[AskedScene], config: QuestionConfig | None) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ embeddings learns with the language model and is then left behind: the Q-Former 
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ Told = tuple[torch.Tensor, torch.Tensor]  # classes (count,) and places (count, 
 
 
 def place_numbers(source: HeardSource) -> list[float]:
-    """Where a source is, as PLACE_NUMBERS numbers of about the size of 1: unit vector, azimuth and its double, distance."""
-    azimuth, front_left_up = torch.deg2rad(torch.tensor(source.azimuth_deg)), source.xyz / source.distance_m
-    distance = torch.tensor(source.distance_m)
-    angles = torch.stack([azimuth.cos(), azimuth.sin(), (2 * azimuth).cos(), (2 * azimuth).sin()])
-    return [*map(float, front_left_up), *angles.tolist(), float(distance.log()), float(distance / 4)]
+    """Where a source is, as PLACE_NUMBERS numbers of about the size of 1: the unit vector to it (front, left, up), cosine
+    and sine of its azimuth and of twice that, the logarithm of its distance in metres, and a quarter of it."""
+    azimuth = math.radians(source.azimuth_deg)
+    angles = [turn(times * azimuth) for times in (1, 2) for turn in (math.cos, math.sin)]
+    return [*map(float, source.xyz / source.distance_m), *angles, math.log(source.distance_m), source.distance_m / 4]
 
 
 class ToldDataset(Dataset):
@@ -49,6 +50,7 @@ class ToldDataset(Dataset):
     Args:
         scenes: of `questions.text_corpus.asked_scenes`.
         labels: classes, in the order of `SceneTokens`.
+        count: tokens of a scene, at least as many as a scene has sources.
     """
 
     def __init__(
@@ -148,9 +150,7 @@ class SceneTokens(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Writes what is not the language model, for another run to go on from."""
-        own = {
-            name: value.contiguous() for name, value in self.state_dict().items() if not name.startswith("language_model.")
-        }
+        own = {name: value.contiguous() for name, value in self.state_dict().items() if name in self._own_names()}
         save_file(own, folder / FILE, metadata={"labels": json.dumps(self.labels)})
 
     def go_on_from(self, folder: str | None) -> None:

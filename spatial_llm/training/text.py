@@ -77,13 +77,13 @@ def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset | ToldDataset
     return right
 
 
-def _begin(arguments: TextArguments, examples: Sequence[dict[str, str]]) -> tuple[Any, Any]:
+def _begin(arguments: TextArguments, scenes: Sequence[AskedScene]) -> tuple[Any, Any]:
     """The language model that is to learn, and its tokenizer: fresh ones, or those of an earlier run."""
     if arguments.initial_language_model is not None:
         model = load_base(AutoModelForCausalLM, arguments.initial_language_model, "initial_language_model")
         return model.train(), load_base(AutoTokenizer, arguments.initial_language_model, "its tokenizer")
     tokenizer = build_tokenizer(
-        (text for e in examples for text in (e["scene"], e["question"], e["answer"])),
+        (text for e in in_words(scenes, arguments.questions) for text in (e["scene"], e["question"], e["answer"])),
         arguments.vocab_size,
         phrases=[*PROMPT.split("{question}"), *CONVENTIONS],
     )
@@ -105,29 +105,27 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     drawn = {"labels": labels, "config": arguments.questions, "most_sources": arguments.most_sources}
     scenes = list(asked_scenes(n=arguments.examples, seed=2 * arguments.seed, **drawn))
     held_out = list(asked_scenes(n=arguments.eval_examples, seed=2 * arguments.seed + 1, **drawn))
-    model, tokenizer = _begin(arguments, in_words(scenes, arguments.questions))
+    model, tokenizer = _begin(arguments, scenes)
     scenes, held_out = (_of_types(each, arguments.types) for each in (scenes, held_out))
-    examples, held_out_examples = (in_words(each, arguments.questions) for each in (scenes, held_out))
     run = RunFolder(arguments, arguments.manifest)
-    learner, collate, saves = (
-        model,
-        text_collator(tokenizer.pad_token_id),
-        [model.save_pretrained, tokenizer.save_pretrained],
-    )
+    saves = [model.save_pretrained, tokenizer.save_pretrained]
     if arguments.scene_tokens:
         learner, collate = SceneTokens(model, tokenizer, labels), told_collator(tokenizer.pad_token_id)
         learner.go_on_from(arguments.initial_language_model)
         saves.append(learner.save)
         datasets = [ToldDataset(each, labels, tokenizer, arguments.scene_tokens) for each in (scenes, held_out)]
     else:
-        datasets = [TextDataset(each, tokenizer) for each in (examples, held_out_examples)]
-    print(f"{len(examples)} questions about {len(scenes)} scenes, {len(labels)} classes; {len(tokenizer)} tokens")
+        learner, collate = model, text_collator(tokenizer.pad_token_id)
+        datasets = [TextDataset(in_words(each, arguments.questions), tokenizer) for each in (scenes, held_out)]
+    questions = sum(len(asked) for _, asked in scenes)
+    print(f"{questions} questions about {len(scenes)} scenes, {len(labels)} classes; {len(tokenizer)} tokens")
     print(format_what_trains(what_trains(learner)))
     train(learner, datasets[0], collate, arguments.schedule, run, arguments.seed)
     right = exact_answers(learner, tokenizer, datasets[1])
     scores = {"exact": sum(right) / len(right)}
-    for kind in sorted({example["question_type"] for example in held_out_examples}):
-        chosen = [ok for ok, example in zip(right, held_out_examples, strict=True) if example["question_type"] == kind]
+    kinds = [item.question_type for _, asked in held_out for item in asked]
+    for kind in sorted(set(kinds)):
+        chosen = [ok for ok, each in zip(right, kinds, strict=True) if each == kind]
         scores[kind] = sum(chosen) / len(chosen)
     run.log({"eval": scores})
     print("answers exactly right on held-out scenes: " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.training.bat_arguments import QuestionType
 from spatial_llm.training.schedule import Schedule
@@ -9,17 +10,18 @@ from spatial_llm.training.schedule import Schedule
 
 @dataclass
 class TextArguments:
-    """recipes/pretrain_text.py: a language model that learns its questions from scenes in words.
+    """recipes/pretrain_text.py: a language model that learns its questions from scenes in words or tokens.
 
     Attributes:
         run_folder: where model (with tokenizer), config, provenance and metrics go.
-        manifest: its classes are what the scenes in words are made of.
+        manifest: its classes are what the scenes are made of.
         examples: training questions.
         eval_examples: questions about held-out scenes, for the exact-match score.
         questions: which are asked, and what is ambiguous; None for types A to E.
         types: only questions of these types are taught, and scored; all of them make a fresh tokenizer. None = all.
-        most_sources: see `questions.text_corpus.text_examples`.
-        scene_tokens: how many tokens a scene is told in, see `training.scene_tokens`; 0 = it is told in words.
+        most_sources: see `questions.text_corpus.asked_scenes`.
+        scene_tokens: how many tokens a scene is told in, see `training.scene_tokens`: one for each source at least, and
+            no question about times or the room, of which they do not tell; 0 = it is told in words.
         initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
             below are then that model's. None = a fresh one.
         vocab_size: tokens of the byte-level BPE.
@@ -50,3 +52,15 @@ class TextArguments:
     initializer_range: float = 0.08
     seed: int = 0
     cpu_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scene_tokens == 0:
+            return
+        own = self.questions.wanted_families if self.questions else []
+        sources = self.most_sources if own else 2  # types A to E are asked of one and two
+        untold = sorted({"time", "span", "room"}.intersection(own))
+        if self.scene_tokens < sources or untold:
+            raise SpatialLLMError(
+                f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
+                f"Tokens tell neither times nor the room: set time, span and room to 0 (asked for: {', '.join(untold) or 'none'})."
+            )

@@ -5,8 +5,7 @@ come again after a stop (`batches`), signals (`interrupts`), and what becomes of
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
 from spatial_llm.training.nonfinite import NonFiniteSteps
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
 from spatial_llm.training.schedule import Schedule
-from spatial_llm.training.trainable import frozen_hashes, kept_aside, other_weights, probe, trained_tensors
+from spatial_llm.training.trainable import frozen_hashes, kept_aside, kept_use_cache, other_weights, probe, trained_tensors
 from spatial_llm.training.trainer_arguments import training_arguments
 
 WEIGHTS = "model.safetensors"
@@ -89,20 +88,6 @@ def train(
     trainer.check_frozen()
     model.eval()
     return mean_loss
-
-
-@contextmanager
-def kept_use_cache(model: nn.Module) -> Iterator[None]:
-    """The Trainer sets `config.use_cache` to false; saved so, a model would answer without a cache, a third as fast."""
-    config = getattr(model, "config", None)
-    before = getattr(config, "use_cache", None)
-    try:
-        yield
-    finally:
-        if before is not None:
-            config.use_cache = before
-        elif hasattr(config, "use_cache"):
-            del config.use_cache
 
 
 class SafeTrainer(Trainer):

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spatial_llm.errors import CheckpointError
+from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.processing_spatial_llm import IGNORED
-from spatial_llm.questions import official_only
+from spatial_llm.questions import QuestionConfig, official_only
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.text_corpus import asked_scenes, in_words
 from spatial_llm.training.scene_tokens import (
@@ -134,19 +134,22 @@ def test_it_learns_to_look_up_one_of_two_by_name(data: Path, tmp_path: Path) -> 
     assert scores["DOA"] > 0.8 and scores["MIXUP_SINGLE_DOA"] > 0.8 * scores["DOA"]
 
 
-def test_a_second_run_of_the_recipe_begins_with_the_first(data: Path, tmp_path: Path) -> None:
+def small(data: Path, run_folder: Path, **changes: object) -> TextArguments:
+    """A run of a second or two."""
     arguments = TextArguments(
-        run_folder=str(tmp_path / "run"), manifest=str(data / "train.jsonl"), examples=60, eval_examples=20, scene_tokens=3,
+        run_folder=str(run_folder), manifest=str(data / "train.jsonl"), examples=60, eval_examples=60, scene_tokens=3,
         vocab_size=400, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, cpu_threads=1,
         schedule=Schedule(steps=4, batch_size=8, learning_rate=5e-3),
     )  # fmt: skip
-    scores = pretrain_text(arguments)
-    assert json.loads((tmp_path / "run" / "model" / "config.json").read_text()).get("use_cache", True)
-    still = Schedule(steps=1, batch_size=4, learning_rate=1e-30, weight_decay=0.0)
+    return replace(arguments, **changes)
+
+
+def test_a_second_run_of_the_recipe_begins_with_the_first(data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "run" / "model", tmp_path / "again" / "model"
-    again = replace(
-        arguments, run_folder=str(second.parent), initial_language_model=str(first), schedule=still, hidden_size=16
-    )
+    scores = pretrain_text(small(data, first.parent))
+    assert json.loads((first / "config.json").read_text()).get("use_cache", True)
+    still = Schedule(steps=1, batch_size=4, learning_rate=1e-30, weight_decay=0.0)
+    again = small(data, second.parent, initial_language_model=str(first), schedule=still, hidden_size=16)
     assert pretrain_text(again) == scores
     for name in ("model.safetensors", "scene_tokens.safetensors"):
         before, after = load_file(first / name), load_file(second / name)
@@ -155,14 +158,19 @@ def test_a_second_run_of_the_recipe_begins_with_the_first(data: Path, tmp_path: 
 
 
 def test_types_are_all_that_is_taught_but_all_questions_make_the_tokenizer(data: Path, tmp_path: Path) -> None:
-    arguments = TextArguments(
-        run_folder=str(tmp_path / "all"), manifest=str(data / "train.jsonl"), examples=60, eval_examples=60, scene_tokens=2,
-        vocab_size=400, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, cpu_threads=1,
-        schedule=Schedule(steps=1, batch_size=4, learning_rate=1e-3),
-    )  # fmt: skip
-    scores = pretrain_text(arguments)
-    assert {"CLASSIFICATION", "DOA", "MIXUP_DIRECTION"} < set(scores)
-    some = pretrain_text(replace(arguments, run_folder=str(tmp_path / "some"), types=["A"]))
-    assert set(some) == {"exact", "CLASSIFICATION"}
+    assert {"CLASSIFICATION", "DOA", "MIXUP_DIRECTION"} < set(pretrain_text(small(data, tmp_path / "all")))
+    assert set(pretrain_text(small(data, tmp_path / "some", types=["A"]))) == {"exact", "CLASSIFICATION"}
     tokenizers = [(tmp_path / run / "model" / "tokenizer.json").read_bytes() for run in ("all", "some")]
     assert tokenizers[0] == tokenizers[1]
+
+
+def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpatialLLMError, match="scene_tokens is 1, and scenes have up to 2 sources"):
+        small(data, tmp_path, scene_tokens=1)
+    no_times = QuestionConfig(time=0, span=0, room=0)
+    with pytest.raises(SpatialLLMError, match="up to 4 sources"):
+        small(data, tmp_path, questions=no_times)
+    assert small(data, tmp_path, questions=no_times, most_sources=3)
+    for family in ("time", "span", "room"):
+        with pytest.raises(SpatialLLMError, match=rf"asked for: {family}\)"):
+            small(data, tmp_path, questions=replace(no_times, **{family: 1}), most_sources=3)
