@@ -62,5 +62,5 @@ class TextArguments:
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                f"Tokens tell neither times nor the room: set these families to 0 (asked for: {', '.join(untold) or 'none'})."
+                f"Tokens tell neither times nor the room: set these families to 0 (asked: {', '.join(untold) or 'none'})."
             )

@@ -172,5 +172,5 @@ def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
         small(data, tmp_path, questions=no_times)
     assert small(data, tmp_path, questions=no_times, most_sources=3)
     for family in ("time", "span", "room"):
-        with pytest.raises(SpatialLLMError, match=rf"asked for: {family}\)"):
+        with pytest.raises(SpatialLLMError, match=rf"asked: {family}\)"):
             small(data, tmp_path, questions=replace(no_times, **{family: 1}), most_sources=3)
