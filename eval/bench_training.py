@@ -6,8 +6,9 @@ A small BAT (SpatialAST of 1.5 M parameters on clips of 2 s, Q-Former of 8 queri
 noise, one thread:
 1. training steps per second, encoder output from the cache on disk against cues computed and encoder run in each step;
 2. bytes that a step keeps and makes at its peak, with activation checkpointing against without (counted, exact);
-3. ten questions about one clip: encoded once against encoded for each question.
-About half a minute on 2 cores.
+3. ten questions about one clip: encoded once against encoded for each question;
+4. the gradient of an encoder like the shipped one in bf16, on a CPU: attention written out against torch's choice.
+About a minute on 2 cores.
 """
 
 import statistics
@@ -24,12 +25,14 @@ from transformers import LlamaConfig, PreTrainedModel
 
 from spatial_llm import SpatialASTConfig, SpatialFeatureExtractor, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
 from spatial_llm.data.encoder_cache import EncoderCache
+from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization
 from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.projectors import QFormerProjectorConfig
 from spatial_llm.provenance import provenance
 from spatial_llm.testing import tiny_processor
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.encoder import written_out_attention
 from spatial_llm.training.plan import step_bytes
 
 BATCH, QUESTIONS, NEW_TOKENS = 8, 10, 8
@@ -77,6 +80,13 @@ def compare(name: str, ours: Callable[[], object], other: Callable[[], object], 
     return {"ratio_median": round(statistics.median(b / a for a, b in pairs), 2), "ours_s": ours_s, "other_s": other_s}
 
 
+def encoder_step(written_out: bool, model: DSpASTForLocalization, cues: torch.Tensor) -> None:
+    """Forward and backward of an encoder in bf16, as in its training."""
+    with written_out_attention(model, "bf16" if written_out else "fp32"), torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(input_features=cues)
+        (output.last_hidden_state.float().square().mean() + output.azimuth_logits.mean()).backward()
+
+
 def main(arguments: BenchTrainingArguments) -> None:
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(1)
@@ -122,12 +132,19 @@ def main(arguments: BenchTrainingArguments) -> None:
             model.generate(**one, **audio, **greedy)
 
     asked = compare("ten questions", lambda: ask(True), lambda: ask(False), arguments.repeats)
+    # The shipped encoder's width and patches; in 64 mel bins.
+    tiny = DSpASTConfig(hidden_size=192, num_hidden_layers=3, num_attention_heads=6, intermediate_size=768, num_mel_bins=64,
+                        num_frames=33, patch_size=[3, 8])  # fmt: skip
+    learner, planes = DSpASTForLocalization(tiny).train(), torch.randn(BATCH, len(tiny.cues), tiny.num_frames, 64)
+    heard = (lambda: encoder_step(True, learner, planes)), (lambda: encoder_step(False, learner, planes))
+    gradient = compare("gradient of an encoder", *heard, arguments.repeats)
     results = {
         "training step, cached against uncached encoder": steps
         | {"cached_steps_per_s": 1 / steps["ours_s"], "uncached_steps_per_s": 1 / steps["other_s"]},
         "peak bytes of a step, activation checkpointing against none":
         {"checkpointed_bytes": checkpointed, "plain_bytes": plain, "ratio_median": round(plain / checkpointed, 2)},
         "ten questions on one clip, one encoding against ten": asked,
+        "gradient of an encoder in bf16, attention written out against flash": gradient,
     }  # fmt: skip
     write_json(arguments.out, {"results": results, **provenance(arguments.seed)})
     for name, result in results.items():

@@ -4,7 +4,8 @@ Here are labels, samples and scores, and the joint run on recordings rendered wh
 are in `encoder_stages`.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.spatialsoundqa import read_label_csv, roots_elsewhere
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
+from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import DISTANCE_STEP_M
 from spatial_llm.training.class_places import EncoderWithPlaces, class_place_scores, loss_with_places
 from spatial_llm.training.encoder_arguments import EncoderArguments
+from spatial_llm.training.launching import device
 from spatial_llm.training.localization_data import (
     PLACES,
     SEVERAL,
@@ -97,14 +100,16 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
 
 
 def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str]) -> nn.Module:
-    """The encoder with heads in `folder`, with what `arguments.model` changes of its config.
+    """The encoder with heads in `folder`, with what `arguments.model` changes of its config; patches may become finer.
 
     Raises:
-        SpatialLLMError: unknown fields, or its event classes have no names and there are not as many in the manifests.
+        SpatialLLMError: unknown fields, patches that are no parts of those it has, or its event classes have no names and
+            there are not as many in the manifests.
     """
     config_class, model_class = ENCODERS[arguments.model_type]
     check_fields(config_class, arguments.model)
-    config = config_class.from_pretrained(folder, **arguments.model)
+    changes = {name: value for name, value in arguments.model.items() if name != "patch_size"}
+    config = config_class.from_pretrained(folder, **changes)
     if config.event_labels is None or arguments.label_csv is not None:
         config.event_labels = event_classes(manifests, arguments)
         if len(config.event_labels) != config.num_event_classes:
@@ -112,7 +117,9 @@ def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str
                 f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give "
                 "the label_csv that it was trained with."
             )
-    return model_class.from_pretrained(folder, config=config)
+    model = model_class.from_pretrained(folder, config=config)
+    patch_size = arguments.model.get("patch_size", config.patch_size)
+    return model if list(patch_size) == config.patch_size else with_finer_patches(model, patch_size)
 
 
 def check_fields(config_class: type, fields: dict[str, Any]) -> None:
@@ -186,6 +193,19 @@ def evaluate_encoder(model: nn.Module, dataset: LocalizationDataset, batch_size:
     return encoder_scores(encoder_outputs(model, dataset, batch_size), truth)
 
 
+@contextlib.contextmanager
+def written_out_attention(model: PreTrainedModel, precision: str) -> Iterator[None]:
+    """Inside, attention is written out on a CPU in bf16: the gradient of torch's kernel there takes more than half of a step
+    of a tiny encoder (`eval/bench_training.py`)."""
+    before = model.config._attn_implementation
+    if device().type == "cpu" and precision == "bf16":
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
 def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     """The joint run: trains and saves the encoder of `arguments`; returns its scores on the eval manifest (empty without).
 
@@ -216,7 +236,8 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
         trained = EncoderWithPlaces(model)
         loss = partial(loss_with_places, localization_loss=partial(joint_loss, **widths), weight=arguments.class_places)
     unused = several or not all(model.config.loss_weights.values())
-    train(trained, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
+    with written_out_attention(model, arguments.schedule.precision):
+        train(trained, dataset, collate, arguments.schedule, run, arguments.seed, loss, some_unused=unused)
     scores: dict[str, float] = {}
     if eval_manifest:
         root = data_root(eval_manifest, arguments)

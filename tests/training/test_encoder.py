@@ -11,10 +11,11 @@ import torch
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import CueDataset, load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
-from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder
+from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder, written_out_attention
 from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.localization_data import LocalizationDataset, localization_labels, one_source_recordings
 from spatial_llm.training.schedule import Schedule
@@ -169,6 +170,36 @@ def test_a_joint_run_begins_with_a_given_encoder(data: Path, tmp_path: Path) -> 
     assert all(torch.allclose(value, begun[name], rtol=0, atol=1e-20) for name, value in second.named_parameters())
     with pytest.raises(SpatialLLMError, match="hiden_size"):
         train_encoder(arguments(data, tmp_path / "third", **changes | {"model": {"hiden_size": 3}}))
+
+
+def test_a_joint_run_goes_on_with_finer_patches(data: Path, tmp_path: Path) -> None:
+    cues, given = str(tmp_path / "cues"), str(tmp_path / "first" / "model")
+    train_encoder(arguments(data, tmp_path / "first", cues_folder=cues))
+    first = SpatialASTForLocalization.from_pretrained(given)
+    rows, columns = first.config.patch_size
+    still = Schedule(steps=1, batch_size=4, learning_rate=1e-30, weight_decay=0.0)
+    changes = {"schedule": still, "initial_encoder": given, "cues_folder": cues}
+    changes["model"] = {"patch_size": [rows, columns // 2]}
+    train_encoder(arguments(data, tmp_path / "second", **changes))
+    second = SpatialASTForLocalization.from_pretrained(tmp_path / "second" / "model")
+    assert second.config.patch_size == [rows, columns // 2]
+    assert second.config.num_tokens - 3 == 2 * (first.config.num_tokens - 3)
+    expected = with_finer_patches(first, [rows, columns // 2]).state_dict()
+    for name, value in second.named_parameters():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-20)
+
+
+def test_attention_is_written_out_on_a_cpu_in_half_precision() -> None:
+    model = build_encoder("spatial_ast", SIZES, ["bell"])
+
+    def implementations() -> set[str]:
+        return {layer.attention.config._attn_implementation for layer in model.encoder.layers}
+
+    with written_out_attention(model, "bf16"):
+        assert implementations() == {"sdpa" if torch.cuda.is_available() else "eager"}
+    with written_out_attention(model, "fp32"):
+        assert implementations() == {"sdpa"}
+    assert implementations() == {"sdpa"}
 
 
 def test_a_run_repeats_itself(data: Path, tmp_path: Path) -> None:
