@@ -11,28 +11,23 @@ noise, one thread:
 About a minute on 2 cores.
 """
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import LlamaConfig, PreTrainedModel
 
 from spatial_llm import SpatialASTConfig, SpatialFeatureExtractor, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
 from spatial_llm.data.encoder_cache import EncoderCache
-from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization
 from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.projectors import QFormerProjectorConfig
 from spatial_llm.provenance import provenance
 from spatial_llm.testing import tiny_processor
 from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.encoder import written_out_attention
+from spatial_llm.training.cpu_bench import compare, encoder_gradients
 from spatial_llm.training.plan import step_bytes
 
 BATCH, QUESTIONS, NEW_TOKENS = 8, 10, 8
@@ -64,27 +59,6 @@ def small_bat() -> tuple[PreTrainedModel, SpatialLLMProcessor]:
     model = SpatialLLMForConditionalGeneration(SpatialLLMConfig(**parts, audio_token_id=token, lora={}))
     extractor = SpatialFeatureExtractor.for_encoder(encoder)
     return model, SpatialLLMProcessor(extractor, tokenizer, num_audio_tokens=8, audio_token_id=token)
-
-
-def compare(name: str, ours: Callable[[], object], other: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Seconds of both, measured alternately after a warm-up, and the median of the ratios other / ours."""
-    pairs = []
-    for _ in tqdm(range(repeats + 1), desc=name):
-        start = time.perf_counter()
-        ours()
-        middle = time.perf_counter()
-        other()
-        pairs.append((middle - start, time.perf_counter() - middle))
-    del pairs[0]
-    ours_s, other_s = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return {"ratio_median": round(statistics.median(b / a for a, b in pairs), 2), "ours_s": ours_s, "other_s": other_s}
-
-
-def encoder_step(written_out: bool, model: DSpASTForLocalization, cues: torch.Tensor) -> None:
-    """Forward and backward of an encoder in bf16, as in its training."""
-    with written_out_attention(model, "bf16" if written_out else "fp32"), torch.autocast("cpu", dtype=torch.bfloat16):
-        output = model(input_features=cues)
-        (output.last_hidden_state.float().square().mean() + output.azimuth_logits.mean()).backward()
 
 
 def main(arguments: BenchTrainingArguments) -> None:
@@ -132,12 +106,7 @@ def main(arguments: BenchTrainingArguments) -> None:
             model.generate(**one, **audio, **greedy)
 
     asked = compare("ten questions", lambda: ask(True), lambda: ask(False), arguments.repeats)
-    # The shipped encoder's width and patches; in 64 mel bins.
-    tiny = DSpASTConfig(hidden_size=192, num_hidden_layers=3, num_attention_heads=6, intermediate_size=768, num_mel_bins=64,
-                        num_frames=33, patch_size=[3, 8])  # fmt: skip
-    learner, planes = DSpASTForLocalization(tiny).train(), torch.randn(BATCH, len(tiny.cues), tiny.num_frames, 64)
-    heard = (lambda: encoder_step(True, learner, planes)), (lambda: encoder_step(False, learner, planes))
-    gradient = compare("gradient of an encoder", *heard, arguments.repeats)
+    gradient = compare("gradient of an encoder", *encoder_gradients(BATCH), arguments.repeats)
     results = {
         "training step, cached against uncached encoder": steps
         | {"cached_steps_per_s": 1 / steps["ours_s"], "uncached_steps_per_s": 1 / steps["other_s"]},
