@@ -1,6 +1,6 @@
 """The folder that ships: a trained model in half precision with its card and the authors of its sounds.
 
-    python recipes/pack_tiny.py --model runs/tiny/bat/model --out runs/tiny/packed
+    python recipes/pack_tiny.py --model runs/tiny/bat/2-answers/model --out runs/tiny/packed
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
 
 The first writes the weights, the second, once they are scored, the card (README.md), credits.csv and the logs beside them.
@@ -29,7 +29,8 @@ from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
 
 MOST_BYTES = 25_000_000
-RUNS = ("first_encoder", "second_encoder", "encoder", "lookup", "text", "bat")  # of recipes/train_tiny.py
+# Of recipes/train_tiny.py.
+RUNS = ("first_encoder", "second_encoder", "encoder", "lookup", "text", "compare", "bat/1-scenes", "bat/2-answers")
 
 
 @dataclass
@@ -53,7 +54,7 @@ def describe(runs: Path, template: Path, out: Path) -> None:
     """Writes README.md, credits.csv and the logs of all runs beside the packed model."""
     out.mkdir(parents=True, exist_ok=True)
     for run in RUNS:
-        shutil.copyfile(runs / run / "metrics.jsonl", out / f"{run}.metrics.jsonl")
+        shutil.copyfile(runs / run / "metrics.jsonl", out / f"{run.replace('/', '-')}.metrics.jsonl")
     scores = {
         (test, number): json.loads((runs / f"test_{test}_{number}" / "run" / "scores" / "scores.json").read_text())
         for test in TEST_SETS

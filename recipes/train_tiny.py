@@ -90,11 +90,14 @@ class Chain:
         lookup = self.recipe("the language model learns to look up", "pretrain_text", "lookup", [questions], manifest=train)
         begun = {"manifest": train, "initial_language_model": lookup.folder / "model"}
         text = self.recipe("the language model learns all questions", "pretrain_text", "text", [lookup], **begun)
-        bat = self.joining(encoder, text)
-        pack = ["recipes/pack_tiny.py", "--model", str(runs / "bat" / "model"), "--out", str(runs / "packed")]
+        begun = {"manifest": train, "initial_language_model": text.folder / "model"}
+        compare = self.recipe("the language model learns to compare distances", "pretrain_text", "compare", [text], **begun)
+        bat = self.joining(encoder, compare)
+        joined = runs / "bat" / "2-answers" / "model"  # the last stage of bat.yaml
+        pack = ["recipes/pack_tiny.py", "--model", str(joined), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
         first = [first_scenes, first_questions, first_encoder]
-        return [[dry], first, [scenes], [questions], [second], [encoder], [lookup, text], [bat], [packed]]
+        return [[dry], first, [scenes], [questions], [second], [encoder], [lookup, text, compare], [bat], [packed]]
 
 
 if __name__ == "__main__":

@@ -108,12 +108,12 @@ class SpatialQADataset(Dataset):
         self.window_samples = window_samples
         self.rows, self.lengths, held = array("q"), array("l"), set()
         self.first_rows: dict[str, int] = {}
-        for row, record in enumerate(self.records):
-            held.add(record.type)
-            if types is None or record.type in types:
+        for row, line in enumerate(self.records.lines()):
+            held.add(line["type"])
+            if types is None or line["type"] in types:
                 self.rows.append(row)
-                self.lengths.append(len(record.question) + len(record.answer))
-                self.first_rows.setdefault(record.recording_id, row)
+                self.lengths.append(len(line["question"]) + len(line["answer"]))
+                self.first_rows.setdefault(line["recording_id"], row)
         if not self.rows:
             raise ManifestError(f"{manifest}: no question of types {sorted(types)}; it has {', '.join(sorted(held))}.")
         self.audio_hidden_states: Mapping[str, torch.Tensor] | None = None

@@ -31,6 +31,7 @@ from spatial_llm.training.curves import plot_losses
 from spatial_llm.training.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights
 from spatial_llm.training.length_groups import grouped_by_length
 from spatial_llm.training.run_folder import RunFolder
+from spatial_llm.training.scene_alignment import HeardScenes, TellingProjector, collate_scenes, scene_tokens_of
 from spatial_llm.training.schedule import RESUMABLE, Schedule
 from spatial_llm.training.smoothed_answers import answers_smoothed_by
 from spatial_llm.training.trainable import format_what_trains, state_hash, what_trains
@@ -91,6 +92,10 @@ def stage_arguments(arguments: BatArguments) -> list[BatArguments]:
             run_folder=str(Path(arguments.run_folder) / f"{number}-{stage.name}"),
             train_manifest=stage.train_manifest or arguments.train_manifest,
             types=stage.types,
+            teach=stage.teach,
+            schedule=arguments.schedule
+            if stage.steps is None
+            else dataclasses.replace(arguments.schedule, steps=stage.steps, epochs=None),
             stages=[],
             cache_folder=arguments.cache_folder or str(Path(arguments.run_folder) / "encoded"),
         )
@@ -115,17 +120,9 @@ def finetune_once(arguments: BatArguments) -> Path:
     if arguments.projector.calibrate and arguments.start_from is None:
         calibrate(model, _some_encoded(model.encoder, processor, dataset))
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
-    collator = SpatialQACollator(processor)
-    samples = arguments.schedule.effective_batch(processes())
     _say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
-    _say(format_schedule(arguments.schedule, len(dataset), processes()))
-    _say(format_what_trains(what_trains(model)))
-    _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     frozen = state_hash(model.encoder)
-    order = grouped_by_length(dataset.lengths, samples, arguments.seed) if arguments.group_by_length else None
-    # With its output stored, the encoder is not run again: it leaves the GPU to the rest.
-    aside = ["encoder"] if arguments.encoder_cache else []
-    train(model, dataset, collator, arguments.schedule, run, arguments.seed, order=order, aside=aside)
+    (_teach_scenes if arguments.teach == "scenes" else _teach_answers)(arguments, run, model, processor, dataset)
     with whole_weights(model):
         if state_hash(model.encoder) != frozen:
             raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
@@ -135,6 +132,41 @@ def finetune_once(arguments: BatArguments) -> Path:
         plot_losses({"training": run.path / "metrics.jsonl"}, run.path / "losses.png")
     wait_for_all()
     return run.model
+
+
+def _teach_answers(
+    arguments: BatArguments,
+    run: RunFolder,
+    model: PreTrainedModel,
+    processor: SpatialLLMProcessor,
+    dataset: SpatialQADataset,
+) -> None:
+    """Trains projector and LoRA to answer."""
+    collator, schedule = SpatialQACollator(processor), arguments.schedule
+    samples = schedule.effective_batch(processes())
+    _say(format_schedule(schedule, len(dataset), processes()))
+    _say(format_what_trains(what_trains(model)))
+    _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
+    order = grouped_by_length(dataset.lengths, samples, arguments.seed) if arguments.group_by_length else None
+    # With its output stored, the encoder is not run again: it leaves the GPU to the rest.
+    aside = ["encoder"] if arguments.encoder_cache else []
+    train(model, dataset, collator, schedule, run, arguments.seed, order=order, aside=aside)
+
+
+def _teach_scenes(
+    arguments: BatArguments,
+    run: RunFolder,
+    model: PreTrainedModel,
+    processor: SpatialLLMProcessor,
+    dataset: SpatialQADataset,
+) -> None:
+    """Trains the projector to tell each recording in the tokens in which the language model was told scenes."""
+    told = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
+    scenes = HeardScenes(dataset, told.labels, processor.num_audio_tokens)
+    learner = TellingProjector(model.projector, told)
+    _say(format_schedule(arguments.schedule, len(scenes), processes()))
+    _say(format_what_trains(what_trains(learner)))
+    train(learner, scenes, collate_scenes, arguments.schedule, run, arguments.seed)
 
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:

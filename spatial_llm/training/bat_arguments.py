@@ -62,11 +62,15 @@ class BatStage:
         name: of its sub-folder of the run folder.
         types: its questions; null = all that the manifest has.
         train_manifest: null = that of the run.
+        teach: as in `BatArguments`.
+        steps: null = as the schedule of the run says.
     """
 
     name: str
     types: list[QuestionType] | None = None
     train_manifest: str | None = None
+    teach: Literal["answers", "scenes"] = "answers"
+    steps: int | None = None
 
 
 @dataclass
@@ -83,6 +87,8 @@ class BatArguments:
         projector: see `ProjectorArguments`.
         lora: see `LoraArguments`; null trains the projector alone.
         types: only questions of these types; null = all.
+        teach: "answers", projector and LoRA to answer questions; "scenes", the projector alone to tell each recording in the
+            tokens in which the language model was told scenes (`training.scene_alignment`), for a stage before the answers.
         stages: trained one after the other, each in a sub-folder; empty = all at once. A stage that is finished is not
             trained again.
         start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from, or the name
@@ -112,6 +118,7 @@ class BatArguments:
     projector: ProjectorArguments = field(default_factory=ProjectorArguments)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
+    teach: Literal["answers", "scenes"] = "answers"
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
@@ -134,8 +141,17 @@ class BatArguments:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names) or any(not name or "/" in name for name in names):
             raise SpatialLLMError(f"stages are called {names}; give each a plain name of its own: it becomes a folder.")
-        if self.stages and self.types is not None:
-            raise SpatialLLMError("types and stages are both given; the questions of a stage stand in stages[...].types.")
+        if self.stages and (self.types is not None or self.teach != "answers"):
+            raise SpatialLLMError(
+                "types or teach and stages are both given; what a stage teaches stands in stages[...].types and .teach."
+            )
+        if "scenes" in (self.teach, *(stage.teach for stage in self.stages)) and (
+            not self.encoder_cache or self.language_model is None
+        ):
+            raise SpatialLLMError(
+                f"teach: scenes with encoder_cache {self.encoder_cache} and language_model {self.language_model}; it needs "
+                "encoder_cache: true, and the folder of a language model that was told scenes in tokens."
+            )
 
     @property
     def goes_on_whole(self) -> bool:

@@ -93,7 +93,8 @@ class EncoderArguments:
         clips: see `ClipArguments`; for stages.
         optimizer: see `EncoderOptimizerArguments`; for stages.
         audiomae: AudioMAE checkpoint that trunk, patches and positions of the first stage begin with.
-        initial_encoder: folder of an encoder that the first stage, or the joint run, begins with.
+        initial_encoder: folder of an encoder that the first stage, or the joint run, begins with; a `model.patch_size` that
+            divides its own makes its patches finer (`encoders.finer_patches`).
         label_csv: class_labels_indices_subset.csv or alike: the event classes in the order of the head; None = those of the
             initial encoder, or of the training manifests.
         audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.

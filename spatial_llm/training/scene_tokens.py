@@ -21,7 +21,9 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from spatial_llm.data.targets import Target
 from spatial_llm.errors import CheckpointError
+from spatial_llm.geometry import direction_to_vector
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.text_corpus import AskedScene
 from spatial_llm.training.text_rows import Batch, Ids, Turn, text_collator, turns_of
@@ -36,12 +38,13 @@ FILE = "scene_tokens.safetensors"
 Told = tuple[torch.Tensor, torch.Tensor]  # classes (count,) and places (count, PLACE_NUMBERS) of a scene
 
 
-def place_numbers(source: HeardSource) -> list[float]:
+def place_numbers(source: HeardSource | Target) -> list[float]:
     """Where a source is, as PLACE_NUMBERS numbers of about the size of 1: the unit vector to it (front, left, up), cosine
     and sine of its azimuth and of twice that, the logarithm of its distance in metres, and a quarter of it."""
     azimuth = math.radians(source.azimuth_deg)
     angles = [turn(times * azimuth) for times in (1, 2) for turn in (math.cos, math.sin)]
-    return [*map(float, source.xyz / source.distance_m), *angles, math.log(source.distance_m), source.distance_m / 4]
+    towards = direction_to_vector(source.azimuth_deg, source.elevation_deg)
+    return [*map(float, towards), *angles, math.log(source.distance_m), source.distance_m / 4]
 
 
 class ToldDataset(Dataset):

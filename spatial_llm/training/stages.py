@@ -76,7 +76,8 @@ def run_stages(stages: Sequence[Stage]) -> None:
         begun = stage.folder / f"{stage.marker}.begun"
         fresh = not begun.is_file() or begun.read_text() != stage.fingerprint()
         if fresh or any(needed in renewed for needed in stage.needs):
-            shutil.rmtree(stage.folder / "checkpoints", ignore_errors=True)  # of another configuration
+            for old in (stage.folder / "checkpoints", *stage.folder.glob("*/checkpoints")):  # of another configuration
+                shutil.rmtree(old, ignore_errors=True)
         write_text(begun, stage.fingerprint())
         renewed.append(stage)
         run_command(stage.command, launch=stage.launch)

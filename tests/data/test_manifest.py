@@ -43,6 +43,7 @@ def test_equals_reading_at_once(folder):
     (folder / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + b"\r\n\n \n".join(lines))
     records, manifest = read_manifest(folder / "m.jsonl"), open_manifest(folder / "m.jsonl")
     assert len(manifest) == 2500 and list(manifest) == records
+    assert list(manifest.lines()) == [one.to_dict() for one in records]
     assert manifest[-1] == records[-1] and manifest[3:6] == records[3:6] and manifest[np.int64(7)] == records[7]
     assert records[1] in manifest and manifest.index(records[2]) == 2
     with pytest.raises(IndexError):

@@ -33,7 +33,8 @@ SMALL = {
                 "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
     "text": {"examples": 40, "eval_examples": 4, "vocab_size": 300, "hidden_size": 24, "num_hidden_layers": 1,
              "num_attention_heads": 2, "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
-    "bat": {"projector": {"queries": 2, "layers": 1, "hidden_size": 24, "attention_heads": 2},
+    "bat": {"stages": [{"name": "scenes", "teach": "scenes", "steps": 3}, {"name": "answers"}],
+            "projector": {"queries": 2, "layers": 1, "hidden_size": 24, "attention_heads": 2},
             "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
 }  # fmt: skip
 
@@ -85,20 +86,20 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(stages, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(made) == 12
+    assert len(made) == 13
     heard = [f"--test_head={tmp_path / 'head.sofa'}", f"--test_responses={tmp_path / 'responses.csv'}"]
     monkeypatch.setattr(sys, "argv", ["score_tiny", *given[:2], *heard])
     runpy.run_path("recipes/score_tiny.py", run_name="__main__")
-    assert len(made) == 12 + 1 + 9 * 5 + 3 + 1
+    assert len(made) == 13 + 1 + 9 * 5 + 3 + 1
     assert len(understood(made, monkeypatch)) == 11
 
 
-@pytest.mark.slow  # twelve processes
+@pytest.mark.slow  # thirteen processes
 def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     configs.mkdir()
     small = SMALL | {f"first_{name}": SMALL[name] for name in ("scenes", "encoder")}
-    small |= {"second_encoder": SMALL["encoder"], "lookup": SMALL["text"]}
+    small |= {"second_encoder": SMALL["encoder"], "lookup": SMALL["text"], "compare": SMALL["text"]}
     for name, changes in small.items():
         config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
@@ -120,7 +121,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     waveform = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
     assert isinstance(model.ask(0.1 * waveform, "Where is it?", sampling_rate=RATE, max_new_tokens=4), str)
     again = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
-    assert again.stdout.count("reused") == 12
+    assert again.stdout.count("reused") == 13
 
 
 def test_the_card_says_scores_and_authors(
@@ -139,8 +140,8 @@ def test_the_card_says_scores_and_authors(
             found = {"metrics": {metric: entry for _, metric in rows}, "controls": {"no_audio": {"metrics": {}}}}
             found["provenance"] = {"manifest_sha256": f"hash of {test} {number}"}
             (scores / "scores.json").write_text(json.dumps(found))
-    for log in ("first_encoder", "second_encoder", "encoder", "lookup", "text", "bat"):
-        (tmp_path / log).mkdir()
+    for log in runpy.run_path(str(repository / "recipes/pack_tiny.py"))["RUNS"]:
+        (tmp_path / log).mkdir(parents=True)
         (tmp_path / log / "metrics.jsonl").write_text(f"log of {log}")
     (tmp_path / "sounds").mkdir()
     with (tmp_path / "sounds" / "index.csv").open("w", newline="") as out:
@@ -156,6 +157,7 @@ def test_the_card_says_scores_and_authors(
     assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES) + len(MIXED))
     assert card.count("; n 99)") == 3 * len(ENCODER) and "8.50; n 99" in card
     assert (out / "text.metrics.jsonl").read_text() == "log of text"
+    assert (out / "bat-2-answers.metrics.jsonl").read_text() == "log of bat/2-answers"
     assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two", "mixed"))
     assert (out / "credits.csv").read_text() == "label,licence,attribution\nowl,CC0,Ann\n", "of what was trained on"
     assert "MB" in capsys.readouterr().out

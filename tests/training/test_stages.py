@@ -45,11 +45,12 @@ def test_a_failed_stage_stops_the_chain_and_is_not_marked(tmp_path: Path) -> Non
     assert not bad.finished()
 
 
-def test_a_stopped_stage_goes_on_and_a_changed_one_begins_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [".", "1-scenes"])  # of a run, of a stage of a run in stages
+def test_a_stopped_stage_goes_on_and_a_changed_one_begins_anew(tmp_path: Path, where: str) -> None:
     script = tmp_path / "train.py"
     script.write_text(
         "import pathlib, sys\n"
-        "kept = pathlib.Path(sys.argv[1]) / 'checkpoints' / 'step-00000001'\n"
+        f"kept = pathlib.Path(sys.argv[1]) / '{where}' / 'checkpoints' / 'step-00000001'\n"
         "print('resumed' if kept.exists() else 'fresh')\n"
         "(pathlib.Path(sys.argv[1]) / 'seen').open('a').write('r' if kept.exists() else 'f')\n"
         "kept.mkdir(parents=True, exist_ok=True)\n"
