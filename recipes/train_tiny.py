@@ -72,6 +72,13 @@ class Chain:
             given["initial_encoder"] = before[-1].folder / "model"
         return self.recipe("the encoder learns what, where and how far", "train_encoder", out, [questions, *before], **given)
 
+    def speaking(self, what: str, out: str, questions: Stage, *before: Stage) -> Stage:
+        """A language model that learns `what`, and goes on from the one before."""
+        given = {"manifest": questions.folder / "train.jsonl"}
+        if before:
+            given["initial_language_model"] = before[-1].folder / "model"
+        return self.recipe(f"the language model learns to {what}", "pretrain_text", out, [questions, *before], **given)
+
     def joining(self, encoder: Stage, text: Stage) -> Stage:
         """Projector and LoRA between the two."""
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model"}
@@ -80,18 +87,16 @@ class Chain:
 
     def stages(self) -> list[list[Stage]]:
         """From the sounds to the packed model; one list for each name in STAGES."""
-        runs, train = self.runs, self.runs / "data" / "train.jsonl"
+        runs = self.runs
         dry = self.sounds("sounds", "held_out")
         first_scenes, first_questions = self.heard("first_", dry)
         first_encoder = self.hearing("first_encoder", first_questions)
         scenes, questions = self.heard("", dry)
         second = self.hearing("second_encoder", questions, first_encoder)
         encoder = self.hearing("encoder", questions, second)
-        lookup = self.recipe("the language model learns to look up", "pretrain_text", "lookup", [questions], manifest=train)
-        begun = {"manifest": train, "initial_language_model": lookup.folder / "model"}
-        text = self.recipe("the language model learns all questions", "pretrain_text", "text", [lookup], **begun)
-        begun = {"manifest": train, "initial_language_model": text.folder / "model"}
-        compare = self.recipe("the language model learns to compare distances", "pretrain_text", "compare", [text], **begun)
+        lookup = self.speaking("look up", "lookup", questions)
+        text = self.speaking("answer all questions", "text", questions, lookup)
+        compare = self.speaking("compare distances", "compare", questions, text)
         bat = self.joining(encoder, compare)
         joined = runs / "bat" / "2-answers" / "model"  # the last stage of bat.yaml
         pack = ["recipes/pack_tiny.py", "--model", str(joined), "--out", str(runs / "packed")]

@@ -8,12 +8,13 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 from transformers import PreTrainedModel
 
 from spatial_llm.data.collator import SpatialQACollator
@@ -122,7 +123,10 @@ def finetune_once(arguments: BatArguments) -> Path:
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
     _say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
-    (_teach_scenes if arguments.teach == "scenes" else _teach_answers)(arguments, run, model, processor, dataset)
+    learner, samples, collate, options = _lesson(arguments, model, processor, dataset)
+    _say(format_schedule(arguments.schedule, len(samples), processes()))
+    _say(format_what_trains(what_trains(learner)))
+    train(learner, samples, collate, arguments.schedule, run, arguments.seed, **options)
     with whole_weights(model):
         if state_hash(model.encoder) != frozen:
             raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
@@ -134,39 +138,20 @@ def finetune_once(arguments: BatArguments) -> Path:
     return run.model
 
 
-def _teach_answers(
-    arguments: BatArguments,
-    run: RunFolder,
-    model: PreTrainedModel,
-    processor: SpatialLLMProcessor,
-    dataset: SpatialQADataset,
-) -> None:
-    """Trains projector and LoRA to answer."""
-    collator, schedule = SpatialQACollator(processor), arguments.schedule
-    samples = schedule.effective_batch(processes())
-    _say(format_schedule(schedule, len(dataset), processes()))
-    _say(format_what_trains(what_trains(model)))
+def _lesson(
+    arguments: BatArguments, model: PreTrainedModel, processor: SpatialLLMProcessor, dataset: SpatialQADataset
+) -> tuple[nn.Module, Dataset, Callable, dict[str, Any]]:
+    """Who learns, from which samples, how they are collated, and what else `train` is told; see `arguments.teach`."""
+    if arguments.teach == "scenes":
+        told = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
+        scenes = HeardScenes(dataset, told.labels, most=processor.num_audio_tokens)
+        return TellingProjector(model.projector, told), scenes, collate_scenes, {}
+    collator = SpatialQACollator(processor)
     _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
-    order = grouped_by_length(dataset.lengths, samples, arguments.seed) if arguments.group_by_length else None
+    size = arguments.schedule.effective_batch(processes())
+    order = grouped_by_length(dataset.lengths, size, arguments.seed) if arguments.group_by_length else None
     # With its output stored, the encoder is not run again: it leaves the GPU to the rest.
-    aside = ["encoder"] if arguments.encoder_cache else []
-    train(model, dataset, collator, schedule, run, arguments.seed, order=order, aside=aside)
-
-
-def _teach_scenes(
-    arguments: BatArguments,
-    run: RunFolder,
-    model: PreTrainedModel,
-    processor: SpatialLLMProcessor,
-    dataset: SpatialQADataset,
-) -> None:
-    """Trains the projector to tell each recording in the tokens in which the language model was told scenes."""
-    told = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
-    scenes = HeardScenes(dataset, told.labels, processor.num_audio_tokens)
-    learner = TellingProjector(model.projector, told)
-    _say(format_schedule(arguments.schedule, len(scenes), processes()))
-    _say(format_what_trains(what_trains(learner)))
-    train(learner, scenes, collate_scenes, arguments.schedule, run, arguments.seed)
+    return model, dataset, collator, {"order": order, "aside": ["encoder"] if arguments.encoder_cache else []}
 
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:

@@ -50,7 +50,7 @@ def scene_tokens_of(folder: str | Path, language_model: nn.Module, tokenizer: Pr
 
 class HeardScenes(Dataset):
     """The recordings of a data set, each once: `audio_hidden_states` (tokens, width), `classes` (sources,) and `places`
-    (sources, PLACE_NUMBERS).
+    (sources, PLACE_NUMBERS). A token tells one class: of a source of several (AudioSet), the first.
 
     Args:
         dataset: of questions about recordings whose encoder output was computed ahead.

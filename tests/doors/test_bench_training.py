@@ -20,4 +20,4 @@ def test_bench_training_measures_four_pairs(repository: Path, tmp_path: Path) ->
     gradient, memory, asked, steps = (found["results"][name] for name in sorted(found["results"]))
     assert steps["cached_steps_per_s"] > steps["uncached_steps_per_s"]
     assert memory["checkpointed_bytes"] < 0.5 * memory["plain_bytes"], "counted, so the same on every machine"
-    assert asked["ours_s"] > 0 and gradient["other_s"] > 0 and found["git_hash"] is not None
+    assert set(gradient) == {"ratio_median", "ours_s", "other_s"} <= set(asked) and found["git_hash"] is not None

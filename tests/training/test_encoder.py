@@ -195,11 +195,20 @@ def test_attention_is_written_out_on_a_cpu_in_half_precision() -> None:
     def implementations() -> set[str]:
         return {layer.attention.config._attn_implementation for layer in model.encoder.layers}
 
+    cues = torch.randn(2, len(model.config.cues), model.config.num_frames, model.config.num_mel_bins)
+
+    def gradient() -> torch.Tensor:
+        model.zero_grad()
+        model.eval()(input_features=cues).azimuth_logits.square().mean().backward()
+        return model.encoder.patch_embeddings.projection.weight.grad.clone()
+
     with written_out_attention(model, "bf16"):
         assert implementations() == {"sdpa" if torch.cuda.is_available() else "eager"}
+        written_out = gradient()
     with written_out_attention(model, "fp32"):
         assert implementations() == {"sdpa"}
     assert implementations() == {"sdpa"}
+    torch.testing.assert_close(written_out, gradient(), rtol=1e-4, atol=1e-7)
 
 
 def test_a_run_repeats_itself(data: Path, tmp_path: Path) -> None:
