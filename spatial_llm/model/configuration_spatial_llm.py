@@ -4,7 +4,6 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
 
 # Registering the encoders' and projectors' configs is a side effect of importing them; sub-configs are found by model_type.
 import spatial_llm.encoders
@@ -12,6 +11,12 @@ import spatial_llm.projectors  # noqa: F401
 from spatial_llm.errors import SpatialLLMError
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
+# Of a part whose configuration does not name its own.
+DEFAULT_MODEL_TYPES = {
+    "encoder_config": "spatial_ast",
+    "projector_config": "spatial_qformer_projector",
+    "text_config": "llama",
+}
 
 
 @strict
@@ -31,11 +36,8 @@ class SpatialLLMConfig(PreTrainedConfig):
     """
 
     model_type = "spatial_llm"
-    sub_configs_defaults = {  # noqa: RUF012  (the name and form transformers asks for)
-        "encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="spatial_ast"),
-        "projector_config": SubConfigSpec(config_class=AutoConfig, model_type="spatial_qformer_projector"),
-        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
-    }
+    # Not `sub_configs_defaults`, which transformers before 5.20 does not know.
+    sub_configs = {"encoder_config": AutoConfig, "projector_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012
 
     encoder_config: dict | PreTrainedConfig | None = None
     projector_config: dict | PreTrainedConfig | None = None
@@ -47,6 +49,10 @@ class SpatialLLMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         widths_given = isinstance(self.projector_config, PreTrainedConfig)
         given = self.projector_config if isinstance(self.projector_config, dict) else {}
+        for part, model_type in DEFAULT_MODEL_TYPES.items():
+            settings = getattr(self, part)
+            if not isinstance(settings, PreTrainedConfig):
+                setattr(self, part, AutoConfig.for_model(**{"model_type": model_type, **(settings or {})}))
         super().__post_init__(**kwargs)
         for name, width in (
             ("encoder_hidden_size", self.encoder_config.hidden_size),

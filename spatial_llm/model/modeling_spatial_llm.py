@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from transformers import GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
-from transformers.modeling_utils import slice_logits_to_keep
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
@@ -92,9 +91,10 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             **{CACHE: cache},
             **kwargs,
         )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         return SpatialLLMCausalLMOutputWithPast(
             loss=outputs.loss,
-            logits=outputs.logits if keeps else slice_logits_to_keep(outputs.logits, logits_to_keep),
+            logits=outputs.logits if keeps else outputs.logits[:, kept],
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,

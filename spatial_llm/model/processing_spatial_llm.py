@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from transformers import BatchFeature, PreTrainedModel
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
@@ -107,7 +107,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         """
         if text is None:
             raise SpatialLLMError("no question given; expected text=question or a list of questions.")
-        options = self._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
+        options = self._merge_kwargs(ProcessingKwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
         text_options = options["text_kwargs"]
         questions = _texts(text, "text")
         answers = None if answers is None else _texts(answers, "answers")
