@@ -37,7 +37,7 @@ class SpatialLLMConfig(PreTrainedConfig):
 
     model_type = "spatial_llm"
     # Not `sub_configs_defaults`, which transformers before 5.20 does not know.
-    sub_configs = {"encoder_config": AutoConfig, "projector_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012
+    sub_configs = dict.fromkeys(DEFAULT_MODEL_TYPES, AutoConfig)
 
     encoder_config: dict | PreTrainedConfig | None = None
     projector_config: dict | PreTrainedConfig | None = None

@@ -71,7 +71,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             labels: (batch, length); -100 is ignored.
-            logits_to_keep: as in transformers.
+            logits_to_keep: of the last so many tokens (0: all), or of those at these positions, (kept,).
             cache, past_key_values: what earlier tokens left behind, under transformers' name since 5.24 and before.
 
         Raises:

@@ -85,6 +85,14 @@ def test_inputs_embeds_in_place_of_ids(model, inputs):
     assert torch.equal(output.logits, model(**inputs).logits)
 
 
+def test_logits_are_kept_where_the_language_model_cannot_keep_some(model, inputs, monkeypatch):
+    full, forward = model(**inputs).logits, model.language_model.forward
+    monkeypatch.setattr(model.language_model, "forward", lambda **given: forward(**given))  # names no logits_to_keep
+    torch.testing.assert_close(model(**inputs, logits_to_keep=2).logits, full[:, -2:])
+    torch.testing.assert_close(model(**inputs, logits_to_keep=torch.tensor([0, 3])).logits, full[:, [0, 3]])
+    torch.testing.assert_close(model(**inputs).logits, full)
+
+
 def test_logits_to_keep_and_ignored_labels(model, inputs):
     full = model(**inputs).logits
     torch.testing.assert_close(model(**inputs, logits_to_keep=2).logits, full[:, -2:])
