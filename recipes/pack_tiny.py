@@ -30,7 +30,11 @@ from spatial_llm.training.arguments import parse_arguments
 
 MOST_BYTES = 25_000_000
 # Of recipes/train_tiny.py.
-RUNS = ("first_encoder", "second_encoder", "encoder", "lookup", "text", "compare", "bat/1-scenes", "bat/2-answers")
+RUNS = (
+    *("first_encoder", "second_encoder", "third_encoder", "encoder"),
+    *("lookup", "text", "compare"),
+    *("bat/1-scenes", "bat/2-answers"),
+)
 
 
 @dataclass

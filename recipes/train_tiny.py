@@ -2,8 +2,8 @@
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, some hours; a stage that is finished and whose configuration did not change is reused. Its scores
-and its card: recipes/score_tiny.py.
+2 CPU cores, no download, most of a day; a GPU is used where there is one. A stage that is finished and whose configuration
+did not change is reused. Its scores and its card: recipes/score_tiny.py.
 """
 
 import sys
@@ -16,7 +16,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
 
-STAGES = ("sounds", "first", "scenes", "questions", "second", "encoder", "text", "bat", "packed")
+STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder", "text", "bat", "packed")
 
 
 @dataclass
@@ -93,16 +93,18 @@ class Chain:
         first_encoder = self.hearing("first_encoder", first_questions)
         scenes, questions = self.heard("", dry)
         second = self.hearing("second_encoder", questions, first_encoder)
-        encoder = self.hearing("encoder", questions, second)
+        third = self.hearing("third_encoder", questions, second)
+        encoder = self.hearing("encoder", questions, third)
         lookup = self.speaking("look up", "lookup", questions)
         text = self.speaking("answer all questions", "text", questions, lookup)
-        compare = self.speaking("compare distances", "compare", questions, text)
+        compare = self.speaking("compare two sounds", "compare", questions, text)
         bat = self.joining(encoder, compare)
         joined = runs / "bat" / "2-answers" / "model"  # the last stage of bat.yaml
         pack = ["recipes/pack_tiny.py", "--model", str(joined), "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
         first = [first_scenes, first_questions, first_encoder]
-        return [[dry], first, [scenes], [questions], [second], [encoder], [lookup, text, compare], [bat], [packed]]
+        words = [lookup, text, compare]
+        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat], [packed]]
 
 
 if __name__ == "__main__":
