@@ -61,7 +61,7 @@ class AdaCosHead(nn.Module):
     def __init__(self, in_features: int, num_classes: int, target_term: bool = True) -> None:
         super().__init__()
         self.target_term = target_term
-        self.weight = nn.Parameter(torch.empty(num_classes, in_features))
+        self.weight = nn.Parameter(torch.empty(num_classes, in_features, dtype=torch.float32))
         self.register_buffer("scale", self.initial_scale())
 
     def initial_scale(self) -> torch.Tensor:

@@ -32,7 +32,7 @@ class CueNorm(nn.Module):
         self.num_mel_bins = config.num_mel_bins
         self.num_frames = config.num_frames
         self.normalized = [config.cues.index(cue) for cue in config.normalized_cues]
-        self.norm = nn.BatchNorm2d(max(1, len(self.normalized)), affine=False)
+        self.norm = nn.BatchNorm2d(max(1, len(self.normalized)), affine=False, dtype=torch.float32)
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         """(B, F, frames <= T, M) -> (B, F, T, M) float32."""

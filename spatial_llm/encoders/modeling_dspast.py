@@ -33,9 +33,9 @@ class FeatureGate(nn.Module):
 
     def __init__(self, num_cues: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(num_cues, affine=False)
-        self.fc1 = nn.Linear(num_cues, num_cues)
-        self.fc2 = nn.Linear(num_cues, num_cues)
+        self.norm = nn.BatchNorm1d(num_cues, affine=False, dtype=torch.float32)
+        self.fc1 = nn.Linear(num_cues, num_cues, dtype=torch.float32)
+        self.fc2 = nn.Linear(num_cues, num_cues, dtype=torch.float32)
 
     def forward(self, mean: torch.Tensor) -> torch.Tensor:
         """Cues averaged over time and frequency (B, F) -> weights (B, F)."""

@@ -218,11 +218,16 @@ def test_positions_are_zero_for_the_unused_row_and_distinct_elsewhere():
     assert torch.cdist(table[1:], table[1:]).fill_diagonal_(1).min() > 0.1
 
 
-def test_cue_norm_stays_in_float32_when_the_rest_is_half(tmp_path):
+@pytest.mark.parametrize("made", ["loaded", "new"])
+def test_cue_norm_stays_in_float32_when_the_rest_is_half(tmp_path, made):
     model = build(DSpASTConfig, DSpASTForLocalization)
     model.save_pretrained(tmp_path)
-    half = DSpASTForLocalization.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    if made == "loaded":
+        half = DSpASTForLocalization.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    else:
+        half = DSpASTForLocalization._from_config(model.config, dtype=torch.bfloat16).eval()
     assert half.encoder.cue_norm.norm.running_var.dtype == torch.float32
+    assert half.azimuth_head.weight.dtype == half.encoder.branches[0].gate.fc1.weight.dtype == torch.float32
     assert half.encoder.layers[0].fc1.weight.dtype == torch.bfloat16
     x = features(model)
     x[:, 3] *= 1e20  # an ILD plane as loud transients make it

@@ -4,6 +4,8 @@ That suite (`GenerationTesterMixin`) is in no distribution of transformers; from
 tests/common_suites. Here is what it asks, on the composite.
 """
 
+import warnings
+
 import pytest
 import torch
 
@@ -53,11 +55,14 @@ def test_generation_goes_on_from_a_cache(model, inputs, options):
 
 @pytest.mark.parametrize("name", ["cache", "past_key_values"])
 def test_forward_goes_on_from_a_cache_by_either_name(model, inputs, name):
-    """transformers 5.24 renamed it; callers of the older name, and of the newer on an older release, are understood."""
+    """transformers 5.24 renamed it; either name is understood on every release; the older warns from there on."""
     whole = model(**inputs).logits[:, -1]
     start = {key: tensor[:, :-1] if key != "input_features" else tensor for key, tensor in inputs.items()}
     cache = model(**start, use_cache=True).get(CACHE)
-    end = model(inputs["input_ids"][:, -1:], attention_mask=inputs["attention_mask"], **{name: cache})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        end = model(inputs["input_ids"][:, -1:], attention_mask=inputs["attention_mask"], **{name: cache})
+    assert any("`past_key_values` is deprecated" in str(one.message) for one in told) == (CACHE == "cache" != name)
     torch.testing.assert_close(end.logits[:, -1], whole, atol=1e-5, rtol=1e-5)
     body = model.base_model(inputs["input_ids"][:, -1:], attention_mask=inputs["attention_mask"], **{name: end.get(CACHE)})
     assert body.get(CACHE).get_seq_length() == inputs["input_ids"].shape[1] + 1
