@@ -81,9 +81,16 @@ class Chain:
 
     def joining(self, encoder: Stage, text: Stage) -> Stage:
         """Projector and LoRA between the two."""
-        given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model"}
-        given |= {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
+        given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model", **self.asking()}
         return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
+
+    def answering(self, bat: Stage) -> Stage:
+        """The joined model goes on."""
+        given = {"start_from": bat.folder / "2-answers" / "model", **self.asking()}  # the last stage of bat.yaml
+        return self.recipe("the joined model goes on to answer", "finetune_bat", "answers", [bat], **given)
+
+    def asking(self) -> dict[str, Path]:
+        return {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
 
     def stages(self) -> list[list[Stage]]:
         """From the sounds to the packed model; one list for each name in STAGES."""
@@ -99,12 +106,12 @@ class Chain:
         text = self.speaking("answer all questions", "text", questions, lookup)
         compare = self.speaking("compare two sounds", "compare", questions, text)
         bat = self.joining(encoder, compare)
-        joined = runs / "bat" / "2-answers" / "model"  # the last stage of bat.yaml
-        pack = ["recipes/pack_tiny.py", "--model", str(joined), "--out", str(runs / "packed")]
-        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[bat])
+        answers = self.answering(bat)
+        pack = ["recipes/pack_tiny.py", "--model", str(answers.folder / "model"), "--out", str(runs / "packed")]
+        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[answers])
         first = [first_scenes, first_questions, first_encoder]
         words = [lookup, text, compare]
-        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat], [packed]]
+        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat, answers], [packed]]
 
 
 if __name__ == "__main__":
