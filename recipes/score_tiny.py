@@ -17,7 +17,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
 
 TASK = Path("eval/tasks/ours.yaml")
-CONTROLS = ["--control_recordings", "300"]
+CONTROLS = ["--control_recordings", "1800"]  # of which the card shows 1,000 questions a row and more, as below
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Arguments:
         test_responses: index CSV of measured binaural room responses.
         runs: folder of recipes/train_tiny.py, with the packed model and its encoder.
         configs: folder of the YAML of every stage and of card.md.
-        test_clips: recordings of each test set.
+        test_clips: recordings of each test set; 4,800 leave the rarest family, nearest of two loudspeakers, 1,000 questions.
     """
 
     clips: str
@@ -38,7 +38,7 @@ class Arguments:
     test_responses: str
     runs: str = "runs/tiny"
     configs: str = "recipes/configs/tiny"
-    test_clips: int = 2000
+    test_clips: int = 4800
 
 
 def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:
