@@ -2,7 +2,7 @@
 
     python recipes/score_tiny.py --clips CLIPS/index.csv --test_head KU100.sofa --test_responses RESPONSES/index.csv
 
-After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about half an hour; a stage that is finished and
+After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about two hours; a stage that is finished and
 whose configuration did not change is reused.
 """
 
