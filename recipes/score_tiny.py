@@ -17,7 +17,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
 
 TASK = Path("eval/tasks/ours.yaml")
-CONTROLS = ["--control_recordings", "1800"]  # of which the card shows 1,000 questions a row and more, as below
+CONTROLS = ["--control_recordings", "1800"]  # so many leave every row of controls in the card 1,000 questions
 
 
 @dataclass
