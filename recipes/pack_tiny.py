@@ -1,6 +1,6 @@
 """The folder that ships: a trained model in half precision with its card and the authors of its sounds.
 
-    python recipes/pack_tiny.py --model runs/tiny/answers/model --out runs/tiny/packed
+    python recipes/pack_tiny.py --model runs/tiny/cooldown/model --out runs/tiny/packed
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
 
 The first writes the weights, the second, once they are scored, the card (README.md), credits.csv and the logs beside them.
@@ -33,7 +33,7 @@ MOST_BYTES = 25_000_000
 RUNS = (
     *("first_encoder", "second_encoder", "third_encoder", "encoder"),
     *("lookup", "text", "compare"),
-    *("bat/1-scenes", "bat/2-answers", "answers"),
+    *("bat/1-scenes", "bat/2-answers", "answers", "cooldown"),
 )
 
 

@@ -84,10 +84,10 @@ class Chain:
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model", **self.asking()}
         return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
 
-    def answering(self, bat: Stage) -> Stage:
-        """The joined model goes on."""
-        given = {"start_from": bat.folder / "2-answers" / "model", **self.asking()}  # the last stage of bat.yaml
-        return self.recipe("the joined model goes on to answer", "finetune_bat", "answers", [bat], **given)
+    def answering(self, out: str, before: Stage, last: str = "") -> Stage:
+        """The joined model goes on, from the run before or from the last stage of it."""
+        given = {"start_from": before.folder / last / "model", **self.asking()}
+        return self.recipe("the joined model goes on to answer", "finetune_bat", out, [before], **given)
 
     def asking(self) -> dict[str, Path]:
         return {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
@@ -106,12 +106,13 @@ class Chain:
         text = self.speaking("answer all questions", "text", questions, lookup)
         compare = self.speaking("compare two sounds", "compare", questions, text)
         bat = self.joining(encoder, compare)
-        answers = self.answering(bat)
-        pack = ["recipes/pack_tiny.py", "--model", str(answers.folder / "model"), "--out", str(runs / "packed")]
-        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[answers])
+        answers = self.answering("answers", bat, last="2-answers")
+        cooldown = self.answering("cooldown", answers)
+        pack = ["recipes/pack_tiny.py", "--model", str(cooldown.folder / "model"), "--out", str(runs / "packed")]
+        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[cooldown])
         first = [first_scenes, first_questions, first_encoder]
         words = [lookup, text, compare]
-        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat, answers], [packed]]
+        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat, answers, cooldown], [packed]]
 
 
 if __name__ == "__main__":

@@ -86,15 +86,15 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(stages, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(made) == 15
+    assert len(made) == 16
     heard = [f"--test_head={tmp_path / 'head.sofa'}", f"--test_responses={tmp_path / 'responses.csv'}"]
     monkeypatch.setattr(sys, "argv", ["score_tiny", *given[:2], *heard])
     runpy.run_path("recipes/score_tiny.py", run_name="__main__")
-    assert len(made) == 15 + 1 + 9 * 5 + 3 + 1
+    assert len(made) == 16 + 1 + 9 * 5 + 3 + 1
     assert len(understood(made, monkeypatch)) == 11
 
 
-@pytest.mark.slow  # fifteen processes
+@pytest.mark.slow  # sixteen processes
 def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     configs.mkdir()
@@ -102,7 +102,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     small |= {"second_encoder": SMALL["encoder"], "third_encoder": SMALL["encoder"]}
     small["encoder"] = merged(SMALL["encoder"], {"model": {"patch_size": [17, 4]}})
     small |= {"lookup": SMALL["text"], "compare": SMALL["text"]}
-    small["answers"] = {key: SMALL["bat"][key] for key in ("schedule", "cpu_threads")}
+    small["answers"] = small["cooldown"] = {key: SMALL["bat"][key] for key in ("schedule", "cpu_threads")}
     for name, changes in small.items():
         config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
@@ -124,7 +124,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     waveform = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
     assert isinstance(model.ask(0.1 * waveform, "Where is it?", sampling_rate=RATE, max_new_tokens=4), str)
     again = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
-    assert again.stdout.count("reused") == 15
+    assert again.stdout.count("reused") == 16
 
 
 def test_the_card_says_scores_and_authors(
