@@ -31,7 +31,7 @@ $(STAMP): setup.cfg pyproject.toml
 demo: install  ## ask the shipped model about three recordings, teach it a new kind of question (under 6 minutes on 2 cores)
 	$(BIN)/python recipes/demo.py
 
-demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny size (10 to 14 minutes on 2 cores)
+demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny size (9 to 14 minutes on 2 cores)
 	$(BIN)/python recipes/demo_train.py
 
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.

@@ -2,7 +2,7 @@
 
     python recipes/demo_train.py [--until scenes|data|encoder|text|bat|answers|scores|report|ask] [--runs runs/demo_train]
 
-2 CPU cores, no download, 10 to 14 minutes; a stage that is finished and whose configuration did not change is reused.
+2 CPU cores, no download, 9 to 14 minutes; a stage that is finished and whose configuration did not change is reused.
 Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
 """
 
