@@ -2,7 +2,7 @@
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, most of a day; a GPU is used where there is one. A stage that is finished and whose configuration
+2 CPU cores, no download, about eight hours; a GPU is used where there is one. A stage that is finished and whose configuration
 did not change is reused. Its scores and its card: recipes/score_tiny.py.
 """
 
