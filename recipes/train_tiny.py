@@ -2,8 +2,8 @@
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, about eight hours; a GPU is used where there is one. A stage that is finished and whose configuration
-did not change is reused. Its scores and its card: recipes/score_tiny.py.
+2 CPU cores, no download, about eight hours; a GPU is used where there is one. A stage that is finished and whose
+configuration did not change is reused. Its scores and its card: recipes/score_tiny.py.
 """
 
 import sys
