@@ -1,32 +1,47 @@
-# Every target installs what it needs into .venv and reuses it until setup.cfg or pyproject.toml change.
+# Every target installs what it needs into .venv and reuses it until setup.cfg, pyproject.toml or requirements.lock change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+OLDEST := .venv-oldest
 DATA ?= runs/demo_train/data/eval.jsonl
 MODEL ?= tiny
 OUT ?= runs/eval-spatialsoundqa
 TASK ?= eval/tasks/spatialsoundqa.yaml
+
+# The environment holds the versions of requirements.lock, or with NEWEST=1 the newest that setup.cfg allows. The stamp says
+# which; a plain `make` keeps what is there, NEWEST=0 goes back to the lock.
+INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
+NEWEST ?= $(if $(filter newest,$(INSTALLED)),1,0)
+VERSIONS := $(if $(filter 1,$(NEWEST)),newest,locked)
+CONSTRAINTS := $(if $(filter locked,$(VERSIONS)),--constraint requirements.lock,--upgrade --upgrade-strategy eager)
+TESTED_PYTHON := import sys; sys.exit("Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.11 ..." % sys.version_info[:2] \
+	if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)
 
 # Nothing here may reach for a model hub: what runs, runs offline.
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-train test test-full test-suites check bench eval-spatialsoundqa clean
+.PHONY: help install lock demo demo-train test test-full test-suites test-oldest check bench eval-spatialsoundqa clean FORCE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 22
 
-install: $(STAMP)  ## make .venv with everything (about three minutes)
+install: $(STAMP)  ## make .venv with everything (about three minutes) in the versions of requirements.lock; NEWEST=1: in the newest
 
-$(STAMP): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python %d.%d found, 3.11 or newer needed: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing spatial-llm and what it needs into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $(STAMP)
+$(STAMP): setup.cfg pyproject.toml requirements.lock $(if $(filter-out $(VERSIONS),$(INSTALLED)),FORCE)
+	@$(PYTHON) -c '$(TESTED_PYTHON)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing spatial-llm and what it needs into $(VENV), versions: $(VERSIONS) ..."
+	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --upgrade pip setuptools
+	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
+	@echo $(VERSIONS) > $(STAMP)
+
+lock: install  ## write requirements.lock anew from setup.cfg: versions that still fit stay; UPGRADE=1: the newest
+	@$(BIN)/uv pip compile setup.cfg --extra dev --universal --fork-strategy fewest --python-version 3.11 --quiet $(if $(filter 1,$(UPGRADE)),--upgrade) \
+		--custom-compile-command "make lock" --output-file requirements.lock
+	@echo "Written: requirements.lock"
 
 demo: install  ## ask the shipped model about three recordings, teach it a new kind of question (under 6 minutes on 2 cores)
 	$(BIN)/python recipes/demo.py
@@ -43,6 +58,16 @@ test: install  ## the fast tier, a process a core (about 6 minutes on 2 cores)
 test-full: install  ## the fast tier and everything slow (about 20 minutes on 2 cores)
 	$(TESTS)
 
+test-oldest: install  ## the fast tier on the oldest versions that setup.cfg allows, in .venv-oldest
+	@mkdir -p .cache
+	@$(BIN)/uv pip compile setup.cfg --extra dev --resolution lowest-direct --python $(BIN)/python --quiet --no-header \
+		--output-file .cache/oldest.txt
+	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	@echo "Installing the oldest versions that setup.cfg allows into $(OLDEST) ..."
+	@$(OLDEST)/bin/python -m pip install --quiet --constraint .cache/oldest.txt --upgrade pip setuptools
+	@$(OLDEST)/bin/python -m pip install --quiet --constraint .cache/oldest.txt --no-build-isolation --editable '.[dev]'
+	$(subst $(BIN),$(OLDEST)/bin,$(TESTS)) -m "not slow"
+
 test-suites: install  ## transformers' common suites on our classes (fetches its source distribution once; about 2 minutes)
 	@set -e; version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("transformers"))'); \
 	name=transformers-$$version; \
@@ -55,11 +80,11 @@ test-suites: install  ## transformers' common suites on our classes (fetches its
 	fi
 	$(BIN)/python -m pytest tests/common_suites
 
-check: install  ## ruff, direction of imports, house rules
+check: install  ## ruff, direction of imports, house rules, requirements.lock against setup.cfg
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/test_house_rules.py
+	$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_requirements_lock.py
 
 bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json), the first answer (bench_answer.json)
 	$(BIN)/python eval/bench.py

@@ -3,6 +3,8 @@
 Importing it registers the models with transformers' Auto classes.
 """
 
+# First, before anything reaches transformers, which fails on such a pair in words of its own.
+import spatial_llm.torch_pair  # noqa: F401  # isort: split
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders import (
     DSpASTConfig,

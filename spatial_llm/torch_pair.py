@@ -1,0 +1,46 @@
+"""Checks, when it is imported, that the installed torch and torchaudio can be loaded together.
+
+The compiled part of torchaudio fits some releases of torch only, and its requirements do not say which: 2.11.1 asks for 2.11
+and needs 2.12. Beside another torch its loader stops at an undefined symbol, and `import transformers` stops with it. The
+package imports this module first, so that such a pair ends in one sentence.
+"""
+
+from importlib import metadata
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _ranges() -> list[str]:
+    """What this package asks of torch and torchaudio, as pip takes it; bare names where the package is not installed."""
+    try:
+        required = metadata.requires("spatial-llm") or []
+    except metadata.PackageNotFoundError:
+        required = []
+    found = [line for line in required if line.startswith("torch") and "torchlibrosa" not in line and ";" not in line]
+    return found or ["torch", "torchaudio"]
+
+
+def check_torch_pair() -> None:
+    """Loads torch and torchaudio.
+
+    Raises:
+        ImportError: one of them cannot be loaded; both versions and the command that installs a fitting pair are named.
+    """
+    try:
+        import torch  # noqa: F401
+        import torchaudio  # noqa: F401
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        command = "python -m pip install --upgrade " + " ".join(f"'{line}'" for line in _ranges())
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ImportError(
+            f"torch {_version('torch')} and torchaudio {_version('torchaudio')} cannot be loaded together ({reason}); "
+            f"install a pair that fits: {command}"
+        ) from None
+
+
+check_torch_pair()
