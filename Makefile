@@ -18,6 +18,11 @@ CONSTRAINTS := $(if $(filter locked,$(VERSIONS)),--constraint requirements.lock,
 TESTED_PYTHON := import sys; sys.exit("Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.11 ..." % sys.version_info[:2] \
 	if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)
 
+# setuptools warns of every editable installation, which is what is wanted here; errors are still shown.
+PIP_INSTALL := -m pip install --quiet
+EDITABLE := --no-build-isolation --editable '.[dev]'
+NO_WARNINGS := PYTHONWARNINGS=ignore::UserWarning
+
 # Nothing here may reach for a model hub: what runs, runs offline.
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
@@ -34,8 +39,8 @@ $(STAMP): setup.cfg pyproject.toml requirements.lock $(if $(filter-out $(VERSION
 	@$(PYTHON) -c '$(TESTED_PYTHON)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing spatial-llm and what it needs into $(VENV), versions: $(VERSIONS) ..."
-	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --upgrade pip setuptools
-	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
+	@$(BIN)/python $(PIP_INSTALL) $(CONSTRAINTS) --upgrade pip setuptools
+	@$(NO_WARNINGS) $(BIN)/python $(PIP_INSTALL) $(CONSTRAINTS) $(EDITABLE)
 	@echo $(VERSIONS) > $(STAMP)
 
 lock: install  ## write requirements.lock anew from setup.cfg: versions that still fit stay; UPGRADE=1: the newest
@@ -64,8 +69,8 @@ test-oldest: install  ## the fast tier on the oldest versions that setup.cfg all
 		--output-file .cache/oldest.txt
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	@echo "Installing the oldest versions that setup.cfg allows into $(OLDEST) ..."
-	@$(OLDEST)/bin/python -m pip install --quiet --constraint .cache/oldest.txt --upgrade pip setuptools
-	@$(OLDEST)/bin/python -m pip install --quiet --constraint .cache/oldest.txt --no-build-isolation --editable '.[dev]'
+	@$(OLDEST)/bin/python $(PIP_INSTALL) --constraint .cache/oldest.txt --upgrade pip setuptools
+	@$(NO_WARNINGS) $(OLDEST)/bin/python $(PIP_INSTALL) --constraint .cache/oldest.txt $(EDITABLE)
 	$(subst $(BIN),$(OLDEST)/bin,$(TESTS)) -m "not slow"
 
 test-suites: install  ## transformers' common suites on our classes (fetches its source distribution once; about 2 minutes)
