@@ -36,7 +36,8 @@ def check_torch_pair() -> None:
         import torchaudio  # noqa: F401
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         command = "python -m pip install --upgrade " + " ".join(f"'{line}'" for line in _ranges())
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        cause = error.__cause__ or error  # torch wraps the loader's own words, which name the symbol
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise ImportError(
             f"torch {_version('torch')} and torchaudio {_version('torchaudio')} cannot be loaded together ({reason}); "
             f"install a pair that fits: {command}"
