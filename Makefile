@@ -14,13 +14,13 @@ TASK ?= eval/tasks/spatialsoundqa.yaml
 INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 NEWEST ?= $(if $(filter newest,$(INSTALLED)),1,0)
 VERSIONS := $(if $(filter 1,$(NEWEST)),newest,locked)
-CONSTRAINTS := $(if $(filter locked,$(VERSIONS)),--constraint requirements.lock,--upgrade --upgrade-strategy eager)
+CONSTRAINTS := $(if $(filter locked,$(VERSIONS)),--constraint requirements.lock --build-constraint requirements.lock,--upgrade --upgrade-strategy eager)
 TESTED_PYTHON := import sys; sys.exit("Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.11 ..." % sys.version_info[:2] \
 	if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)
 
 # setuptools warns of every editable installation, which is what is wanted here; errors are still shown.
 PIP_INSTALL := -m pip install --quiet
-EDITABLE := --no-build-isolation --editable '.[dev]'
+EDITABLE := --editable '.[dev]'
 NO_WARNINGS := PYTHONWARNINGS=ignore::UserWarning
 
 # Nothing here may reach for a model hub: what runs, runs offline.
@@ -39,7 +39,7 @@ $(STAMP): setup.cfg pyproject.toml requirements.lock $(if $(filter-out $(VERSION
 	@$(PYTHON) -c '$(TESTED_PYTHON)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing spatial-llm and what it needs into $(VENV), versions: $(VERSIONS) ..."
-	@$(BIN)/python $(PIP_INSTALL) $(CONSTRAINTS) --upgrade pip setuptools
+	@$(BIN)/python $(PIP_INSTALL) $(if $(filter locked,$(VERSIONS)),--constraint requirements.lock) --upgrade pip setuptools
 	@$(NO_WARNINGS) $(BIN)/python $(PIP_INSTALL) $(CONSTRAINTS) $(EDITABLE)
 	@echo $(VERSIONS) > $(STAMP)
 
@@ -70,7 +70,7 @@ test-oldest: install  ## the fast tier on the oldest versions that setup.cfg all
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	@echo "Installing the oldest versions that setup.cfg allows into $(OLDEST) ..."
 	@$(OLDEST)/bin/python $(PIP_INSTALL) --constraint .cache/oldest.txt --upgrade pip setuptools
-	@$(NO_WARNINGS) $(OLDEST)/bin/python $(PIP_INSTALL) --constraint .cache/oldest.txt $(EDITABLE)
+	@$(NO_WARNINGS) $(OLDEST)/bin/python $(PIP_INSTALL) --constraint .cache/oldest.txt --build-constraint .cache/oldest.txt $(EDITABLE)
 	$(subst $(BIN),$(OLDEST)/bin,$(TESTS)) -m "not slow"
 
 test-suites: install  ## transformers' common suites on our classes (fetches its source distribution once; about 2 minutes)
