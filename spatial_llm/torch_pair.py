@@ -7,6 +7,8 @@ package imports this module first, so that such a pair ends in one sentence.
 
 from importlib import metadata
 
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
+
 
 def _version(package: str) -> str:
     try:
@@ -38,6 +40,8 @@ def check_torch_pair() -> None:
         command = "python -m pip install --upgrade " + " ".join(f"'{line}'" for line in _ranges())
         cause = error.__cause__ or error  # torch wraps the loader's own words, which name the symbol
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        if "+cpu" in _version("torch"):  # torchaudio from PyPI is built for CUDA and looks for its libraries
+            command += f" --index-url {CPU_BUILDS}"
         raise ImportError(
             f"torch {_version('torch')} and torchaudio {_version('torchaudio')} cannot be loaded together ({reason}); "
             f"install a pair that fits: {command}"

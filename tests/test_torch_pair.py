@@ -41,6 +41,13 @@ def test_a_pair_that_does_not_load_ends_in_one_sentence(tmp_path, error):
     assert SYMBOL not in "".join(ran.stderr.splitlines()[:-1]), "the loader's own traceback is left out"
 
 
+def test_a_cpu_build_is_sent_to_the_index_of_cpu_builds(tmp_path):
+    """torchaudio from PyPI looks for CUDA's libraries, which a CPU build of torch does not bring."""
+    stand_in(tmp_path, "torchaudio", "2.11.1", "raise OSError('libc10_cuda.so: cannot open shared object file')\n")
+    stand_in(tmp_path, "torch", "2.13.0+cpu", "")
+    assert import_beside(tmp_path).stderr.strip().endswith("--index-url https://download.pytorch.org/whl/cpu")
+
+
 def test_the_pair_of_this_environment_loads():
     check_torch_pair()
     assert sys.modules["torch"].__version__.split("+")[0] == metadata.version("torch").split("+")[0]
