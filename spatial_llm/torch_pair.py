@@ -1,7 +1,7 @@
 """Checks, when it is imported, that the installed torch and torchaudio can be loaded together.
 
 The compiled part of torchaudio fits some releases of torch only, and its requirements do not say which: 2.11.1 asks for 2.11
-and needs 2.12. Beside another torch its loader stops at an undefined symbol, and `import transformers` stops with it. The
+and needs 2.13. Beside another torch its loader stops at an undefined symbol, and `import transformers` stops with it. The
 package imports this module first, so that such a pair ends in one sentence.
 """
 
