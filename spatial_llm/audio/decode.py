@@ -20,6 +20,7 @@ from spatial_llm.audio.containers.flac import salvage_flac
 from spatial_llm.audio.guarded import decode_guarded
 from spatial_llm.audio.limits import AudioLimits, check_rate
 
+USUAL_HZ = 25  # every rate of recorders and players is a multiple of it, and no other rate by one wrong bit
 _Decoded = tuple[NDArray, int]
 
 
@@ -30,8 +31,11 @@ def decode(source: Source, limits: AudioLimits) -> tuple[NDArray[np.float32], in
         AudioError: no sound file, damaged, cut (unless the limits allow it), beyond the limits, or empty.
     """
     sound = inspect(source)
-    if sound.rate:
+    if sound.rate or sound.plain:
         check_rate(sound.rate, source.name)
+        if sound.rate % USUAL_HZ:
+            # AIFF, AU, CAF and Ogg state the rate once: one wrong bit of it moves every pitch and time.
+            sound.notes.append(f"its header states {sound.rate} Hz, which no common recorder uses: it is taken as it is")
     if sound.missing is not None:
         _refuse_or_warn(source, sound, limits)
         if sound.container == "FLAC" and not sound.prefix:

@@ -134,7 +134,7 @@ def prepare_waveform(
         audio: path of a two-channel file, or (2 ears, samples) array, left ear first.
         sampling_rate: of an array, in Hz; a file brings its own.
         target_rate: of the model, in Hz.
-        window_samples: length of the model's window. Shorter recordings, from 32 ms on, are padded with silence at the
+        window_samples: length of the model's window. Shorter recordings, from 10 ms on, are padded with silence at the
             end; of longer ones the loudest window is taken, with a warning.
         limits: how long and large the recording may be, as it is and at the model's rate.
 
@@ -142,7 +142,7 @@ def prepare_waveform(
         (2 ears, window_samples) float32.
 
     Raises:
-        AudioError: see `read_audio` and `check_waveform`; or an array came without a rate, or is shorter than 32 ms.
+        AudioError: see `read_audio` and `check_waveform`; or an array came without a rate, or is shorter than 10 ms.
     """
     name = "the recording"
     if isinstance(audio, AudioPath):
@@ -159,7 +159,7 @@ def prepare_waveform(
     if seconds < least:
         raise AudioError(
             f"{name}: {waveform.shape[1]} samples at {rate} Hz last {1000 * seconds:.3g} ms; expected {1000 * least:g} ms "
-            "or more, an analysis frame."
+            "or more."
         )
     waveform = resample(waveform, rate, target_rate)
     samples = waveform.shape[1]

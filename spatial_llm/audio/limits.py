@@ -14,7 +14,7 @@ from spatial_llm.errors import AudioError
 
 # Below the lowest rate at which sound is kept, and above the highest of any converter (768 kHz).
 MIN_RATE, MAX_RATE = 1_000, 768_000
-MIN_SECONDS = 0.032  # one analysis frame: 1024 samples at 32 kHz
+MIN_SECONDS = 0.01  # a hop of the analysis, 320 samples at 32 kHz: less is no recording
 BYTES_PER_SAMPLE = 4  # decoded to float32
 
 

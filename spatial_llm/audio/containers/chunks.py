@@ -49,7 +49,7 @@ class Walked:
 
     Attributes:
         found: the first whole chunk of each name.
-        end: where the last whole chunk ends.
+        end: where the last whole chunk ends, its padding counted.
         broken: the chunk after that, if it states more than the file holds.
         repeated: names that were found twice.
     """
@@ -82,8 +82,7 @@ def walk(source: Source, layout: Layout, start: int, stated: Mapping[bytes, int]
         if name in walked.found:
             walked.repeated.add(name)
         walked.found.setdefault(name, chunk)
-        walked.end = chunk.end
-        position = _after(source, layout, chunk)
+        walked.end = position = _after(source, layout, chunk)
     raise source.error(f"has more than {MANY} chunks; expected a sound file.")
 
 
@@ -157,12 +156,12 @@ def _check_rest(source: Source, sound: Sound, walked: Walked, data: Chunk, outer
     rest = source.at(walked.end, PROBE)
     if walked.broken is not None:
         sound.notes.append(f"the chunk {walked.broken.name[:4].decode()!r} after its samples is cut or damaged")
-    elif inside > 1 and rest[: min(inside, PROBE)].strip(b"\0"):
+    elif inside > 0 and rest[: min(inside, PROBE)].strip(b"\0"):
         sound.missing = (
             f"its samples end at byte {data.end} and are followed by {inside} bytes that are no chunk: the sizes in its "
             "header contradict each other"
         )
-    elif source.size - walked.end > 1 and rest.strip(b"\0") and rest[:3] not in (b"TAG", b"ID3", b"APE"):
+    elif source.size > walked.end and rest[:3] not in (b"TAG", b"ID3", b"APE"):
         sound.notes.append(f"{source.size - walked.end} bytes after its end are left out")
     if outer_end > source.size + MISCOUNT and outer_end - 8 not in UNKNOWN_32:
         sound.notes.append(f"its header speaks of {outer_end} bytes, the file has {source.size}")

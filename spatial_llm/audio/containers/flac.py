@@ -13,6 +13,7 @@ from spatial_llm.audio.containers.tags import after_id3, before_tags
 
 STREAMINFO_BYTES = 34
 MANY = 10_000  # metadata blocks
+_RATES = (None, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000, *[None] * 4)
 _BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}
 
 
@@ -64,7 +65,11 @@ def read_flac(source: Source) -> Sound:
     sound = Sound("FLAC", channels, rate, frames=frames or None, md5=md5, bits=bits)
     if audio >= source.size:
         sound.missing = "it ends after its header, before any sound"
-    elif not frames or md5 is None:
+        return sound
+    stated = _RATES[source.at(audio, 3).ljust(3, b"\0")[2] & 15]
+    if stated not in (None, rate):
+        raise source.damaged("FLAC", f"its header states {rate} Hz, its first frame {stated}")
+    if not frames or md5 is None:
         _walk_frames(source, sound, info, audio)
     return sound
 

@@ -24,7 +24,7 @@ class Source:
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`: fewer at the end of the file, and never more than 1 MiB."""
-        if offset >= self.size:
+        if not 0 <= offset < self.size:
             return b""
         self.file.seek(offset)
         return self.file.read(min(count, MOST))
@@ -46,7 +46,7 @@ class Source:
 
     def damaged(self, container: str, why: str) -> AudioError:
         """An AudioError about a header or a frame that cannot be right."""
-        return self.error(f"damaged {container} ({why}); make the file anew or leave it out.")
+        return self.error(f"not a readable sound file: damaged {container} ({why}); make the file anew or leave it out.")
 
 
 @dataclass(frozen=True)
