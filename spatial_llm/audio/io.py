@@ -7,14 +7,14 @@ exactly what this library listens for: L = +0.5, R = -0.5 would come back as sil
 import os
 import stat
 import warnings
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
-from spatial_llm.audio.containers import Source
+from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.decode import decode
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
@@ -41,7 +41,27 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
             limits, at a rate that is none, or holds no samples.
     """
-    name = shown_path(path)
+    with _regular(path, name := shown_path(path)) as file:
+        try:
+            samples, rate = decode(Source(file, name, int(limits.max_bytes)), limits)
+        except OSError as error:
+            raise AudioError(f"{name}: cannot be read ({error.strerror or error}).") from None
+        except MemoryError:
+            raise AudioError(f"{name}: does not fit into memory; lower max_bytes of AudioLimits or cut it.") from None
+    return np.ascontiguousarray(samples.T), rate
+
+
+def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits = DEFAULT_LIMITS) -> Sound:
+    """What a sound file's header and framing say, without decoding it; `shown` stands for the path in messages.
+
+    Raises:
+        AudioError: missing, not a regular file, or not a sound file. A cut one is returned, see `Sound.missing`.
+    """
+    with _regular(path, name := shown or shown_path(path)) as file:
+        return inspect(Source(file, name, int(limits.max_bytes)))
+
+
+def _regular(path: AudioPath, name: str) -> BinaryIO:
     try:
         # A pipe or a device would block the reader for ever, whatever its name ends in: neither opening may wait.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -52,14 +72,7 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise AudioError(f"{name}: not a regular file; give the path of a sound file such as WAV, FLAC or Ogg.")
-    with os.fdopen(number, "rb") as file:
-        try:
-            samples, rate = decode(Source(file, name, int(limits.max_bytes)), limits)
-        except OSError as error:
-            raise AudioError(f"{name}: cannot be read ({error.strerror or error}).") from None
-        except MemoryError:
-            raise AudioError(f"{name}: does not fit into memory; lower max_bytes of AudioLimits or cut it.") from None
-    return np.ascontiguousarray(samples.T), rate
+    return os.fdopen(number, "rb")
 
 
 def shown_path(path: Any) -> str:
