@@ -10,11 +10,12 @@ encoder, and for 1,000 resamples of 17,148 clips and 355 classes about ten secon
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.encoder import attention_summary, format_encoder_table, plot_attention, score_encoder
 from spatial_llm.files import sha256_of, write_json, write_text
@@ -35,6 +36,7 @@ class EvaluateEncoderArguments:
         manifest_sha256: that the manifest must have; None = any.
         label_csv: class_labels_indices_subset.csv or alike, for converted weights, which hold no class names.
         audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
+        audio_limits: how long and large a recording may be, and whether cut files are read.
         batch_size: recordings at once.
         resamples: of the bootstrap.
         seed: of the resamples.
@@ -47,6 +49,7 @@ class EvaluateEncoderArguments:
     label_csv: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
+    audio_limits: AudioLimits = field(default_factory=AudioLimits)
     batch_size: int = 32
     resamples: int = 1000
     seed: int = 0

@@ -10,12 +10,13 @@ Time: about a minute for 1,000 questions with the tiny model on 2 cores. Then sc
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.items import read_questions
+from spatial_llm.evaluation.items import read_questions, with_limits
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.tasks import Control, Responses, read_task
 from spatial_llm.training.arguments import parse_arguments
@@ -37,6 +38,7 @@ class PredictArguments:
         device: as torch names it; default a GPU if there is one.
         audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
         reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
+        audio_limits: how long and large a recording may be, and whether cut files are read.
         num_beams: in place of the task's: 1 is greedy; BAT's own scores are with 4.
         max_new_tokens: in place of the task's: longest answer.
         responses: in place of the task's: room-response policy.
@@ -54,6 +56,7 @@ class PredictArguments:
     device: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
+    audio_limits: AudioLimits = field(default_factory=AudioLimits)
     num_beams: int | None = None
     max_new_tokens: int | None = None
     responses: Responses | None = None
@@ -77,6 +80,7 @@ class PredictArguments:
 def main(arguments: PredictArguments) -> None:
     task = read_task(arguments.task)
     evaluation_set = read_questions(task.questions, arguments.data, arguments.audio_root, arguments.reverb_root)
+    evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     evaluation_set.check_files()
     path = predict(
         arguments.model,

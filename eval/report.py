@@ -10,10 +10,11 @@ that stands there is replaced. Time: half a minute for 4,000 questions on one co
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.items import asked_questions
+from spatial_llm.evaluation.items import asked_questions, with_limits
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.training.arguments import parse_arguments
@@ -30,6 +31,7 @@ class ReportArguments:
         task: YAML of the task, if scored by one.
         audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
         reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
+        audio_limits: how long and large a recording may be, and whether cut files are read.
     """
 
     scores: str
@@ -38,11 +40,13 @@ class ReportArguments:
     task: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
+    audio_limits: AudioLimits = field(default_factory=AudioLimits)
 
 
 def main(arguments: ReportArguments) -> None:
     task = None if arguments.task is None else read_task(arguments.task)
     evaluation_set = asked_questions(task, arguments.data, arguments.audio_root, arguments.reverb_root)
+    evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     if task is not None and task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)  # as the model heard them
     print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")

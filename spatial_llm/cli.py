@@ -19,6 +19,20 @@ def main(argv: list[str] | None = None) -> int:
     ask.add_argument(
         "--model", dest="named", help="folder of a saved SpatialLLM; default tiny, which comes with the package"
     )
+    limits = ask.add_argument_group("limits of the recording")
+    limits.add_argument("--audio_limits.max_seconds", dest="max_seconds", type=float, help="longest recording (default 600)")
+    limits.add_argument(
+        "--audio_limits.max_bytes",
+        dest="max_bytes",
+        type=int,
+        help="largest one, decoded to 4 bytes a sample (default 2**28)",
+    )
+    limits.add_argument(
+        "--audio_limits.allow_truncated",
+        dest="allow_truncated",
+        choices=["true", "false"],
+        help="read a cut file, with a warning",
+    )
     ask.set_defaults(run=_ask)
     convert = commands.add_parser("convert", help="released encoder weights (.pth) to a folder of ours (safetensors)")
     convert.add_argument("kind", choices=["spatial_ast", "dspast"])
@@ -57,11 +71,16 @@ def _env(_: argparse.Namespace) -> None:
 
 def _ask(arguments: argparse.Namespace) -> None:
     from spatial_llm import SpatialLLM
+    from spatial_llm.audio.limits import AudioLimits
 
     if arguments.model is not None and arguments.named is not None:
         raise SpatialLLMError(f"two models, {arguments.model} and {arguments.named}; give one of them.")
+    given = {"max_seconds": arguments.max_seconds, "max_bytes": arguments.max_bytes}
+    if arguments.allow_truncated is not None:
+        given["allow_truncated"] = arguments.allow_truncated == "true"
+    limits = AudioLimits(**{name: value for name, value in given.items() if value is not None})
     model = SpatialLLM.from_pretrained(arguments.model or arguments.named or "tiny")
-    print(model.ask(arguments.audio, arguments.question))
+    print(model.ask(arguments.audio, arguments.question, audio_limits=limits))
 
 
 def _convert(arguments: argparse.Namespace) -> None:

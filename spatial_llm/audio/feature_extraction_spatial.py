@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from transformers import BatchFeature, SequenceFeatureExtractor
 
+from spatial_llm.audio.arrays import to_numpy
 from spatial_llm.audio.cues import DSPAST_CUES, binaural_cues
 from spatial_llm.audio.io import check_waveform
 from spatial_llm.errors import AudioError
@@ -111,12 +112,12 @@ def _batch(waveforms: Any) -> torch.Tensor:
     """One recording, a batch, or a list of recordings -> (B, 2 ears, samples) float32 tensor, every one checked."""
     device = waveforms.device if isinstance(waveforms, torch.Tensor) else "cpu"
     if isinstance(waveforms, list | tuple):
-        recordings = [_to_numpy(recording) for recording in waveforms]
+        recordings = [to_numpy(recording) for recording in waveforms]
         # A list of two bare sequences is one recording given ear by ear.
         if recordings and all(recording.ndim == 1 for recording in recordings):
-            recordings = [np.stack(recordings)] if len({len(r) for r in recordings}) == 1 else recordings
+            recordings = [to_numpy(recordings)]
     else:
-        array = _to_numpy(waveforms)
+        array = to_numpy(waveforms)
         recordings = list(array) if array.ndim == 3 else [array]
     if not recordings:
         raise AudioError("no recording given; expected (2, samples), (B, 2, samples) or a list of (2, samples).")
@@ -128,7 +129,3 @@ def _batch(waveforms: Any) -> torch.Tensor:
             "(spatial_llm.audio.level.pad_or_cut)."
         )
     return torch.from_numpy(np.stack(checked)).to(device)
-
-
-def _to_numpy(array: Any) -> np.ndarray:
-    return array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)

@@ -4,68 +4,108 @@ soundfile reads and soxr resamples. The audio loaders of transformers and libros
 exactly what this library listens for: L = +0.5, R = -0.5 would come back as silence.
 """
 
+import os
 import stat
 import warnings
-from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from spatial_llm.audio.arrays import to_full_scale, to_numpy
+from spatial_llm.audio.containers import Sound, Source, inspect
+from spatial_llm.audio.decode import decode
 from spatial_llm.audio.level import loudest_window, pad_or_cut
+from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
 from spatial_llm.errors import AudioError
 
+AudioPath = str | bytes | os.PathLike
 
-def read_audio(path: str | Path) -> tuple[NDArray[np.float32], int]:
+
+def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[NDArray[np.float32], int]:
     """Reads a sound file as it is: all channels, in file order, at its own rate.
+
+    WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are compared with what their headers promise. A
+    file whose header leaves its length open, as programs do that write into a pipe, is read to its end; where nothing then
+    tells whether it is whole (not FLAC), with a warning.
+
+    Args:
+        path: of a regular file; as text, bytes or a path.
+        limits: how long and large it may be, and whether a cut one may be read.
 
     Returns:
         waveform (C channels, samples) float32, integers scaled to [-1, 1); and the sampling rate in Hz.
 
     Raises:
-        AudioError: the file is missing, not a regular file, not a sound file libsndfile can read, or holds no samples.
+        AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
+            limits, at a rate that is none, or holds no samples.
     """
-    path = Path(path)
-    try:
-        # A pipe or a device would block the reader for ever, whatever its name ends in.
-        regular = stat.S_ISREG(path.stat().st_mode)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror}); give the path of a sound file.") from None
-    if not regular:
-        raise AudioError(f"{path}: not a regular file; give the path of a sound file such as WAV, FLAC or Ogg.")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not a readable sound file ({error}); expected WAV, FLAC, Ogg, MP3 or AIFF.") from None
-    if not len(samples):
-        raise AudioError(f"{path}: holds no samples; expected a recording.")
+    with _regular(path, name := shown_path(path)) as file:
+        try:
+            samples, rate = decode(Source(file, name, int(limits.max_bytes)), limits)
+        except OSError as error:
+            raise AudioError(f"{name}: cannot be read ({error.strerror or error}).") from None
+        except MemoryError:
+            raise AudioError(f"{name}: does not fit into memory; lower max_bytes of AudioLimits or cut it.") from None
     return np.ascontiguousarray(samples.T), rate
 
 
-def resample(waveform: NDArray[np.float32], rate: int, target_rate: int) -> NDArray[np.float32]:
+def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits = DEFAULT_LIMITS) -> Sound:
+    """What a sound file's header and framing say, without decoding it; `shown` stands for the path in messages.
+
+    Raises:
+        AudioError: missing, not a regular file, or not a sound file. A cut one is returned, see `Sound.missing`.
+    """
+    with _regular(path, name := shown or shown_path(path)) as file:
+        return inspect(Source(file, name, int(limits.max_bytes)))
+
+
+def _regular(path: AudioPath, name: str) -> BinaryIO:
+    try:
+        # A pipe or a device would block the reader for ever, whatever its name ends in: neither opening may wait.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be opened ({error.strerror}); give the path of a sound file.") from None
+    except (ValueError, TypeError) as error:
+        raise AudioError(f"{name}: no path of a file ({error}); give the path of a sound file.") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise AudioError(f"{name}: not a regular file; give the path of a sound file such as WAV, FLAC or Ogg.")
+    return os.fdopen(number, "rb")
+
+
+def shown_path(path: Any) -> str:
+    """A path for messages: bytes that are no UTF-8, and lone surrogates, as escapes, so that it can be printed."""
+    text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def resample(waveform: NDArray[np.float32], rate: float, target_rate: float) -> NDArray[np.float32]:
     """Resamples (C, samples) from `rate` to `target_rate` Hz with soxr's high-quality filter, the same for all channels,
-    so that differences of time and level between them are kept. Returns (C, round(samples * target_rate / rate))."""
+    so that differences of time and level between them are kept. Returns (C, round(samples * target_rate / rate)).
+
+    Raises:
+        AudioError: a rate that is none, see `limits.check_rate`.
+    """
+    rate, target_rate = check_rate(rate), check_rate(target_rate)
     if rate == target_rate:
         return waveform
     return np.ascontiguousarray(soxr.resample(waveform.T, rate, target_rate, quality="HQ").T)
 
 
-def check_waveform(waveform: ArrayLike, channels: int = 2, name: str = "the recording") -> NDArray[np.float32]:
+def check_waveform(waveform: Any, channels: int = 2, name: str = "the recording") -> NDArray[np.float32]:
     """Checks an array of `channels` channels and returns it as float32 (channels, samples).
 
-    Integer arrays are scaled as files are (int16 / 32768). Silence, and one dead channel, are warned of, not refused.
+    Arrays, tensors of any floating type and lists are taken. Integers are scaled as files are (int16 / 32768, uint8 as
+    offset binary); see `arrays` for those that do not say their scale. Floats up to a peak of 4 are taken as they are.
+    Silence, and one dead channel, are warned of, not refused.
 
     Raises:
-        AudioError: wrong number of axes or channels, (samples, channels) layout, no samples, NaN or infinity; the first
-            offending channel and sample are named.
+        AudioError: wrong number of axes or channels, (samples, channels) layout, lists of unequal length, no samples, a
+            peak whose scale is not known, NaN or infinity; the first offending channel and sample are named.
     """
-    waveform = np.asarray(waveform)
-    if np.issubdtype(waveform.dtype, np.signedinteger):
-        waveform = waveform / -float(np.iinfo(waveform.dtype).min)
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise AudioError(f"{name}: dtype {waveform.dtype}, expected floating point or signed integer samples.")
-    waveform = waveform.astype(np.float32)
+    waveform = to_numpy(waveform, name)
     wanted = f"expected ({channels}, samples)" + (", left ear first" if channels == 2 else "")
     if waveform.ndim != 2:
         raise AudioError(
@@ -78,23 +118,28 @@ def check_waveform(waveform: ArrayLike, channels: int = 2, name: str = "the reco
         raise AudioError(f"{name}: {channels} channels needed, got {waveform.shape[0]} (shape {waveform.shape}); {wanted}.")
     if waveform.shape[1] == 0:
         raise AudioError(f"{name}: holds no samples; {wanted}.")
-    finite = np.isfinite(waveform)
+    samples = to_full_scale(waveform, name)
+    finite = np.isfinite(samples)
     if not finite.all():
         channel, sample = np.argwhere(~finite)[0]
         raise AudioError(
             f"{name}: {waveform[channel, sample]} at channel {channel}, sample {sample} "
             f"({np.count_nonzero(~finite)} such values); expected finite samples: repair or drop the recording."
         )
-    dead = [channel for channel in range(channels) if not waveform[channel].any()]
+    dead = [channel for channel in range(channels) if not samples[channel].any()]
     if len(dead) == channels:
         warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=2)
     elif dead:
         warnings.warn(f"{name}: channel {dead[0]} is silent; directions will be misheard.", stacklevel=2)
-    return waveform
+    return samples
 
 
 def prepare_waveform(
-    audio: str | Path | ArrayLike, sampling_rate: int | None, target_rate: int, window_samples: int
+    audio: AudioPath | ArrayLike,
+    sampling_rate: float | None,
+    target_rate: int,
+    window_samples: int,
+    limits: AudioLimits = DEFAULT_LIMITS,
 ) -> NDArray[np.float32]:
     """A binaural recording, brought to a model's rate and window: read, checked, resampled, padded or cut.
 
@@ -102,22 +147,34 @@ def prepare_waveform(
         audio: path of a two-channel file, or (2 ears, samples) array, left ear first.
         sampling_rate: of an array, in Hz; a file brings its own.
         target_rate: of the model, in Hz.
-        window_samples: length of the model's window. Shorter recordings are padded with silence at the end; of longer
-            ones the loudest window is taken, with a warning.
+        window_samples: length of the model's window. Shorter recordings, from 10 ms on, are padded with silence at the
+            end; of longer ones the loudest window is taken, with a warning.
+        limits: how long and large the recording may be, as it is and at the model's rate.
 
     Returns:
         (2 ears, window_samples) float32.
 
     Raises:
-        AudioError: see `read_audio` and `check_waveform`; or an array came without a rate.
+        AudioError: see `read_audio` and `check_waveform`; or an array came without a rate, or is shorter than 10 ms.
     """
     name = "the recording"
-    if isinstance(audio, str | Path):
-        name = str(audio)
-        audio, sampling_rate = read_audio(audio)
-    if not sampling_rate or sampling_rate <= 0:
-        raise AudioError(f"{name}: sampling_rate is {sampling_rate}; give the array's rate in Hz, such as {target_rate}.")
-    waveform = resample(check_waveform(audio, name=name), sampling_rate, target_rate)
+    if isinstance(audio, AudioPath):
+        name = shown_path(audio)
+        audio, sampling_rate = read_audio(audio, limits)
+    if sampling_rate is None:
+        raise AudioError(f"{name}: sampling_rate is None; give the array's rate in Hz, such as {target_rate}.")
+    rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
+    waveform = check_waveform(audio, name=name)
+    seconds = waveform.shape[1] / rate
+    # A low rate makes a large recording out of a small one: what it becomes is checked before it is made.
+    limits.check(round(seconds * max(rate, target_rate)), 2, max(rate, target_rate), name)
+    least = min(MIN_SECONDS, window_samples / target_rate)
+    if seconds < least:
+        raise AudioError(
+            f"{name}: {waveform.shape[1]} samples at {rate} Hz last {1000 * seconds:.3g} ms; expected {1000 * least:g} ms "
+            "or more."
+        )
+    waveform = resample(waveform, rate, target_rate)
     samples = waveform.shape[1]
     if samples > window_samples:
         start = loudest_window(waveform, window_samples, step=max(1, target_rate // 100))

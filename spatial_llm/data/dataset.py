@@ -33,8 +33,9 @@ def load_waveform(
         ManifestError: the recording cannot be made; says which record and why.
     """
     try:
+        root = DataRoot.of(root)
         waveform = render_record(record, root)
-        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples)
+        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import below, leads_out, sha256_of
 
@@ -20,11 +21,12 @@ SHOWN = 20  # files named in one error
 
 @dataclass(frozen=True)
 class DataRoot:
-    """The folder that a manifest's names start from, and the folders elsewhere that its caller allows, by the first part
-    of the names they hold."""
+    """The folder that a manifest's names start from, the folders elsewhere that its caller allows, by the first part of the
+    names they hold, and how long and large the recordings there may be."""
 
     folder: Path
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    limits: AudioLimits = DEFAULT_LIMITS
 
     @classmethod
     def of(cls, root: "DataRoot | str | Path") -> "DataRoot":

@@ -25,7 +25,7 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
     root = DataRoot.of(root)
     try:
         if record.audio is not None:
-            waveform, rate = read_audio(root.path(record.audio))
+            waveform, rate = read_audio(root.path(record.audio), root.limits)
             return resample(check_waveform(waveform, name=record.audio), rate, record.sampling_rate)
         if record.pairs is not None:
             return render_pairs(record, root)

@@ -32,6 +32,7 @@ from scipy.signal import fftconvolve, resample_poly
 from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.audio.io import check_waveform, read_audio
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
+from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import PAIRS_RATE, Pair, Record
 from spatial_llm.errors import AudioError, ManifestError
@@ -228,20 +229,22 @@ def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
     root = DataRoot.of(root)
     # What a response does after the end of the recording cannot be heard in it.
     longest = SAMPLES if record.protocol == "official_bat" else MATCHED_RESPONSE_SAMPLES
-    waveforms = [_render_source(root.path(pair.audio), root.path(pair.response), longest) for pair in record.pairs]
+    waveforms = [
+        _render_source(root.path(pair.audio), root.path(pair.response), longest, root.limits) for pair in record.pairs
+    ]
     return (sum(waveforms) / len(waveforms)).astype(np.float32)
 
 
-def _render_source(audio: Path, response: Path, longest: int) -> np.ndarray:
+def _render_source(audio: Path, response: Path, longest: int, limits: AudioLimits) -> np.ndarray:
     """(2, SAMPLES) float64."""
-    dry, room = read_pair_sound(audio)[None], read_pair_response(response)[:, :longest]
+    dry, room = read_pair_sound(audio, limits)[None], read_pair_response(response)[:, :longest]
     wet = fftconvolve(dry.astype(np.float64), room.astype(np.float64), mode="full", axes=1)
     return pad_or_cut(wet, SAMPLES)
 
 
-def read_pair_sound(path: Path) -> np.ndarray:
+def read_pair_sound(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> np.ndarray:
     """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
-    waveform, rate = read_audio(path)
+    waveform, rate = read_audio(path, limits)
     dry = check_waveform(waveform[:1], channels=1, name=str(path))
     if rate != PAIRS_RATE:
         # polyphase as the official loader has it, not our own resampler

@@ -9,6 +9,7 @@ from typing import Protocol
 from numpy import float32
 from numpy.typing import NDArray
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data import spatialsoundqa
 from spatial_llm.data.dataset import load_waveform
 from spatial_llm.data.paths import DataRoot, FileCheck
@@ -90,6 +91,11 @@ class EvaluationSet:
             for field, name in paths_of(item):
                 files.add(f"record {item.id!r}", field, name, (item.files or {}).get(name))
         files.finish()
+
+
+def with_limits(evaluation_set: EvaluationSet | ChoiceSet, limits: AudioLimits) -> EvaluationSet | ChoiceSet:
+    """The same questions, whose recordings may be as long and large as `limits` say."""
+    return dataclasses.replace(evaluation_set, root=dataclasses.replace(evaluation_set.root, limits=limits))
 
 
 def read_evaluation_set(

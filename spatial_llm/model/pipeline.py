@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from transformers import PreTrainedModel
 
 from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
@@ -91,9 +92,10 @@ class SpatialLLM:
         self,
         audio: str | Path | ArrayLike,
         question: str,
-        sampling_rate: int | None = None,
+        sampling_rate: float | None = None,
         max_new_tokens: int = 200,
         num_beams: int = 1,
+        audio_limits: AudioLimits = DEFAULT_LIMITS,
     ) -> str:
         """Answers a question about a binaural recording.
 
@@ -104,17 +106,20 @@ class SpatialLLM:
             sampling_rate: of an array, in Hz (a file brings its own).
             max_new_tokens: longest answer.
             num_beams: 1 is greedy; the official evaluation uses 4.
+            audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
 
         Returns:
             The answer.
 
         Raises:
-            AudioError: a file that is missing or not sound; mono or more than two channels, (samples, 2) layout, empty,
+            AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none; mono or more than two channels, (samples, 2) layout, empty,
                 NaN or infinity; an array without its rate. Silence is warned of.
             SpatialLLMError: the question holds a special token.
         """
         encoder_config = self.model.config.encoder_config
-        waveform = prepare_waveform(audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples)
+        waveform = prepare_waveform(
+            audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples, audio_limits
+        )
         rate = encoder_config.sampling_rate
         batch = self.processor(audio=waveform, text=question, sampling_rate=rate, return_tensors="pt").to(self.model.device)
         ids = self.model.generate(

@@ -169,7 +169,7 @@ def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, proce
 def data_root(arguments: BatArguments) -> DataRoot:
     """Where the manifest's names start, and the folders elsewhere that the arguments allow."""
     elsewhere = roots_elsewhere(arguments.audio_root, arguments.reverb_root)
-    return DataRoot(Path(arguments.train_manifest).parent, elsewhere)
+    return DataRoot(Path(arguments.train_manifest).parent, elsewhere, arguments.audio_limits)
 
 
 def open_cache(

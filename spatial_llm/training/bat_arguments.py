@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spatial_llm.answers import QUESTION_TYPES
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.schedule import Schedule
@@ -100,6 +101,7 @@ class BatArguments:
         save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
         audio_root, reverb_root: folders of the released data's dry sounds and responses that lie elsewhere than beside the
             manifest, see `data.spatialsoundqa.roots_elsewhere`.
+        audio_limits: how long and large a recording may be, and whether cut files are read.
         group_by_length: batches of questions of like length, less padding.
         encoder_cache: run the frozen encoder once over each recording, before step 0, and keep its output on disk; false
             runs it in every step.
@@ -126,6 +128,7 @@ class BatArguments:
     save: Literal["whole", "trained"] = "whole"
     audio_root: str | None = None
     reverb_root: str | None = None
+    audio_limits: AudioLimits = field(default_factory=AudioLimits)
     group_by_length: bool = False
     encoder_cache: bool = False
     cache_folder: str | None = None

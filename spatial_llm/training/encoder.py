@@ -53,8 +53,10 @@ ENCODERS = {
 
 def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
     """Where the names of a manifest start, and which folders elsewhere `audio_root` and `reverb_root` of the arguments
-    allow."""
-    return DataRoot(Path(manifest).parent, roots_elsewhere(arguments.audio_root, arguments.reverb_root))
+    allow; `audio_limits` of them go with it."""
+    return DataRoot(
+        Path(manifest).parent, roots_elsewhere(arguments.audio_root, arguments.reverb_root), arguments.audio_limits
+    )
 
 
 def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.Module:

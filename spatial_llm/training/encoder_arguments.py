@@ -6,6 +6,7 @@ Where the released scripts do something else than the papers say, the option has
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.training.schedule import Schedule
 
 
@@ -98,6 +99,7 @@ class EncoderArguments:
         label_csv: class_labels_indices_subset.csv or alike: the event classes in the order of the head; None = those of the
             initial encoder, or of the training manifests.
         audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
+        audio_limits: how long and large a recording may be, and whether cut files are read.
         direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
             targets; 0 = one-hot, as published. Joint run only, as the five below.
         distance_smoothing_m: the same of the distance targets.
@@ -124,6 +126,7 @@ class EncoderArguments:
     label_csv: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
+    audio_limits: AudioLimits = field(default_factory=AudioLimits)
     direction_smoothing_deg: float = 0.0
     distance_smoothing_m: float = 0.0
     class_places: float = 0.0

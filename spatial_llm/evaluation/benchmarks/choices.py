@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from spatial_llm.audio.io import prepare_waveform, read_audio
+from spatial_llm.audio.io import inspect_audio, prepare_waveform, read_audio
 from spatial_llm.data.paths import SHOWN, DataRoot
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import AudioError, ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import describe_validation
 
 TYPE, QUESTION_TYPE = "choice", "CHOICE"
@@ -99,14 +98,14 @@ class ChoiceSet:
         """
         try:
             path = self.root.path(_only(item.audio))
-            return prepare_waveform(path, None, sampling_rate, window_samples)
+            return prepare_waveform(path, None, sampling_rate, window_samples, self.root.limits)
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
     def listen(self, item: ChoiceItem) -> tuple[NDArray[np.float32], int]:
         """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""
         try:
-            return read_audio(self.root.path(_only(item.audio)))
+            return read_audio(self.root.path(_only(item.audio)), self.root.limits)
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
@@ -200,13 +199,14 @@ def _problem(audio: tuple[str, ...], root: DataRoot) -> str | None:
         path = root.path(name)
         if not path.is_file():  # neither is a pipe, which would block whoever opens it
             return f"{name}: no such file"
-        channels = soundfile.info(path).channels
-    except ManifestError as error:
+        # the absolute path does not belong into a result file
+        sound = inspect_audio(path, shown=name)
+    except (ManifestError, AudioError) as error:
         return str(error)
-    except soundfile.LibsndfileError as error:
-        # its whole message holds the absolute path, which does not belong into a result file
-        return f"{name}: not a readable sound file ({error.error_string})"
-    return None if channels == 2 else f"{name}: 2 channels needed, got {channels}"
+    if sound.missing is not None and not root.limits.allow_truncated:
+        return f"{name}: cut or damaged {sound.container}: {sound.missing}"
+    # 0: a container that only the decoder knows
+    return None if sound.channels in (0, 2) else f"{name}: 2 channels needed, got {sound.channels}"
 
 
 def _listed(problems: Mapping[str, str]) -> str:
