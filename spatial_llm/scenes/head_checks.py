@@ -23,11 +23,15 @@ from spatial_llm.scenes.sofa_file import MeasuredHead
 
 SIDE_DEG = 30  # a direction as far to the side tells the ears apart
 EXPLAINED = 0.6  # least share of the squared delays between the ears that the directions must explain
+ONE_SIDED = 0.35  # length of the mean of all directions
 ASKEW_DEG = 20.0  # of the axis through the ears, as the delays have it
 FRONT_DB, ABOVE_DB = -1.5, -2.0  # mean differences of mirrored directions; below, the grid is the wrong way round
+LEAST_ABOVE = 0.8  # how far up a grid goes, to how far down
 PAIRS = 8  # at least so many mirrored directions
 SAME_DIRECTION = 0.1  # of two unit vectors, about 6 degrees
 SHELL_GAP_M, SHELL_GAP = 0.04, 0.03  # between radii of two shells; what lies closer is scatter of one
+BATCH = 256  # directions at a time
+MOST_TAPS = 4096  # of a response whose spectrum is looked at
 SCATTER = 0.8  # radii of one shell, the nearest to the farthest
 
 
@@ -66,12 +70,15 @@ def shell_of(head: MeasuredHead, path: Path) -> np.ndarray:
 def interaural_delays_s(responses: np.ndarray, rate: float) -> np.ndarray:
     """How much later the right ear hears than the left: responses (directions, ears, taps) -> (directions) seconds, to a
     sample, from the correlation below 1.5 kHz."""
-    padded = np.pad(responses, ((0, 0), (0, 0), (256, 256)))
-    low = sosfiltfilt(butter(4, 1500, fs=rate, output="sos"), padded)
-    size = 2 * low.shape[-1]
-    spectrum = np.fft.rfft(low, size)
-    correlation = np.fft.fftshift(np.fft.irfft(spectrum[:, 1] * spectrum[:, 0].conj(), size), axes=-1)
-    return (np.argmax(correlation, axis=-1) - size // 2) / rate
+    size = 2 * (responses.shape[-1] + 512)
+    below = butter(4, 1500, fs=rate, output="sos")
+    later = []
+    for first in range(0, len(responses), BATCH):
+        low = sosfiltfilt(below, np.pad(responses[first : first + BATCH], ((0, 0), (0, 0), (256, 256))))
+        spectrum = np.fft.rfft(low, size)
+        correlation = np.fft.fftshift(np.fft.irfft(spectrum[:, 1] * spectrum[:, 0].conj(), size), axes=-1)
+        later.append(np.argmax(correlation, axis=-1) - size // 2)
+    return np.concatenate(later) / rate
 
 
 def _check_left(head: MeasuredHead, directions: np.ndarray, later_s: np.ndarray, path: Path) -> None:
@@ -93,9 +100,10 @@ def _check_left(head: MeasuredHead, directions: np.ndarray, later_s: np.ndarray,
 def _check_delays(head: MeasuredHead, directions: np.ndarray, later_s: np.ndarray, path: Path) -> None:
     slope = (directions[:, 1] @ later_s) / (directions[:, 1] @ directions[:, 1])
     rest = np.sum((later_s - slope * directions[:, 1]) ** 2) / np.sum(later_s**2)
-    # The axis through the ears, as far as the grid spans space; a grid about one direction says nothing of it.
+    # The axis through the ears; a grid to one side only says nothing of it, as delays are no plane but a little curved.
     axis, _, rank, _ = np.linalg.lstsq(directions, later_s, rcond=0.3)
-    askew_deg = np.rad2deg(np.arctan2(np.hypot(axis[0], axis[2]), axis[1])) if rank > 1 else 0.0
+    around = rank > 1 and np.linalg.norm(directions.mean(axis=0)) < ONE_SIDED
+    askew_deg = np.rad2deg(np.arctan2(np.hypot(axis[0], axis[2]), axis[1])) if around else 0.0
     if slope <= 0 or rest > 1 - EXPLAINED or askew_deg > ASKEW_DEG:
         of_listener = ", as ListenerPosition, ListenerView and ListenerUp place them" if head.turned else ""
         raise SceneError(
@@ -112,6 +120,13 @@ def _check_pinna(head: MeasuredHead, directions: np.ndarray, path: Path) -> None
         raise SceneError(
             f"{path}: sources in front are {-front_db:.1f} dB weaker from 3 to 5 kHz than those behind, where the pinna "
             "shields; expected them to be stronger. Is azimuth 0 behind, or front and back exchanged?"
+        )
+    lowest_deg, highest_deg = head.elevation_deg.min(), head.elevation_deg.max()
+    if lowest_deg < -10 and highest_deg < LEAST_ABOVE * -lowest_deg:
+        warnings.warn(
+            f"{path}: measured from {lowest_deg:.0f} to {highest_deg:.0f} degrees of elevation, farther down than up, as "
+            "no set-up is built. Is elevation counted downwards?",
+            stacklevel=4,
         )
     above_db = _difference(head, directions, 2, [(5500, 7500), (8500, 11000)])
     if above_db is not None and above_db < ABOVE_DB:
@@ -130,11 +145,12 @@ def _difference(head: MeasuredHead, directions: np.ndarray, axis: int, bands: Se
     chosen = np.flatnonzero((distance < SAME_DIRECTION) & (directions[:, axis] > 0.25))
     if len(chosen) < PAIRS or bands[-1][1] > 0.48 * head.rate:
         return None
-    size = 1 << max(9, (head.responses.shape[-1] - 1).bit_length())
+    responses = head.responses[..., :MOST_TAPS]
+    size = 1 << max(9, (responses.shape[-1] - 1).bit_length())
     hertz = np.fft.rfftfreq(size, 1 / head.rate)
 
     def level_db(rows: np.ndarray) -> np.ndarray:
-        power = np.sum(np.abs(np.fft.rfft(head.responses[rows], size)) ** 2, axis=1)
+        power = np.sum(np.abs(np.fft.rfft(responses[rows], size)) ** 2, axis=1)
         first, *second = [10 * np.log10(power[:, (hertz >= a) & (hertz < b)].mean(axis=1) + 1e-30) for a, b in bands]
         return first - sum(second)
 
