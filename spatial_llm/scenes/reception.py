@@ -87,8 +87,10 @@ def check_audible(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray],
         source = scene.sources[index]
         name = f"scene {scene.id!r}: sources[{index}] ({source.label!r}, {source.recording!r})"
         level = np.abs(response).max(axis=0)
-        if not level.any():
-            raise SceneError(f"{name}: its response is silent, so nothing of it can be heard; simulate or measure it again.")
+        if not level.any() or not np.isfinite(level.max()):
+            raise SceneError(
+                f"{name}: its response is silent or not finite, so nothing of it can be heard; simulate or measure it again."
+            )
         begins = int(np.argmax(level >= level.max() * 10 ** (RESPONSE_BEGINS_DB / 20)))
         if not is_audible(sound[: max(0, len(sound) - begins)]):
             raise SceneError(
