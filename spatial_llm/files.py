@@ -12,6 +12,8 @@ import math
 import os
 import re
 import shutil
+import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from typing import Any
 from spatial_llm.errors import ManifestError
 
 MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
+CLOCK_TICKS_NS = 50_000_000
+SAMPLES, SAMPLE_BYTES = 4, 2**14  # of a file, to know it by
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
@@ -99,8 +103,18 @@ def _stays_inside(root: str, name: str) -> bool:
     return target.startswith(os.path.join(_resolved(root), ""))
 
 
-@functools.lru_cache(maxsize=4096)
 def _resolved(folder: str) -> str:
+    # Of a folder that became a symbolic link, or whose parent did, the inode is another one: one look at the disk in
+    # place of one for each part of the path.
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return os.path.realpath(folder)
+    return _resolved_as(folder, found.st_dev, found.st_ino)
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved_as(folder: str, _device: int, _inode: int) -> str:
     return os.path.realpath(folder)
 
 
@@ -211,6 +225,55 @@ def _find(value: Any, wrong: Callable[[Any], bool], field: str = "") -> str | No
 
 def _is_broken_text(leaf: Any) -> bool:
     return isinstance(leaf, str) and any("\ud800" <= character <= "\udfff" for character in leaf)
+
+
+def file_stamp(path: str | Path) -> tuple:
+    """What a file (or folder) is now, as part of the key of whatever a process keeps of it: another file under the same
+    name, or other content, has another stamp, even of the same size and with its time of modification set back.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = os.stat(path)
+    stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    # The clock of a file system ticks every few milliseconds: what was written just now may be overwritten within a tick.
+    if time.time_ns() - found.st_ctime_ns < CLOCK_TICKS_NS and stat.S_ISREG(found.st_mode):
+        return (*stamp, _sample(path, found.st_size))
+    return stamp
+
+
+def content_hash(path: str | Path) -> str:
+    """`sha256_of` a file, taken again only when the file changes."""
+    return _content_hash(str(path), file_stamp(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _content_hash(path: str, _stamp: tuple) -> str:
+    return sha256_of(path)
+
+
+def file_facts(path: str | Path) -> list:
+    """Size, time of modification and a hash of a sample of a file's bytes, as JSON values: part of the key of what is kept
+    on disk, so that a file replaced by one of the same size and time is another one.
+
+    A file of up to 64 KiB is hashed whole; of a larger one (a folder of sounds has gigabytes) four pieces from its begin to
+    its end, which differ between any two recordings but not where a few bytes between the pieces were changed and the time
+    set back.
+    """
+    found = os.stat(path)
+    return [found.st_size, found.st_mtime_ns, _sample(path, found.st_size)]
+
+
+def _sample(path: str | Path, size: int) -> str:
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        if size <= SAMPLES * SAMPLE_BYTES:
+            digest.update(file.read())
+        else:
+            for number in range(SAMPLES):
+                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()[:32]
 
 
 def sha256_of(path: str | Path) -> str:

@@ -5,7 +5,6 @@ as the bank has sources there. All sources of a scene stand in one room. Scenes 
 seed, so that no block waits for another.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,16 +14,18 @@ import numpy as np
 
 from spatial_llm.errors import SceneError
 from spatial_llm.files import write_jsonl
-from spatial_llm.geometry import direction_to_vector, direction_words
-from spatial_llm.scenes.bank import BankRow, ResponseBank
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, direction_words
+from spatial_llm.scenes.bank import BankRow, ResponseBank, open_bank
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.formats import parse_format
-from spatial_llm.scenes.render import dry_sound
+from spatial_llm.scenes.reception import AUDIBLE, is_audible
+from spatial_llm.scenes.render import DRY_LEVEL_DBFS, dry_sound, place
 from spatial_llm.scenes.scene import MAX_SOURCES, Listener, Noise, Room, Scene, Source, direction_of, mirrored, scene_to_dict
 from spatial_llm.scenes.sounds import Sound
-from spatial_llm.scenes.truth import derive_truth
+from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
 SCENES_PER_BLOCK = 500
+TRIES = 20  # draws of a source that is silent as it is played
 Range = tuple[float, float]
 
 
@@ -91,22 +92,47 @@ def draw_block(
         sounds: dry sounds of this split; their recordings are relative to `sounds_root`.
         format_names: what the scenes are heard with, in turn.
     """
-    bank = _load(bank_folder)
+    bank = open_bank(bank_folder)
     drawer = SceneDrawer(config, np.random.default_rng([seed, *split.encode(), *b"clips", block]), bank, sounds)
     first = block * SCENES_PER_BLOCK
     lines = []
     for number, count in enumerate(counts[first : first + SCENES_PER_BLOCK], start=first):
         scene = drawer.draw(f"{split}-{number:06d}", split, count, format_names[number % len(format_names)])
-        dry = [dry_sound(source, scene, sounds_root) for source in scene.sources]
+        scene, dry = _audible(scene, drawer, sounds_root)
         rows = [bank.geometry(source.response) for source in scene.sources]
         truth = derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)
         lines.append(scene_to_dict(replace(scene, truth=truth)))
     write_jsonl(folder / "scenes.jsonl", lines)
 
 
-@functools.lru_cache(maxsize=2)
-def _load(folder: Path) -> ResponseBank:
-    return ResponseBank.load(folder)
+def _audible(scene: Scene, drawer: "SceneDrawer", sounds_root: Path | None) -> tuple[Scene, list[np.ndarray]]:
+    """The scene, and the dry sound of each of its sources. A source that plays a silent part of its recording, or whose
+    sound reaches the listener after the end, is drawn again: what the scene states must be heard in it.
+
+    Raises:
+        SceneError: that happens TRIES times over.
+    """
+    delayed = drawer.bank.propagation_delay
+    dry = []
+    for index in range(len(scene.sources)):
+        for _ in range(TRIES):
+            source = scene.sources[index]
+            sound = dry_sound(source, scene, sounds_root)
+            away_m = direction_of(scene.listener, source.position_m)[2]
+            delay = round(away_m / SPEED_OF_SOUND_M_S * scene.sampling_rate) if delayed else 0
+            played = place(sound, source, scene)
+            least_db = DRY_LEVEL_DBFS + source.gain_db - AUDIBLE_DB
+            if is_audible(played[: max(0, len(played) - delay)], max(AUDIBLE, 10 ** (least_db / 20))):
+                dry.append(sound)
+                break
+            scene = drawer.drawn_again(scene, index)
+        else:
+            raise SceneError(
+                f"scene {scene.id!r}: {TRIES} draws of class {source.label!r} play silence (such as "
+                f"{source.recording!r} from {source.onset_s} s, offset_s {source.offset_s}); give a longer sound_s, "
+                "an earlier onset_s or trimmed sounds."
+            )
+    return scene, dry
 
 
 class SceneDrawer:
@@ -164,6 +190,16 @@ class SceneDrawer:
             mirror=mirror,
             sounds=None if all(source.recording.startswith(SYNTH_PREFIX) for source in sources) else "sounds",
         )
+
+    def drawn_again(self, scene: Scene, index: int) -> Scene:
+        """The scene with another recording, time and level of source `index`, of the same class at the same place."""
+        source = scene.sources[index]
+        choice = self.recordings[source.label]
+        recording = choice[int(self.rng.integers(len(choice)))]
+        source = self._source(source.label, recording, source.response, source.position_m)
+        sources = (*scene.sources[:index], source, *scene.sources[index + 1 :])
+        synthesized = all(each.recording.startswith(SYNTH_PREFIX) for each in sources)
+        return replace(scene, sources=sources, sounds=None if synthesized else "sounds")
 
     def _draw_labels(self, count: int) -> list[str]:
         turns = self._labels[count]

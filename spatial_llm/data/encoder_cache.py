@@ -3,7 +3,7 @@
 A folder holds the output of one encoder (its weights, its cues, its window are in the folder's name) in blocks of a few
 recordings; each block is whole or absent and never changes. So any number of processes read while another adds blocks, a
 writer that was killed goes on where it was, and stages or manifests that share recordings share their rows. A recording is
-known by what it is made from: its scene or its pairs, the protocol, and size and time of change of the files named.
+known by what it is made from: its scene or its pairs, the protocol, and size, time of change and content of the files named.
 
     <cache folder>/encoded-<hash>/header.json             dtype, shape of a row, encoder, cues
     <cache folder>/encoded-<hash>/block-<hash>/rows.npy   (recordings, tokens, width): float32, or bfloat16 as uint16
@@ -30,7 +30,7 @@ from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, paths_of
 from spatial_llm.errors import CacheError
-from spatial_llm.files import atomic_path, write_json
+from spatial_llm.files import atomic_path, file_facts, file_stamp, write_json
 
 CacheDtype = Literal["bfloat16", "float32"]
 LAYOUT = 1  # counted up when the same recording would give other numbers, or the files change
@@ -50,13 +50,17 @@ def recording_key(record: Record, root: DataRoot | str | Path) -> str:
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
-@functools.lru_cache(maxsize=65_536)
 def _file_facts(path: str) -> list:
-    """Size and time of change of a file, or of the files in a folder."""
+    """What a file is, or the files in a folder (see `files.file_facts`); looked at again when one changes."""
     if os.path.isdir(path):
-        return sorted([entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(path))
-    found = os.stat(path)
-    return [found.st_size, found.st_mtime_ns]
+        inside = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+        return [[os.path.basename(file), *_facts_kept(file, file_stamp(file))] for file in inside]
+    return _facts_kept(path, file_stamp(path))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _facts_kept(path: str, _stamp: tuple) -> list:
+    return file_facts(path)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
-from spatial_llm.scenes.events import EVENT_CLASSES
+from spatial_llm.scenes.dry_sounds import only_audible
+from spatial_llm.scenes.events import EVENT_CLASSES, SYNTH_PREFIX
 from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
 from spatial_llm.scenes.rooms import RoomConfig
@@ -46,13 +47,14 @@ class SoundsConfig:
     synthesized_classes: list[str] | None = None
 
     def list(self) -> list[Sound]:
-        """All sounds of both splits. Raises SceneError, see scenes.sounds."""
+        """All sounds of both splits in which something is to be heard: silent files of a folder are left out with a warning,
+        those of an index refused. Raises SceneError, AudioError, see scenes.sounds and scenes.dry_sounds."""
         if self.index and self.folder:
             raise SceneError(f"sounds: index {self.index} and folder {self.folder}; give one of them.")
         if self.index:
-            return list_index(self.index)
+            return only_audible(list_index(self.index), self.root, named_by_hand=True)
         if self.folder:
-            return list_folder(self.folder)
+            return only_audible(list_folder(self.folder), self.root, named_by_hand=False)
         classes = EVENT_CLASSES if self.synthesized_classes is None else self.synthesized_classes
         return list_synthesized(self.synthesized_train, self.synthesized_eval, classes)
 
@@ -243,6 +245,9 @@ def _draw(
         "bank": sha256_of(bank / "geometry.jsonl"),
         "formats": config.heard_with,
     }
+    # Truth follows from the sounds themselves: scenes drawn before one of them was replaced may not be joined with others.
+    if (root := config.sounds.root) is not None:
+        plan["sha256"] = [sha256_of(root / s.recording) for s in own if not s.recording.startswith(SYNTH_PREFIX)]
     blocks = Blocks(parts / f"{split}_scenes", -(-len(counts) // SCENES_PER_BLOCK), plan)
     work = functools.partial(
         draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root

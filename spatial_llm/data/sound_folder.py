@@ -23,6 +23,7 @@ from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of, write_json
 from spatial_llm.provenance import provenance
+from spatial_llm.scenes.dry_sounds import used_channel
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
 from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, list_index
 
@@ -129,7 +130,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     """Writes the folder, whole or not at all; returns the number of pieces of each split.
 
     Raises:
-        SceneError: see `chosen_clips`.
+        SceneError: see `chosen_clips`. AudioError: a clip cannot be read, or is silent.
     """
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
@@ -137,8 +138,9 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
         temporary.mkdir()
         for clip in tqdm(clips, desc="sounds", unit="clip"):
             waveform, rate = read_audio(clip.file)
+            used = used_channel(waveform, clip.file)
             for speed in config.speeds if clip.split == "train" else [1.0]:
-                sound = resample(waveform[:1], round(rate * speed), config.sampling_rate)[0]
+                sound = resample(used[None], round(rate * speed), config.sampling_rate)[0]
                 for number, piece in enumerate(_pieces(sound, config)):
                     name = f"{clip.file.stem}@{speed:g}-{number}.flac"
                     rows.append(_write(temporary, name, piece, config.sampling_rate, clip))

@@ -38,6 +38,7 @@ from spatial_llm.data.records import PAIRS_RATE, Pair, Record
 from spatial_llm.errors import AudioError, ManifestError
 from spatial_llm.files import iter_jsonl, leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.scenes.dry_sounds import audible_channel
 
 SAMPLES = 10 * PAIRS_RATE
 MATCHED_RESPONSE_SAMPLES = 2 * PAIRS_RATE  # what the released encoders were trained with (specs a.1)
@@ -245,7 +246,8 @@ def _render_source(audio: Path, response: Path, longest: int, limits: AudioLimit
 def read_pair_sound(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> np.ndarray:
     """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
     waveform, rate = read_audio(path, limits)
-    dry = check_waveform(waveform[:1], channels=1, name=str(path))
+    channel = audible_channel(waveform) or 0
+    dry = check_waveform(waveform[channel : channel + 1], channels=1, name=str(path))
     if rate != PAIRS_RATE:
         # polyphase as the official loader has it, not our own resampler
         dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)

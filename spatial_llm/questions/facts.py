@@ -85,10 +85,16 @@ class HeardScene:
         """What is true of a simulated scene.
 
         Raises:
-            SceneError: its truth has not been derived.
+            SceneError: its truth has not been derived, or says of a source that it is never heard.
         """
         if scene.truth is None:
             raise SceneError(f"scene {scene.id!r} has no truth; derive it before questions are asked.")
+        for index, (source, true) in enumerate(zip(scene.sources, scene.truth.sources, strict=True)):
+            if true.offset_s <= true.onset_s:
+                raise SceneError(
+                    f"scene {scene.id!r}: sources[{index}] ({source.label!r}, {source.recording!r}) is never heard (from "
+                    f"{true.onset_s} to {true.offset_s} s), so nothing can be asked about it; draw the scene again."
+                )
         sources = tuple(
             HeardSource(source.label, true.azimuth_deg, true.elevation_deg, true.distance_m, true.onset_s, true.offset_s)
             for source, true in zip(scene.sources, scene.truth.sources, strict=True)

@@ -8,6 +8,7 @@ room does not matter: every room is drawn from its own seed, and the rows stand 
 
 import functools
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, read_jsonl, write_json, write_jsonl
+from spatial_llm.files import atomic_path, file_stamp, read_jsonl, sha256_of, write_json, write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.ambisonics import mirror_signs
 from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
@@ -68,6 +69,7 @@ class BankRow:
 
 BankRow.__pydantic_config__ = STRICT
 _ROW = TypeAdapter(BankRow)
+_FORMAT = TypeAdapter(MicrophoneFormat)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,8 @@ class ResponseBank:
     """Responses of a bank and where each comes from.
 
     responses: by format name, float32 (rows, channels, samples). propagation_delay: whether responses begin with the
-    time that sound takes from source to listener (SoundSpaces' do not). simulated: not measured by others' heads.
+    time that sound takes from source to listener (SoundSpaces' do not). simulated: not measured by others' heads. heads:
+    by format name, SHA-256 of the SOFA file that responses were simulated with (not of banks of older versions).
     """
 
     folder: Path
@@ -85,6 +88,7 @@ class ResponseBank:
     sampling_rate: int
     propagation_delay: bool
     simulated: bool
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: str | Path) -> "ResponseBank":
@@ -92,20 +96,17 @@ class ResponseBank:
         folder = Path(folder)
         if not (folder / BANK).is_file() or not (folder / GEOMETRY).is_file():
             raise SceneError(f"{folder}: no bank of room responses ({BANK}, {GEOMETRY}); simulate it again.")
-        settings = json.loads((folder / BANK).read_text(encoding="utf-8"))
-        absent = {"formats", "sampling_rate", "propagation_delay", "simulated"} - settings.keys()
-        if absent:
-            raise SceneError(
-                f"{folder / BANK}: {', '.join(sorted(absent))} missing; it is of another version, simulate it anew."
-            )
+        settings, formats = _read_settings(folder / BANK)
         rows = [_row(line, f"{folder / GEOMETRY}:{number}") for number, line in read_jsonl(folder / GEOMETRY)]
-        formats = [TypeAdapter(MicrophoneFormat).validate_json(json.dumps(value)) for value in settings["formats"]]
         responses = {}
         for kind in formats:
             file = folder / responses_file(kind)
             if not file.is_file():
                 raise SceneError(f"{folder}: no bank of room responses, {file.name} missing; simulate it again.")
-            responses[kind.name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            try:
+                responses[kind.name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise SceneError(f"{file}: no readable array ({error}); simulate the bank again.") from None
             found = responses[kind.name]
             if found.dtype != np.float32 or found.ndim != 3 or found.shape[:2] != (len(rows), kind.channels):
                 raise SceneError(
@@ -113,7 +114,7 @@ class ResponseBank:
                     f"expected float32 ({len(rows)}, {kind.channels}, samples); simulate the bank again."
                 )
         known = (int(settings["sampling_rate"]), bool(settings["propagation_delay"]), bool(settings["simulated"]))
-        return cls(folder, responses, rows, formats, *known)
+        return cls(folder, responses, rows, formats, *known, settings.get("heads", {}))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -137,6 +138,24 @@ class ResponseBank:
         if not 0 <= row < len(self.rows):
             raise SceneError(f"{self.folder}: response {row} asked for, the bank has rows 0 to {len(self.rows) - 1}.")
         return self.rows[row]
+
+
+def open_bank(folder: Path) -> ResponseBank:
+    """`ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
+    try:
+        stamps = tuple(file_stamp(folder / name) for name in (BANK, GEOMETRY, *sorted(_responses_in(folder))))
+    except OSError:
+        stamps = ()  # loading it says what is missing
+    return _open(folder, stamps)
+
+
+@functools.lru_cache(maxsize=8)
+def _open(folder: Path, _stamps: tuple) -> ResponseBank:
+    return ResponseBank.load(folder)
+
+
+def _responses_in(folder: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(folder) if entry.name.startswith("responses-")]
 
 
 def mirror_response(response: np.ndarray, kind: MicrophoneFormat) -> np.ndarray:
@@ -170,6 +189,7 @@ def write_bank(
     propagation_delay: bool,
     simulated: bool = True,
     seed: int = 0,
+    heads: Mapping[str, str] | None = None,
 ) -> ResponseBank:
     """Writes a bank, whole or not at all.
 
@@ -177,6 +197,7 @@ def write_bank(
         responses: for each format its responses in the order of `rows`, each (channels, up to `samples`) float32.
         samples: length of all responses; shorter ones are padded with zeros.
         config: what it was made from, for the reader of bank.json.
+        heads: see `ResponseBank`.
 
     Raises:
         SceneError: numbers of rows and responses differ, or one is longer or of another layout.
@@ -207,7 +228,7 @@ def write_bank(
             "scale": "a source in front at 1 m in free field has unit gain" if simulated else "as measured",
             "rt60_s": _spread([row.rt60_s for row in rows if row.rt60_s is not None]),
             "provenance": provenance(seed=seed),
-        }
+        } | ({"heads": dict(heads)} if heads else {})
         write_json(temporary / BANK, settings)
     return ResponseBank.load(folder)
 
@@ -215,7 +236,18 @@ def write_bank(
 def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
     """The parts of a bank, for `build_bank` and for shards of it."""
     count = -(-config.rooms // ROOMS_PER_BLOCK)
-    return Blocks(folder, count, {"bank": asdict(config)})
+    # What is simulated with one head may not go on with another one of the same name.
+    heads = heads_of(config)
+    return Blocks(folder, count, {"bank": asdict(config)} | ({"heads": heads} if heads else {}))
+
+
+def heads_of(config: BankConfig) -> dict[str, str]:
+    """SHA-256 of the SOFA file of each format that has one, by the format's name. Raises SceneError: it is not there."""
+    kinds = [kind for kind in map(parse_format, config.formats) if kind.sofa is not None]
+    for kind in kinds:
+        if not Path(kind.sofa).is_file():
+            raise SceneError(f"{kind.sofa}: no such file; give a SOFA file with head-related impulse responses.")
+    return {kind.name: sha256_of(kind.sofa) for kind in kinds}
 
 
 def simulate_parts(config: BankConfig, blocks: Blocks, shard: Shard, workers: int, progress: bool = True) -> None:
@@ -242,6 +274,7 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
         config=config.said(),
         propagation_delay=True,
         seed=config.seed,
+        heads=heads_of(config),
     )
 
 
@@ -266,6 +299,18 @@ def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
     samples = round(config.room.duration_s * config.room.sampling_rate)
     folder.rmdir()  # written anew, whole
     write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed)
+
+
+def _read_settings(file: Path) -> tuple[dict[str, Any], list[MicrophoneFormat]]:
+    """What bank.json says, checked for what is used of it, and its formats."""
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        absent = {"formats", "sampling_rate", "propagation_delay", "simulated"} - settings.keys()
+        if not absent:
+            return settings, [_FORMAT.validate_json(json.dumps(value)) for value in settings["formats"]]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise SceneError(f"{file}: cannot be read ({str(error).splitlines()[0]}); simulate the bank again.") from None
+    raise SceneError(f"{file}: {', '.join(sorted(absent))} missing; it is of another version, simulate it anew.")
 
 
 def _row(line: dict[str, Any], where: str) -> BankRow:

@@ -6,6 +6,7 @@ channels; an array its microphones in the order of their coordinates; mono one o
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -46,6 +47,11 @@ class MicrophoneFormat:
             raise SceneError(f"ambisonics of order {self.order}; give 1 to {MAX_ORDER}.")
         if self.positions_m is not None and len(self.positions_m) < 1:
             raise SceneError("array without microphones; give positions_m as a list of [x, y, z] in metres.")
+        for index, position in enumerate(self.positions_m or ()):
+            if len(position) != 3 or not all(math.isfinite(value) for value in position):
+                raise SceneError(
+                    f"microphone {index} of the array is at {list(position)}; give [x, y, z] in metres, finite numbers."
+                )
 
     @property
     def channels(self) -> int:

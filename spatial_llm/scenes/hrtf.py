@@ -5,30 +5,37 @@ data/build_kemar.py. Peculiar: its ears mirror each other exactly, so swapping t
 mirrored scene, and the direction grid is used as measured, without interpolation, which would break that symmetry.
 Directions between grid points take the nearest one (5 degrees apart at the horizon, nothing below -40 degrees).
 
-Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFieldHRIR. Peculiar: some files swap
-`ReceiverPosition`, so ear 0 of the data is taken as the left one, and every file must then hear left as left.
+Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFieldHRIR: see `sofa_file` and, for what is
+refused, `head_checks`. No grid covers everything: `Hrtf.check_direction` limits from where a direct sound may come.
 """
 
 import functools
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import sofar
 import soxr
+from pyroomacoustics.doa import fibonacci_spherical_sampling
 from scipy.signal import butter, correlate, sosfiltfilt
 from scipy.spatial import cKDTree
 
 from spatial_llm.errors import SceneError
+from spatial_llm.files import file_stamp
 from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.scenes.head_checks import check_head, shell_of
+from spatial_llm.scenes.sofa_file import read_measured_head
 
 KEMAR_FILE = "mit_kemar.npz"
 # The first arrival at any ear comes 28 samples into KEMAR's measured 512; 99.9 % of the energy lies before sample 347.
 ONSET_S, LENGTH_S, FADE_S = 20 / 44100, 0.0075, 0.0015
 LEAD_S = 8 / 44100  # kept before the first arrival at any ear
 FRACTIONS = 32  # delays are rounded to 1/32 sample: at most 0.5 us at 32 kHz
+# KEMAR's widest gap is 5 degrees, IRCAM Listen's 10, but below -40 and -45 of elevation neither has any direction.
+NEAR_DEG, FAR_DEG = 15.0, 30.0  # of a direct sound from the nearest measured direction: warned of, refused
+ARC_ENDS_DEG = -30.0  # a grid that goes down so far leaves out what is below, up to the pole
+KEPT = 0.05  # least share of the energy of a direction, against that of the others, that a cut head must hold
 PAD = 16  # zeros before and after a head response, so that delaying it by a fraction rings into them
 
 
@@ -37,7 +44,8 @@ class Hrtf:
     """Head-related impulse responses in the internal frame.
 
     responses: float32 (directions, ears, taps), ear 0 = left; scaled so that a source in front has unit gain (white
-    noise comes out at the level it went in, averaged over the ears). directions: (directions, xyz) unit vectors.
+    noise comes out at the level it went in, averaged over the ears). directions: (directions, xyz) unit vectors. name: the
+    file it was read from.
     """
 
     responses: np.ndarray
@@ -45,6 +53,7 @@ class Hrtf:
     azimuth_deg: np.ndarray
     elevation_deg: np.ndarray
     sampling_rate: int
+    name: str = "MIT KEMAR"
 
     @functools.cached_property
     def _tree(self) -> cKDTree:
@@ -54,6 +63,47 @@ class Hrtf:
         """Index of the measured direction nearest to each vector: (..., xyz) of any length -> (...) int."""
         xyz = np.asarray(xyz, dtype=np.float64)
         return self._tree.query(xyz / np.linalg.norm(xyz, axis=-1, keepdims=True))[1]
+
+    def gap_deg(self, xyz: np.ndarray) -> np.ndarray:
+        """Angle from each vector (..., xyz) to the measured direction nearest to it, degrees (...)."""
+        xyz = np.asarray(xyz, dtype=np.float64)
+        chord = self._tree.query(xyz / np.linalg.norm(xyz, axis=-1, keepdims=True))[0]
+        return np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1)))
+
+    def is_far(self, xyz: np.ndarray) -> np.ndarray:
+        """Whether the nearest measured direction says nothing of these (..., xyz): more than FAR_DEG away, but for the hole
+        below that most heads have, as arcs of loudspeakers end above the floor."""
+        lowest_deg = self.elevation_deg.min()
+        elevation_deg = vector_to_direction(xyz)[1]
+        return (self.gap_deg(xyz) > FAR_DEG) & ~((lowest_deg <= ARC_ENDS_DEG) & (elevation_deg < lowest_deg))
+
+    @functools.cached_property
+    def covers_all(self) -> bool:
+        """Whether no direction is far from the measured ones."""
+        return not self.is_far(fibonacci_spherical_sampling(1024).T).any()
+
+    def check_direct(self, xyz: np.ndarray) -> None:
+        """Raises SceneError where a direct sound (xyz) comes from where the head was not measured; within FAR_DEG, or in the
+        hole below, warns from NEAR_DEG on."""
+        gap_deg = float(self.gap_deg(xyz))
+        if gap_deg <= NEAR_DEG:
+            return
+        nearest = int(self.nearest(xyz))
+        azimuth_deg, elevation_deg, _ = vector_to_direction(xyz)
+        if self.is_far(xyz):
+            raise SceneError(
+                f"direct sound from azimuth {azimuth_deg:.0f}, elevation {elevation_deg:.0f} degrees, but {self.name} was "
+                f"measured no nearer than {gap_deg:.0f} degrees from there (azimuth {self.azimuth_deg[nearest]:.0f}, "
+                f"elevation {self.elevation_deg[nearest]:.0f}); expected {FAR_DEG:g} at most: move the source, or "
+                "take another head."
+            )
+        # In steps, so that many scenes are one warning.
+        step_deg = NEAR_DEG * (gap_deg // NEAR_DEG)
+        warnings.warn(
+            f"{self.name}: direct sounds come from {step_deg:g} degrees or more beyond the measured directions, such as "
+            f"azimuth {self.azimuth_deg[nearest]:.0f}, elevation {self.elevation_deg[nearest]:.0f}, and take the nearest.",
+            stacklevel=4,
+        )
 
     @functools.cached_property
     def delayed(self) -> np.ndarray:
@@ -80,54 +130,29 @@ def kemar(sampling_rate: int = 32000) -> Hrtf:
     return _made(both, rate, azimuth_deg, elevation_deg, sampling_rate, ONSET_S)
 
 
-@functools.lru_cache(maxsize=4)
 def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
     """A head from a SOFA file, resampled to `sampling_rate` (Hz) and treated as KEMAR is. Where directions were measured
-    at several distances, the farthest is taken.
+    at several distances, the farthest is taken, with a warning. A file that was replaced is read anew.
 
     Raises:
         SceneError: the file is not there, cannot be read, is of another convention, has no left-right pairs of ears, or
-            a source on the left is not earlier and louder in ear 0.
+            its directions contradict its responses (see `head_checks`).
     """
     path = Path(path)
     if not path.is_file():
         raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
-    try:
-        with warnings.catch_warnings():  # of old versions of the convention: what matters here is checked below
-            warnings.simplefilter("ignore", UserWarning)
-            sofa = sofar.read_sofa(str(path), verify=False, verbose=False)
-        convention, rate = sofa.GLOBAL_SOFAConventions, float(np.squeeze(sofa.Data_SamplingRate))
-        responses, positions = np.asarray(sofa.Data_IR, dtype=np.float64), np.atleast_2d(sofa.SourcePosition)
-        delay, kind, view = np.atleast_2d(sofa.Data_Delay), sofa.SourcePosition_Type, np.ravel(sofa.ListenerView)
-    except Exception as error:  # sofar and the netCDF library below it raise what they please
-        raise SceneError(f"{path}: cannot be read as SOFA ({type(error).__name__}: {error}).") from None
-    wanted = "expected SimpleFreeFieldHRIR: impulse responses (directions, 2 ears, taps), one position each."
-    if convention != "SimpleFreeFieldHRIR" or responses.ndim != 3 or responses.shape[:2] != (len(positions), 2):
-        raise SceneError(f"{path}: {convention} with data {responses.shape} at {len(positions)} positions; {wanted}")
-    if not (np.isfinite(responses).all() and np.isfinite(positions).all() and responses.any(axis=-1).all()):
-        raise SceneError(f"{path}: holds values that are not finite, or silent responses; measure or export it again.")
-    if view[0] <= 0 or np.any(np.abs(view[1:]) > 1e-6):
-        raise SceneError(f"{path}: ListenerView is {view}; expected the listener to look along x, [1, 0, 0].")
-    if kind == "cartesian":
-        positions = np.column_stack(vector_to_direction(positions))
-    farthest = positions[:, 2] > positions[:, 2].max() - 0.01
-    azimuth_deg, elevation_deg = positions[farthest, 0], positions[farthest, 1]
-    responses = _delayed(responses, delay)[farthest]
-    head = _made(responses, rate, azimuth_deg, elevation_deg, sampling_rate, None)
-    _check_left(head, path)
-    return head
+    return _read_sofa(path, file_stamp(path), sampling_rate)
 
 
-def _delayed(responses: np.ndarray, delay: np.ndarray) -> np.ndarray:
-    # Data.Delay, samples, one row for all directions or one each; most files have zeros.
-    delay = np.broadcast_to(delay - delay.min(), responses.shape[:2])
-    if not delay.any():
-        return responses
-    longest = int(np.ceil(delay.max()))
-    spectrum = np.fft.rfft(np.pad(responses, ((0, 0), (0, 0), (0, longest))))
-    taps = responses.shape[-1] + longest
-    shift = np.exp(-2j * np.pi * np.arange(spectrum.shape[-1]) * delay[..., None] / taps)
-    return np.fft.irfft(spectrum * shift, n=taps)
+@functools.lru_cache(maxsize=4)
+def _read_sofa(path: Path, _stamp: tuple, sampling_rate: int) -> Hrtf:
+    measured = read_measured_head(path)
+    check_head(measured, path)
+    taken = shell_of(measured, path)
+    azimuth_deg, elevation_deg = measured.azimuth_deg[taken], measured.elevation_deg[taken]
+    head = _made(measured.responses[taken], measured.rate, azimuth_deg, elevation_deg, sampling_rate, None)
+    _check_kept(head, measured.responses[taken], measured.rate, path)
+    return replace(head, name=str(path))
 
 
 def _made(
@@ -182,17 +207,17 @@ def interaural_delay_s(response: np.ndarray, sampling_rate: int) -> float:
     return (peak + 0.5 * (left - right) / (left - 2 * top + right) - (padded.shape[1] - 1)) / sampling_rate
 
 
-def _check_left(head: Hrtf, path: Path) -> None:
-    index = int(head.nearest(np.array([0.0, 1.0, 0.0])))
-    response = head.responses[index]
-    azimuth_deg, elevation_deg = head.azimuth_deg[index], head.elevation_deg[index]
-    later_s = interaural_delay_s(response, head.sampling_rate)
-    louder_db = 10 * np.log10(np.sum(response[0] ** 2) / np.sum(response[1] ** 2))
-    if azimuth_deg < 30 or later_s <= 0 or louder_db <= 0:
+def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> None:
+    # A direction that arrives later than a head is long would be cut away whole, and one measured to nothing is silent.
+    kept, whole = (np.sum(np.square(each, dtype=np.float64), axis=(1, 2)) for each in (head.responses, measured))
+    kept, whole = kept / np.median(kept), whole / np.median(whole)
+    lost = np.flatnonzero((kept < KEPT * whole) | (whole < 1e-6))
+    if len(lost):
+        where = lost[0]
         raise SceneError(
-            f"{path}: a source at azimuth {azimuth_deg:.0f}, elevation {elevation_deg:.0f} degrees reaches ear 1 "
-            f"{1e3 * later_s:.2f} ms after ear 0, which is {louder_db:.1f} dB louder; expected a direction near +90 (left) "
-            "where ear 0 is earlier and louder. Are the ears exchanged, or is azimuth counted clockwise?"
+            f"{path}: the response at azimuth {head.azimuth_deg[where]:.0f}, elevation {head.elevation_deg[where]:.0f} "
+            f"degrees is silent, or begins more than {1e3 * LENGTH_S:g} ms after the first ({len(lost)} such); measure it "
+            "again."
         )
 
 

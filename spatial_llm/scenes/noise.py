@@ -13,6 +13,7 @@ import numpy as np
 import scipy.fft
 from pyroomacoustics.doa import fibonacci_spherical_sampling
 
+from spatial_llm.files import file_stamp
 from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.receivers import free_field
 from spatial_llm.scenes.scene import Noise
@@ -36,7 +37,8 @@ def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_r
 
     color: "white", or "pink" (1/f power). Its mean is zero.
     """
-    mixing = _mixing(format, sampling_rate)  # (points, channels, channels)
+    stamp = file_stamp(format.sofa) if format.sofa else ()
+    mixing = _mixing(format, stamp, sampling_rate)  # (points, channels, channels)
     rng = np.random.default_rng([seed, *b"noise"])
     size = scipy.fft.next_fast_len(samples, real=True)
     hertz = scipy.fft.rfftfreq(size, 1 / sampling_rate)
@@ -54,7 +56,7 @@ def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_r
 
 
 @functools.lru_cache(maxsize=8)
-def _mixing(format: MicrophoneFormat, sampling_rate: int) -> np.ndarray:
+def _mixing(format: MicrophoneFormat, _stamp: tuple, sampling_rate: int) -> np.ndarray:
     """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (points, channels,
     channels), evenly spaced from 0 to half the rate. Of the square roots these are the ones that vary smoothly."""
     directions = fibonacci_spherical_sampling(DIRECTIONS).T

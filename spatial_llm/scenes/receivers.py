@@ -27,9 +27,7 @@ def receive(
     binaural: each arrival through the head response nearest to its direction. ambisonics: plane waves. array: the way
     from each arrival's origin to each microphone (spherical waves). mono: the listener's point itself.
     """
-    turn = np.deg2rad(heading_deg)
-    ahead, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
-    offsets_m = np.column_stack([arrivals.offsets_m @ ahead, arrivals.offsets_m @ left, arrivals.offsets_m[:, 2]])
+    offsets_m = in_listeners_axes(arrivals.offsets_m, heading_deg)
     if format.kind == "binaural":
         return _sum_heads(offsets_m, arrivals.gains, head_of(format, sampling_rate), samples)
     if format.kind == "array":
@@ -42,6 +40,13 @@ def receive(
     distance_m = np.linalg.norm(offsets_m, axis=1)
     channels = encode(offsets_m, format.order).T if format.kind == "ambisonics" else np.ones((1, len(offsets_m)))
     return _sum_impulses(distance_m, arrivals.gains * channels, sampling_rate, samples)
+
+
+def in_listeners_axes(offsets_m: np.ndarray, heading_deg: float) -> np.ndarray:
+    """Offsets (arrivals, xyz) in the axes of the room -> in those of a listener who looks to `heading_deg`."""
+    turn = np.deg2rad(heading_deg)
+    ahead, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
+    return np.column_stack([offsets_m @ ahead, offsets_m @ left, offsets_m[:, 2]])
 
 
 def head_of(format: MicrophoneFormat, sampling_rate: int) -> Hrtf:

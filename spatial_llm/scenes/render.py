@@ -19,22 +19,22 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 
-from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
-from spatial_llm.errors import AudioError, SceneError
-from spatial_llm.files import below
+from spatial_llm.errors import SceneError
+from spatial_llm.files import below, content_hash
 from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.bank import ResponseBank, open_bank
+from spatial_llm.scenes.dry_sounds import read_dry
 from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
 from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
 from spatial_llm.scenes.noise import add_noise
 from spatial_llm.scenes.receivers import receive
-from spatial_llm.scenes.scene import Room, Scene, Source, mirrored
+from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
+from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirrored
 
 RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> how much of a response is used
 DRY_LEVEL_DBFS = -14.0
 FADE_S = 0.005  # of a sound that is cut while it plays, so that the cut is no click
-DRY_SOUNDS_KEPT = 256  # decoded files kept in memory by each process: 160 MB when all last 5 s
 SAME_PLACE_M, SAME_HEADING_DEG = 0.001, 0.01  # a scene against the row of the bank that it names
 
 
@@ -70,7 +70,7 @@ def render_scene(scene: Scene, root: str | Path, format: MicrophoneFormat | None
     """The recording of a scene, as it is heard with a microphone format.
 
     Args:
-        scene: a checked scene (see `scene.check_scene`).
+        scene: checked here, too (see `scene.check_scene`).
         root: the folder that `bank`, `sounds` and `format.sofa` of the scene are relative to; no file outside is read.
         format: None = the scene's own. Another one comes from the bank where that has it, else its responses are simulated;
             its SOFA file is the caller's, and may lie anywhere.
@@ -80,21 +80,25 @@ def render_scene(scene: Scene, root: str | Path, format: MicrophoneFormat | None
 
     Raises:
         SceneError, ManifestError, AudioError: a file is missing, leads out of `root` or cannot be read; the bank has
-            another rate, or other positions than the scene says; the room cannot be simulated.
+            another rate, or other positions than the scene says; the room cannot be simulated; a source cannot be heard
+            (see `reception`).
     """
+    check_scene(scene, f"scene {scene.id!r}")
     root = Path(root)
     sounds_root = None if scene.sounds is None else below(root, scene.sounds)
     placed = [place(dry_sound(source, scene, sounds_root), source, scene) for source in scene.sources]
     responses = scene_responses(scene, root, format)
-    recording = _convolve(placed, [_by_protocol(each, scene.protocol, scene.sampling_rate) for each in responses])
+    responses = [_by_protocol(each, scene.protocol, scene.sampling_rate) for each in responses]
+    check_audible(placed, responses, scene)
+    recording = _convolve(placed, responses)
     if scene.noise is None:
         return recording
     return add_noise(recording, scene.noise, _located(scene, root, format), scene.sampling_rate, scene.seed)
 
 
 def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> np.ndarray:
-    """The dry sound of a source as it is kept, float32 (n,) at the scene's rate and at its own level: channel 0 of a file
-    below `sounds_root`, or a draw of a built-in class, as long as the scene.
+    """The dry sound of a source as it is kept, float32 (n,) at the scene's rate and at its own level: one channel of a
+    file below `sounds_root` (see `dry_sounds.used_channel`), or a draw of a built-in class, as long as the scene.
 
     Raises:
         SceneError, ManifestError, AudioError: no folder to look in, a path that leads out of it, or no readable sound.
@@ -103,18 +107,7 @@ def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> n
         return synthesize_event(*parse_synth_reference(source.recording), scene.duration_s, scene.sampling_rate)
     if sounds_root is None:
         raise SceneError(f"scene {scene.id!r}: recording {source.recording!r} is a file; name its folder in 'sounds'.")
-    return _read_dry(below(sounds_root, source.recording), scene.sampling_rate)
-
-
-@functools.lru_cache(maxsize=DRY_SOUNDS_KEPT)
-def _read_dry(path: Path, sampling_rate: int) -> np.ndarray:
-    # Channel 0, as the official loader takes it (specs a.1).
-    waveform, rate = read_audio(path)
-    if not np.isfinite(waveform[0]).all():
-        raise AudioError(f"{path}: holds samples that are not finite; repair or drop it.")
-    sound = resample(waveform[:1], rate, sampling_rate)[0]
-    sound.setflags(write=False)  # shared by all scenes
-    return sound
+    return read_dry(below(sounds_root, source.recording), scene.sampling_rate)
 
 
 def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
@@ -136,12 +129,41 @@ def scene_responses(scene: Scene, root: str | Path, format: MicrophoneFormat | N
     simulated. Arguments and errors are those of `render_scene`."""
     bank = scene_bank(scene, root)
     kind = scene.format if format is None else format
-    if bank is not None and kind.name in bank.responses:
+    if bank is not None and kind.name in bank.responses and _has_head(bank, scene, root, format):
         return [bank.response(source.response, kind, scene.mirror) for source in scene.sources]
     samples = round(scene.room.response_s * scene.sampling_rate)
     kind = _located(scene, root, format)
+    check_microphones(scene.room, scene.listener, kind)
     heading_deg, rate = scene.listener.heading_deg, scene.sampling_rate
-    return [receive(each, kind, heading_deg, rate, samples) for each in scene_arrivals(scene, bank)]
+    arrivals = scene_arrivals(scene, bank)
+    names = [f"scene {scene.id!r}: sources[{index}] ({source.label!r})" for index, source in enumerate(scene.sources)]
+    check_arrivals(arrivals, names, kind, heading_deg, rate, samples)
+    return [receive(each, kind, heading_deg, rate, samples) for each in arrivals]
+
+
+def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: MicrophoneFormat | None) -> bool:
+    """Whether the bank's responses in a format were made with the head that this is now: files of one name are one format
+    to a bank. Another head of the caller's is simulated; the scene's own one must not have changed.
+
+    Raises:
+        SceneError: the scene's own head is another one than that of the bank.
+    """
+    kind = scene.format if format is None else format
+    if kind.sofa is None:
+        return True
+    copied = below(root, kind.portable.sofa)
+    made_with = bank.heads.get(kind.name)
+    if format is not None:
+        # A bank of an older version does not say; then it is the head that was copied beside it.
+        made_with = made_with or (content_hash(copied) if copied.is_file() else None)
+        return made_with is None or not Path(format.sofa).is_file() or content_hash(format.sofa) == made_with
+    own = below(root, kind.sofa)
+    if made_with is not None and own.is_file() and content_hash(own) != made_with:
+        raise SceneError(
+            f"scene {scene.id!r}: {kind.sofa} is another file than bank {scene.bank!r} was simulated with; put that one "
+            "back, or simulate the bank again."
+        )
+    return True
 
 
 def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
@@ -153,7 +175,7 @@ def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
     """
     if scene.bank is None:
         return None
-    bank = _load_bank(below(root, scene.bank))
+    bank = open_bank(below(root, scene.bank))
     if bank.sampling_rate != scene.sampling_rate:
         raise SceneError(
             f"scene {scene.id!r}: sampling_rate is {scene.sampling_rate} Hz, bank {scene.bank!r} has {bank.sampling_rate} "
@@ -174,11 +196,6 @@ def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
                 f"{source.response} of bank {scene.bank!r} was heard from {position_m} in {room.id!r}; is it another bank?"
             )
     return bank
-
-
-@functools.lru_cache(maxsize=8)
-def _load_bank(folder: Path) -> ResponseBank:
-    return ResponseBank.load(folder)
 
 
 def scene_arrivals(scene: Scene, bank: ResponseBank | None) -> list[Arrivals]:

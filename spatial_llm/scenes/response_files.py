@@ -8,6 +8,7 @@ direct-to-reverberant ratio are measured from them.
 
 import csv
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ COLUMNS = ("file", "format", "room", "azimuth_deg", "elevation_deg", "distance_m
 SOUNDSPACES_RATE = 32000  # .npy files name none (specs a.1)
 ONSET_DB = 20.0  # the direct sound begins where a response first comes this near to its peak
 DIRECT_S = (0.001, 0.0025)  # and lasts so long before and after
+LATE_S = 0.01  # a response that begins so long after its direct sound should have come
 SHOWN = 5  # missing files that an error names
 
 
@@ -193,6 +195,14 @@ def _write(
         ways_s = np.linalg.norm([place.position_m for place in places], axis=1) / SPEED_OF_SOUND_M_S
         onsets_s = np.array([each.onset_s for each in measured])
         propagation_delay = bool(np.mean(np.abs(onsets_s - ways_s)) < np.mean(onsets_s))
+        late = np.flatnonzero(onsets_s - ways_s > LATE_S) if propagation_delay else []
+        if len(late):
+            first = places[late[0]]
+            warnings.warn(
+                f"{source}: {len(late)} of {len(places)} responses begin more than {1e3 * LATE_S:g} ms after sound has come "
+                f"all the way, such as {first.where} ({first.path.name}); is direct sound missing, or the distance wrong?",
+                stacklevel=3,
+            )
 
     def all_responses() -> Iterator[np.ndarray]:
         yield from (read(place) for place in places)
@@ -220,6 +230,9 @@ def _checked(response: np.ndarray, kind: MicrophoneFormat, place: _Place) -> np.
                          f"({kind.channels}, samples) for {kind.name}.")  # fmt: skip
     if not np.isfinite(response).all() or not response.any():
         raise SceneError(f"{place.where}: {place.path} is silent or holds values that are not finite; leave it out.")
+    dead = [index for index, ear in enumerate(response) if not ear.any()]
+    if kind.kind == "binaural" and dead:
+        raise SceneError(f"{place.where}: ear {dead[0]} of {place.path} is silent, so it has no direction; leave it out.")
     return response.astype(np.float32)
 
 

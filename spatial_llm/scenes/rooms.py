@@ -13,6 +13,7 @@ from spatial_llm.scenes.acoustics import direct_to_reverberant_db, rt60_s
 from spatial_llm.scenes.arrivals import simulate_arrivals
 from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.reception import check_arrivals, check_microphones
 from spatial_llm.scenes.scene import Listener, Room
 
 Range = tuple[float, float]
@@ -150,11 +151,17 @@ def simulate_responses(draw: RoomDraw, formats: list[MicrophoneFormat], sampling
     """Responses of all positions of a room, `room.response_s` long, in each of the formats.
 
     Raises:
-        SceneError: the room cannot be simulated (see `simulate_arrivals`), or its responses end before they have decayed.
+        SceneError: the room cannot be simulated (see `simulate_arrivals`), or not heard with one of the formats (see
+            `reception`), or its responses end before they have decayed.
     """
     room, listener = draw.room, draw.listener
     samples = round(room.response_s * sampling_rate)
+    for format in formats:
+        check_microphones(room, listener, format)
     arrivals = simulate_arrivals(room, listener.position_m, draw.positions_m)
+    names = [f"room {room.id}, position {index}" for index in range(len(arrivals))]
+    for format in formats:
+        check_arrivals(arrivals, names, format, listener.heading_deg, sampling_rate, samples)
     mono = MicrophoneFormat("mono")
     decays = [rt60_s(receive(each, mono, 0.0, sampling_rate, samples), sampling_rate) for each in arrivals]
     if np.isnan(decays).all():

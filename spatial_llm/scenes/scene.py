@@ -9,6 +9,7 @@ stand still; trajectories will be fields beside `position_m`.
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -207,6 +208,8 @@ def check_scene(scene: Scene, where: str = "scene") -> None:
     def refuse(field: str, problem: str) -> None:
         raise SceneError(f"{where}: {field} {problem}")
 
+    if not math.isfinite(sum(_numbers(scene))):
+        refuse("scene", "holds a position, angle, level or time that is not a finite number.")
     if not scene.id:
         refuse("id", "is empty; give a name.")
     if scene.seed < 0 or scene.duration_s <= 0 or scene.sampling_rate <= 0:
@@ -220,6 +223,15 @@ def check_scene(scene: Scene, where: str = "scene") -> None:
         _check_source(scene, source, f"sources[{index}]", refuse)
     if scene.truth is not None:
         _check_truth(scene, scene.truth, refuse)
+
+
+def _numbers(scene: Scene) -> Iterator[float]:
+    # Files cannot hold others; scenes made in Python can, and comparisons with NaN pass unseen.
+    yield from (scene.duration_s, scene.listener.heading_deg, *scene.listener.position_m, *(scene.room.size_m or ()))
+    if scene.noise is not None:
+        yield scene.noise.snr_db
+    for source in scene.sources:
+        yield from (*source.position_m, source.gain_db, source.onset_s, source.offset_s or 0.0)
 
 
 def _check_room(scene: Scene, refuse: Any) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
 from spatial_llm.data.dataset import CueDataset
+from spatial_llm.data.encoder_cache import recording_key
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
 
@@ -49,7 +50,8 @@ def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Pat
     """The cues of the recordings of `dataset`, read-only, (recordings, cues, frames, mel bins); made if absent.
 
     Args:
-        manifest: file that the recordings come from; its bytes are part of the file's name.
+        manifest: file that the recordings come from; its bytes are part of the file's name, as are the sounds, responses
+            and heads that they are made of (see `encoder_cache.recording_key`).
         dataset: the recordings, in the order wanted.
         folder: where the file `cues-<hash>.npy` lies or shall lie.
     """
@@ -76,7 +78,7 @@ def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Pat
 def _key(manifest: str | Path, dataset: CueDataset) -> str:
     made_from = {
         "manifest": sha256_of(manifest),
-        "recordings": [record.recording_id for record in dataset.records],
+        "recordings": [recording_key(record, dataset.root) for record in dataset.records],
         "extractor": dataset.extractor.to_dict(),
         "window_samples": dataset.window_samples,
     }

@@ -17,8 +17,9 @@ from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa import read_pair_response, read_pair_sound
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import ManifestError, SceneError, SpatialLLMError
 from spatial_llm.files import below
+from spatial_llm.scenes.reception import is_audible
 from spatial_llm.scenes.render import dry_sound, place, scene_responses
 from spatial_llm.training.encoder_arguments import ClipArguments
 
@@ -98,6 +99,8 @@ class ClipDataset(Dataset):
                 scene = record.scene
                 folder = None if scene.sounds is None else below(self.root.folder, scene.sounds)
                 sound = place(dry_sound(scene.sources[0], scene, folder), scene.sources[0], scene)
+                if not is_audible(sound):
+                    raise SceneError(f"{scene.sources[0].recording!r} is silent as it is played; take another part of it.")
         except (SpatialLLMError, OSError) as error:
             raise ManifestError(f"record {record.id!r}: {error}") from error
         sound = pad_or_cut(sound, self.samples).astype(np.float32)

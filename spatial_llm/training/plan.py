@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModel, LlamaConfig, PreTrainedConfig, P
 
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import file_stamp
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.shipped import find_model
 from spatial_llm.training.bat_arguments import BatArguments
@@ -174,9 +175,14 @@ def encoder_config(folder: str) -> PreTrainedConfig:
     return AutoConfig.from_pretrained(folder) if Path(folder).is_dir() else SpatialASTConfig()
 
 
-@functools.lru_cache(maxsize=1)
 def language_model_config(name: str) -> PreTrainedConfig:
     """From the folder or the hub, or for the language models of our recipes from a table."""
+    file = Path(name) / "config.json"
+    return _language_model_config(name, file_stamp(file) if file.is_file() else ())
+
+
+@functools.lru_cache(maxsize=1)
+def _language_model_config(name: str, _stamp: tuple) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:

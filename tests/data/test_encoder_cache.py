@@ -90,9 +90,6 @@ def test_a_recording_is_known_by_what_it_is_made_from(data: Path, folder: Path) 
     assert recording_key(dataclasses.replace(records[0], scene=scene), data) != keys[records[0].recording_id]
 
     def key(item: Record) -> str:
-        from spatial_llm.data import encoder_cache
-
-        encoder_cache._file_facts.cache_clear()
         return recording_key(item, folder)
 
     item = record(0, "opposed.wav")
