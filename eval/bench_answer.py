@@ -16,6 +16,7 @@ from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.shipped import RECORDINGS
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 GOALS = {"first_answer_s": 5.0, "peak_mb": 1500.0}
 QUESTION = "Where is the sound in this audio clip coming from?"
@@ -63,7 +64,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(BenchArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -12,7 +12,6 @@ and versions. Not run on a GPU yet; a few minutes are expected.
 
 import datetime
 import itertools
-import sys
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +26,7 @@ from spatial_llm.testing import tiny_config
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.bat_arguments import LoraArguments, ProjectorArguments
 from spatial_llm.training.bat_model import projector_config
+from spatial_llm.training.doors import door
 from spatial_llm.training.gpu_bench import Case, bitsandbytes_version, measure
 from spatial_llm.training.plan import language_model_config
 
@@ -126,7 +126,5 @@ def format_row(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(BenchGpuArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

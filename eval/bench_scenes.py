@@ -23,6 +23,7 @@ from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.render import render
 from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")
 
@@ -76,4 +77,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchArguments, description=__doc__))

@@ -31,6 +31,7 @@ from spatial_llm.geometry import direction_words, vector_to_direction
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 # of the training questions (specs a.3); the two kinds of type E that are published share 0.412
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,
@@ -121,4 +122,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchArguments, description=__doc__))

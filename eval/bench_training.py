@@ -28,6 +28,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.testing import tiny_processor
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.cpu_bench import compare, encoder_gradients
+from spatial_llm.training.doors import door
 from spatial_llm.training.plan import step_bytes
 
 BATCH, QUESTIONS, NEW_TOKENS = 8, 10, 8
@@ -122,4 +123,5 @@ def main(arguments: BenchTrainingArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchTrainingArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchTrainingArguments, description=__doc__))

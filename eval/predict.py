@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.items import read_questions
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.tasks import Control, Responses, read_task
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 
@@ -94,7 +94,5 @@ def main(arguments: PredictArguments) -> None:
 if __name__ == "__main__":
     # --resume is a switch on the command line; in YAML it is `resume: true`
     argv = ["--resume=true" if argument == "--resume" else argument for argument in sys.argv[1:]]
-    try:
+    with door():
         main(parse_arguments(PredictArguments, argv, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

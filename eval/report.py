@@ -9,14 +9,13 @@ that stands there is replaced. Time: half a minute for 4,000 questions on one co
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
 
-import sys
 from dataclasses import dataclass
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -49,7 +48,5 @@ def main(arguments: ReportArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(ReportArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -6,14 +6,13 @@ After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about
 whose configuration did not change is reused.
 """
 
-import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.card import NUMBERS, TEST_SETS
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
 
 TASK = Path("eval/tasks/ours.yaml")
@@ -76,9 +75,7 @@ def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         given = parse_arguments(Arguments, description=__doc__)
         dry, data = test_sets(given)
         run_stages([dry, *(stage for stages in data.values() for stage in stages), *scores(given, data)])
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

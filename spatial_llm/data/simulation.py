@@ -22,7 +22,7 @@ import numpy as np
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.drawing import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
+from spatial_llm.files import atomic_path, check_place, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.events import EVENT_CLASSES
@@ -150,6 +150,7 @@ def simulate(
     _check_mirror(config, kinds)
     folder = Path(folder)
     parts = folder.with_name(folder.name + ".parts")
+    check_place(folder, folder=True)
     sounds = config.sounds.list()
     simulated = [split for split in SPLITS if getattr(config, split).responses is None]
     banks = {split: _bank_config(config, split) for split in simulated}

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from spatial_llm.audio.io import read_audio, resample
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, sha256_of, write_json
+from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
 from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, list_index
@@ -131,6 +131,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     Raises:
         SceneError: see `chosen_clips`.
     """
+    check_place(folder, folder=True)
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:
@@ -188,7 +189,7 @@ def _write(folder: Path, name: str, sound: np.ndarray, rate: int, clip: Clip) ->
     file = Path(clip.label.replace(", ", "-").replace(" ", "-")) / name
     (folder / file.parent).mkdir(exist_ok=True)
     # Only what would be clipped: the simulation brings every sound to one level anyway.
-    soundfile.write(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, subtype="PCM_16")
+    write_sound(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, "FLAC", "PCM_16")
     values = (file.as_posix(), clip.label, clip.split, clip.source_recording, clip.licence, clip.attribution)
     return dict(zip(COLUMNS, values, strict=True))
 

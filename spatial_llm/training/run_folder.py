@@ -11,6 +11,7 @@ lock.json        which process is at work here
 Only the first of several processes writes.
 """
 
+import contextlib
 import json
 import os
 import warnings
@@ -127,8 +128,14 @@ class RunFolder:
         if not self.is_main:
             return
         try:
-            with path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(row) + "\n")
+            before = path.stat().st_size if path.is_file() else 0
+            try:
+                with path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(row) + "\n")
+            except OSError:
+                with contextlib.suppress(OSError):  # half a line
+                    os.truncate(path, before)
+                raise
         except OSError as error:
             raise SpatialLLMError(
                 f"{path} cannot be written ({error.strerror or error}); make room or grant access, and give the same "
