@@ -28,6 +28,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import flat_fields, to_yaml
 from spatial_llm.training.checkpointing import Checkpoint, find_latest_valid, remove_all, remove_leftovers
 from spatial_llm.training.folder_lock import lock_folder
+from spatial_llm.training.fresh_parts import check_record
 from spatial_llm.training.schedule import RESUMABLE
 
 # Of what the Trainer logs at the end: the clock's doing, and different in every run.
@@ -73,6 +74,7 @@ class RunFolder:
                 remove_all(self.checkpoints)
             self.checkpoint = find_latest_valid(self.checkpoints, arguments.schedule.resume_without)
             if self.checkpoint is not None:
+                check_record(self.checkpoint.path, self.checkpoint.record)
                 self._refuse_changes(self.checkpoint)
             write_text(self.path / "config.yaml", to_yaml(arguments))
             write_json(self.path / "provenance.json", made_with)
