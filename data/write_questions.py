@@ -17,6 +17,7 @@ from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.questions.balance import Balance, balance_table
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Arguments:
     """
 
     data: str
-    workers: int = os.cpu_count() or 1
+    workers: Count = os.cpu_count() or 1
     shard: str | None = None
     merge: bool = False
     progress: bool = True

@@ -29,6 +29,7 @@ from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 FRONT_END = {"sampling_rate": 32_000, "n_fft": 1024, "hop_length": 320, "num_mel_bins": 128, "f_min": 50.0,
              "f_max": 14_000.0}  # fmt: skip
@@ -40,9 +41,9 @@ TINY = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 6, "i
 class BenchArguments:
     """How often to measure, and where to write."""
 
-    repeats: int = 7
+    repeats: Count = 7
     out: str = "bench.json"
-    seed: int = 0
+    seed: Seed = 0
 
 
 class ConvolutionalFrontEnd(torch.nn.Module):

@@ -17,6 +17,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.shipped import RECORDINGS
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 GOALS = {"first_answer_s": 5.0, "peak_mb": 1500.0}
 QUESTION = "Where is the sound in this audio clip coming from?"
@@ -43,7 +44,7 @@ class BenchArguments:
     """Which model is asked, in how many processes, and where the numbers go."""
 
     model: str = "tiny"
-    runs: int = 3
+    runs: Count = 3
     out: str = "bench_answer.json"
 
 

@@ -21,6 +21,7 @@ from spatial_llm.evaluation.tasks import Reading, read_task
 from spatial_llm.files import atomic_files, check_place, write_json, write_text
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -50,8 +51,8 @@ class CompareArguments:
     embedding: str | None = None
     vectors: str | None = None
     labels: str | None = None
-    resamples: int = 10_000
-    seed: int | None = None
+    resamples: Count = 10_000
+    seed: Seed | None = None
 
 
 def main(arguments: CompareArguments) -> None:

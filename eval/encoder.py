@@ -22,6 +22,7 @@ from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
 from spatial_llm.training.encoder import data_root, encoder_outputs, load_encoder
 from spatial_llm.training.localization_data import TASKS, encoder_dataset
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -47,9 +48,9 @@ class EvaluateEncoderArguments:
     label_csv: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
-    batch_size: int = 32
-    resamples: int = 1000
-    seed: int = 0
+    batch_size: Count = 32
+    resamples: Count = 1000
+    seed: Seed = 0
 
 
 def main(arguments: EvaluateEncoderArguments) -> None:

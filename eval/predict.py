@@ -19,6 +19,7 @@ from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.tasks import Control, Responses, read_task
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 
@@ -50,16 +51,16 @@ class PredictArguments:
     task: str = str(TASK)
     data: str | None = None
     resume: bool = False
-    batch_size: int = 16
+    batch_size: Count = 16
     device: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
-    num_beams: int | None = None
-    max_new_tokens: int | None = None
+    num_beams: Count | None = None
+    max_new_tokens: Count | None = None
     responses: Responses | None = None
     controls: list[Control] | None = None
-    control_recordings: int | Literal["all"] | None = None
-    seed: int | None = None
+    control_recordings: Count | Literal["all"] | None = None
+    seed: Seed | None = None
 
     def overrides(self) -> dict:
         """What is given in place of the task's values, by the task's keys."""

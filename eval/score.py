@@ -29,6 +29,7 @@ from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.files import atomic_files, check_place, write_json, write_jsonl, write_text
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -55,8 +56,8 @@ class ScoreArguments:
     embedding: str | None = None
     vectors: str | None = None
     labels: str | None = None
-    resamples: int | None = None
-    seed: int | None = None
+    resamples: Count | None = None
+    seed: Seed | None = None
 
 
 def main(arguments: ScoreArguments) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Seed
 from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
 
 KINDS = ("spatial_ast", "dspast", "dspast_original_cues", "dspast_no_attention")
@@ -34,7 +35,7 @@ class Arguments:
     """
 
     clips: str
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
     until: Literal["data", "table"] = "table"
     runs: str = "runs/ablation"
     configs: str = "recipes/configs/ablation"

@@ -13,6 +13,7 @@ from pathlib import Path
 from spatial_llm.evaluation.card import NUMBERS, TEST_SETS
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
 
 TASK = Path("eval/tasks/ours.yaml")
@@ -37,7 +38,7 @@ class Arguments:
     test_responses: str
     runs: str = "runs/tiny"
     configs: str = "recipes/configs/tiny"
-    test_clips: int = 4800
+    test_clips: Count = 4800
 
 
 def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:

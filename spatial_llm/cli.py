@@ -88,6 +88,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     from spatial_llm.training.bat_arguments import BatArguments
     from spatial_llm.training.plan import format_plan, plan
 
+    if arguments.text_tokens < 1:
+        raise SpatialLLMError(f"text_tokens is {arguments.text_tokens}; give a whole number, 1 or more.")
     run = parse_arguments(BatArguments, ["--config", arguments.config, *arguments.overrides])
     print(format_plan(run, plan(run, arguments.text_tokens)))
 

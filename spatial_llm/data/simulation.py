@@ -45,6 +45,12 @@ class SoundsConfig:
     synthesized_eval: int = 50
     synthesized_classes: list[str] | None = None
 
+    def __post_init__(self) -> None:
+        if min(self.synthesized_train, self.synthesized_eval) < 0:
+            raise SceneError(
+                f"synthesized_train is {self.synthesized_train}, synthesized_eval {self.synthesized_eval}; give 0 or more."
+            )
+
     def list(self) -> list[Sound]:
         """All sounds of both splits. Raises SceneError, see scenes.sounds."""
         if self.index and self.folder:

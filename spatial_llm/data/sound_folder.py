@@ -28,6 +28,7 @@ from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, list_index
 
 COLUMNS = ("file", "label", "split", "source_recording", "licence", "attribution")
 OURS = {"licence": "CC0 1.0", "attribution": "synthesized by spatial_llm"}
+LOWEST_RATE = 1000
 QUIET_DB = -20.0  # a piece this far below the loudest of its recording holds mostly its tail
 
 
@@ -68,6 +69,11 @@ class SoundFolderConfig:
             raise SceneError(
                 f"held_out_share {self.held_out_share}, piece_s {self.piece_s}, hop_s {self.hop_s}; give a share between "
                 "0 and 1, at least 0.1 s, and a hop above 0."
+            )
+        if min(self.synthesized_train, self.synthesized_eval) < 0 or self.sampling_rate < LOWEST_RATE:
+            raise SceneError(
+                f"synthesized_train {self.synthesized_train}, synthesized_eval {self.synthesized_eval}, sampling_rate "
+                f"{self.sampling_rate}; give draws of 0 or more, and a rate of {LOWEST_RATE} Hz or more."
             )
         if not self.speeds or min(self.speeds) < 0.5 or max(self.speeds) > 2:
             raise SceneError(f"speeds {self.speeds}; give one or more from 0.5 to 2, 1 for the recording itself.")
