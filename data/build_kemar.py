@@ -19,6 +19,7 @@ import numpy as np
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.scenes import hrtf
+from spatial_llm.training.doors import door
 
 OUTPUT = Path(hrtf.__file__).parent / "package_data" / hrtf.KEMAR_FILE
 FULL_SCALE = 32768
@@ -57,4 +58,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with door("build_kemar"):
+        main()

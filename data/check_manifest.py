@@ -9,16 +9,15 @@ splits use (ids, recordings, rooms, sound files of equal content) is listed by k
 CPU only; about 0.3 ms a line.
 """
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
 from spatial_llm.data.checks import check_files, format_contents
 from spatial_llm.data.plots import draw_contents
 from spatial_llm.data.spatialsoundqa import roots_elsewhere
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.balance import balance_table
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -52,7 +51,5 @@ def main(arguments: CheckArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door("check_manifest"):
         main(parse_arguments(CheckArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"check_manifest: {error}")

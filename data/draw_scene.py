@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import soundfile
-
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import record_from_dict
-from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.files import atomic_path, read_jsonl
+from spatial_llm.errors import ManifestError
+from spatial_llm.files import atomic_files, check_place, read_jsonl
 from spatial_llm.scenes.ambisonics import to_fuma
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene
@@ -25,6 +24,7 @@ from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Scene, scene_from_dict
 from spatial_llm.scenes.truth import truth_of
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -67,26 +67,25 @@ def find_scene(path: Path, name: str) -> tuple[Scene, list[tuple[str, str]]]:
 
 
 def main() -> None:
-    try:
+    with door("draw_scene"):
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
-        data, out = Path(arguments.data), Path(arguments.out)
+        data, out, written = Path(arguments.data), Path(arguments.out), []
+        check_place(out)
         scene, questions = find_scene(data, arguments.scene)
         if scene.truth is None:
             scene = replace(scene, truth=truth_of(scene, data.parent))
         recordings = []
         for kind in [None] if arguments.formats is None else [parse_format(name) for name in arguments.formats]:
             recordings.append((kind or scene.format, render_scene(scene, data.parent, kind)))
-        for kind, waveform in recordings:
-            fuma = kind.kind == "ambisonics" and arguments.ambisonics == "fuma"
-            waveform = to_fuma(waveform) if fuma else waveform
-            file = out.with_name(f"{out.stem}.{kind.name}{'.fuma' if fuma else ''}.wav")
-            with atomic_path(file) as temporary:
-                soundfile.write(temporary, waveform.T, scene.sampling_rate, format="WAV", subtype="FLOAT")
-            print(f"written: {file} ({len(waveform)} channels)")
-        draw_scene(scene, recordings, questions, out)
-        print(f"written: {out}")
-    except SpatialLLMError as error:
-        raise SystemExit(f"draw_scene: {error}") from None
+        with atomic_files(out.parent) as folder:
+            for kind, waveform in recordings:
+                fuma = kind.kind == "ambisonics" and arguments.ambisonics == "fuma"
+                waveform = to_fuma(waveform) if fuma else waveform
+                file = out.with_name(f"{out.stem}.{kind.name}{'.fuma' if fuma else ''}.wav")
+                write_sound(folder / file.name, waveform, scene.sampling_rate, "WAV", "FLOAT")
+                written.append(f"written: {file} ({len(waveform)} channels)")
+            draw_scene(scene, recordings, questions, folder / out.name)
+        print("\n".join([*written, f"written: {out}"]))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ simulate_scenes.py takes SOUNDS/index.csv. About 20 s for 600 clips.
 from dataclasses import dataclass
 
 from spatial_llm.data.sound_folder import SoundFolderConfig, write_sound_folder
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -27,11 +27,9 @@ class Arguments:
 
 
 def main() -> None:
-    try:
+    with door("prepare_sounds"):
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
         counts = write_sound_folder(arguments.sounds, arguments.output)
-    except SpatialLLMError as error:
-        raise SystemExit(f"prepare_sounds: {error}") from None
     print(f"{counts['train']} pieces to train on, {counts['eval']} to evaluate on, in {arguments.output}")
 
 

@@ -10,14 +10,13 @@ layout cannot say is counted, named and left out (OUTPUT/exported.json). CPU onl
 rows takes 20 s.
 """
 
-import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
 from spatial_llm.data.spatialsoundqa_export import export_release, format_export
 from spatial_llm.data.spatialsoundqa_prepare import format_report, prepare_release
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -53,7 +52,5 @@ def main(arguments: PrepareArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door("prepare_spatialsoundqa"):
         main(parse_arguments(PrepareArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"prepare_spatialsoundqa: {error}")

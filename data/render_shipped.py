@@ -9,9 +9,9 @@ where sources and listener are stands in spatial_llm/shipped/render.py. CPU only
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.shipped.render import write_shipped
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 SHIPPED = Path(__file__).parents[1] / "spatial_llm" / "shipped" / "recordings"
 
@@ -28,8 +28,6 @@ class Arguments:
 
 
 if __name__ == "__main__":
-    try:
+    with door("render_shipped"):
         for path in write_shipped(parse_arguments(Arguments, description=__doc__.splitlines()[0]).out):
             print(f"written: {path}")
-    except SpatialLLMError as error:
-        raise SystemExit(f"render_shipped: {error}") from None

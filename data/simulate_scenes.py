@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from spatial_llm.blocks import Shard
 from spatial_llm.data.simulation import SimulationConfig, simulate
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Arguments:
     """
 
     output: str
-    workers: int = os.cpu_count() or 1
+    workers: Count = os.cpu_count() or 1
     shard: str | None = None
     merge: bool = False
     progress: bool = True
@@ -41,14 +42,12 @@ class Arguments:
 
 
 def main() -> None:
-    try:
+    with door("simulate_scenes"):
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
         shard = Shard.asked(arguments.shard, arguments.merge)
         summary = simulate(
             arguments.simulation, arguments.output, arguments.workers, arguments.progress, shard, arguments.merge
         )
-    except SpatialLLMError as error:
-        raise SystemExit(f"simulate_scenes: {error}") from None
     if summary is None:
         print(f"shard {arguments.shard} simulated; run --merge when all are.")
         return

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 from spatial_llm.blocks import Shard
 from spatial_llm.data.questions import WritingConfig, write_questions
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.balance import Balance, balance_table
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Arguments:
     """
 
     data: str
-    workers: int = os.cpu_count() or 1
+    workers: Count = os.cpu_count() or 1
     shard: str | None = None
     merge: bool = False
     progress: bool = True
@@ -41,14 +42,12 @@ class Arguments:
 
 
 def main() -> None:
-    try:
+    with door("write_questions"):
         arguments = parse_arguments(Arguments, description=__doc__.splitlines()[0])
         shard = Shard.asked(arguments.shard, arguments.merge)
         summary = write_questions(
             arguments.data, arguments.writing, arguments.workers, arguments.progress, shard, arguments.merge
         )
-    except SpatialLLMError as error:
-        raise SystemExit(f"write_questions: {error}") from None
     if summary is None:
         print(f"shard {arguments.shard} written; run --merge when all are.")
         return

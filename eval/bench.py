@@ -28,15 +28,11 @@ from spatial_llm.encoders.heads import SpatialEncoderOutput
 from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
-FRONT_END = {
-    "sampling_rate": 32_000,
-    "n_fft": 1024,
-    "hop_length": 320,
-    "num_mel_bins": 128,
-    "f_min": 50.0,
-    "f_max": 14_000.0,
-}
+FRONT_END = {"sampling_rate": 32_000, "n_fft": 1024, "hop_length": 320, "num_mel_bins": 128, "f_min": 50.0,
+             "f_max": 14_000.0}  # fmt: skip
 TINY = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 576, "duration_s": 2.0,
         "n_fft": 4096, "hop_length": 2000, "num_mel_bins": 64, "num_frames": 33, "patch_size": (33, 8)}  # fmt: skip
 
@@ -45,9 +41,9 @@ TINY = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 6, "i
 class BenchArguments:
     """How often to measure, and where to write."""
 
-    repeats: int = 7
+    repeats: Count = 7
     out: str = "bench.json"
-    seed: int = 0
+    seed: Seed = 0
 
 
 class ConvolutionalFrontEnd(torch.nn.Module):
@@ -137,4 +133,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchArguments, description=__doc__))

@@ -16,6 +16,8 @@ from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.shipped import RECORDINGS
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 GOALS = {"first_answer_s": 5.0, "peak_mb": 1500.0}
 QUESTION = "Where is the sound in this audio clip coming from?"
@@ -42,7 +44,7 @@ class BenchArguments:
     """Which model is asked, in how many processes, and where the numbers go."""
 
     model: str = "tiny"
-    runs: int = 3
+    runs: Count = 3
     out: str = "bench_answer.json"
 
 
@@ -63,7 +65,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(BenchArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -12,7 +12,6 @@ and versions. Not run on a GPU yet; a few minutes are expected.
 
 import datetime
 import itertools
-import sys
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,8 +26,10 @@ from spatial_llm.testing import tiny_config
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.bat_arguments import LoraArguments, ProjectorArguments
 from spatial_llm.training.bat_model import projector_config
+from spatial_llm.training.doors import door
 from spatial_llm.training.gpu_bench import Case, bitsandbytes_version, measure
 from spatial_llm.training.plan import language_model_config
+from spatial_llm.training.ranges import Count, Seed
 
 ENCODERS = {"dspast": DSpASTConfig, "spatial_ast": SpatialASTConfig}
 
@@ -64,11 +65,11 @@ class BenchGpuArguments:
     encoder_cache: list[bool] = field(default_factory=lambda: [True, False])
     activation_checkpointing: bool = False
     precision: Literal["fp32", "bf16"] = "bf16"
-    batch_size: int = 8
-    text_tokens: list[int] = field(default_factory=lambda: [128])
-    steps: int = 10
+    batch_size: Count = 8
+    text_tokens: list[Count] = field(default_factory=lambda: [128])
+    steps: Count = 10
     out: str = "bench_gpu.json"
-    seed: int = 0
+    seed: Seed = 0
 
 
 def model_config(arguments: BenchGpuArguments) -> SpatialLLMConfig:
@@ -126,7 +127,5 @@ def format_row(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(BenchGpuArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

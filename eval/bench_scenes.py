@@ -23,6 +23,8 @@ from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.render import render
 from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 
 RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")
 
@@ -31,7 +33,7 @@ RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")
 class BenchArguments:
     """How often to measure, and where to write."""
 
-    repeats: int = 7
+    repeats: Count = 7
     out: str = "bench_scenes.json"
 
 
@@ -76,4 +78,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchArguments, description=__doc__))

@@ -31,6 +31,8 @@ from spatial_llm.geometry import direction_words, vector_to_direction
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 # of the training questions (specs a.3); the two kinds of type E that are published share 0.412
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,
@@ -47,10 +49,10 @@ GOAL_S = 180.0
 class BenchArguments:
     """How much to score, how often to resample, and where to write."""
 
-    items: int = 17_000
-    resamples: int = 1000
+    items: Count = 17_000
+    resamples: Count = 1000
     out: str = "bench_scores.json"
-    seed: int = 0
+    seed: Seed = 0
 
 
 def synthetic(n: int, seed: int) -> tuple[list[Record], list[str]]:
@@ -121,4 +123,5 @@ def main(arguments: BenchArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchArguments, description=__doc__))

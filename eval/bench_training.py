@@ -28,7 +28,9 @@ from spatial_llm.provenance import provenance
 from spatial_llm.testing import tiny_processor
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.cpu_bench import compare, encoder_gradients
+from spatial_llm.training.doors import door
 from spatial_llm.training.plan import step_bytes
+from spatial_llm.training.ranges import Count, Seed
 
 BATCH, QUESTIONS, NEW_TOKENS = 8, 10, 8
 QUESTION, ANSWER = "Where is the sound of the bell coming from?", "left; front; above; 2.5m"
@@ -38,9 +40,9 @@ QUESTION, ANSWER = "Where is the sound of the bell coming from?", "left; front; 
 class BenchTrainingArguments:
     """How often to measure, and where to write."""
 
-    repeats: int = 5
+    repeats: Count = 5
     out: str = "bench_training.json"
-    seed: int = 0
+    seed: Seed = 0
 
 
 def small_bat() -> tuple[PreTrainedModel, SpatialLLMProcessor]:
@@ -122,4 +124,5 @@ def main(arguments: BenchTrainingArguments) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_arguments(BenchTrainingArguments, description=__doc__))
+    with door():
+        main(parse_arguments(BenchTrainingArguments, description=__doc__))

@@ -10,18 +10,18 @@ their run.json or by id; damaged files, as in eval/score.py. Refusals: the first
 about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.compare import compare_predictions, format_comparison
 from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.tasks import Reading, read_task
-from spatial_llm.files import write_json, write_text
+from spatial_llm.files import atomic_files, check_place, write_json, write_text
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -51,8 +51,8 @@ class CompareArguments:
     embedding: str | None = None
     vectors: str | None = None
     labels: str | None = None
-    resamples: int = 10_000
-    seed: int | None = None
+    resamples: Count = 10_000
+    seed: Seed | None = None
 
 
 def main(arguments: CompareArguments) -> None:
@@ -65,19 +65,19 @@ def main(arguments: CompareArguments) -> None:
     default = DEFAULT_EMBEDDING if task is None else task.embedding
     embed = open_embedding(arguments.embedding, arguments.vectors, default)
     out, settings = Path(arguments.out), ScoreSettings(resamples=arguments.resamples, **given)
+    check_place(out, folder=True)
     with missing_texts_in(out):
         report = compare_predictions(
             arguments.first, arguments.second, evaluation_set, embed, embed.name, arguments.labels, settings
         )
     table = format_comparison(report)
-    write_json(out / "compare.json", report)
-    write_text(out / "compare.md", table)
+    with atomic_files(out) as written:
+        write_json(written / "compare.json", report)
+        write_text(written / "compare.md", table)
     print(table)
     print(f"compare.json and compare.md are in {out}")
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(CompareArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

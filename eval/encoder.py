@@ -9,20 +9,21 @@ of DSpAST's paper). The manifest's recordings are fixed; with --manifest_sha256 
 encoder, and for 1,000 resamples of 17,148 clips and 355 classes about ten seconds on one core.
 """
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.encoder import attention_summary, format_encoder_table, plot_attention, score_encoder
-from spatial_llm.files import sha256_of, write_json, write_text
+from spatial_llm.files import atomic_files, check_place, sha256_of, write_json, write_text
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.encoder import data_root, encoder_outputs, load_encoder
 from spatial_llm.training.localization_data import TASKS, encoder_dataset
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -50,12 +51,13 @@ class EvaluateEncoderArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
-    batch_size: int = 32
-    resamples: int = 1000
-    seed: int = 0
+    batch_size: Count = 32
+    resamples: Count = 1000
+    seed: Seed = 0
 
 
 def main(arguments: EvaluateEncoderArguments) -> None:
+    check_place(arguments.out, folder=True)
     found = sha256_of(arguments.data) if Path(arguments.data).is_file() else None
     if arguments.manifest_sha256 not in (None, found):
         raise ManifestError(f"{arguments.data}: sha256 is {found}, expected {arguments.manifest_sha256}; another manifest.")
@@ -72,12 +74,13 @@ def main(arguments: EvaluateEncoderArguments) -> None:
         "provenance": provenance(arguments.seed, arguments.data) | {"model_sha256": weights_sha256(arguments.model)},
     }
     out, table = Path(arguments.out), format_encoder_table(report)
-    write_json(out / "encoder.json", report)
-    write_text(out / "encoder.md", table)
-    if attention is not None:
-        summary = attention_summary(attention, model.config.cues)
-        write_json(out / "attention.json", summary)
-        plot_attention(summary, out / "attention.png")
+    with atomic_files(out) as written:
+        write_json(written / "encoder.json", report)
+        write_text(written / "encoder.md", table)
+        if attention is not None:
+            summary = attention_summary(attention, model.config.cues)
+            write_json(written / "attention.json", summary)
+            plot_attention(summary, written / "attention.png")
     print(table)
     print(f"encoder.json and encoder.md{'' if attention is None else ', attention.json and attention.png'} are in {out}")
 
@@ -88,7 +91,5 @@ def weights_sha256(folder: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(EvaluateEncoderArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -7,16 +7,16 @@ encoder_seeds.md (the table, also printed). Takes a second.
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.encoder_seeds import compare_kinds, format_kinds
-from spatial_llm.files import write_json, write_text
+from spatial_llm.files import atomic_files, write_json, write_text
 from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -42,13 +42,12 @@ def main(arguments: EncoderSeedsArguments) -> None:
         raise SpatialLLMError(f"{arguments.scores}: no <kind>-<seed>/encoder.json in it; eval/encoder.py writes them.")
     found = compare_kinds(reports, arguments.reference)
     table, out = format_kinds(found), Path(arguments.out)
-    write_json(out / "encoder_seeds.json", found | {"provenance": provenance()})
-    write_text(out / "encoder_seeds.md", table + "\n")
+    with atomic_files(out) as written:
+        write_json(written / "encoder_seeds.json", found | {"provenance": provenance()})
+        write_text(written / "encoder_seeds.md", table + "\n")
     print(table)
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(EncoderSeedsArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

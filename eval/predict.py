@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.items import read_questions, with_limits
 from spatial_llm.evaluation.predict import predict
 from spatial_llm.evaluation.tasks import Control, Responses, read_task
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 
@@ -52,17 +53,17 @@ class PredictArguments:
     task: str = str(TASK)
     data: str | None = None
     resume: bool = False
-    batch_size: int = 16
+    batch_size: Count = 16
     device: str | None = None
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
-    num_beams: int | None = None
-    max_new_tokens: int | None = None
+    num_beams: Count | None = None
+    max_new_tokens: Count | None = None
     responses: Responses | None = None
     controls: list[Control] | None = None
-    control_recordings: int | Literal["all"] | None = None
-    seed: int | None = None
+    control_recordings: Count | Literal["all"] | None = None
+    seed: Seed | None = None
 
     def overrides(self) -> dict:
         """What is given in place of the task's values, by the task's keys."""
@@ -98,7 +99,5 @@ def main(arguments: PredictArguments) -> None:
 if __name__ == "__main__":
     # --resume is a switch on the command line; in YAML it is `resume: true`
     argv = ["--resume=true" if argument == "--resume" else argument for argument in sys.argv[1:]]
-    try:
+    with door():
         main(parse_arguments(PredictArguments, argv, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -9,15 +9,14 @@ that stands there is replaced. Time: half a minute for 4,000 questions on one co
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
 
-import sys
 from dataclasses import dataclass, field
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.items import asked_questions, with_limits
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.tasks import read_task
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 
 @dataclass
@@ -53,7 +52,5 @@ def main(arguments: ReportArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(ReportArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

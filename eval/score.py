@@ -17,19 +17,19 @@ that is not in the label set; a text without a vector (all of them are listed in
 answers that do not parse or refuse, and records whose own answer does not parse.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 from spatial_llm.evaluation.items import asked_questions
 from spatial_llm.evaluation.score import score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import first_part, format_table
 from spatial_llm.evaluation.tasks import read_task
-from spatial_llm.files import write_json, write_jsonl, write_text
+from spatial_llm.files import atomic_files, check_place, write_json, write_jsonl, write_text
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count, Seed
 
 
 @dataclass
@@ -56,8 +56,8 @@ class ScoreArguments:
     embedding: str | None = None
     vectors: str | None = None
     labels: str | None = None
-    resamples: int | None = None
-    seed: int | None = None
+    resamples: Count | None = None
+    seed: Seed | None = None
 
 
 def main(arguments: ScoreArguments) -> None:
@@ -72,18 +72,18 @@ def main(arguments: ScoreArguments) -> None:
     default = DEFAULT_EMBEDDING if task is None else task.embedding
     embed = open_embedding(arguments.embedding, arguments.vectors, default)
     out = Path(arguments.out)
+    check_place(out, folder=True)
     with missing_texts_in(out):
         report, lines = score_run(arguments.predictions, evaluation_set, embed, embed.name, arguments.labels, settings)
     table = format_table(report)
-    write_json(out / "scores.json", report)
-    write_jsonl(out / "items.jsonl", lines)
-    write_text(out / "scores.md", table)
+    with atomic_files(out) as written:
+        write_json(written / "scores.json", report)
+        write_jsonl(written / "items.jsonl", lines)
+        write_text(written / "scores.md", table)
     print(first_part(table))
     print(f"scores.json, items.jsonl and scores.md are in {out}")
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(ScoreArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -7,14 +7,14 @@ core; several may share the work, each with other seeds. A stage that is finishe
 reused.
 """
 
-import sys
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Seed
 from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
 
 KINDS = ("spatial_ast", "dspast", "dspast_original_cues", "dspast_no_attention")
@@ -35,7 +35,7 @@ class Arguments:
     """
 
     clips: str
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
     until: Literal["data", "table"] = "table"
     runs: str = "runs/ablation"
     configs: str = "recipes/configs/ablation"
@@ -69,9 +69,7 @@ def encoders(arguments: Arguments, questions: Stage) -> list[Stage]:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         given = parse_arguments(Arguments, description=__doc__)
         made = data(given)
         run_stages(made + (encoders(given, made[-1]) if given.until == "table" else []))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

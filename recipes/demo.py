@@ -9,12 +9,10 @@ interval, and what became of the questions that it knew. A stage that is finishe
 reused. The path from nothing is recipes/demo_train.py.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.gain import format_gain, gain
 from spatial_llm.evaluation.interview import believed_places, format_interview, interview
 from spatial_llm.evaluation.items import read_questions
@@ -25,6 +23,7 @@ from spatial_llm.scenes.picture import draw_believed
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.stages import Stage, data_stages, run_stages
 
 TASK = Path("eval/tasks/ours.yaml")
@@ -116,7 +115,5 @@ def main(arguments: DemoArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(DemoArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

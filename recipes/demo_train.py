@@ -6,20 +6,18 @@
 Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import soundfile
-
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.table import first_part
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.templates import LOCATION_OF_NAMED
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages
 
 TASK = Path("eval/tasks/ours.yaml")
@@ -87,7 +85,7 @@ def ask_three(runs: Path) -> None:
     what = next(record for record in records if record.type == "A" and record.recording_id == where.recording_id)
     named = LOCATION_OF_NAMED[0].format(x=where.scene.sources[0].label)
     wav = runs / "unseen.wav"
-    soundfile.write(wav, render_record(where, manifest.parent).T, where.sampling_rate, subtype="FLOAT")
+    write_sound(wav, render_record(where, manifest.parent), where.sampling_rate, "WAV", "FLOAT")
     print(f"\nthree questions about {wav}, not met in training (room {where.scene.room.id}):")
     model = SpatialLLM.from_pretrained(runs / "bat" / "model")
     for question, truth in ((what.question, what.answer), (where.question, where.answer), (named, where.answer)):
@@ -107,7 +105,5 @@ def main(arguments: DemoArguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(DemoArguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

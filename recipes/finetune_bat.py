@@ -12,19 +12,17 @@ The result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/pr
 import sys
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.bat import finetune_bat
 from spatial_llm.training.bat_arguments import BatArguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.stages import run_command
 
 HERE = Path(__file__).parent
 DEFAULT_CONFIG = HERE / "configs" / "demo_train" / "bat.yaml"
 
 if __name__ == "__main__":
-    try:
+    with door():
         if len(sys.argv) == 1:
             run_command([str(HERE / "demo_train.py"), "--until", "text"])
         print(f"model in {finetune_bat(parse_arguments(BatArguments, default_config=DEFAULT_CONFIG, description=__doc__))}")
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

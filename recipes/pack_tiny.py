@@ -9,7 +9,6 @@ The first writes the weights, the second, once they are scored, the card (README
 import csv
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from spatial_llm.evaluation.card import (
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model.packing import pack
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 
 MOST_BYTES = 25_000_000
 # Of recipes/train_tiny.py.
@@ -105,7 +105,5 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         main(parse_arguments(Arguments, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -6,18 +6,15 @@ Makes a byte-level BPE tokenizer and a Llama, trains it on the text corpus of sp
 answers about held-out scenes are exactly right. Cost: see the head of the YAML.
 """
 
-import sys
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.text import pretrain_text
 from spatial_llm.training.text_arguments import TextArguments
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "text.yaml"
 
 if __name__ == "__main__":
-    try:
+    with door():
         pretrain_text(parse_arguments(TextArguments, default_config=DEFAULT_CONFIG, description=__doc__))
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

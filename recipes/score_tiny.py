@@ -6,14 +6,14 @@ After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about
 whose configuration did not change is reused.
 """
 
-import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.card import NUMBERS, TEST_SETS
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
+from spatial_llm.training.ranges import Count
 from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
 
 TASK = Path("eval/tasks/ours.yaml")
@@ -38,7 +38,7 @@ class Arguments:
     test_responses: str
     runs: str = "runs/tiny"
     configs: str = "recipes/configs/tiny"
-    test_clips: int = 4800
+    test_clips: Count = 4800
 
 
 def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:
@@ -76,9 +76,7 @@ def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         given = parse_arguments(Arguments, description=__doc__)
         dry, data = test_sets(given)
         run_stages([dry, *(stage for stages in data.values() for stage in stages), *scores(given, data)])
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -9,11 +9,10 @@ Without --config the tiny encoder is trained, which needs the simulated data of 
 Cost and expected scores: see the head of each YAML.
 """
 
-import sys
 from pathlib import Path
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.encoder import train_encoder
 from spatial_llm.training.encoder_arguments import EncoderArguments
 from spatial_llm.training.encoder_stages import train_stages
@@ -21,8 +20,6 @@ from spatial_llm.training.encoder_stages import train_stages
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "encoder.yaml"
 
 if __name__ == "__main__":
-    try:
+    with door():
         arguments = parse_arguments(EncoderArguments, default_config=DEFAULT_CONFIG, description=__doc__)
         (train_stages if arguments.stages else train_encoder)(arguments)
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -6,14 +6,13 @@
 configuration did not change is reused. Its scores and its card: recipes/score_tiny.py.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.training.doors import door
 from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
 
 STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder", "text", "bat", "packed")
@@ -116,9 +115,7 @@ class Chain:
 
 
 if __name__ == "__main__":
-    try:
+    with door():
         arguments = parse_arguments(Arguments, description=__doc__)
         wanted = Chain(arguments).stages()[: STAGES.index(arguments.until) + 1]
         run_stages([stage for stages in wanted for stage in stages])
-    except SpatialLLMError as error:
-        sys.exit(f"error: {error}")

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,4 +115,10 @@ def _in_processes(tasks: list[tuple], workers: int) -> Iterator[None]:
     # Forked where that is safe (Linux): importing the library anew takes longer than many a block.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        yield from pool.map(_make, tasks)
+        try:
+            yield from pool.map(_make, tasks)
+        except BrokenProcessPool:
+            raise SpatialLLMError(
+                f"a process at work in {tasks[0][2].parent} was killed (out of memory?); what is done is kept: give the "
+                "same command again, with fewer workers."
+            ) from None

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.training.doors import door
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,9 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     plan.set_defaults(run=_plan)
     arguments = parser.parse_args(argv)
     try:
-        arguments.run(arguments)
-    except SpatialLLMError as error:
-        print(f"spatial-llm: {error}", file=sys.stderr)
+        with door("spatial-llm"):
+            arguments.run(arguments)
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            raise
+        print(end.code, file=sys.stderr)
         return 1
     return 0
 
@@ -86,11 +90,13 @@ def _ask(arguments: argparse.Namespace) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     from spatial_llm import SpatialFeatureExtractor
     from spatial_llm.checkpoints import convert_dspast, convert_spatial_ast, read_official
-    from spatial_llm.files import atomic_path
+    from spatial_llm.files import atomic_path, check_place
 
+    check_place(arguments.folder, folder=True)
     converter = {"spatial_ast": convert_spatial_ast, "dspast": convert_dspast}[arguments.kind]
     model, report = converter(read_official(arguments.checkpoint))
     with atomic_path(arguments.folder) as temporary:
+        temporary.mkdir()
         model.save_pretrained(temporary)
         SpatialFeatureExtractor.for_encoder(model.config).save_pretrained(temporary)
     print(f"{arguments.folder}: {report.summary()}")
@@ -101,6 +107,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     from spatial_llm.training.bat_arguments import BatArguments
     from spatial_llm.training.plan import format_plan, plan
 
+    if arguments.text_tokens < 1:
+        raise SpatialLLMError(f"text_tokens is {arguments.text_tokens}; give a whole number, 1 or more.")
     run = parse_arguments(BatArguments, ["--config", arguments.config, *arguments.overrides])
     print(format_plan(run, plan(run, arguments.text_tokens)))
 

@@ -1,7 +1,16 @@
 """The errors of this library: one base class, so that a caller can catch everything that is ours in one line.
 
 Every message says what was given, what was expected and what to do, and names the file, record or tensor at fault.
+`write_errors_named` turns what the system and other libraries raise at a full disk, or where there is no right to write,
+into an `OutputError` of that kind.
 """
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 
 class SpatialLLMError(ValueError):
@@ -26,3 +35,103 @@ class SceneError(SpatialLLMError):
 
 class CacheError(SpatialLLMError):
     """Encoder output on disk that cannot be used, or would not fit there."""
+
+
+class OutputError(SpatialLLMError, OSError):
+    """A file or folder that cannot be written; what stood there before is as it was.
+
+    Attributes:
+        path: what was to be written.
+    """
+
+    path: str | None = None
+
+    @classmethod
+    def at(cls, path: str | Path, number: int | None, reason: str) -> "OutputError":
+        """The error for `path`, with what to do about the system's error `number` (None: not known)."""
+        error = cls(f"{path}: cannot be written ({reason}); {_remedy(number)}.")
+        error.path, error.errno, error.strerror = str(path), number, reason
+        return error
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else "a file cannot be written."
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FILE_IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST)
+_FOLDER_IN_THE_WAY = (errno.EISDIR, errno.ENOTEMPTY)
+# Errors that can only come from a write, whatever file the error names.
+_OF_WRITES = (*_FULL, errno.EROFS)
+# What other libraries raise in place of an OSError: safetensors and tokenizers (Rust), torch.save, numpy's tofile.
+_OF_LIBRARIES = re.compile(
+    r"os error (\d+)|PytorchStreamWriter|iostream error|unexpected pos \d+|\d+ requested and \d+ written"
+)
+
+
+def _remedy(number: int | None) -> str:
+    if number in _FORBIDDEN:
+        return "grant the right to write there, or write to another place"
+    if number in _FILE_IN_THE_WAY:
+        return "a file stands where a folder is needed: remove it, or write to another place"
+    if number in _FOLDER_IN_THE_WAY:
+        return "a folder stands where the file is to be: remove it, or write to another place"
+    if number in _FULL or number is None:
+        return "free some space there, or write to another place"
+    return "write to another place"
+
+
+@contextlib.contextmanager
+def write_errors_named(path: str | Path, temporary: Path | None = None) -> Iterator[None]:
+    """Inside, an error that says that a file cannot be written becomes an `OutputError` that names `path`.
+
+    Args:
+        path: what is being written.
+        temporary: the file or folder that becomes `path` later; errors about what is in it name what it will be.
+
+    Errors about other files, such as one that is read meanwhile, pass through.
+    """
+    try:
+        yield
+    except OutputError as error:
+        place = None if error.path is None else _final(error.path, path, temporary)
+        if place is None:
+            raise
+        raise OutputError.at(place, error.errno, error.strerror or "write error") from error
+    except Exception as error:
+        found = _failed_write(error, Path(path), temporary)
+        if found is None:
+            raise
+        raise OutputError.at(*found) from error
+
+
+def _failed_write(error: Exception, path: Path, temporary: Path | None) -> tuple[Path, int | None, str] | None:
+    """Which file could not be written, the number of the system's error and the reason; None if it is no such error."""
+    if not isinstance(error, OSError) or error.errno is None:
+        said = _OF_LIBRARIES.search(str(error))
+        if said is None:
+            return None
+        number = int(said[1]) if said[1] else None
+        # A file may be missing or forbidden for a library that reads.
+        return (
+            (path, number, os.strerror(number) if number else str(error).splitlines()[0])
+            if (number is None or number in _OF_WRITES)
+            else None
+        )
+    named = [name for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+    places = [place for name in named if (place := _final(name, path, temporary)) is not None]
+    # The folders above it had to be made; EBADF and others name no file.
+    above = [Path(name) for name in named if Path(name) in path.parents]
+    if not places and not above and error.errno not in _OF_WRITES:
+        return None
+    return (places or above or [path])[0], error.errno, error.strerror or str(error)
+
+
+def _final(name: str | os.PathLike, path: str | Path, temporary: Path | None) -> Path | None:
+    """What a file in `temporary` will be called; `path` for itself; None for a file elsewhere."""
+    name, path = Path(name), Path(path)
+    if name == path:
+        return path
+    if temporary is not None and (name == temporary or temporary in name.parents):
+        return path / name.relative_to(temporary)
+    return None

@@ -5,8 +5,11 @@ file or the new one, never half of either.
 """
 
 import contextlib
+import errno
 import functools
+import glob
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -18,7 +21,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.errors import ManifestError
+import numpy as np
+
+from spatial_llm.errors import ManifestError, OutputError, write_errors_named
 
 MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 CLOCK_TICKS_NS = 50_000_000
@@ -32,30 +37,114 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary sibling of `path` to write a file or a folder at; renamed to `path` on success, removed on failure.
 
     A folder that already stands at `path` is replaced whole.
+
+    Raises:
+        OutputError: it cannot be written (disk full, no right, a file where a folder is needed, ...). What stood there
+            before is as it was, and folders that were made for it are gone again.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    path = _nameable(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove(temporary)
-    try:
-        yield temporary
-        if temporary.is_dir() and path.is_dir():
-            # A folder cannot be renamed over a full one: move the old one aside first, so that no moment has neither.
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            _remove(old)
-            os.replace(path, old)
-            os.replace(temporary, path)
-            _remove(old)
-        else:
-            os.replace(temporary, path)
-    finally:
+    with write_errors_named(path, temporary), _parents_made(path):
+        _remove_leftovers(path)
         _remove(temporary)
+        try:
+            yield temporary
+            _put(temporary, path)
+        finally:
+            with contextlib.suppress(OSError):
+                _remove(temporary)
+
+
+@contextlib.contextmanager
+def atomic_files(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder for several files, which come into `folder` when all of them are written, or none does.
+
+    Files of the same names are replaced, others stay.
+
+    Raises:
+        OutputError: as `atomic_path`.
+    """
+    folder = _nameable(folder)
+    # Inside `folder`, so that bringing the files there is renaming them.
+    temporary = folder / f".files.{os.getpid()}.tmp"
+    with write_errors_named(folder, temporary), _parents_made(folder / "file"):
+        _remove_leftovers(folder / "files")
+        _remove(temporary)
+        temporary.mkdir()
+        try:
+            yield temporary
+            names = sorted(path.name for path in temporary.iterdir())
+            for name in names:
+                if (folder / name).is_dir():
+                    raise OutputError.at(folder / name, errno.EISDIR, os.strerror(errno.EISDIR))
+            for name in names:
+                os.replace(temporary / name, folder / name)
+        finally:
+            with contextlib.suppress(OSError):
+                _remove(temporary)
+
+
+def check_place(path: str | Path, folder: bool = False) -> None:
+    """Before long work: raises OutputError unless a file (or a folder) could be written at `path`; makes nothing."""
+    path = _nameable(path)
+    with write_errors_named(path):
+        there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+        is_place = there == path
+        number = None
+        if there.is_dir() if is_place and not folder else not there.is_dir():
+            number = errno.EISDIR if there.is_dir() else errno.ENOTDIR
+        elif not os.access(there.parent if is_place and not folder else there, os.W_OK | os.X_OK):
+            number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+        if number is not None:
+            raise OutputError.at(path, number, os.strerror(number))
+
+
+def _nameable(path: str | Path) -> Path:
+    """The path; OutputError for one that no file can have."""
+    try:
+        if "\0" not in os.fspath(path):
+            os.fsencode(path)
+            if Path(path).name or Path(path).is_dir():
+                return Path(path)
+    except UnicodeEncodeError:
+        pass
+    raise OutputError.at(repr(os.fspath(path)), errno.EINVAL, "no file can have this name")
+
+
+@contextlib.contextmanager
+def _parents_made(path: Path) -> Iterator[None]:
+    """Inside, the folder around `path` is there; after an error those of the folders that were made are gone."""
+    missing = list(itertools.takewhile(lambda folder: not os.path.lexists(folder), path.parents))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # another process has put something there
+                folder.rmdir()
+        raise
+
+
+def _put(temporary: Path, path: Path) -> None:
+    if not (temporary.is_dir() and path.is_dir()):
+        os.replace(temporary, path)
+        return
+    # A folder cannot be renamed over a full one: move the old one aside first, so that no moment has neither.
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    _remove(old)
+    os.replace(path, old)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    with contextlib.suppress(OSError):  # the new one is in its place; what is left is removed by the next writer
+        _remove(old)
 
 
 def _remove_leftovers(path: Path) -> None:
     # What a killed process left beside `path`. A process that is alive may still be writing its own.
-    for left in path.parent.glob(f".{path.name}.*.*"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.*"):
         owner = left.name.removeprefix(f".{path.name}.").split(".")
         if len(owner) == 2 and owner[0].isdigit() and owner[1] in ("tmp", "old") and not _alive(int(owner[0])):
             _remove(left)
@@ -116,6 +205,21 @@ def _resolved(folder: str) -> str:
 @functools.lru_cache(maxsize=4096)
 def _resolved_as(folder: str, _device: int, _inode: int) -> str:
     return os.path.realpath(folder)
+
+
+def new_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+    """A new .npy file of zeros, mapped to be written, whose room on the disk is taken at once.
+
+    A mapped file is given room page by page as it is written, and a full disk then kills the process.
+
+    Raises:
+        OSError: the disk has not as much room.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with Path(path).open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return array
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -26,6 +26,7 @@ from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
 SCENES_PER_BLOCK = 500
 TRIES = 20  # draws of a source that is silent as it is played
+MOST_DB = 120.0  # beyond, one of two sounds is below the noise of any recording
 Range = tuple[float, float]
 
 
@@ -63,6 +64,10 @@ class DrawConfig:
                 setattr(self, entry.name, (low, high))
                 if not np.isfinite([low, high]).all() or low > high:
                     raise SceneError(f"{entry.name} is {value}; give a range [lowest, highest].")
+        for name in ("gain_db", "noise_snr_db"):
+            value = getattr(self, name)
+            if value is not None and max(map(abs, value)) > MOST_DB:
+                raise SceneError(f"{name} is {value}; give decibels from {-MOST_DB:g} to {MOST_DB:g}.")
         if self.duration_s < 0.1 or not 0 <= self.same_class_share <= 1:
             raise SceneError(
                 f"duration_s {self.duration_s}, same_class_share {self.same_class_share}; give at least 0.1 s and 0 to 1."

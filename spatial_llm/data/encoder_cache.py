@@ -5,9 +5,12 @@ recordings; each block is whole or absent and never changes. So any number of pr
 writer that was killed goes on where it was, and stages or manifests that share recordings share their rows. A recording is
 known by what it is made from: its scene or its pairs, the protocol, and size, time of change and content of the files named.
 
+Each row has a digest of its bytes, its key and the header, which is compared whenever the row is read: what was damaged,
+exchanged or made by another encoder is refused, never trained on.
+
     <cache folder>/encoded-<hash>/header.json             dtype, shape of a row, encoder, cues
     <cache folder>/encoded-<hash>/block-<hash>/rows.npy   (recordings, tokens, width): float32, or bfloat16 as uint16
-    <cache folder>/encoded-<hash>/block-<hash>/keys.json  the key of each row
+    <cache folder>/encoded-<hash>/block-<hash>/keys.json  key and digest of each row
 """
 
 import contextlib
@@ -16,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,37 +34,45 @@ from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, paths_of
 from spatial_llm.errors import CacheError
-from spatial_llm.files import atomic_path, file_facts, file_stamp, write_json
+from spatial_llm.files import atomic_path, file_facts, write_json
 
 CacheDtype = Literal["bfloat16", "float32"]
-LAYOUT = 1  # counted up when the same recording would give other numbers, or the files change
+LAYOUT = 2  # counted up when the same recording would give other numbers, or the files change
+WITHOUT_DIGESTS = 1  # the layout before, whose rows are not to be trusted
 BLOCK_RECORDINGS = 64
+HEADER, KEYS, ROWS = "header.json", "keys.json", "rows.npy"
 _STORED = {"bfloat16": np.uint16, "float32": np.float32}  # numpy has no bfloat16: its bits are kept
 
 
-def recording_key(record: Record, root: DataRoot | str | Path) -> str:
-    """Hash of what a recording is made from: equal for all questions about it, in whatever manifest they stand."""
+def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, list] | None = None) -> str:
+    """Hash of what a recording is made from: equal for all questions about it, in whatever manifest they stand.
+
+    Args:
+        record: of the recording.
+        root: where the names of its files start.
+        known: what was found about files, by path, which is looked up and filled: of one dict for many records each file is
+            looked at once.
+    """
+    known = {} if known is None else known
     root, line = DataRoot.of(root), record.to_dict()
     made_from = {name: line.get(name) for name in ("audio", "scene", "pairs", "protocol", "sampling_rate")}
     if made_from["scene"] is not None:
         # What follows from the scene, and its name, do not make its sound.
         made_from["scene"] = {k: v for k, v in made_from["scene"].items() if k not in ("id", "split", "truth")}
     named = {name for _, name in paths_of(record)}
-    made_from["files"] = {name: _file_facts(str(root.path(name))) for name in sorted(named)}
+    made_from["files"] = {name: _file_facts(str(root.path(name)), known) for name in sorted(named)}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _file_facts(path: str) -> list:
-    """What a file is, or the files in a folder (see `files.file_facts`); looked at again when one changes."""
-    if os.path.isdir(path):
-        inside = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
-        return [[os.path.basename(file), *_facts_kept(file, file_stamp(file))] for file in inside]
-    return _facts_kept(path, file_stamp(path))
-
-
-@functools.lru_cache(maxsize=65_536)
-def _facts_kept(path: str, _stamp: tuple) -> list:
-    return file_facts(path)
+def _file_facts(path: str, known: dict[str, list]) -> list:
+    """What a file is, or the files in a folder (see `files.file_facts`)."""
+    if path not in known:
+        if os.path.isdir(path):
+            inside = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+            known[path] = [[os.path.basename(file), *file_facts(file)] for file in inside]
+        else:
+            known[path] = file_facts(path)
+    return known[path]
 
 
 @dataclass(frozen=True)
@@ -89,18 +101,25 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         dtype: "bfloat16" halves the room; rows come back in it.
 
     Raises:
-        CacheError: the folder holds a block that is not whole.
+        CacheError: the folder holds a block that is not whole, or the header of another encoder; and, where a row is read,
+            that is not what was written.
     """
 
     def __init__(
         self, folder: str | Path, made_with: dict[str, Any], tokens: int, width: int, dtype: CacheDtype = "bfloat16"
     ) -> None:
         self.shape, self.dtype = (tokens, width), dtype
-        self.header = json.loads(
-            json.dumps({"layout": LAYOUT, "dtype": dtype, "tokens": tokens, "width": width, "made_with": made_with})
-        )
-        name = hashlib.sha256(json.dumps(self.header, sort_keys=True).encode()).hexdigest()[:16]
-        self.folder = Path(folder) / f"encoded-{name}"
+        self.header = {"layout": LAYOUT, "dtype": dtype, "tokens": tokens, "width": width, "made_with": made_with}
+        self._header_text = json.dumps(self.header, sort_keys=True)
+        self.header = json.loads(self._header_text)
+        self.folder = Path(folder) / _folder_name(self.header)
+        old = self.folder.with_name(_folder_name(self.header | {"layout": WITHOUT_DIGESTS}))
+        if old.is_dir() and not self.folder.is_dir():
+            warnings.warn(
+                f"{old}: encoder output without digests, as versions before wrote it, is not read: it is computed anew in "
+                f"{self.folder.name}. Delete the old folder.",
+                stacklevel=2,
+            )
         self.refresh()
 
     @property
@@ -109,15 +128,40 @@ class EncoderCache(Mapping[str, torch.Tensor]):
 
     def refresh(self) -> None:
         """Looks again for blocks, such as another process has written since."""
-        self._rows: dict[str, tuple[str, int]] = {}
-        for block in sorted(self.folder.glob("block-*")):
-            keys = json.loads((block / "keys.json").read_text(encoding="utf-8"))
-            held = (block / "rows.npy").stat().st_size - len(keys) * self.row_bytes
+        self._rows: dict[str, tuple[str, int, str]] = {}
+        blocks = sorted(self.folder.glob("block-*"))
+        if blocks:
+            self._check_header()
+        for block in blocks:
+            try:
+                keys = [(str(key), str(digest)) for key, digest in json.loads((block / KEYS).read_bytes())]
+                held = (block / ROWS).stat().st_size - len(keys) * self.row_bytes
+            except (OSError, ValueError, TypeError) as error:
+                raise self._damaged(block, KEYS if isinstance(error, ValueError | TypeError) else str(error)) from None
             if not 0 < held < 1024:  # what is over is the header of the file
-                raise CacheError(
-                    f"{block}: rows.npy does not hold {len(keys)} rows of {self.row_bytes} bytes; delete the block."
-                )
-            self._rows.update((key, (block.name, row)) for row, key in enumerate(keys))
+                raise self._damaged(block, f"{ROWS} does not hold {len(keys)} rows of {self.row_bytes} bytes")
+            self._rows.update((key, (block.name, row, digest)) for row, (key, digest) in enumerate(keys))
+
+    def _check_header(self) -> None:
+        file = self.folder / HEADER
+        try:
+            found = json.loads(file.read_bytes())
+        except (OSError, ValueError):
+            found = None
+        if found != self.header:
+            raise CacheError(
+                f"{file}: missing, damaged, or of another encoder or dtype; delete the folder {self.folder}, and its rows "
+                "are computed anew."
+            )
+
+    def _damaged(self, block: Path, what: str) -> CacheError:
+        return CacheError(f"{block}: damaged ({what}); delete the block, and its rows are computed anew.")
+
+    def _digest(self, key: str, row: np.ndarray) -> str:
+        """Of the bytes of a row and of what they belong to: in another's place, the same bytes have another digest."""
+        made = hashlib.sha256(f"{key}\0{self._header_text}\0".encode())
+        made.update(np.ascontiguousarray(row))
+        return made.hexdigest()[:32]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -129,9 +173,19 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         return key in self._rows
 
     def __getitem__(self, key: str) -> torch.Tensor:
-        block, row = self._rows[key]
-        # A copy: the file is mapped read-only, and a batch is stacked from copies anyway.
-        values = torch.from_numpy(np.array(_mapped(str(self.folder / block / "rows.npy"))[row]))
+        block, row, digest = self._rows[key]
+        file = self.folder / block / ROWS
+        try:
+            found = file.stat()
+            rows = _mapped(str(file), found.st_ino, found.st_mtime_ns)
+            if rows.shape[1:] != self.shape or rows.dtype != _STORED[self.dtype]:
+                raise ValueError(f"{ROWS} holds {rows.dtype} rows of {rows.shape[1:]}")
+            values = np.array(rows[row])  # a copy: the file is mapped read-only, and a batch is stacked from copies anyway
+        except (OSError, ValueError, IndexError) as error:
+            raise self._damaged(file.parent, str(error)) from None
+        if self._digest(key, values) != digest:
+            raise self._damaged(file.parent, f"{ROWS}: row {row} is not what was written")
+        values = torch.from_numpy(values)
         return values.view(torch.bfloat16) if self.dtype == "bfloat16" else values
 
     def size(self, keys: Iterable[str]) -> CacheSize:
@@ -158,21 +212,23 @@ class EncoderCache(Mapping[str, torch.Tensor]):
             raise CacheError(f"rows are {tuple(rows.shape)}, expected {(len(keys), *self.shape)}.")
         if not torch.isfinite(rows).all():
             raise CacheError("the encoder's output holds NaN or infinity; nothing of it was kept.")
-        if not (self.folder / "header.json").is_file():
-            write_json(self.folder / "header.json", self.header)
+        if not (self.folder / HEADER).is_file():
+            write_json(self.folder / HEADER, self.header)
         rows = rows.detach().cpu()
         values = rows.to(torch.bfloat16).view(torch.uint16) if self.dtype == "bfloat16" else rows.float()
+        values = values.contiguous().numpy()
+        digests = [self._digest(key, row) for key, row in zip(keys, values, strict=True)]
         name = f"block-{hashlib.sha256(json.dumps(list(keys)).encode()).hexdigest()[:16]}"
-        with contextlib.suppress(FileExistsError), atomic_path(self.folder / name) as temporary:
+        with contextlib.suppress(_OtherWasFaster), atomic_path(self.folder / name) as temporary:
             temporary.mkdir()
-            write_json(temporary / "keys.json", list(keys))
-            with (temporary / "rows.npy").open("wb") as out:
-                np.save(out, values.contiguous().numpy(), allow_pickle=False)
+            write_json(temporary / KEYS, list(zip(keys, digests, strict=True)))
+            with (temporary / ROWS).open("wb") as out:
+                np.save(out, values, allow_pickle=False)
                 out.flush()
                 os.fsync(out.fileno())
             if (self.folder / name).is_dir():
-                raise FileExistsError  # another process was faster: its rows are the same, and may be in use
-        self._rows.update((key, (name, row)) for row, key in enumerate(keys))
+                raise _OtherWasFaster
+        self._rows.update((key, (name, row, digest)) for row, (key, digest) in enumerate(zip(keys, digests, strict=True)))
 
     def fill(
         self,
@@ -203,6 +259,10 @@ class EncoderCache(Mapping[str, torch.Tensor]):
             self.add([keys[index] for index in block], encode(cues))
 
 
+class _OtherWasFaster(Exception):
+    """Another process has written the same block: its rows are the same, and may be in use."""
+
+
 class ByRecordingId(Mapping[str, torch.Tensor]):
     """Rows of a cache by `recording_id`, as `SpatialQADataset` asks for them.
 
@@ -228,8 +288,13 @@ class ByRecordingId(Mapping[str, torch.Tensor]):
 
 
 @functools.lru_cache(maxsize=16_384)
-def _mapped(path: str) -> np.ndarray:
+def _mapped(path: str, _inode: int, _changed: int) -> np.ndarray:
+    # Kept for a file as it is now: one that replaces it is mapped anew.
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _folder_name(header: dict[str, Any]) -> str:
+    return f"encoded-{hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def _existing(path: Path) -> Path:

@@ -20,7 +20,7 @@ import numpy as np
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.records import Record, read_manifest, read_scenes
 from spatial_llm.errors import ManifestError, SceneError
-from spatial_llm.files import atomic_path, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, check_place, sha256_of, write_json, write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.balance import balance
@@ -66,9 +66,10 @@ def write_questions(
     splits = [split for split in SPLITS if (folder / f"{split}_scenes.jsonl").is_file()]
     if not splits:
         raise ManifestError(f"{folder}: no train_scenes.jsonl or eval_scenes.jsonl inside; simulate scenes first.")
-    summary: dict[str, Any] = {}
+    check_place(folder, folder=True)
+    parts: dict[str, tuple[Blocks, int]] = {}
     for split in splits:
-        scenes_file, manifest = folder / f"{split}_scenes.jsonl", folder / f"{split}.jsonl"
+        scenes_file = folder / f"{split}_scenes.jsonl"
         scenes = _scenes(scenes_file, sha256_of(scenes_file))
         labels = sorted({source.label for scene in scenes for source in scene.sources})
         plan = {"config": asdict(config), "scenes": sha256_of(scenes_file)}
@@ -77,19 +78,26 @@ def write_questions(
         unit = f"{SCENES_PER_BLOCK} scenes"
         if not merge:
             blocks.run(work, shard or Shard(), workers, progress, f"questions ({split})", unit=unit)
-        if shard is None:
-            blocks.require_all()
-            with atomic_path(manifest) as temporary, temporary.open("wb") as out:
-                for block in blocks:
-                    out.write((block / "records.jsonl").read_bytes())
-            found = balance(read_manifest(manifest), by="question_type")
-            summary[split] = {"scenes": len(scenes), "balance": {name: asdict(row) for name, row in found.items()}}
-            shutil.rmtree(blocks.folder)
+        parts[split] = blocks, len(scenes)
     if shard is not None:
         return None
-    summary = {"config": asdict(config), "splits": summary, "provenance": provenance(seed=config.seed)}
-    write_json(folder / SUMMARY, summary)
+    with atomic_files(folder) as temporary:
+        counts = {split: _join(*parts[split], temporary / f"{split}.jsonl", folder) for split in splits}
+        summary = {"config": asdict(config), "splits": counts, "provenance": provenance(seed=config.seed)}
+        write_json(temporary / SUMMARY, summary)
+    for blocks, _ in parts.values():
+        shutil.rmtree(blocks.folder)
     return summary
+
+
+def _join(blocks: Blocks, scenes: int, manifest: Path, root: Path) -> dict[str, Any]:
+    """All blocks in one manifest, whose names start at `root`; returns what questions.json says of the split."""
+    blocks.require_all()
+    with manifest.open("wb") as out:
+        for block in blocks:
+            out.write((block / "records.jsonl").read_bytes())
+    found = balance(read_manifest(manifest, root), by="question_type")
+    return {"scenes": scenes, "balance": {name: asdict(row) for name, row in found.items()}}
 
 
 @functools.lru_cache(maxsize=2)

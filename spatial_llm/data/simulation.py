@@ -22,7 +22,7 @@ import numpy as np
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.drawing import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, read_jsonl, sha256_of, write_json
+from spatial_llm.files import atomic_path, check_place, read_jsonl, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.dry_sounds import only_audible
@@ -45,6 +45,12 @@ class SoundsConfig:
     synthesized_train: int = 400
     synthesized_eval: int = 50
     synthesized_classes: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.synthesized_train, self.synthesized_eval) < 0:
+            raise SceneError(
+                f"synthesized_train is {self.synthesized_train}, synthesized_eval {self.synthesized_eval}; give 0 or more."
+            )
 
     def list(self) -> list[Sound]:
         """All sounds of both splits in which something is to be heard: silent files of a folder are left out with a warning,
@@ -152,6 +158,7 @@ def simulate(
     _check_mirror(config, kinds)
     folder = Path(folder)
     parts = folder.with_name(folder.name + ".parts")
+    check_place(folder, folder=True)
     sounds = config.sounds.list()
     simulated = [split for split in SPLITS if getattr(config, split).responses is None]
     banks = {split: _bank_config(config, split) for split in simulated}

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from spatial_llm.audio.io import read_audio, resample
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, sha256_of, write_json
+from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.dry_sounds import used_channel
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
@@ -29,6 +29,7 @@ from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, list_index
 
 COLUMNS = ("file", "label", "split", "source_recording", "licence", "attribution")
 OURS = {"licence": "CC0 1.0", "attribution": "synthesized by spatial_llm"}
+LOWEST_RATE = 1000
 QUIET_DB = -20.0  # a piece this far below the loudest of its recording holds mostly its tail
 
 
@@ -69,6 +70,11 @@ class SoundFolderConfig:
             raise SceneError(
                 f"held_out_share {self.held_out_share}, piece_s {self.piece_s}, hop_s {self.hop_s}; give a share between "
                 "0 and 1, at least 0.1 s, and a hop above 0."
+            )
+        if min(self.synthesized_train, self.synthesized_eval) < 0 or self.sampling_rate < LOWEST_RATE:
+            raise SceneError(
+                f"synthesized_train {self.synthesized_train}, synthesized_eval {self.synthesized_eval}, sampling_rate "
+                f"{self.sampling_rate}; give draws of 0 or more, and a rate of {LOWEST_RATE} Hz or more."
             )
         if not self.speeds or min(self.speeds) < 0.5 or max(self.speeds) > 2:
             raise SceneError(f"speeds {self.speeds}; give one or more from 0.5 to 2, 1 for the recording itself.")
@@ -132,6 +138,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     Raises:
         SceneError: see `chosen_clips`. AudioError: a clip cannot be read, or is silent.
     """
+    check_place(folder, folder=True)
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:
@@ -190,7 +197,7 @@ def _write(folder: Path, name: str, sound: np.ndarray, rate: int, clip: Clip) ->
     file = Path(clip.label.replace(", ", "-").replace(" ", "-")) / name
     (folder / file.parent).mkdir(exist_ok=True)
     # Only what would be clipped: the simulation brings every sound to one level anyway.
-    soundfile.write(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, subtype="PCM_16")
+    write_sound(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, "FLAC", "PCM_16")
     values = (file.as_posix(), clip.label, clip.split, clip.source_recording, clip.licence, clip.attribution)
     return dict(zip(COLUMNS, values, strict=True))
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import PAIRS_RATE, Record, read_manifest
 from spatial_llm.data.spatialsoundqa import AUDIO, CLIP_LISTS, LABELS_CSV, OFFICIAL_TYPES, QUESTIONS, REVERB, SAMPLES, STAGES
 from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
-from spatial_llm.files import atomic_path, below, write_json, write_text
+from spatial_llm.files import atomic_path, below, check_place, write_json, write_text
 from spatial_llm.geometry import direction_to_vector, internal_to_soundspaces, vector_to_direction
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.render import dry_sound, scene_responses
@@ -47,6 +47,7 @@ def export_release(manifests: Sequence[str | Path], folder: str | Path) -> dict[
     Raises:
         ManifestError: a manifest is not one, or none of its records can be expressed.
     """
+    check_place(folder, folder=True)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         export = _Export(temporary)
@@ -143,7 +144,7 @@ class _Export:
         audio_id = f"{SOUND_FOLDERS[scene.split]}/{name}"
         path = self.folder / AUDIO / f"{audio_id}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, dry, PAIRS_RATE, subtype="FLOAT", format="WAV")
+        write_sound(path, dry, PAIRS_RATE, "WAV", "FLOAT")
         return audio_id
 
     def _write_response(self, scene: Scene, index: int, root: Path) -> str:

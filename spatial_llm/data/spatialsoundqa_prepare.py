@@ -32,7 +32,7 @@ from spatial_llm.data.spatialsoundqa import (
     roots_elsewhere,
 )
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.files import sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, sha256_of, write_json, write_jsonl
 from spatial_llm.geometry import bat_distance_class, direction_to_vector, direction_words, distance_from_bat_class
 from spatial_llm.provenance import provenance
 
@@ -78,28 +78,39 @@ def prepare_release(
             f"{QUESTIONS}/stage1-clsdoa/train.json; give the SpatialSoundQA folder."
         )
     splits = {}
-    for split, names in present.items():
-        lists = read_lists(root, split.partition("-")[0])
-        facts = functools.cache(lambda name: _facts(root, name)) if fingerprints else None
-        splits[split] = _prepare_split(release, root, split, names, lists, protocol, facts)
-        published = None if ours else PUBLISHED_ROWS.get(split.removeprefix("train-"))
-        if published is not None:
-            splits[split]["rows_published"] = published
-        absent = [name for name in question_files_of_split()[split] if name not in names]
-        splits[split]["question_files_missing"] = absent
-    label_csv = root.path(f"{AUDIO}/{LABELS_CSV}")
-    report = {
-        "splits": splits,
-        "label_csv_sha256": sha256_of(label_csv) if label_csv.is_file() else None,
-        "protocol": protocol,
-        "provenance": provenance(),
-    }
-    write_json(release / REPORT, report)
+    with atomic_files(release) as into:
+        for split, names in present.items():
+            lists = read_lists(root, split.partition("-")[0])
+            facts = functools.cache(lambda name: _facts(root, name)) if fingerprints else None
+            splits[split] = _prepare_split(release, into, root, split, names, lists, protocol, facts)
+            published = None if ours else PUBLISHED_ROWS.get(split.removeprefix("train-"))
+            if published is not None:
+                splits[split]["rows_published"] = published
+            absent = [name for name in question_files_of_split()[split] if name not in names]
+            splits[split]["question_files_missing"] = absent
+        label_csv = root.path(f"{AUDIO}/{LABELS_CSV}")
+        report = {
+            "splits": splits,
+            "label_csv_sha256": sha256_of(label_csv) if label_csv.is_file() else None,
+            "protocol": protocol,
+            "provenance": provenance(),
+        }
+        write_json(into / REPORT, report)
+    for split, prepared in splits.items():
+        if prepared["manifest"] is None:  # of an earlier call, when there was more
+            (release / f"{split}.jsonl").unlink(missing_ok=True)
     return report
 
 
 def _prepare_split(
-    release: Path, root: DataRoot, split: str, names: list[str], lists: ReleaseLists, protocol: str, facts: Any
+    release: Path,
+    into: Path,
+    root: DataRoot,
+    split: str,
+    names: list[str],
+    lists: ReleaseLists,
+    protocol: str,
+    facts: Any,
 ) -> dict[str, Any]:
     files, counts, missing_rows = FileCheck(root), Counter(), Counter()
     by_file: dict[str, dict[str, int]] = {}
@@ -118,7 +129,7 @@ def _prepare_split(
                     missing_rows[record.question_type] += 1
             by_file[name] = {key: counts[key] - before[key] for key in ("rows", "kept")}
 
-    manifest = release / f"{split}.jsonl"
+    manifest = into / f"{split}.jsonl"
     write_jsonl(manifest, kept())
     if not counts["kept"]:
         manifest.unlink()

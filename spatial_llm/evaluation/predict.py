@@ -26,7 +26,7 @@ from spatial_llm.evaluation.controls import Load, check_controls, control_items,
 from spatial_llm.evaluation.items import EvaluationSet, Item
 from spatial_llm.evaluation.predictions import CONTROL_FOLDER, PredictionWriter
 from spatial_llm.evaluation.tasks import Task
-from spatial_llm.files import sha256_of
+from spatial_llm.files import check_place, sha256_of
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.provenance import provenance
 from spatial_llm.shipped import find_model
@@ -71,6 +71,7 @@ def predict(
     """
     if batch_size < 1:
         raise ManifestError(f"batch_size is {batch_size}; give 1 or more.")
+    check_place(out, folder=True)
     base, task = task, task.override(overrides or {})
     if task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)
@@ -79,10 +80,9 @@ def predict(
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
     answerer, out = Answerer(model, task, batch_size), Path(out)
-    if not resume:
-        shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
-
     path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
+    if not resume:  # those of the run that has just been replaced
+        shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
     chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
     recordings = len({item.recording_id for item in chosen})
     for name in task.controls:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, write_errors_named
 from spatial_llm.evaluation.items import Item
-from spatial_llm.files import read_jsonl, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, read_jsonl, sha256_of, write_json, write_jsonl
 
 PREDICTIONS, RUN, PART = "predictions.jsonl", "run.json", ".predictions.part.jsonl"
 CONTROL_FOLDER = "controls"
@@ -39,7 +39,6 @@ class PredictionWriter:
 
     def __init__(self, folder: str | Path, settings: dict[str, Any], resume: bool = False) -> None:
         self.folder, self.settings = Path(folder), settings
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.part = self.folder / PART
         self.done: dict[str, str] = self._left_over() if resume else {}
         # the part file is written anew: a line cut by a kill is gone, and so is what is not to be resumed
@@ -69,18 +68,19 @@ class PredictionWriter:
 
     def add(self, predictions: dict[str, str]) -> None:
         """Appends the texts of some ids and flushes them to the disk's cache."""
-        with self.part.open("a", encoding="utf-8") as out:
+        with write_errors_named(self.part), self.part.open("a", encoding="utf-8") as out:
             for id, text in predictions.items():
                 out.write(json.dumps({"id": id, "prediction": text}, ensure_ascii=True) + "\n")
         self.done.update(predictions)
 
     def finish(self, items: Sequence[Item]) -> Path:
-        """Writes predictions.jsonl, in the order of `items`, and run.json; removes the part file."""
-        path = self.folder / PREDICTIONS
-        write_jsonl(path, (prediction_line(item, _printable(self.done[item.id])) for item in items))
-        write_json(self.folder / RUN, self.settings | {"predictions_sha256": sha256_of(path)})
+        """Writes predictions.jsonl, in the order of `items`, and run.json, both or neither; removes the part file."""
+        with atomic_files(self.folder) as temporary:
+            path = temporary / PREDICTIONS
+            write_jsonl(path, (prediction_line(item, _printable(self.done[item.id])) for item in items))
+            write_json(temporary / RUN, self.settings | {"predictions_sha256": sha256_of(path)})
         self.part.unlink()
-        return path
+        return self.folder / PREDICTIONS
 
 
 def read_run(predictions: str | Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, file_stamp, read_jsonl, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_path, file_stamp, new_array, read_jsonl, sha256_of, write_json, write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.ambisonics import mirror_signs
 from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
@@ -206,7 +206,7 @@ def write_bank(
         temporary.mkdir()
         for kind, each in responses.items():
             shape = (len(rows), kind.channels, samples)
-            file = np.lib.format.open_memmap(temporary / responses_file(kind), mode="w+", dtype=np.float32, shape=shape)
+            file = new_array(temporary / responses_file(kind), np.float32, shape)
             count = 0
             for count, response in enumerate(each, start=1):
                 if count > len(rows) or response.shape[0] != kind.channels or response.shape[1] > samples:

@@ -61,6 +61,14 @@ class RoomConfig:
             raise SceneError(
                 f"{', '.join(positive)} must be positive, max_order 0 or more, scattering 0 to 1; given {asdict(self)}."
             )
+        sizes = (self.length_m, self.width_m, self.height_m, self.ear_height_m)
+        if min(low for low, _ in sizes) <= 0 or self.wall_margin_m < 0:
+            raise SceneError(
+                f"length_m, width_m, height_m and ear_height_m are {sizes}, wall_margin_m {self.wall_margin_m}; give metres "
+                "above 0, and a margin of 0 or more."
+            )
+        if self.elevation_deg[0] < -90 or self.elevation_deg[1] > 90:
+            raise SceneError(f"elevation_deg is {self.elevation_deg}; give degrees from -90 to 90.")
         if self.absorption[0] <= 0.0 or self.absorption[1] > 1.0:
             raise SceneError(f"absorption is {self.absorption}; give shares of energy above 0 and at most 1.")
         if self.target_rt60_s is not None and self.target_rt60_s[0] <= 0:

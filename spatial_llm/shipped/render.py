@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, read_jsonl, write_jsonl
+from spatial_llm.files import atomic_files, read_jsonl, write_jsonl
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.events import synth_reference
 from spatial_llm.scenes.render import render_scene
@@ -53,13 +53,13 @@ def render_shipped(scene: Scene) -> np.ndarray:
 
 def write_shipped(folder: str | Path) -> list[Path]:
     """Renders all of them into `folder` and returns the paths: a FLAC each, and scenes.jsonl."""
-    folder, scenes, files = Path(folder), shipped_scenes(), []
-    for scene in scenes:
-        files.append(folder / f"{scene.id}.flac")
-        with atomic_path(files[-1]) as temporary:
-            soundfile.write(temporary, render_shipped(scene).T, RATE, format="FLAC", subtype="PCM_16")
-    write_jsonl(folder / SCENES.name, [scene_to_dict(scene) for scene in scenes])
-    return [*files, folder / SCENES.name]
+    folder, scenes = Path(folder), shipped_scenes()
+    names = [f"{scene.id}.flac" for scene in scenes]
+    with atomic_files(folder) as temporary:
+        for scene, name in zip(scenes, names, strict=True):
+            write_sound(temporary / name, render_shipped(scene), RATE, "FLAC", "PCM_16")
+        write_jsonl(temporary / SCENES.name, [scene_to_dict(scene) for scene in scenes])
+    return [folder / name for name in (*names, SCENES.name)]
 
 
 def read_shipped() -> list[tuple[Scene, Path]]:

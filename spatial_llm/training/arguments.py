@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ArgumentParser
 
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.training.ranges import check_numbers
+
 Arguments = TypeVar("Arguments")
 
 
@@ -32,6 +35,9 @@ def parse_arguments(
         description: first lines of `--help`.
 
     Exits with a message on a key or type that the dataclass does not have.
+
+    Raises:
+        SpatialLLMError: a number that its field does not allow, see `ranges`; field and value are named.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     if default_config is not None and not any(item.split("=")[0] == "--config" for item in argv):
@@ -39,8 +45,17 @@ def parse_arguments(
     parser = ArgumentParser(description=description, default_env=False)
     parser.add_argument("--config", action="config", help="YAML with any of the fields below")
     parser.add_class_arguments(kind)
-    parsed = parser.instantiate(parser.parse_args(argv))
-    return kind(**{item.name: parsed[item.name] for item in dataclasses.fields(kind)})
+    try:
+        parsed = parser.instantiate(parser.parse_args(argv))
+    except SpatialLLMError:
+        raise
+    except ValueError as error:
+        # In a field that may also be null, jsonargparse tells our sentence among others.
+        said = [line.removeprefix("  - ") for line in str(error).splitlines() if line.startswith("  - ")]
+        raise SpatialLLMError(next((line for line in said if " is " in line), str(error))) from error
+    arguments = kind(**{item.name: parsed[item.name] for item in dataclasses.fields(kind)})
+    check_numbers(arguments)
+    return arguments
 
 
 def flat_fields(arguments: Any) -> dict[str, Any]:

@@ -191,7 +191,10 @@ def cached(
         CacheError: they do not fit.
     """
     recordings = _recordings(processor, dataset)
-    keys = {name: recording_key(dataset.records[row], dataset.records.root) for name, row in dataset.first_rows.items()}
+    known: dict[str, list] = {}
+    keys = {
+        name: recording_key(dataset.records[row], dataset.records.root, known) for name, row in dataset.first_rows.items()
+    }
     sample = encode(encoder, recordings[0][None])
     cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
     size = cache.size(keys.values())

@@ -1,19 +1,20 @@
 """Typed arguments of recipes/finetune_bat.py."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.training.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.schedule import Schedule
 
 QuestionType = Literal[tuple(dict.fromkeys(QUESTION_TYPES.values()))]
 
 
 @dataclass
-class LoraArguments:
+class LoraArguments(Checked):
     """Low-rank adapters on the language model.
 
     Attributes:
@@ -23,14 +24,16 @@ class LoraArguments:
         target_modules: names of the linear layers that get one.
     """
 
-    rank: int = 8
-    alpha: int = 32
-    dropout: float = 0.05
+    called: ClassVar[str] = "lora"
+
+    rank: Count = 8
+    alpha: Count = 32
+    dropout: Share = 0.05
     target_modules: list[str] = field(default_factory=lambda: ["q_proj", "v_proj"])
 
 
 @dataclass
-class ProjectorArguments:
+class ProjectorArguments(Checked):
     """The Q-Former between encoder and language model (specs a.4).
 
     Attributes:
@@ -45,18 +48,20 @@ class ProjectorArguments:
             model's own embeddings before step 0; for a fresh projector that has few steps.
     """
 
-    queries: int = 64
-    layers: int = 8
-    cross_attention_every: int = 2
-    hidden_size: int | None = None
-    attention_heads: int = 12
-    intermediate_size: int | None = None
-    dropout: float = 0.1
+    called: ClassVar[str] = "projector"
+
+    queries: Count = 64
+    layers: Count = 8
+    cross_attention_every: Count = 2
+    hidden_size: Count | None = None
+    attention_heads: Count = 12
+    intermediate_size: Count | None = None
+    dropout: Share = 0.1
     calibrate: bool = False
 
 
 @dataclass
-class BatStage:
+class BatStage(Checked):
     """One stage of a run in several; each goes on from the weights of the one before.
 
     Attributes:
@@ -67,15 +72,17 @@ class BatStage:
         steps: null = as the schedule of the run says.
     """
 
+    called: ClassVar[str] = "stages[...]"
+
     name: str
     types: list[QuestionType] | None = None
     train_manifest: str | None = None
     teach: Literal["answers", "scenes"] = "answers"
-    steps: int | None = None
+    steps: Count | None = None
 
 
 @dataclass
-class BatArguments:
+class BatArguments(Checked):
     """recipes/finetune_bat.py.
 
     Attributes:
@@ -124,7 +131,7 @@ class BatArguments:
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
-    distance_smoothing_m: float = 0.0
+    distance_smoothing_m: NonNegative = 0.0
     save: Literal["whole", "trained"] = "whole"
     audio_root: str | None = None
     reverb_root: str | None = None
@@ -133,11 +140,12 @@ class BatArguments:
     encoder_cache: bool = False
     cache_folder: str | None = None
     cache_dtype: CacheDtype = "bfloat16"
-    cache_limit: float = 50.0
-    seed: int = 0
-    cpu_threads: int | None = None
+    cache_limit: Positive = 50.0
+    seed: Seed = 0
+    cpu_threads: Count | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_parts()
         if self.quantization == "4bit" and self.save == "whole":
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")

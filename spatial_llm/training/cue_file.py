@@ -1,7 +1,11 @@
 """Cues of recordings of a manifest, computed once by several processes and read from a memory-mapped file.
 
 At tiny size rendering a clip and computing its cues cost several times what a training step costs. The file is named by a
-hash of what went into it, so that runs over the same recordings share it, and it is whole or absent.
+hash of what went into it, so that runs over the same recordings share it, and it is whole or absent. Beside it stands its
+SHA-256, which is compared when it is opened: a damaged file is refused, never trained on.
+
+    <folder>/cues-<hash>.npy       (recordings, cues, frames, mel bins)
+    <folder>/cues-<hash>.sha256    written last; a file without one is made anew
 """
 
 import hashlib
@@ -12,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.encoder_cache import recording_key
-from spatial_llm.errors import SpatialLLMError
-from spatial_llm.files import atomic_path, sha256_of
+from spatial_llm.errors import CacheError, SpatialLLMError
+from spatial_llm.files import atomic_path, new_array, sha256_of, write_text
 
 
 def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
@@ -54,16 +57,22 @@ def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Pat
             and heads that they are made of (see `encoder_cache.recording_key`).
         dataset: the recordings, in the order wanted.
         folder: where the file `cues-<hash>.npy` lies or shall lie.
+
+    Raises:
+        CacheError: the file was damaged.
+        OutputError: it cannot be written.
     """
     path = Path(folder) / f"cues-{_key(manifest, dataset)}.npy"
-    if not path.is_file():
+    digest = path.with_suffix(".sha256")
+    if not digest.is_file() or not path.is_file():
         first = dataset[0]
         # The ILD plane spans more than half precision does (10 dB between the ears are a factor of 22,000).
         dtype = np.float32 if ILD in dataset.extractor.cues else np.float16
         workers = len(os.sched_getaffinity(0))
         loader = DataLoader(dataset, batch_size=16, num_workers=workers if len(dataset) > 64 else 0)
+        digest.unlink(missing_ok=True)
         with atomic_path(path) as temporary:
-            cues = open_memmap(temporary, mode="w+", dtype=dtype, shape=(len(dataset), *first.shape))
+            cues = new_array(temporary, dtype, (len(dataset), *first.shape))
             start = 0
             with tqdm(total=len(dataset), desc="cues", unit="clip") as bar:
                 for batch in loader:
@@ -72,13 +81,18 @@ def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Pat
                     bar.update(len(batch))
             cues.flush()
             del cues
+        write_text(digest, sha256_of(path))
+    elif sha256_of(path) != digest.read_text(encoding="utf-8", errors="replace"):
+        raise CacheError(f"{path}: damaged, it is not what was written; delete the file, and it is computed anew.")
     return np.load(path, mmap_mode="r")
 
 
 def _key(manifest: str | Path, dataset: CueDataset) -> str:
+    known: dict[str, list] = {}
     made_from = {
         "manifest": sha256_of(manifest),
-        "recordings": [recording_key(record, dataset.root) for record in dataset.records],
+        # With their sounds and responses as they are now: the manifest names files, and does not hold them.
+        "recordings": [[record.recording_id, recording_key(record, dataset.root, known)] for record in dataset.records],
         "extractor": dataset.extractor.to_dict(),
         "window_samples": dataset.window_samples,
     }

@@ -4,14 +4,18 @@ Where the released scripts do something else than the papers say, the option has
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.training.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
 from spatial_llm.training.schedule import Schedule
+
+PositiveShare = Annotated[float, Within(0, 1, above=True)]
 
 
 @dataclass
-class ClipArguments:
+class ClipArguments(Checked):
     """What becomes of dry sounds and responses before they are convolved (specs a.1); for stages.
 
     Attributes:
@@ -26,16 +30,18 @@ class ClipArguments:
         mixup: share of clips that are mixed with a second sound before the convolution, Beta(10, 10) of the first.
     """
 
+    called: ClassVar[str] = "clips"
+
     responses: Literal["random", "own"] = "random"
-    response_s: float = 2.0
+    response_s: Positive = 2.0
     level: Literal["paper", "released"] = "released"
     gain: bool = True
     circular_shift: bool = False
-    mixup: float = 0.5
+    mixup: Share = 0.5
 
 
 @dataclass
-class EncoderOptimizerArguments:
+class EncoderOptimizerArguments(Checked):
     """AdamW of the stages, beside `Schedule` (specs a.2 "Optimiser").
 
     Attributes:
@@ -45,13 +51,15 @@ class EncoderOptimizerArguments:
             name; "paper": with the patch embedding, without weight decay.
     """
 
-    layer_decay: float = 0.75
-    min_learning_rate: float = 1e-6
+    called: ClassVar[str] = "optimizer"
+
+    layer_decay: PositiveShare = 0.75
+    min_learning_rate: NonNegative = 1e-6
     cls_tokens: Literal["paper", "released"] = "released"
 
 
 @dataclass
-class EncoderStage:
+class EncoderStage(Checked):
     """One stage of an encoder's training: from the weights of the one before, with a fresh optimiser.
 
     Attributes:
@@ -67,19 +75,29 @@ class EncoderStage:
         learning_rate: base rate of this stage; None = that of the schedule.
     """
 
+    called: ClassVar[str] = "stages[...]"
+
     name: str
-    loss_weights: dict[str, float]
-    epochs: float
-    warmup_epochs: float
+    loss_weights: dict[str, NonNegative]
+    epochs: Positive
+    warmup_epochs: NonNegative
     train_manifest: str | None = None
     sampling: Literal["shuffled", "class_weighted"] = "shuffled"
-    epoch_fraction: float = 1.0
-    epoch_clips: int | None = None
-    learning_rate: float | None = None
+    epoch_fraction: PositiveShare = 1.0
+    epoch_clips: Count | None = None
+    learning_rate: Positive | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup_epochs > self.epochs:
+            raise SpatialLLMError(
+                f"stage {self.name!r}: warmup_epochs is {self.warmup_epochs}, epochs {self.epochs}; the warm-up is a part "
+                "of them."
+            )
 
 
 @dataclass
-class EncoderArguments:
+class EncoderArguments(Checked):
     """recipes/train_encoder.py: the published stages, or without `stages` one joint run on recordings rendered whole.
 
     Attributes:
@@ -127,11 +145,11 @@ class EncoderArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
-    direction_smoothing_deg: float = 0.0
-    distance_smoothing_m: float = 0.0
-    class_places: float = 0.0
+    direction_smoothing_deg: NonNegative = 0.0
+    distance_smoothing_m: NonNegative = 0.0
+    class_places: NonNegative = 0.0
     precompute: bool = False
     mirror: bool = False
     cues_folder: str | None = None
-    seed: int = 0
-    cpu_threads: int | None = None
+    seed: Seed = 0
+    cpu_threads: Count | None = None

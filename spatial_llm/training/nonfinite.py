@@ -17,6 +17,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.guards import find_non_finite, random_state, set_random_state
 from spatial_llm.training.schedule import Schedule
 
+MOST_LEFT_OUT = 0.5  # share of the steps of a run; with more of them left out it has trained something else than it says
 STOPPED = (
     "The step was not made, and the last checkpoint stays as it is: look at these records, begin a new run with a lower "
     "schedule.learning_rate or schedule.max_grad_norm, or leave such steps out with schedule.nonfinite=skip."
@@ -79,7 +80,7 @@ class NonFiniteSteps:
 
         Raises:
             SpatialLLMError: the loss or the gradient is not finite, here or in another process, and such steps are not to
-                be left out, or too many of them follow each other.
+                be left out, or too many of them follow each other, or more than `MOST_LEFT_OUT` of the run are such steps.
         """
         what = None
         if self.bad_loss is not None:
@@ -102,6 +103,11 @@ class NonFiniteSteps:
             raise SpatialLLMError(
                 f"{text} These are {self.in_a_row} such steps in a row; schedule.nonfinite_limit allows "
                 f"{self.limit}. {STOPPED}"
+            )
+        if self.skipped + 1 > MOST_LEFT_OUT * self.trainer.args.max_steps:
+            raise SpatialLLMError(
+                f"{text} With it {self.skipped + 1} of the {self.trainer.args.max_steps} steps of the run were left out, "
+                f"more than {MOST_LEFT_OUT:.0%}: that is no training, and no model is saved. {STOPPED}"
             )
         with torch.no_grad():
             for name, buffer in self.trainer.model.named_buffers():

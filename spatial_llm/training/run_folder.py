@@ -11,6 +11,7 @@ lock.json        which process is at work here
 Only the first of several processes writes.
 """
 
+import contextlib
 import json
 import os
 import warnings
@@ -27,6 +28,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.training.arguments import flat_fields, to_yaml
 from spatial_llm.training.checkpointing import Checkpoint, find_latest_valid, remove_all, remove_leftovers
 from spatial_llm.training.folder_lock import lock_folder
+from spatial_llm.training.fresh_parts import check_record
 from spatial_llm.training.schedule import RESUMABLE
 
 # Of what the Trainer logs at the end: the clock's doing, and different in every run.
@@ -72,6 +74,7 @@ class RunFolder:
                 remove_all(self.checkpoints)
             self.checkpoint = find_latest_valid(self.checkpoints, arguments.schedule.resume_without)
             if self.checkpoint is not None:
+                check_record(self.checkpoint.path, self.checkpoint.record)
                 self._refuse_changes(self.checkpoint)
             write_text(self.path / "config.yaml", to_yaml(arguments))
             write_json(self.path / "provenance.json", made_with)
@@ -127,8 +130,14 @@ class RunFolder:
         if not self.is_main:
             return
         try:
-            with path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(row) + "\n")
+            before = path.stat().st_size if path.is_file() else 0
+            try:
+                with path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(row) + "\n")
+            except OSError:
+                with contextlib.suppress(OSError):  # half a line
+                    os.truncate(path, before)
+                raise
         except OSError as error:
             raise SpatialLLMError(
                 f"{path} cannot be written ({error.strerror or error}); make room or grant access, and give the same "

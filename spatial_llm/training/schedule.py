@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.checkpointing import CheckpointPart
+from spatial_llm.training.ranges import Checked, Count, Natural, NonNegative, Positive, Share
 
 
 @dataclass
-class Schedule:
+class Schedule(Checked):
     """How long, how fast, in what portions.
 
     Attributes:
@@ -40,34 +41,35 @@ class Schedule:
         report_to: trackers of the Trainer that also get the metrics, such as tensorboard or wandb.
     """
 
-    batch_size: int
-    learning_rate: float
-    steps: int | None = None
-    epochs: float | None = None
-    warmup_fraction: float = 0.1
+    called: ClassVar[str] = "schedule"
+
+    batch_size: Count
+    learning_rate: Positive
+    steps: Count | None = None
+    epochs: Positive | None = None
+    warmup_fraction: Share = 0.1
     decay: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    gradient_accumulation: int = 1
+    weight_decay: NonNegative = 0.0
+    max_grad_norm: NonNegative = 1.0
+    gradient_accumulation: Count = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     activation_checkpointing: bool = False
-    loader_workers: int = 0
-    log_every: int = 50
+    loader_workers: Natural = 0
+    log_every: Count = 50
     report_to: list[str] = field(default_factory=list)
-    save_every: int = 500
-    keep_checkpoints: int = 2
+    save_every: Natural = 500
+    keep_checkpoints: Count = 2
     resume: Literal["auto", "never"] = "auto"
     resume_without: list[CheckpointPart] = field(default_factory=list)
     nonfinite: Literal["stop", "skip"] = "stop"
-    nonfinite_limit: int = 10
+    nonfinite_limit: Count = 10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.steps is None) == (self.epochs is None):
             raise SpatialLLMError(
                 f"schedule.steps is {self.steps} and schedule.epochs {self.epochs}; give one of them, null for the other."
             )
-        if self.nonfinite_limit < 1:
-            raise SpatialLLMError(f"schedule.nonfinite_limit is {self.nonfinite_limit}; give 1 or more, or nonfinite=stop.")
 
     def effective_batch(self, processes: int) -> int:
         """Samples an optimiser step."""

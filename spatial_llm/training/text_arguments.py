@@ -1,15 +1,22 @@
 """Typed arguments of recipes/pretrain_text.py."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.scenes.scene import MAX_SOURCES
 from spatial_llm.training.bat_arguments import QuestionType
+from spatial_llm.training.ranges import Checked, Count, Natural, Positive, Within
 from spatial_llm.training.schedule import Schedule
+
+SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
+VocabularySize = Annotated[int, Within(256)]  # each byte is a token
+HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training and held-out text have twice this one, and one more
 
 
 @dataclass
-class TextArguments:
+class TextArguments(Checked):
     """recipes/pretrain_text.py: a language model that learns its questions from scenes in words or tokens.
 
     Attributes:
@@ -38,22 +45,23 @@ class TextArguments:
     run_folder: str
     manifest: str
     schedule: Schedule
-    examples: int
-    eval_examples: int
+    examples: Count
+    eval_examples: Count
     questions: QuestionConfig | None = None
     types: list[QuestionType] | None = None
-    most_sources: int = 4
-    scene_tokens: int = 0
+    most_sources: SourceCount = 4
+    scene_tokens: Natural = 0
     initial_language_model: str | None = None
-    vocab_size: int = 1024
-    hidden_size: int = 192
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 6
-    initializer_range: float = 0.08
-    seed: int = 0
-    cpu_threads: int | None = None
+    vocab_size: VocabularySize = 1024
+    hidden_size: Count = 192
+    num_hidden_layers: Count = 4
+    num_attention_heads: Count = 6
+    initializer_range: Positive = 0.08
+    seed: HalfSeed = 0
+    cpu_threads: Count | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.scene_tokens == 0:
             return
         own = self.questions.wanted_families if self.questions else []

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -20,8 +20,14 @@ from transformers import Trainer, TrainerCallback, set_seed
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
-from spatial_llm.training.checkpointing import being_written, finish, keep_last
-from spatial_llm.training.fresh_parts import load_optimizer_and_scheduler
+from spatial_llm.training.checkpointing import PARTS, being_written, finish, keep_last
+from spatial_llm.training.fresh_parts import (
+    check_state,
+    load_optimizer_and_scheduler,
+    load_weights,
+    part_read,
+    read_progress,
+)
 from spatial_llm.training.interrupts import EXIT_STATUS, StopSignals
 from spatial_llm.training.nonfinite import NonFiniteSteps
 from spatial_llm.training.run_folder import MetricsCallback, RunFolder
@@ -132,6 +138,8 @@ class SafeTrainer(Trainer):
                 f"{path} began with other weights than this run ({', '.join(other[:4])}): was a stage before it trained "
                 "anew? Start anew with schedule.resume=never, or give another run_folder."
             )
+        if path:
+            check_state(self.resumed_from, int(self.resumed_from.name.removeprefix("step-")))
         if checkpoint:
             print(f"going on from {path}, step {checkpoint.step} of {self.args.max_steps}", flush=True)
         return self.train(resume_from_checkpoint=path).training_loss
@@ -242,13 +250,7 @@ class SafeTrainer(Trainer):
         if self.sharded:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
-        saved, own = load_file(Path(resume_from_checkpoint) / WEIGHTS), trained_tensors(self.model)
-        odd = sorted(set(saved) ^ set(own)) + [n for n in set(saved) & set(own) if saved[n].shape != own[n].shape]
-        if odd:
-            raise CheckpointError(f"{resume_from_checkpoint} does not fit the model: {', '.join(odd[:8])}.")
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(saved[name])
+        load_weights(Path(resume_from_checkpoint) / WEIGHTS, trained_tensors(self.model))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None or self.sharded:
@@ -263,7 +265,9 @@ class SafeTrainer(Trainer):
         if "rng" in self.fresh:
             set_seed(self.args.seed + self.state.global_step + self.args.process_index)
             return
-        super()._load_rng_state(checkpoint)
+        own = f"_{self.args.process_index}" if self.args.world_size > 1 else ""
+        with part_read(Path(checkpoint or "") / PARTS["rng"].replace("*", own)):
+            super()._load_rng_state(checkpoint)
 
 
 class _SaveAndStop(TrainerCallback):
@@ -275,7 +279,7 @@ class _SaveAndStop(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.trainer.resumed_from is not None:
-            progress = json.loads((self.trainer.resumed_from / self.trainer._progress_name).read_text())
+            progress = read_progress(self.trainer.resumed_from / self.trainer._progress_name)
             self.trainer._tr_loss += progress["since"]
             self.trainer._total_loss_scalar = progress["before"]
             self.trainer._globalstep_last_logged = progress["logged"]

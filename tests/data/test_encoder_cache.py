@@ -1,15 +1,20 @@
 """Encoder output on disk: exact or rounded once, found by what a recording is made from, never half a block."""
 
 import dataclasses
+import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,6 +85,116 @@ def test_a_cut_block_and_rows_that_are_no_numbers_are_refused(tmp_path: Path) ->
         EncoderCache(tmp_path, {}, *SHAPE)
 
 
+def block_of(cache: EncoderCache) -> Path:
+    (block,) = cache.folder.glob("block-*")
+    return block
+
+
+def half_zeroed(block: Path) -> None:
+    content = bytearray((block / "rows.npy").read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    (block / "rows.npy").write_bytes(content)
+
+
+def one_bit_flipped(block: Path) -> None:
+    content = bytearray((block / "rows.npy").read_bytes())
+    content[-5] ^= 4
+    (block / "rows.npy").write_bytes(content)
+
+
+def keys_reversed(block: Path) -> None:
+    (block / "keys.json").write_text(json.dumps(json.loads((block / "keys.json").read_text())[::-1]))
+
+
+def keys_exchanged(block: Path) -> None:
+    known = json.loads((block / "keys.json").read_text())
+    known[0][0], known[1][0] = known[1][0], known[0][0]
+    (block / "keys.json").write_text(json.dumps(known))
+
+
+def other_shape(block: Path) -> None:
+    np.save(block / "rows.npy", np.load(block / "rows.npy").swapaxes(1, 2))
+
+
+def other_dtype(block: Path) -> None:
+    np.save(block / "rows.npy", np.load(block / "rows.npy").view(np.int32))
+
+
+def of_the_layout_before(block: Path) -> None:
+    (block / "keys.json").write_text(json.dumps([key for key, _ in json.loads((block / "keys.json").read_text())]))
+
+
+def other_header(block: Path) -> None:
+    header = block.parent / "header.json"
+    header.write_text(header.read_text().replace('"a"', '"b"'))
+
+
+DAMAGES = {
+    "half of it zeroed": half_zeroed,
+    "one bit": one_bit_flipped,
+    "keys reversed": keys_reversed,
+    "two keys exchanged": keys_exchanged,
+    "another shape": other_shape,
+    "another dtype": other_dtype,
+    "keys cut": lambda block: (block / "keys.json").write_bytes((block / "keys.json").read_bytes()[:-9]),
+    "keys gone": lambda block: (block / "keys.json").unlink(),
+    "keys are no list": lambda block: (block / "keys.json").write_text('{"a": 1}'),
+    "keys not UTF-8": lambda block: (block / "keys.json").write_bytes(b'["\xff"]'),
+    "keys of the layout before": of_the_layout_before,
+    "rows gone": lambda block: (block / "rows.npy").unlink(),
+    "rows empty": lambda block: (block / "rows.npy").write_bytes(b""),
+    "rows no array": lambda block: (block / "rows.npy").write_bytes(b"x" * (block / "rows.npy").stat().st_size),
+    "header of another encoder": other_header,
+    "header gone": lambda block: (block.parent / "header.json").unlink(),
+    "header cut": lambda block: (block.parent / "header.json").write_bytes(b'{"dtype"'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damage_is_refused_by_name_and_mended_by_deleting(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    given = rows(6)
+    made_with = {"encoder": "a"}
+    cache = EncoderCache(tmp_path, made_with, *SHAPE, dtype="float32")
+    cache.add(names(6), given)
+    assert all(torch.equal(cache[key], row) for key, row in zip(names(6), given, strict=True))
+    block = block_of(cache)
+    damage(block)
+    with pytest.raises(CacheError, match=r"delete the (block|folder)") as refused:
+        opened = EncoderCache(tmp_path, made_with, *SHAPE, dtype="float32")
+        for key in names(6):
+            opened[key]
+    named = block.parent if "header" in str(refused.value) else block
+    assert str(named) in str(refused.value)
+    shutil.rmtree(named)
+    mended = EncoderCache(tmp_path, made_with, *SHAPE, dtype="float32")
+    assert len(mended) == 0
+    mended.add(names(6), given)
+    assert all(torch.equal(mended[key], row) for key, row in zip(names(6), given, strict=True)), "in the same process"
+
+
+def test_a_block_of_another_encoder_is_refused(tmp_path: Path) -> None:
+    cache, other = (EncoderCache(tmp_path, {"encoder": name}, *SHAPE) for name in "ab")
+    cache.add(names(4), rows(4))
+    other.add(names(4), rows(4, seed=1))
+    shutil.rmtree(block_of(cache))
+    shutil.copytree(block_of(other), cache.folder / block_of(other).name)
+    with pytest.raises(CacheError, match="row 0 is not what was written"):
+        EncoderCache(tmp_path, {"encoder": "a"}, *SHAPE)["key0"]
+
+
+def test_output_without_digests_is_computed_anew_and_said(tmp_path: Path) -> None:
+    header = {"layout": 1, "dtype": "float32", "tokens": SHAPE[0], "width": SHAPE[1], "made_with": {}}
+    old = tmp_path / f"encoded-{hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:16]}"
+    old.mkdir()
+    with pytest.warns(UserWarning, match=f"{old.name}: encoder output without digests.*computed anew"):
+        cache = EncoderCache(tmp_path, {}, *SHAPE, dtype="float32")
+    assert len(cache) == 0 and cache.folder != old
+    cache.add(names(1), rows(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(EncoderCache(tmp_path, {}, *SHAPE, dtype="float32")) == 1
+
+
 def test_a_recording_is_known_by_what_it_is_made_from(data: Path, folder: Path) -> None:  # noqa: F811
     records = read_manifest(data / "train.jsonl")
     keys = {item.recording_id: recording_key(item, data) for item in distinct_recordings(records)}
@@ -92,11 +207,18 @@ def test_a_recording_is_known_by_what_it_is_made_from(data: Path, folder: Path) 
     def key(item: Record) -> str:
         return recording_key(item, folder)
 
-    item = record(0, "opposed.wav")
+    item, file = record(0, "opposed.wav"), folder / "opposed.wav"
     before = key(item)
     assert key(record(5, "opposed.wav", recording="other")) == before, "a name of its own changes nothing"
-    os.utime(folder / "opposed.wav", (1, 1))
+    os.utime(file, (1, 1))
     assert key(item) != before, "the file was changed"
+    # Another file of the same size and date in its place, in the same process.
+    before, sound = key(item), bytearray(file.read_bytes())
+    sound[-1] ^= 1
+    (folder / "new.wav").write_bytes(sound)
+    os.utime(folder / "new.wav", (1, 1))
+    os.replace(folder / "new.wav", file)
+    assert key(item) != before
 
 
 def test_shares_fill_one_cache_and_nothing_is_computed_twice(data: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: F811

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from spatial_llm.data.dataset import CueDataset, load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.metrics import encoder_scores
-from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.errors import CacheError, ManifestError, SpatialLLMError
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder, written_out_attention
 from spatial_llm.training.encoder_arguments import EncoderArguments
@@ -95,12 +96,41 @@ def test_cue_file_holds_what_the_extractor_gives(data: Path, tmp_path: Path, cue
     wanted = extractor(waveform, sampling_rate=32000, return_tensors="np")["input_features"][0]
     np.testing.assert_allclose(np.array(cues[3]), wanted, rtol=1e-3, atol=1e-3)
 
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.npy")
     written = file.stat().st_mtime_ns
     precompute_cues(data / "train.jsonl", dataset, tmp_path)
     assert file.stat().st_mtime_ns == written, "made once"
     precompute_cues(data / "train.jsonl", CueDataset(records[:4], data, extractor, 32000), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2, "other recordings, another file"
+    assert len(list(tmp_path.glob("*.npy"))) == 2, "other recordings, another file"
+
+
+def test_a_damaged_cue_file_is_refused_and_one_of_other_sounds_is_not_taken(data: Path, tmp_path: Path) -> None:
+    folder, cues = tmp_path / "data", tmp_path / "cues"
+    shutil.copytree(data, folder)
+    records = one_source_recordings(folder / "train.jsonl")[:3]
+    extractor = SpatialFeatureExtractor(feature_size=32, hop_length=640, cues=["logmel_left"])
+
+    def precomputed() -> np.ndarray:
+        return np.array(precompute_cues(folder / "train.jsonl", CueDataset(records, folder, extractor, 32000), cues))
+
+    whole = precomputed()
+    (file,) = cues.glob("*.npy")
+    for damage in (lambda content: content[: len(content) // 2] + bytes(len(content) - len(content) // 2),
+                   lambda content: content[:-7], lambda content: b""):  # fmt: skip
+        file.write_bytes(damage(file.read_bytes()))
+        with pytest.raises(CacheError, match=f"{file.name}: damaged.*delete the file"):
+            precomputed()
+        file.unlink()
+        np.testing.assert_array_equal(precomputed(), whole)
+    file.with_suffix(".sha256").unlink()  # as a version before left it
+    file.write_bytes(bytes(file.stat().st_size))
+    np.testing.assert_array_equal(precomputed(), whole)
+    # The responses are another file now, in the same process: another file of cues.
+    (responses,) = (folder / "train_bank").glob("*.npy")
+    louder = np.load(responses) * 3
+    np.save(responses, louder)
+    precomputed()
+    assert len(list(cues.glob("*.npy"))) == 2
 
 
 def test_bump_wraps_around_only_where_angles_do() -> None:

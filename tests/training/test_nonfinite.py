@@ -149,6 +149,28 @@ def test_too_many_in_a_row_stop_the_run_and_keep_the_checkpoint(tmp_path: Path) 
     assert all(torch.isfinite(tensor).all() for tensor in load_file(found.path / "model.safetensors").values())
 
 
+def test_a_run_of_nothing_but_such_steps_is_an_error_and_leaves_no_model(tmp_path: Path) -> None:
+    class Broken(Later):
+        broken = range(1, 1000)
+
+    options = {"build": Broken, "nonfinite": "skip", "nonfinite_limit": 100, "save_every": 1, "keep_checkpoints": 99}
+    for steps, last in ((1, None), (6, 3)):
+        folder = tmp_path / str(steps)
+        for _ in range(2):  # the same command again ends in the same way
+            with pytest.raises(SpatialLLMError, match=r"steps of the run were left out, more than 50%: that is no training"):
+                toy_run(folder, steps=steps, **options)
+        found = find_latest_valid(folder / "checkpoints")
+        assert (found and found.step) == last and not (folder / "model").exists()
+
+
+def test_half_of_the_steps_may_be_left_out(tmp_path: Path) -> None:
+    class Half(Later):
+        broken = (2, 4, 6)  # each is repeated once: of steps 2, 3 and 4
+
+    toy_run(tmp_path, build=Half, nonfinite="skip", steps=6)
+    assert len([row for row in rows(tmp_path) if "skipped" in row]) == 3 and (tmp_path / "model").is_dir()
+
+
 def test_a_limit_of_nothing_and_sharded_weights_are_refused() -> None:
     with pytest.raises(SpatialLLMError, match="nonfinite_limit is 0"):
         toy_schedule(nonfinite="skip", nonfinite_limit=0)

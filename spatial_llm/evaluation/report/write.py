@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.items import EvaluationSet, Item
@@ -30,7 +30,7 @@ from spatial_llm.evaluation.report.items import (
 from spatial_llm.evaluation.report.markdown import format_report
 from spatial_llm.evaluation.report.page import format_page
 from spatial_llm.evaluation.report.plots import draw_plots
-from spatial_llm.files import atomic_path, write_text
+from spatial_llm.files import atomic_path, check_place, write_text
 
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
 PEAK = 0.9  # of the loudest recording shown
@@ -54,6 +54,7 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
             is a folder that holds something else.
     """
     out, scores_folder = Path(out), Path(scores_folder)
+    check_place(out, folder=True)
     if out.exists() and not (out / PAGE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ManifestError(f"{out}: holds something that is no report; it would be replaced, so give another folder.")
     scores = read_scores(scores_folder / "scores.json")
@@ -143,5 +144,5 @@ def _write_recordings(
     names = {}
     for number, (recording_id, (waveform, rate)) in enumerate(waveforms.items(), start=1):
         names[recording_id] = f"{MEDIA}/recording{number:02d}.flac"
-        soundfile.write(folder / names[recording_id], (waveform * (PEAK / peak)).T, rate, format="FLAC", subtype="PCM_16")
+        write_sound(folder / names[recording_id], waveform * (PEAK / peak), rate, "FLAC", "PCM_16")
     return names, 20 * float(np.log10(PEAK / peak))

@@ -1,0 +1,114 @@
+"""Which numbers the fields of arguments may have: declared in the type of the field, checked in one place.
+
+    @dataclass
+    class Schedule(Checked):
+        steps: Count | None = None
+        warmup_fraction: Share = 0.1
+
+A NaN or an infinity is refused in every field; `parse_arguments` looks at all dataclasses that it fills, also at those that
+are not `Checked` themselves.
+"""
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from spatial_llm.errors import SpatialLLMError
+
+
+@dataclass(frozen=True, repr=False)
+class Within:
+    """From `low` to `high`, both included unless `above` or `below` say that they are not."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
+
+    def __repr__(self) -> str:
+        low = f"above {self.low}" if self.above else f"{self.low}"
+        if self.high == math.inf:
+            return low if self.above else f"{low} or more"
+        return f"{low} to {'below ' if self.below else ''}{self.high}"
+
+
+Count = Annotated[int, Within(1)]
+Natural = Annotated[int, Within(0)]
+Positive = Annotated[float, Within(0, above=True)]
+NonNegative = Annotated[float, Within(0)]
+Share = Annotated[float, Within(0, 1)]
+Seed = Annotated[int, Within(0, 2**32 - 1)]  # what numpy takes
+
+
+@dataclass
+class Checked:
+    """Base of dataclasses whose numbers are checked when they are made; a `__post_init__` of their own calls this one.
+
+    Attributes:
+        called: what users call it, as the first part of its fields' names.
+    """
+
+    called: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, self.called)
+
+
+def check_numbers(value: Any, name: str = "") -> None:
+    """Raises SpatialLLMError naming the first number in a dataclass, or in one inside it, that its field does not allow."""
+    for field in dataclasses.fields(value):
+        part = f"{name}.{field.name}".lstrip(".")
+        _check(getattr(value, field.name), _hints(type(value)).get(field.name, Any), part)
+
+
+def _check(value: Any, hint: Any, name: str) -> None:
+    if dataclasses.is_dataclass(value):
+        check_numbers(value, name)
+    elif isinstance(value, dict):
+        inner = (*typing.get_args(_bare(hint, dict)), Any, Any)[1]
+        for key, item in value.items():
+            _check(item, inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        inner = (*typing.get_args(_bare(hint, list, tuple)), Any)[0]
+        for index, item in enumerate(value):
+            _check(item, inner, f"{name}[{index}]")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(value, hint, name)
+
+
+def _check_number(value: float, hint: Any, name: str) -> None:
+    kinds = [bare for one in alternatives(hint) if (bare := typing.get_args(one)[0] if _annotated(one) else one)]
+    ranges = [mark for one in alternatives(hint) if _annotated(one) for mark in one.__metadata__ if isinstance(mark, Within)]
+    whole = int in kinds and float not in kinds  # a NaN is no number of any range
+    expected = ", ".join(["a whole number" if whole else "a number", *map(str, ranges)])
+    if not math.isfinite(value) or (whole and not isinstance(value, int)) or not all(value in one for one in ranges):
+        raise SpatialLLMError(f"{name} is {value}; give {expected}.")
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """The types of a union; of anything else itself."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return [one for part in typing.get_args(hint) for one in alternatives(part)]
+    return [hint]
+
+
+def _annotated(hint: Any) -> bool:
+    return typing.get_origin(hint) is Annotated
+
+
+def _bare(hint: Any, *kinds: type) -> Any:
+    return next((one for one in alternatives(hint) if typing.get_origin(one) in kinds), None)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
