@@ -1,4 +1,4 @@
-"""`spatial-llm env | ask | convert | plan`: thin commands over the library."""
+"""`spatial-llm env | ask | convert | seal | plan`: thin commands over the library."""
 
 import argparse
 import sys
@@ -34,12 +34,18 @@ def main(argv: list[str] | None = None) -> int:
         choices=["true", "false"],
         help="read a cut file, with a warning",
     )
+    ask.add_argument(
+        "--max_question_characters", type=int, help="longest question; default: that of the model's processor, 8000"
+    )
     ask.set_defaults(run=_ask)
     convert = commands.add_parser("convert", help="released encoder weights (.pth) to a folder of ours (safetensors)")
     convert.add_argument("kind", choices=["spatial_ast", "dspast"])
     convert.add_argument("checkpoint", help="released file")
     convert.add_argument("folder", help="where to write the model and its feature extractor")
     convert.set_defaults(run=_convert)
+    seal = commands.add_parser("seal", help="accept a wanted change to the files of a saved model, if it loads")
+    seal.add_argument("folder", help="of a saved model")
+    seal.set_defaults(run=_seal)
     plan = commands.add_parser("plan", help="GPU memory that a fine-tuning run will take, in each of its modes")
     plan.add_argument("config", help="YAML of recipes/finetune_bat.py")
     plan.add_argument("--text_tokens", type=int, default=128, help="of the longest prompt and answer (default 128)")
@@ -84,7 +90,8 @@ def _ask(arguments: argparse.Namespace) -> None:
         given["allow_truncated"] = arguments.allow_truncated == "true"
     limits = AudioLimits(**{name: value for name, value in given.items() if value is not None})
     model = SpatialLLM.from_pretrained(arguments.model or arguments.named or "tiny")
-    print(model.ask(arguments.audio, arguments.question, audio_limits=limits))
+    options = {"audio_limits": limits, "max_question_characters": arguments.max_question_characters}
+    print(model.ask(arguments.audio, arguments.question, **options))
 
 
 def _convert(arguments: argparse.Namespace) -> None:
@@ -100,6 +107,13 @@ def _convert(arguments: argparse.Namespace) -> None:
         model.save_pretrained(temporary)
         SpatialFeatureExtractor.for_encoder(model.config).save_pretrained(temporary)
     print(f"{arguments.folder}: {report.summary()}")
+
+
+def _seal(arguments: argparse.Namespace) -> None:
+    from spatial_llm.model.pipeline import reseal
+
+    reseal(arguments.folder)
+    print(f"{arguments.folder}: sealed as it is")
 
 
 def _plan(arguments: argparse.Namespace) -> None:

@@ -5,8 +5,10 @@ Both official repositories and their weights are CC BY-NC 4.0: non-commercial us
 
 import math
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,10 +16,13 @@ from spatial_llm.audio.spectral import mel_filters
 from spatial_llm.checkpoints.report import KeyReport, Names, as_tensors, load_by_name
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.folder_files import check_regular, exists
 from spatial_llm.errors import CheckpointError
 
 SPATIAL_AST_LICENCE = "CC BY-NC 4.0 (zszheng147/Spatial-AST)"
 DSPAST_LICENCE = "CC BY-NC 4.0 (wilkinghoff/DSpAST)"
+
+UNPACKED = 4  # most bytes that one byte of a released file may unpack to
 
 # Every gate of an official DSpAST file holds statistics of a second BatchNorm that no forward pass reads; and our one
 # BatchNorm over the cues needs one count of batches, not two.
@@ -46,12 +51,13 @@ def convert_spatial_ast(
         model in eval mode, float32; and a report in which nothing is missing or left over.
 
     Raises:
-        CheckpointError: a key is missing, unknown, of another shape or not finite, or a constant of the file (STFT
+        CheckpointError: a key is missing, unknown, of another shape or kind of number, not finite (once cast to float32)
+            or negative where that cannot be; or a constant of the file (STFT
             kernels, mel matrix) is not what the front end computes; all are named.
     """
-    model = SpatialASTForLocalization(config or SpatialASTConfig()).eval()
+    config = config or SpatialASTConfig()
     names: Names = {
-        **shared_names(model.config),
+        **shared_names(config),
         "cls_tokens": "encoder.cls_tokens",
         **_weight_bias("fc_norm", "event_norm"),
         **_weight_bias("dis_norm", "distance_norm"),
@@ -62,15 +68,16 @@ def convert_spatial_ast(
     }
     for head in ("distance", "azimuth", "elevation"):
         names |= _weight_bias(f"{head}_head", f"{head}_head")
-    return model, _load(model, as_tensors(state_dict), names, KeyReport(SPATIAL_AST_LICENCE), "SpatialAST state dict")
+    report = KeyReport(SPATIAL_AST_LICENCE)
+    return _load(SpatialASTForLocalization, config, state_dict, names, report, "SpatialAST state dict")
 
 
 def convert_dspast(state_dict: Mapping, config: DSpASTConfig | None = None) -> tuple[DSpASTForLocalization, KeyReport]:
     """Official DSpAST weights -> our model. Arguments, returns and errors as `convert_spatial_ast`."""
-    model = DSpASTForLocalization(config or DSpASTConfig()).eval()
+    config = config or DSpASTConfig()
     report = KeyReport(DSPAST_LICENCE)
     names: Names = {
-        **shared_names(model.config),
+        **shared_names(config),
         **_weight_bias("fc_norm", "event_norm"),
         "bn.num_batches_tracked": "encoder.cue_norm.norm.num_batches_tracked",
     }
@@ -88,27 +95,56 @@ def convert_dspast(state_dict: Mapping, config: DSpASTConfig | None = None) -> t
         names |= _weight_bias(f"pre_head{k}", f"encoder.branch_heads.{k - 1}")
     for head in ("distance", "azimuth", "elevation"):
         names |= {f"{head}_head.W": f"{head}_head.weight", f"{head}_head.s": f"{head}_head.scale"}
-    return model, _load(model, as_tensors(state_dict), names, report, "DSpAST state dict")
+    return _load(DSpASTForLocalization, config, state_dict, names, report, "DSpAST state dict")
 
 
 def read_official(path: str | Path) -> dict:
     """Reads a released pickled checkpoint (.pth, .pt) without running any code in it.
 
     Raises:
-        CheckpointError: no such file, or it holds anything but tensors, plain values and `argparse.Namespace`.
+        CheckpointError: no such file; it is damaged (its checksums do not fit), holds anything but tensors, plain values and
+            `argparse.Namespace`, or unpacks to far more than it has bytes.
     """
     import argparse
-    import pickle
 
     path = Path(path)
-    if not path.is_file():
+    if not exists(path):
         raise CheckpointError(f"{path}: no such file; give the path of a released checkpoint (.pth or .pt).")
+    check_regular(path)
+    _check_archive(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+            root = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle ends in errors of nearly every kind
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: not a checkpoint of plain tensors ({reason}); nothing in it was run.") from None
+    if not isinstance(root, Mapping):
+        raise CheckpointError(f"{path}: its root is a {type(root).__name__}, expected tensors by name; is it another file?")
+    return root
+
+
+def _check_archive(path: Path) -> None:
+    """torch reads a zipped checkpoint without comparing its checksums, and unpacks whatever it is told to."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            return  # the older form, which is no archive: its tensors lie in it as they are
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > UNPACKED * path.stat().st_size + 2**24:
+                raise CheckpointError(
+                    f"{path}: {path.stat().st_size:,} bytes that unpack to {unpacked:,}; weights hardly shrink when packed: "
+                    "it is no released checkpoint."
+                )
+            # A file may be written without checksums; then all of them are zero.
+            damaged = archive.testzip() if any(member.CRC for member in members) else None
+    except CheckpointError:
+        raise
+    except Exception as error:  # of zipfile, zlib and struct
+        raise CheckpointError(f"{path}: the archive is damaged or cut ({error}); copy or download it again.") from None
+    if damaged is not None:
+        raise CheckpointError(f"{path}: {damaged} in it is damaged (its checksum differs); copy or download it again.")
 
 
 def shared_names(config: SpatialEncoderConfig) -> Names:
@@ -134,24 +170,33 @@ def _batch_norm(official: str, ours: str, affine: bool = True) -> Names:
 
 
 def _load(
-    model: SpatialASTForLocalization | DSpASTForLocalization,
-    tensors: dict[str, torch.Tensor],
+    model_class: type,
+    config: SpatialEncoderConfig,
+    state_dict: Any,
     names: Names,
     report: KeyReport,
     what: str,
-) -> KeyReport:
-    wrong = _take_constants(tensors, model.config, report)
+) -> tuple[Any, KeyReport]:
+    tensors = as_tensors(state_dict, what)
+    wrong = _take_constants(tensors, config, report)
     report.unused = [key for key in tensors if _UNUSED.fullmatch(key)]
     wanted = {key: tensor for key, tensor in tensors.items() if key not in report.unused}
     optional = {key for key in names if key.endswith(("num_batches_tracked", "_head.s"))}
-    load_by_name(model, wanted, names, optional, report)
+    # Every key is checked against a model without memory first: a wrong file is refused before one is built.
+    with torch.device("meta"):
+        probe = model_class(config)
+    checked = KeyReport(report.licence)
+    load_by_name(probe, wanted, names, optional, checked)
     if wrong:
         raise CheckpointError(
             f"{what}: constants {', '.join(wrong)} differ from what the front end computes; "
             "was the file made for other STFT or mel settings?"
         )
+    checked.raise_if_incomplete(what)
+    model = model_class(config).eval()
+    load_by_name(model, wanted, names, optional, report)
     report.raise_if_incomplete(what)
-    return report
+    return model, report
 
 
 def _take_constants(tensors: dict[str, torch.Tensor], config: SpatialEncoderConfig, report: KeyReport) -> list[str]:

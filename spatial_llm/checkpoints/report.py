@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from spatial_llm.encoders.pretrained import raise_on_gaps
+from spatial_llm.encoders.pretrained import impossible, raise_on_gaps, same_kind
 from spatial_llm.errors import CheckpointError
 
 # Official key -> our key, or (our key, rows of it) where several official tensors are one of ours.
@@ -21,7 +23,9 @@ class KeyReport:
     constants: held by the file, computed by us; compared and found equal.
     unused: in every official file, read by no official code either; left out by name.
     missing: tensors of ours that no official key filled. unexpected: official keys we do not know.
-    mismatched: official key -> (shape given, shape expected). not_finite: official keys with a NaN or an infinity.
+    mismatched: official key -> (shape given, shape expected). other_kind: keys of whole numbers, booleans or complex ones
+    where weights are expected, and the reverse. not_finite: keys with a NaN or an infinity once they are cast. negative:
+    keys of variances and counts below zero.
     licence: of the weights, as their authors give it.
     """
 
@@ -32,16 +36,20 @@ class KeyReport:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    other_kind: list[str] = field(default_factory=list)
     not_finite: list[str] = field(default_factory=list)
+    negative: list[str] = field(default_factory=list)
 
     def raise_if_incomplete(self, what: str) -> None:
-        """Raises CheckpointError naming every missing, unexpected, mismatched or not finite tensor."""
+        """Raises CheckpointError naming every tensor that is missing, unexpected, mismatched or cannot be."""
         raise_on_gaps(
             what,
             missing=self.missing,
             unexpected=self.unexpected,
             mismatched=[f"{key} is {given}, expected {wanted}" for key, (given, wanted) in self.mismatched.items()],
+            another_kind_of_number=self.other_kind,
             not_finite=self.not_finite,
+            negative=self.negative,
         )
 
     def summary(self) -> str:
@@ -53,21 +61,43 @@ class KeyReport:
         )
 
 
-def as_tensors(state_dict: Mapping) -> dict[str, torch.Tensor]:
+def as_tensors(state_dict: Any, what: str = "state dict") -> dict[str, torch.Tensor]:
     """Tensors or arrays by name -> CPU tensors by name; a file's root {"model": state dict, ...} is unwrapped.
 
     Raises:
-        CheckpointError: a value is neither a dense tensor nor an array.
+        CheckpointError: it is no mapping, a key is no text, or a value is no dense, plain, whole tensor or array.
     """
-    if isinstance(state_dict.get("model"), Mapping):
+    if isinstance(state_dict, Mapping) and isinstance(state_dict.get("model"), Mapping):
         state_dict = state_dict["model"]
-    tensors = {}
-    for key, value in state_dict.items():
-        tensor = value.detach().cpu() if isinstance(value, torch.Tensor) else torch.as_tensor(value)
-        if tensor.layout != torch.strided:
-            raise CheckpointError(f"{key}: a tensor of layout {tensor.layout}, expected a dense one.")
-        tensors[key] = tensor
-    return tensors
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(f"{what}: a {type(state_dict).__name__}, expected tensors by name.")
+    return {_name(key, what): _tensor(value, f"{what}: {key}") for key, value in state_dict.items()}
+
+
+def _name(key: Any, what: str) -> str:
+    if not isinstance(key, str):
+        raise CheckpointError(f"{what}: {key!r} is a key of type {type(key).__name__}, expected names of tensors.")
+    return key
+
+
+def _tensor(value: Any, what: str) -> torch.Tensor:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape))
+    if not isinstance(value, torch.Tensor):
+        raise CheckpointError(f"{what} is a {type(value).__name__}, expected a tensor.")
+    if value.layout != torch.strided or value.is_quantized or value.is_nested or value.is_meta:
+        kind = "quantized" if value.is_quantized else "nested" if value.is_nested else "empty (meta)"
+        kind = kind if value.layout == torch.strided else str(value.layout)
+        raise CheckpointError(f"{what} is a {kind} tensor, expected a dense one.")
+    if value.is_complex():
+        raise CheckpointError(f"{what} holds complex numbers ({value.dtype}), expected real ones.")
+    # A view may claim terabytes of one stored value.
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(
+            f"{what} claims {value.numel():,} values of which the file holds "
+            f"{value.untyped_storage().nbytes() // value.element_size():,}; expected a whole tensor."
+        )
+    return value.detach().cpu()
 
 
 def load_by_name(
@@ -92,9 +122,13 @@ def load_by_name(
                 report.missing.append(key)
         elif tensor.shape != target.shape:
             report.mismatched[key] = (tuple(tensor.shape), tuple(target.shape))
-        elif tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        elif not same_kind(tensor, target):
+            report.other_kind.append(f"{key} ({tensor.dtype})")
+        elif not torch.isfinite(cast := tensor.to(target.dtype)).all():
             report.not_finite.append(key)
+        elif impossible(name, cast):
+            report.negative.append(key)
         else:
             report.loaded[key] = name
-            target.copy_(tensor)
+            target.copy_(cast)
     report.missing += sorted(set(ours) - reached)

@@ -1,16 +1,19 @@
 """Sizes of a SpatialAST encoder, and the fields that DSpAST shares with it (specs a.2, b.1)."""
 
+import math
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
 
-from spatial_llm.audio.cues import CUES, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
+from spatial_llm.audio.cues import CUES, GCC_PHAT, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
+from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
 from spatial_llm.errors import SpatialLLMError
+
+MOST_SAMPLES = 2**27  # of a window: more than an hour at 32 kHz
 
 
 @strict
-class SpatialEncoderConfig(PreTrainedConfig):
+class SpatialEncoderConfig(CheckedConfig):
     """What both encoders share. The defaults are the published size: 10 s at 32 kHz, 1024 x 128 cues, ViT-B.
 
     Args:
@@ -38,7 +41,7 @@ class SpatialEncoderConfig(PreTrainedConfig):
         loss_weights: of event, distance, azimuth and elevation in the sum of losses.
 
     Raises:
-        SpatialLLMError: sizes that do not fit each other; the message says which.
+        SpatialLLMError: sizes that cannot be, or do not fit each other; the message says which.
     """
 
     hidden_size: int = 768
@@ -88,6 +91,7 @@ class SpatialEncoderConfig(PreTrainedConfig):
         self._check()
 
     def _check(self) -> None:
+        self._check_values()
         unknown = [cue for cue in self.cues if cue not in CUES]
         stray = [cue for cue in self.normalized_cues if cue not in self.cues]
         if unknown or stray or not self.cues:
@@ -121,6 +125,27 @@ class SpatialEncoderConfig(PreTrainedConfig):
             raise SpatialLLMError(
                 f"{len(self.event_labels)} event_labels for {self.num_event_classes} event classes; expected one each."
             )
+
+    def _check_values(self) -> None:
+        check_counts(
+            self, "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "sampling_rate", "n_fft"
+        )
+        check_counts(self, "hop_length", "num_mel_bins", "num_frames", "fusion_channels")
+        check_counts(self, "num_event_classes", "num_distance_classes", "num_azimuth_classes", "num_elevation_classes")
+        check_numbers(self, 0, 1, "layer_norm_eps", "attention_probs_dropout_prob", "hidden_dropout_prob")
+        check_numbers(self, 0, math.inf, "duration_s", "initializer_range", "f_min", "f_max")
+        if not all(isinstance(size, int) and size >= 1 for size in self.patch_size):
+            raise SpatialLLMError(f"patch_size is {self.patch_size}; expected two whole numbers of at least 1.")
+        if self.f_min >= self.f_max:
+            raise SpatialLLMError(f"f_min is {self.f_min} and f_max {self.f_max}; expected a band, f_min below f_max.")
+        # Half a frame is mirrored at either end of the window.
+        if not self.n_fft // 2 < self.window_samples <= MOST_SAMPLES:
+            raise SpatialLLMError(
+                f"duration_s {self.duration_s} at {self.sampling_rate} Hz with n_fft {self.n_fft}; expected a window of "
+                f"more than half of n_fft and at most {MOST_SAMPLES:,} samples."
+            )
+        if GCC_PHAT in self.cues and self.num_mel_bins > self.n_fft:
+            raise SpatialLLMError(f"num_mel_bins is {self.num_mel_bins}, more lags than n_fft {self.n_fft} has.")
 
     @property
     def token_grid(self) -> tuple[int, int]:

@@ -1,15 +1,36 @@
-"""`CheckedPreTrainedModel`: loading that fails when weights are missing, left over, or not finite.
+"""`CheckedPreTrainedModel`: loading that fails when files are damaged, or weights are missing, left over or cannot be.
 
 transformers reports such gaps in a log line and returns the model, half of it random (reliability row M5: silently
 wrong). Here they are errors, unless the caller asks for the report itself with ``output_loading_info=True``.
 """
 
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
+from spatial_llm.encoders.folder_files import (
+    ADAPTER,
+    CONFIG,
+    GENERATION,
+    MODEL_JSON,
+    check_generation,
+    exists,
+    in_words,
+    read_all_json,
+)
+from spatial_llm.encoders.seal import MODEL, check_seal, write_seal
+from spatial_llm.encoders.weight_files import check_claims, check_tensors, read_headers, weight_files
 from spatial_llm.errors import CheckpointError
+
+# What cannot be below zero, or at zero (False), in a model that has been trained: names end so.
+_NEVER_NEGATIVE = {"running_var": True, "num_batches_tracked": True, "input_std": False, "_head.scale": False}
+PARTS = {"encoder_config": "encoder.", "projector_config": "projector.", "text_config": "language_model."}
+_LOADING_ERRORS = (OSError, ValueError, KeyError, SafetensorError, StrictDataclassError, RecursionError)
 
 
 class CheckedPreTrainedModel(PreTrainedModel):
@@ -24,35 +45,119 @@ class CheckedPreTrainedModel(PreTrainedModel):
         ignore_mismatched_sizes: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """As `PreTrainedModel.from_pretrained`, then checked.
+        """As `PreTrainedModel.from_pretrained`, with its files checked before and its tensors after.
 
         Args:
-            output_loading_info: return (model, report); of the checks below only that of shapes is made, the caller
+            output_loading_info: return (model, report); of the checks of tensors only that of shapes is made, the caller
                 inspects the report.
 
         Raises:
-            CheckpointError: a tensor is missing, left over, of another shape or not finite; all are named. Not checked
-                where the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
+            CheckpointError: a file is damaged, or is not the one that was saved with the folder (see
+                `spatial_llm.encoders.seal`); the config claims what the weights do not hold; a tensor is missing, left
+                over, of another shape or kind of number, not finite or negative where that cannot be; all are named. Not
+                checked where the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
                 (``ignore_mismatched_sizes=True``).
         """
+        what, files = f"{cls.__name__} from {pretrained_model_name_or_path}", None
+        if isinstance(pretrained_model_name_or_path, str | os.PathLike) and not kwargs.get("gguf_file"):
+            folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+            given = args[0] if args and isinstance(args[0], PreTrainedConfig) else kwargs.get("config")
+            strict = not (output_loading_info or ignore_mismatched_sizes or kwargs.get("state_dict"))
+            files = check_folder(folder, cls, given, kwargs, tensors=strict)
         # transformers itself raises on other shapes, but names the tensors in its log only: let them pass, and raise here.
-        model, info = super().from_pretrained(
-            pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
-        )
-        what = f"{cls.__name__} from {pretrained_model_name_or_path}"
+        with in_words(what, *_LOADING_ERRORS):
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
         if not ignore_mismatched_sizes:
             shapes = [f"{key} is {tuple(given)}, expected {tuple(wanted)}" for key, given, wanted in info["mismatched_keys"]]
             raise_on_gaps(what, mismatched=shapes)
-        if output_loading_info:
-            return model, info
-        if pretrained_model_name_or_path is not None and not ignore_mismatched_sizes:
+        if pretrained_model_name_or_path is not None and not (ignore_mismatched_sizes or output_loading_info):
             raise_on_gaps(
                 what,
                 missing=info["missing_keys"],
                 unexpected=info["unexpected_keys"],
                 not_finite=not_finite_tensors(model),
+                negative=[name for name, tensor in model.state_dict().items() if impossible(name, tensor)],
             )
-        return model
+        # Last, because what is wrong in itself is better named by what it is.
+        if files is not None:
+            check_seal(folder, MODEL, files)
+        return (model, info) if output_loading_info else model
+
+    def save_pretrained(self, save_directory: Any, is_main_process: bool = True, **kwargs: Any) -> None:
+        """As `PreTrainedModel.save_pretrained`, and seals what it wrote (see `spatial_llm.encoders.seal`).
+
+        Raises:
+            CheckpointError: `save_directory` is a file.
+        """
+        if os.path.isfile(save_directory):
+            raise CheckpointError(f"{save_directory} is a file; give a folder to save the model in.")
+        super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
+        if is_main_process:
+            write_seal(Path(save_directory), MODEL)
+
+    def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
+        # save_pretrained(push_to_hub=True) sends the files from inside: the seal of an earlier push must not stay there.
+        write_seal(Path(working_dir), MODEL)
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
+
+
+def check_folder(
+    folder: Path, model_class: Any, config: Any, options: dict[str, Any], tensors: bool = True
+) -> list[Path] | None:
+    """Looks at the files that a `from_pretrained` is about to load, if `folder` is a local one, before anything is built.
+
+    Args:
+        folder: of a saved model; the name of one on a hub is passed over.
+        model_class: what is to be loaded.
+        config: the config to build it of, where the caller gives one.
+        options: the other arguments of `from_pretrained`.
+        tensors: whether the config must fit the weights.
+
+    Returns:
+        the files of the weights, or None where there is no folder of that name.
+
+    Raises:
+        CheckpointError: see `CheckedPreTrainedModel.from_pretrained`.
+    """
+    if not exists(folder):
+        return None
+    if not os.path.isdir(folder):
+        raise CheckpointError(f"{folder} is no folder; give the folder of a saved model.")
+    settings = read_settings(folder)
+    if CONFIG not in settings:
+        if ADAPTER in settings or config is not None:
+            return None  # peft's own form, or weights alone: transformers knows what to do
+        raise CheckpointError(f"{folder}: no {CONFIG} in this folder; give the folder of a saved model.")
+    files = weight_files(folder, options.get("variant"))
+    headers = read_headers(files)
+    if not tensors or not headers:
+        return files
+    if config is None:
+        config = model_class.config_class.from_pretrained(folder)
+    what = str(folder / CONFIG)
+    for part, start in PARTS.items() if getattr(config, "sub_configs", None) else ():
+        own = {name: header for name, header in headers.items() if name.startswith(start)}
+        check_claims(getattr(config, part), own, f"{what}: {part}")
+    if not getattr(config, "sub_configs", None):
+        check_claims(config, headers, what)
+    if not any(hasattr(config, name) for name in options if name not in ("dtype", "torch_dtype", "attn_implementation")):
+        check_tensors(model_class, config, headers, what)
+    return files
+
+
+def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    """The JSON files of a model in `folder`, by name; raises CheckpointError naming one that is damaged or means nothing.
+
+    transformers passes over a generation config that it cannot read.
+    """
+    settings = read_all_json(folder, MODEL_JSON)
+    if GENERATION in settings:
+        check_generation(folder / GENERATION, settings[GENERATION])
+        with in_words(str(folder / GENERATION)):
+            GenerationConfig.from_dict(settings[GENERATION])
+    return settings
 
 
 def not_finite_tensors(model: torch.nn.Module) -> list[str]:
@@ -62,6 +167,21 @@ def not_finite_tensors(model: torch.nn.Module) -> list[str]:
         for name, tensor in model.state_dict().items()
         if tensor.is_floating_point() and tensor.device.type != "meta" and not torch.isfinite(tensor).all()
     ]
+
+
+def impossible(name: str, tensor: torch.Tensor) -> bool:
+    """Whether a statistic has a value that cannot be: a negative variance or count, a standard deviation of zero."""
+    zero = next((zero for end, zero in _NEVER_NEGATIVE.items() if name.endswith(end)), None)
+    if zero is None or tensor.device.type == "meta":
+        return False
+    return bool((tensor < 0).any() if zero else (tensor <= 0).any())
+
+
+def same_kind(given: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether both hold real numbers, or both whole ones: nothing else is cast to be a weight or a count."""
+    if wanted.is_floating_point():
+        return given.is_floating_point()
+    return given.dtype == wanted.dtype or not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
 
 
 def raise_on_gaps(what: str, **gaps: Any) -> None:

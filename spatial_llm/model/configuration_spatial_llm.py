@@ -1,5 +1,6 @@
 """Configuration of the composite: encoder, projector, language model, and what joins them."""
 
+import math
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -8,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig
 # Registering the encoders' and projectors' configs is a side effect of importing them; sub-configs are found by model_type.
 import spatial_llm.encoders
 import spatial_llm.projectors  # noqa: F401
+from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.errors import SpatialLLMError
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
@@ -20,7 +22,7 @@ DEFAULT_MODEL_TYPES = {
 
 
 @strict
-class SpatialLLMConfig(PreTrainedConfig):
+class SpatialLLMConfig(CheckedConfig):
     """Configuration of `SpatialLLMForConditionalGeneration`.
 
     Args:
@@ -66,12 +68,28 @@ class SpatialLLMConfig(PreTrainedConfig):
                     f"{name.split('_')[0]} it is joined to: give that number, or leave it out."
                 )
         if self.lora is not None:
-            unknown = sorted(set(self.lora) - set(LORA_DEFAULTS))
-            if unknown:
-                raise SpatialLLMError(f"lora has unknown keys {unknown}; expected some of {sorted(LORA_DEFAULTS)}.")
-            self.lora = {**LORA_DEFAULTS, **self.lora}
+            self.lora = _checked_lora(self.lora)
+        if isinstance(self.audio_token_id, bool) or self.audio_token_id < 0:
+            raise SpatialLLMError(f"audio_token_id is {self.audio_token_id}; expected the id of a token, at least 0.")
 
     @property
     def num_audio_tokens(self) -> int:
         """Tokens that one clip takes in the prompt."""
         return self.projector_config.num_query_tokens
+
+
+def _checked_lora(lora: dict[str, Any]) -> dict[str, Any]:
+    """`lora` with BAT's values for what it leaves out. Raises SpatialLLMError naming a key or value that cannot be."""
+    if unknown := sorted(set(lora) - set(LORA_DEFAULTS)):
+        raise SpatialLLMError(f"lora has unknown keys {unknown}; expected some of {sorted(LORA_DEFAULTS)}.")
+    lora = {**LORA_DEFAULTS, **lora}
+    rank, targets = lora["rank"], lora["target_modules"]
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise SpatialLLMError(f"lora.rank is {rank!r}; expected a whole number of at least 1.")
+    for name, most in (("alpha", math.inf), ("dropout", 1.0)):
+        value = lora[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < most:
+            raise SpatialLLMError(f"lora.{name} is {value!r}; expected a number of at least 0 and below {most:g}.")
+    if not isinstance(targets, list | tuple) or not targets or not all(isinstance(name, str) for name in targets):
+        raise SpatialLLMError(f"lora.target_modules is {targets!r}; expected a list of names of linear layers.")
+    return lora

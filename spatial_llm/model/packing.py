@@ -4,7 +4,6 @@ Vectors (biases, norms, running statistics) stay in float32: they are few, and v
 float16. The config goes on saying float32, so loading gives a float32 model whose matrices are rounded to 11 bits.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from spatial_llm.encoders.folder_files import CONFIG, read_json
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, check_seal, write_seal
+from spatial_llm.encoders.weight_files import read_headers
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path
 
@@ -22,14 +24,16 @@ def pack(folder: str | Path, out: str | Path) -> int:
     """Writes `folder`, a whole saved model of float32, to `out` with its matrices in float16; returns the bytes of `out`.
 
     Raises:
-        CheckpointError: no `model.safetensors` and float32 `config.json` in the folder, or a weight beyond float16.
+        CheckpointError: no `model.safetensors` and float32 `config.json` in the folder, a file of it is damaged or was
+            changed since it was saved, or a weight is beyond float16.
     """
     folder, out = Path(folder), Path(out)
     if not (folder / WEIGHTS).is_file():
         raise CheckpointError(f"{folder}: no {WEIGHTS}; give the folder of a model saved whole.")
-    dtype = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("dtype")
+    dtype = read_json(folder / CONFIG).get("dtype")
     if dtype != "float32":
         raise CheckpointError(f"{folder}: saved as {dtype}, expected float32.")
+    read_headers([folder / WEIGHTS])
     with safe_open(folder / WEIGHTS, "pt") as file:
         metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     for key, tensor in tensors.items():
@@ -37,7 +41,11 @@ def pack(folder: str | Path, out: str | Path) -> int:
             tensors[key] = half = tensor.half()
             if not torch.isfinite(half).all():
                 raise CheckpointError(f"{folder}: {key} holds {tensor.abs().max():.3g}, more than float16 can.")
+    # A folder that was changed by hand is not given a new seal in passing.
+    check_seal(folder, MODEL)
+    check_seal(folder, PROCESSOR)
     with atomic_path(out) as temporary:
         shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(WEIGHTS))
         save_file(tensors, temporary / WEIGHTS, metadata=metadata)
+        write_seal(temporary, MODEL, PROCESSOR)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

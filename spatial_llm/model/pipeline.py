@@ -1,6 +1,5 @@
 """`SpatialLLM`: a model and its processor, and `ask`, which takes a recording and a question and gives the answer's text."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -9,16 +8,20 @@ from typing import Any
 import torch
 from huggingface_hub import constants
 from numpy.typing import ArrayLike
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
-from spatial_llm.errors import CheckpointError
+from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, write_seal
+from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
 from spatial_llm.shipped import find_model, is_shipped, shipped_models
 
+PROCESSOR_CONFIG = "processor_config.json"
 _GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
 
 
@@ -29,19 +32,50 @@ def _or_shipped() -> str:
 
 def _check_folder(folder: Path) -> None:
     """transformers would take the config of any other model for ours and fill the gaps with the sizes of a 7B model."""
-    config = folder / "config.json"
-    if not config.is_file():
-        if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(folder)) and not constants.HF_HUB_OFFLINE:
+    if not exists(folder / CONFIG):
+        is_folder = exists(folder) and os.path.isdir(folder)
+        if not is_folder and re.fullmatch(r"[\w.-]+/[\w.-]+", str(folder)) and not constants.HF_HUB_OFFLINE:
             return  # the name of a model on the hub
         near = [path.parent for path in sorted(folder.glob("*/config.json")) + sorted(folder.glob("*/model/config.json"))]
         hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
-        raise CheckpointError(f"{folder}: {'no model in this folder' if folder.is_dir() else 'no such folder'}; {hint}")
+        raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
     try:
-        kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
-    except (ValueError, LookupError, TypeError):
-        raise CheckpointError(f"{config}: no model's config (JSON with a model_type); save the model again.") from None
+        kind = read_json(folder / CONFIG).get("model_type")
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: no model's config: {error}") from None
+    if not isinstance(kind, str):
+        raise CheckpointError(f"{folder / CONFIG}: no model's config (JSON with a model_type); save the model again.")
     if kind != SpatialLLMConfig.model_type:
         raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
+
+
+def reseal(folder: str | os.PathLike) -> None:
+    """Seals a folder as it is now, after a change that was wanted (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
+
+    Args:
+        folder: of a saved `SpatialLLM`, of its model alone, or of an encoder.
+
+    Raises:
+        CheckpointError: what is in the folder does not load, seal apart; the old seal is left as it is.
+    """
+    folder = Path(folder)
+    if not exists(folder / CONFIG):
+        raise CheckpointError(f"{folder}: no {CONFIG} in this folder; give the folder of a saved model.")
+    loader: Any = AutoModel
+    if read_json(folder / CONFIG).get("model_type") == SpatialLLMConfig.model_type:
+        loader = SpatialLLM if exists(folder / PROCESSOR_CONFIG) else SpatialLLMForConditionalGeneration
+    seal, aside = folder / SEAL, folder / f"{SEAL}.old"
+    if exists(seal):
+        os.replace(seal, aside)
+    try:
+        with in_words(str(folder)):
+            loader.from_pretrained(folder)
+        write_seal(folder, MODEL, PROCESSOR)
+    except BaseException:
+        if exists(aside):
+            os.replace(aside, seal)
+        raise
+    aside.unlink(missing_ok=True)
 
 
 class SpatialLLM:
@@ -50,9 +84,13 @@ class SpatialLLM:
     Args:
         model: the model; it is put into eval mode.
         processor: the processor that feeds it.
+
+    Raises:
+        CheckpointError: the processor is another model's: its cues, placeholders or tokens differ from those of the model.
     """
 
     def __init__(self, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+        check_joined(model.config, processor, type(self).__name__, getattr(model, "generation_config", None))
         self.model = model.eval()
         self.processor = processor
 
@@ -66,11 +104,12 @@ class SpatialLLM:
             kwargs: go to the model's `from_pretrained`.
 
         Raises:
-            CheckpointError: no such folder or model, or it is of another kind; or see the model's `from_pretrained`.
+            CheckpointError: no such folder or model, or it is of another kind; a file of it is damaged, was changed since it
+                was saved, or belongs to another model; see `from_pretrained` of the model and of the processor.
         """
         folder = find_model(folder)
         if is_shipped(folder):
-            kwargs = {"dtype": torch.float32} | kwargs
+            kwargs = {"dtype": kwargs.pop("torch_dtype", torch.float32)} | kwargs
         _check_folder(Path(folder))
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         return cls(model, SpatialLLMProcessor.from_pretrained(folder))
@@ -87,6 +126,12 @@ class SpatialLLM:
         slot = self.model.config.audio_token_id
         return [slot] if slot < self.model.config.get_text_config().vocab_size else None
 
+    @property
+    def _positions(self) -> int | None:
+        """Most tokens of a prompt, where the language model has a limit."""
+        found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return found if isinstance(found, int) and found > 0 else None
+
     @torch.inference_mode()
     def ask(
         self,
@@ -96,6 +141,7 @@ class SpatialLLM:
         max_new_tokens: int = 200,
         num_beams: int = 1,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
+        max_question_characters: int | None = None,
     ) -> str:
         """Answers a question about a binaural recording.
 
@@ -107,6 +153,8 @@ class SpatialLLM:
             max_new_tokens: longest answer.
             num_beams: 1 is greedy; the official evaluation uses 4.
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
+            max_question_characters: longest question; default: that of the processor (8,000). A longer one is refused, never
+                cut, as is one of more tokens than the language model has positions for.
 
         Returns:
             The answer.
@@ -115,14 +163,21 @@ class SpatialLLM:
             AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none;
                 mono or more than two channels, (samples, 2) layout, empty, NaN or infinity; an array without its rate.
                 Silence is warned of.
-            SpatialLLMError: the question holds a special token.
+            SpatialLLMError: the question is too long, no Unicode, or holds a special token.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
             audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples, audio_limits
         )
         rate = encoder_config.sampling_rate
-        batch = self.processor(audio=waveform, text=question, sampling_rate=rate, return_tensors="pt").to(self.model.device)
+        options = {"sampling_rate": rate, "return_tensors": "pt", "max_question_characters": max_question_characters}
+        batch = self.processor(audio=waveform, text=question, **options).to(self.model.device)
+        length, positions = batch["input_ids"].shape[1], self._positions
+        if positions is not None and length > positions:
+            raise SpatialLLMError(
+                f"the question makes a prompt of {length:,} tokens, more than the {positions:,} that the language model has "
+                "positions for: shorten it."
+            )
         ids = self.model.generate(
             **batch,
             max_new_tokens=max_new_tokens,

@@ -6,15 +6,21 @@ alone, so a merge across the border would shift one label (as in the official da
 are padded on the left to a common end and the answers on the right.
 """
 
+import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-from transformers import BatchFeature, PreTrainedModel
+from transformers import BatchFeature, GenerationConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.encoders.folder_files import CONFIG, GENERATION, PROCESSOR_JSON, exists, in_words, read_all_json, read_json
+from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.joining import AUDIO_TOKEN, check_joined
 
 PromptFormat = Literal["bat"]
 
@@ -22,8 +28,8 @@ PROMPT_FORMATS: dict[str, str] = {
     "bat": "Based on the audio you've heard, refer to the instruction and provide a response.\n\n"
     "### Instruction:\n{question}\n\n### Response:",
 }
-AUDIO_TOKEN = "<|audio|>"
 IGNORED = -100
+MOST_CHARACTERS = 8_000  # of a question; of 100,000 characters, attention would take gigabytes
 
 
 class SpatialLLMProcessor(ProcessorMixin):
@@ -36,6 +42,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         prompt_format: "bat".
         audio_token_id: id of the placeholder, as in the model's config; default: of "<|audio|>" where the tokenizer has it,
             else the first id outside its vocabulary.
+        max_question_characters: longest question, and longest answer in training; a longer one is refused, never cut.
     """
 
     text_kwargs = {"padding": True}  # noqa: RUF012  (the name and form transformers asks for)
@@ -47,16 +54,19 @@ class SpatialLLMProcessor(ProcessorMixin):
         num_audio_tokens: int = 64,
         prompt_format: PromptFormat = "bat",
         audio_token_id: int | None = None,
+        max_question_characters: int = MOST_CHARACTERS,
     ) -> None:
         if prompt_format not in PROMPT_FORMATS:
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted(PROMPT_FORMATS)}.")
         if num_audio_tokens < 1:
             raise SpatialLLMError(f"num_audio_tokens is {num_audio_tokens}; expected the projector's num_query_tokens.")
+        _check_limit(max_question_characters)
         if audio_token_id is None:
             audio_token_id = tokenizer.get_vocab().get(AUDIO_TOKEN, len(tokenizer))
         self.num_audio_tokens = num_audio_tokens
         self.prompt_format = prompt_format
         self.audio_token_id = audio_token_id
+        self.max_question_characters = max_question_characters
         super().__init__(feature_extractor, tokenizer)
 
     @classmethod
@@ -69,6 +79,43 @@ class SpatialLLMProcessor(ProcessorMixin):
             prompt_format=prompt_format,
             audio_token_id=model.config.audio_token_id,
         )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "SpatialLLMProcessor":
+        """As `ProcessorMixin.from_pretrained`, with the files checked before, and the whole after.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or is not the one that was saved with the folder; or the processor
+                does not fit the model in the same folder (see `spatial_llm.model.joining`).
+        """
+        folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+        if local := exists(folder):
+            if not os.path.isdir(folder):
+                raise CheckpointError(f"{folder} is no folder; give the folder of a saved processor.")
+            found = read_all_json(folder, PROCESSOR_JSON)
+            if not {"processor_config.json", "preprocessor_config.json"} & set(found):
+                raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")
+        with in_words(f"the processor of {pretrained_model_name_or_path}"):
+            processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        if local:
+            model = read_json(folder / CONFIG).get("model_type") if exists(folder / CONFIG) else None
+            if model == SpatialLLMConfig.model_type:
+                ends = read_json(folder / GENERATION) if exists(folder / GENERATION) else {}
+                ends = GenerationConfig(eos_token_id=ends.get("eos_token_id"))
+                check_joined(SpatialLLMConfig.from_pretrained(folder), processor, str(folder), ends)
+            check_seal(folder, PROCESSOR)
+        return processor
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `ProcessorMixin.save_pretrained`, and seals what it wrote (see `spatial_llm.encoders.seal`)."""
+        written = super().save_pretrained(save_directory, *args, **kwargs)
+        write_seal(Path(save_directory), PROCESSOR)
+        return written
+
+    def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
+        # save_pretrained(push_to_hub=True) sends the files from inside: the seal of an earlier push must not stay there.
+        write_seal(Path(working_dir), PROCESSOR)
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
 
     @property
     def model_input_names(self) -> list[str]:
@@ -83,6 +130,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         audio: Any = None,
         text: str | Sequence[str] | None = None,
         answers: str | Sequence[str] | None = None,
+        max_question_characters: int | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -92,6 +140,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 model's window; None builds the text side only, placeholders included (for `audio_hidden_states`).
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
+            max_question_characters: longest question or answer; default: that of the processor.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
                 Prompts are never truncated.
 
@@ -101,16 +150,18 @@ class SpatialLLMProcessor(ProcessorMixin):
             answer and EOS; `input_features` (B, cues, frames, mel bins).
 
         Raises:
-            SpatialLLMError: no question, other numbers of questions, answers and recordings, or a text that holds the
-                placeholder or another special token.
+            SpatialLLMError: no question, other numbers of questions, answers and recordings, a text that is too long, no
+                Unicode, or holds the placeholder or another special token.
             AudioError: see `SpatialFeatureExtractor`.
         """
         if text is None:
             raise SpatialLLMError("no question given; expected text=question or a list of questions.")
         options = self._merge_kwargs(ProcessingKwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
         text_options = options["text_kwargs"]
-        questions = _texts(text, "text")
-        answers = None if answers is None else _texts(answers, "answers")
+        most = self.max_question_characters if max_question_characters is None else max_question_characters
+        _check_limit(most)
+        questions = _texts(text, "text", most)
+        answers = None if answers is None else _texts(answers, "answers", most)
         if answers is not None and len(answers) != len(questions):
             raise SpatialLLMError(f"{len(questions)} questions but {len(answers)} answers; expected one answer a question.")
 
@@ -217,8 +268,21 @@ def _padding(options: dict[str, Any]) -> dict[str, Any]:
     return {"padding": padding not in (False, "do_not_pad"), "max_length": options["max_length"] if fixed else None}
 
 
-def _texts(value: str | Sequence[str], name: str) -> list[str]:
+def _check_limit(most: int) -> None:
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise SpatialLLMError(f"max_question_characters is {most!r}; expected a whole number of at least 1.")
+
+
+def _texts(value: str | Sequence[str], name: str, most: int) -> list[str]:
     texts = [value] if isinstance(value, str) else list(value)
     if not texts or not all(isinstance(item, str) for item in texts):
         raise SpatialLLMError(f"{name} is {value!r}; expected a string or a list of strings.")
+    for index, text in enumerate(texts):
+        if len(text) > most:
+            raise SpatialLLMError(
+                f"{name}[{index}] has {len(text):,} characters, expected at most {most:,}: shorten it, or give a higher "
+                "max_question_characters (memory grows with the length of the prompt)."
+            )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise SpatialLLMError(f"{name}[{index}] holds half a surrogate pair, which is no character; correct the text.")
     return texts

@@ -6,7 +6,6 @@ fingerprints: a folder of a few hundred MB at most beside a language model of ma
 folder; on an encoder or a language model of another fingerprint the trained part is not put.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,26 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from spatial_llm.encoders.pretrained import raise_on_gaps
+from spatial_llm.encoders.folder_files import CONFIG, GENERATION, POINTERS, exists, in_words, read_json
+from spatial_llm.encoders.pretrained import PARTS, check_folder, impossible, raise_on_gaps, read_settings, same_kind
+from spatial_llm.encoders.seal import MODEL, check_seal, forget, write_seal
+from spatial_llm.encoders.weight_files import Header, check_claims, check_tensors, read_headers
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path, write_json
 from spatial_llm.model.adapters import inject_lora, trained_keys
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.fingerprint import check_base, fingerprint
+from spatial_llm.projectors import QFormerProjector
 
 TRAINED_WEIGHTS = "trained.safetensors"
-TRAINED_POINTERS = "trained.json"
+TRAINED_POINTERS = POINTERS
 
 
 def is_trained_only(folder: Any) -> bool:
     """Whether `folder` is a local folder in the trained-only form."""
-    return isinstance(folder, str | os.PathLike) and (Path(folder) / TRAINED_POINTERS).is_file()
+    return isinstance(folder, str | os.PathLike) and exists(Path(folder) / TRAINED_POINTERS)
 
 
 def verify_saved(model: PreTrainedModel, folder: Path) -> None:
@@ -41,6 +44,7 @@ def verify_saved(model: PreTrainedModel, folder: Path) -> None:
     raise_on_gaps(f"{folder}, just saved", missing=expected - _keys_in(folder.glob("*.safetensors")))
     for name in (TRAINED_WEIGHTS, TRAINED_POINTERS):
         (folder / name).unlink(missing_ok=True)
+    forget(folder, (TRAINED_WEIGHTS, TRAINED_POINTERS))
 
 
 def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, str | None]) -> None:
@@ -70,6 +74,7 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     write_json(folder / TRAINED_POINTERS, found | {"fingerprints": fingerprints})
     saved = _keys_in([folder / TRAINED_WEIGHTS])
     raise_on_gaps(f"{folder}, just saved", missing=set(tensors) - saved, unexpected=saved - set(tensors))
+    write_seal(folder, MODEL)
 
 
 def load_trained_only(
@@ -82,14 +87,14 @@ def load_trained_only(
 ) -> Any:
     """Loads the trained-only form; see `SpatialLLMForConditionalGeneration.from_pretrained`."""
     kwargs.pop("config", None)  # given by the Auto classes; it is the one read here
-    pointers = json.loads((folder / TRAINED_POINTERS).read_text(encoding="utf-8"))
-    fingerprints = pointers.get("fingerprints", {})
+    read_settings(folder)
+    pointers, fingerprints = _read_pointers(folder)
     config = SpatialLLMConfig.from_pretrained(folder)
+    _check_trained(config, read_headers([folder / TRAINED_WEIGHTS]), folder)
     if not isinstance(encoder, PreTrainedModel):
-        encoder = AutoModel.from_pretrained(encoder or _follow(folder, "encoder", pointers))
+        encoder = _load_encoder(encoder or _follow(folder, "encoder", pointers), config, folder)
     if not isinstance(language_model, PreTrainedModel):
-        where = language_model or _follow(folder, "language_model", pointers)
-        language_model = AutoModelForCausalLM.from_pretrained(where, **kwargs)
+        language_model = _load_language_model(language_model or _follow(folder, "language_model", pointers), kwargs)
     for name, part in (("encoder", encoder.base_model), ("language_model", language_model)):
         check_base(name, part, fingerprints.get(name), str(folder))
     model = model_class.from_parts(
@@ -104,39 +109,106 @@ def load_trained_only(
     model.config.freeze_encoder = config.freeze_encoder
     model.encoder.requires_grad_(not config.freeze_encoder)
     model.freeze()
-    model.generation_config = GenerationConfig.from_pretrained(folder)
+    with in_words(str(folder / GENERATION)):
+        model.generation_config = GenerationConfig.from_pretrained(folder)
     load_tensors(model, read_tensors(folder / TRAINED_WEIGHTS), trained_keys(model), str(folder / TRAINED_WEIGHTS))
+    check_seal(folder, MODEL, [folder / TRAINED_WEIGHTS])
     model.config._name_or_path = str(folder)
     model.eval()
     gaps = {"missing_keys": set(), "unexpected_keys": set(), "mismatched_keys": set(), "error_msgs": []}
     return (model, gaps) if output_loading_info else model
 
 
+def _load_encoder(where: str, config: SpatialLLMConfig, folder: Path) -> PreTrainedModel:
+    with in_words(f"the encoder {where}"):
+        encoder = AutoModel.from_pretrained(where)
+    expected, given = config.encoder_config.model_type, encoder.config.model_type
+    if given != expected:
+        raise CheckpointError(f"{folder} was trained on an encoder of type {expected}, but {where} is a {given}.")
+    return encoder
+
+
+def _load_language_model(where: str, options: dict[str, Any]) -> PreTrainedModel:
+    """transformers builds what a damaged config claims, and fills what is missing at random."""
+    local = Path(where)
+    with in_words(f"the language model {where}"):
+        if local.is_dir():
+            config = AutoConfig.from_pretrained(where)
+            check_folder(local, AutoModelForCausalLM._model_mapping[type(config)], config, options)
+        model, info = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **options)
+    raise_on_gaps(f"the language model {where}", missing=info["missing_keys"])
+    return model
+
+
+def _check_trained(config: SpatialLLMConfig, headers: dict[str, Header], folder: Path) -> None:
+    """Compares projector and LoRA of a config with the file before anything is built of it."""
+    start, what = PARTS["projector_config"], f"{folder / CONFIG}: projector_config"
+    projector = {name: header for name, header in headers.items() if name.startswith(start)}
+    check_claims(config.projector_config, projector, what)
+    check_tensors(QFormerProjector, config.projector_config, projector, what, start)
+    for name, header in headers.items():
+        side = next((side for side, part in enumerate((".lora_A.", ".lora_B.")) if part in name), None)
+        if side is None or len(header.shape) != 2 or config.lora is None:
+            continue
+        if header.shape[side] != config.lora["rank"]:
+            raise CheckpointError(
+                f"{folder / CONFIG}: lora.rank is {config.lora['rank']}, but {name} has rank {header.shape[side]}: the "
+                "config is damaged or another model's."
+            )
+
+
 def load_tensors(model: PreTrainedModel, tensors: dict[str, torch.Tensor], expected: set[str], what: str) -> None:
-    """Copies `tensors` into `model`, all of `expected` and nothing else; raises CheckpointError naming what does not fit."""
+    """Copies `tensors` into `model`, all of `expected` and nothing else; raises CheckpointError naming what does not fit:
+    another shape or kind of number, or, once cast to the model's type, a value that cannot be."""
     state = model.state_dict()
     common = expected & set(tensors)
+    shapes = [
+        f"{key} ({tuple(tensors[key].shape)}, expected {tuple(state[key].shape)})"
+        for key in common
+        if tensors[key].shape != state[key].shape
+    ]
+    kinds = [f"{key} ({tensors[key].dtype})" for key in common if not same_kind(tensors[key], state[key])]
     raise_on_gaps(
         what,
         missing=expected - set(tensors),
         unexpected=set(tensors) - expected,
-        mismatched=[
-            f"{key} ({tuple(tensors[key].shape)}, expected {tuple(state[key].shape)})"
-            for key in common
-            if tensors[key].shape != state[key].shape
-        ],
-        not_finite=[key for key in common if not torch.isfinite(tensors[key]).all()],
+        mismatched=shapes,
+        another_kind_of_number=kinds,
+    )
+    cast = {key: tensors[key].to(state[key].dtype) for key in expected}
+    raise_on_gaps(
+        what,
+        not_finite=[key for key in cast if not torch.isfinite(cast[key]).all()],
+        negative=[key for key in cast if impossible(key, cast[key])],
     )
     with torch.no_grad():
         for key in expected:
-            state[key].copy_(tensors[key])
+            state[key].copy_(cast[key])
+
+
+def _read_pointers(folder: Path) -> tuple[dict[str, str], dict[str, str | None]]:
+    """Where encoder and language model lie, and their fingerprints, by name."""
+    path = folder / TRAINED_POINTERS
+    pointers = read_json(path)
+    fingerprints = pointers.get("fingerprints", {})
+    for name in ("encoder", "language_model"):
+        if not isinstance(pointers.get(name), str) or not pointers[name]:
+            raise CheckpointError(f"{path}: {name} is {pointers.get(name)!r}, expected a folder or a name on the hub.")
+    if not isinstance(fingerprints, dict) or not all(isinstance(one, str | None) for one in fingerprints.values()):
+        raise CheckpointError(f"{path}: fingerprints is {fingerprints!r}, expected text by name; save the model again.")
+    return pointers, fingerprints
 
 
 def _follow(folder: Path, name: str, pointers: dict[str, str]) -> str:
     """The folder or hub id that a pointer leads to."""
     pointer = pointers[name]
     local = os.path.normpath(folder / pointer)
-    if os.path.isdir(local):
+    if exists(Path(local)) and os.path.isdir(local):
+        if is_trained_only(local):
+            raise CheckpointError(
+                f"{folder / TRAINED_POINTERS} points to the {name} at {pointer}, which is a trained part itself; expected "
+                f"the folder of a {name}."
+            )
         return local
     if pointer.startswith(".") or os.path.isabs(pointer):
         raise CheckpointError(
@@ -148,6 +220,7 @@ def _follow(folder: Path, name: str, pointers: dict[str, str]) -> str:
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file. Raises CheckpointError if it is not whole."""
+    read_headers([path])
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -1,13 +1,16 @@
 """Sizes of the Q-Former projector; the defaults are BAT's (specs a.4): 69,367,296 parameters."""
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
+
+from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
+from spatial_llm.errors import SpatialLLMError
 
 
 @strict
-class QFormerProjectorConfig(PreTrainedConfig):
+class QFormerProjectorConfig(CheckedConfig):
     """Configuration of `QFormerProjector`.
 
     The names are those of transformers' `Blip2QFormerConfig`, because this very object configures the
@@ -30,6 +33,9 @@ class QFormerProjectorConfig(PreTrainedConfig):
         standardize_inputs: subtract a mean and divide by a standard deviation, per channel, from `audio_hidden_states`;
             both are buffers, set by `QFormerProjector.calibrate`. Makes training a fresh projector at tiny size easy; BAT
             does without.
+
+    Raises:
+        SpatialLLMError: a size or share that cannot be; the message says which.
     """
 
     model_type = "spatial_qformer_projector"
@@ -50,3 +56,15 @@ class QFormerProjectorConfig(PreTrainedConfig):
     text_hidden_size: int = 4096
     initializer_range: float = 0.02
     standardize_inputs: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        check_counts(self, "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+        check_counts(self, "cross_attention_frequency", "encoder_hidden_size", "num_query_tokens", "text_hidden_size")
+        check_numbers(self, 0, 1, "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps")
+        check_numbers(self, 0, math.inf, "initializer_range")
+        if self.hidden_size % self.num_attention_heads:
+            raise SpatialLLMError(
+                f"hidden_size {self.hidden_size} with {self.num_attention_heads} heads; expected a multiple of "
+                "num_attention_heads."
+            )

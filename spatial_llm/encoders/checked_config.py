@@ -1,0 +1,46 @@
+"""`CheckedConfig`: a config read from a folder fails in words, as transformers' own does not."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
+from spatial_llm.errors import SpatialLLMError
+
+
+class CheckedConfig(PreTrainedConfig):
+    """A `PreTrainedConfig` whose files and fields are refused with CheckpointError, naming the file or the field."""
+
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As `PreTrainedConfig.get_config_dict`, after a look at the file."""
+        if isinstance(pretrained_model_name_or_path, str | os.PathLike):
+            folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+            if exists(folder / CONFIG):
+                read_json(folder / CONFIG)
+        with in_words(f"the config of {pretrained_model_name_or_path}"):
+            return super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As `PreTrainedConfig.from_dict`."""
+        with in_words(f"a config of {cls.model_type}"):
+            return super().from_dict(config_dict, **kwargs)
+
+
+def check_counts(config: PreTrainedConfig, *names: str) -> None:
+    """Raises SpatialLLMError naming the first of the fields that is no whole number of at least 1."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpatialLLMError(f"{name} is {value!r}; expected a whole number of at least 1.")
+
+
+def check_numbers(config: PreTrainedConfig, low: float, high: float, *names: str) -> None:
+    """Raises SpatialLLMError naming the first of the fields that is not from `low` up to, but not, `high`."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
+            raise SpatialLLMError(f"{name} is {value!r}; expected a number of at least {low:g} and below {high:g}.")
