@@ -112,8 +112,8 @@ class SpatialLLM:
             The answer.
 
         Raises:
-            AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none; mono or more than two channels, (samples, 2) layout, empty,
-                NaN or infinity; an array without its rate. Silence is warned of.
+            AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none; mono or more than
+                two channels, (samples, 2) layout, empty, NaN or infinity; an array without its rate. Silence is warned of.
             SpatialLLMError: the question holds a special token.
         """
         encoder_config = self.model.config.encoder_config

@@ -154,7 +154,7 @@ def _check_rest(source: Source, sound: Sound, walked: Walked, data: Chunk, outer
     container reaches. Beyond that some programs append tags."""
     inside = min(outer_end, source.size) - walked.end
     rest = source.at(walked.end, PROBE)
-    if walked.broken is not None:
+    if inside > 0 and walked.broken is not None:
         sound.notes.append(f"the chunk {walked.broken.name[:4].decode()!r} after its samples is cut or damaged")
     elif inside > 0 and rest[: min(inside, PROBE)].strip(b"\0"):
         sound.missing = (
