@@ -71,7 +71,7 @@ def _reader(source: Source, head: bytes) -> Callable[[Source], Sound] | None:
 
 def _is_utf_16(head: bytes) -> bool:
     zeros = head[1:9:2] == b"\0\0\0\0" and 0 not in head[0:8:2]
-    return head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in (head[3:4], head[2:3]) or (len(head) > 8 and zeros)
+    return (head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in (head[3:4], head[2:3])) or (len(head) > 8 and zeros)
 
 
 def _described(head: bytes) -> str:
