@@ -146,7 +146,7 @@ def _with_md5(file: soundfile.SoundFile, frames: int, sound: Sound) -> tuple[NDA
         packed = packed.astype(np.int8)
     elif file.subtype == "PCM_24":
         packed = packed.view(np.uint8).reshape(*packed.shape, 4)[..., :3]
-    right = hashlib.md5(packed.tobytes(), usedforsecurity=False).digest() == sound.md5
+    right = hashlib.md5(np.ascontiguousarray(packed), usedforsecurity=False).digest() == sound.md5
     samples = whole.astype(np.float32)
     samples *= np.float32(2.0**-15 if dtype == "int16" else 2.0**-31)
     return samples, right

@@ -63,8 +63,7 @@ def check_rate(rate: Any, name: str = "the recording") -> float | int:
     Raises:
         AudioError: none, no number (text, a boolean, NaN, infinity), or outside 1,000 to 768,000 Hz.
     """
-    item = getattr(rate, "item", None)
-    value = item() if item is not None and getattr(rate, "size", 1) == 1 and getattr(rate, "ndim", 1) == 0 else rate
+    value = rate.item() if getattr(rate, "ndim", None) == 0 and hasattr(rate, "item") else rate
     wrong = f"{name}: sampling_rate is {rate!r}"
     wanted = f"give the rate in Hz, {MIN_RATE} to {MAX_RATE}, such as 32000"
     if value is None or isinstance(value, bool) or not isinstance(value, numbers.Real):

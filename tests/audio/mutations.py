@@ -77,7 +77,8 @@ def outcome(path: str, right: np.ndarray, rate: int) -> str:
         return "other rate"
     if np.array_equal(read, right, equal_nan=True):
         return "same"
-    close = float(np.mean(np.abs(read - right) < 1e-3))
+    with np.errstate(invalid="ignore", over="ignore"):
+        close = float(np.mean(np.abs(read - right) < 1e-3))
     return "other samples" if close > 0.5 else f"moved, {close:.2f} as before"
 
 

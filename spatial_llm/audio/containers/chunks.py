@@ -138,7 +138,7 @@ def place_data(source: Source, sound: Sound, walked: Walked, data: Chunk, stream
         sound.missing = f"its header promises {data.stated} bytes of samples, the file holds {held}"
     else:
         _check_rest(source, sound, walked, data, source.size if outer_end is None else outer_end)
-    if (width := frame_bytes(sound)) and held % width:
+    if sound.missing is None and (width := frame_bytes(sound)) and held % width:
         sound.notes.append(f"its samples end in the middle of a frame: {held % width} of {width} bytes are left out")
     if data.name in walked.repeated:
         sound.notes.append(f"it has several {data.name[:4].decode()!r} chunks; the first is read")
@@ -154,7 +154,7 @@ def _check_rest(source: Source, sound: Sound, walked: Walked, data: Chunk, outer
     container reaches. Beyond that some programs append tags."""
     inside = min(outer_end, source.size) - walked.end
     rest = source.at(walked.end, PROBE)
-    if walked.broken is not None:
+    if inside > 0 and walked.broken is not None:
         sound.notes.append(f"the chunk {walked.broken.name[:4].decode()!r} after its samples is cut or damaged")
     elif inside > 0 and rest[: min(inside, PROBE)].strip(b"\0"):
         sound.missing = (

@@ -65,7 +65,13 @@ def _reader(source: Source, head: bytes) -> Callable[[Source], Sound] | None:
     start = after_id3(source) if head[:3] == b"ID3" else 0
     if source.at(start, 4) == b"fLaC":
         return read_flac
-    return read_mp3 if is_mp3(source) else None
+    # A byte order mark reads as the beginning of a frame, and text repeats itself.
+    return read_mp3 if not _is_utf_16(head) and is_mp3(source) else None
+
+
+def _is_utf_16(head: bytes) -> bool:
+    zeros = head[1:9:2] == b"\0\0\0\0" and 0 not in head[0:8:2]
+    return (head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in (head[3:4], head[2:3])) or (len(head) > 8 and zeros)
 
 
 def _described(head: bytes) -> str:
@@ -80,7 +86,7 @@ def _described(head: bytes) -> str:
         return "zeros"
     if head[:3] == b"ID3":
         return "an ID3 tag without MP3 frames after it"
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(head) > 8 and head[1:9:2] == b"\0\0\0\0" and 0 not in head[0:8:2]):
+    if _is_utf_16(head):
         return "text in UTF-16"
     try:
         text = head.decode("utf-8", "strict" if len(head) < 4096 else "ignore").lstrip("\ufeff \t\r\n")

@@ -31,11 +31,12 @@ class _Frame:
 
 @dataclass
 class _Told:
-    """What the first frame tells: frames, bytes, samples to take off the ends."""
+    """What the first frame tells: frames, bytes, samples to take off the ends; and whether its own checksum is right."""
 
     frames: int | None = None
     bytes: int | None = None
     trimmed: int = 0
+    right: bool = True
 
 
 def is_mp3(source: Source) -> bool:
@@ -72,6 +73,8 @@ def read_mp3(source: Source) -> Sound:
     else:
         _look_at_rest(sound, data, position, start, first)
     frames -= told is not None
+    if told is not None and not told.right:
+        sound.notes.append("the frame that says how long it is is damaged: it may be shorter or longer than it was")
     if sound.missing is None and len(channels) > 1:
         sound.missing = "frames of one and of two channels follow each other"
     if sound.missing is None and told is not None and told.frames is not None:
@@ -81,6 +84,16 @@ def read_mp3(source: Source) -> Sound:
             sound.missing = f"its header promises {told.frames} frames, the file holds {frames}"
     sound.at_least = max(0, frames * first.samples - (told.trimmed if told else 0) - 2 * DECODER_DELAY)
     return sound
+
+
+def _has_checksum(data: bytes, at: int) -> bool:
+    """Whether the CRC-16 at `at` is that of the bytes before it; encoders that leave it out write 0."""
+    value = 0
+    for byte in data[:at]:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return int.from_bytes(data[at : at + 2], "big") in (0, value)
 
 
 def _start(source: Source) -> int:
@@ -131,8 +144,11 @@ def _told(data: bytes, frame: _Frame) -> _Told | None:
     """What a first frame of no sound tells of the file; None if it is a frame of sound."""
     side = (17 if frame.channels == 1 else 32) if frame.kind[0] == 3 else (9 if frame.channels == 1 else 17)
     for at in (4 + side, 6 + side):
-        if data[at : at + 4] in (b"Xing", b"Info") and len(data) >= at + 16:
+        encoder = data[at + 120 : at + 124]  # its name, where the tag is as LAME has it
+        named = data[at : at + 4] in (b"Xing", b"Info")
+        if (named or encoder in (b"LAME", b"Lavf", b"Lavc")) and len(data) >= at + 16:
             flags, told, position = int.from_bytes(data[at + 4 : at + 8], "big"), _Told(), at + 8
+            told.right = named and (not encoder.isalpha() or _has_checksum(data, at + 154))
             if flags & 1:
                 told.frames, position = int.from_bytes(data[position : position + 4], "big"), position + 4
             if flags & 2:
