@@ -193,17 +193,17 @@ def _stays_inside(root: str, name: str) -> bool:
 
 
 def _resolved(folder: str) -> str:
-    # Of a folder that became a symbolic link, or whose parent did, the inode is another one: one look at the disk in
-    # place of one for each part of the path.
+    # A folder that became a symbolic link is of another kind, and one whose parent became one has another inode: one look
+    # at the disk in place of one for each part of the path.
     try:
         found = os.lstat(folder)
     except OSError:
         return os.path.realpath(folder)
-    return _resolved_as(folder, found.st_dev, found.st_ino)
+    return _resolved_as(folder, (found.st_dev, found.st_ino, found.st_mode, found.st_ctime_ns))
 
 
 @functools.lru_cache(maxsize=4096)
-def _resolved_as(folder: str, _device: int, _inode: int) -> str:
+def _resolved_as(folder: str, _stamp: tuple) -> str:
     return os.path.realpath(folder)
 
 

@@ -1,5 +1,8 @@
 """Whole or absent, and JSONL errors that name the line."""
 
+import os
+import time
+
 import pytest
 
 from spatial_llm import files
@@ -66,3 +69,66 @@ def test_names_stay_below_their_folder(tmp_path):
     for name in bad:
         with pytest.raises(ManifestError, match="leads out of"):
             files.below(root, name)
+
+
+def test_a_folder_that_became_a_link_leads_out_at_once(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "sounds", outside):
+        folder.mkdir(parents=True)
+    assert files.below(root, "sounds/a.wav") == root / "sounds" / "a.wav"
+    (root / "sounds").rmdir()
+    (root / "sounds").symlink_to(outside)
+    with pytest.raises(ManifestError, match="leads out of"):
+        files.below(root, "sounds/a.wav")
+    (root / "sounds").unlink()
+    (root / "sounds").mkdir()
+    assert files.below(root, "sounds/a.wav") == root / "sounds" / "a.wav"
+    # the root itself may be reached through a link, and move
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    assert files.below(link, "sounds/a.wav") == link / "sounds" / "a.wav"
+    link.unlink()
+    link.symlink_to(outside)
+    assert files.below(link, "a.wav") == link / "a.wav"
+
+
+def rewrite(path, content):
+    """Other bytes, with the old time of modification."""
+    before = os.stat(path)
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_what_a_file_is_now_has_a_stamp_of_its_own(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(1000))
+    time.sleep(0.06)
+    still = files.file_stamp(path)
+    assert files.file_stamp(path) == still and files.content_hash(path) == files.sha256_of(path)
+    stamps = {still}
+    for number in range(20):  # in place, at once, of the same size and time
+        rewrite(path, bytes([number + 1]) * 1000)
+        stamps.add(files.file_stamp(path))
+        assert files.content_hash(path) == files.sha256_of(path)
+    assert len(stamps) == 21
+    with pytest.raises(OSError):
+        files.file_stamp(tmp_path / "none")
+
+
+@pytest.mark.parametrize("size", [0, 10, 4 * 2**14, 4 * 2**14 + 1, 10**6])
+def test_facts_of_a_file_tell_it_from_one_of_the_same_size_and_time(tmp_path, size):
+    path = tmp_path / "a.bin"
+    content = bytearray(os.urandom(size))
+    path.write_bytes(content)
+    facts = files.file_facts(path)
+    assert facts == files.file_facts(path) and facts[0] == size
+    if size:
+        rewrite(path, os.urandom(size))
+        assert files.file_facts(path)[:2] == facts[:2] and files.file_facts(path) != facts
+        for position in (0, size - 1):  # the first and the last byte
+            changed = bytearray(content)
+            changed[position] ^= 1
+            rewrite(path, changed)
+            assert files.file_facts(path) != facts
+        rewrite(path, content)
+        assert files.file_facts(path) == facts

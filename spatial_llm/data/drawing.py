@@ -25,7 +25,7 @@ from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
 SCENES_PER_BLOCK = 500
-TRIES = 20  # draws of a source that is silent as it is played
+TRIES = 100  # draws of a source that is silent as it is played
 MOST_DB = 120.0  # beyond, one of two sounds is below the noise of any recording
 Range = tuple[float, float]
 

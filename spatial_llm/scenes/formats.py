@@ -89,12 +89,14 @@ def parse_format(text: str) -> MicrophoneFormat:
         SceneError: none of these.
     """
     kind, _, rest = text.partition(":")
+    if text == "binaural:":
+        raise SceneError("format 'binaural:' names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
     if kind == "binaural":
         return MicrophoneFormat("binaural", sofa=rest or None)
     if kind == "array":
         try:
             positions = tuple(tuple(map(float, position)) for position in json.loads(rest))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             positions = ((),)
         if any(len(position) != 3 for position in positions):
             raise SceneError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")

@@ -8,6 +8,7 @@ S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). Colour is that of each plane wa
 """
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import scipy.fft
@@ -37,7 +38,7 @@ def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_r
 
     color: "white", or "pink" (1/f power). Its mean is zero.
     """
-    stamp = file_stamp(format.sofa) if format.sofa else ()
+    stamp = file_stamp(format.sofa) if format.sofa and Path(format.sofa).is_file() else ()
     mixing = _mixing(format, stamp, sampling_rate)  # (points, channels, channels)
     rng = np.random.default_rng([seed, *b"noise"])
     size = scipy.fft.next_fast_len(samples, real=True)

@@ -2,19 +2,23 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import CueDataset, load_waveform
+from spatial_llm.data.records import Record
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import CacheError, ManifestError, SpatialLLMError
+from spatial_llm.files import write_jsonl
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder, written_out_attention
 from spatial_llm.training.encoder_arguments import EncoderArguments
@@ -131,6 +135,27 @@ def test_a_damaged_cue_file_is_refused_and_one_of_other_sounds_is_not_taken(data
     np.save(responses, louder)
     precomputed()
     assert len(list(cues.glob("*.npy"))) == 2
+
+
+def test_cues_kept_on_disk_are_those_of_the_sounds_of_now(tmp_path: Path) -> None:
+    """A recording replaced by another one of the same length and time, under the same manifest."""
+    manifest, path = tmp_path / "train.jsonl", tmp_path / "clip.wav"
+    clip = np.random.default_rng(0).standard_normal((32000, 2)).astype(np.float32) * np.float32(0.1)
+    soundfile.write(path, clip, 32000)
+    record = Record(
+        id="q", recording_id="r", type="A", question_type="CLASSIFICATION", question="What sounds?", answer="bell",
+        truth={"labels": ["bell"]}, split="train", sampling_rate=32000, audio="clip.wav",
+    )  # fmt: skip
+    write_jsonl(manifest, [record.to_dict()])
+    extractor = SpatialFeatureExtractor(feature_size=16, hop_length=640, cues=["logmel_left"])
+    levels = []
+    for gain in (1.0, 0.1):
+        before = path.stat()
+        soundfile.write(path, gain * clip, 32000)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        cues = precompute_cues(manifest, CueDataset([record], tmp_path, extractor, 32000), tmp_path / "cues")
+        levels.append(float(np.mean(cues, dtype=np.float64)))
+    assert levels[1] < levels[0] - 0.5
 
 
 def test_bump_wraps_around_only_where_angles_do() -> None:
