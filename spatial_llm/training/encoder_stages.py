@@ -166,8 +166,6 @@ def _check(arguments: EncoderArguments) -> None:
         config_class(loss_weights=stage.loss_weights)  # says what is missing
         if not any(stage.loss_weights.values()):
             raise SpatialLLMError(f"stage {stage.name!r}: all loss_weights are 0; nothing would be learned.")
-        if stage.learning_rate is not None and stage.learning_rate <= 0:
-            raise SpatialLLMError(f"stage {stage.name!r}: learning_rate is {stage.learning_rate}; give one above 0.")
 
 
 def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:

@@ -3,7 +3,9 @@ one sentence that names the file, an exit status that is not 0, no traceback, no
 stays as it was."""
 
 import hashlib
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from tests.doors.failing import Ended, Hall
+from tests.golden import golden
 
 CONFIGS = "tests/doors/configs"
 Command = Callable[[Path, Path], list]
@@ -79,10 +83,11 @@ def made(hall: Hall, toy_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(toy_model, folder / "model")
     (folder / "sounds").mkdir()
     rows = ["file,label,split,source_recording,licence,attribution"]
-    for number in range(4):
+    for number in range(8):
         sound = np.random.default_rng(number).normal(0, 0.1, 16_000)
         soundfile.write(folder / "sounds" / f"{number}.wav", sound, 32_000)
-        rows.append(f"{number}.wav,bell,{'eval' if number == 3 else 'train'},r{number},CC0,nobody")
+        label, split = "dog" if number % 2 else "bell", "eval" if number > 5 else "train"
+        rows.append(f"{number}.wav,{label},{split},r{number},CC0,nobody")
     (folder / "sounds" / "index.csv").write_text("\n".join(rows) + "\n")
 
     def make(name: str) -> Path:
@@ -136,7 +141,7 @@ def test_a_full_disk(hall: Hall, made: Callable, tmp_path: Path, name: str, limi
     if first.status == 0:
         assert limit > 1_000, "nothing was as large as that"
         return
-    refused(first, out)
+    refused(first, out, "spatial-llm-manifests-")  # rows of a manifest are kept in a temporary folder
     assert "File too large" in first.sentence or "room" in first.sentence
     no_leftovers(tmp_path)
     if not name.startswith(("train", "pretrain", "finetune", "predict")):  # which keep what they can go on from
@@ -150,6 +155,35 @@ def test_a_full_disk(hall: Hall, made: Callable, tmp_path: Path, name: str, limi
     refused(again, out)
     assert content(out) == before, "what was there before is whole"
     no_leftovers(tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs may be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("free", [0, 3, 20, 100], ids=lambda pages: f"{pages} pages")
+@pytest.mark.parametrize("name", DOORS)
+def test_a_disk_that_fills_up(hall: Hall, made: Callable, disk: Path, name: str, free: int) -> None:
+    """A real one, whose mapped files would kill the process."""
+    command, room = DOORS[name](made(name), disk / "out"), os.statvfs(disk)
+    (disk / "ballast").write_bytes(bytes((room.f_bavail - free) * room.f_frsize))
+    ended = hall.open(*command)
+    if ended.status == 0:
+        assert free > 0, "nothing was as large as that"
+        return
+    refused(ended, disk)
+    no_leftovers(disk)
+    if not name.startswith(("train", "pretrain", "finetune", "predict", "simulate")):  # which keep what they go on from
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
 
 
 @pytest.mark.parametrize("name", table())
@@ -167,6 +201,47 @@ def test_a_folder_without_rights(hall: Hall, made: Callable, tmp_path: Path, nam
         assert content(closed) == {"out/before": hashlib.sha256(b"old").hexdigest()} and len(list(closed.iterdir())) == 1
     finally:
         closed.chmod(0o755)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["full", "rights"])
+def test_questions_beside_their_scenes(hall: Hall, made: Callable, tmp_path: Path, fault: str) -> None:
+    """data/write_questions.py writes into the folder that it reads."""
+    folder = tmp_path / "data"
+    shutil.copytree(made("score") / "data", folder)
+    before, command = content(folder), ["data/write_questions.py", f"--data={folder}", "--workers=1", "--progress=false",
+                                        "--writing.seed=1"]  # fmt: skip
+    folder.chmod(0o555)
+    limits = {"file_limit": 2_000} if fault == "full" else {"bound": True}
+    try:
+        refused(hall.open(*command, **limits), folder)
+    finally:
+        folder.chmod(0o755)
+    no_leftovers(folder)
+    assert {name: digest for name, digest in content(folder).items() if ".parts/" not in name} == before
+    done(hall.open(*command))
+    changed = content(folder)
+    assert set(changed) == set(before) and changed != before
+
+
+@pytest.mark.slow
+def test_converting_a_released_encoder(hall: Hall, tmp_path: Path) -> None:
+    released, out = tmp_path / "released.pth", tmp_path / "out"
+    state = {key: torch.from_numpy(value) for key, value in golden.encoder_state_dict("spatial_ast").items()}
+    torch.save({"model": state}, released)
+    command = ["spatial-llm", "convert", "spatial_ast", released, out]
+    for limit in (64, 100_000):
+        refused(hall.open(*command, file_limit=limit), out)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["released.pth"]
+    out.write_text("a file")
+    refused(hall.open(*command), out)
+    out.unlink()
+    tmp_path.chmod(0o555)
+    refused(hall.open(*command, bound=True), out)
+    tmp_path.chmod(0o755)
+    refused(hall.open("spatial-llm", "convert", "spatial_ast", tmp_path / "absent.pth", out), tmp_path / "absent.pth")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["released.pth"]
+    done(hall.open(*command))
 
 
 @pytest.mark.parametrize("name", table())
