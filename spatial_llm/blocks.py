@@ -63,10 +63,17 @@ class Blocks:
         file = self.folder / PLAN
         if not file.is_file() or not any(self.folder.glob("block-*")):
             write_json(file, plan)
-        elif json.loads(file.read_text(encoding="utf-8")) != plan:
+        elif self._known(file) != plan:
             raise SpatialLLMError(
                 f"{self.folder}: holds parts made from another configuration; finish it with that one, or delete the folder."
             )
+
+    @staticmethod
+    def _known(file: Path) -> Any:
+        try:
+            return json.loads(file.read_bytes())
+        except ValueError:
+            return None  # damaged: nobody knows what the blocks are of
 
     def __iter__(self) -> Iterator[Path]:
         """The folders of all blocks, in order, made or not."""

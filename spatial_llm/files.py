@@ -43,6 +43,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             before is as it was, and folders that were made for it are gone again.
     """
     path = _nameable(path)
+    if path.name in ("", ".."):
+        raise OutputError.at(path, None, "a folder that is in use cannot be replaced")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with write_errors_named(path, temporary), _parents_made(path):
         _remove_leftovers(path)
@@ -104,8 +106,7 @@ def _nameable(path: str | Path) -> Path:
     try:
         if "\0" not in os.fspath(path):
             os.fsencode(path)
-            if Path(path).name or Path(path).is_dir():
-                return Path(path)
+            return Path(path)
     except UnicodeEncodeError:
         pass
     raise OutputError.at(repr(os.fspath(path)), errno.EINVAL, "no file can have this name")

@@ -1,5 +1,6 @@
 """Work in blocks: the same from any number of workers and shards, taken up again after a kill, never mixed."""
 
+import errno
 import functools
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from spatial_llm.blocks import Blocks, Shard
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import OutputError, SpatialLLMError
 from spatial_llm.files import atomic_path
 
 
@@ -75,6 +76,41 @@ def test_a_block_that_fails_leaves_nothing(tmp_path):
         blocks.run(fail_at_two, Shard(), 1, progress=False, title="")
     assert blocks.missing() == [2, 3]
     assert sorted(path.name for path in blocks.folder.iterdir()) == ["block-00000", "block-00001", "plan.json"]
+
+
+def full_at_two(index: int, folder: Path) -> None:
+    (folder / "square").write_text("x")
+    if index == 2:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def killed_at_two(index: int, folder: Path) -> None:
+    if index == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    (folder / "square").write_text("x")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_said_in_words_from_another_process_too(tmp_path, workers):
+    blocks = Blocks(tmp_path / "parts", 4, {})
+    with pytest.raises(OutputError, match=r"parts/block-00002: cannot be written \(No space left on device\)"):
+        blocks.run(full_at_two, Shard(), workers, progress=False, title="")
+    assert 2 in blocks.missing() and not list(blocks.folder.glob(".*"))
+
+
+def test_a_worker_that_was_killed_is_said_in_words(tmp_path):
+    blocks = Blocks(tmp_path / "parts", 4, {})
+    with pytest.raises(SpatialLLMError, match=r"a process at work in .*parts was killed .*what is done is kept"):
+        blocks.run(killed_at_two, Shard(), 2, progress=False, title="")
+    assert 2 in blocks.missing()
+
+
+def test_blocks_with_a_damaged_plan_are_refused(tmp_path):
+    blocks = Blocks(tmp_path / "parts", 2, {})
+    blocks.run(functools.partial(write_square, 1), Shard(), 1, progress=False, title="")
+    (tmp_path / "parts" / "plan.json").write_text("{")
+    with pytest.raises(SpatialLLMError, match=r"parts: holds parts made from another configuration; .*delete the folder"):
+        Blocks(tmp_path / "parts", 2, {})
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path):

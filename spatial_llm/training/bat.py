@@ -35,6 +35,7 @@ from spatial_llm.training.run_folder import RunFolder
 from spatial_llm.training.scene_alignment import HeardScenes, TellingProjector, collate_scenes, scene_tokens_of
 from spatial_llm.training.schedule import RESUMABLE, Schedule
 from spatial_llm.training.smoothed_answers import answers_smoothed_by
+from spatial_llm.training.stages import read_marker
 from spatial_llm.training.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.trainer import train
 from spatial_llm.training.trainer_arguments import prepare
@@ -61,7 +62,7 @@ def finetune_bat(arguments: BatArguments) -> Path:
         stage = dataclasses.replace(stage, start_from=before)
         done = _fingerprint(stage, done)
         heading = f"stage {number} of {len(arguments.stages)}, {name} -> {folder}"
-        if (folder / FINISHED).is_file() and json.loads((folder / FINISHED).read_text())["fingerprint"] == done:
+        if read_marker(folder / FINISHED).get("fingerprint") == done:
             _say(f"{heading}: finished before, taken as it is (delete the folder to train it again)")
         else:
             _say(f"\n{heading}")

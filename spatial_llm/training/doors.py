@@ -19,8 +19,7 @@ from spatial_llm.errors import SpatialLLMError
 
 TRACEBACK = "SPATIAL_LLM_TRACEBACK"
 # A DataLoader raises what happened in its worker anew, with the worker's traceback for a message.
-_OF_WORKER = re.compile(r"Caught \w+ in DataLoader worker process .*\nOriginal Traceback", re.DOTALL)
-_LAST_ERROR = re.compile(r"^[\w.]+: ", re.MULTILINE)
+_OF_WORKER = re.compile(r"Caught (\w+) in DataLoader worker process .*\nOriginal Traceback")
 
 
 @contextlib.contextmanager
@@ -43,8 +42,8 @@ def sentence(error: BaseException) -> str:
     """What an error says to a user: the message that it was raised with, in whatever process; of an OSError which file it
     is and what to do."""
     text = str(error)
-    if _OF_WORKER.match(text):
-        starts = list(_LAST_ERROR.finditer(text))
+    if found := _OF_WORKER.match(text):
+        starts = list(re.finditer(rf"^(\w+\.)*{found[1]}: ", text, re.MULTILINE))
         text = text[starts[-1].end() :].strip() if starts else text
     if isinstance(error, SpatialLLMError):
         return text

@@ -34,6 +34,7 @@ from spatial_llm.training.localization_data import (
     one_source_recordings,
 )
 from spatial_llm.training.run_folder import RunFolder
+from spatial_llm.training.stages import read_marker
 from spatial_llm.training.trainable import format_what_trains, what_trains
 from spatial_llm.training.trainer import train
 from spatial_llm.training.trainer_arguments import prepare
@@ -165,8 +166,6 @@ def _check(arguments: EncoderArguments) -> None:
         config_class(loss_weights=stage.loss_weights)  # says what is missing
         if not any(stage.loss_weights.values()):
             raise SpatialLLMError(f"stage {stage.name!r}: all loss_weights are 0; nothing would be learned.")
-        if stage.learning_rate is not None and stage.learning_rate <= 0:
-            raise SpatialLLMError(f"stage {stage.name!r}: learning_rate is {stage.learning_rate}; give one above 0.")
 
 
 def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:
@@ -202,9 +201,8 @@ def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) 
 
 def _finished(folder: Path, made_by: str) -> dict[str, Any] | None:
     """What a stage's model folder says of itself, if that stage made it, as it is configured now."""
-    marker = folder / "model" / STAGE
-    known = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
-    return known if known.get("made_by") == made_by else None
+    known = read_marker(folder / "model" / STAGE)
+    return known if known.get("made_by") == made_by and isinstance(known.get("scores"), dict) else None
 
 
 def _say(text: str) -> None:

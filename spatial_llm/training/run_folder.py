@@ -120,8 +120,9 @@ class RunFolder:
                 for write in save:
                     write(temporary)
         except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise SpatialLLMError(
-                f"the model could not be written to {self.model} ({error}); the last checkpoint is whole: make room or "
+                f"the model could not be written to {self.model} ({reason}); the last checkpoint is whole: make room or "
                 "grant access, and give the same command again."
             ) from error
         return self.model

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json, write_text
@@ -54,8 +55,17 @@ class Stage:
 
     def finished(self) -> bool:
         """Whether the folder holds what this stage, as it is configured now, makes."""
-        marker = self.folder / self.marker
-        return marker.is_file() and json.loads(marker.read_text())["fingerprint"] == self.fingerprint()
+        return read_marker(self.folder / self.marker).get("fingerprint") == self.fingerprint()
+
+
+def read_marker(path: Path) -> dict[str, Any]:
+    """What the marker of a finished stage says; nothing where there is none, or a damaged one: the stage is then not
+    finished."""
+    try:
+        marker = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
 
 
 def run_stages(stages: Sequence[Stage]) -> None:
@@ -167,6 +177,7 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
             "no",
             "--dynamo_backend",
             "no",
+            "--quiet",  # the command has had its say: no traceback of the launcher's below it
         ]
         if launch
         else []

@@ -331,12 +331,13 @@ def test_contradictions_are_refused_before_anything_is_written(data: Path, tmp_p
         ({"audiomae": "a.pth", "initial_encoder": "b"}, "both audiomae and initial_encoder"),
         ({"stages": [stage, stage]}, "a name of its own"),
         ({"stages": [dataclasses.replace(stage, loss_weights=dict.fromkeys(JOINT, 0))]}, "all loss_weights are 0"),
-        ({"stages": [dataclasses.replace(stage, learning_rate=0.0)]}, "learning_rate is 0"),
         ({"stages": [dataclasses.replace(stage, loss_weights={"event": 1})]}, "loss_weights has"),
     ):
         given = dataclasses.replace(arguments(data, tmp_path / "run", "dspast", [stage]), **wrong)
         with pytest.raises(SpatialLLMError, match=message):
             train_stages(given)
+    with pytest.raises(SpatialLLMError, match="learning_rate is 0"):
+        dataclasses.replace(stage, learning_rate=0.0)
     assert not (tmp_path / "run").exists()
 
 

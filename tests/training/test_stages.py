@@ -38,6 +38,14 @@ def test_reuse_and_renewal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Non
     assert runs(tmp_path) == (3, 3), "what rests on a stage that ran again runs again too"
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"other": 1}', "\\xff"])
+def test_a_stage_whose_marker_is_damaged_runs_again(tmp_path: Path, damage: str) -> None:
+    run_stages(chain(tmp_path))
+    (tmp_path / "b" / "stage.json").write_text(damage)
+    run_stages(chain(tmp_path))
+    assert runs(tmp_path) == (1, 2)
+
+
 def test_a_failed_stage_stops_the_chain_and_is_not_marked(tmp_path: Path) -> None:
     bad = Stage("bad", ["-c", "raise SystemExit(3)"], tmp_path / "bad")
     with pytest.raises(SpatialLLMError, match="status 3"):
