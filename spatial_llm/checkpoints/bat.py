@@ -82,7 +82,7 @@ def _official(key: str) -> str:
 def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfig:
     """Sizes of the Q-Former, read off the shapes in the file."""
     layer = PROJECTOR + "qformer.encoder.layer."
-    query = _get(tensors, PROJECTOR + "query")
+    query = _get(tensors, PROJECTOR + "query", 3)
     layers = _numbers(tensors, re.escape(layer) + r"(\d+)\.attention\.")
     crossed = _numbers(tensors, re.escape(layer) + r"(\d+)\.crossattention\.")
     every = crossed[1] if len(crossed) > 1 else len(layers)
@@ -95,11 +95,11 @@ def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfi
         hidden_size=query.shape[-1],
         num_hidden_layers=len(layers),
         num_attention_heads=max(1, query.shape[-1] // HEAD_SIZE),
-        intermediate_size=_get(tensors, f"{layer}0.intermediate_query.dense.weight").shape[0],
-        encoder_hidden_size=_get(tensors, f"{layer}0.crossattention.attention.key.weight").shape[-1],
+        intermediate_size=_get(tensors, f"{layer}0.intermediate_query.dense.weight", 2).shape[0],
+        encoder_hidden_size=_get(tensors, f"{layer}0.crossattention.attention.key.weight", 2).shape[-1],
         cross_attention_frequency=every,
         num_query_tokens=query.shape[-2],
-        text_hidden_size=_get(tensors, PROJECTOR + "linear.weight").shape[0],
+        text_hidden_size=_get(tensors, PROJECTOR + "linear.weight", 2).shape[0],
     )
 
 
@@ -107,18 +107,27 @@ def _lora(tensors: dict[str, torch.Tensor], language_model: PreTrainedModel) -> 
     """(rank, names of the layers that have LoRA); keys that fit no layer are left to be reported as unexpected."""
     pattern = re.compile(re.escape(LANGUAGE_MODEL) + r"(.+)\.lora_A\.default\.weight")
     modules = {name for name, _ in language_model.named_modules()}
-    found = {match[1]: tensors[key].shape[0] for key in tensors if (match := pattern.fullmatch(key)) and match[1] in modules}
+    found = {
+        match[1]: _get(tensors, key, 2).shape[0]
+        for key in tensors
+        if (match := pattern.fullmatch(key)) and match[1] in modules
+    }
     if not found:
         raise CheckpointError(
             f"BAT state dict: no LoRA key fits {type(language_model).__name__}; expected some "
             f"{LANGUAGE_MODEL}<layer>.lora_A.default.weight."
         )
+    if 0 in found.values():
+        raise CheckpointError("BAT state dict: LoRA of rank 0; is the file damaged?")
     return next(iter(found.values())), sorted({name.rsplit(".", 1)[-1] for name in found})
 
 
-def _get(tensors: dict[str, torch.Tensor], key: str) -> torch.Tensor:
+def _get(tensors: dict[str, torch.Tensor], key: str, dimensions: int) -> torch.Tensor:
     if key not in tensors:
         raise CheckpointError(f"BAT state dict: {key} is missing; is it renamed, or the file another model's?")
+    if tensors[key].dim() != dimensions or tensors[key].numel() == 0:
+        shape = tuple(tensors[key].shape)
+        raise CheckpointError(f"BAT state dict: {key} is {shape}, expected {dimensions} dimensions, none of them 0.")
     return tensors[key]
 
 

@@ -116,11 +116,20 @@ def read_official(path: str | Path) -> dict:
         with torch.serialization.safe_globals([argparse.Namespace]):
             root = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle ends in errors of nearly every kind
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: not a checkpoint of plain tensors ({reason}); nothing in it was run.") from None
+        raise CheckpointError(
+            f"{path}: not a checkpoint of plain tensors ({_pickle_reason(error)}); nothing in it was run."
+        ) from None
     if not isinstance(root, Mapping):
         raise CheckpointError(f"{path}: its root is a {type(root).__name__}, expected tensors by name; is it another file?")
     return root
+
+
+def _pickle_reason(error: Exception) -> str:
+    if isinstance(error, LookupError):
+        return "it is no pickle"
+    # torch advises to read the file without protection, and says what is wrong at the end.
+    found = re.search(r"WeightsUnpickler error: ([^\n]+?)(?:\.| was not| was given)?(?:\n|$| Please)", str(error))
+    return (found[1] if found else (str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
 def _check_archive(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
+from spatial_llm.encoders.seal import renew
 from spatial_llm.errors import SpatialLLMError
 
 
@@ -28,6 +29,12 @@ class CheckedConfig(PreTrainedConfig):
         """As `PreTrainedConfig.from_dict`."""
         with in_words(f"a config of {cls.model_type}"):
             return super().from_dict(config_dict, **kwargs)
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedConfig.save_pretrained`; a seal that lists the file follows."""
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
+        renew(Path(save_directory), CONFIG)
+        return saved
 
 
 def check_counts(config: PreTrainedConfig, *names: str) -> None:

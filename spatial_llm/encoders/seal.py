@@ -52,6 +52,12 @@ def write_seal(folder: Path, *parts: str) -> None:
     write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": kept | new})
 
 
+def renew(folder: Path, name: str) -> None:
+    """Notes one file anew that was saved by itself, if the seal of `folder` lists it."""
+    if name in (old := _known(folder) or {}):
+        write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": old | {name: digest(folder / name)}})
+
+
 def forget(folder: Path, names: Iterable[str]) -> None:
     """Takes files that were removed out of the seal, if there is one."""
     if (old := _known(folder)) is not None:

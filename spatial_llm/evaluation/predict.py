@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from spatial_llm.encoders.seal import SEAL
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.answering import Answerer
 from spatial_llm.evaluation.controls import Load, check_controls, control_items, control_loader
@@ -36,9 +37,11 @@ RECORDING_BATCHES = 8
 
 
 def model_sha256(folder: str | Path) -> str:
-    """One hash for a saved (or shipped) model: of the names and contents of all files in its folder."""
+    """One hash for a saved (or shipped) model: of the names and contents of all files in its folder but its seal."""
     folder = Path(find_model(folder))
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+    # Sealing a folder does not make it another model.
+    files = [(name, path) for name, path in files if name != SEAL]
     return hashlib.sha256("\n".join(f"{name} {sha256_of(path)}" for name, path in files).encode()).hexdigest()
 
 

@@ -68,7 +68,7 @@ def _check_tokenizer(config: PreTrainedConfig, tokenizer: Any, what: str, genera
     if beyond or not tokens:
         raise CheckpointError(
             f"{what}: the tokenizer has {len(tokens):,} tokens, of which {len(beyond):,} (such as {beyond[:1]}) lie beyond "
-            f"the {rows:,} rows of the language model: it is another model's; give the tokenizer that was saved with this model."
+            f"the {rows:,} rows of the language model: it is another model's; give the one saved with this model."
         )
     token = next((token for token, number in tokens.items() if number == slot), None)
     added = tokenizer.added_tokens_decoder

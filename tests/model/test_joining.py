@@ -1,0 +1,118 @@
+"""A model and another model's processor are not joined; longest questions; values of configs that cannot be."""
+
+import pytest
+import torch
+
+from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration
+from spatial_llm.projectors import QFormerProjectorConfig
+from spatial_llm.testing import tiny_config, tiny_processor
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return SpatialLLMForConditionalGeneration(tiny_config("spatial_llm")).eval()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("n_fft", 512), ("hop_length", 321), ("sampling_rate", 16_000), ("feature_size", 64), ("f_min", 0.0), ("f_max", 8e3)],
+)
+def test_another_front_end_is_named_with_both_values(model, field, value):
+    processor = tiny_processor()
+    right = getattr(processor.feature_extractor, field)
+    setattr(processor.feature_extractor, field, value)
+    with pytest.raises(CheckpointError, match=rf"feature_extractor\.{field} is {value}, but .* is {right}:"):
+        SpatialLLM(model, processor)
+
+
+def test_cues_and_their_order(model):
+    processor = tiny_processor()
+    processor.feature_extractor.cues = processor.feature_extractor.cues[::-1]
+    with pytest.raises(CheckpointError, match=r"feature_extractor\.cues is \['sin_ipd'"):
+        SpatialLLM(model, processor)
+
+
+def test_placeholders_and_tokens(model):
+    processor = tiny_processor()
+    processor.num_audio_tokens = 5
+    with pytest.raises(
+        CheckpointError, match=r"num_audio_tokens is 5, but .*num_query_tokens is 4"
+    ):
+        SpatialLLM(model, processor)
+    processor = tiny_processor()
+    processor.audio_token_id = 9
+    with pytest.raises(CheckpointError, match="audio_token_id is 9"):
+        SpatialLLM(model, processor)
+    processor = tiny_processor()
+    processor.tokenizer.add_tokens(["more"])
+    with pytest.raises(CheckpointError, match=r"1 \(such as \['more'\]\) lie beyond"):
+        SpatialLLM(model, processor)
+    processor = tiny_processor()
+    processor.tokenizer.eos_token = "<pad>"
+    with pytest.raises(CheckpointError, match="ends answers at token"):
+        SpatialLLM(model, processor)
+
+
+def test_a_placeholder_that_is_a_word(model):
+    config = tiny_config("spatial_llm")
+    config.audio_token_id = 20
+    processor = tiny_processor()
+    processor.audio_token_id = 20
+    other = SpatialLLMForConditionalGeneration(config)
+    with pytest.raises(CheckpointError, match=r"audio_token_id 20 is the token .* text could hold it"):
+        SpatialLLM(other, processor)
+
+
+def test_longest_question(model):
+    bat = SpatialLLM(model, tiny_processor())
+    clip = torch.randn(2, 9920, generator=torch.Generator().manual_seed(0)).numpy() * 0.1
+    with pytest.raises(SpatialLLMError, match=r"text\[0\] has 100,000 characters, expected at most 8,000"):
+        bat.ask(clip, "a" * 100_000, sampling_rate=32_000)
+    with pytest.raises(SpatialLLMError, match="has 11 characters, expected at most 10"):
+        bat.ask(clip, "a" * 11, sampling_rate=32_000, max_question_characters=10)
+    with pytest.raises(SpatialLLMError, match=r"tokens, more than the 512 that the language model has positions for"):
+        bat.ask(clip, "zq" * 400, sampling_rate=32_000)
+    assert isinstance(bat.ask(clip, "a" * 10, sampling_rate=32_000, max_question_characters=10, max_new_tokens=2), str)
+    processor = tiny_processor()
+    with pytest.raises(SpatialLLMError, match=r"answers\[1\] has 9,000"):
+        processor(text=["a", "b"], answers=["c", "d" * 9000])
+    assert processor(text="a" * 9000, max_question_characters=9000)["input_ids"]
+    with pytest.raises(SpatialLLMError, match="half a surrogate pair"):
+        processor(text="a\udc80")
+    for wrong in (0, -1, 2.5, True, "many"):
+        with pytest.raises(SpatialLLMError, match="max_question_characters is"):
+            processor(text="a", max_question_characters=wrong)
+
+
+def test_the_limit_is_saved(tmp_path):
+    processor = tiny_processor()
+    processor.max_question_characters = 12
+    processor.save_pretrained(tmp_path)
+    assert type(processor).from_pretrained(tmp_path).max_question_characters == 12
+
+
+@pytest.mark.parametrize(
+    ("build", "field"),
+    [
+        (lambda: SpatialASTConfig(hop_length=0), "hop_length"),
+        (lambda: SpatialASTConfig(n_fft=2**40), "n_fft"),
+        (lambda: SpatialASTConfig(f_min=9000, f_max=8000), "f_min"),
+        (lambda: SpatialASTConfig(f_max=float("nan")), "f_max"),
+        (lambda: SpatialASTConfig(duration_s=1e12), "duration_s"),
+        (lambda: SpatialASTConfig(patch_size=[0, 16]), "patch_size"),
+        (lambda: SpatialASTConfig(num_attention_heads=0), "num_attention_heads"),
+        (lambda: QFormerProjectorConfig(num_query_tokens=0), "num_query_tokens"),
+        (lambda: QFormerProjectorConfig(num_attention_heads=7), "num_attention_heads"),
+        (lambda: SpatialLLMConfig(audio_token_id=-1), "audio_token_id"),
+        (lambda: SpatialLLMConfig(lora={"rank": 0}), "lora.rank"),
+        (lambda: SpatialLLMConfig(lora={"alpha": float("inf")}), "lora.alpha"),
+        (lambda: SpatialLLMConfig(lora={"dropout": 1}), "lora.dropout"),
+        (lambda: SpatialLLMConfig(lora={"target_modules": "q_proj"}), "lora.target_modules"),
+    ],
+)
+def test_values_that_cannot_be_are_named(build, field):
+    with pytest.raises(SpatialLLMError, match=field):
+        build()
