@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from spatial_llm.errors import CheckpointError
+from spatial_llm.errors import CheckpointError, SpatialLLMError
 
 
 class CheckedPreTrainedModel(PreTrainedModel):
@@ -35,6 +35,7 @@ class CheckedPreTrainedModel(PreTrainedModel):
                 where the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
                 (``ignore_mismatched_sizes=True``).
         """
+        one_dtype(kwargs)
         # transformers itself raises on other shapes, but names the tensors in its log only: let them pass, and raise here.
         model, info = super().from_pretrained(
             pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
@@ -53,6 +54,20 @@ class CheckedPreTrainedModel(PreTrainedModel):
                 not_finite=not_finite_tensors(model),
             )
         return model
+
+
+def one_dtype(options: dict[str, Any]) -> None:
+    """Puts what `torch_dtype`, transformers' earlier name, asks for under `dtype`, in place.
+
+    Raises:
+        SpatialLLMError: both were given, and they differ.
+    """
+    earlier, dtype = options.pop("torch_dtype", None), options.get("dtype")
+    if earlier is None:
+        return
+    if dtype is not None and str(dtype).removeprefix("torch.") != str(earlier).removeprefix("torch."):
+        raise SpatialLLMError(f"dtype is {dtype} and torch_dtype, its earlier name, {earlier}; give dtype alone.")
+    options["dtype"] = earlier
 
 
 def not_finite_tensors(model: torch.nn.Module) -> list[str]:

@@ -33,6 +33,12 @@ class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
     audio_embeds: torch.Tensor | None = None
 
 
+def within(part: str, pattern: str) -> str:
+    """A regular expression over the tensor names of `part`, as one over the names of the whole that matches there alone."""
+    # No "*": transformers reads it as ".*" wherever it stands.
+    return rf"^{part}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{part}\.(?:.+)?(?:{pattern})"
+
+
 class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
     config: SpatialLLMConfig
     config_class = SpatialLLMConfig
@@ -63,6 +69,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         self.projector = AutoModel.from_config(config.projector_config)
         self.encoder = AutoModel.from_config(config.encoder_config)
         self.post_init()
+        for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
+            parts = self.named_children()
+            setattr(self, names, {within(part, name) for part, module in parts for name in getattr(module, names, None) or ()})
         self.freeze()
 
     def initialize_weights(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from transformers import PreTrainedModel
 
 from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
@@ -68,6 +69,7 @@ class SpatialLLM:
             CheckpointError: no such folder or model, or it is of another kind; or see the model's `from_pretrained`.
         """
         folder = find_model(folder)
+        one_dtype(kwargs)
         if is_shipped(folder):
             kwargs = {"dtype": torch.float32} | kwargs
         _check_folder(Path(folder))

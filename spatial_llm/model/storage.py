@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from spatial_llm.encoders.pretrained import raise_on_gaps
+from spatial_llm.encoders.pretrained import one_dtype, raise_on_gaps
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path, write_json
 from spatial_llm.model.adapters import inject_lora, trained_keys
@@ -81,6 +81,7 @@ def load_trained_only(
     **kwargs: Any,
 ) -> Any:
     """Loads the trained-only form; see `SpatialLLMForConditionalGeneration.from_pretrained`."""
+    one_dtype(kwargs)
     kwargs.pop("config", None)  # given by the Auto classes; it is the one read here
     pointers = json.loads((folder / TRAINED_POINTERS).read_text(encoding="utf-8"))
     fingerprints = pointers.get("fingerprints", {})
