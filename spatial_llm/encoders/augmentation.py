@@ -42,7 +42,7 @@ class PatchMask(nn.Module):
         if not self.training or self.kept == self.grid:
             return patches
         rows, columns = (
-            torch.rand(len(patches), size, device=patches.device).argsort(dim=1)[:, :kept]
+            torch.rand(patches.shape[0], size, device=patches.device).argsort(dim=1)[:, :kept]
             for size, kept in zip(self.grid, self.kept, strict=True)
         )
         index = (rows[:, :, None] * self.grid[1] + columns[:, None, :]).flatten(1)
@@ -60,5 +60,5 @@ class DropPath(nn.Module):
     def forward(self, branch: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.share:
             return branch
-        kept = torch.rand(len(branch), *[1] * (branch.ndim - 1), device=branch.device) >= self.share
+        kept = torch.rand(branch.shape[0], *[1] * (branch.ndim - 1), device=branch.device) >= self.share
         return branch * kept.to(branch.dtype) / (1 - self.share)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from transformers.utils import ModelOutput
 
 from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.precision import KeptInFloat32
 
 
 @dataclass
@@ -46,7 +47,7 @@ class SpatialLocalizationOutput(ModelOutput):
     attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-class AdaCosHead(nn.Module):
+class AdaCosHead(KeptInFloat32):
     """Cosine head with the adaptive scale of AdaCos (Zhang et al., CVPR 2019) as DSpAST uses it (specs b.2).
 
     forward gives cosines (B, C); `loss` scales them. In training mode each loss first adapts the scale to the batch: that
@@ -78,7 +79,8 @@ class AdaCosHead(nn.Module):
         (B, C) around these; the scale adapts to the ids alone."""
         if self.training:
             self._adapt_scale(cosines.detach(), labels)
-        return functional.cross_entropy(self.scale * cosines, labels if targets is None else targets)
+        scaled = self.scale.to(cosines.dtype) * cosines
+        return functional.cross_entropy(scaled, labels if targets is None else targets.to(scaled.dtype))
 
     @torch.no_grad()
     def _adapt_scale(self, cosines: torch.Tensor, labels: torch.Tensor) -> None:
@@ -96,7 +98,7 @@ def gather_rows(rows: torch.Tensor) -> torch.Tensor:
     if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return rows
     counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+    distributed.all_gather(counts, torch.tensor([rows.shape[0]], device=rows.device))
     most = int(max(counts))
     padded = [rows.new_zeros(most, rows.shape[1]) for _ in counts]
     distributed.all_gather(padded, functional.pad(rows, (0, 0, 0, most - len(rows))))

@@ -16,11 +16,13 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from spatial_llm.encoders.augmentation import DropPath
 from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.precision import KeptInFloat32
 from spatial_llm.errors import SpatialLLMError
 
 
-class CueNorm(nn.Module):
-    """Normalises cues with running statistics and stretches them to the encoder's frames, in float32.
+class CueNorm(KeptInFloat32):
+    """Normalises cues with running statistics and stretches them to the encoder's frames, in float32 (float64 in a model
+    that was cast to float64).
 
     The official models hold one BatchNorm per group of planes (`bn` over the log-mels, `bn_ild`); statistics are per
     plane, so one BatchNorm over all normalised planes is the same.
@@ -35,7 +37,7 @@ class CueNorm(nn.Module):
         self.norm = nn.BatchNorm2d(max(1, len(self.normalized)), affine=False, dtype=torch.float32)
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
-        """(B, F, frames <= T, M) -> (B, F, T, M) float32."""
+        """(B, F, frames <= T, M) -> (B, F, T, M) in the dtype of the statistics."""
         if (
             input_features.ndim != 4
             or input_features.shape[1] != self.num_cues
@@ -50,7 +52,7 @@ class CueNorm(nn.Module):
                 f"input_features has {input_features.shape[2]} frames, the encoder takes at most {self.num_frames}: "
                 "cut the recording to the window (config.window_samples)."
             )
-        features = input_features.float()
+        features = input_features.to(self.norm.running_mean.dtype)
         if self.normalized:
             features = features.clone()
             features[:, self.normalized] = self.norm(features[:, self.normalized])
@@ -72,6 +74,18 @@ class CueFusion(nn.Module):
         return functional.gelu(self.norm(self.conv(features.to(self.conv.weight.dtype))))
 
 
+class PatchProjection(nn.Conv2d):
+    """A convolution whose stride is its kernel, as a matrix product: (B, C, T, M) -> (B, rows * columns, D), time-major.
+
+    The patches do not overlap, and on a CPU the gradient of such a convolution takes far longer. The weight is read here,
+    in the forward of the module that owns it: offloading fetches weights module by module.
+    """
+
+    def forward(self, plane: torch.Tensor) -> torch.Tensor:
+        parts = plane.unflatten(3, (-1, self.kernel_size[1])).unflatten(2, (-1, self.kernel_size[0])).permute(0, 2, 4, 1, 3, 5)
+        return functional.linear(parts.flatten(3).flatten(1, 2), self.weight.flatten(1), self.bias)
+
+
 class PatchEmbeddings(nn.Module):
     """Patches of the fused plane, plus fixed positions: (B, C, T, M) -> (B, rows * columns, D), time-major.
 
@@ -83,7 +97,7 @@ class PatchEmbeddings(nn.Module):
         super().__init__()
         self.grid = config.token_grid
         patch = tuple(config.patch_size)
-        self.projection = nn.Conv2d(config.fusion_channels, config.hidden_size, kernel_size=patch, stride=patch)
+        self.projection = PatchProjection(config.fusion_channels, config.hidden_size, kernel_size=patch, stride=patch)
         # In the dtype the model is built in, as the parameters are; loading casts to that of the buffer it finds.
         self.register_buffer("positions", self.sine_cosine_table().to(torch.get_default_dtype()))
 
@@ -102,10 +116,7 @@ class PatchEmbeddings(nn.Module):
         return torch.from_numpy(np.concatenate([np.zeros((1, size)), table])[None].astype(np.float32))
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        # As a matrix product: the patches do not overlap, and on a CPU the gradient of such a convolution takes far longer.
-        rows, columns = self.grid
-        parts = plane.unflatten(3, (columns, -1)).unflatten(2, (rows, -1)).permute(0, 2, 4, 1, 3, 5)
-        patches = functional.linear(parts.flatten(3).flatten(1, 2), self.projection.weight.flatten(1), self.projection.bias)
+        patches = self.projection(plane)
         return patches + self.positions[:, 1:].to(patches.dtype)
 
 

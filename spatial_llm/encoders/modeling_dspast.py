@@ -25,10 +25,11 @@ from spatial_llm.encoders.heads import (
     localization_output,
 )
 from spatial_llm.encoders.layers import CueFusion, CueNorm, PatchEmbeddings, encoder_layers
-from spatial_llm.encoders.modeling_spatial_ast import SpatialEncoderPreTrainedModel
+from spatial_llm.encoders.modeling_spatial_ast import CUE_NORM, SpatialEncoderPreTrainedModel
+from spatial_llm.encoders.precision import KeptInFloat32
 
 
-class FeatureGate(nn.Module):
+class FeatureGate(KeptInFloat32):
     """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (specs b.1)."""
 
     def __init__(self, num_cues: int) -> None:
@@ -39,7 +40,8 @@ class FeatureGate(nn.Module):
 
     def forward(self, mean: torch.Tensor) -> torch.Tensor:
         """Cues averaged over time and frequency (B, F) -> weights (B, F)."""
-        return torch.sigmoid(self.fc2(functional.relu(self.fc1(self.norm(mean).to(self.fc1.weight.dtype)))))
+        normalized = self.norm(mean.to(self.norm.running_mean.dtype))
+        return torch.sigmoid(self.fc2(functional.relu(self.fc1(normalized.to(self.fc1.weight.dtype)))))
 
 
 class BranchFusion(nn.Module):
@@ -59,7 +61,8 @@ class BranchFusion(nn.Module):
 
 class DSpASTPreTrainedModel(SpatialEncoderPreTrainedModel):
     config_class = DSpASTConfig
-    _keep_in_fp32_modules_strict = ["cue_norm", "gate"]  # noqa: RUF012  (the gate reads means of the ILD plane too)
+    # The gate reads means of the ILD plane too. Named with its owner: a language model has modules called gate as well.
+    _keep_in_fp32_modules_strict = [CUE_NORM, r"^(?:encoder\.)?branches\.\d+\.gate"]  # noqa: RUF012
 
 
 class DSpASTModel(DSpASTPreTrainedModel):
@@ -105,7 +108,7 @@ class DSpASTModel(DSpASTPreTrainedModel):
         planes, weights = zip(*(branch(features, mean) for branch in self.branches), strict=True)
         planes = [self.spec_augment(plane) for plane in planes]  # each branch is blanked elsewhere
         stacked = torch.stack(planes, dim=1).flatten(0, 1)  # (B * 3, C, T, M)
-        cls_tokens = self.cls_tokens.repeat(len(features), 1, 1)
+        cls_tokens = self.cls_tokens.repeat(features.shape[0], 1, 1)
         hidden_states = torch.cat([cls_tokens, self.patch_mask(self.patch_embeddings(stacked))], dim=1)
         for layer in self.layers:
             hidden_states = layer(hidden_states, **kwargs)
@@ -121,7 +124,7 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
     """DSpAST with its heads: a linear layer for events, AdaCos for distance, azimuth and elevation."""
 
     # AdaCos needs exact angles.
-    _keep_in_fp32_modules_strict = ["cue_norm", "gate", "distance_head", "azimuth_head", "elevation_head"]  # noqa: RUF012
+    _keep_in_fp32_modules_strict = ["^distance_head", "^azimuth_head", "^elevation_head"]  # noqa: RUF012  (the encoder's: see there)
 
     def __init__(self, config: DSpASTConfig) -> None:
         super().__init__(config)

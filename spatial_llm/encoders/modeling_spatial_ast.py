@@ -27,6 +27,9 @@ from spatial_llm.encoders.heads import (
 from spatial_llm.encoders.layers import CueFusion, CueNorm, EncoderLayer, PatchEmbeddings, SelfAttention, encoder_layers
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 
+# Regular expressions over names of tensors, from the start: within a composite they must match no other part.
+CUE_NORM = r"^(?:encoder\.)?cue_norm"
+
 DISTANCE_TOKEN, DIRECTION_TOKEN, EVENT_TOKEN = 0, 1, 2
 
 
@@ -43,7 +46,7 @@ class SpatialEncoderPreTrainedModel(CheckedPreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     # The ILD plane spans more orders of magnitude than half precision has.
-    _keep_in_fp32_modules_strict = ["cue_norm"]  # noqa: RUF012
+    _keep_in_fp32_modules_strict = [CUE_NORM]  # noqa: RUF012
     _can_record_outputs = {"hidden_states": EncoderLayer, "attentions": SelfAttention}  # noqa: RUF012
 
     @torch.no_grad()
@@ -99,7 +102,7 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
         """
         plane = self.spec_augment(self.fusion(self.cue_norm(input_features)))
         patches = self.patch_mask(self.patch_embeddings(plane))
-        hidden_states = torch.cat([self.cls_tokens.expand(len(patches), -1, -1), patches], dim=1)
+        hidden_states = torch.cat([self.cls_tokens.expand(patches.shape[0], -1, -1), patches], dim=1)
         for layer in self.layers:
             hidden_states = layer(hidden_states, **kwargs)
         return SpatialEncoderOutput(last_hidden_state=hidden_states)

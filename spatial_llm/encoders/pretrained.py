@@ -25,7 +25,7 @@ from spatial_llm.encoders.folder_files import (
 )
 from spatial_llm.encoders.seal import MODEL, check_seal, write_seal
 from spatial_llm.encoders.weight_files import check_claims, check_tensors, read_headers, weight_files
-from spatial_llm.errors import CheckpointError
+from spatial_llm.errors import CheckpointError, SpatialLLMError
 
 # What cannot be below zero, or at zero (False), in a model that has been trained: names end so.
 _NEVER_NEGATIVE = {"running_var": True, "num_batches_tracked": True, "input_std": False, "_head.scale": False}
@@ -58,6 +58,7 @@ class CheckedPreTrainedModel(PreTrainedModel):
                 checked where the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
                 (``ignore_mismatched_sizes=True``).
         """
+        one_dtype(kwargs)
         what, files = f"{cls.__name__} from {pretrained_model_name_or_path}", None
         if isinstance(pretrained_model_name_or_path, str | os.PathLike) and not kwargs.get("gguf_file"):
             folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
@@ -158,6 +159,20 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
         with in_words(str(folder / GENERATION)):
             GenerationConfig.from_dict(settings[GENERATION])
     return settings
+
+
+def one_dtype(options: dict[str, Any]) -> None:
+    """Puts what `torch_dtype`, transformers' earlier name, asks for under `dtype`, in place.
+
+    Raises:
+        SpatialLLMError: both were given, and they differ.
+    """
+    earlier, dtype = options.pop("torch_dtype", None), options.get("dtype")
+    if earlier is None:
+        return
+    if dtype is not None and str(dtype).removeprefix("torch.") != str(earlier).removeprefix("torch."):
+        raise SpatialLLMError(f"dtype is {dtype} and torch_dtype, its earlier name, {earlier}; give dtype alone.")
+    options["dtype"] = earlier
 
 
 def not_finite_tensors(model: torch.nn.Module) -> list[str]:

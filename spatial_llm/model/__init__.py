@@ -22,6 +22,6 @@ __all__ = [
 ]
 
 AutoConfig.register(SpatialLLMConfig.model_type, SpatialLLMConfig)
-AutoModel.register(SpatialLLMConfig, SpatialLLMForConditionalGeneration)
+AutoModel.register(SpatialLLMConfig, SpatialLLMModel)
 AutoModelForMultimodalLM.register(SpatialLLMConfig, SpatialLLMForConditionalGeneration)
 AutoProcessor.register(SpatialLLMConfig, SpatialLLMProcessor)

@@ -62,6 +62,78 @@ def add_lora(
     model.config.lora = lora
 
 
+def lora_layers(language_model: nn.Module) -> dict[str, LoraLayer]:
+    """The layers of `language_model` that carry LoRA, by name."""
+    return {name: module for name, module in language_model.named_modules() if isinstance(module, LoraLayer)}
+
+
+@torch.no_grad()
+def merge_lora(model: PreTrainedModel) -> None:
+    """Adds LoRA to the weights it adapts and takes it away, in place; `config.lora` is None afterwards.
+
+    Raises:
+        SpatialLLMError: the model has no LoRA, its layers do not fit `config.lora`, a weight is quantised, or the sum is not
+            finite. Nothing is changed then.
+    """
+    layers = lora_layers(model.language_model)
+    if not layers:
+        raise SpatialLLMError("the model has no LoRA to merge (config.lora is None); it can be saved as it is.")
+    check_lora(model)
+    for name, layer in layers.items():
+        weight = layer.get_base_layer().weight
+        if not weight.is_floating_point():
+            raise SpatialLLMError(
+                f"language_model.{name} is quantised ({weight.dtype}), so LoRA cannot be added to it without loss: load the "
+                "model without quantization_config, merge, and quantise the merged folder."
+            )
+        if not torch.isfinite(weight + layer.get_delta_weight("default").to(weight.dtype)).all():
+            raise SpatialLLMError(f"language_model.{name} with LoRA added is not finite in {weight.dtype}: merge in float32.")
+    for name, layer in layers.items():
+        layer.merge()
+        parent, _, child = name.rpartition(".")
+        setattr(model.language_model.get_submodule(parent), child, layer.get_base_layer())
+    model.config.lora = None
+    # As a model whose config names no LoRA is loaded: what LoRA had frozen may train.
+    model.language_model.requires_grad_(True)
+    for part in (model, model.language_model):
+        part.__dict__.pop("peft_config", None)
+
+
+def check_lora(model: PreTrainedModel) -> None:
+    """Raises SpatialLLMError unless the LoRA layers are those that `config.lora` describes, and are not merged.
+
+    A saved model is built anew from its config, so a difference would change its answers: LoRA that is already in the
+    weights would be added a second time.
+    """
+    layers, lora = lora_layers(model.language_model), model.config.lora
+    do = "use model.merge_and_unload(), or add_lora to add adapters"
+    if lora is None:
+        if layers:
+            raise SpatialLLMError(f"language_model.{next(iter(layers))} carries LoRA, but config.lora is None: {do}.")
+        return
+    if not layers:
+        raise SpatialLLMError(
+            f"config.lora is {lora}, but no layer of the language model carries LoRA, as after a merge by hand: {do}; or set "
+            "config.lora to None if the adapters are in the weights already."
+        )
+    found = sorted({name.rsplit(".", 1)[-1] for name in layers})
+    if found != sorted(set(lora["target_modules"])):
+        raise SpatialLLMError(f"LoRA lies on {found}, but config.lora names {sorted(lora['target_modules'])}: {do}.")
+    for name, layer in layers.items():
+        if layer.merged:
+            raise SpatialLLMError(
+                f"LoRA of language_model.{name} is merged into its weight and still beside it, so it would be added twice "
+                "once loaded: use model.merge_and_unload(), which takes it away, or unmerge() the layer first."
+            )
+        if list(layer.lora_A) != ["default"]:
+            raise SpatialLLMError(f"language_model.{name} carries the adapters {list(layer.lora_A)}, expected one, 'default'.")
+        if (rank := layer.r["default"]) != lora["rank"] or abs(layer.scaling["default"] - lora["alpha"] / rank) > 1e-6:
+            raise SpatialLLMError(
+                f"LoRA of language_model.{name} has rank {rank} and scale {layer.scaling['default']}, but config.lora says "
+                f"rank {lora['rank']}, alpha {lora['alpha']} (scale {lora['alpha'] / lora['rank']}): change both or none."
+            )
+
+
 @torch.no_grad()
 def init_lora(language_model: nn.Module) -> None:
     """Fresh LoRA weights, as peft draws them: A uniform (Kaiming, a = sqrt 5), B zero. Loaded tensors are left alone."""

@@ -20,7 +20,7 @@ from transformers.utils.generic import can_return_tuple
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import storage
-from spatial_llm.model.adapters import init_lora, inject_lora
+from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.placeholders import embed_text, placeholder_mask, warn_without_audio
@@ -31,6 +31,12 @@ class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
     """The output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
 
     audio_embeds: torch.Tensor | None = None
+
+
+def within(part: str, pattern: str) -> str:
+    """A regular expression over the tensor names of `part`, as one over the names of the whole that matches there alone."""
+    # No "*": transformers reads it as ".*" wherever it stands.
+    return rf"^{part}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{part}\.(?:.+)?(?:{pattern})"
 
 
 class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
@@ -63,6 +69,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         self.projector = AutoModel.from_config(config.projector_config)
         self.encoder = AutoModel.from_config(config.encoder_config)
         self.post_init()
+        for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
+            parts = self.named_children()
+            setattr(self, names, {within(part, name) for part, module in parts for name in getattr(module, names, None) or ()})
         self.freeze()
 
     def initialize_weights(self) -> None:
@@ -146,13 +155,23 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         Raises:
             CheckpointError: a tensor that trains is not in the file; or a part was not loaded from anywhere and no pointer
                 was given.
+            SpatialLLMError: the LoRA layers are not those that `config.lora` describes, or are merged.
         """
+        check_lora(self)
         if trained_only:
             storage.save_trained_only(self, Path(save_directory), {"encoder": encoder, "language_model": language_model})
         else:
             super().save_pretrained(save_directory, **kwargs)
             if kwargs.get("is_main_process", True):
                 storage.verify_saved(self, Path(save_directory))
+
+    def merge_and_unload(self) -> Self:
+        """Adds LoRA to the language model's weights and takes it away, in place; see `merge_lora`. Returns the model.
+
+        A model in half precision rounds the sums; merge in float32 where that matters.
+        """
+        merge_lora(self)
+        return self
 
     def freeze(self) -> None:
         """No gradients where the config says so: the encoder, and with LoRA the language model it adapts."""
@@ -173,6 +192,33 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_input_embeddings(value)
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, *args: Any, audio_token_id: int | None = None, **kwargs: Any
+    ) -> nn.Module:
+        """As in transformers, but the audio placeholder stays apart from the new tokens.
+
+        Args:
+            audio_token_id: the placeholder's id from now on; make the processor anew with it.
+
+        Raises:
+            SpatialLLMError: the placeholder lies outside the vocabulary, would fall into the larger one, and no
+                `audio_token_id` was given. Nothing is changed then.
+        """
+        slot, size = self.config.audio_token_id, self.get_input_embeddings().num_embeddings
+        # transformers rounds up to a multiple where one is asked for.
+        multiple = (args[0] if args else kwargs.get("pad_to_multiple_of")) or 1
+        wanted = -(-(size if new_num_tokens is None else new_num_tokens) // multiple) * multiple
+        if audio_token_id is None and size <= slot < wanted:
+            raise SpatialLLMError(
+                f"the audio placeholder {slot} lies outside the vocabulary of {size} and would become one of its {wanted} "
+                f"tokens: give resize_token_embeddings(..., audio_token_id={wanted}) to move it, or audio_token_id={slot} if "
+                "that token is the placeholder's own, and make the processor anew (SpatialLLMProcessor.for_model)."
+            )
+        embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
+        if audio_token_id is not None:
+            self.config.audio_token_id = audio_token_id
+        return embeddings
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder if modality in (None, "audio") else super().get_encoder(modality)

@@ -38,7 +38,12 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
     def base_model(self) -> SpatialLLMModel:
         """The very same parts as a model without head. (No submodule of its own: saved names stay what they are.)"""
         body = SpatialLLMModel.__new__(SpatialLLMModel)
-        body.__dict__.update(self.__dict__)
+        nn.Module.__init__(body)
+        for name, value in self.__dict__.items():
+            # Hooks and methods that a tool put on this very model (a patched `forward`) are meant for it, not for the body:
+            # a patched `forward` that calls the body would call itself.
+            if "hook" not in name and not (callable(value) and hasattr(type(self), name)):
+                body.__dict__[name] = value
         return body
 
     def get_output_embeddings(self) -> nn.Module:

@@ -13,6 +13,7 @@ from transformers import AutoModel, PreTrainedModel
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
+from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
@@ -108,8 +109,9 @@ class SpatialLLM:
                 was saved, or belongs to another model; see `from_pretrained` of the model and of the processor.
         """
         folder = find_model(folder)
+        one_dtype(kwargs)
         if is_shipped(folder):
-            kwargs = {"dtype": kwargs.pop("torch_dtype", torch.float32)} | kwargs
+            kwargs = {"dtype": torch.float32} | kwargs
         _check_folder(Path(folder))
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         return cls(model, SpatialLLMProcessor.from_pretrained(folder))

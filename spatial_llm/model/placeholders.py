@@ -75,12 +75,12 @@ def repeat_clips(
     A prompt's clips are repeated together: prompts p, q with clips (p1 p2 | q1), twice -> p1 p2 p1 p2 q1 q1. Without
     `input_ids` each prompt is taken to have one clip.
     """
-    counts = [1] * len(clips)
+    counts = [1] * clips.shape[0]
     if input_ids is not None and input_ids.shape[1] > 0:
         counts = ((input_ids == audio_token_id).sum(-1) // num_audio_tokens).tolist()
-    if sum(counts) != len(clips):
+    if sum(counts) != clips.shape[0]:
         raise SpatialLLMError(
-            f"{len(clips)} clips, but the prompts hold placeholders for {sum(counts)} (of {num_audio_tokens} tokens each); "
+            f"{clips.shape[0]} clips, but the prompts hold placeholders for {sum(counts)} (of {num_audio_tokens} tokens each); "
             "expected one clip for every run of placeholders."
         )
     return torch.cat([own for group in clips.split(counts) for own in [group] * times])

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from spatial_llm.encoders.folder_files import CONFIG, GENERATION, POINTERS, exists, in_words, read_json
-from spatial_llm.encoders.pretrained import PARTS, check_folder, impossible, raise_on_gaps, read_settings, same_kind
+from spatial_llm.encoders.pretrained import PARTS, check_folder, impossible, one_dtype, raise_on_gaps, read_settings, same_kind
 from spatial_llm.encoders.seal import MODEL, check_seal, forget, write_seal
 from spatial_llm.encoders.weight_files import Header, check_claims, check_tensors, read_headers
 from spatial_llm.errors import CheckpointError
@@ -86,6 +86,7 @@ def load_trained_only(
     **kwargs: Any,
 ) -> Any:
     """Loads the trained-only form; see `SpatialLLMForConditionalGeneration.from_pretrained`."""
+    one_dtype(kwargs)
     kwargs.pop("config", None)  # given by the Auto classes; it is the one read here
     read_settings(folder)
     pointers, fingerprints = _read_pointers(folder)
