@@ -5,6 +5,8 @@ file or the new one, never half of either.
 """
 
 import contextlib
+import errno
+import fcntl
 import functools
 import hashlib
 import json
@@ -12,14 +14,19 @@ import math
 import os
 import re
 import shutil
+import socket
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, SpatialLLMError
 
 MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
+_LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
+_TRIES = 100
+_LOCKED: set[Path] = set()  # lock files that this process holds
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
 
@@ -36,17 +43,86 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     _remove(temporary)
     try:
         yield temporary
-        if temporary.is_dir() and path.is_dir():
-            # A folder cannot be renamed over a full one: move the old one aside first, so that no moment has neither.
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            _remove(old)
-            os.replace(path, old)
-            os.replace(temporary, path)
-            _remove(old)
+        if temporary.is_dir():
+            _replace_folder(temporary, path)
         else:
             os.replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+def _replace_folder(temporary: Path, path: Path) -> None:
+    # A folder cannot be renamed over a full one: move the old one aside first, so that a strike leaves one or the other.
+    # Another process may put its own folder there in between, so that this is tried again; the last one stays.
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    for attempt in range(_TRIES):
+        try:
+            if path.is_dir():
+                _remove(old)
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(path, old)
+            os.replace(temporary, path)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES - 1:
+                raise
+    _remove(old)
+
+
+@contextlib.contextmanager
+def one_writer(path: str | Path, what: str, shared: bool = False) -> Iterator[None]:
+    """Lets one process at a time write `path`, a file or folder; the lock is the hidden file `.<name>.lock` beside it.
+
+    The lock is the kernel's, so that it ends with its process, however that ends.
+
+    Args:
+        what: said of the process that is refused: "questions are being written".
+        shared: with others that share it, such as the shards of one piece of work.
+
+    Raises:
+        SpatialLLMError: another process holds it, which is named.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    if lock in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
+        raise SpatialLLMError(f"{path}: {what} by this very process; wait for it, or give another folder.")
+    file = _locked(lock, path, what, shared)
+    _LOCKED.add(lock)
+    try:
+        yield
+    finally:
+        _LOCKED.discard(lock)
+        with contextlib.suppress(OSError):
+            if file is not None and shared:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while others share it: the last one removes it
+            lock.unlink()
+        if file is not None:
+            file.close()
+
+
+def _locked(lock: Path, path: Path, what: str, shared: bool) -> IO[str] | None:
+    """The open lock file; None where the file system has no locks, which is warned of."""
+    while True:
+        file = lock.open("a+", encoding="utf-8")
+        try:
+            fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            holder = file.read(200).strip() or "another process"
+            file.close()
+            raise SpatialLLMError(f"{path}: {what} by {holder}; wait for it, stop it, or give another folder.") from None
+        except OSError as error:
+            file.close()
+            warnings.warn(f"{lock}: no locks on this file system ({error}); let no second run use it.", stacklevel=4)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(file.fileno()).st_ino == lock.stat().st_ino:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
+                file.flush()
+                return file
+        file.close()  # its last holder removed it in between
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -78,8 +154,10 @@ def below(root: str | Path, name: str) -> Path:
     """The path of `name` in the folder `root`, which it cannot leave; whether it exists is not looked at.
 
     Raises:
-        ManifestError: the name leads out: see `leads_out`, or through a symbolic link.
+        ManifestError: the name leads out: see `leads_out`, or through a symbolic link; or it is none that a file can have.
     """
+    if not leads_out(name) and not can_be_named(name):
+        raise ManifestError(f"{name[:300]!r} can be no file's name (not text, or too long); correct it, or rename the file.")
     if leads_out(name) or not _stays_inside(os.path.join(os.getcwd(), root), name):
         raise ManifestError(f"{name!r} leads out of {root}; give a path relative to that folder, and keep files below it.")
     return Path(root, name)
@@ -88,6 +166,15 @@ def below(root: str | Path, name: str) -> Path:
 def leads_out(name: str) -> bool:
     """True for a name that is not plainly relative: empty, absolute, a URL, of another system, or with ".." in it."""
     return not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
+
+
+def can_be_named(name: str) -> bool:
+    """Whether a file can have a relative name that a manifest can hold: UTF-8, without controls, no part too long."""
+    try:
+        parts = name.encode("utf-8").split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return not any(len(part) > _LONGEST_NAME for part in parts) and not any(character < " " for character in name)
 
 
 def _stays_inside(root: str, name: str) -> bool:
