@@ -16,6 +16,15 @@ from pathlib import Path
 class SpatialLLMError(ValueError):
     """Base of all errors raised on purpose by spatial_llm."""
 
+    def __str__(self) -> str:
+        # A file name that is not UTF-8 holds surrogates, which no stream prints: a message must not fail to be shown.
+        return printable(super().__str__())
+
+
+def printable(text: str) -> str:
+    """A text that every UTF-8 stream prints: surrogates and the end of string of C are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
 
 class AudioError(SpatialLLMError):
     """A recording that cannot be used: missing, mono, empty, not finite, laid out the wrong way round."""

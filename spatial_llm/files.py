@@ -29,6 +29,8 @@ MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 CLOCK_TICKS_NS = 50_000_000
 SAMPLES, SAMPLE_BYTES = 4, 2**14  # of a file, to know it by
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
+_LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
+_TRIES = 100
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
 
@@ -130,15 +132,20 @@ def _put(temporary: Path, path: Path) -> None:
     if not (temporary.is_dir() and path.is_dir()):
         os.replace(temporary, path)
         return
-    # A folder cannot be renamed over a full one: move the old one aside first, so that no moment has neither.
+    # A folder cannot be renamed over a full one: move the old one aside first, so that a strike leaves one or the other.
+    # Another process may put its own folder there in between, so that this is tried again; the last one stays.
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    _remove(old)
-    os.replace(path, old)
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        os.replace(old, path)
-        raise
+    for attempt in range(_TRIES):
+        _remove(old)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(path, old)
+        try:
+            os.replace(temporary, path)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES - 1:
+                os.replace(old, path)
+                raise
     with contextlib.suppress(OSError):  # the new one is in its place; what is left is removed by the next writer
         _remove(old)
 
@@ -172,8 +179,10 @@ def below(root: str | Path, name: str) -> Path:
     """The path of `name` in the folder `root`, which it cannot leave; whether it exists is not looked at.
 
     Raises:
-        ManifestError: the name leads out: see `leads_out`, or through a symbolic link.
+        ManifestError: the name leads out: see `leads_out`, or through a symbolic link; or it is none that a file can have.
     """
+    if not leads_out(name) and not can_be_named(name):
+        raise ManifestError(f"{name[:300]!r} can be no file's name (not text, or too long); correct it, or rename the file.")
     if leads_out(name) or not _stays_inside(os.path.join(os.getcwd(), root), name):
         raise ManifestError(f"{name!r} leads out of {root}; give a path relative to that folder, and keep files below it.")
     return Path(root, name)
@@ -182,6 +191,15 @@ def below(root: str | Path, name: str) -> Path:
 def leads_out(name: str) -> bool:
     """True for a name that is not plainly relative: empty, absolute, a URL, of another system, or with ".." in it."""
     return not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
+
+
+def can_be_named(name: str) -> bool:
+    """Whether a file can have a relative name that a manifest can hold: UTF-8, without controls, no part too long."""
+    try:
+        parts = name.encode("utf-8").split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return not any(len(part) > _LONGEST_NAME for part in parts) and not any(character < " " for character in name)
 
 
 def _stays_inside(root: str, name: str) -> bool:

@@ -1,11 +1,12 @@
 """Multiple choice: the option that an answer names, by its letter or by its text.
 
-Peculiar: a letter and a text that name different options cancel each other. An option may carry its letter in its own
-text ("(B) left"), as some released benchmarks have it.
+Peculiar: a letter and a text that name different options cancel each other, and so do a denial ("B is wrong") and an
+alternative ("either A or C", "B or something else"): such a text commits to nothing. An option may carry its letter in
+its own text ("(B) left"), as some released benchmarks have it.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from spatial_llm.answers.axes import Reading, is_lenient
@@ -16,15 +17,39 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _END = ".,;:!? "
 _OWN_LETTER = re.compile(r"\(?([a-z])[).:]\s*|\(([a-z])\)\s*")
 _MASK = "\x00"
+_OR = r"(?:or|and|nor|vs|versus|to|as well as|/|&|\+)"
+_CLOSE = r"[\s\"')\]}>`$]{0,8}"  # bounded, as is all below, so that no text takes quadratic time
+_OPEN = r"[\s\"'(\[{<`$]{0,8}"
 # a letter is meant where it opens the text with a mark, stands in brackets, or follows "answer", "option" and the like
 _LETTER = re.compile(
-    r"(?:^[\s\"'(\[]*([a-z])(?=\s*(?:[).:,\]\"']|-\s|\n|$)))|[(\[]([a-z])[)\]]"
+    r"(?:^[\s\"'(\[]*([a-z])(?=\s*(?:[).:,\]\"]|'(?!\w)|-\s|-$|\n|$)))|[(\[{<]\s*([a-z])\s*[)\]}>]|\$([a-z])\$"
     r"|(?<!\w)(?:option|choice|letter|choose|select|pick|go with)(?: is)?:?\s*[\"'(\[]?([a-z])(?!\w)"
     r"|(?<!\w)answer(?: is| would be| should be)?:?\s*(?:option |choice |letter )?[\"'(\[]?"
-    r"(?:([b-hj-z])(?![\w'])|([ai])(?=\s*(?:[).:,\]\"'!?]|$|\n|because|since|as )))",
+    r"(?:([b-hj-z])(?!\w|'\w)|([ai])(?=\s*(?:[).:,\]\"'!?]|$|\n|because|since|as )))",
     re.IGNORECASE,
 )
-_CAPITAL = re.compile(r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?=\s*(?:[).:,!?\]]|$)))")
+# "A" is an article and "I" a pronoun, save before a mark, a verb that no article has, or another letter
+_CAPITAL = re.compile(
+    r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?=\s*(?:[).:,!?\]]|$))"
+    rf"|(A)(?=\s+(?:is|was|are|seems|sounds|looks|fits|can|could|or|and|nor|vs|versus|rather|instead|but|not)(?!\w))"
+    rf"|([AI])(?={_CLOSE}{_OR}{_OPEN}[A-Z](?![\w'])))"
+)
+_HEDGE = r"(?:(?:maybe|possibly|perhaps|even|also|else|option|choice|answer|then) ){0,4}"
+_ALTERNATIVE = re.compile(
+    rf"{_CLOSE}(?:,?\s{{0,8}}{_OR}{_OPEN}{_HEDGE}{_OPEN}([a-z])(?![\w'])|,\s{{0,8}}([a-z])(?=\s{{0,8}},|\s{{1,8}}(?:or|and)\b))",
+    re.IGNORECASE,
+)
+_BOLD = re.compile(r"<([a-z])>(?=[^<]*</\1>)|</[a-z]>", re.IGNORECASE)
+_OPEN_END = re.compile(rf"{_CLOSE},?\s{{0,8}}(?:or|/)(?!\w)")
+_OPEN_BEGINNING = re.compile(
+    r"(?<!\w)(?:or|either|neither|between|whether|if)(?:\s+(?:a|an|the|in|on|at|to|from|maybe|perhaps|option|choice|answer))*\W*$",
+    re.IGNORECASE,
+)
+_REASON = {"as", "since", "because", "for", "so", "while", "and", "though", "but", "which", "that", "if", "when"}
+_UNSURE = {"sure", "certain", "confident", "positive", "only", "wrong", "incorrect", "false", "bad"}
+_CLOSING_MARKS = {")", "]", ">", "}", '"', "'", "`", "$"}
+_FAR = 12  # tokens after an option among which a "not" denies it
+_LONGEST_LINK = 60  # characters before an option in which "or" may stand
 
 
 def parse_choice(text: str, choices: Sequence[str], reading: Reading = "strict") -> int | None:
@@ -70,29 +95,81 @@ def _agreed(indices: set[int]) -> int | None:
 
 def _inside(text: str, options: list[str]) -> int | None:
     """The option that a sentence names by letter, by text or by both."""
-    words = words_of(text)
-    found, places = _options_in(words, options)
+    words = words_of(_BOLD.sub(" ", text))
+    found = _options_in(words, options)
     masked = list(words.text)
-    for start, end in places:
+    for _, start, end in found:
         masked[start:end] = _MASK * (end - start)
-    remaining = "".join(masked)
-    letters = [(match, True) for match in _LETTER.finditer(remaining)]
-    letters += [(match, False) for match in _CAPITAL.finditer(remaining)]
+    letters = _letters_in("".join(masked), len(options))
+    if letters is None:
+        return None  # an option that does not exist
+    index = _agreed({index for index, _, _ in found} | {index for index, _ in letters})
+    if index is None:
+        return None
+    # Without the options' texts, in which "false" and "not moving" deny nothing.
+    words = words_of("".join(masked))
     starts = [token.start for token in words.tokens]
-    for match, outright in letters:
-        index = _LETTERS.find(next(filter(None, match.groups())).lower())
+    places = sorted({(start, end) for _, start, end in found} | {(at, at + 1) for _, at in letters})
+    for start, end in places:
+        first, last = bisect_left(starts, start), bisect_left(starts, end)
+        if words.denied[first] or _denied_after(words, last):
+            return None
+    return None if _left_open(words.text, places) else index
+
+
+def _letters_in(remaining: str, options: int) -> list[tuple[int, int]] | None:
+    """(option, character) of each letter of a text without the options' texts; None if one names no option outright."""
+    matches = [(match, True) for match in _LETTER.finditer(remaining)]
+    matches += [(match, False) for match in _CAPITAL.finditer(remaining)]
+    found: dict[int, int] = {}
+    for match, outright in matches:
+        at = match.start(match.lastindex or 0)
+        index = _LETTERS.find(remaining[at].lower())
         if index < 0:
             continue  # a letter that only looks like one of ours in lower case
-        if index < len(options):
-            denied = words.denied[bisect_right(starts, match.start(match.lastindex or 0)) - 1]
-            found.append((index, denied))
-        elif outright:
-            return None  # an option that does not exist
-    return _agreed({index for index, _ in found}) if not any(denied for _, denied in found) else None
+        if index >= options:
+            if outright:
+                return None
+            continue
+        found[at] = index
+        for _ in range(options):  # "option a, b or c"
+            other = _ALTERNATIVE.match(remaining, at + 1)
+            if other is None:
+                break
+            at = other.start(other.lastindex or 0)
+            index = _LETTERS.find(remaining[at].lower())
+            if not 0 <= index < options:
+                return None
+            found[at] = index
+    return [(index, at) for at, index in found.items()]
 
 
-def _options_in(words: Words, options: list[str]) -> tuple[list[tuple[int, bool]], list[tuple[int, int]]]:
-    """The options whose text occurs, each as (index, denied), and where they stand as (first, last) characters.
+def _denied_after(words: Words, index: int) -> bool:
+    """Whether the clause goes on from a token to deny what stands before it, in any words: "B does not fit"."""
+    while index < len(words.tokens) and words.strings[index] in _CLOSING_MARKS:
+        index += 1
+    last = min(index + _FAR, len(words.tokens))
+    while index < last and words.tokens[index].kind == "word" and words.strings[index] not in _REASON:
+        if words.strings[index] == "not":
+            return words.strings[index + 1] not in _UNSURE
+        index += 1
+    return False
+
+
+def _left_open(remaining: str, places: list[tuple[int, int]]) -> bool:
+    """Whether "or", "either" and the like tie an option to something that is none: "B or something else"."""
+    for number, (start, end) in enumerate(places):
+        after = _OPEN_END.match(remaining, end)
+        if after and not (number + 1 < len(places) and places[number + 1][0] - after.end() <= _LONGEST_LINK):
+            return True
+        before = places[number - 1][1] if number else 0
+        if _OPEN_BEGINNING.search(remaining[max(before, start - _LONGEST_LINK) : start]) and not number:
+            return True
+    return False
+
+
+def _options_in(words: Words, options: list[str]) -> list[tuple[int, int, int]]:
+    """The options whose text occurs, each as (index, first character, character after the last).
 
     A longer option hides a shorter one in the same place ("front left" hides "left"); two options of the same text are
     both found.
@@ -102,7 +179,7 @@ def _options_in(words: Words, options: list[str]) -> tuple[list[tuple[int, bool]
         strings = words_of(option).strings[:-1]
         if strings:
             sought.setdefault(strings[0], []).append((strings, index))
-    found, places, position = [], [], 0
+    found, position = [], 0
     while position < len(words.tokens):
         fitting = [
             (len(strings), index)
@@ -110,8 +187,8 @@ def _options_in(words: Words, options: list[str]) -> tuple[list[tuple[int, bool]
             if words.strings[position : position + len(strings)] == strings
         ]
         length = max((length for length, _ in fitting), default=0)
-        found += [(index, words.denied[position]) for longest, index in fitting if longest == length]
         if length:
-            places.append((words.tokens[position].start, words.tokens[position + length - 1].end))
+            place = words.tokens[position].start, words.tokens[position + length - 1].end
+            found += [(index, *place) for longest, index in fitting if longest == length]
         position += length or 1
-    return found, places
+    return found

@@ -25,6 +25,7 @@ _RANGE = re.compile(
     r"(?:(?P<below>below|under|less than) (?P<high>[0-9.]+)|(?P<above>above|over|more than) (?P<low>[0-9.]+)"
     r"|(?:between )?(?P<first>[0-9.]+)(?: ?s)? ?(?:to|and|-|\u2013) ?(?P<last>[0-9.]+)) ?(?:s|seconds?)"
 )
+_SIGN_WORD = re.compile(r"(?:minus|negative|plus|positive)\s*\Z")
 _COUNT_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
@@ -168,7 +169,9 @@ def _one_number(text: str) -> tuple[float, str, bool] | None:
         return None
     number = matches[0][0].replace("\u2212", "-")
     before, value = text[matches[0].start() - 1 : matches[0].start()], _PLAIN.fullmatch(number) and float(number)
-    if value is None or not math.isfinite(value) or re.match(r"[\w.,]", before):
+    if value is None or not math.isfinite(value) or re.match(r"[\w.,+\u00b1]", before):
+        return None
+    if _SIGN_WORD.search(text, 0, matches[0].start()):
         return None
     return value + 0.0, text[matches[0].end() :], number[0] in "-+"
 

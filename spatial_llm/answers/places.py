@@ -17,7 +17,7 @@ from spatial_llm.errors import SpatialLLMError
 FARTHEST_M = 10_000.0  # no sound of a scene is farther, but a language model that repeats a digit may say so
 _WORD = re.compile(r"\w+")
 # A number may not be the tail of another one: "2,5m", "1.2.5m", "-3m" and "x2m" are all unparsed, not 5, 2.5, 3 and 2.
-_DISTANCE = re.compile(r"(?<![\w.\-])(?<![0-9],)([0-9]+(?:\.[0-9]+)?)\s*(?:m|meters?|metres?)(?![\w/^])")
+_DISTANCE = re.compile(r"(?<![\w.\-])(?<![0-9],)([0-9]+(?:\.[0-9]+)?)\s*(?:m|meters?|metres?)(?![\w/^]|\s*per\b)")
 
 
 @dataclass(frozen=True)

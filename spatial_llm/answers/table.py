@@ -57,6 +57,14 @@ _TABLE = {
 QUESTION_TYPES = {question_type: row[0] for question_type, row in _TABLE.items()}
 VALUE_KINDS = {question_type: row[1] for question_type, row in _TABLE.items()}
 
+# The names that answer "which?" are not those of a text that says the opposite: "the bell is farther" to "which is nearer?".
+_FAR, _NEAR = {"far", "farther", "farthest", "further", "furthest"}, {"near", "nearer", "nearest", "closer", "closest"}
+_OPPOSITES = {
+    "NEAREST": (_NEAR, _FAR), "FARTHEST": (_FAR, _NEAR),
+    "RELATION_LEFT": ({"left"}, {"right"}), "RELATION_RIGHT": ({"right"}, {"left"}),
+    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}), "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
+    "ONSET_FIRST": ({"first", "earlier", "earliest"}, {"last", "later", "latest", "second"}),
+}  # fmt: skip
 _WORD = re.compile(r"\w+")
 _NEGATED = {"not", "no", "neither", "nor", "t"}  # t: of "isn't"
 
@@ -77,7 +85,9 @@ def parse_value(
     """
     kind = _kind_of(question_type)
     if kind.takes_known and is_lenient(reading):
-        return kind.parse(text, reading, known=known)
+        own, opposite = _OPPOSITES.get(question_type, (set(), set()))
+        words = set(_WORD.findall(text.lower())) if opposite else set()
+        return None if words & opposite and not words & own else kind.parse(text, reading, known=known)
     return kind.parse(text, reading)
 
 

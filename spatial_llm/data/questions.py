@@ -21,6 +21,7 @@ from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.records import Record, read_manifest, read_scenes
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import atomic_files, check_place, sha256_of, write_json, write_jsonl
+from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.balance import balance
@@ -60,13 +61,26 @@ def write_questions(
     Raises:
         ManifestError: the folder has no scenes, or a line of them is not a scene.
         SpatialLLMError: the parts belong to another configuration or to other scenes, or are to be merged and some are
-            missing.
+            missing; or another process writes questions into the folder.
     """
     folder = Path(folder)
     splits = [split for split in SPLITS if (folder / f"{split}_scenes.jsonl").is_file()]
     if not splits:
         raise ManifestError(f"{folder}: no train_scenes.jsonl or eval_scenes.jsonl inside; simulate scenes first.")
     check_place(folder, folder=True)
+    with one_writer(folder / SUMMARY, "questions are being written", shared=shard is not None):
+        return _write(folder, splits, config, workers, progress, shard, merge)
+
+
+def _write(
+    folder: Path,
+    splits: Sequence[str],
+    config: WritingConfig,
+    workers: int,
+    progress: bool,
+    shard: Shard | None,
+    merge: bool,
+) -> dict[str, Any] | None:
     parts: dict[str, tuple[Blocks, int]] = {}
     for split in splits:
         scenes_file = folder / f"{split}_scenes.jsonl"

@@ -23,6 +23,7 @@ from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.drawing import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, check_place, read_jsonl, sha256_of, write_json
+from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.dry_sounds import only_audible
@@ -152,13 +153,20 @@ def simulate(
 
     Raises:
         SceneError: the configuration cannot be met; see scenes.
-        SpatialLLMError: `folder.parts` belongs to another configuration, or is to be merged and parts are missing.
+        SpatialLLMError: `folder.parts` belongs to another configuration, or is to be merged and parts are missing; or
+            another process makes the folder.
     """
+    check_place(folder, folder=True)
+    with one_writer(folder, "scenes are being simulated", shared=shard is not None):
+        return _simulate(config, Path(folder), workers, progress, shard, merge)
+
+
+def _simulate(
+    config: SimulationConfig, folder: Path, workers: int, progress: bool, shard: Shard | None, merge: bool
+) -> dict[str, Any] | None:
     kinds = [parse_format(text) for text in config.formats]
     _check_mirror(config, kinds)
-    folder = Path(folder)
     parts = folder.with_name(folder.name + ".parts")
-    check_place(folder, folder=True)
     sounds = config.sounds.list()
     simulated = [split for split in SPLITS if getattr(config, split).responses is None]
     banks = {split: _bank_config(config, split) for split in simulated}

@@ -23,9 +23,11 @@ from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.provenance import provenance
+from spatial_llm.scenes.csv_rows import read_csv_rows
 from spatial_llm.scenes.dry_sounds import used_channel
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
-from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, list_index
+from spatial_llm.scenes.sound_files import say
+from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, INDEX_COLUMNS, list_index
 
 COLUMNS = ("file", "label", "split", "source_recording", "licence", "attribution")
 OURS = {"licence": "CC0 1.0", "attribution": "synthesized by spatial_llm"}
@@ -104,8 +106,7 @@ def chosen_clips(config: SoundFolderConfig) -> list[Clip]:
     """
     index = Path(config.index)
     sounds = list_index(index)  # checks files and splits
-    with index.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = [row for _, row in read_csv_rows(index, INDEX_COLUMNS)]
     missing = {"licence", "attribution"} - set(rows[0])
     if missing:
         raise SceneError(f"{index}: no column {', '.join(sorted(missing))}; sounds without licence are not taken.")
@@ -124,6 +125,12 @@ def chosen_clips(config: SoundFolderConfig) -> list[Clip]:
             split = "train" if part == "train" else "eval"
             file = index.parent / sound.recording
             clips.append(Clip(file, sound.label, split, sound.source_recording, row["licence"], row["attribution"]))
+    other: dict[str, list[str]] = {}
+    for sound, row in zip(sounds, rows, strict=True):
+        if sound.label not in config.leave_out and row["licence"] not in config.licences:
+            other.setdefault(f"under {row['licence'] or 'no licence'}", []).append(sound.recording)
+    if other:
+        say(f"{index}: clips are left out, whose licence is not among those accepted", other)
     both = sorted({clip.label for clip in clips} & set(config.synthesized))
     if both or not clips:
         raise SceneError(

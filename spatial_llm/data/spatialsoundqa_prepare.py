@@ -34,6 +34,7 @@ from spatial_llm.data.spatialsoundqa import (
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import atomic_files, sha256_of, write_json, write_jsonl
 from spatial_llm.geometry import bat_distance_class, direction_to_vector, direction_words, distance_from_bat_class
+from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 
 REPORT, EXPORTED = "prepared.json", "exported.json"  # the second marks a folder that we wrote ourselves
@@ -77,6 +78,13 @@ def prepare_release(
             f"{release}: none of {sum(map(len, question_files_of_split().values()))} question files is there, such as "
             f"{QUESTIONS}/stage1-clsdoa/train.json; give the SpatialSoundQA folder."
         )
+    with one_writer(release / REPORT, "manifests are being prepared"):
+        return _prepare(release, root, ours, present, protocol, fingerprints)
+
+
+def _prepare(
+    release: Path, root: DataRoot, ours: bool, present: dict[str, list[str]], protocol: str, fingerprints: bool
+) -> dict[str, Any]:
     splits = {}
     with atomic_files(release) as into:
         for split, names in present.items():

@@ -82,7 +82,9 @@ class PatchProjection(nn.Conv2d):
     """
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        parts = plane.unflatten(3, (-1, self.kernel_size[1])).unflatten(2, (-1, self.kernel_size[0])).permute(0, 2, 4, 1, 3, 5)
+        parts = (
+            plane.unflatten(3, (-1, self.kernel_size[1])).unflatten(2, (-1, self.kernel_size[0])).permute(0, 2, 4, 1, 3, 5)
+        )
         return functional.linear(parts.flatten(3).flatten(1, 2), self.weight.flatten(1), self.bias)
 
 

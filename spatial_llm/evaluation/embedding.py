@@ -63,9 +63,10 @@ class TextEmbedder:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""
+        if not texts:
+            # the method that gives the width has another name in each version
+            return self(["a"])[:0]
         unique = sorted(set(texts), key=lambda text: (len(text), text))
-        if not unique:
-            return np.zeros((0, self._model.get_embedding_dimension()), dtype=np.float32)
         # surrogates are legal in a Python string and not in the tokenizer
         clean = [text.encode("utf-8", "replace").decode() for text in unique]
         vectors = self._model.encode(

@@ -25,9 +25,10 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.answering import Answerer
 from spatial_llm.evaluation.controls import Load, check_controls, control_items, control_loader
 from spatial_llm.evaluation.items import EvaluationSet, Item
-from spatial_llm.evaluation.predictions import CONTROL_FOLDER, PredictionWriter
+from spatial_llm.evaluation.predictions import CONTROL_FOLDER, PREDICTIONS, PredictionWriter
 from spatial_llm.evaluation.tasks import Task
 from spatial_llm.files import check_place, sha256_of
+from spatial_llm.locks import one_writer
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.provenance import provenance
 from spatial_llm.shipped import find_model
@@ -70,7 +71,7 @@ def predict(
     Raises:
         ManifestError: a recording cannot be made (names the record), a control makes no sense for it, or there is nothing
             of the same settings to resume.
-        SpatialLLMError: an override that the task cannot have.
+        SpatialLLMError: an override that the task cannot have, or another process writes into the folder.
     """
     if batch_size < 1:
         raise ManifestError(f"batch_size is {batch_size}; give 1 or more.")
@@ -83,18 +84,19 @@ def predict(
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
     answerer, out = Answerer(model, task, batch_size), Path(out)
-    path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
-    if not resume:  # those of the run that has just been replaced
-        shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
-    chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
-    recordings = len({item.recording_id for item in chosen})
-    for name in task.controls:
-        load = control_loader(name, evaluation_set, task.seed)
-        of_control = settings | {"control": {"name": name, "recordings": recordings}}
-        with warnings.catch_warnings():
-            # of recordings whose ears a control has silenced, and of long ones, which the run itself has warned of
-            warnings.simplefilter("ignore")
-            _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
+    with one_writer(out / PREDICTIONS, "predictions are being written"):
+        path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
+        if not resume:  # those of the run that has just been replaced
+            shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
+        chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
+        recordings = len({item.recording_id for item in chosen})
+        for name in task.controls:
+            load = control_loader(name, evaluation_set, task.seed)
+            of_control = settings | {"control": {"name": name, "recordings": recordings}}
+            with warnings.catch_warnings():
+                # of recordings whose ears a control has silenced, and of long ones, which the run itself has warned of
+                warnings.simplefilter("ignore")
+                _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
     return path
 
 

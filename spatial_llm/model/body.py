@@ -71,7 +71,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         self.post_init()
         for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
             parts = self.named_children()
-            setattr(self, names, {within(part, name) for part, module in parts for name in getattr(module, names, None) or ()})
+            setattr(
+                self, names, {within(part, name) for part, module in parts for name in getattr(module, names, None) or ()}
+            )
         self.freeze()
 
     def initialize_weights(self) -> None:

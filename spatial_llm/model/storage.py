@@ -16,7 +16,15 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from spatial_llm.encoders.folder_files import CONFIG, GENERATION, POINTERS, exists, in_words, read_json
-from spatial_llm.encoders.pretrained import PARTS, check_folder, impossible, one_dtype, raise_on_gaps, read_settings, same_kind
+from spatial_llm.encoders.pretrained import (
+    PARTS,
+    check_folder,
+    impossible,
+    one_dtype,
+    raise_on_gaps,
+    read_settings,
+    same_kind,
+)
 from spatial_llm.encoders.seal import MODEL, check_seal, forget, write_seal
 from spatial_llm.encoders.weight_files import Header, check_claims, check_tensors, read_headers
 from spatial_llm.errors import CheckpointError

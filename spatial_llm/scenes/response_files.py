@@ -6,7 +6,6 @@ are where each response was heard from. The responses stay as they are, but for 
 direct-to-reverberant ratio are measured from them.
 """
 
-import csv
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +20,17 @@ from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, soundspaces_to_internal
 from spatial_llm.scenes.acoustics import rt60_s
 from spatial_llm.scenes.bank import BankRow, ResponseBank, write_bank
+from spatial_llm.scenes.csv_rows import read_csv_rows
 from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
 from spatial_llm.scenes.scene import Listener, Room
+from spatial_llm.scenes.sound_files import say
 
 COLUMNS = ("file", "format", "room", "azimuth_deg", "elevation_deg", "distance_m")
 SOUNDSPACES_RATE = 32000  # .npy files name none (specs a.1)
 ONSET_DB = 20.0  # the direct sound begins where a response first comes this near to its peak
 DIRECT_S = (0.001, 0.0025)  # and lasts so long before and after
 LATE_S = 0.01  # a response that begins so long after its direct sound should have come
+_KNOWN = (MicrophoneFormat("binaural"), parse_format("ambisonics1"))
 SHOWN = 5  # missing files that an error names
 
 
@@ -74,20 +76,14 @@ def bank_from_index(
     index, kind = Path(index), parse_format(format)
     if kind.kind not in ("binaural", "ambisonics") or kind.sofa is not None:
         raise SceneError(f"{index}: responses for {kind.name}; known here are binaural and ambisonics1 to ambisonics3.")
-    if not index.is_file():
-        raise SceneError(f"{index}: no such file; give a CSV with the columns {', '.join(COLUMNS)}.")
-    try:
-        with index.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(lines)
-            rows = [(f"{index}:{table.line_num}", row) for row in table]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise SceneError(f"{index}: not a CSV in UTF-8 ({error}).") from None
-    if not set(COLUMNS) <= set(table.fieldnames or ()):
-        raise SceneError(f"{index}: columns {table.fieldnames}; expected at least {', '.join(COLUMNS)}.")
+    rows = read_csv_rows(index, COLUMNS)
     chosen = [(where, row) for where, row in rows if _names_format(row["format"], kind)]
     if not chosen:
         found = sorted({str(row["format"]) for _, row in rows})
         raise SceneError(f"{index}: no row is in format {kind.name}; there are {found}.")
+    unknown = [row["file"] for _, row in rows if not any(_names_format(row["format"], known) for known in _KNOWN)]
+    if unknown:
+        say(str(index), {"responses are left out, whose format is neither binaural nor in ACN and SN3D": unknown})
     places = []
     for where, row in chosen:
         if not row["room"]:

@@ -103,3 +103,11 @@ def test_bearings_are_finite():
     for _ in range(2000):
         found = answers.parse_bearing(odd_answer(rng), "lenient")
         assert found is None or (math.isfinite(found[0]) and -180 < found[0] <= 180 and abs(found[1]) <= 90)
+
+
+@pytest.mark.parametrize("piece", ["A or ", "A or ((((", "no, ", "B is wrong. ", "<a>", "anything but "])
+def test_denials_and_alternatives_take_linear_time(piece):
+    start = time.process_time()
+    for parser in PARSERS.values():
+        parser((piece * 8000)[:8000], "lenient")
+    assert time.process_time() - start < 3

@@ -7,6 +7,7 @@ denied makes the whole text unparsed, whatever else it says.
 import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from spatial_llm.answers.lenient.figures import Figure, figures_of, only, part_at, settled
 from spatial_llm.answers.lenient.words import Words, words_of
@@ -60,6 +61,8 @@ def read_count(text: str, found: int | None = None) -> int | None:
     if found is None and (not figures or _VAGUE & set(words.strings)):
         return None if figures else _none_or_one(words)
     free = [i for i, figure in enumerate(figures) if words.strings[figure.end] not in _UNITS]
+    if any("or" in words.strings[figures[i].end : figures[j].start] for i, j in pairwise(free)):
+        return None  # "3 sounds, or 4"
     counted = [i for i in free if _counts_sounds(words, figures[i].end)]
     return _whole([_counted(words, figures, i) for i in counted or free], range(10**9), found)
 
@@ -168,7 +171,9 @@ def unit_end(words: Words, figure: Figure, units: dict[str, float]) -> int | Non
         return None
     if unit in ("'", '"') and not (words.touching(index) and words.counts[unit] == 1):
         return None  # a quotation mark
-    return None if strings[index + 1] in ("/", "^", "per") else index + 1
+    following = words.tokens[index + 1] if index + 1 < len(words.tokens) else None
+    squared = following is not None and unit.isalpha() and following.kind == "number" and words.touching(index + 1)
+    return None if squared or strings[index + 1] in ("/", "^", "per") else index + 1
 
 
 def _are_inches(words: Words, index: int) -> bool:

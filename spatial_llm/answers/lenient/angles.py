@@ -64,6 +64,8 @@ def _mentions(words: Words) -> Iterator[tuple[str, float | None]]:
         before, before_at = _word_before(words, figure.start, used)
         if (after and before and not name) or words.before(before_hedges(words, figure.start)) in ("above", "below"):
             value = None  # "left 30 degrees up 10 degrees", "elevation above 30 degrees"
+        if {"either", "both"} & set(words.strings[end : end + 3]):
+            value = None  # "30 degrees to either side"
         used = max(end - 1, name_at, after_at if after else before_at)
         yield _signed(figure, name, after or before, value)
 

@@ -29,6 +29,7 @@ _NO_UP = {"to", "ahead", "close", "front", "the", "until"}
 _NOT_OF_PLACE = re.compile(r"pitch|frequenc|volume|level|tone|note|quality|octave|register|than$")
 _OVER_YOU = {"you", "your", "the"}
 _NEAR = 4  # tokens between "or" and the directions that it separates
+_NO_OTHER = {"so", "thereabouts", "thereabout", "rather"}  # "on the left or so"
 
 
 class Mention(NamedTuple):
@@ -136,6 +137,8 @@ def _is_direction(words: Words, index: int) -> bool:
     string, following = words.strings[index], words.strings[index + 1]
     if string == "right":
         # "on the right, in front": a mark or the article tells the place from the adverb
+        if words.before(index) in ("all", "am") or words.strings[max(index - 2, 0) : index] == ["you", "are"]:
+            return False
         return following not in _NO_RIGHT or words.before(index) in _BEFORE_RIGHT or words.before(index) in _WORD_OF
     if string == "up":
         return following not in _NO_UP
@@ -159,7 +162,8 @@ def _over(words: Words, index: int) -> str | None:
 
 
 def _doubtful(words: Words, mentions: list[Mention]) -> set[str]:
-    """The axes of directions with "or" between them: "on the left or behind"."""
+    """The axes of directions with "or" between them ("on the left or behind"), or with "or" and no other direction right
+    after or before them ("left or somewhere else", "level or above")."""
     axes: set[str] = set()
     following = 0
     for index, string in enumerate(words.strings):
@@ -167,10 +171,14 @@ def _doubtful(words: Words, mentions: list[Mention]) -> set[str]:
             continue
         while following < len(mentions) and mentions[following].index < index:
             following += 1
-        if 0 < following < len(mentions):
-            first, last = mentions[following - 1], mentions[following]
-            if index - first.index <= _NEAR + 1 and last.index - index <= _NEAR + 1:
-                axes |= {first.axis, last.axis}
+        first = mentions[following - 1] if following else None
+        last = mentions[following] if following < len(mentions) else None
+        if first and last and index - first.index <= _NEAR + 1 and last.index - index <= _NEAR + 1:
+            axes |= {first.axis, last.axis}
+        elif first and first.index == index - 1 and words.strings[index + 1] not in _NO_OTHER:
+            axes.add(first.axis)
+        elif last and last.index == index + 1 and not words.before(index).isdigit():
+            axes.add(last.axis)
     return axes
 
 

@@ -6,7 +6,7 @@ Peculiar: a number that can be read in two ways has no value. "1,500" is one tho
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,12 +27,37 @@ _DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]{3}")
 _ABOUT = {"about", "approximately", "approx", "around", "roughly", "nearly", "almost", "maybe", "perhaps", "circa", "~"}
 _ABOUT |= {"exactly", "just", "some", "\u2248"}
-_BETWEEN = {"to", "or", "and", "-", "/", ",", "till", "until", "through", "&", "versus", "vs"}
+_BETWEEN = {"to", "or", "and", "-", "/", ",", "till", "until", "through", "&", "versus", "vs", "\u00b1", "\u2026", "x"}
+_BETWEEN |= {"times", "\u00d7", "of"}  # "2 x 3 m", "half of 2 m"
+_OR = {"or", "versus", "vs"}
+_SIGN_WORDS = {"minus": "-", "negative": "-", "plus": "+", "positive": "+"}
 _BOUNDS = {
     "than", "least", "most", "under", "over", "within", "beyond", "exceeding", "minimum", "maximum", "<", ">", "\u2264",
-    "\u2265",
+    "\u2265", "\u2260", "\u00b1", "\u2213", "max", "min", "before", "twice", "double", "triple",
 }  # fmt: skip
 _BOUNDS_AFTER = {"more", "less", "greater", "longer", "shorter", "further", "farther", "closer", "fewer", "above", "below"}
+_BOUNDS_AFTER |= {"nearer", "later", "earlier", "not"}
+# "2 m more", "2 m at most", "2 m +/- 0.5 m", "2 m or a bit more"
+_OPEN = (_BOUNDS_AFTER - {"above", "below", "longer", "shorter", "not"}) | {
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "tops",
+    "plus",
+}
+_OPEN |= {"+", "\u00b1"}
+_BOUND_PAIRS = {
+    ("to", "up"),
+    ("=", "<"),
+    ("=", ">"),
+    ("=", "!"),
+    ("-", "+"),
+    ("-", "/"),
+    ("/", "+"),
+}  # a word, the one before
+_LITTLE = {"a", "bit", "little", "even", "slightly", "much", "somewhat", "perhaps", "maybe", "possibly", "far"}
+_NEAR = 4  # tokens between a number and the "or" or "at most" that belongs to it
 
 
 @dataclass(frozen=True)
@@ -72,21 +97,47 @@ def settled(words: Words, figures: list[Figure], position: int, end: int, signed
         and not words.denied[figure.start]
         and not _in_range(words, figures, position, end)
         and not bound_before(words, figure.start)
-        and not (words.strings[end] == "or" and end + 1 < len(words.tokens) and words.strings[end + 1] in _BOUNDS_AFTER)
+        and not _open_after(words, end)
     )
 
 
 def _in_range(words: Words, figures: list[Figure], position: int, end: int) -> bool:
-    """Whether another bare number is tied to this one: "2 to 3 m", "2 or about 3 m", "2 m or 3"."""
+    """Whether another bare number is tied to this one: "2 to 3 m", "2 or about 3 m", "2 m or 3", "2 m left, or 3"."""
     index = before_hedges(words, figures[position].start)
     if position:
         other = figures[position - 1].end
-        if other == index or (other == index - 1 and words.strings[index - 1] in _BETWEEN):
+        between = words.strings[other:index]
+        if other == index or (len(between) == 1 and between[0] in _BETWEEN) or between in ([".", "."], [".", ".", "."]):
             return True
-    if words.strings[end] in ("to", "or", "-", "/") and position + 1 < len(figures):
-        following = bisect_right(figures, end, key=lambda figure: figure.start)
-        if following < len(figures):
-            return before_hedges(words, figures[following].start) == end + 1
+    following = bisect_left(figures, end, lo=position + 1, key=lambda figure: figure.start)
+    if following >= len(figures):
+        return False
+    start = before_hedges(words, figures[following].start)
+    if words.strings[end] in ("to", "or", "-", "/") and start == end + 1:
+        return True
+    return end < start <= end + _NEAR and words.strings[start - 1] in _OR
+
+
+def _open_after(words: Words, end: int) -> bool:
+    """Whether "at most", "or more", "plus", "further" and the like stand after a number and its unit (up to `end`)."""
+    strings = words.strings
+    if strings[end] in _OPEN or (strings[end] in _SIGN_WORDS and strings[end + 1] == "or"):
+        return True
+    after = end + (strings[end] == ",")
+    if strings[after] == "or" and after + 1 < len(words.tokens):
+        after += 1
+        while strings[after] in _LITTLE:
+            after += 1
+        return strings[after] in _BOUNDS_AFTER
+    for index in range(end, min(end + _NEAR, len(words.tokens))):
+        if words.tokens[index].kind == "number" or strings[index] in (",", ";", ".", "|"):
+            return False
+        if (strings[index] == "at" and strings[index + 1] in ("most", "least")) or strings[index] in (
+            "max",
+            "maximum",
+            "tops",
+        ):
+            return True
     return False
 
 
@@ -96,7 +147,10 @@ def bound_before(words: Words, index: int) -> bool:
     Not "above" and "below", which are directions in most answers: "right, front, below 2 m".
     """
     index = before_hedges(words, index)
-    return words.before(index) in _BOUNDS or (words.before(index) == "to" and index > 1 and words.strings[index - 2] == "up")
+    before, earlier = words.before(index), words.strings[index - 2] if index > 1 else ""
+    if before == "to" and earlier == "equal":
+        return index > 2 and words.strings[index - 3] == "or"  # "less than or equal to"
+    return before in _BOUNDS or (before, earlier) in _BOUND_PAIRS
 
 
 def before_hedges(words: Words, index: int) -> int:
@@ -113,8 +167,10 @@ def only(values: Iterable[float | None]) -> float | None:
 
 
 def _sign(words: Words, index: int) -> tuple[str, int, bool]:
-    """(sign, first token, whether it stands free) of a number in digits; a hyphen after a word or number is no sign."""
+    """(sign, first token, whether it stands free) of a number; a hyphen after a word or number is no sign."""
     token = words.tokens[index]
+    if words.before(index) in _SIGN_WORDS:
+        return _SIGN_WORDS[words.before(index)], index - 1, True
     if token.kind != "number" or not words.touching(index):
         return "", index, True
     mark, text = words.strings[index - 1], words.text

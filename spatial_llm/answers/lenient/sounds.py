@@ -37,7 +37,13 @@ _IN_ORDER = re.compile(
     r"(?<!\w)(?:and then|then|followed by|before|and finally|and lastly|and|finally|lastly)(?!\w)"
 )
 _SEQUENCE = re.compile(r"[-=]>|\u2192|(?<!\w)(?:then|followed by)(?!\w)")
-_DENIAL = re.compile(r"(?<!\w)(?:no|not|or|either|neither|nor|without|n't|don't|can't|cannot|after)(?!\w)")
+_DENIAL = re.compile(
+    r"(?<!\w)(?:no|not|or|either|neither|nor|without|n't|\w+n't|don't|can't|cannot|after|than|except|excluding|instead|"
+    r"hardly|unlikely|impossible|doubt|doubts|wrong|incorrect|false|untrue|opposite|versus|vs|compared|"
+    r"(?:anything|everything|all) but|rul(?:e|ed|ing) out|excluded?|eliminated?|reject(?:ed)?|apart from|"
+    r"aside from|(?:less|least) likely|nowhere)(?!\w)"
+)
+_EARLIER = re.compile(r"(?<!\w)before(?!\w)")  # it orders names; where no order is asked for, one of two is meant
 _END = " .!?\"'`"
 _WORD = re.compile(r"\w+")
 _MASK = "\x00"  # stands for a known name; taken out of the text beforehand
@@ -45,7 +51,7 @@ _MASK = "\x00"  # stands for a known name; taken out of the text beforehand
 
 def read_names(text: str, known: Collection[str] | None = None, ordered: bool = False) -> list[str] | None:
     """The names of a text in the order in which it has them, lower-case, repetitions kept; None if there is none, or one
-    is denied or left open ("a dog or a cat"), or the text declines to answer.
+    is denied, left open ("a dog or a cat") or compared ("nearer than the dog"), or the text declines to answer.
 
     known: names that may contain separators; all names then come back as written there, in lower case.
     """
@@ -56,7 +62,7 @@ def read_names(text: str, known: Collection[str] | None = None, ordered: bool = 
     lines = [line for line in text.split("\n") if line.strip(_END)]
     sentence = bool(found or opening or len(lines) > 1 or (lines and _ITEM.match(lines[0].lstrip())))
     sentence = sentence or (ordered and _SEQUENCE.search(text) is not None)
-    if sentence and _DENIAL.search(text):
+    if sentence and (_DENIAL.search(text) or (not ordered and _EARLIER.search(text))):
         return None
     if ";" in text and not opening:
         chunks = text.split(";")

@@ -16,6 +16,19 @@ _CLOSING = re.compile(
     rf"(?:.* )?(?:is|be|say|says|think|guess|and|or|probably|likely|not)(?: a| definitely| probably)? (?:({_YES})|({_NO}))"
 )
 _AGAIN = re.compile(rf" (?:({_YES})|({_NO}))\b")
+_EITHER = re.compile(
+    rf"\b(?:(?:{_YES}) (?:or|nor|and|versus|vs) (?:a |maybe |perhaps |possibly )*(?:{_NO})|"
+    rf"(?:{_NO}) (?:or|nor|and|versus|vs) (?:a |maybe |perhaps |possibly )*(?:{_YES}))\b"
+)
+# "yes is wrong"; and what keeps "to say yes" from being a yes
+_JUDGED = re.compile(
+    rf"\b(?:{_YES}|{_NO}) (?:is|was|would|seems?|sounds?|looks?|can|could|may|might|must)\b.*"
+    r"\b(?:not|wrong|incorrect|false|untrue|unlikely|impossible|ruled out|excluded|mistaken)\b"
+)
+_RELUCTANT = re.compile(
+    r"\b(?:refuse|hesitate|hard|difficult|impossible|unable|reluctant|tempted|wrong|incorrect|unlikely|doubt|opposite|"
+    r"other than|reason|whether|if|anything but|everything but|unwise|premature)\b"
+)
 _NO_VERDICT = re.compile(
     r"no (?:idea|clue|way|one|more|less|longer|further|doubt|question|problem|matter|answer|information|audio|need)\b"
 )
@@ -60,7 +73,12 @@ def read_room_word(text: str, words: tuple[str, ...], stated: str | None) -> str
 
     stated: what the strict reading found; nothing else can be the value then.
     """
-    strings = words_of(text).strings
+    spoken = words_of(text)
+    strings = spoken.strings
+    if any(denied and string in _ROOM_WORDS for string, denied in zip(strings, spoken.denied, strict=True)):
+        return None
+    if any(strings[i : i + 2] == ["far", "from"] and strings[i + 2] in _ROOM_WORDS for i in range(len(strings) - 2)):
+        return None
     found = {_ROOM_WORDS[string] for string in strings if string in _ROOM_WORDS} & set(words) | ({stated} - {None})
     return found.pop() if len(found) == 1 and not _IN_BETWEEN & set(strings) else None
 
@@ -75,7 +93,10 @@ def _verdicts(clause: str) -> set[bool]:
     ending = _CLOSING.fullmatch(clause[-_LONGEST:])
     if ending and not _NO_VERDICT.match(clause):
         # "not yes" says no more than that it is not a yes
-        found |= {True, False} if " not " in f" {clause[-_LONGEST:]} " else {ending[1] is not None}
+        unsaid = " not " in f" {clause[-_LONGEST:]} " or _RELUCTANT.search(clause[-_LONGEST:])
+        found |= {True, False} if unsaid else {ending[1] is not None}
+    if _EITHER.search(clause) or _JUDGED.search(clause[:_LONGEST]):
+        found |= {True, False}
     if _THERE.match(clause):
         found.add(False)
     claim = _THAT.match(clause)
