@@ -87,7 +87,9 @@ def merge_lora(model: PreTrainedModel) -> None:
                 "model without quantization_config, merge, and quantise the merged folder."
             )
         if not torch.isfinite(weight + layer.get_delta_weight("default").to(weight.dtype)).all():
-            raise SpatialLLMError(f"language_model.{name} with LoRA added is not finite in {weight.dtype}: merge in float32.")
+            raise SpatialLLMError(
+                f"language_model.{name} with LoRA added is not finite in {weight.dtype}: merge in float32."
+            )
     for name, layer in layers.items():
         layer.merge()
         parent, _, child = name.rpartition(".")
@@ -126,7 +128,9 @@ def check_lora(model: PreTrainedModel) -> None:
                 "once loaded: use model.merge_and_unload(), which takes it away, or unmerge() the layer first."
             )
         if list(layer.lora_A) != ["default"]:
-            raise SpatialLLMError(f"language_model.{name} carries the adapters {list(layer.lora_A)}, expected one, 'default'.")
+            raise SpatialLLMError(
+                f"language_model.{name} carries the adapters {list(layer.lora_A)}, expected one, 'default'."
+            )
         if (rank := layer.r["default"]) != lora["rank"] or abs(layer.scaling["default"] - lora["alpha"] / rank) > 1e-6:
             raise SpatialLLMError(
                 f"LoRA of language_model.{name} has rank {rank} and scale {layer.scaling['default']}, but config.lora says "

@@ -10,11 +10,15 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from transformers import BatchFeature, PreTrainedModel
+import numpy as np
+import torch
+from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 
 PromptFormat = Literal["bat"]
 
@@ -23,6 +27,8 @@ PROMPT_FORMATS: dict[str, str] = {
     "### Instruction:\n{question}\n\n### Response:",
 }
 AUDIO_TOKEN = "<|audio|>"
+# Of `from_pretrained`: where the files lie, and how to get them.
+HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
 IGNORED = -100
 
 
@@ -36,6 +42,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         prompt_format: "bat".
         audio_token_id: id of the placeholder, as in the model's config; default: of "<|audio|>" where the tokenizer has it,
             else the first id outside its vocabulary.
+        window_samples: of the encoder; recordings of another length are brought to it as `SpatialLLM.ask` does. None where
+            it is not known: recordings must be as long as the window.
     """
 
     text_kwargs = {"padding": True}  # noqa: RUF012  (the name and form transformers asks for)
@@ -47,6 +55,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         num_audio_tokens: int = 64,
         prompt_format: PromptFormat = "bat",
         audio_token_id: int | None = None,
+        window_samples: int | None = None,
     ) -> None:
         if prompt_format not in PROMPT_FORMATS:
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted(PROMPT_FORMATS)}.")
@@ -57,6 +66,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         self.num_audio_tokens = num_audio_tokens
         self.prompt_format = prompt_format
         self.audio_token_id = audio_token_id
+        self.window_samples = window_samples
         super().__init__(feature_extractor, tokenizer)
 
     @classmethod
@@ -68,7 +78,22 @@ class SpatialLLMProcessor(ProcessorMixin):
             num_audio_tokens=model.config.num_audio_tokens,
             prompt_format=prompt_format,
             audio_token_id=model.config.audio_token_id,
+            window_samples=model.config.encoder_config.window_samples,
         )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "SpatialLLMProcessor":
+        processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        processor._read_window(pretrained_model_name_or_path, **kwargs)
+        return processor
+
+    def _read_window(self, folder: Any, **kwargs: Any) -> None:
+        """Folders of before know no window: it is that of the model beside the processor, if there is one."""
+        if self.window_samples is None:
+            options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+            settings, _ = PreTrainedConfig.get_config_dict(folder, _raise_exceptions_for_missing_entries=False, **options)
+            if settings.get("model_type") == SpatialLLMConfig.model_type:
+                self.window_samples = SpatialLLMConfig.from_dict(settings).encoder_config.window_samples
 
     @property
     def model_input_names(self) -> list[str]:
@@ -88,8 +113,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         """Builds one batch.
 
         Args:
-            audio: one recording (2 ears, samples), a batch (B, 2, samples) or a list of recordings, already as long as the
-                model's window; None builds the text side only, placeholders included (for `audio_hidden_states`).
+            audio: one recording (2 ears, samples), a batch (B, 2, samples) or a list of recordings. Shorter than the model's
+                window: padded with silence; longer: the loudest window is taken, with a warning. None builds the text side
+                only, placeholders included (for `audio_hidden_states`).
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
@@ -135,6 +161,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         if rate is None:
             rate = self.feature_extractor.sampling_rate
             warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=3)
+        if self.window_samples is not None and rate == self.feature_extractor.sampling_rate:
+            audio = fit_window(audio, rate, self.window_samples)
         return self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt")["input_features"]
 
     def _row(self, question: str, answer: str | None) -> tuple[list[int], list[int]]:
@@ -174,6 +202,23 @@ class SpatialLLMProcessor(ProcessorMixin):
         if pad is None and eos is None:
             raise SpatialLLMError("the tokenizer has neither a padding nor an EOS token: set tokenizer.pad_token.")
         return eos if pad is None else pad
+
+
+def fit_window(audio: Any, sampling_rate: int, window_samples: int) -> Any:
+    """Recordings as `SpatialFeatureExtractor` takes them, each brought to the window as `prepare_waveform` does.
+
+    What has the right length already is given back as it is. Raises AudioError: see `prepare_waveform`.
+    """
+    items = list(audio) if isinstance(audio, list | tuple) or np.ndim(audio) == 3 else [audio]
+    if isinstance(audio, list | tuple) and items and all(np.ndim(item) == 1 for item in items):
+        items = [audio]  # one recording, given ear by ear
+    if all(np.ndim(item) == 2 and np.shape(item)[1] == window_samples for item in items):
+        return audio
+    arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]
+    fitted = torch.from_numpy(
+        np.stack([prepare_waveform(item, sampling_rate, sampling_rate, window_samples) for item in arrays])
+    )
+    return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted
 
 
 def pad_rows(
