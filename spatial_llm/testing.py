@@ -29,15 +29,18 @@ PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 WORDS = PROMPT_FORMATS["bat"].format(question="Where is the sound of the bell coming from? left; front; above; 2.5m Yes No")
 
 
-def tiny_config(name: str) -> PreTrainedConfig:
+def tiny_config(name: str, encoder: str = "spatial_ast") -> PreTrainedConfig:
     """A config of a few ten thousand parameters.
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
+        encoder: model type of the encoder in a composite, "spatial_ast" or "dspast".
 
     Raises:
         SpatialLLMError: no such name; the message lists them.
     """
+    if encoder not in TINY_ENCODERS:
+        raise SpatialLLMError(f"no tiny encoder is called {encoder!r}; expected one of {sorted(TINY_ENCODERS)}.")
     builders = {
         ("SpatialASTConfig", "spatial_ast", "SpatialASTModel", "SpatialASTForLocalization"): _tiny_spatial_ast,
         ("DSpASTConfig", "dspast", "DSpASTModel", "DSpASTForLocalization"): _tiny_dspast,
@@ -46,7 +49,7 @@ def tiny_config(name: str) -> PreTrainedConfig:
     }
     for names, build in builders.items():
         if name in names:
-            return build()
+            return _tiny_composite(encoder) if build is _tiny_composite else build()
     raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(sum(builders, ()))}.")
 
 
@@ -78,10 +81,16 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     raise SpatialLLMError(f"no tiny inputs for {type(config).__name__}; expected a config that tiny_config returns.")
 
 
-def tiny_processor() -> SpatialLLMProcessor:
-    """The processor of `tiny_config("SpatialLLMForConditionalGeneration")`; clips of that config's window, at 32 kHz."""
-    extractor = SpatialFeatureExtractor.for_encoder(_tiny_spatial_ast())
-    return SpatialLLMProcessor(extractor, _tiny_tokenizer(), num_audio_tokens=NUM_AUDIO_TOKENS, prompt_format="bat")
+def tiny_processor(encoder: str = "spatial_ast") -> SpatialLLMProcessor:
+    """The processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder)`; clips at 32 kHz."""
+    config = tiny_config(encoder)
+    return SpatialLLMProcessor(
+        SpatialFeatureExtractor.for_encoder(config),
+        _tiny_tokenizer(),
+        num_audio_tokens=NUM_AUDIO_TOKENS,
+        prompt_format="bat",
+        window_samples=config.window_samples,
+    )
 
 
 def _tiny_encoder_fields() -> dict[str, Any]:
@@ -106,6 +115,9 @@ def _tiny_dspast() -> DSpASTConfig:
     return DSpASTConfig(**_tiny_encoder_fields())
 
 
+TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast}
+
+
 def _tiny_projector() -> QFormerProjectorConfig:
     return QFormerProjectorConfig(
         hidden_size=32,
@@ -118,10 +130,10 @@ def _tiny_projector() -> QFormerProjectorConfig:
     )
 
 
-def _tiny_composite() -> SpatialLLMConfig:
+def _tiny_composite(encoder: str = "spatial_ast") -> SpatialLLMConfig:
     tokenizer = _tiny_tokenizer()
     return SpatialLLMConfig(
-        encoder_config=_tiny_spatial_ast(),
+        encoder_config=TINY_ENCODERS[encoder](),
         projector_config=_tiny_projector(),
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),

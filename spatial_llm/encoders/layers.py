@@ -3,6 +3,7 @@
 Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ class CueNorm(KeptInFloat32):
         self.num_cues = len(config.cues)
         self.num_mel_bins = config.num_mel_bins
         self.num_frames = config.num_frames
+        self.window_frames = min(config.num_frames, config.window_samples // config.hop_length + 1)
         self.normalized = [config.cues.index(cue) for cue in config.normalized_cues]
         self.norm = nn.BatchNorm2d(max(1, len(self.normalized)), affine=False, dtype=torch.float32)
 
@@ -51,6 +53,13 @@ class CueNorm(KeptInFloat32):
             raise SpatialLLMError(
                 f"input_features has {input_features.shape[2]} frames, the encoder takes at most {self.num_frames}: "
                 "cut the recording to the window (config.window_samples)."
+            )
+        if input_features.shape[2] < self.window_frames and not torch.compiler.is_compiling():
+            warnings.warn(
+                f"input_features has {input_features.shape[2]} frames, a window has {self.window_frames}: the encoder "
+                "stretches them in time, which changes its answers. Pad the recording with silence to "
+                "config.window_samples, as SpatialLLM.ask and SpatialLLMProcessor do.",
+                stacklevel=2,
             )
         features = input_features.to(self.norm.running_mean.dtype)
         if self.normalized:

@@ -115,8 +115,8 @@ def check_lora(model: PreTrainedModel) -> None:
         return
     if not layers:
         raise SpatialLLMError(
-            f"config.lora is {lora}, but no layer of the language model carries LoRA, as after a merge by hand: {do}; or set "
-            "config.lora to None if the adapters are in the weights already."
+            f"config.lora is {lora}, but no layer of the language model carries LoRA, as after a merge by hand: {do}; or "
+            "set config.lora to None if the adapters are in the weights already."
         )
     found = sorted({name.rsplit(".", 1)[-1] for name in layers})
     if found != sorted(set(lora["target_modules"])):

@@ -5,6 +5,7 @@ the place of placeholder tokens. The names of tensors are the same with and with
 model's own, so each class loads the other's folders.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,7 @@ from spatial_llm.model import storage
 from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.placeholders import embed_text, placeholder_mask, warn_without_audio
+from spatial_llm.model.placeholders import check_apart, embed_text, placeholder_mask, warn_without_audio
 
 
 @dataclass
@@ -132,9 +133,21 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         Raises:
             CheckpointError: a tensor is missing, left over, of another shape or not finite, or a pointer leads nowhere.
         """
-        if storage.is_trained_only(pretrained_model_name_or_path):
-            return storage.load_trained_only(cls, Path(pretrained_model_name_or_path), **kwargs)
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        folder = pretrained_model_name_or_path
+        if isinstance(folder, str | os.PathLike) and os.path.isdir(folder) and kwargs.get("subfolder"):
+            folder = Path(folder, kwargs.pop("subfolder"))
+        try:
+            if storage.is_trained_only(folder):
+                return storage.load_trained_only(cls, Path(folder), **kwargs)
+            loaded = super().from_pretrained(folder, *args, **kwargs)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
+            option = str(error).split("argument")[-1].strip()
+            raise SpatialLLMError(
+                f"{cls.__name__}.from_pretrained({str(folder)!r}): unknown option {option}; expected those of transformers' "
+                "from_pretrained, and encoder and language_model for a folder of the trained part alone."
+            ) from None
         # Loading puts fresh parameters in place, which all require gradients.
         (loaded[0] if isinstance(loaded, tuple) else loaded).freeze()
         return loaded
@@ -207,16 +220,12 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             SpatialLLMError: the placeholder lies outside the vocabulary, would fall into the larger one, and no
                 `audio_token_id` was given. Nothing is changed then.
         """
-        slot, size = self.config.audio_token_id, self.get_input_embeddings().num_embeddings
+        size = self.get_input_embeddings().num_embeddings
         # transformers rounds up to a multiple where one is asked for.
         multiple = (args[0] if args else kwargs.get("pad_to_multiple_of")) or 1
         wanted = -(-(size if new_num_tokens is None else new_num_tokens) // multiple) * multiple
-        if audio_token_id is None and size <= slot < wanted:
-            raise SpatialLLMError(
-                f"the audio placeholder {slot} lies outside the vocabulary of {size} and would become one of its {wanted} "
-                f"tokens: give resize_token_embeddings(..., audio_token_id={wanted}) to move it, or audio_token_id={slot} if "
-                "that token is the placeholder's own, and make the processor anew (SpatialLLMProcessor.for_model)."
-            )
+        if audio_token_id is None:
+            check_apart(self.config.audio_token_id, size, wanted)
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         if audio_token_id is not None:
             self.config.audio_token_id = audio_token_id

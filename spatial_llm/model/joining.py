@@ -48,6 +48,9 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
     _compare(
         "num_audio_tokens", processor.num_audio_tokens, "projector_config.num_query_tokens", config.num_audio_tokens, what
     )
+    if processor.window_samples is not None:  # which processors of before do not know
+        wanted = getattr(config.encoder_config, "window_samples", processor.window_samples)
+        _compare("window_samples", processor.window_samples, "encoder_config.window_samples", wanted, what)
     _compare("audio_token_id", processor.audio_token_id, "audio_token_id", config.audio_token_id, what)
     _check_tokenizer(config, processor.tokenizer, what, generation_config)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, try_to_load_from_cache
 from numpy.typing import ArrayLike
 from transformers import AutoModel, PreTrainedModel
 
@@ -19,7 +19,7 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
-from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
 from spatial_llm.shipped import find_model, is_shipped, shipped_models
 
 PROCESSOR_CONFIG = "processor_config.json"
@@ -31,12 +31,19 @@ def _or_shipped() -> str:
     return f", or the name of a model that comes with the package ({names})" if names else ""
 
 
+def _on_hub(name: str, options: dict[str, Any]) -> bool:
+    """Whether `name` may be that of a model on the hub; offline, whether its config lies in the cache."""
+    if os.path.isdir(name) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return False
+    config = "/".join(part for part in (options.get("subfolder"), "config.json") if part)
+    where = {"cache_dir": options.get("cache_dir"), "revision": options.get("revision")}
+    return not constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, config, **where), str)
+
+
 def _check_folder(folder: Path) -> None:
     """transformers would take the config of any other model for ours and fill the gaps with the sizes of a 7B model."""
     if not exists(folder / CONFIG):
         is_folder = exists(folder) and os.path.isdir(folder)
-        if not is_folder and re.fullmatch(r"[\w.-]+/[\w.-]+", str(folder)) and not constants.HF_HUB_OFFLINE:
-            return  # the name of a model on the hub
         near = [path.parent for path in sorted(folder.glob("*/config.json")) + sorted(folder.glob("*/model/config.json"))]
         hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
         raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
@@ -102,7 +109,8 @@ class SpatialLLM:
         Args:
             folder: of a saved model; or the name of one that comes with the package ("tiny"), which is loaded as float32
                 unless `dtype` says otherwise (a local folder of that name with a model in it wins); or a name on the hub.
-            kwargs: go to the model's `from_pretrained`.
+            kwargs: go to the model's `from_pretrained`; those that say where the files lie (subfolder, revision, cache_dir,
+                token, ...) to the processor's too.
 
         Raises:
             CheckpointError: no such folder or model, or it is of another kind; a file of it is damaged, was changed since it
@@ -112,9 +120,12 @@ class SpatialLLM:
         one_dtype(kwargs)
         if is_shipped(folder):
             kwargs = {"dtype": torch.float32} | kwargs
-        _check_folder(Path(folder))
+        if not _on_hub(os.fspath(folder), kwargs):
+            folder = Path(folder, kwargs.pop("subfolder", None) or "")
+            _check_folder(folder)
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
-        return cls(model, SpatialLLMProcessor.from_pretrained(folder))
+        where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+        return cls(model, SpatialLLMProcessor.from_pretrained(folder, **where))
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model and processor to one folder; `kwargs` (such as trained_only=True) go to the model's

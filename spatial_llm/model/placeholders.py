@@ -54,6 +54,17 @@ def placeholder_mask(
     return mask.unsqueeze(-1)
 
 
+def check_apart(audio_token_id: int, size: int, wanted: int) -> None:
+    """Raises SpatialLLMError if a placeholder outside a vocabulary of `size` would be a token of one of `wanted`."""
+    if size <= audio_token_id < wanted:
+        raise SpatialLLMError(
+            f"the audio placeholder {audio_token_id} lies outside the vocabulary of {size} and would become one of its "
+            f"{wanted} tokens: give resize_token_embeddings(..., audio_token_id={wanted}) to move it, or "
+            f"audio_token_id={audio_token_id} if that token is the placeholder's own, and make the processor anew "
+            "(SpatialLLMProcessor.for_model)."
+        )
+
+
 def warn_without_audio(input_ids: torch.Tensor, audio_token_id: int) -> None:
     """Warns when prompts hold placeholders and no audio came with them.
 
@@ -80,7 +91,7 @@ def repeat_clips(
         counts = ((input_ids == audio_token_id).sum(-1) // num_audio_tokens).tolist()
     if sum(counts) != clips.shape[0]:
         raise SpatialLLMError(
-            f"{clips.shape[0]} clips, but the prompts hold placeholders for {sum(counts)} (of {num_audio_tokens} tokens each); "
-            "expected one clip for every run of placeholders."
+            f"{clips.shape[0]} clips, but the prompts hold placeholders for {sum(counts)} (of {num_audio_tokens} tokens "
+            "each); expected one clip for every run of placeholders."
         )
     return torch.cat([own for group in clips.split(counts) for own in [group] * times])

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import BatchFeature, GenerationConfig, PreTrainedModel
+import numpy as np
+import torch
+from transformers import BatchFeature, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.encoders.folder_files import CONFIG, GENERATION, PROCESSOR_JSON, exists, in_words, read_all_json, read_json
 from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
@@ -28,6 +31,8 @@ PROMPT_FORMATS: dict[str, str] = {
     "bat": "Based on the audio you've heard, refer to the instruction and provide a response.\n\n"
     "### Instruction:\n{question}\n\n### Response:",
 }
+# Of `from_pretrained`: where the files lie, and how to get them.
+HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
 IGNORED = -100
 MOST_CHARACTERS = 8_000  # of a question; of 100,000 characters, attention would take gigabytes
 
@@ -43,6 +48,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         audio_token_id: id of the placeholder, as in the model's config; default: of "<|audio|>" where the tokenizer has it,
             else the first id outside its vocabulary.
         max_question_characters: longest question, and longest answer in training; a longer one is refused, never cut.
+        window_samples: of the encoder; recordings of another length are brought to it as `SpatialLLM.ask` does. None where
+            it is not known: recordings must be as long as the window.
     """
 
     text_kwargs = {"padding": True}  # noqa: RUF012  (the name and form transformers asks for)
@@ -55,6 +62,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         prompt_format: PromptFormat = "bat",
         audio_token_id: int | None = None,
         max_question_characters: int = MOST_CHARACTERS,
+        window_samples: int | None = None,
     ) -> None:
         if prompt_format not in PROMPT_FORMATS:
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted(PROMPT_FORMATS)}.")
@@ -67,6 +75,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         self.prompt_format = prompt_format
         self.audio_token_id = audio_token_id
         self.max_question_characters = max_question_characters
+        self.window_samples = window_samples
         super().__init__(feature_extractor, tokenizer)
 
     @classmethod
@@ -78,6 +87,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             num_audio_tokens=model.config.num_audio_tokens,
             prompt_format=prompt_format,
             audio_token_id=model.config.audio_token_id,
+            window_samples=model.config.encoder_config.window_samples,
         )
 
     @classmethod
@@ -97,6 +107,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")
         with in_words(f"the processor of {pretrained_model_name_or_path}"):
             processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+            processor._read_window(pretrained_model_name_or_path, **kwargs)
         if local:
             model = read_json(folder / CONFIG).get("model_type") if exists(folder / CONFIG) else None
             if model == SpatialLLMConfig.model_type:
@@ -117,6 +128,14 @@ class SpatialLLMProcessor(ProcessorMixin):
         write_seal(Path(working_dir), PROCESSOR)
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
+    def _read_window(self, folder: Any, **kwargs: Any) -> None:
+        """Folders of before know no window: it is that of the model beside the processor, if there is one."""
+        if self.window_samples is None:
+            options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+            settings, _ = PreTrainedConfig.get_config_dict(folder, _raise_exceptions_for_missing_entries=False, **options)
+            if settings.get("model_type") == SpatialLLMConfig.model_type:
+                self.window_samples = SpatialLLMConfig.from_dict(settings).encoder_config.window_samples
+
     @property
     def model_input_names(self) -> list[str]:
         return ["input_ids", "attention_mask", *self.feature_extractor.model_input_names]
@@ -136,8 +155,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         """Builds one batch.
 
         Args:
-            audio: one recording (2 ears, samples), a batch (B, 2, samples) or a list of recordings, already as long as the
-                model's window; None builds the text side only, placeholders included (for `audio_hidden_states`).
+            audio: one recording (2 ears, samples), a batch (B, 2, samples) or a list of recordings. Shorter than the model's
+                window: padded with silence; longer: the loudest window is taken, with a warning. None builds the text side
+                only, placeholders included (for `audio_hidden_states`).
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
             max_question_characters: longest question or answer; default: that of the processor.
@@ -186,6 +206,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         if rate is None:
             rate = self.feature_extractor.sampling_rate
             warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=3)
+        if self.window_samples is not None and rate == self.feature_extractor.sampling_rate:
+            audio = fit_window(audio, rate, self.window_samples)
         return self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt")["input_features"]
 
     def _row(self, question: str, answer: str | None) -> tuple[list[int], list[int]]:
@@ -225,6 +247,23 @@ class SpatialLLMProcessor(ProcessorMixin):
         if pad is None and eos is None:
             raise SpatialLLMError("the tokenizer has neither a padding nor an EOS token: set tokenizer.pad_token.")
         return eos if pad is None else pad
+
+
+def fit_window(audio: Any, sampling_rate: int, window_samples: int) -> Any:
+    """Recordings as `SpatialFeatureExtractor` takes them, each brought to the window as `prepare_waveform` does.
+
+    What has the right length already is given back as it is. Raises AudioError: see `prepare_waveform`.
+    """
+    items = list(audio) if isinstance(audio, list | tuple) or np.ndim(audio) == 3 else [audio]
+    if isinstance(audio, list | tuple) and items and all(np.ndim(item) == 1 for item in items):
+        items = [audio]  # one recording, given ear by ear
+    if all(np.ndim(item) == 2 and np.shape(item)[1] == window_samples for item in items):
+        return audio
+    arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]
+    fitted = torch.from_numpy(
+        np.stack([prepare_waveform(item, sampling_rate, sampling_rate, window_samples) for item in arrays])
+    )
+    return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted
 
 
 def pad_rows(

@@ -1,4 +1,7 @@
-"""transformers' model suite on the composite, with and without head, with and without LoRA."""
+"""transformers' model suite on the composite, with and without head, on both kinds of encoder.
+
+Frozen means as BAT is trained: encoder frozen, LoRA in the language model. Unfrozen: everything trains, without LoRA.
+"""
 
 import copy
 import tempfile
@@ -20,6 +23,7 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
     all_model_classes = (SpatialLLMModel, SpatialLLMForConditionalGeneration)
     test_can_init_all_missing_weights_before_2023 = True
     _is_composite = True
+    encoder = "spatial_ast"
     fields = {}  # noqa: RUF012
 
     def setUp(self):
@@ -27,6 +31,7 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
             "SpatialLLMForConditionalGeneration",
             lambda config: config.num_audio_tokens + 9,
             lambda config: config.text_config,
+            self.encoder,
             **self.fields,
         )
 
@@ -70,22 +75,33 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
 
 
 NAMES = {
-    "base": {"spatial_llm": "SpatialLLMModel", "spatial_ast": "SpatialASTModel"},
+    "base": {"spatial_llm": "SpatialLLMModel", "spatial_ast": "SpatialASTModel", "dspast": "DSpASTModel"},
     "causal_lm": {"spatial_llm": "SpatialLLMForConditionalGeneration"},
 }
 
 
-@listed(**NAMES)
-class SpatialLLMSuite(_SpatialLLMSuite, unittest.TestCase):
-    """As BAT is trained: encoder frozen, LoRA in the language model."""
-
-    @unittest.skip("under LoRA the token embeddings are frozen: SpatialLLMUnfrozenSuite runs it")
+class _Frozen:
+    @unittest.skip("under LoRA the token embeddings are frozen: the unfrozen suites run it")
     def test_enable_input_require_grads_with_gradient_checkpointing(self):
         pass
 
 
 @listed(**NAMES)
-class SpatialLLMUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
-    """Everything trains: encoder, projector and language model."""
+class SpatialASTFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    pass
 
+
+@listed(**NAMES)
+class SpatialASTUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
+    fields = {"lora": None, "freeze_encoder": False}  # noqa: RUF012
+
+
+@listed(**NAMES)
+class DSpASTFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+
+
+@listed(**NAMES)
+class DSpASTUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
     fields = {"lora": None, "freeze_encoder": False}  # noqa: RUF012

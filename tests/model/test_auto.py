@@ -11,7 +11,13 @@ from transformers import (
 
 import spatial_llm  # noqa: F401
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
+from spatial_llm.model import (
+    SpatialLLM,
+    SpatialLLMConfig,
+    SpatialLLMForConditionalGeneration,
+    SpatialLLMModel,
+    SpatialLLMProcessor,
+)
 from spatial_llm.projectors import QFormerProjector
 from spatial_llm.testing import tiny_config, tiny_processor
 
@@ -21,7 +27,7 @@ def test_auto_classes_load_ours(tmp_path):
     model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm"))
     SpatialLLM(model, tiny_processor()).save_pretrained(tmp_path)
     assert type(AutoConfig.from_pretrained(tmp_path)) is SpatialLLMConfig
-    assert type(AutoModel.from_pretrained(tmp_path)) is SpatialLLMForConditionalGeneration
+    assert type(AutoModel.from_pretrained(tmp_path)) is SpatialLLMModel
     assert type(AutoModelForMultimodalLM.from_pretrained(tmp_path)) is SpatialLLMForConditionalGeneration
     assert type(AutoProcessor.from_pretrained(tmp_path)) is SpatialLLMProcessor
     assert type(AutoFeatureExtractor.from_pretrained(tmp_path)) is SpatialFeatureExtractor
@@ -30,6 +36,6 @@ def test_auto_classes_load_ours(tmp_path):
 def test_auto_model_builds_every_part():
     for name, expected in (
         ("spatial_qformer_projector", QFormerProjector),
-        ("spatial_llm", SpatialLLMForConditionalGeneration),
+        ("spatial_llm", SpatialLLMModel),
     ):
         assert type(AutoModel.from_config(tiny_config(name))) is expected
