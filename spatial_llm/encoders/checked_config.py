@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
+from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, named, read_json
 from spatial_llm.encoders.seal import renew
 from spatial_llm.errors import SpatialLLMError
 
@@ -25,9 +25,17 @@ class CheckedConfig(PreTrainedConfig):
             return super().get_config_dict(pretrained_model_name_or_path, **kwargs)
 
     @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedConfig.from_pretrained`."""
+        folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+        with named(folder / CONFIG if os.path.isdir(folder) else folder):
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+
+    @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         """As `PreTrainedConfig.from_dict`."""
-        with in_words(f"a config of {cls.model_type}"):
+        name = kwargs.get("name_or_path") or None
+        with named(name), in_words(f"the config of a {cls.model_type}"):
             return super().from_dict(config_dict, **kwargs)
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:

@@ -159,6 +159,17 @@ def in_words(what: str, *kinds: type[Exception]) -> Iterator[None]:
         raise CheckpointError(f"{what} cannot be loaded: {_hub_reason(error) or _reason(error)}.") from error
 
 
+@contextlib.contextmanager
+def named(where: str | os.PathLike | None) -> Iterator[None]:
+    """Puts the file or folder before errors of ours that do not name it; None is no file."""
+    try:
+        yield
+    except SpatialLLMError as error:
+        if where is None or os.fspath(where) in str(error):
+            raise
+        raise CheckpointError(f"{os.fspath(where)}: {error}") from error
+
+
 def _hub_reason(error: BaseException) -> str | None:
     chain: list[BaseException] = [error]
     while (following := chain[-1].__cause__ or chain[-1].__context__) and following not in chain:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 
-from spatial_llm.encoders.folder_files import INDEX, LISTS_BYTES, check_regular, exists, in_words, read_json
+from spatial_llm.encoders.folder_files import INDEX, LISTS_BYTES, check_regular, exists, in_words, named, read_json
 from spatial_llm.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
@@ -129,7 +129,7 @@ def check_tensors(model_class: Any, config: Any, headers: dict[str, Header], wha
         CheckpointError: the config cannot be built; a tensor has another shape, or whole numbers, booleans or complex ones
             where weights are expected (and the reverse); or the config describes far more values than the file holds.
     """
-    with in_words(f"{what}: the config cannot be built and"), torch.device("meta"):
+    with named(what), in_words(f"{what}: the config cannot be built and"), torch.device("meta"):
         model = model_class(copy.deepcopy(config))
     if _quantized(config):
         return

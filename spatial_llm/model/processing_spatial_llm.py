@@ -19,7 +19,16 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.audio.io import prepare_waveform
-from spatial_llm.encoders.folder_files import CONFIG, GENERATION, PROCESSOR_JSON, exists, in_words, read_all_json, read_json
+from spatial_llm.encoders.folder_files import (
+    CONFIG,
+    GENERATION,
+    PROCESSOR_JSON,
+    exists,
+    in_words,
+    named,
+    read_all_json,
+    read_json,
+)
 from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
@@ -105,7 +114,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             found = read_all_json(folder, PROCESSOR_JSON)
             if not {"processor_config.json", "preprocessor_config.json"} & set(found):
                 raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")
-        with in_words(f"the processor of {pretrained_model_name_or_path}"):
+        with named(folder), in_words(f"the processor of {pretrained_model_name_or_path}"):
             processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
             processor._read_window(pretrained_model_name_or_path, **kwargs)
         if local:

@@ -24,13 +24,16 @@ def shipped_models() -> dict[str, Path]:
 
 def is_shipped(folder: str | os.PathLike) -> bool:
     """Whether `folder` is that of a shipped model, given by name or as a path."""
-    return Path(find_model(folder)).resolve() in {path.resolve() for path in shipped_models().values()}
+    try:
+        return os.path.realpath(find_model(folder)) in {os.path.realpath(path) for path in shipped_models().values()}
+    except ValueError:  # a name that no file can have
+        return False
 
 
 def find_model(folder: str | os.PathLike) -> str | os.PathLike:
     """The folder of the shipped model of that name, unless a local folder of the name holds a model; anything else comes
     back as it is given."""
     name = os.fspath(folder)
-    if (Path(name) / "config.json").is_file():
+    if os.path.isfile(os.path.join(name, "config.json")):
         return folder
     return shipped_models().get(name, folder)

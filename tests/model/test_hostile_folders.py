@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForMultimodalLM
 
 from spatial_llm import SpatialLLM
+from spatial_llm.encoders.seal import SEAL
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.shipped import RECORDINGS, shipped_models
 from tests.model.hostile_folders import CASES, QUICK, make
@@ -37,7 +38,9 @@ def walk(name, folder, sealed, right):
         answer = ask(SpatialLLM.from_pretrained(make(folder, case, sealed)))
     except SpatialLLMError as error:
         assert expected == "refused", f"{name}: {error}"
-        assert "\n" not in str(error) and case.words in str(error), f"{name}: {error}"
+        # What is wrong with a model that loads is found by its seal before the processor is read.
+        assert case.words in str(error) or (sealed and SEAL in str(error)), f"{name}: {error}"
+        assert "\n" not in str(error), f"{name}: {error}"
         # The file or the folder is named, unless the question found it out.
         assert str(folder) in str(error) or "tokenizer" in str(error), f"{name}: {error}"
     else:
