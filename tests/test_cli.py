@@ -30,6 +30,32 @@ def test_ask_answers_and_refuses_mono(tmp_path, capsys):
     assert "one.wav: 2 channels needed, got 1" in capsys.readouterr().err
 
 
+def test_ask_takes_limits_of_the_recording(tmp_path, capsys):
+    torch.manual_seed(0)
+    SpatialLLM(SpatialLLMForConditionalGeneration(tiny_config("spatial_llm")), tiny_processor()).save_pretrained(
+        tmp_path / "m"
+    )
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal((8_000, 2)), 32_000)
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[:20_000])
+
+    def ask(name, *options):
+        status = main(["ask", str(tmp_path / "m"), str(tmp_path / name), "Where is it?", *options])
+        return status, capsys.readouterr().err
+
+    assert ask("a.wav")[0] == 0
+    status, said = ask("a.wav", "--audio_limits.max_seconds", "0.1")
+    assert status == 1 and "lasts 0.25 s, and max_seconds is 0.1 s" in said
+    status, said = ask("a.wav", "--audio_limits.max_bytes", "1000")
+    assert status == 1 and "max_bytes is 1000" in said
+    status, said = ask("a.wav", "--audio_limits.max_seconds", "-1")
+    assert status == 1 and "expected a number above 0" in said
+    status, said = ask("cut.wav")
+    assert status == 1 and "cut.wav: cut or damaged WAV" in said and "--audio_limits.allow_truncated true" in said
+    with pytest.warns(UserWarning, match="What is there is taken"):
+        assert ask("cut.wav", "--audio_limits.allow_truncated", "true")[0] == 0
+
+
 @pytest.mark.slow
 def test_convert_writes_a_folder_that_loads(tmp_path, capsys):
     """The released file in full size: official names, the root key "model", a pickle on disk."""

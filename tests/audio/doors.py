@@ -75,9 +75,10 @@ def main() -> None:
             if number % 4 == 0 or not case.name.endswith(("byte", "frame")):
                 calls["predict"] = lambda manifest=manifest: ask_manifest(manifest)
         for door, call in calls.items():
-            begun = time.perf_counter()
+            begun, wall = time.process_time(), time.perf_counter()
             found, words = outcome(call)
-            took = time.perf_counter() - begun
+            # of this process, whatever else the machine does; but what sleeps for a minute hangs
+            took = time.process_time() - begun if time.perf_counter() - wall < 60 else 60.0
             slowest = max(slowest, took)
             table[f"{door}: {found}"] += 1
             if found != case.outcome and not (door == "predict" and {found, case.outcome} == {"warned", "read"}):

@@ -42,7 +42,8 @@ def test_a_piped_flac_is_read_whole(tmp_path):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "wav_streamed"])
 def test_of_a_cut_file_what_is_there_is_read_by_flag(tmp_path, kind):
-    content = make(kind, sound(SAMPLES))
+    ogg = kind in ("vorbis", "opus")
+    content = make(kind, sound(100_000 if ogg else SAMPLES))  # of several pages
     (tmp_path / "whole").write_bytes(content)
     (tmp_path / "cut").write_bytes(content[: 2 * len(content) // 3])
     whole, _ = read_audio(tmp_path / "whole")
@@ -54,10 +55,12 @@ def test_of_a_cut_file_what_is_there_is_read_by_flag(tmp_path, kind):
     assert 0 < n < whole.shape[1]
     if "flac" in kind:  # whole frames of 4096
         assert n == 4096
-    elif kind not in ("vorbis", "opus"):
-        assert n > 0.4 * SAMPLES
-    if kind not in ("mp3", "mp3_tagged", "vorbis", "opus"):
-        np.testing.assert_array_equal(read, whole[:, :n])
+    else:
+        assert n > 0.4 * whole.shape[1]
+    if kind == "wav_adpcm":
+        n -= 505  # of the block that is cut
+    if not ogg and kind not in ("mp3", "mp3_tagged"):
+        np.testing.assert_array_equal(read[:, :n], whole[:, :n])
 
 
 def test_the_words_say_how_much_is_there_and_how_much_was_promised(tmp_path):

@@ -8,7 +8,9 @@ import pytest
 import soundfile
 import torch
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.dataset import SpatialQADataset, distinct_recordings, load_waveform
+from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.errors import ManifestError
 
@@ -47,6 +49,21 @@ def test_ears_stay_apart_and_the_window_is_filled(folder: Path) -> None:
 def test_errors_name_the_record(folder: Path, name: str, reason: str) -> None:
     with pytest.raises(ManifestError, match=f"q3.*{reason}"):
         load_waveform(record(3, f"{name}.wav"), folder, RATE, 4000)
+
+
+def test_limits_of_the_root_reach_every_recording(folder: Path) -> None:
+    """A recording of half a second, and a file of it that was cut."""
+    whole = (folder / "opposed.wav").read_bytes()
+    (folder / "cut.wav").write_bytes(whole[:20_000])
+    write_manifest(folder / "m.jsonl", [record(0, "opposed.wav"), record(1, "cut.wav")])
+    root = DataRoot(folder, limits=AudioLimits(max_seconds=0.4))
+    with pytest.raises(ManifestError, match=r"q0.*lasts 0\.5 s, and max_seconds is 0\.4 s"):
+        SpatialQADataset(folder / "m.jsonl", RATE, 4000, root=root)[0]
+    with pytest.raises(ManifestError, match=r"q1.*cut or damaged WAV"):
+        SpatialQADataset(folder / "m.jsonl", RATE, 4000)[1]
+    root = DataRoot(folder, limits=AudioLimits(allow_truncated=True))
+    with pytest.warns(UserWarning, match="What is there is taken"):
+        assert SpatialQADataset(folder / "m.jsonl", RATE, 4000, root=root)[1]["waveform"].any()
 
 
 def test_stored_encoder_output_replaces_the_waveform(folder: Path) -> None:

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.records import write_manifest
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.items import read_evaluation_set, read_questions
+from spatial_llm.evaluation.items import read_evaluation_set, read_questions, with_limits
 from spatial_llm.evaluation.tasks import Questions
 from tests.evaluation.small import RATE, write_small_set
 
@@ -38,6 +39,14 @@ def test_bad_recording_names_the_record(tmp_path):
     item = next(item for item in questions.items if item.recording_id == "r1")
     with pytest.raises(ManifestError, match=f"record '{item.id}'"):
         questions.load(item, RATE, 500)
+
+
+def test_limits_go_with_the_recordings(tmp_path):
+    questions = with_limits(read_evaluation_set(write_small_set(tmp_path)), AudioLimits(max_seconds=0.2))
+    with pytest.raises(ManifestError, match=r"lasts 0\.28125 s, and max_seconds is 0\.2 s"):
+        questions.load(questions.items[0], RATE, 4000)
+    with pytest.raises(ManifestError, match="max_seconds"):
+        questions.listen(questions.items[0])
 
 
 def test_official_rows(tmp_path):
