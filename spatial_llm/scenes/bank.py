@@ -19,10 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, file_stamp, new_array, read_jsonl, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_path, file_stamp, new_array, read_jsonl, write_json, write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.ambisonics import mirror_signs
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
+from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format, sofa_hashes
 from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
 from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
@@ -237,17 +237,8 @@ def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
     """The parts of a bank, for `build_bank` and for shards of it."""
     count = -(-config.rooms // ROOMS_PER_BLOCK)
     # What is simulated with one head may not go on with another one of the same name.
-    heads = heads_of(config)
+    heads = sofa_hashes(config.formats)
     return Blocks(folder, count, {"bank": asdict(config)} | ({"heads": heads} if heads else {}))
-
-
-def heads_of(config: BankConfig) -> dict[str, str]:
-    """SHA-256 of the SOFA file of each format that has one, by the format's name. Raises SceneError: it is not there."""
-    kinds = [kind for kind in map(parse_format, config.formats) if kind.sofa is not None]
-    for kind in kinds:
-        if not Path(kind.sofa).is_file():
-            raise SceneError(f"{kind.sofa}: no such file; give a SOFA file with head-related impulse responses.")
-    return {kind.name: sha256_of(kind.sofa) for kind in kinds}
 
 
 def simulate_parts(config: BankConfig, blocks: Blocks, shard: Shard, workers: int, progress: bool = True) -> None:
@@ -264,7 +255,11 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
     """Joins all parts into the bank `folder`. Raises SpatialLLMError when some are missing."""
     blocks.require_all()
     parts = [ResponseBank.load(part) for part in blocks]
-    kinds = parts[0].formats
+    kinds, heads = parts[0].formats, parts[0].heads
+    if any(part.heads != heads for part in parts):
+        raise SceneError(
+            f"bank {config.name!r}: a SOFA file was replaced while rooms were simulated; delete {blocks.folder}, start anew."
+        )
     return write_bank(
         folder,
         [row for part in parts for row in part.rows],
@@ -274,7 +269,7 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
         config=config.said(),
         propagation_delay=True,
         seed=config.seed,
-        heads=heads_of(config),
+        heads=heads,
     )
 
 
@@ -284,7 +279,7 @@ def _all_responses(parts: Sequence[ResponseBank], kind: MicrophoneFormat) -> Ite
 
 
 def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
-    kinds = [parse_format(text) for text in config.formats]
+    kinds, heads = [parse_format(text) for text in config.formats], sofa_hashes(config.formats)
     rows, responses = [], {kind.portable: [] for kind in kinds}
     for number in range(index * ROOMS_PER_BLOCK, min((index + 1) * ROOMS_PER_BLOCK, config.rooms)):
         draw = draw_room(config.room, config.name, number, config.seed)
@@ -298,7 +293,7 @@ def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
             responses[kind.portable] += list(simulated.responses[kind.name])
     samples = round(config.room.duration_s * config.room.sampling_rate)
     folder.rmdir()  # written anew, whole
-    write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed)
+    write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed, heads=heads)
 
 
 def _read_settings(file: Path) -> tuple[dict[str, Any], list[MicrophoneFormat]]:

@@ -8,11 +8,13 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from spatial_llm.errors import SceneError
+from spatial_llm.files import sha256_of
 
 Xyz = tuple[float, float, float]
 MAX_ORDER = 3
@@ -48,9 +50,13 @@ class MicrophoneFormat:
         if self.positions_m is not None and len(self.positions_m) < 1:
             raise SceneError("array without microphones; give positions_m as a list of [x, y, z] in metres.")
         for index, position in enumerate(self.positions_m or ()):
-            if len(position) != 3 or not all(math.isfinite(value) for value in position):
+            try:
+                there = len(position) == 3 and all(math.isfinite(value) for value in position)
+            except (TypeError, OverflowError):
+                there = False
+            if not there:
                 raise SceneError(
-                    f"microphone {index} of the array is at {list(position)}; give [x, y, z] in metres, finite numbers."
+                    f"microphone {index} of the array is at {position}; give (x, y, z) in metres, finite numbers."
                 )
 
     @property
@@ -110,3 +116,12 @@ def parse_format(text: str) -> MicrophoneFormat:
         f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "
         "or array:[[x, y, z], ...]."
     )
+
+
+def sofa_hashes(texts: Iterable[str]) -> dict[str, str]:
+    """Of the formats that have a SOFA file: name -> SHA-256 of the file. Raises SceneError: it is not there."""
+    kinds = [kind for kind in map(parse_format, texts) if kind.sofa is not None]
+    for kind in kinds:
+        if not Path(kind.sofa).is_file():
+            raise SceneError(f"{kind.sofa}: no such file; give a SOFA file with head-related impulse responses.")
+    return {kind.name: sha256_of(kind.sofa) for kind in kinds}

@@ -8,6 +8,7 @@ S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). Colour is that of each plane wa
 """
 
 import functools
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pyroomacoustics.doa import fibonacci_spherical_sampling
 
 from spatial_llm.files import file_stamp
 from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.receivers import free_field
+from spatial_llm.scenes.receivers import free_field, head_of
 from spatial_llm.scenes.scene import Noise
 
 DIRECTIONS, BATCH = 2048, 256  # plane waves of the mean, evenly spread; how many of them at a time
@@ -61,6 +62,11 @@ def _mixing(format: MicrophoneFormat, _stamp: tuple, sampling_rate: int) -> np.n
     """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (points, channels,
     channels), evenly spaced from 0 to half the rate. Of the square roots these are the ones that vary smoothly."""
     directions = fibonacci_spherical_sampling(DIRECTIONS).T
+    if format.kind == "binaural" and not (head := head_of(format, sampling_rate)).covers_all:
+        warnings.warn(
+            f"{head.name}: measured over a part of the sphere; noise from elsewhere takes the nearest direction.",
+            stacklevel=4,
+        )
     covariance: np.ndarray | float = 0.0
     for first in range(0, DIRECTIONS, BATCH):
         responses = free_field(format, directions[first : first + BATCH], sampling_rate)

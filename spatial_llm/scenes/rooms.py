@@ -57,7 +57,11 @@ class RoomConfig:
                 if len(value) != 2 or not np.isfinite(value).all() or value[0] > value[1]:
                     raise SceneError(f"{field.name} is {value}; give a range [lowest, highest].")
         positive = ("positions_per_room", "duration_s", "sampling_rate")
-        if any(getattr(self, name) <= 0 for name in positive) or self.max_order < 0 or not 0 <= self.scattering <= 1:
+        if (
+            not all(0 < getattr(self, name) < np.inf for name in positive)
+            or self.max_order < 0
+            or not 0 <= self.scattering <= 1
+        ):
             raise SceneError(
                 f"{', '.join(positive)} must be positive, max_order 0 or more, scattering 0 to 1; given {asdict(self)}."
             )
@@ -75,6 +79,11 @@ class RoomConfig:
             raise SceneError(f"target_rt60_s is {self.target_rt60_s}; give seconds above 0.")
         if self.distance_m[0] < 0.25:
             raise SceneError(f"distance_m starts at {self.distance_m[0]}; the head was measured from afar: 0.25 up.")
+        if not 0 <= self.wall_margin_m < np.inf or max(map(abs, self.elevation_deg)) > 90:
+            raise SceneError(
+                f"wall_margin_m is {self.wall_margin_m}, elevation_deg {self.elevation_deg}; give 0 m or more, and "
+                "-90 to 90 degrees."
+            )
         if not 0 <= self.axis_margin_deg <= 30:
             raise SceneError(f"axis_margin_deg is {self.axis_margin_deg}; give 0 to 30, beyond that none is left.")
 

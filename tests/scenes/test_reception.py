@@ -11,6 +11,7 @@ from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.noise import diffuse_noise
 from spatial_llm.scenes.render import render, render_scene
 from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
@@ -24,10 +25,23 @@ HALL = Room("hall", (8.0, 8.0, 6.0), absorption=1.0, max_order=0, ray_tracing=Fa
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_microphones_stand_somewhere(value):
-    with pytest.raises(SceneError, match=r"microphone 1 of the array is at \[0.0, (nan|-?inf), 0.0\]"):
+    with pytest.raises(SceneError, match=r"microphone 1 of the array is at \(0.0, (nan|-?inf), 0.0\)"):
         parse_format(f"array:[[0,0,0],[0,{value},0]]")
     with pytest.raises(SceneError, match="microphone 0"):
         MicrophoneFormat("array", positions_m=((0.0, float("nan"), 0.0),))
+    for wrong in (1, ("a", 0.0, 0.0), (None, 0.0, 0.0), (0.0, 0.0)):
+        with pytest.raises(SceneError, match="microphone 0"):
+            MicrophoneFormat("array", positions_m=(wrong,))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"duration_s": float("nan")}, {"duration_s": float("inf")}, {"wall_margin_m": float("nan")}, {"wall_margin_m": -0.1},
+     {"elevation_deg": (-120.0, 0.0)}],
+)  # fmt: skip
+def test_rooms_are_drawn_from_what_can_be(wrong):
+    with pytest.raises(SceneError, match=next(iter(wrong))):
+        RoomConfig(**wrong)
 
 
 def test_formats_that_are_none():
@@ -123,6 +137,8 @@ def test_reflections_from_elsewhere_are_warned_of_once(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         render_scene(inside, tmp_path, BINAURAL)  # KEMAR's hole below the floor is no news
+    with pytest.warns(UserWarning, match="horizon.sofa: measured over a part of the sphere; noise from elsewhere"):
+        diffuse_noise("white", format, 400, RATE, 0)
     assert kemar(RATE).covers_all and not read_sofa(format.sofa, RATE).covers_all
 
 

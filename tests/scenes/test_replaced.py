@@ -26,7 +26,7 @@ from tests.scenes.sofa_files import write_kemar
 HEAD = kemar(RATE)
 SETTLED_S = 0.06  # after which a file that was just written counts as still
 BINAURAL = parse_format("binaural")
-ROOM = RoomConfig(positions_per_room=1, max_order=0, ray_tracing=False, absorption=(0.99, 1.0), duration_s=0.1)
+ROOM = RoomConfig(positions_per_room=1, max_order=4, ray_tracing=False, absorption=(0.7, 0.8), duration_s=0.2)
 
 
 def other(path, gain=0.5):
@@ -147,6 +147,18 @@ def test_parts_of_a_bank_are_not_joined_with_those_of_another_head(with_head, tm
     (tmp_path / "mine.sofa").unlink()
     with pytest.raises(SceneError, match="no such file"):
         bank_blocks(moved, tmp_path / "parts")
+
+
+def test_a_head_replaced_while_its_bank_is_simulated_is_found_when_it_is_joined(tmp_path):
+    path = write_kemar(tmp_path / "mine.sofa")
+    config = BankConfig("train", 0, 6, ROOM, [f"binaural:{path}"])  # two blocks
+    blocks = bank_blocks(config, tmp_path / "parts")
+    simulate_parts(config, blocks, Shard(1, 2), 1, progress=False)
+    same_time(path, other)
+    simulate_parts(config, blocks, Shard(2, 2), 1, progress=False)
+    with pytest.raises(SceneError, match="bank 'train': a SOFA file was replaced while rooms were simulated"):
+        join_bank(config, blocks, tmp_path / "bank")
+    assert not (tmp_path / "bank").exists()
 
 
 def test_a_bank_knows_the_head_that_it_was_made_with(with_head, tmp_path):
