@@ -26,7 +26,7 @@ MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
 _LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
 _TRIES = 100
-_LOCKED: set[Path] = set()  # lock files that this process holds
+_LOCKED: set[tuple[int, Path]] = set()  # (process, lock file) held; a forked process inherits the set, not the locks
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
 
@@ -85,14 +85,15 @@ def one_writer(path: str | Path, what: str, shared: bool = False) -> Iterator[No
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.resolve().with_name(f".{path.resolve().name}.lock")
-    if lock in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
+    held = os.getpid(), lock
+    if held in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
         raise SpatialLLMError(f"{path}: {what} by this very process; wait for it, or give another folder.")
     file = _locked(lock, path, what, shared)
-    _LOCKED.add(lock)
+    _LOCKED.add(held)
     try:
         yield
     finally:
-        _LOCKED.discard(lock)
+        _LOCKED.discard(held)
         with contextlib.suppress(OSError):
             if file is not None and shared:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while others share it: the last one removes it
