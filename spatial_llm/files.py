@@ -34,9 +34,15 @@ _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary sibling of `path` to write a file or a folder at; renamed to `path` on success, removed on failure.
 
-    A folder that already stands at `path` is replaced whole.
+    A folder that already stands at `path` is replaced whole. Raises SpatialLLMError for a name that no file can have.
     """
     path = Path(path)
+    try:
+        named = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        named = False
+    if not named:
+        raise SpatialLLMError(f"{str(path)!r} can be no file's name (it holds NUL, or is not text); give another.")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -226,9 +232,9 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             named, and the field where there is one.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike `is_file` of a path, for a name of any length
         raise ManifestError(f"{path}: no such file; give the path of a JSONL file (one JSON object a line).")
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(raw) > MAX_LINE_BYTES:
                 raise ManifestError(f"{path}:{number}: longer than {MAX_LINE_BYTES} bytes; expected one record a line.")
@@ -241,6 +247,13 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise ManifestError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line); re-encode it.") from None
             if line:
                 yield number, parse_object(line, f"{path}:{number}")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be opened ({error.strerror}); check its rights.") from None
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
