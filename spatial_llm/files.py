@@ -19,7 +19,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -275,9 +275,9 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             named, and the field where there is one.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike `is_file` of a path, for a name of any length
         raise ManifestError(f"{path}: no such file; give the path of a JSONL file (one JSON object a line).")
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(raw) > MAX_LINE_BYTES:
                 raise ManifestError(f"{path}:{number}: longer than {MAX_LINE_BYTES} bytes; expected one record a line.")
@@ -290,6 +290,13 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise ManifestError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line); re-encode it.") from None
             if line:
                 yield number, parse_object(line, f"{path}:{number}")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be opened ({error.strerror}); check its rights.") from None
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:

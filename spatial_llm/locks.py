@@ -15,7 +15,7 @@ from typing import IO
 
 from spatial_llm.errors import SpatialLLMError, write_errors_named
 
-_LOCKED: set[Path] = set()  # lock files that this process holds
+_LOCKED: set[tuple[int, Path]] = set()  # (process, lock file) held; a forked process inherits the set, not the locks
 
 
 @contextlib.contextmanager
@@ -35,14 +35,15 @@ def one_writer(path: str | Path, what: str, shared: bool = False) -> Iterator[No
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.resolve().with_name(f".{path.resolve().name}.lock")
-    if lock in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
+    held = os.getpid(), lock
+    if held in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
         raise SpatialLLMError(f"{path}: {what} by this very process; wait for it, or give another folder.")
     file = _locked(lock, path, what, shared)
-    _LOCKED.add(lock)
+    _LOCKED.add(held)
     try:
         yield
     finally:
-        _LOCKED.discard(lock)
+        _LOCKED.discard(held)
         with contextlib.suppress(OSError):
             if file is not None and shared:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while others share it: the last one removes it

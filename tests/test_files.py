@@ -309,3 +309,32 @@ def test_errors_of_a_stream_are_named():
     said = r"log\.jsonl: cannot be written \(No space left on device\); free some space"
     with pytest.raises(OutputError, match=said), write_errors_named("log.jsonl"):
         raise FULL
+
+
+NO_NAMES = ("a\0b", "half \ud800", "not utf-8 \udce9", "new\nline", "x" * 300, "a/" + "\u00e9" * 200)
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_that_no_file_of_a_manifest_can_have_are_refused_in_words_that_print(tmp_path, name):
+    with pytest.raises(ManifestError) as error:
+        files.below(tmp_path, name)
+    str(error.value).encode("utf-8")
+    assert "\0" not in str(error.value)
+    with pytest.raises(ManifestError, match="no such file"):
+        files.read_jsonl(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_no_file_system_can_name(tmp_path):
+    for name in ("a\0b", "half \ud800"):
+        with pytest.raises(SpatialLLMError, match="no file can have this name") as error:
+            files.write_text(tmp_path / name, "x")
+        str(error.value).encode("utf-8")
+    files.write_text(tmp_path / "not utf-8 \udce9", "x")  # a name that Linux has, if no manifest
+    assert [path.name for path in tmp_path.iterdir()] == ["not utf-8 \udce9"]
+
+
+def test_every_message_prints():
+    for kind in (SpatialLLMError, ManifestError):
+        assert str(kind("caf\udce9.wav and \ud800 and a\0b")) == "caf\\udce9.wav and \\ud800 and a\\x00b"
+    assert str(ManifestError("caf\u00e9 \U0001f3a7\n  two lines")) == "caf\u00e9 \U0001f3a7\n  two lines"

@@ -38,6 +38,7 @@ from spatial_llm.data.records import PAIRS_RATE, Pair, Record
 from spatial_llm.errors import AudioError, ManifestError
 from spatial_llm.files import iter_jsonl, leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.scenes.csv_rows import read_utf8
 from spatial_llm.scenes.dry_sounds import audible_channel
 
 SAMPLES = 10 * PAIRS_RATE
@@ -275,11 +276,15 @@ def _read_label_rows(path: Path) -> list[tuple[str, str]]:
     """(mid, display name) of each row."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give a CSV with the columns index,mid,display_name.")
-    header, *rows = path.read_text(encoding="utf-8-sig").splitlines() or [""]
+    header, *rows = read_utf8(path).splitlines() or [""]
     if header.strip().split(",")[2:] != ["display_name"]:
         raise ManifestError(f"{path}: the header is {header!r}, expected index,mid,display_name.")
-    parts = [row.strip().split(",", 2) for row in rows if row.strip()]
-    labels = [(row[min(1, len(row) - 1)].strip(), row[-1].strip().strip('"')) for row in parts]
+    labels = []
+    for number, row in enumerate(rows, start=2):
+        parts = [part.strip().strip('"').strip() for part in row.strip().split(",", 2)]
+        if row.strip() and (len(parts) != 3 or not parts[2]):
+            raise ManifestError(f"{path}:{number}: {row!r}; expected index, mid and the name of a label.")
+        labels += [(parts[1], parts[2])] if row.strip() else []
     double = [label for label, count in Counter(name.lower() for _, name in labels).items() if count > 1]
     if double or not labels:
         raise ManifestError(f"{path}: {len(labels)} labels, twice: {double}; expected different names.")

@@ -7,6 +7,7 @@ are refused with file and line, since they would shift or drop values without a 
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -29,12 +30,11 @@ def read_csv_rows(path: str | Path, columns: Collection[str]) -> list[tuple[str,
             fields than the header; file and line are named.
     """
     path, wanted = Path(path), ", ".join(columns)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SceneError(f"{path}: no such file; give a CSV with the columns {wanted}.")
     if path.stat().st_size > _MOST_BYTES:
         raise SceneError(f"{path}: {path.stat().st_size} bytes; a CSV of at most {_MOST_BYTES} is read.")
-    text = _decoded(path)
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
     rows: list[tuple[str, dict[str, str]]] = []
     header: list[str] | None = None
     try:
@@ -60,19 +60,6 @@ def read_csv_rows(path: str | Path, columns: Collection[str]) -> list[tuple[str,
     return rows
 
 
-def _decoded(path: Path) -> str:
-    raw = path.read_bytes()
-    if raw.startswith(_UTF16) or b"\0" in raw[:4096]:
-        raise SceneError(f"{path}:1: in UTF-16 or binary, not UTF-8; save it as CSV in UTF-8.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise SceneError(
-            f"{path}:{line}: not UTF-8 (byte {raw[error.start]:#04x}, as in Latin-1 or Windows-1252); save it as UTF-8."
-        ) from None
-
-
 def _header(where: str, fields: list[str], columns: Collection[str]) -> list[str]:
     names = [field.strip() for field in fields]
     while names and not names[-1]:
@@ -82,7 +69,7 @@ def _header(where: str, fields: list[str], columns: Collection[str]) -> list[str
         for separator, called in _OTHER_SEPARATORS.items():
             if any(separator in name for name in names):
                 raise SceneError(f"{where}: columns separated by {called}; separate them by commas.")
-        near = [name for name in names if name.lower() in columns]
+        near = [name for name in names if name.lower() in missing]
         hint = f" Write {', '.join(map(repr, near))} in lower case." if near else ""
         raise SceneError(
             f"{where}: columns {names}; expected at least {', '.join(columns)}: {', '.join(missing)} missing.{hint}"
@@ -91,3 +78,20 @@ def _header(where: str, fields: list[str], columns: Collection[str]) -> list[str
     if double:
         raise SceneError(f"{where}: columns {', '.join(double)} stand twice; keep one of each.")
     return names
+
+
+def read_utf8(path: str | Path) -> str:
+    """The text of a file in UTF-8, without its byte-order mark. Raises SceneError with the line where it is not UTF-8."""
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise SceneError(f"{path}: cannot be opened ({error.strerror}); check its rights.") from None
+    if raw.startswith(_UTF16) or b"\0" in raw[:4096]:
+        raise SceneError(f"{path}:1: in UTF-16 or binary, not UTF-8; save it as CSV in UTF-8.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SceneError(
+            f"{path}:{line}: not UTF-8 (byte {raw[error.start]:#04x}, as in Latin-1 or Windows-1252); save it as UTF-8."
+        ) from None

@@ -26,7 +26,7 @@ def sound_files(folder: str | Path) -> list[Path]:
         SceneError: there is no such folder, or its subfolders are splits and not classes.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise SceneError(f"{folder}: no such folder; give one with a subfolder of sound files for each class.")
     found: list[Path] = []
     left_out: dict[str, list[str]] = defaultdict(list)

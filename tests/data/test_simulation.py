@@ -135,7 +135,8 @@ def test_dry_sounds_are_copied_with_their_index(tmp_path):
         for split in ("train", "test"):
             dry.mkdir(exist_ok=True)
             dry_file = dry / f"{label}-{split}.wav"
-            soundfile.write(dry_file, 0.1 * np.random.default_rng(0).standard_normal(9000), 22050)
+            sound = np.random.default_rng(len(lines)).standard_normal(9000)  # four recordings, not one in both splits
+            soundfile.write(dry_file, 0.1 * sound, 22050)
             lines.append(f"{dry_file.name},{label},{split},{label}-{split},CC0")
     (dry / "index.csv").write_text("\n".join(lines))
     config = dataclasses.replace(

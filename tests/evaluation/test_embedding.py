@@ -35,6 +35,13 @@ def test_vectors_are_unit_float32_and_equal_for_equal_texts(embedder):
     assert embedder([]).shape == (0, 384)
 
 
+def test_no_texts_need_no_method_that_only_some_versions_have(embedder, monkeypatch):
+    for name in ("get_embedding_dimension", "get_sentence_embedding_dimension"):
+        monkeypatch.setattr(embedder._model, name, None, raising=False)
+    assert embedder([]).shape == EmbedOnce(embedder)([]).shape == (0, 384)
+    assert embedder([]).dtype == np.float32
+
+
 def test_order_does_not_change_a_bit(embedder):
     assert np.array_equal(embedder(TEXTS[::-1])[::-1], embedder(TEXTS))
 
