@@ -101,18 +101,21 @@ class SpatialLLM:
         Args:
             folder: of a saved model; or the name of one that comes with the package ("tiny"), which is loaded as float32
                 unless `dtype` says otherwise (a local folder of that name with a model in it wins); or a name on the hub.
-            kwargs: go to the model's `from_pretrained`.
+            kwargs: go to the model's `from_pretrained`; `subfolder`, `revision` and `token` to the processor's too.
 
         Raises:
             CheckpointError: no such folder or model, or it is of another kind; a file of it is damaged, was changed since it
                 was saved, or belongs to another model; see `from_pretrained` of the model and of the processor.
         """
         folder = find_model(folder)
+        if kwargs.get("subfolder") and os.path.isdir(folder):
+            folder = os.path.join(folder, kwargs.pop("subfolder"))
         if is_shipped(folder):
             kwargs = {"dtype": kwargs.pop("torch_dtype", torch.float32)} | kwargs
         _check_folder(Path(folder))
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
-        return cls(model, SpatialLLMProcessor.from_pretrained(folder))
+        place = {name: kwargs[name] for name in ("subfolder", "revision", "token") if name in kwargs}
+        return cls(model, SpatialLLMProcessor.from_pretrained(folder, **place))
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model and processor to one folder; `kwargs` (such as trained_only=True) go to the model's
