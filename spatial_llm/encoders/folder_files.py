@@ -44,7 +44,7 @@ _HUB = (
     (GatedRepoError, "it is gated: accept its licence on its page of the hub and log in with `hf auth login`"),
     (RepositoryNotFoundError, "the hub has no model of that name, or it is private: correct the name, or log in"),
     (OfflineModeIsEnabled, "it is not in the cache and HF_HUB_OFFLINE is set: download it first, or unset it"),
-    (LocalEntryNotFoundError, "it is not in the cache and the hub cannot be reached: download it first"),
+    (LocalEntryNotFoundError, "it is no folder and not in the cache, and the hub is out of reach: download it first"),
 )
 
 
@@ -60,6 +60,22 @@ def exists(path: Path) -> bool:
         return False
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{os.fspath(path)!r}: {_reason(error)}; give the folder of a saved model.") from None
+
+
+def is_local_folder(folder: Path) -> bool:
+    """Whether there is a folder of that name; a name that may be one of a hub need not be one.
+
+    Raises:
+        CheckpointError: it is a file, or a path that no hub has and that leads nowhere.
+    """
+    if exists(folder):
+        if not os.path.isdir(folder):
+            raise CheckpointError(f"{folder} is no folder; give the folder of a saved model.")
+        return True
+    name = os.fspath(folder)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise CheckpointError(f"{name}: no such folder; give the folder of a saved model, or a name on the hub.")
+    return False
 
 
 def check_regular(path: Path) -> int:
@@ -186,4 +202,4 @@ def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     # A strict data class says the class in its first line and the field in the second.
     text = " ".join(lines[:2]) if "alidation" in type(error).__name__ else (lines or [type(error).__name__])[0]
-    return text[:400].rstrip(".:")
+    return text.split(". If you were trying")[0][:400].rstrip(".:")

@@ -19,8 +19,8 @@ from spatial_llm.encoders.folder_files import (
     GENERATION,
     MODEL_JSON,
     check_generation,
-    exists,
     in_words,
+    is_local_folder,
     read_all_json,
 )
 from spatial_llm.encoders.seal import MODEL, check_seal, write_seal
@@ -122,10 +122,8 @@ def check_folder(
     Raises:
         CheckpointError: see `CheckedPreTrainedModel.from_pretrained`.
     """
-    if not exists(folder):
+    if not is_local_folder(folder):
         return None
-    if not os.path.isdir(folder):
-        raise CheckpointError(f"{folder} is no folder; give the folder of a saved model.")
     settings = read_settings(folder)
     if CONFIG not in settings:
         if ADAPTER in settings or config is not None:

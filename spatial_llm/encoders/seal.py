@@ -46,7 +46,7 @@ _ABOUT = "Digests of the files beside it, compared at every load. After a change
 
 def write_seal(folder: Path, *parts: str) -> None:
     """Notes the files that `parts` (MODEL, PROCESSOR) have in `folder`; what the seal says of the other part stays."""
-    old = _known(folder) or {}
+    old = _written(folder) or {}
     kept = {name: record for name, record in old.items() if _part(name) not in parts}
     new = {path.name: digest(path) for part in parts for path in _files(folder, part)}
     write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": kept | new})
@@ -54,13 +54,13 @@ def write_seal(folder: Path, *parts: str) -> None:
 
 def renew(folder: Path, name: str) -> None:
     """Notes one file anew that was saved by itself, if the seal of `folder` lists it."""
-    if name in (old := _known(folder) or {}):
+    if name in (old := _written(folder) or {}):
         write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": old | {name: digest(folder / name)}})
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
     """Takes files that were removed out of the seal, if there is one."""
-    if (old := _known(folder)) is not None:
+    if (old := _written(folder)) is not None:
         kept = {name: record for name, record in old.items() if name not in set(names)}
         write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": kept})
 
@@ -132,6 +132,14 @@ def _files(folder: Path, part: str) -> list[Path]:
 
 def _part(name: str) -> str:
     return PROCESSOR if name in PROCESSOR_JSON or name in _VOCABULARIES else MODEL
+
+
+def _written(folder: Path) -> dict[str, Any] | None:
+    """As `_known`, for a save: a damaged seal is written over."""
+    try:
+        return _known(folder)
+    except CheckpointError:
+        return None
 
 
 def _known(folder: Path) -> dict[str, Any] | None:

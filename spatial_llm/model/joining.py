@@ -66,21 +66,23 @@ def _compare(given_name: str, given: Any, wanted_name: str, wanted: Any, what: s
 
 def _check_tokenizer(config: PreTrainedConfig, tokenizer: Any, what: str, generation_config: Any) -> None:
     slot, rows = config.audio_token_id, config.get_text_config().vocab_size
-    tokens = tokenizer.get_vocab()
-    beyond = [token for token, number in tokens.items() if number >= rows and number != slot]
+    tokens, added = tokenizer.get_vocab(), tokenizer.added_tokens_decoder
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    # Some tokenizers have special tokens that their model has no row for, and that no text holds.
+    spare = {number for number, token in added.items() if token.special and number not in used} | {slot}
+    beyond = [token for token, number in tokens.items() if number >= rows and number not in spare]
     if beyond or not tokens:
         raise CheckpointError(
             f"{what}: the tokenizer has {len(tokens):,} tokens, of which {len(beyond):,} (such as {beyond[:1]}) lie beyond "
             f"the {rows:,} rows of the language model: it is another model's; give the one saved with this model."
         )
     token = next((token for token, number in tokens.items() if number == slot), None)
-    added = tokenizer.added_tokens_decoder
     if token is not None and token != AUDIO_TOKEN and not (slot in added and added[slot].special):
         raise CheckpointError(
             f"{what}: audio_token_id {slot} is the token {token!r} of the tokenizer, so text could hold it; expected "
             f"{AUDIO_TOKEN}, another special token, or an id outside the vocabulary."
         )
-    if slot in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+    if slot in used:
         raise CheckpointError(
             f"{what}: audio_token_id {slot} is {token!r}, which the tokenizer uses itself; give another id."
         )

@@ -44,7 +44,8 @@ def _check_folder(folder: Path) -> None:
     """transformers would take the config of any other model for ours and fill the gaps with the sizes of a 7B model."""
     if not exists(folder / CONFIG):
         is_folder = exists(folder) and os.path.isdir(folder)
-        near = [path.parent for path in sorted(folder.glob("*/config.json")) + sorted(folder.glob("*/model/config.json"))]
+        below = ("*/config.json", "*/model/config.json") if is_folder else ()
+        near = [path.parent for pattern in below for path in sorted(folder.glob(pattern))]
         hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
         raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
     try:

@@ -6,7 +6,6 @@ alone, so a merge across the border would shift one label (as in the official da
 are padded on the left to a common end and the answers on the right.
 """
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from spatial_llm.encoders.folder_files import (
     PROCESSOR_JSON,
     exists,
     in_words,
+    is_local_folder,
     named,
     read_all_json,
     read_json,
@@ -108,9 +108,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 does not fit the model in the same folder (see `spatial_llm.model.joining`).
         """
         folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
-        if local := exists(folder):
-            if not os.path.isdir(folder):
-                raise CheckpointError(f"{folder} is no folder; give the folder of a saved processor.")
+        if local := is_local_folder(folder):
             found = read_all_json(folder, PROCESSOR_JSON)
             if not {"processor_config.json", "preprocessor_config.json"} & set(found):
                 raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")

@@ -141,9 +141,11 @@ def _load_language_model(where: str, options: dict[str, Any]) -> PreTrainedModel
     """transformers builds what a damaged config claims, and fills what is missing at random."""
     local = Path(where)
     with in_words(f"the language model {where}"):
-        if local.is_dir():
+        if os.path.isdir(local) and "trust_remote_code" not in options:
             config = AutoConfig.from_pretrained(where)
-            check_folder(local, AutoModelForCausalLM._model_mapping[type(config)], config, options)
+            model_class = AutoModelForCausalLM._model_mapping.get(type(config), None)
+            if isinstance(model_class, type):
+                check_folder(local, model_class, config, options)
         model, info = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **options)
     raise_on_gaps(f"the language model {where}", missing=info["missing_keys"])
     return model

@@ -171,6 +171,8 @@ def test_damaged_and_later_seals(folder):
         (folder / SEAL).write_text(content, encoding="utf-8")
         with pytest.raises(CheckpointError, match=r"seal\.json"):
             SpatialLLM.from_pretrained(folder)
+    tiny_processor().save_pretrained(folder)  # a save writes a damaged one anew
+    assert "processor_config.json" in listed(folder)
     (folder / SEAL).write_text(json.dumps(known | {"version": 2}), encoding="utf-8")
     with pytest.warns(UserWarning, match="later version"):
         SpatialLLM.from_pretrained(folder)

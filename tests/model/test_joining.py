@@ -49,6 +49,12 @@ def test_placeholders_and_tokens(model):
     with pytest.raises(CheckpointError, match=r"1 \(such as \['more'\]\) lie beyond"):
         SpatialLLM(model, processor)
     processor = tiny_processor()
+    processor.tokenizer.add_special_tokens({"additional_special_tokens": ["<never>"]})
+    SpatialLLM(model, processor)  # a special token that no text holds and no row is for
+    processor.tokenizer.pad_token = "<never>"
+    with pytest.raises(CheckpointError, match="lie beyond"):
+        SpatialLLM(model, processor)
+    processor = tiny_processor()
     processor.tokenizer.eos_token = "<pad>"
     with pytest.raises(CheckpointError, match="ends answers at token"):
         SpatialLLM(model, processor)
@@ -83,6 +89,11 @@ def test_longest_question(model):
     for wrong in (0, -1, 2.5, True, "many"):
         with pytest.raises(SpatialLLMError, match="max_question_characters is"):
             processor(text="a", max_question_characters=wrong)
+
+
+def test_a_folder_below_another(model, tmp_path):
+    SpatialLLM(model, tiny_processor()).save_pretrained(tmp_path / "run" / "model")
+    assert SpatialLLM.from_pretrained(tmp_path / "run", subfolder="model").processor.num_audio_tokens == 4
 
 
 def test_the_limit_is_saved(tmp_path):
