@@ -96,7 +96,8 @@ def merge_lora(model: PreTrainedModel) -> None:
         setattr(model.language_model.get_submodule(parent), child, layer.get_base_layer())
     model.config.lora = None
     # As a model whose config names no LoRA is loaded: what LoRA had frozen may train.
-    model.language_model.requires_grad_(True)
+    for parameter in model.language_model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
     for part in (model, model.language_model):
         part.__dict__.pop("peft_config", None)
 
@@ -115,8 +116,8 @@ def check_lora(model: PreTrainedModel) -> None:
         return
     if not layers:
         raise SpatialLLMError(
-            f"config.lora is {lora}, but no layer of the language model carries LoRA, as after a merge by hand: {do}; or set "
-            "config.lora to None if the adapters are in the weights already."
+            f"config.lora is {lora}, but no layer of the language model carries LoRA, as after a merge by hand: {do}; or "
+            "set config.lora to None if the adapters are in the weights already."
         )
     found = sorted({name.rsplit(".", 1)[-1] for name in layers})
     if found != sorted(set(lora["target_modules"])):

@@ -58,8 +58,8 @@ def check_apart(audio_token_id: int, size: int, wanted: int) -> None:
     """Raises SpatialLLMError if a placeholder outside a vocabulary of `size` would be a token of one of `wanted`."""
     if size <= audio_token_id < wanted:
         raise SpatialLLMError(
-            f"the audio placeholder {audio_token_id} lies outside the vocabulary of {size} and would become one of its {wanted} "
-            f"tokens: give resize_token_embeddings(..., audio_token_id={wanted}) to move it, or "
+            f"the audio placeholder {audio_token_id} lies outside the vocabulary of {size} and would become one of its "
+            f"{wanted} tokens: give resize_token_embeddings(..., audio_token_id={wanted}) to move it, or "
             f"audio_token_id={audio_token_id} if that token is the placeholder's own, and make the processor anew "
             "(SpatialLLMProcessor.for_model)."
         )
