@@ -96,7 +96,8 @@ def merge_lora(model: PreTrainedModel) -> None:
         setattr(model.language_model.get_submodule(parent), child, layer.get_base_layer())
     model.config.lora = None
     # As a model whose config names no LoRA is loaded: what LoRA had frozen may train.
-    model.language_model.requires_grad_(True)
+    for parameter in model.language_model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
     for part in (model, model.language_model):
         part.__dict__.pop("peft_config", None)
 

@@ -25,6 +25,7 @@ from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge
 from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.placeholders import check_apart, embed_text, placeholder_mask, warn_without_audio
+from spatial_llm.model.precision import spare_ours, within
 
 
 @dataclass
@@ -32,12 +33,6 @@ class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
     """The output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
 
     audio_embeds: torch.Tensor | None = None
-
-
-def within(part: str, pattern: str) -> str:
-    """A regular expression over the tensor names of `part`, as one over the names of the whole that matches there alone."""
-    # No "*": transformers reads it as ".*" wherever it stands.
-    return rf"^{part}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{part}\.(?:.+)?(?:{pattern})"
 
 
 class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
@@ -127,8 +122,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
         Args:
             encoder, language_model: trained-only form: a model, folder or hub id to use in place of the saved pointer.
-            **kwargs: everything in one folder: as in transformers. Trained-only form: given to the language model's own
-                `from_pretrained` (dtype, device_map, ...).
+            **kwargs: everything in one folder: as in transformers (`quantization_config`: of the language model alone).
+                Trained-only form: given to the language model's own `from_pretrained` (dtype, device_map, ...).
 
         Raises:
             CheckpointError: a tensor is missing, left over, of another shape or not finite, or a pointer leads nowhere.
@@ -139,6 +134,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         try:
             if storage.is_trained_only(folder):
                 return storage.load_trained_only(cls, Path(folder), **kwargs)
+            if kwargs.get("quantization_config") is not None:
+                kwargs["quantization_config"] = spare_ours(kwargs["quantization_config"])
             loaded = super().from_pretrained(folder, *args, **kwargs)
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):
@@ -194,7 +191,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             self.encoder.requires_grad_(False)
         if self.config.lora is not None:
             for name, parameter in self.language_model.named_parameters():
-                parameter.requires_grad_(".lora_" in name)
+                # A quantised weight is of whole numbers, which know no gradient.
+                parameter.requires_grad_(".lora_" in name and parameter.is_floating_point())
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
