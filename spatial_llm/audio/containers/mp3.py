@@ -86,14 +86,16 @@ def read_mp3(source: Source) -> Sound:
     return sound
 
 
-def _has_checksum(data: bytes, at: int) -> bool:
-    """Whether the CRC-16 at `at` is that of the bytes before it; encoders that leave it out write 0."""
+def _has_checksum(data: bytes, at: int, none_is_right: bool) -> bool:
+    """Whether the CRC-16 at `at` is that of the bytes before it. Encoders that leave it out write 0, which is right where
+    the rest of the tag is as they write it."""
     value = 0
     for byte in data[:at]:
         value ^= byte
         for _ in range(8):
             value = value >> 1 ^ (0xA001 if value & 1 else 0)
-    return int.from_bytes(data[at : at + 2], "big") in (0, value)
+    stored = int.from_bytes(data[at : at + 2], "big")
+    return stored == value or (stored == 0 and none_is_right)
 
 
 def _start(source: Source) -> int:
@@ -148,7 +150,7 @@ def _told(data: bytes, frame: _Frame) -> _Told | None:
         named = data[at : at + 4] in (b"Xing", b"Info")
         if (named or encoder in (b"LAME", b"Lavf", b"Lavc")) and len(data) >= at + 16:
             flags, told, position = int.from_bytes(data[at + 4 : at + 8], "big"), _Told(), at + 8
-            told.right = named and (not encoder.isalpha() or _has_checksum(data, at + 154))
+            told.right = named and _has_checksum(data, at + 154, encoder.isalpha() or not any(data[at + 120 : at + 154]))
             if flags & 1:
                 told.frames, position = int.from_bytes(data[position : position + 4], "big"), position + 4
             if flags & 2:
