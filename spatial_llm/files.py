@@ -129,22 +129,24 @@ def _parents_made(path: Path) -> Iterator[None]:
 
 
 def _put(temporary: Path, path: Path) -> None:
-    if not (temporary.is_dir() and path.is_dir()):
+    if not temporary.is_dir():
         os.replace(temporary, path)
         return
     # A folder cannot be renamed over a full one: move the old one aside first, so that a strike leaves one or the other.
     # Another process may put its own folder there in between, so that this is tried again; the last one stays.
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     for attempt in range(_TRIES):
-        _remove(old)
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(path, old)
         try:
+            if path.is_dir():
+                _remove(old)
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(path, old)
             os.replace(temporary, path)
             break
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES - 1:
-                os.replace(old, path)
+                if old.is_dir() and not path.exists():
+                    os.replace(old, path)
                 raise
     with contextlib.suppress(OSError):  # the new one is in its place; what is left is removed by the next writer
         _remove(old)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm import files
+from spatial_llm import locks
 from spatial_llm.blocks import Shard
 from spatial_llm.data.drawing import DrawConfig
 from spatial_llm.data.questions import WritingConfig, write_questions
@@ -141,7 +141,7 @@ def test_the_lock_names_its_holder_and_ends_with_it(tmp_path):
     process.join(30)
     with one_writer(target, "it is being written"):
         pass
-    assert list(tmp_path.iterdir()) == [] and not files._LOCKED
+    assert list(tmp_path.iterdir()) == [] and not locks._LOCKED
 
 
 def test_many_processes_are_never_two_in_the_lock(tmp_path):
