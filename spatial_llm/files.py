@@ -26,6 +26,7 @@ import numpy as np
 from spatial_llm.errors import ManifestError, OutputError, write_errors_named
 
 MAX_LINE_BYTES = 2**20  # of JSONL; a record is about a thousand
+MAX_NESTING = 200  # of JSON objects and lists; a record has 5
 CLOCK_TICKS_NS = 50_000_000
 SAMPLES, SAMPLE_BYTES = 4, 2**14  # of a file, to know it by
 # Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
@@ -320,6 +321,8 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
 
     try:
         value = json.loads(line, parse_constant=constant, object_pairs_hook=no_double)
+        if line.count("[") + line.count("{") > MAX_NESTING and _is_deep(value):
+            raise RecursionError  # the parser of Python 3.12 and later goes deeper than what reads the record next
         if constants:
             field = _find(value, lambda leaf: isinstance(leaf, float) and not math.isfinite(leaf))
             raise ManifestError(f"{where}: {field}: {constants[0]} is not JSON; write a finite number or leave it out.")
@@ -336,6 +339,16 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ManifestError(f"{where}: a {type(value).__name__}, expected a JSON object {{...}}.")
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects nest deeper than MAX_NESTING; level by level, for recursion is what they would exhaust."""
+    level = [value]
+    for _ in range(MAX_NESTING):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        if not (level := [item for part in parts for item in part]):
+            return False
+    return True
 
 
 def _find(value: Any, wrong: Callable[[Any], bool], field: str = "") -> str | None:

@@ -98,7 +98,10 @@ def test_memory_does_not_grow_with_the_manifest(folder):
     """Ten times the rows: read at once, ten times the memory; opened, no more than a batch of rows at a time."""
     for name, rows in (("short", 500), ("long", 5000)):
         write_manifest(folder / f"{name}.jsonl", (record(i) for i in range(rows)))
-    (short, _), (long, _) = (peak_bytes(open_manifest, folder / f"{name}.jsonl") for name in ("short", "long"))
+    # The smaller of two measurements: in the first, modules are still being imported.
+    short, long = (
+        min(peak_bytes(open_manifest, folder / f"{name}.jsonl")[0] for _ in range(2)) for name in ("short", "long")
+    )
     (at_once, _) = peak_bytes(read_manifest, folder / "long.jsonl")
     assert long < 2 * short and long < at_once / 5, (short, long, at_once)
 

@@ -144,7 +144,9 @@ def test_lora_is_merged_once(tmp_path):
     layer.lora_A["default"].weight.data.fill_(1)
     layer.lora_B["default"].weight.data.fill_(6e4)
     before = {name: tensor.clone() for name, tensor in infinite.state_dict().items()}
-    with pytest.raises(SpatialLLMError, match=r"layers\.1\.self_attn\.q_proj with LoRA added is not finite in torch.float16"):
+    with pytest.raises(
+        SpatialLLMError, match=r"layers\.1\.self_attn\.q_proj with LoRA added is not finite in torch.float16"
+    ):
         infinite.merge_and_unload()
     assert all(torch.equal(tensor, before[name]) for name, tensor in infinite.state_dict().items())
 
