@@ -271,7 +271,7 @@ def _read_label_rows(path: Path) -> list[tuple[str, str]]:
     """(mid, display name) of each row."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give a CSV with the columns index,mid,display_name.")
-    header, *rows = read_utf8(path).splitlines() or [""]
+    header, *rows = read_utf8(path, ManifestError).splitlines() or [""]
     if header.strip().split(",")[2:] != ["display_name"]:
         raise ManifestError(f"{path}: the header is {header!r}, expected index,mid,display_name.")
     labels = []
