@@ -203,6 +203,9 @@ def _pieces(sound: np.ndarray, config: SoundFolderConfig) -> list[np.ndarray]:
 def _write(folder: Path, name: str, sound: np.ndarray, rate: int, clip: Clip) -> dict[str, str]:
     file = Path(clip.label.replace(", ", "-").replace(" ", "-")) / name
     (folder / file.parent).mkdir(exist_ok=True)
+    again = 2
+    while (folder / file).exists():  # clips of one name in two folders, which must not replace each other
+        file, again = file.with_name(f"{Path(name).stem}~{again}{Path(name).suffix}"), again + 1
     # Only what would be clipped: the simulation brings every sound to one level anyway.
     write_sound(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, "FLAC", "PCM_16")
     values = (file.as_posix(), clip.label, clip.split, clip.source_recording, clip.licence, clip.attribution)

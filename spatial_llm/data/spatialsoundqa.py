@@ -124,11 +124,7 @@ def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | Non
 
 def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:
     """The rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl), as records whose
-    names start at `release_root(data)`.
-
-    Raises:
-        ManifestError: see `iter_official`.
-    """
+    names start at `release_root(data)`. Raises ManifestError, see `iter_official`."""
     return [record for path in question_files(data) for record in iter_official(path, lists or ReleaseLists())]
 
 
@@ -179,8 +175,10 @@ def read_lists(root: DataRoot, split: str) -> ReleaseLists:
         names = {mid: name.lower() for mid, name in _read_label_rows(csv)}
     for name in CLIP_LISTS[split] if names else ():
         path = root.path(f"{AUDIO}/metadata/{name}")
-        for _, clip in _read_entries(path, ("id", "label"), bare=True) if path.is_file() else ():
+        for where, clip in _read_entries(path, ("id", "label"), bare=True) if path.is_file() else ():
             # Labels that the CSV leaves out are those the release leaves out (noises and the like).
+            if not isinstance(clip["label"], list) or not all(isinstance(mid, str) for mid in clip["label"]):
+                raise ManifestError(f"{where}: label is {clip['label']!r}; expected a list of texts.")
             known = sorted({names[mid] for mid in clip["label"] if mid in names})
             if known:
                 labels[str(clip["id"])] = tuple(known)
@@ -265,10 +263,8 @@ def read_pair_response(path: Path) -> np.ndarray:
 
 
 def read_label_csv(path: str | Path) -> list[str]:
-    """The label names of class_labels_indices_subset.csv (index, mid, display_name), in the order of the file.
-
-    A display name may hold commas, quoted or not. Raises ManifestError on a missing file or another header.
-    """
+    """The label names of class_labels_indices_subset.csv (index, mid, display_name), in the order of the file. A display
+    name may hold commas, quoted or not. Raises ManifestError on a missing file, another header, encoding or row."""
     return [name for _, name in _read_label_rows(Path(path))]
 
 
@@ -276,7 +272,7 @@ def _read_label_rows(path: Path) -> list[tuple[str, str]]:
     """(mid, display name) of each row."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give a CSV with the columns index,mid,display_name.")
-    header, *rows = read_utf8(path).splitlines() or [""]
+    header, *rows = read_utf8(path, ManifestError).splitlines() or [""]
     if header.strip().split(",")[2:] != ["display_name"]:
         raise ManifestError(f"{path}: the header is {header!r}, expected index,mid,display_name.")
     labels = []

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from spatial_llm.errors import SceneError
+from spatial_llm.errors import SceneError, SpatialLLMError
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -80,18 +80,19 @@ def _header(where: str, fields: list[str], columns: Collection[str]) -> list[str
     return names
 
 
-def read_utf8(path: str | Path) -> str:
-    """The text of a file in UTF-8, without its byte-order mark. Raises SceneError with the line where it is not UTF-8."""
+def read_utf8(path: str | Path, kind: type[SpatialLLMError] = SceneError) -> str:
+    """The text of a file in UTF-8, without its byte-order mark. Raises an error of `kind` with the line where it is not
+    UTF-8."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
-        raise SceneError(f"{path}: cannot be opened ({error.strerror}); check its rights.") from None
+        raise kind(f"{path}: cannot be opened ({error.strerror}); check its rights.") from None
     if raw.startswith(_UTF16) or b"\0" in raw[:4096]:
-        raise SceneError(f"{path}:1: in UTF-16 or binary, not UTF-8; save it as CSV in UTF-8.")
+        raise kind(f"{path}:1: in UTF-16 or binary, not UTF-8; save it as CSV in UTF-8.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise SceneError(
+        raise kind(
             f"{path}:{line}: not UTF-8 (byte {raw[error.start]:#04x}, as in Latin-1 or Windows-1252); save it as UTF-8."
         ) from None

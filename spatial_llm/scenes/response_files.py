@@ -132,7 +132,7 @@ def bank_from_soundspaces(
 
 def _read_list(list_json: Path) -> list[object]:
     try:
-        value = json.loads(list_json.read_text(encoding="utf-8"))
+        value = json.loads(list_json.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SceneError(
             f"{list_json}: cannot be opened ({error.strerror}); give a list such as train_reverberation.json."

@@ -99,6 +99,8 @@ I think it is {}
 it must be {}
 It's {}, I think
 No doubt, it is {}
+No doubt it is {}
+Without a doubt it is {}
 Not sure. {}
 Is it {}? Yes.
 No. {}
@@ -159,11 +161,13 @@ def test_what_is_stated_is_read(kind):
     odd = {
         "label": (
             "Correct: {}", "{} is correct", "{} is not wrong", "{}, but I am not sure", "Not sure. {}", "No. {}",
-            "No doubt, it is {}", "Is it {}? Yes.", "It's {}, I think", "<answer>{}</answer>", "I think it is {}",
+            "No doubt, it is {}", "No doubt it is {}", "Without a doubt it is {}",
+            "Is it {}? Yes.", "It's {}, I think", "<answer>{}</answer>", "I think it is {}",
             "it must be {}",
         ),
         "count": ("No. {}",),
-        "room": ("No. {}", "No doubt, it is {}", "Not sure. {}", "{}, but I am not sure", "{} is not wrong"),
+        "room": ("No. {}", "No doubt, it is {}", "No doubt it is {}", "Without a doubt it is {}",
+            "Not sure. {}", "{}, but I am not sure", "{} is not wrong"),
     }.get(kind, ())  # fmt: skip
     found = {text: read(text.format(value)) for text in COMMITTED if text not in odd}
     assert {text: got for text, got in found.items() if got != expected} == {}

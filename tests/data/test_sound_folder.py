@@ -105,3 +105,21 @@ def test_recorded_and_synthesized_class_of_one_name(index):
     index.write_text(text)
     with pytest.raises(SceneError, match=r"siren.*both recorded and synthesized"):
         chosen_clips(config(index, synthesized=["siren"]))
+
+
+def test_clips_of_one_name_in_two_folders_do_not_replace_each_other(tmp_path):
+    rows = [["file", "label", "split", "source_recording", "licence", "attribution"]]
+    for number, (folder, label, split) in enumerate(
+        (folder, label, split) for folder in "ab" for label in ("owl", "gong") for split in ("train", "test")
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        name = f"{folder}/{label} {split}.wav"
+        soundfile.write(tmp_path / name, 0.1 * np.random.default_rng(number).standard_normal(RATE), RATE)
+        rows.append([name, label, split, f"{number}", "CC0", "x"])
+    with (tmp_path / "clips.csv").open("w", newline="") as out:
+        csv.writer(out).writerows(rows)
+    counts = write_sound_folder(
+        config(tmp_path / "clips.csv", licences=["CC0"], evaluate="test", piece_s=0.5), tmp_path / "out"
+    )
+    sounds = list_index(tmp_path / "out" / "index.csv")
+    assert len({sound.recording for sound in sounds}) == len(sounds) == sum(counts.values()) == 6

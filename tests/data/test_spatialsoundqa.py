@@ -264,3 +264,21 @@ def test_broken_label_csv_is_refused(tmp_path, text):
         official.read_label_csv(path)
     with pytest.raises(SpatialLLMError, match="no such file"):
         official.read_label_csv(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ("index,mid,display_name\n0,/m/c,Gl\u00f6ckchen\n".encode("latin-1"), r"labels\.csv:2: not UTF-8"),
+        ("index,mid,display_name\n0,/m/c,Car\n".encode("utf-16"), r"labels\.csv:1: in UTF-16"),
+        (b"index,mid,display_name\n0,/m/c,Car\n1,/m/b\n", r"labels\.csv:3: '1,/m/b'; expected index, mid"),
+        (b"index,mid,display_name\n0,/m/c,\n", r"labels\.csv:2: .*expected index, mid and the name"),
+        (b"index,mid,display_name\n0,/m/c,Car\n1,/m/d,car\n", r"twice: \['car'\]"),
+    ],
+)
+def test_label_lists_that_lose_a_label_are_refused(tmp_path, raw, said):
+    (tmp_path / "labels.csv").write_bytes(raw)
+    with pytest.raises(ManifestError, match=said):
+        official.read_label_csv(tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_bytes(b'\xef\xbb\xbfindex,mid,display_name\r\n0,/m/c,"Bow-wow, bark"\r\n\r\n1,/m/b,Car')
+    assert official.read_label_csv(tmp_path / "labels.csv") == ["Bow-wow, bark", "Car"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spatial_llm.data.records import Pair
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.controls import control_loader
 from spatial_llm.evaluation.items import read_evaluation_set
 from spatial_llm.evaluation.predict import predict
@@ -22,6 +22,7 @@ from spatial_llm.evaluation.predictions import (
     read_control,
 )
 from spatial_llm.evaluation.tasks import CONTROLS
+from spatial_llm.files import one_writer
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.small import write_small_set
@@ -52,6 +53,15 @@ def questions(tmp_path):
 
 def texts(path):
     return {line["id"]: line["prediction"] for line in map(json.loads, path.read_text().splitlines())}
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_writes(model, questions, tmp_path):
+    first = predict(model, questions, tmp_path / "a", SHORT)
+    before = first.read_bytes()
+    with one_writer(first, "predictions are being written"), pytest.raises(SpatialLLMError, match="are being written by"):
+        predict(model, questions, tmp_path / "a", SHORT)
+    assert first.read_bytes() == before and not (tmp_path / "a" / PART).exists()
+    assert not [path for path in (tmp_path / "a").iterdir() if path.name.startswith(".")]
 
 
 def test_two_runs_give_the_same_bytes(model, questions, tmp_path):

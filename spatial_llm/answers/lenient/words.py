@@ -123,9 +123,9 @@ class Words:
     def denies(self, index: int) -> bool:
         """Whether the token denies those after it."""
         string, following = self.strings[index], self.strings[index + 1 : index + 2]
-        if string in ("no", "without") and following and following[0] in _SURE:
-            return False
-        if string in _SURE and self.before(index) in ("no", "without"):
+        if string in ("no", "without") and _SURE & set(self.strings[index + 1 : index + 3]):
+            return False  # "without a doubt"
+        if string in _SURE and {"no", "without", "beyond", "not"} & set(self.strings[max(index - 2, 0) : index]):
             return False
         if string == "not" and following == ["only"]:
             return False
