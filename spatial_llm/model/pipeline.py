@@ -113,9 +113,10 @@ class SpatialLLM:
         if is_shipped(folder):
             kwargs = {"dtype": kwargs.pop("torch_dtype", torch.float32)} | kwargs
         _check_folder(Path(folder))
-        model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         place = {name: kwargs[name] for name in ("subfolder", "revision", "token") if name in kwargs}
-        return cls(model, SpatialLLMProcessor.from_pretrained(folder, **place))
+        # First, because it is small: what is wrong with it is found before billions of weights are read.
+        processor = SpatialLLMProcessor.from_pretrained(folder, **place)
+        return cls(SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs), processor)
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model and processor to one folder; `kwargs` (such as trained_only=True) go to the model's
