@@ -124,9 +124,10 @@ class SpatialLLM:
         if not _on_hub(os.fspath(folder), kwargs):
             folder = Path(folder, kwargs.pop("subfolder", None) or "")
             _check_folder(folder)
-        model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
-        return cls(model, SpatialLLMProcessor.from_pretrained(folder, **where))
+        # First, because it is small: what is wrong with it is found before billions of weights are read.
+        processor = SpatialLLMProcessor.from_pretrained(folder, **where)
+        return cls(SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs), processor)
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model and processor to one folder; `kwargs` (such as trained_only=True) go to the model's
