@@ -155,8 +155,8 @@ def simulate(
     kinds = [parse_format(text) for text in config.formats]
     _check_mirror(config, kinds)
     folder = Path(folder)
+    check_place(folder, folder=True, replaced=True)
     parts = folder.with_name(folder.name + ".parts")
-    check_place(folder, folder=True)
     sounds = config.sounds.list()
     simulated = [split for split in SPLITS if getattr(config, split).responses is None]
     banks = {split: _bank_config(config, split) for split in simulated}

@@ -137,7 +137,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     Raises:
         SceneError: see `chosen_clips`.
     """
-    check_place(folder, folder=True)
+    check_place(folder, folder=True, replaced=True)
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:
