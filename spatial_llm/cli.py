@@ -99,7 +99,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     from spatial_llm.checkpoints import convert_dspast, convert_spatial_ast, read_official
     from spatial_llm.files import atomic_path, check_place
 
-    check_place(arguments.folder, folder=True)
+    check_place(arguments.folder, folder=True, replaced=True)
     converter = {"spatial_ast": convert_spatial_ast, "dspast": convert_dspast}[arguments.kind]
     model, report = converter(read_official(arguments.checkpoint))
     with atomic_path(arguments.folder) as temporary:

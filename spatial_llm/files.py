@@ -46,8 +46,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             before is as it was, and folders that were made for it are gone again.
     """
     path = _nameable(path)
-    if path.name in ("", ".."):
-        raise OutputError.at(path, None, "a folder that is in use cannot be replaced")
+    _refuse_in_use(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with write_errors_named(path, temporary), _parents_made(path):
         _remove_leftovers(path)
@@ -89,9 +88,11 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
                 _remove(temporary)
 
 
-def check_place(path: str | Path, folder: bool = False) -> None:
-    """Before long work: raises OutputError unless a file (or a folder) could be written at `path`; makes nothing."""
+def check_place(path: str | Path, folder: bool = False, replaced: bool = False) -> None:
+    """Before long work: raises OutputError unless a file (or a folder) could be written (or replaced) at `path`."""
     path = _nameable(path)
+    if replaced:
+        _refuse_in_use(path)
     with write_errors_named(path):
         there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
         is_place = there == path
@@ -113,6 +114,11 @@ def _nameable(path: str | Path) -> Path:
     except UnicodeEncodeError:
         pass
     raise OutputError.at(repr(os.fspath(path)), errno.EINVAL, "no file can have this name")
+
+
+def _refuse_in_use(path: Path) -> None:
+    if path.name in ("", ".."):
+        raise OutputError.at(path, errno.EINVAL, "a folder that is in use cannot be replaced")
 
 
 @contextlib.contextmanager

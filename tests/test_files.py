@@ -13,6 +13,7 @@ import pytest
 from safetensors import SafetensorError
 
 from spatial_llm import files
+from spatial_llm.data.simulation import SimulationConfig, simulate
 from spatial_llm.errors import ManifestError, OutputError, SpatialLLMError, write_errors_named
 
 
@@ -223,8 +224,12 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
 def test_a_folder_that_is_in_use_is_not_replaced(tmp_path, monkeypatch, name):
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="in use cannot be replaced"):
         files.write_text(name, "x")
+    with pytest.raises(OutputError, match="in use cannot be replaced"):
+        files.check_place(name, folder=True, replaced=True)
+    with pytest.raises(OutputError, match="in use cannot be replaced"):
+        simulate(SimulationConfig(), name, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     with files.atomic_files(".") as temporary:
         (temporary / "a").write_text("a")

@@ -145,7 +145,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     Raises:
         SceneError: see `chosen_clips`. AudioError: a clip cannot be read, or is silent.
     """
-    check_place(folder, folder=True)
+    check_place(folder, folder=True, replaced=True)
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:

@@ -47,7 +47,7 @@ def export_release(manifests: Sequence[str | Path], folder: str | Path) -> dict[
     Raises:
         ManifestError: a manifest is not one, or none of its records can be expressed.
     """
-    check_place(folder, folder=True)
+    check_place(folder, folder=True, replaced=True)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         export = _Export(temporary)

@@ -54,7 +54,7 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
             is a folder that holds something else.
     """
     out, scores_folder = Path(out), Path(scores_folder)
-    check_place(out, folder=True)
+    check_place(out, folder=True, replaced=True)
     if out.exists() and not (out / PAGE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ManifestError(f"{out}: holds something that is no report; it would be replaced, so give another folder.")
     scores = read_scores(scores_folder / "scores.json")
