@@ -55,11 +55,12 @@ def exists(path: Path) -> bool:
         CheckpointError: the folder may not be looked into, or the name cannot be one.
     """
     try:
-        return os.path.lexists(path) and bool(os.lstat(path))
-    except FileNotFoundError:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{os.fspath(path)!r}: {_reason(error)}; give the folder of a saved model.") from None
+    return True
 
 
 def is_local_folder(folder: Path) -> bool:
@@ -92,8 +93,8 @@ def check_regular(path: Path) -> int:
             raise CheckpointError(f"{path} is {kind}; expected a file of a saved model: save the model again.")
         if found.st_size == 0:
             raise CheckpointError(f"{path} is empty (0 bytes): copy it again from its source, or save the model again.")
-        if not os.access(path, os.R_OK):
-            raise CheckpointError(f"{path} may not be read (permission denied): grant read access to it.")
+        with path.open("rb"):
+            pass
     except (OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
