@@ -74,6 +74,7 @@ with door("x"):
 """
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(repository: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     command = f"{sys.executable} -c '{SCRIPT}' | head -1"
@@ -81,6 +82,7 @@ def test_a_reader_that_goes_away_is_no_error(repository: Path) -> None:
     assert done.stdout.startswith("a line") and done.stderr == ""
 
 
+@pytest.mark.slow
 def test_standard_output_on_a_full_disk_is_an_error(repository: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
