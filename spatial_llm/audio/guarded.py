@@ -31,7 +31,7 @@ def decode_guarded(source: "Source", sound: "Sound", limits: "AudioLimits") -> "
     """
     from spatial_llm.audio.limits import check_rate
 
-    command = [sys.executable, "-P", __file__, str(limits.max_bytes)]
+    command = [sys.executable, "-P", __file__, str(int(min(limits.max_bytes, 2**40)))]
     source.file.seek(0)
     try:
         done = subprocess.run(command, stdin=source.file, capture_output=True, timeout=SECONDS, check=False)

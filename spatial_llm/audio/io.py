@@ -43,7 +43,7 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
     """
     with _regular(path, name := shown_path(path)) as file:
         try:
-            samples, rate = decode(Source(file, name, int(limits.max_bytes)), limits)
+            samples, rate = decode(Source(file, name, limits.max_bytes), limits)
         except OSError as error:
             raise AudioError(f"{name}: cannot be read ({error.strerror or error}).") from None
         except MemoryError:
@@ -58,7 +58,7 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
         AudioError: missing, not a regular file, or not a sound file. A cut one is returned, see `Sound.missing`.
     """
     with _regular(path, name := shown or shown_path(path)) as file:
-        return inspect(Source(file, name, int(limits.max_bytes)))
+        return inspect(Source(file, name, limits.max_bytes))
 
 
 def _regular(path: AudioPath, name: str) -> BinaryIO:

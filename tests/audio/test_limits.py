@@ -72,3 +72,11 @@ def test_the_resampler_takes_no_rate_that_is_none():
     for rates in ((float("nan"), RATE), (RATE, float("inf")), (True, RATE), (RATE, 0)):
         with pytest.raises(AudioError, match="sampling_rate is"):
             resample(waveform, *rates)
+
+
+def test_limits_can_be_lifted_altogether(two_seconds, tmp_path):
+    soundfile.write(tmp_path / "a.voc", np.full((1000, 1), 0.1), RATE, format="VOC")
+    none = AudioLimits(max_seconds=float("inf"), max_bytes=float("inf"))
+    assert read_audio(two_seconds, none)[0].shape == (2, 2 * RATE)
+    with pytest.warns(UserWarning, match="not checked here"):
+        assert read_audio(tmp_path / "a.voc", none)[0].shape == (1, 1000)

@@ -18,7 +18,7 @@ class Source:
         most_bytes: that may be taken into memory at once.
     """
 
-    def __init__(self, file: BinaryIO, name: str, most_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, name: str, most_bytes: float) -> None:
         self.file, self.name, self.most_bytes = file, name, most_bytes
         self.size = os.fstat(file.fileno()).st_size
 
