@@ -16,7 +16,8 @@ from typing import Literal
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import record_from_dict
 from spatial_llm.errors import ManifestError
-from spatial_llm.files import atomic_files, check_place, read_jsonl
+from spatial_llm.files import atomic_files, check_place
+from spatial_llm.jsonl import read_jsonl
 from spatial_llm.scenes.ambisonics import to_fuma
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene

@@ -26,8 +26,9 @@ from spatial_llm.evaluation.predictions import PREDICTIONS, prediction_line
 from spatial_llm.evaluation.score import score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap
-from spatial_llm.files import write_json, write_jsonl, write_text
+from spatial_llm.files import write_json, write_text
 from spatial_llm.geometry import direction_words, vector_to_direction
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.training.arguments import parse_arguments

@@ -26,7 +26,8 @@ from spatial_llm.evaluation.score import score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import first_part, format_table
 from spatial_llm.evaluation.tasks import read_task
-from spatial_llm.files import atomic_files, check_place, write_json, write_jsonl, write_text
+from spatial_llm.files import atomic_files, check_place, write_json, write_text
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.training.arguments import parse_arguments
 from spatial_llm.training.doors import door
 from spatial_llm.training.ranges import Count, Seed

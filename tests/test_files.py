@@ -12,23 +12,9 @@ import numpy as np
 import pytest
 from safetensors import SafetensorError
 
-from spatial_llm import files
+from spatial_llm import files, jsonl
 from spatial_llm.data.simulation import SimulationConfig, simulate
 from spatial_llm.errors import ManifestError, OutputError, SpatialLLMError, write_errors_named
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path):
-    target = tmp_path / "a.jsonl"
-    files.write_jsonl(target, [{"a": 1}])
-
-    def rows():
-        yield {"a": 2}
-        raise RuntimeError("stopped half way")
-
-    with pytest.raises(RuntimeError, match="half way"):
-        files.write_jsonl(target, rows())
-    assert files.read_jsonl(target) == [(1, {"a": 1})]
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_folder_is_replaced_whole(tmp_path):
@@ -39,30 +25,6 @@ def test_a_folder_is_replaced_whole(tmp_path):
             (temporary / name).write_text(name)
     assert [path.name for path in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_bom_crlf_blank_lines_and_no_final_newline_are_read(tmp_path):
-    path = tmp_path / "m.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": "\xc3\xa9"}')
-    assert files.read_jsonl(path) == [(1, {"a": 1}), (3, {"a": "é"})]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (b'{"a": 1', "not JSON"),
-        (b'{"a": "\xe9"}', "not UTF-8"),
-        (b'{"a": NaN}', "NaN is not JSON"),
-        (b'{"a": 1, "a": 2}', "stands twice"),
-        (b"[1]", "a list, expected a JSON object"),
-        (b"[" * 100_000, "nested too deeply|not JSON"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path, line, message):
-    path = tmp_path / "m.jsonl"
-    path.write_bytes(b'{"a": 0}\n' + line)
-    with pytest.raises(ManifestError, match=rf"m\.jsonl:2: .*({message})"):
-        files.read_jsonl(path)
 
 
 def test_names_stay_below_their_folder(tmp_path):
@@ -326,7 +288,7 @@ def test_names_that_no_file_of_a_manifest_can_have_are_refused_in_words_that_pri
     str(error.value).encode("utf-8")
     assert "\0" not in str(error.value)
     with pytest.raises(ManifestError, match="no such file"):
-        files.read_jsonl(tmp_path / name)
+        jsonl.read_jsonl(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from spatial_llm import SpatialLLM
-from spatial_llm.files import write_jsonl
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene

@@ -15,7 +15,8 @@ from pathlib import Path
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, iter_records, iter_scenes
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.files import iter_jsonl, sha256_of
+from spatial_llm.files import sha256_of
+from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.questions import Question
 from spatial_llm.questions.balance import Balance, balance
 from spatial_llm.scenes.events import SYNTH_PREFIX

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from spatial_llm.errors import SceneError
-from spatial_llm.files import write_jsonl
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, direction_words
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.scenes.bank import BankRow, ResponseBank, open_bank
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.formats import parse_format

@@ -5,7 +5,7 @@ JSON text, into an Arrow file that `datasets` maps into memory; a row is parsed 
 processes share the file. The rows are kept as text, because the JSON builder of `datasets` makes columns of them:
 missing fields come back as None and mixed types are coerced (reliability row D5), so that a row would no longer be what
 was checked. The Arrow file is written by us, not by `load_dataset`, which takes a path for a glob pattern, passes over
-hidden folders, and ends lines at characters where `files.iter_jsonl` does not.
+hidden folders, and ends lines at characters where `jsonl.iter_jsonl` does not.
 """
 
 import atexit

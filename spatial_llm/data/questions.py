@@ -20,7 +20,8 @@ import numpy as np
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.records import Record, read_manifest, read_scenes
 from spatial_llm.errors import ManifestError, SceneError
-from spatial_llm.files import atomic_files, check_place, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, check_place, sha256_of, write_json
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter

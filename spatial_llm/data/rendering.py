@@ -7,7 +7,7 @@ import numpy as np
 from spatial_llm.audio.io import check_waveform, read_audio, resample
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
-from spatial_llm.data.spatialsoundqa import render_pairs
+from spatial_llm.data.spatialsoundqa_pairs import render_pairs
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.scenes.render import render_scene
 

@@ -22,7 +22,8 @@ import numpy as np
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.drawing import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, check_place, read_jsonl, sha256_of, write_json
+from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
+from spatial_llm.jsonl import read_jsonl
 from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts

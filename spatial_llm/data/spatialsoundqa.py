@@ -1,9 +1,9 @@
-"""The released SpatialSoundQA: its question files as records, its lists of labels and places, and the recordings rendered
-as BAT was trained on them.
+"""The released SpatialSoundQA: its question files as records, and its lists of labels and places.
 
 Peculiar: the release holds no binaural recordings. Each row names one or two dry AudioSet clips and one or two room
-responses, and the recording is their convolution. `question_id` is not unique, so a record is keyed by its content; rows
-of equal content are told apart by a number. An answer that our parsers cannot read gives a record with the truth {}.
+responses, and the recording is their convolution (`spatialsoundqa_pairs`). `question_id` is not unique, so a record is keyed
+by its content; rows of equal content are told apart by a number. An answer that our parsers cannot read gives a record with
+the truth {}.
 
     SpatialSoundQA/                                the release folder (Hugging Face: zhisheng01/SpatialAudio)
         closed-end/stage1-clsdoa/train.json        {"data": [row, ...]}; each stage's file holds the stages before too
@@ -27,22 +27,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import fftconvolve, resample_poly
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
-from spatial_llm.audio.io import check_waveform, read_audio
-from spatial_llm.audio.level import normalize_rms, pad_or_cut
-from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import PAIRS_RATE, Pair, Record
-from spatial_llm.errors import AudioError, ManifestError
-from spatial_llm.files import iter_jsonl, leads_out, sha256_of
+from spatial_llm.errors import ManifestError
+from spatial_llm.files import leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.csv_rows import read_utf8
-from spatial_llm.scenes.dry_sounds import audible_channel
 
-SAMPLES = 10 * PAIRS_RATE
-MATCHED_RESPONSE_SAMPLES = 2 * PAIRS_RATE  # what the released encoders were trained with (specs a.1)
 AUDIO, REVERB, QUESTIONS = "AudioSet", "mp3d_reverb", "closed-end"
 LABELS_CSV = "metadata/class_labels_indices_subset.csv"
 CLIP_LISTS = {"train": ("balanced.json", "unbalanced.json"), "eval": ("eval.json",)}
@@ -214,52 +208,6 @@ def _read_entries(path: Path, fields: tuple[str, ...], bare: bool = False) -> It
         if not isinstance(entry, dict) or any(name not in entry for name in fields):
             raise ManifestError(f"{path}: entry {number}: expected an object with {', '.join(fields)}.")
         yield f"{path}: entry {number}", entry
-
-
-def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
-    """The recording of a record given as pairs, by its protocol: (2 ears, 320000 samples) float32 at 32 kHz.
-
-    Each dry sound: channel 0, 32 kHz, -14 dBFS, convolved with its response, padded or cut to 10 s; two sources are
-    averaged. `official_bat` takes the whole response, `checkpoint_matched` its first 2 s (specs a.1).
-
-    Raises:
-        AudioError: a file cannot be used; it is named.
-        ManifestError: a name leads out of its folder.
-    """
-    root = DataRoot.of(root)
-    # What a response does after the end of the recording cannot be heard in it.
-    longest = SAMPLES if record.protocol == "official_bat" else MATCHED_RESPONSE_SAMPLES
-    waveforms = [
-        _render_source(root.path(pair.audio), root.path(pair.response), longest, root.limits) for pair in record.pairs
-    ]
-    return (sum(waveforms) / len(waveforms)).astype(np.float32)
-
-
-def _render_source(audio: Path, response: Path, longest: int, limits: AudioLimits) -> np.ndarray:
-    """(2, SAMPLES) float64."""
-    dry, room = read_pair_sound(audio, limits)[None], read_pair_response(response)[:, :longest]
-    wet = fftconvolve(dry.astype(np.float64), room.astype(np.float64), mode="full", axes=1)
-    return pad_or_cut(wet, SAMPLES)
-
-
-def read_pair_sound(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> np.ndarray:
-    """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
-    waveform, rate = read_audio(path, limits)
-    channel = audible_channel(waveform) or 0
-    dry = check_waveform(waveform[channel : channel + 1], channels=1, name=str(path))
-    if rate != PAIRS_RATE:
-        # polyphase as the official loader has it, not our own resampler
-        dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)
-    return normalize_rms(dry)[0]
-
-
-def read_pair_response(path: Path) -> np.ndarray:
-    """The response of a pair, whole: (2 ears, taps) float32. Raises AudioError; the file is named."""
-    try:
-        room = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: not a readable room response ({error}); expected .npy of (2, samples).") from None
-    return check_waveform(room, channels=2, name=str(path))
 
 
 def read_label_csv(path: str | Path) -> list[str]:

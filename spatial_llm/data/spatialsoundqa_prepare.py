@@ -32,8 +32,9 @@ from spatial_llm.data.spatialsoundqa import (
     roots_elsewhere,
 )
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.files import atomic_files, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, sha256_of, write_json
 from spatial_llm.geometry import bat_distance_class, direction_to_vector, direction_words, distance_from_bat_class
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 

@@ -20,7 +20,8 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.evaluation.tasks import Questions, Task
-from spatial_llm.files import iter_jsonl, sha256_of
+from spatial_llm.files import sha256_of
+from spatial_llm.jsonl import iter_jsonl
 
 _BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
 _RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")

@@ -14,7 +14,8 @@ from typing import Any
 
 from spatial_llm.errors import ManifestError, write_errors_named
 from spatial_llm.evaluation.items import Item
-from spatial_llm.files import atomic_files, read_jsonl, sha256_of, write_json, write_jsonl
+from spatial_llm.files import atomic_files, sha256_of, write_json
+from spatial_llm.jsonl import read_jsonl, write_jsonl
 
 PREDICTIONS, RUN, PART = "predictions.jsonl", "run.json", ".predictions.part.jsonl"
 CONTROL_FOLDER = "controls"

@@ -33,6 +33,7 @@ from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.joining import AUDIO_TOKEN, check_joined
+from spatial_llm.model.padding import pad_rows, padding_options
 
 PromptFormat = Literal["bat"]
 
@@ -42,7 +43,6 @@ PROMPT_FORMATS: dict[str, str] = {
 }
 # Of `from_pretrained`: where the files lie, and how to get them.
 HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
-IGNORED = -100
 MOST_CHARACTERS = 8_000  # of a question; of 100,000 characters, attention would take gigabytes
 
 
@@ -199,7 +199,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 raise SpatialLLMError(f"{len(questions)} questions but {len(features)} recordings; expected one a question.")
             data["input_features"] = features
         rows = [self._row(q, None if answers is None else answers[i]) for i, q in enumerate(questions)]
-        data.update(pad_rows(rows, self._pad_id(), answers is not None, **_padding(text_options)))
+        data.update(pad_rows(rows, self._pad_id(), answers is not None, **padding_options(text_options)))
         tensor_type = text_options.get("return_tensors")
         return BatchFeature(data, tensor_type=tensor_type)
 
@@ -271,47 +271,6 @@ def fit_window(audio: Any, sampling_rate: int, window_samples: int) -> Any:
         np.stack([prepare_waveform(item, sampling_rate, sampling_rate, window_samples) for item in arrays])
     )
     return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted
-
-
-def pad_rows(
-    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
-    pad_id: int,
-    with_labels: bool,
-    padding: bool = True,
-    max_length: int | None = None,
-) -> dict[str, list[list[int]]]:
-    """Pads (placeholders and prompt, answer and EOS) rows to one rectangle.
-
-    Left of the first, so that all prompts end in one column, and right of the second. `max_length` widens the left.
-
-    Returns:
-        `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length).
-    """
-    before = max(len(prompt) for prompt, _ in rows)
-    after = max(len(answer) for _, answer in rows)
-    before = max(before, (max_length or 0) - after)
-    batch: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": []}
-    if with_labels:
-        batch["labels"] = []
-    for prompt, answer in rows:
-        left, right = (before - len(prompt), after - len(answer)) if padding else (0, 0)
-        batch["input_ids"].append([pad_id] * left + [*prompt, *answer] + [pad_id] * right)
-        batch["attention_mask"].append([0] * left + [1] * (len(prompt) + len(answer)) + [0] * right)
-        if with_labels:
-            batch["labels"].append([IGNORED] * (left + len(prompt)) + list(answer) + [IGNORED] * right)
-    return batch
-
-
-def _padding(options: dict[str, Any]) -> dict[str, Any]:
-    """transformers' `padding`, `max_length` and `truncation` as arguments of `pad_rows`."""
-    if options.get("truncation"):
-        raise SpatialLLMError("truncation was asked for; a prompt that is cut loses its question: shorten the text instead.")
-    padding = options.get("padding", True)
-    padding = getattr(padding, "value", padding)
-    fixed = padding == "max_length"
-    if fixed and options.get("max_length") is None:
-        raise SpatialLLMError("padding='max_length' needs max_length, the number of tokens to pad to.")
-    return {"padding": padding not in (False, "do_not_pad"), "max_length": options["max_length"] if fixed else None}
 
 
 def _check_limit(most: int) -> None:

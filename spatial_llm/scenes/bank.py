@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, file_stamp, new_array, read_jsonl, write_json, write_jsonl
+from spatial_llm.files import atomic_path, file_stamp, new_array, write_json
+from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.scenes.ambisonics import mirror_signs
 from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format, sofa_hashes

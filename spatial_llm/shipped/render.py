@@ -13,8 +13,9 @@ import numpy as np
 
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_files, read_jsonl, write_jsonl
+from spatial_llm.files import atomic_files
 from spatial_llm.geometry import direction_to_vector
+from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.scenes.events import synth_reference
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source, scene_from_dict, scene_to_dict

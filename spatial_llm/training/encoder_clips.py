@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
-from spatial_llm.data.spatialsoundqa import read_pair_response, read_pair_sound
+from spatial_llm.data.spatialsoundqa_pairs import read_pair_response, read_pair_sound
 from spatial_llm.errors import ManifestError, SceneError, SpatialLLMError
 from spatial_llm.files import below
 from spatial_llm.scenes.reception import is_audible

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from spatial_llm.model.processing_spatial_llm import IGNORED, PROMPT_FORMATS
+from spatial_llm.model.padding import IGNORED
+from spatial_llm.model.processing_spatial_llm import PROMPT_FORMATS
 
 PROMPT = PROMPT_FORMATS["bat"]
 PADDING = -1  # where a row of a batch has no token

@@ -18,7 +18,8 @@ from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import read_manifest
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.files import MAX_LINE_BYTES, sha256_of
+from spatial_llm.files import sha256_of
+from spatial_llm.jsonl import MAX_LINE_BYTES
 from spatial_llm.testing import NUM_AUDIO_TOKENS, tiny_processor
 
 RATE = 32_000

@@ -14,7 +14,7 @@ from spatial_llm.data.drawing import DrawConfig
 from spatial_llm.data.records import read_scenes
 from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.data.sound_folder import SoundFolderConfig, write_sound_folder
-from spatial_llm.data.spatialsoundqa import read_pair_sound
+from spatial_llm.data.spatialsoundqa_pairs import read_pair_sound
 from spatial_llm.errors import AudioError, SceneError, SpatialLLMError
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.scenes.render import render_scene

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from spatial_llm.data import spatialsoundqa as official
+from spatial_llm.data import spatialsoundqa_pairs as pairs
 from spatial_llm.data.records import PAIRS_RATE as RATE
 from spatial_llm.data.records import record_from_dict
 from spatial_llm.data.rendering import render_record
@@ -116,8 +117,8 @@ def test_train_file_and_jsonl(release):
 def by_definition(dry, room):
     """Normalise, convolve sample by sample, cut or pad: written from the rule, without FFT."""
     dry = dry * 10 ** (-14 / 20) / np.sqrt(np.mean(np.square(dry)))
-    wet = np.stack([np.convolve(dry, ear) for ear in room])[:, : official.SAMPLES]
-    return np.pad(wet, [(0, 0), (0, official.SAMPLES - wet.shape[1])])
+    wet = np.stack([np.convolve(dry, ear) for ear in room])[:, : pairs.SAMPLES]
+    return np.pad(wet, [(0, 0), (0, pairs.SAMPLES - wet.shape[1])])
 
 
 def test_one_source_is_rendered_by_the_official_rule(release):
@@ -131,8 +132,8 @@ def test_one_source_is_rendered_by_the_official_rule(release):
 
 def test_two_sources_are_averaged(release):
     record = official.read_official(release)[3]
-    both = official.render_pairs(record, release)
-    alone = [official.render_pairs(dataclasses.replace(record, pairs=(pair,)), release) for pair in record.pairs]
+    both = pairs.render_pairs(record, release)
+    alone = [pairs.render_pairs(dataclasses.replace(record, pairs=(pair,)), release) for pair in record.pairs]
     np.testing.assert_allclose(both, (alone[0] + alone[1]) / 2, atol=1e-6 * np.abs(both).max())
     assert np.abs(alone[1][:, 8000 + 3000 :]).max() < 1e-6  # 4,000 samples at 16 kHz became 8,000
 
@@ -144,12 +145,12 @@ def test_long_response_is_convolved_whole_or_cut_by_its_protocol(release):
     room = np.zeros((2, 12 * RATE), dtype=np.float32)
     room[:, [9 * RATE, 11 * RATE]] = 1
     np.save(release / record.pairs[0].response, room)
-    waveform = official.render_pairs(record, release)
+    waveform = pairs.render_pairs(record, release)
     assert not np.abs(waveform[:, : 9 * RATE]).max() > 1e-5 and np.abs(waveform[:, 9 * RATE :]).max() > 0.01
     room[:, [100, 63_999, 64_000]] = [[1, 0.5, 1]] * 2
     np.save(release / record.pairs[0].response, room)
     dry, _ = soundfile.read(release / record.pairs[0].audio, always_2d=True)
-    matched = official.render_pairs(dataclasses.replace(record, protocol="checkpoint_matched"), release)
+    matched = pairs.render_pairs(dataclasses.replace(record, protocol="checkpoint_matched"), release)
     expected = by_definition(dry[:, 0], room[:, :64_000])
     np.testing.assert_allclose(matched, expected, atol=1e-5 * np.abs(expected).max())
     assert matched.shape == (2, 320_000) and np.abs(matched[:, 64_000 : 64_000 + 8000]).max() > 0.01
@@ -170,7 +171,7 @@ def test_other_roots(release, tmp_path):
         read_evaluation_set(release).check_files()
     questions = read_evaluation_set(release, audio_root=tmp_path / "sounds", reverb_root=tmp_path / "rooms")
     questions.check_files()
-    assert questions.load(questions.items[3], RATE, official.SAMPLES).any()
+    assert questions.load(questions.items[3], RATE, pairs.SAMPLES).any()
 
 
 @pytest.mark.parametrize(
@@ -210,14 +211,14 @@ def test_broken_response_is_named(release, room):
     record = official.read_official(release)[0]
     np.save(release / record.pairs[0].response, room)
     with pytest.raises(AudioError, match=r"0\.npy"):
-        official.render_pairs(record, release)
+        pairs.render_pairs(record, release)
 
 
 def test_pickled_response_is_refused(release):
     record = official.read_official(release)[0]
     np.save(release / record.pairs[0].response, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(AudioError, match="not a readable room response"):
-        official.render_pairs(record, release)
+        pairs.render_pairs(record, release)
 
 
 def test_unreadable_answer_gives_an_empty_truth(release):

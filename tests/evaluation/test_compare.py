@@ -17,7 +17,8 @@ from spatial_llm.evaluation.predictions import PredictionWriter, prediction_line
 from spatial_llm.evaluation.score import score
 from spatial_llm.evaluation.statistics import Bootstrap, Statistic, macro_average_precision, mean_of, rmse
 from spatial_llm.evaluation.tasks import read_task
-from spatial_llm.files import sha256_of, write_jsonl
+from spatial_llm.files import sha256_of
+from spatial_llm.jsonl import write_jsonl
 from tests.evaluation.ours import our_records
 from tests.evaluation.small import write_small_set
 from tests.evaluation.toy import embed_words

@@ -11,7 +11,8 @@ from spatial_llm.evaluation.published import published_scores
 from spatial_llm.evaluation.score import score, score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import format_table
-from spatial_llm.files import write_json, write_jsonl
+from spatial_llm.files import write_json
+from spatial_llm.jsonl import write_jsonl
 from tests.evaluation.small import write_small_set
 from tests.evaluation.toy import embed_words
 

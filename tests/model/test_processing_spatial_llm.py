@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from spatial_llm.errors import AudioError, SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMProcessor
-from spatial_llm.model.processing_spatial_llm import pad_rows
+from spatial_llm.model.padding import pad_rows
 from spatial_llm.testing import tiny_config, tiny_processor
 
 GOLDEN = Path(__file__).parents[1] / "golden"

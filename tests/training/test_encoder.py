@@ -18,7 +18,7 @@ from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalizatio
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import CacheError, ManifestError, SpatialLLMError
-from spatial_llm.files import write_jsonl
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.training.cue_file import mirror_cues, precompute_cues
 from spatial_llm.training.encoder import build_encoder, bump, joint_loss, train_encoder, written_out_attention
 from spatial_llm.training.encoder_arguments import EncoderArguments

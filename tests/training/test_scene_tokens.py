@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.model.processing_spatial_llm import IGNORED
+from spatial_llm.model.padding import IGNORED
 from spatial_llm.questions import QuestionConfig, official_only
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.text_corpus import asked_scenes, in_words

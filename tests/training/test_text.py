@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMProcessor
-from spatial_llm.model.processing_spatial_llm import IGNORED
+from spatial_llm.model.padding import IGNORED
 from spatial_llm.questions.text_corpus import text_examples
 from spatial_llm.training.schedule import Schedule
 from spatial_llm.training.text import TextDataset, exact_answers, pretrain_text

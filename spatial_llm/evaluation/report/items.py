@@ -15,8 +15,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from spatial_llm.answers import AXES, VALUE_KINDS, format_value, parse_value
 from spatial_llm.errors import ManifestError
-from spatial_llm.files import iter_jsonl
 from spatial_llm.geometry import azimuth_of_hour, vector_to_direction
+from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.scene import describe_validation
 
 UNITS = {"deg": "°", "m": " m", "s": " s"}

@@ -21,7 +21,8 @@ from spatial_llm.evaluation.score import score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import format_table
 from spatial_llm.evaluation.tasks import Questions, read_task
-from spatial_llm.files import write_json, write_jsonl
+from spatial_llm.files import write_json
+from spatial_llm.jsonl import write_jsonl
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_mmau_pro, write_star_bench, write_wav

@@ -13,7 +13,7 @@ from spatial_llm.evaluation.predictions import prediction_line
 from spatial_llm.evaluation.score import score_run
 from spatial_llm.evaluation.settings import ScoreSettings
 from spatial_llm.evaluation.table import format_table
-from spatial_llm.files import write_jsonl
+from spatial_llm.jsonl import write_jsonl
 from tests.evaluation.benchmarks.layouts import RELATION, STATIC, mmau_row, write_mmau_pro, write_star_bench
 from tests.evaluation.benchmarks.test_mmau_pro import counted
 

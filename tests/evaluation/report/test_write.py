@@ -31,7 +31,8 @@ from spatial_llm.evaluation.report.items import (
 )
 from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
-from spatial_llm.files import sha256_of, write_json, write_jsonl
+from spatial_llm.files import sha256_of, write_json
+from spatial_llm.jsonl import write_jsonl
 from tests.evaluation.report.case import INJECTED, item_line, scores_of, write_case
 from tests.evaluation.small import write_small_set
 
