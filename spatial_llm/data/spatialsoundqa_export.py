@@ -23,7 +23,8 @@ import numpy as np
 
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import PAIRS_RATE, Record, read_manifest
-from spatial_llm.data.spatialsoundqa import AUDIO, CLIP_LISTS, LABELS_CSV, OFFICIAL_TYPES, QUESTIONS, REVERB, SAMPLES, STAGES
+from spatial_llm.data.spatialsoundqa import AUDIO, CLIP_LISTS, LABELS_CSV, OFFICIAL_TYPES, QUESTIONS, REVERB, STAGES
+from spatial_llm.data.spatialsoundqa_pairs import SAMPLES
 from spatial_llm.data.spatialsoundqa_prepare import EXPORTED
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_path, below, check_place, write_json, write_text

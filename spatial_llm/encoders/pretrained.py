@@ -64,12 +64,18 @@ class CheckedPreTrainedModel(PreTrainedModel):
             folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
             given = args[0] if args and isinstance(args[0], PreTrainedConfig) else kwargs.get("config")
             strict = not (output_loading_info or ignore_mismatched_sizes or kwargs.get("state_dict"))
-            files = check_folder(folder, cls, given, kwargs, tensors=strict)
+            if is_local_folder(Path(pretrained_model_name_or_path)):
+                files = check_folder(folder, cls, given, kwargs, tensors=strict)
         # transformers itself raises on other shapes, but names the tensors in its log only: let them pass, and raise here.
         with in_words(what, *_LOADING_ERRORS):
             model, info = super().from_pretrained(
                 pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
+        # transformers casts these counts with the module that it keeps in float32.
+        for module in model.modules():
+            count = getattr(module, "num_batches_tracked", None)
+            if count is not None and count.is_floating_point() and count.device.type != "meta":
+                module.num_batches_tracked = count.long()
         if not ignore_mismatched_sizes:
             shapes = [f"{key} is {tuple(given)}, expected {tuple(wanted)}" for key, given, wanted in info["mismatched_keys"]]
             raise_on_gaps(what, mismatched=shapes)

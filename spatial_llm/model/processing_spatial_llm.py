@@ -108,7 +108,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 does not fit the model in the same folder (see `spatial_llm.model.joining`).
         """
         folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
-        if local := is_local_folder(folder):
+        if local := is_local_folder(Path(pretrained_model_name_or_path)) and is_local_folder(folder):
             found = read_all_json(folder, PROCESSOR_JSON)
             if not {"processor_config.json", "preprocessor_config.json"} & set(found):
                 raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")

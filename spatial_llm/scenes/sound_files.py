@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from spatial_llm.audio.io import read_audio
 from spatial_llm.audio.suffixes import SOUND_SUFFIXES, UNREAD_SUFFIXES
-from spatial_llm.errors import SceneError, printable
+from spatial_llm.errors import AudioError, SceneError, printable
 from spatial_llm.files import can_be_named, leads_out, sha256_of
 
 SHOWN = 3  # examples of each reason
@@ -73,7 +74,7 @@ def check_labels(labels_of: Iterable[tuple[str, str]]) -> None:
 
 def copies_of(files: Mapping[str, Path]) -> list[list[str]]:
     """The names of files of equal content, in groups of two and more, in the order given. Only files of equal size are
-    read. Raises SceneError for a file that cannot be read."""
+    read. Silent files are no copies of each other. Raises SceneError for a file that cannot be read."""
     by_size: dict[int, list[str]] = defaultdict(list)
     by_hash: dict[str, list[str]] = defaultdict(list)
     try:
@@ -86,7 +87,14 @@ def copies_of(files: Mapping[str, Path]) -> list[list[str]]:
         raise SceneError(
             f"{error.filename}: cannot be read ({error.strerror}); repair its rights or leave it out."
         ) from None
-    return [names for names in by_hash.values() if len(names) > 1]
+    return [names for names in by_hash.values() if len(names) > 1 and not _is_silent(files[names[0]])]
+
+
+def _is_silent(path: Path) -> bool:
+    try:
+        return not read_audio(path)[0].any()
+    except AudioError:
+        return False  # it is damaged, which is found and named when it is used
 
 
 def _walk(folder: Path) -> Iterator[Path]:

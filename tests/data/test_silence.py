@@ -35,12 +35,13 @@ def config(dry, scenes=None, **sounds) -> SimulationConfig:
 
 
 def write_dry(folder, **changed):
-    """Three classes of ten clips; `changed`: label -> samples in place of the noise."""
-    for label in ("dog", "bell", "rain"):
+    """Three classes of ten clips, no two alike; `changed`: label -> samples in place of the noise."""
+    for place, label in enumerate(("dog", "bell", "rain")):
         (folder / label).mkdir(parents=True)
         for number in range(10):
             samples = changed.get(label, NOISE)
-            soundfile.write(folder / label / f"{number}.wav", samples(number) if callable(samples) else samples, RATE)
+            samples = samples(number) if callable(samples) else samples
+            soundfile.write(folder / label / f"{number}.wav", samples * (1 - 0.01 * (10 * place + number)), RATE)
     return folder
 
 
@@ -129,12 +130,12 @@ def test_scenes_are_not_joined_with_those_of_other_sounds(tmp_path, monkeypatch)
         simulate(config(dry), tmp_path / "out", progress=False)
     monkeypatch.undo()
     file = dry / "dog" / "1.wav"
-    before = os.stat(file)
+    before, content = os.stat(file), file.read_bytes()
     soundfile.write(file, np.roll(NOISE, 5), RATE)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(SpatialLLMError, match="another configuration"):
         simulate(config(dry), tmp_path / "out", progress=False)
-    soundfile.write(file, NOISE, RATE)
+    file.write_bytes(content)
     simulate(config(dry), tmp_path / "out", progress=False)
     assert_heard(tmp_path / "out")
     assert not (tmp_path / "out.parts").exists()

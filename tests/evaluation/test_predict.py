@@ -22,7 +22,7 @@ from spatial_llm.evaluation.predictions import (
     read_control,
 )
 from spatial_llm.evaluation.tasks import CONTROLS
-from spatial_llm.files import one_writer
+from spatial_llm.locks import one_writer
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.small import write_small_set
