@@ -110,7 +110,7 @@ def _read(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
         else:
             # One call, not blocks: soundfile seeks after each, which changes what MP3 and Vorbis decode to.
             samples, right = file.read(frames, dtype="float32", always_2d=True), True
-    promised = frames if sound.frames is None else sound.frames
+    promised = sound.frames if sound.frames is not None else 0 if sound.guessed else frames
     if sound.missing is None:
         if len(samples) < promised:
             sound.missing = f"it promises {promised} samples, {len(samples)} could be decoded"

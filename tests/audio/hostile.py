@@ -162,11 +162,21 @@ def resized(content: bytes, name: bytes, size_format: str, size: int) -> bytes:
     return content[:at] + struct.pack(size_format, size) + content[at + struct.calcsize(size_format) :]
 
 
+def sox_aiff() -> bytes:
+    """An AIFF as sox writes it into a pipe: sizes and number of samples from one round number."""
+    content = bytearray(make("aiff", np.frombuffer(P, "<i2").reshape(-1, 2)))
+    samples, common = content.index(b"SSND"), content.index(b"COMM")
+    content[4:8], content[samples + 4 : samples + 8] = struct.pack(">I", 0x7F000050), struct.pack(">I", 0x7F000008)
+    content[common + 10 : common + 14] = struct.pack(">I", 0x7F000000 // 4)
+    return bytes(content)
+
+
 def odd_files() -> Iterator[Case]:
     """What ordinary programs write: read, with a warning where the file itself is in doubt."""
     read = {
         "sizes that a killed program left": (wav(P, stated=0, riff=36), WARNED, "length open"),
         "sizes of sox in a pipe": (wav(P, stated=0x7FFFF000, riff=0x7FFFF024), WARNED, "length open"),
+        "sizes of sox in a pipe, AIFF": (sox_aiff(), WARNED, "length open"),
         "sizes of ffmpeg in a pipe": (wav(P, stated=0xFFFFFFFF, riff=0xFFFFFFFF), WARNED, "length open"),
         "RIFF size of the whole file": (wav(P, riff=len(P) + 44), READ, ""),
         "RIFF size of zero": (wav(P, riff=0), READ, ""),

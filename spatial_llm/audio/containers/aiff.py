@@ -15,7 +15,8 @@ from spatial_llm.audio.containers.chunks import (
 )
 from spatial_llm.audio.containers.source import Plain, Sound, Source
 
-UNKNOWN_AIFF = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)
+# Lengths of programs that cannot go back to fill them in: ffmpeg and others; sox counts 8 bytes more than its round number.
+UNKNOWN_AIFF = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, *range(0x7F000000, 0x7F000100))
 _AIFC = {
     b"NONE": None,
     b"twos": None,

@@ -7,6 +7,7 @@ from spatial_llm.audio.containers.source import Sound, Source
 from spatial_llm.audio.containers.tags import after_id3, before_tags
 
 RUN = 3  # frames in a row that text or noise does not make by chance
+PADDING = 4  # bytes by which frames of one bit rate differ
 DECODER_DELAY = 529 + 1  # samples that every decoder adds, and that a gapless one takes off
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version: MPEG 1, 2, 2.5
 _KBPS = {
@@ -60,7 +61,7 @@ def read_mp3(source: Source) -> Sound:
         raise source.damaged("MP3", f"no frame begins at byte {start}")
     told = _told(data[: first.length], first)
     sound = Sound("MP3", first.channels, first.rate)
-    position, frames, channels = 0, 0, {first.channels}
+    position, frames, channels, lengths = 0, 0, {first.channels}, {first.length}
     while (frame := _frame(data, position)) is not None and frame.kind == first.kind:
         if position + frame.length > len(data):
             sound.missing = (
@@ -70,6 +71,7 @@ def read_mp3(source: Source) -> Sound:
         position += frame.length
         frames += 1
         channels.add(frame.channels)
+        lengths.add(frame.length)
     else:
         _look_at_rest(sound, data, position, start, first)
     frames -= told is not None
@@ -82,8 +84,24 @@ def read_mp3(source: Source) -> Sound:
         counted_too = told.frames == frames + 1 and told.bytes in (position, None) and told.bytes is not None
         if told.frames != frames and not counted_too:
             sound.missing = f"its header promises {told.frames} frames, the file holds {frames}"
+    sound.guessed = told is None or told.frames is None
+    if frames and sound.guessed and max(lengths) - min(lengths) > PADDING:
+        # libsndfile guesses a length from the bit rate of the first frames, and stops there; of constant rates, behind the
+        # end.
+        sound.prefix, sound.offset, sound.length = _frame_of_lengths(data[:4], frames), start, position
     sound.at_least = max(0, frames * first.samples - (told.trimmed if told else 0) - 2 * DECODER_DELAY)
     return sound
+
+
+def _frame_of_lengths(header: bytes, frames: int) -> bytes:
+    """A frame without sound, like one with this header, that says how many frames follow."""
+    for kbps_code in range(8, 15):
+        head = bytes((0xFF, header[1] | 1, kbps_code << 4 | header[2] & 0x0C, header[3]))  # no checksum, no padding
+        if (frame := _frame(head, 0)) is not None and frame.length > 64:
+            break
+    version, channels = frame.kind[0], frame.channels
+    side = (17 if channels == 1 else 32) if version == 3 else (9 if channels == 1 else 17)
+    return (head + bytes(side) + b"Info" + struct.pack(">II", 1, frames)).ljust(frame.length, b"\0")
 
 
 def _has_checksum(data: bytes, at: int, none_is_right: bool) -> bool:
@@ -150,7 +168,10 @@ def _told(data: bytes, frame: _Frame) -> _Told | None:
         named = data[at : at + 4] in (b"Xing", b"Info")
         if (named or encoder in (b"LAME", b"Lavf", b"Lavc")) and len(data) >= at + 16:
             flags, told, position = int.from_bytes(data[at + 4 : at + 8], "big"), _Told(), at + 8
-            told.right = named and _has_checksum(data, at + 154, encoder.isalpha() or not any(data[at + 120 : at + 154]))
+            # A frame of a low bit rate has no room for the checksum; ffmpeg's own of MPEG 2 and 2.5 is of other bytes.
+            unknown = len(data) < at + 156 or (encoder in (b"Lavf", b"Lavc") and frame.kind[0] != 3)
+            none_is_right = encoder.isalpha() or not any(data[at + 120 : at + 154])
+            told.right = named and (unknown or _has_checksum(data, at + 154, none_is_right))
             if flags & 1:
                 told.frames, position = int.from_bytes(data[position : position + 4], "big"), position + 4
             if flags & 2:

@@ -82,6 +82,7 @@ class Sound:
         trusted: False for a container without a walker, which is decoded in a process of its own.
         otherwise: what to say of a file that is not trusted, if no decoder knows it.
         at_least: samples that are there by the file's framing, where the header need not agree.
+        guessed: whether the length that libsndfile gives is a guess, because nothing in the file states one.
     """
 
     container: str
@@ -99,3 +100,4 @@ class Sound:
     trusted: bool = True
     otherwise: str = ""
     at_least: int = 0
+    guessed: bool = False

@@ -1,11 +1,14 @@
 """MP3 frames of every version and channel number, and tags around them."""
 
 import struct
+import warnings
 
 import numpy as np
 import pytest
 
+from spatial_llm.audio.containers.mp3 import _frame
 from spatial_llm.audio.io import inspect_audio, read_audio
+from spatial_llm.errors import AudioError
 from tests.audio.makers import make, sound
 
 
@@ -43,4 +46,24 @@ def test_a_damaged_frame_of_lengths_is_warned_of(tmp_path):
     content[36 + 141] ^= 4  # samples to take off the beginning
     (tmp_path / "a.mp3").write_bytes(content)
     with pytest.warns(UserWarning, match="may be shorter or longer"):
+        read_audio(tmp_path / "a.mp3")
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(32_000, 2), (16_000, 2), (44_100, 1)])
+def test_without_a_frame_of_lengths_every_frame_is_decoded(tmp_path, rate, channels):
+    """As ffmpeg writes into a pipe: libsndfile then guesses a length, which is wrong on either side."""
+    content = make("mp3", sound(30_000, channels), rate)
+    first = _frame(content, 0)
+    bare = content[first.length :]
+    (tmp_path / "a.mp3").write_bytes(bare)
+    frames = position = 0
+    while (frame := _frame(bare, position)) is not None:
+        frames, position = frames + 1, position + frame.length
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read, _ = read_audio(tmp_path / "a.mp3")
+    assert read.shape[0] == channels and np.isfinite(read).all()
+    assert abs(read.shape[1] - frames * first.samples) <= first.samples
+    (tmp_path / "a.mp3").write_bytes(bare[:-7])
+    with pytest.raises(AudioError, match=r"its last frame, at byte .* is cut"):
         read_audio(tmp_path / "a.mp3")
