@@ -46,6 +46,13 @@ class CacheError(SpatialLLMError):
     """Encoder output on disk that cannot be used, or would not fit there."""
 
 
+class MissingModelError(CheckpointError, OSError):
+    """A model that cannot be found or read; an OSError too, which is what transformers raises and its users catch."""
+
+    def __str__(self) -> str:
+        return CheckpointError.__str__(self)
+
+
 class OutputError(SpatialLLMError, OSError):
     """A file or folder that cannot be written; what stood there before is as it was.
 

@@ -132,7 +132,8 @@ class SpatialEncoderConfig(CheckedConfig):
         )
         check_counts(self, "hop_length", "num_mel_bins", "num_frames", "fusion_channels")
         check_counts(self, "num_event_classes", "num_distance_classes", "num_azimuth_classes", "num_elevation_classes")
-        check_numbers(self, 0, 1, "layer_norm_eps", "attention_probs_dropout_prob", "hidden_dropout_prob")
+        check_numbers(self, 0, 2, "layer_norm_eps")
+        check_numbers(self, 0, 1, "attention_probs_dropout_prob", "hidden_dropout_prob")
         check_numbers(self, 0, math.inf, "duration_s", "initializer_range", "f_min", "f_max")
         if not all(isinstance(size, int) and size >= 1 for size in self.patch_size):
             raise SpatialLLMError(f"patch_size is {self.patch_size}; expected two whole numbers of at least 1.")

@@ -16,7 +16,7 @@ from typing import Any
 
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.errors import CheckpointError, MissingModelError, SpatialLLMError
 
 CONFIG, GENERATION, ADAPTER, POINTERS = "config.json", "generation_config.json", "adapter_config.json", "trained.json"
 INDEX = "model.safetensors.index.json"
@@ -173,7 +173,8 @@ def in_words(what: str, *kinds: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if (kinds and not isinstance(error, kinds)) or type(error).__name__ == "OutOfMemoryError":
             raise
-        raise CheckpointError(f"{what} cannot be loaded: {_hub_reason(error) or _reason(error)}.") from error
+        kind = MissingModelError if isinstance(error, OSError) else CheckpointError
+        raise kind(f"{what} cannot be loaded: {_hub_reason(error) or _reason(error)}.") from error
 
 
 @contextlib.contextmanager

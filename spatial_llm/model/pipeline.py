@@ -185,7 +185,7 @@ class SpatialLLM:
             audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples, audio_limits
         )
         rate = encoder_config.sampling_rate
-        options = {"sampling_rate": rate, "return_tensors": "pt", "max_question_characters": max_question_characters}
+        options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
         batch = self.processor(audio=waveform, text=question, **options).to(self.model.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:

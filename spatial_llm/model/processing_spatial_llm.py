@@ -156,7 +156,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         audio: Any = None,
         text: str | Sequence[str] | None = None,
         answers: str | Sequence[str] | None = None,
-        max_question_characters: int | None = None,
+        max_characters: int | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -167,7 +167,7 @@ class SpatialLLMProcessor(ProcessorMixin):
                 only, placeholders included (for `audio_hidden_states`).
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
-            max_question_characters: longest question or answer; default: that of the processor.
+            max_characters: longest question or answer; default: the processor's `max_question_characters`.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
                 Prompts are never truncated.
 
@@ -185,7 +185,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             raise SpatialLLMError("no question given; expected text=question or a list of questions.")
         options = self._merge_kwargs(ProcessingKwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
         text_options = options["text_kwargs"]
-        most = self.max_question_characters if max_question_characters is None else max_question_characters
+        most = self.max_question_characters if max_characters is None else max_characters
         _check_limit(most)
         questions = _texts(text, "text", most)
         answers = None if answers is None else _texts(answers, "answers", most)

@@ -61,7 +61,8 @@ class QFormerProjectorConfig(CheckedConfig):
         super().__post_init__(**kwargs)
         check_counts(self, "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
         check_counts(self, "cross_attention_frequency", "encoder_hidden_size", "num_query_tokens", "text_hidden_size")
-        check_numbers(self, 0, 1, "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps")
+        check_numbers(self, 0, 1, "hidden_dropout_prob", "attention_probs_dropout_prob")
+        check_numbers(self, 0, 2, "layer_norm_eps")
         check_numbers(self, 0, math.inf, "initializer_range")
         if self.hidden_size % self.num_attention_heads:
             raise SpatialLLMError(

@@ -83,12 +83,12 @@ def test_longest_question(model):
     processor = tiny_processor()
     with pytest.raises(SpatialLLMError, match=r"answers\[1\] has 9,000"):
         processor(text=["a", "b"], answers=["c", "d" * 9000])
-    assert processor(text="a" * 9000, max_question_characters=9000)["input_ids"]
+    assert processor(text="a" * 9000, max_characters=9000)["input_ids"]
     with pytest.raises(SpatialLLMError, match="half a surrogate pair"):
         processor(text="a\udc80")
     for wrong in (0, -1, 2.5, True, "many"):
         with pytest.raises(SpatialLLMError, match="max_question_characters is"):
-            processor(text="a", max_question_characters=wrong)
+            processor(text="a", max_characters=wrong)
 
 
 def test_a_folder_below_another(model, tmp_path):
