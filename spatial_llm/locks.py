@@ -30,15 +30,16 @@ def one_writer(path: str | Path, what: str, shared: bool = False) -> Iterator[No
 
     Raises:
         SpatialLLMError: another process holds it, which is named.
+        OutputError: the lock cannot be written, because the disk is full or the folder forbids it.
     """
     path = Path(path)
-    with write_errors_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.resolve().with_name(f".{path.resolve().name}.lock")
     held = os.getpid(), lock
     if held in _LOCKED:  # a second lock within a process would be granted, and end the first one when it is closed
         raise SpatialLLMError(f"{path}: {what} by this very process; wait for it, or give another folder.")
-    file = _locked(lock, path, what, shared)
+    with write_errors_named(path, lock):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _locked(lock, path, what, shared)
     _LOCKED.add(held)
     try:
         yield
@@ -69,8 +70,14 @@ def _locked(lock: Path, path: Path, what: str, shared: bool) -> IO[str] | None:
             return None
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(file.fileno()).st_ino == lock.stat().st_ino:
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {socket.gethostname()}")
-                file.flush()
+                try:
+                    file.truncate(0)
+                    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+                    file.flush()
+                except OSError:  # the disk is full
+                    lock.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):
+                        file.close()
+                    raise
                 return file
         file.close()  # its last holder removed it in between

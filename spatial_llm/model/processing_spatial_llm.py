@@ -22,6 +22,7 @@ from spatial_llm.encoders.folder_files import (
     CONFIG,
     GENERATION,
     PROCESSOR_JSON,
+    check_generation,
     exists,
     in_words,
     is_local_folder,
@@ -119,6 +120,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             model = read_json(folder / CONFIG).get("model_type") if exists(folder / CONFIG) else None
             if model == SpatialLLMConfig.model_type:
                 ends = read_json(folder / GENERATION) if exists(folder / GENERATION) else {}
+                check_generation(folder / GENERATION, ends)
                 ends = GenerationConfig(eos_token_id=ends.get("eos_token_id"))
                 check_joined(SpatialLLMConfig.from_pretrained(folder), processor, str(folder), ends)
             check_seal(folder, PROCESSOR)

@@ -85,6 +85,11 @@ def read_mp3(source: Source) -> Sound:
         if told.frames != frames and not counted_too:
             sound.missing = f"its header promises {told.frames} frames, the file holds {frames}"
     sound.guessed = told is None or told.frames is None
+    if sound.guessed and sound.missing is None:
+        sound.notes.append(
+            "nothing in it says how long it is, as in MP3 that was written into a pipe: it is read to its last frame, and "
+            "nobody can know whether a part is missing"
+        )
     if frames and sound.guessed and max(lengths) - min(lengths) > PADDING:
         # libsndfile guesses a length from the bit rate of the first frames, and stops there; of constant rates, behind the
         # end.
