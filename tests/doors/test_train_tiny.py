@@ -73,7 +73,7 @@ def given(tmp_path: Path) -> list[str]:
             soundfile.write(tmp_path / name, 0.1 * np.random.default_rng(number).standard_normal(RATE), RATE)
             rows.append([name, label, "test" if number > 5 else "train", f"recording {number}", "CC0", "somebody"])
         csv.writer(out).writerows(rows)
-    head = write_sofa(tmp_path / "head.sofa")
+    head = write_sofa(tmp_path / "head.sofa", whole=True)
     return [f"--clips={tmp_path / 'clips.csv'}", f"--runs={tmp_path / 'runs'}", f"--head={head}"]
 
 

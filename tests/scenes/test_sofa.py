@@ -23,10 +23,10 @@ FILES = [
 ]
 
 
-def write_sofa(path, **changes) -> str:
-    """A small head: KEMAR at the horizon and straight up, with fields of the file exchanged for others."""
+def write_sofa(path, whole=False, **changes) -> str:
+    """A small head: KEMAR at the horizon and straight up, or `whole`, with fields of the file exchanged for others."""
     head = kemar(RATE)
-    chosen = (head.elevation_deg == 0) | (head.elevation_deg == 90)
+    chosen = (head.elevation_deg == 0) | (head.elevation_deg == 90) | whole
     sofa = sofar.Sofa("SimpleFreeFieldHRIR")
     sofa.Data_IR = head.responses[chosen].astype(float)
     sofa.Data_SamplingRate = float(RATE)
