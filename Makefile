@@ -43,7 +43,10 @@ $(STAMP): setup.cfg pyproject.toml requirements.lock $(if $(filter-out $(VERSION
 	@$(NO_WARNINGS) $(BIN)/python $(PIP_INSTALL) $(CONSTRAINTS) $(EDITABLE)
 	@echo $(VERSIONS) > $(STAMP)
 
-lock: install  ## write requirements.lock anew from setup.cfg: versions that still fit stay; UPGRADE=1: the newest
+# Not after install, which fails where the lock no longer fits setup.cfg: that is when a new one is wanted.
+lock:  ## write requirements.lock anew from setup.cfg: versions that still fit stay; UPGRADE=1: the newest
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python $(PIP_INSTALL) uv
 	@$(BIN)/uv pip compile setup.cfg --extra dev --universal --fork-strategy fewest --python-version 3.11 --quiet $(if $(filter 1,$(UPGRADE)),--upgrade) \
 		--custom-compile-command "make lock" --output-file requirements.lock
 	@echo "Written: requirements.lock"
@@ -65,7 +68,7 @@ test-full: install  ## the fast tier and everything slow (about 20 minutes on 2 
 
 test-oldest: install  ## the fast tier on the oldest versions that setup.cfg allows, in .venv-oldest
 	@mkdir -p .cache
-	@$(BIN)/uv pip compile setup.cfg --extra dev --resolution lowest-direct --python $(BIN)/python --quiet --no-header \
+	@$(BIN)/uv pip compile setup.cfg --extra dev --resolution lowest-direct --upgrade --python $(BIN)/python --quiet --no-header \
 		--output-file .cache/oldest.txt
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	@echo "Installing the oldest versions that setup.cfg allows into $(OLDEST) ..."

@@ -71,6 +71,7 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
         waveforms: Any,
         sampling_rate: int | None = None,
         return_tensors: str | None = None,
+        scale_known: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
         """Computes the cues.
@@ -80,6 +81,7 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
                 arrays or tensors, left ear first. Tensors keep their device.
             sampling_rate: of the waveforms, Hz; another than the extractor's is refused, none is warned of.
             return_tensors: "pt", "np" or None (NumPy).
+            scale_known: whether the waveforms come from `prepare_waveform`, which has judged their scale.
 
         Returns:
             BatchFeature with `input_features` (B, cues, frames, mel bins).
@@ -88,7 +90,9 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
             AudioError: another rate, mono, (samples, 2) layout, empty, NaN, or lengths that differ.
         """
         if kwargs:
-            raise AudioError(f"unknown option {', '.join(kwargs)}; the extractor takes sampling_rate and return_tensors.")
+            raise AudioError(
+                f"unknown option {', '.join(kwargs)}; the extractor takes sampling_rate, return_tensors and scale_known."
+            )
         if sampling_rate is None:
             warnings.warn(
                 f"no sampling_rate given: the waveforms are taken for {self.sampling_rate} Hz. Say the rate; another one "
@@ -100,7 +104,7 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
                 f"sampling_rate is {sampling_rate}, expected {self.sampling_rate} Hz: resample first "
                 "(spatial_llm.audio.io.resample)."
             )
-        batch = _batch(waveforms)
+        batch = _batch(waveforms, scale_known)
         features = binaural_cues(
             batch, self.cues, self.sampling_rate, self.n_fft, self.hop_length, self.feature_size, self.f_min, self.f_max
         )
@@ -108,7 +112,7 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
         return BatchFeature({"input_features": data}, tensor_type=return_tensors)
 
 
-def _batch(waveforms: Any) -> torch.Tensor:
+def _batch(waveforms: Any, scale_known: bool) -> torch.Tensor:
     """One recording, a batch, or a list of recordings -> (B, 2 ears, samples) float32 tensor, every one checked."""
     device = waveforms.device if isinstance(waveforms, torch.Tensor) else "cpu"
     if isinstance(waveforms, list | tuple):
@@ -121,7 +125,9 @@ def _batch(waveforms: Any) -> torch.Tensor:
         recordings = list(array) if array.ndim == 3 else [array]
     if not recordings:
         raise AudioError("no recording given; expected (2, samples), (B, 2, samples) or a list of (2, samples).")
-    checked = [check_waveform(recording, name=f"recording {i}") for i, recording in enumerate(recordings)]
+    checked = [
+        check_waveform(recording, name=f"recording {i}", scale_known=scale_known) for i, recording in enumerate(recordings)
+    ]
     lengths = {recording.shape[1] for recording in checked}
     if len(lengths) > 1:
         raise AudioError(

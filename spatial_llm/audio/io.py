@@ -94,12 +94,15 @@ def resample(waveform: NDArray[np.float32], rate: float, target_rate: float) -> 
     return np.ascontiguousarray(soxr.resample(waveform.T, rate, target_rate, quality="HQ").T)
 
 
-def check_waveform(waveform: Any, channels: int = 2, name: str = "the recording") -> NDArray[np.float32]:
+def check_waveform(
+    waveform: Any, channels: int = 2, name: str = "the recording", scale_known: bool = False
+) -> NDArray[np.float32]:
     """Checks an array of `channels` channels and returns it as float32 (channels, samples).
 
     Arrays, tensors of any floating type and lists are taken. Integers are scaled as files are (int16 / 32768, uint8 as
     offset binary); see `arrays` for those that do not say their scale. Floats up to a peak of 4 are taken as they are.
-    Silence, and one dead channel, are warned of, not refused.
+    Silence, and one dead channel, are warned of, not refused. `scale_known`: floating point samples are taken as they are,
+    whatever their peak, because this library rendered or checked them, or because they are a response, not a recording.
 
     Raises:
         AudioError: wrong number of axes or channels, (samples, channels) layout, lists of unequal length, no samples, a
@@ -118,7 +121,8 @@ def check_waveform(waveform: Any, channels: int = 2, name: str = "the recording"
         raise AudioError(f"{name}: {channels} channels needed, got {waveform.shape[0]} (shape {waveform.shape}); {wanted}.")
     if waveform.shape[1] == 0:
         raise AudioError(f"{name}: holds no samples; {wanted}.")
-    samples = to_full_scale(waveform, name)
+    known = scale_known and np.issubdtype(waveform.dtype, np.floating)
+    samples = waveform.astype(np.float32) if known else to_full_scale(waveform, name)
     finite = np.isfinite(samples)
     if not finite.all():
         channel, sample = np.argwhere(~finite)[0]
@@ -140,6 +144,7 @@ def prepare_waveform(
     target_rate: int,
     window_samples: int,
     limits: AudioLimits = DEFAULT_LIMITS,
+    scale_known: bool = False,
 ) -> NDArray[np.float32]:
     """A binaural recording, brought to a model's rate and window: read, checked, resampled, padded or cut.
 
@@ -150,6 +155,7 @@ def prepare_waveform(
         window_samples: length of the model's window. Shorter recordings, from 10 ms on, are padded with silence at the
             end; of longer ones the loudest window is taken, with a warning.
         limits: how long and large the recording may be, as it is and at the model's rate.
+        scale_known: of an array: see `check_waveform`.
 
     Returns:
         (2 ears, window_samples) float32.
@@ -160,11 +166,11 @@ def prepare_waveform(
     name = "the recording"
     if isinstance(audio, AudioPath):
         name = shown_path(audio)
-        audio, sampling_rate = read_audio(audio, limits)
+        (audio, sampling_rate), scale_known = read_audio(audio, limits), False
     if sampling_rate is None:
         raise AudioError(f"{name}: sampling_rate is None; give the array's rate in Hz, such as {target_rate}.")
     rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
-    waveform = check_waveform(audio, name=name)
+    waveform = check_waveform(audio, name=name, scale_known=scale_known)
     seconds = waveform.shape[1] / rate
     # A low rate makes a large recording out of a small one: what it becomes is checked before it is made.
     limits.check(round(seconds * max(rate, target_rate)), 2, max(rate, target_rate), name)

@@ -43,6 +43,7 @@ class SpatialQACollator:
             answers=[sample["answer"] for sample in samples],
             sampling_rate=None if encoded else self.processor.feature_extractor.sampling_rate,
             return_tensors="pt",
+            scale_known=True,
         )
         if encoded:
             batch["audio_hidden_states"] = torch.stack([sample["audio_hidden_states"] for sample in samples])

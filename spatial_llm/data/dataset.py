@@ -35,7 +35,8 @@ def load_waveform(
     try:
         root = DataRoot.of(root)
         waveform = render_record(record, root)
-        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits)
+        # Rendered at full scale 1, or a file whose scale was judged when it was read.
+        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error
 
@@ -65,7 +66,8 @@ class CueDataset(Dataset):
     def __getitem__(self, index: int) -> torch.Tensor:
         rate = self.extractor.sampling_rate
         waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
-        return self.extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_features"][0]
+        features = self.extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True)
+        return features["input_features"][0]
 
 
 class SpatialQADataset(Dataset):

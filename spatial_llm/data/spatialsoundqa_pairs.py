@@ -63,4 +63,4 @@ def read_pair_response(path: Path) -> np.ndarray:
         room = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise AudioError(f"{path}: not a readable room response ({error}); expected .npy of (2, samples).") from None
-    return check_waveform(room, channels=2, name=str(path))
+    return check_waveform(room, channels=2, name=str(path), scale_known=True)

@@ -107,7 +107,8 @@ class Answerer:
         config = self.model.model.config.encoder_config
         waveform = load(item, config.sampling_rate, config.window_samples)
         extractor = self.model.processor.feature_extractor
-        features = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt")["input_features"]
+        cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
+        features = cues["input_features"]
         with torch.inference_mode():
             return self.model.model.encoder(features.to(self.model.model.device)).last_hidden_state[0]
 

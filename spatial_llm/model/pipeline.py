@@ -186,6 +186,7 @@ class SpatialLLM:
         )
         rate = encoder_config.sampling_rate
         options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
+        options["scale_known"] = True  # prepare_waveform has judged it
         batch = self.processor(audio=waveform, text=question, **options).to(self.model.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:

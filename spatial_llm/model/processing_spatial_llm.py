@@ -159,6 +159,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         text: str | Sequence[str] | None = None,
         answers: str | Sequence[str] | None = None,
         max_characters: int | None = None,
+        scale_known: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -170,6 +171,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
             max_characters: longest question or answer; default: the processor's `max_question_characters`.
+            scale_known: whether the recordings come from `prepare_waveform`, which has judged their scale.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
                 Prompts are never truncated.
 
@@ -196,7 +198,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
         data: dict[str, Any] = {}
         if audio is not None:
-            features = self._features(audio, options["audio_kwargs"])
+            features = self._features(audio, options["audio_kwargs"], scale_known)
             if len(features) != len(questions):
                 raise SpatialLLMError(f"{len(questions)} questions but {len(features)} recordings; expected one a question.")
             data["input_features"] = features
@@ -205,7 +207,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         tensor_type = text_options.get("return_tensors")
         return BatchFeature(data, tensor_type=tensor_type)
 
-    def _features(self, audio: Any, options: dict[str, Any]) -> Any:
+    def _features(self, audio: Any, options: dict[str, Any], scale_known: bool) -> Any:
         if isinstance(audio, str):
             raise SpatialLLMError(
                 "audio is a path; the processor takes arrays (2, samples): read it with spatial_llm.audio.io.read_audio, "
@@ -216,8 +218,10 @@ class SpatialLLMProcessor(ProcessorMixin):
             rate = self.feature_extractor.sampling_rate
             warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=3)
         if self.window_samples is not None and rate == self.feature_extractor.sampling_rate:
-            audio = fit_window(audio, rate, self.window_samples)
-        return self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt")["input_features"]
+            given, audio = audio, fit_window(audio, rate, self.window_samples, scale_known)
+            scale_known = scale_known or audio is not given
+        features = self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt", scale_known=scale_known)
+        return features["input_features"]
 
     def _row(self, question: str, answer: str | None) -> tuple[list[int], list[int]]:
         """(placeholders and prompt, answer and EOS) as ids; the second is empty without an answer."""
@@ -258,7 +262,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         return eos if pad is None else pad
 
 
-def fit_window(audio: Any, sampling_rate: int, window_samples: int) -> Any:
+def fit_window(audio: Any, sampling_rate: int, window_samples: int, scale_known: bool = False) -> Any:
     """Recordings as `SpatialFeatureExtractor` takes them, each brought to the window as `prepare_waveform` does.
 
     What has the right length already is given back as it is. Raises AudioError: see `prepare_waveform`.
@@ -269,9 +273,10 @@ def fit_window(audio: Any, sampling_rate: int, window_samples: int) -> Any:
     if all(np.ndim(item) == 2 and np.shape(item)[1] == window_samples for item in items):
         return audio
     arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]
-    fitted = torch.from_numpy(
-        np.stack([prepare_waveform(item, sampling_rate, sampling_rate, window_samples) for item in arrays])
-    )
+    prepared = [
+        prepare_waveform(item, sampling_rate, sampling_rate, window_samples, scale_known=scale_known) for item in arrays
+    ]
+    fitted = torch.from_numpy(np.stack(prepared))
     return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted
 
 

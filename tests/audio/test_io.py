@@ -9,6 +9,7 @@ import soundfile
 
 from spatial_llm.audio.io import check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.errors import AudioError
+from spatial_llm.testing import tiny_processor
 
 RATE = 32_000
 
@@ -127,3 +128,27 @@ def test_of_long_recordings_the_loudest_window_is_taken_with_a_warning():
     with pytest.warns(UserWarning, match=r"lasts 4\.00 s, the model hears 1\.00 s: the loudest window, from 2\.50 s"):
         prepared = prepare_waveform(waveform, RATE, RATE, RATE)
     np.testing.assert_array_equal(prepared, waveform[:, int(2.5 * RATE) : int(3.5 * RATE)])
+
+
+def test_a_scale_that_is_known_is_not_judged_and_one_that_is_not_is_judged_once(tmp_path):
+    """Scenes near a source peak above full scale: rendered by this library, they are no doubtful recordings."""
+    loud = noise(2, 3200) * 50
+    loud[0, 7] = 150.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(prepare_waveform(loud, 32_000, 32_000, 3200, scale_known=True), loud)
+    with pytest.raises(AudioError, match="full scale is 1"):
+        prepare_waveform(loud, 32_000, 32_000, 3200)
+    soundfile.write(tmp_path / "loud.wav", loud.T, 32_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="full scale is 1"):  # nobody knows the scale of a file
+        prepare_waveform(tmp_path / "loud.wav", None, 32_000, 3200, scale_known=True)
+    processor = tiny_processor()
+    for samples in (processor.window_samples, processor.window_samples - 100):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            processor(audio=noise(2, samples) * 20, text="Where?", sampling_rate=32_000, return_tensors="pt")
+        assert [str(each.message) for each in said if "full scale" in str(each.message)] != []
+        assert len(said) == 1
+    infinite = np.full((2, 3200), 1e300)
+    with pytest.raises(AudioError, match=r"(1e\+300|inf)"):
+        prepare_waveform(infinite, 32_000, 32_000, 3200, scale_known=True)

@@ -1,6 +1,7 @@
 """From manifest to samples: windows, stored encoder output, and errors that name the record."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,15 @@ import pytest
 import soundfile
 import torch
 
+from spatial_llm.audio.arrays import LOUD
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.data.dataset import SpatialQADataset, distinct_recordings, load_waveform
+from spatial_llm.data.collator import SpatialQACollator
+from spatial_llm.data.dataset import CueDataset, SpatialQADataset, distinct_recordings, load_waveform
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.errors import ManifestError
+from spatial_llm.testing import tiny_processor
+from tests.scenes.small import scene, source
 
 RATE = 8000
 
@@ -78,3 +83,22 @@ def test_stored_encoder_output_replaces_the_waveform(folder: Path) -> None:
 def test_distinct_recordings_keep_their_order() -> None:
     records = [record(0, "b.wav"), record(1, "a.wav"), record(2, "b.wav"), dataclasses.replace(record(3, "c.wav"))]
     assert [r.id for r in distinct_recordings(records)] == ["q0", "q1", "q3"]
+
+
+def test_a_loud_scene_passes_from_its_record_to_the_cues_without_a_word(tmp_path: Path) -> None:
+    """A source near the ears peaks far above full scale; the library rendered it, so nobody is warned of its scale."""
+    near = scene(source(recording="synth:clapping/1", gain_db=30.0))
+    item = Record(
+        id="q", recording_id="r", type="A", question_type="CLASSIFICATION", question="What sounds?", answer="clapping",
+        truth={"labels": ["clapping"]}, split="train", sampling_rate=near.sampling_rate, scene=near,
+    )  # fmt: skip
+    write_manifest(tmp_path / "m.jsonl", [item])
+    processor = tiny_processor()
+    rate, window = processor.feature_extractor.sampling_rate, processor.window_samples
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*full scale")
+        sample = SpatialQADataset(tmp_path / "m.jsonl", rate, window)[0]
+        assert np.abs(sample["waveform"]).max() > LOUD
+        batch = SpatialQACollator(processor)([sample])
+        cues = CueDataset([item], tmp_path, processor.feature_extractor, window)[0]
+    torch.testing.assert_close(batch["input_features"][0], cues)
