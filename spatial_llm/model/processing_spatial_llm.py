@@ -159,7 +159,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         text: str | Sequence[str] | None = None,
         answers: str | Sequence[str] | None = None,
         max_characters: int | None = None,
-        scale_known: bool = False,
+        scale_known: bool | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -171,7 +171,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
             max_characters: longest question or answer; default: the processor's `max_question_characters`.
-            scale_known: whether the recordings come from `prepare_waveform`, which has judged their scale.
+            scale_known: whether the recordings come from `prepare_waveform`, which has judged their scale; default: not.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
                 Prompts are never truncated.
 
@@ -198,7 +198,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
         data: dict[str, Any] = {}
         if audio is not None:
-            features = self._features(audio, options["audio_kwargs"], scale_known)
+            features = self._features(audio, options["audio_kwargs"], bool(scale_known))
             if len(features) != len(questions):
                 raise SpatialLLMError(f"{len(questions)} questions but {len(features)} recordings; expected one a question.")
             data["input_features"] = features
