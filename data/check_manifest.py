@@ -14,10 +14,10 @@ from typing import Literal
 
 from spatial_llm.data.checks import check_files, format_contents
 from spatial_llm.data.plots import draw_contents
-from spatial_llm.data.spatialsoundqa import roots_elsewhere
+from spatial_llm.data.spatialsoundqa.release import roots_elsewhere
+from spatial_llm.door import door
 from spatial_llm.questions.balance import balance_table
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Literal
 
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import record_from_dict
+from spatial_llm.door import door
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_files, check_place
 from spatial_llm.jsonl import read_jsonl
@@ -24,8 +25,7 @@ from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Scene, scene_from_dict
 from spatial_llm.scenes.truth import truth_of
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -8,9 +8,9 @@ simulate_scenes.py takes SOUNDS/index.csv. About 20 s for 600 clips.
 
 from dataclasses import dataclass
 
-from spatial_llm.data.sound_folder import SoundFolderConfig, write_sound_folder
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.data.simulate.sound_folder import SoundFolderConfig, write_sound_folder
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -13,10 +13,10 @@ rows takes 20 s.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from spatial_llm.data.spatialsoundqa_export import export_release, format_export
-from spatial_llm.data.spatialsoundqa_prepare import format_report, prepare_release
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.data.spatialsoundqa.export import export_release, format_export
+from spatial_llm.data.spatialsoundqa.prepare import format_report, prepare_release
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

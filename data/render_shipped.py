@@ -9,9 +9,9 @@ where sources and listener are stands in spatial_llm/shipped/render.py. CPU only
 from dataclasses import dataclass
 from pathlib import Path
 
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
 from spatial_llm.shipped.render import write_shipped
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
 
 SHIPPED = Path(__file__).parents[1] / "spatial_llm" / "shipped" / "recordings"
 

@@ -13,11 +13,11 @@ import os
 from dataclasses import dataclass, field
 
 from spatial_llm.blocks import Shard
-from spatial_llm.data.questions import WritingConfig, write_questions
+from spatial_llm.data.simulate.questions import WritingConfig, write_questions
+from spatial_llm.door import door
 from spatial_llm.questions.balance import Balance, balance_table
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count
+from spatial_llm.ranges import Count
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -23,13 +23,13 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from spatial_llm.audio.cues import SPATIAL_AST_CUES, binaural_cues
+from spatial_llm.door import door
 from spatial_llm.encoders import DSpASTConfig, DSpASTModel
 from spatial_llm.encoders.heads import SpatialEncoderOutput
 from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 
 FRONT_END = {"sampling_rate": 32_000, "n_fft": 1024, "hop_length": 320, "num_mel_bins": 128, "f_min": 50.0,
              "f_max": 14_000.0}  # fmt: skip

@@ -11,13 +11,13 @@ import sys
 from dataclasses import dataclass
 from statistics import median
 
+from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import write_json
 from spatial_llm.provenance import provenance
+from spatial_llm.ranges import Count
+from spatial_llm.settings import parse_arguments
 from spatial_llm.shipped import RECORDINGS
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count
 
 GOALS = {"first_answer_s": 5.0, "peak_mb": 1500.0}
 QUESTION = "Where is the sound in this audio clip coming from?"

@@ -18,18 +18,18 @@ from typing import Any, Literal
 import torch
 
 from spatial_llm import DSpASTConfig, SpatialASTConfig
+from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
+from spatial_llm.profiling.gpu import Case, bitsandbytes_version, measure
+from spatial_llm.profiling.memory import language_model_config
 from spatial_llm.provenance import provenance
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 from spatial_llm.testing import tiny_config
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.bat_arguments import LoraArguments, ProjectorArguments
-from spatial_llm.training.bat_model import projector_config
-from spatial_llm.training.doors import door
-from spatial_llm.training.gpu_bench import Case, bitsandbytes_version, measure
-from spatial_llm.training.plan import language_model_config
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.training.finetune.arguments import LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.build import projector_config
 
 ENCODERS = {"dspast": DSpASTConfig, "spatial_ast": SpatialASTConfig}
 

@@ -19,21 +19,21 @@ import numpy as np
 from spatial_llm.answers import QUESTION_TYPES, Location, format_labels, format_location, parse_value
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Pair, Record
-from spatial_llm.evaluation.embedding import EmbedOnce, TextEmbedder
-from spatial_llm.evaluation.items import EvaluationSet
+from spatial_llm.door import door
 from spatial_llm.evaluation.metrics import embedded_texts, interval_of, measure, read_answers
-from spatial_llm.evaluation.predictions import PREDICTIONS, prediction_line
-from spatial_llm.evaluation.score import score_run
-from spatial_llm.evaluation.settings import ScoreSettings
-from spatial_llm.evaluation.statistics import CONFIDENCE, Bootstrap
+from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
+from spatial_llm.evaluation.predicting.predictions import PREDICTIONS, prediction_line
+from spatial_llm.evaluation.scoring.embedding import EmbedOnce, TextEmbedder
+from spatial_llm.evaluation.scoring.score import score_run
+from spatial_llm.evaluation.scoring.settings import ScoreSettings
+from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap
 from spatial_llm.files import write_json, write_text
 from spatial_llm.geometry import direction_words, vector_to_direction
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 
 # of the training questions (specs a.3); the two kinds of type E that are published share 0.412
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,

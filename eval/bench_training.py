@@ -21,16 +21,16 @@ from transformers import LlamaConfig, PreTrainedModel
 
 from spatial_llm import SpatialASTConfig, SpatialFeatureExtractor, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
 from spatial_llm.data.encoder_cache import EncoderCache
+from spatial_llm.door import door
 from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
+from spatial_llm.profiling.cpu import compare, encoder_gradients
+from spatial_llm.profiling.memory import step_bytes
 from spatial_llm.projectors import QFormerProjectorConfig
 from spatial_llm.provenance import provenance
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 from spatial_llm.testing import tiny_processor
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.cpu_bench import compare, encoder_gradients
-from spatial_llm.training.doors import door
-from spatial_llm.training.plan import step_bytes
-from spatial_llm.training.ranges import Count, Seed
 
 BATCH, QUESTIONS, NEW_TOKENS = 8, 10, 8
 QUESTION, ANSWER = "Where is the sound of the bell coming from?", "left; front; above; 2.5m"

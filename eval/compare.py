@@ -13,15 +13,15 @@ about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_llm.evaluation.compare import compare_predictions, format_comparison
-from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
-from spatial_llm.evaluation.items import asked_questions
-from spatial_llm.evaluation.settings import ScoreSettings
-from spatial_llm.evaluation.tasks import Reading, read_task
+from spatial_llm.door import door
+from spatial_llm.evaluation.predicting.evaluation_set import asked_questions
+from spatial_llm.evaluation.predicting.tasks import Reading, read_task
+from spatial_llm.evaluation.scoring.compare import compare_predictions, format_comparison
+from spatial_llm.evaluation.scoring.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
+from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.files import atomic_files, check_place, write_json, write_text
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

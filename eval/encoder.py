@@ -15,15 +15,20 @@ from pathlib import Path
 import torch
 
 from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.door import door
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.encoder import attention_summary, format_encoder_table, plot_attention, score_encoder
+from spatial_llm.evaluation.scoring.encoder_scores import (
+    attention_summary,
+    format_encoder_table,
+    plot_attention,
+    score_encoder,
+)
 from spatial_llm.files import atomic_files, check_place, sha256_of, write_json, write_text
 from spatial_llm.provenance import provenance
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.encoder import data_root, encoder_outputs, load_encoder
-from spatial_llm.training.localization_data import TASKS, encoder_dataset
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
+from spatial_llm.training.encoder.dataset import TASKS, encoder_dataset
+from spatial_llm.training.encoder.run import data_root, encoder_outputs, load_encoder
 
 
 @dataclass

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.encoder_seeds import compare_kinds, format_kinds
+from spatial_llm.evaluation.scoring.encoder_seeds import compare_kinds, format_kinds
 from spatial_llm.files import atomic_files, write_json, write_text
 from spatial_llm.provenance import provenance
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.evaluation.items import read_questions, with_limits
-from spatial_llm.evaluation.predict import predict
-from spatial_llm.evaluation.tasks import Control, Responses, read_task
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.door import door
+from spatial_llm.evaluation.predicting.evaluation_set import read_questions, with_limits
+from spatial_llm.evaluation.predicting.predict import predict
+from spatial_llm.evaluation.predicting.tasks import Control, Responses, read_task
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 
 TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 

@@ -12,11 +12,11 @@ that stands there is replaced. Time: half a minute for 4,000 questions on one co
 from dataclasses import dataclass, field
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.evaluation.items import asked_questions, with_limits
+from spatial_llm.door import door
+from spatial_llm.evaluation.predicting.evaluation_set import asked_questions, with_limits
+from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.evaluation.report import write_report
-from spatial_llm.evaluation.tasks import read_task
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

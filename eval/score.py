@@ -20,17 +20,17 @@ answers that do not parse or refuse, and records whose own answer does not parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_llm.evaluation.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
-from spatial_llm.evaluation.items import asked_questions
-from spatial_llm.evaluation.score import score_run
-from spatial_llm.evaluation.settings import ScoreSettings
-from spatial_llm.evaluation.table import first_part, format_table
-from spatial_llm.evaluation.tasks import read_task
+from spatial_llm.door import door
+from spatial_llm.evaluation.predicting.evaluation_set import asked_questions
+from spatial_llm.evaluation.predicting.tasks import read_task
+from spatial_llm.evaluation.report.scores_table import first_part, format_table
+from spatial_llm.evaluation.scoring.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
+from spatial_llm.evaluation.scoring.score import score_run
+from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.files import atomic_files, check_place, write_json, write_text
 from spatial_llm.jsonl import write_jsonl
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count, Seed
+from spatial_llm.ranges import Count, Seed
+from spatial_llm.settings import parse_arguments
 
 
 @dataclass

@@ -12,10 +12,13 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Seed
-from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
+from spatial_llm.door import door
+from spatial_llm.ranges import Seed
+from spatial_llm.settings import parse_arguments
+from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
+
+SOUND_DOOR = "data/prepare_sounds.py"
+DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 
 KINDS = ("spatial_ast", "dspast", "dspast_original_cues", "dspast_no_attention")
 REFERENCE = "dspast"
@@ -46,9 +49,12 @@ def data(arguments: Arguments) -> list[Stage]:
     """Dry sounds, scenes, and a manifest of them."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
     recorded = ["--sounds.synthesized_eval=0"]  # what is scored on
-    dry = sounds_stage(Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
+    dry = sounds_stage(SOUND_DOOR, Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
     index = f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"
-    return [dry, *data_stages(configs / "scenes.yaml", configs / "questions.yaml", runs / "data", [index], [dry])]
+    return [
+        dry,
+        *data_stages(DATA_DOORS, configs / "scenes.yaml", configs / "questions.yaml", runs / "data", [index], [dry]),
+    ]
 
 
 def encoders(arguments: Arguments, questions: Stage) -> list[Stage]:

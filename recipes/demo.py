@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.evaluation.gain import format_gain, gain
-from spatial_llm.evaluation.interview import believed_places, format_interview, interview
-from spatial_llm.evaluation.items import read_questions
-from spatial_llm.evaluation.tasks import read_task
+from spatial_llm.door import door
+from spatial_llm.evaluation.predicting.evaluation_set import read_questions
+from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.config import FAMILIES
 from spatial_llm.scenes.picture import draw_believed
+from spatial_llm.settings import parse_arguments
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.stages import Stage, data_stages, run_stages
+from spatial_llm.showcase.gain import format_gain, gain
+from spatial_llm.showcase.interview import believed_places, format_interview, interview
+from spatial_llm.workflow import Stage, data_stages, run_stages
+
+DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "questions", "before", "training", "after")
@@ -79,7 +81,7 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
 
     title = f"write questions of a family that the model does not know ({arguments.family}), and a few that it does"
     scenes, questions = data_stages(
-        Path(arguments.data_config), Path(arguments.questions_config), runs / "data", title=title
+        DATA_DOORS, Path(arguments.data_config), Path(arguments.questions_config), runs / "data", title=title
     )
     before = Stage(
         "the model as it is answers about unseen rooms and recordings",

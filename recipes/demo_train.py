@@ -13,12 +13,15 @@ from typing import Literal
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
-from spatial_llm.evaluation.table import first_part
+from spatial_llm.door import door
+from spatial_llm.evaluation.report.scores_table import first_part
 from spatial_llm.model import SpatialLLM
 from spatial_llm.questions.templates import LOCATION_OF_NAMED
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages
+from spatial_llm.settings import parse_arguments
+from spatial_llm.workflow import Stage, data_stages, run_stages, scoring_stages
+
+DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
+SCORING_DOORS = ("eval/predict.py", "eval/score.py", "eval/report.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "data", "encoder", "text", "bat", "answers", "scores", "report")
@@ -52,7 +55,7 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
     def recipe(name: str, config: str, *options: str) -> list[str]:
         return [f"recipes/{name}.py", "--config", str(configs / config), *options]
 
-    scenes, data = data_stages(Path(arguments.data_config), Path(arguments.questions_config), runs / "data")
+    scenes, data = data_stages(DATA_DOORS, Path(arguments.data_config), Path(arguments.questions_config), runs / "data")
     encoder = Stage(
         "train the tiny encoder to hear what, where and how far",
         recipe("train_encoder", "encoder.yaml", "--run_folder", str(runs / "encoder"), "--train_manifest", train,
@@ -72,7 +75,7 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
         runs / "bat", configs=[configs / "bat.yaml"], needs=[encoder, text], launch=True,
     )  # fmt: skip
     control = ["--control_recordings", str(CONTROL_RECORDINGS)]
-    scoring = scoring_stages(TASK, str(runs / "bat" / "model"), unseen, runs, [bat], control)
+    scoring = scoring_stages(SCORING_DOORS, TASK, str(runs / "bat" / "model"), unseen, runs, [bat], control)
     chain = (scenes, data, encoder, text, bat, *scoring)
     return dict(zip(STAGES, chain, strict=True))
 

@@ -12,11 +12,11 @@ The result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/pr
 import sys
 from pathlib import Path
 
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.bat import finetune_bat
-from spatial_llm.training.bat_arguments import BatArguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.stages import run_command
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
+from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.finetune.run import finetune_bat
+from spatial_llm.workflow import run_command
 
 HERE = Path(__file__).parent
 DEFAULT_CONFIG = HERE / "configs" / "demo_train" / "bat.yaml"

@@ -12,8 +12,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.card import (
+from spatial_llm.files import atomic_path, write_text
+from spatial_llm.model.packing import pack
+from spatial_llm.settings import parse_arguments
+from spatial_llm.showcase.card import (
     MIXED,
     NUMBERS,
     ONE_SOURCE,
@@ -23,10 +27,6 @@ from spatial_llm.evaluation.card import (
     encoder_grid,
     score_grid,
 )  # fmt: skip
-from spatial_llm.files import atomic_path, write_text
-from spatial_llm.model.packing import pack
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
 
 MOST_BYTES = 25_000_000
 # Of recipes/train_tiny.py.

@@ -8,10 +8,10 @@ answers about held-out scenes are exactly right. Cost: see the head of the YAML.
 
 from pathlib import Path
 
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.text import pretrain_text
-from spatial_llm.training.text_arguments import TextArguments
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
+from spatial_llm.training.tiny.arguments import TextArguments
+from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "text.yaml"
 

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from spatial_llm.evaluation.card import NUMBERS, TEST_SETS
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.ranges import Count
-from spatial_llm.training.stages import Stage, data_stages, run_stages, scoring_stages, sounds_stage
+from spatial_llm.door import door
+from spatial_llm.ranges import Count
+from spatial_llm.settings import parse_arguments
+from spatial_llm.showcase.card import NUMBERS, TEST_SETS
+from spatial_llm.workflow import Stage, data_stages, run_stages, scoring_stages, sounds_stage
+
+SOUND_DOOR = "data/prepare_sounds.py"
+DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
+SCORING_DOORS = ("eval/predict.py", "eval/score.py", "eval/report.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 CONTROLS = ["--control_recordings", "1800"]  # so many leave every row of controls in the card 1,000 questions
@@ -46,7 +50,7 @@ def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[
     each test set, by its room and its number of sources."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
     recorded = ["--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]"]
-    dry = sounds_stage(configs / "sounds.yaml", runs / "test_sounds", arguments.clips, "test", recorded)
+    dry = sounds_stage(SOUND_DOOR, configs / "sounds.yaml", runs / "test_sounds", arguments.clips, "test", recorded)
     head = ["--simulation.formats", f'["binaural:{arguments.test_head}"]']
     heard = {"kemar": [], "head": head, "measured": ["--simulation.eval.responses", arguments.test_responses]}
     index, made = ["--simulation.sounds.index", str(dry.folder / "index.csv")], {}
@@ -56,7 +60,7 @@ def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[
         many = [f"--simulation.eval.clips_{count}_source{'s' * (count != 'one')}={each}" for count in sources]
         asked = configs / ("test_counts.yaml" if number == "mixed" else "test_questions.yaml")
         folder, options = runs / f"test_{name}_{number}", [*index, *many, *heard[name]]
-        made[name, number] = data_stages(configs / "test_scenes.yaml", asked, folder, options, [dry])
+        made[name, number] = data_stages(DATA_DOORS, configs / "test_scenes.yaml", asked, folder, options, [dry])
     return dry, made
 
 
@@ -65,7 +69,7 @@ def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]
     runs, made = Path(arguments.runs), list[Stage]()
     for (_, number), (_, questions) in data.items():
         manifest, folder = str(questions.folder / "eval.jsonl"), questions.folder / "run"
-        made += scoring_stages(TASK, str(runs / "packed"), manifest, folder, [questions], CONTROLS)
+        made += scoring_stages(SCORING_DOORS, TASK, str(runs / "packed"), manifest, folder, [questions], CONTROLS)
         if number == "one":
             heads = ["eval/encoder.py", f"--model={runs / 'encoder' / 'model'}", f"--data={manifest}"]
             heads.append(f"--out={folder / 'encoder'}")

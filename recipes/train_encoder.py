@@ -11,11 +11,11 @@ Cost and expected scores: see the head of each YAML.
 
 from pathlib import Path
 
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.encoder import train_encoder
-from spatial_llm.training.encoder_arguments import EncoderArguments
-from spatial_llm.training.encoder_stages import train_stages
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
+from spatial_llm.training.encoder.arguments import EncoderArguments
+from spatial_llm.training.encoder.run import train_encoder
+from spatial_llm.training.encoder.stages import train_stages
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "demo_train" / "encoder.yaml"
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spatial_llm.training.arguments import parse_arguments
-from spatial_llm.training.doors import door
-from spatial_llm.training.stages import Stage, data_stages, run_stages, sounds_stage
+from spatial_llm.door import door
+from spatial_llm.settings import parse_arguments
+from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
+
+SOUND_DOOR = "data/prepare_sounds.py"
+DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 
 STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder", "text", "bat", "packed")
 
@@ -50,13 +53,15 @@ class Chain:
         return Stage(title, command, folder, configs=[config], needs=needs, launch=True)
 
     def sounds(self, out: str, evaluate: str, *options: str) -> Stage:
-        return sounds_stage(self.configs / "sounds.yaml", self.runs / out, self.arguments.clips, evaluate, options)
+        return sounds_stage(
+            SOUND_DOOR, self.configs / "sounds.yaml", self.runs / out, self.arguments.clips, evaluate, options
+        )
 
     def asked(self, out: str, prefix: str, questions: str, dry: Stage, *options: str) -> tuple[Stage, Stage]:
         """Scenes with these sounds, and questions about them."""
         configs = self.configs / f"{prefix}scenes.yaml", self.configs / questions
         index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
-        return data_stages(*configs, self.runs / out, [*index, *options], [dry])
+        return data_stages(DATA_DOORS, *configs, self.runs / out, [*index, *options], [dry])
 
     def heard(self, prefix: str, dry: Stage) -> tuple[Stage, Stage]:
         """Scenes with both heads, and questions about them."""

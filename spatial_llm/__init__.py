@@ -1,45 +1,36 @@
 """spatial_llm: a recording with spatial cues goes in, a question goes in, an answer comes out.
 
-Importing it registers the models with transformers' Auto classes.
+Names are imported when they are first used, so that simulating and scoring need no model. The models are registered with
+transformers' Auto classes as soon as those are imported, before or after this package.
 """
 
-# First, before anything reaches transformers, which fails on such a pair in words of its own.
-import spatial_llm.torch_pair  # noqa: F401  # isort: split
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.encoders import (
-    DSpASTConfig,
-    DSpASTForLocalization,
-    DSpASTModel,
-    SpatialASTConfig,
-    SpatialASTForLocalization,
-    SpatialASTModel,
-)
-from spatial_llm.model import (
-    SpatialLLM,
-    SpatialLLMConfig,
-    SpatialLLMForConditionalGeneration,
-    SpatialLLMModel,
-    SpatialLLMProcessor,
-    add_lora,
-)
-from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
+import spatial_llm.auto_classes  # noqa: F401
+from spatial_llm.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "DSpASTConfig",
-    "DSpASTForLocalization",
-    "DSpASTModel",
-    "QFormerProjector",
-    "QFormerProjectorConfig",
-    "SpatialASTConfig",
-    "SpatialASTForLocalization",
-    "SpatialASTModel",
-    "SpatialFeatureExtractor",
-    "SpatialLLM",
-    "SpatialLLMConfig",
-    "SpatialLLMForConditionalGeneration",
-    "SpatialLLMModel",
-    "SpatialLLMProcessor",
-    "add_lora",
-]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "spatial_llm.answers": ["format_value", "parse_value"],
+        "spatial_llm.audio.feature_extraction_spatial": ["SpatialFeatureExtractor"],
+        "spatial_llm.encoders": [
+            "DSpASTConfig",
+            "DSpASTForLocalization",
+            "DSpASTModel",
+            "SpatialASTConfig",
+            "SpatialASTForLocalization",
+            "SpatialASTModel",
+        ],
+        "spatial_llm.model": [
+            "SpatialLLM",
+            "SpatialLLMConfig",
+            "SpatialLLMForConditionalGeneration",
+            "SpatialLLMModel",
+            "SpatialLLMProcessor",
+            "add_lora",
+        ],
+        "spatial_llm.projectors": ["QFormerProjector", "QFormerProjectorConfig"],
+        "spatial_llm.scenes": ["Scene"],
+    },
+)

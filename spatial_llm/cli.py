@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.doors import door
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,9 +117,9 @@ def _seal(arguments: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from spatial_llm.training.arguments import parse_arguments
-    from spatial_llm.training.bat_arguments import BatArguments
-    from spatial_llm.training.plan import format_plan, plan
+    from spatial_llm.profiling.memory import format_plan, plan
+    from spatial_llm.settings import parse_arguments
+    from spatial_llm.training.finetune.arguments import BatArguments
 
     if arguments.text_tokens < 1:
         raise SpatialLLMError(f"text_tokens is {arguments.text_tokens}; give a whole number, 1 or more.")

@@ -19,8 +19,8 @@ from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
-from spatial_llm.model.processing_spatial_llm import AUDIO_TOKEN, PROMPT_FORMATS
 from spatial_llm.projectors import QFormerProjectorConfig
+from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
 NUM_AUDIO_TOKENS = 4
 WIDTH = 48

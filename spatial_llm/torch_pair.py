@@ -1,8 +1,8 @@
-"""Checks, when it is imported, that the installed torch and torchaudio can be loaded together.
+"""Checks that the installed torch and torchaudio can be loaded together.
 
 The compiled part of torchaudio fits some releases of torch only, and its requirements do not say which: 2.11.1 asks for 2.11
-and needs 2.13. Beside another torch its loader stops at an undefined symbol, and `import transformers` stops with it. The
-package imports this module first, so that such a pair ends in one sentence.
+and needs 2.13. Beside another torch its loader stops at an undefined symbol, and with it the parts of transformers that
+import torchaudio. `auto_classes` runs this check when transformers is imported, so that such a pair ends in one sentence.
 """
 
 from importlib import metadata
@@ -46,6 +46,3 @@ def check_torch_pair() -> None:
             f"torch {_version('torch')} and torchaudio {_version('torchaudio')} cannot be loaded together ({reason}); "
             f"install a pair that fits: {command}"
         ) from None
-
-
-check_torch_pair()

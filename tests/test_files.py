@@ -13,7 +13,7 @@ import pytest
 from safetensors import SafetensorError
 
 from spatial_llm import files, jsonl
-from spatial_llm.data.simulation import SimulationConfig, simulate
+from spatial_llm.data.simulate.simulation import SimulationConfig, simulate
 from spatial_llm.errors import ManifestError, OutputError, SpatialLLMError, write_errors_named
 
 

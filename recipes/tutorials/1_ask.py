@@ -14,9 +14,9 @@ import soundfile
 from spatial_llm import SpatialLLM
 from spatial_llm.answers import parse_value
 from spatial_llm.errors import AudioError
-from spatial_llm.evaluation.interview import format_interview, interview
 from spatial_llm.questions.phrasings import AZIMUTH_CONVENTION
 from spatial_llm.shipped.render import read_shipped
+from spatial_llm.showcase.interview import format_interview, interview
 
 # %% tags=["parameters"]
 MODEL = "tiny"  # the model that comes with the package, or a folder of yours

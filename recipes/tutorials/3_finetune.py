@@ -14,19 +14,19 @@ import numpy as np
 import soundfile
 
 from spatial_llm import SpatialLLM
-from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
-from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
-from spatial_llm.evaluation.gain import format_gain, gain
-from spatial_llm.evaluation.items import read_questions
-from spatial_llm.evaluation.predict import predict
-from spatial_llm.evaluation.tasks import read_task
+from spatial_llm.data.simulate.questions import WritingConfig, write_questions
+from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
+from spatial_llm.evaluation.predicting.evaluation_set import read_questions
+from spatial_llm.evaluation.predicting.predict import predict
+from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
-from spatial_llm.training.bat import finetune_bat
-from spatial_llm.training.bat_arguments import BatArguments
-from spatial_llm.training.schedule import Schedule
+from spatial_llm.showcase.gain import format_gain, gain
+from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.finetune.run import finetune_bat
 
 # %% tags=["parameters"]
 MODEL = "tiny"  # to start from

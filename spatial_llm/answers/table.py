@@ -6,7 +6,7 @@ The types "A" to "E" and their question types are those of SpatialSoundQA; the o
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from spatial_llm.answers import names, numbers, places, spans
 from spatial_llm.answers.axes import AXIS_OF_WORD, Reading, is_lenient
@@ -55,6 +55,8 @@ _TABLE = {
     "SWAPPED": ("negative", "yes_no"),
 }
 QUESTION_TYPES = {question_type: row[0] for question_type, row in _TABLE.items()}
+# The types of options that choose questions by them, as `types: [A, span]`.
+QuestionType = Literal[tuple(dict.fromkeys(QUESTION_TYPES.values()))]
 VALUE_KINDS = {question_type: row[1] for question_type, row in _TABLE.items()}
 
 # The names that answer "which?" are not those of a text that says the opposite: "the bell is farther" to "which is nearer?".

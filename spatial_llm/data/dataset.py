@@ -6,39 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
-from spatial_llm.data.rendering import render_record
-from spatial_llm.errors import ManifestError, SpatialLLMError
-
-
-def load_waveform(
-    record: Record, root: DataRoot | str | Path, sampling_rate: int, window_samples: int
-) -> NDArray[np.float32]:
-    """The recording of one record, (2 ears, window_samples) float32 at `sampling_rate`.
-
-    Args:
-        record: a line of a manifest.
-        root: where the record's names start: the manifest's folder, or `Manifest.root`.
-
-    Raises:
-        ManifestError: the recording cannot be made; says which record and why.
-    """
-    try:
-        root = DataRoot.of(root)
-        waveform = render_record(record, root)
-        # Rendered at full scale 1, or a file whose scale was judged when it was read.
-        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True)
-    except (SpatialLLMError, OSError) as error:
-        raise ManifestError(f"record {record.id!r}: {error}") from error
+from spatial_llm.data.rendering import load_waveform
+from spatial_llm.errors import ManifestError
 
 
 def distinct_recordings(records: Sequence[Record]) -> list[Record]:

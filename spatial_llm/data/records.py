@@ -20,7 +20,7 @@ from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.paths import SHOWN, DataRoot, FileCheck, FileFacts
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.jsonl import iter_jsonl, write_jsonl
-from spatial_llm.model.processing_spatial_llm import AUDIO_TOKEN
+from spatial_llm.prompts import AUDIO_TOKEN
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.scene import STRICT, Scene, check_scene, describe_validation, scene_from_dict, scene_to_dict
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spatial_llm.audio.io import check_waveform, read_audio, resample
+from spatial_llm.audio.io import check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
-from spatial_llm.data.spatialsoundqa_pairs import render_pairs
+from spatial_llm.data.spatialsoundqa.pairs import render_pairs
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.scenes.render import render_scene
 
@@ -30,5 +31,26 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
         if record.pairs is not None:
             return render_pairs(record, root)
         return render_scene(record.scene, root.folder)
+    except (SpatialLLMError, OSError) as error:
+        raise ManifestError(f"record {record.id!r}: {error}") from error
+
+
+def load_waveform(
+    record: Record, root: DataRoot | str | Path, sampling_rate: int, window_samples: int
+) -> NDArray[np.float32]:
+    """The recording of one record, (2 ears, window_samples) float32 at `sampling_rate`.
+
+    Args:
+        record: a line of a manifest.
+        root: where the record's names start: the manifest's folder, or `Manifest.root`.
+
+    Raises:
+        ManifestError: the recording cannot be made; says which record and why.
+    """
+    try:
+        root = DataRoot.of(root)
+        waveform = render_record(record, root)
+        # Rendered at full scale 1, or a file whose scale was judged when it was read.
+        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

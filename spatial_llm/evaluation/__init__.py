@@ -1,1 +1,1 @@
-"""Model and questions in, scores out: predict (the model answers), then score (no model needed)."""
+"""Model and questions in, scores out: `predicting` needs the model, `scoring` and `report` need its answers only."""

@@ -7,18 +7,20 @@ Source: specs a.4 (rank 8, alpha 32, dropout 0.05 on q_proj and v_proj).
 """
 
 import math
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
+
+if TYPE_CHECKING:
+    from peft.tuners.lora import LoraLayer
 
 
 def inject_lora(language_model: nn.Module, lora: dict[str, Any]) -> None:
@@ -27,6 +29,8 @@ def inject_lora(language_model: nn.Module, lora: dict[str, Any]) -> None:
     Raises:
         SpatialLLMError: no module has one of the names in `target_modules`.
     """
+    from peft import LoraConfig, inject_adapter_in_model
+
     targets = list(lora["target_modules"])
     names = {name.rsplit(".", 1)[-1] for name, _ in language_model.named_modules()}
     missing = sorted(set(targets) - names)
@@ -62,8 +66,12 @@ def add_lora(
     model.config.lora = lora
 
 
-def lora_layers(language_model: nn.Module) -> dict[str, LoraLayer]:
+def lora_layers(language_model: nn.Module) -> "dict[str, LoraLayer]":
     """The layers of `language_model` that carry LoRA, by name."""
+    if "peft" not in sys.modules:  # then nothing can carry LoRA, and an import of half a second is saved
+        return {}
+    from peft.tuners.lora import LoraLayer
+
     return {name: module for name, module in language_model.named_modules() if isinstance(module, LoraLayer)}
 
 
@@ -142,12 +150,11 @@ def check_lora(model: PreTrainedModel) -> None:
 @torch.no_grad()
 def init_lora(language_model: nn.Module) -> None:
     """Fresh LoRA weights, as peft draws them: A uniform (Kaiming, a = sqrt 5), B zero. Loaded tensors are left alone."""
-    for module in language_model.modules():
-        if isinstance(module, LoraLayer):
-            for down in module.lora_A.values():
-                init.kaiming_uniform_(down.weight, a=math.sqrt(5))
-            for up in module.lora_B.values():
-                init.zeros_(up.weight)
+    for layer in lora_layers(language_model).values():
+        for down in layer.lora_A.values():
+            init.kaiming_uniform_(down.weight, a=math.sqrt(5))
+        for up in layer.lora_B.values():
+            init.zeros_(up.weight)
 
 
 def trained_keys(model: PreTrainedModel) -> set[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from spatial_llm.errors import CheckpointError
+from spatial_llm.prompts import AUDIO_TOKEN
 
-AUDIO_TOKEN = "<|audio|>"
 # Of the feature extractor and of the encoder's config.
 _FRONT_END = {
     "cues": "cues",

@@ -33,15 +33,12 @@ from spatial_llm.encoders.folder_files import (
 from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.joining import AUDIO_TOKEN, check_joined
+from spatial_llm.model.joining import check_joined
 from spatial_llm.model.padding import pad_rows, padding_options
+from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
 PromptFormat = Literal["bat"]
 
-PROMPT_FORMATS: dict[str, str] = {
-    "bat": "Based on the audio you've heard, refer to the instruction and provide a response.\n\n"
-    "### Instruction:\n{question}\n\n### Response:",
-}
 # Of `from_pretrained`: where the files lie, and how to get them.
 HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
 MOST_CHARACTERS = 8_000  # of a question; of 100,000 characters, attention would take gigabytes

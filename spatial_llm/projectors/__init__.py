@@ -2,12 +2,12 @@
 `forward(audio_hidden_states (B, tokens, encoder width))`, whose output's `last_hidden_state` is `audio_embeds`
 (B, query tokens, text width)."""
 
-from transformers import AutoConfig, AutoModel
+from spatial_llm.lazy_names import lazy_names
 
-from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
-from spatial_llm.projectors.modeling_qformer import QFormerProjector
-
-__all__ = ["QFormerProjector", "QFormerProjectorConfig"]
-
-AutoConfig.register(QFormerProjectorConfig.model_type, QFormerProjectorConfig)
-AutoModel.register(QFormerProjectorConfig, QFormerProjector)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "spatial_llm.projectors.configuration_qformer": ["QFormerProjectorConfig"],
+        "spatial_llm.projectors.modeling_qformer": ["QFormerProjector"],
+    },
+)

@@ -1,11 +1,6 @@
-"""Numbers measured from a response or its arrivals, not taken from the room that was asked for."""
-
-from typing import TYPE_CHECKING
+"""Numbers measured from a response, not taken from the room that was asked for."""
 
 import numpy as np
-
-if TYPE_CHECKING:  # arrivals need the reverberation time, through the absorption
-    from spatial_llm.scenes.arrivals import Arrivals
 
 
 def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
@@ -30,10 +25,3 @@ def decay_time_s(energy: np.ndarray, sampling_rate: float) -> float:
     seconds = np.arange(begin, end) / sampling_rate
     slope_db_per_s = np.polyfit(seconds, level_db[begin:end], 1)[0]
     return float(-60.0 / slope_db_per_s)
-
-
-def direct_to_reverberant_db(arrivals: "Arrivals") -> float:
-    """Energy of the direct sound over that of all other arrivals, dB; infinite where there are none."""
-    direct, *_ = energies = arrivals.gains**2 / np.sum(arrivals.offsets_m**2, axis=1)
-    rest = np.sum(energies[1:])
-    return float(10 * np.log10(direct / rest)) if rest > 0 else float("inf")

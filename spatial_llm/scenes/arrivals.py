@@ -117,3 +117,10 @@ def _tail(energy: np.ndarray, decay_per_s: float, volume_m3: float, rng: np.rand
     heard = amplitude > 0
     distance_m = (when_s * SPEED_OF_SOUND_M_S)[heard]
     return Arrivals(direction[heard] * distance_m[:, None], (amplitude * (2 * sign - 1))[heard] * distance_m)
+
+
+def direct_to_reverberant_db(arrivals: Arrivals) -> float:
+    """Energy of the direct sound over that of all other arrivals, dB; infinite where there are none."""
+    direct, *_ = energies = arrivals.gains**2 / np.sum(arrivals.offsets_m**2, axis=1)
+    rest = np.sum(energies[1:])
+    return float(10 * np.log10(direct / rest)) if rest > 0 else float("inf")

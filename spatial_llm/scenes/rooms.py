@@ -9,8 +9,8 @@ import numpy as np
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.acoustics import direct_to_reverberant_db, rt60_s
-from spatial_llm.scenes.arrivals import simulate_arrivals
+from spatial_llm.scenes.acoustics import rt60_s
+from spatial_llm.scenes.arrivals import direct_to_reverberant_db, simulate_arrivals
 from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.receivers import receive
 from spatial_llm.scenes.reception import check_arrivals, check_microphones

@@ -39,9 +39,9 @@ def main() -> None:
     from spatial_llm import SpatialLLM
     from spatial_llm.data.dataset import SpatialQADataset
     from spatial_llm.data.records import Record, write_manifest
-    from spatial_llm.evaluation.items import read_evaluation_set
-    from spatial_llm.evaluation.predict import predict
-    from spatial_llm.evaluation.tasks import read_task
+    from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
+    from spatial_llm.evaluation.predicting.predict import predict
+    from spatial_llm.evaluation.predicting.tasks import read_task
     from tests.audio.apart import ROOT
     from tests.audio.hostile import cases
     from tests.audio.makers import RATE

@@ -12,9 +12,10 @@ import torch
 from spatial_llm.audio.arrays import LOUD
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.collator import SpatialQACollator
-from spatial_llm.data.dataset import CueDataset, SpatialQADataset, distinct_recordings, load_waveform
+from spatial_llm.data.dataset import CueDataset, SpatialQADataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, write_manifest
+from spatial_llm.data.rendering import load_waveform
 from spatial_llm.errors import ManifestError
 from spatial_llm.testing import tiny_processor
 from tests.scenes.small import scene, source

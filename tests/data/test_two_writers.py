@@ -11,11 +11,11 @@ import soundfile
 
 from spatial_llm import locks
 from spatial_llm.blocks import Shard
-from spatial_llm.data.drawing import DrawConfig
-from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.records import read_manifest, read_scenes
-from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
-from spatial_llm.data.sound_folder import SoundFolderConfig, write_sound_folder
+from spatial_llm.data.simulate.questions import WritingConfig, write_questions
+from spatial_llm.data.simulate.scene_sampling import DrawConfig
+from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
+from spatial_llm.data.simulate.sound_folder import SoundFolderConfig, write_sound_folder
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.locks import one_writer

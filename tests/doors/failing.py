@@ -108,9 +108,9 @@ def _fork(asked: dict) -> dict:
 def _serve() -> None:
     import matplotlib.figure
 
-    import spatial_llm.data.simulation
-    import spatial_llm.evaluation.predict
-    import spatial_llm.training.text  # noqa: F401
+    import spatial_llm.data.simulate.simulation
+    import spatial_llm.evaluation.predicting.predict
+    import spatial_llm.training.tiny.pretrain_language_model  # noqa: F401
 
     matplotlib.figure.Figure().savefig(os.devnull, format="png")  # fonts are looked for once
     for line in sys.stdin:

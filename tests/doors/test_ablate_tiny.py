@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spatial_llm.training import stages
+from spatial_llm import workflow
 from tests.doors.test_recipes import run
 from tests.doors.test_train_tiny import SMALL, given, merged, understood
 
@@ -18,9 +18,9 @@ CONFIGS = Path("recipes/configs/ablation")
 
 
 def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[stages.Stage] = []
+    made: list[workflow.Stage] = []
     monkeypatch.chdir(repository)
-    monkeypatch.setattr(stages, "run_stages", made.extend)
+    monkeypatch.setattr(workflow, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["ablate_tiny", given[0]])
     runpy.run_path("recipes/ablate_tiny.py", run_name="__main__")
     assert len(made) == 3 + 2 * 4 * 3 + 1

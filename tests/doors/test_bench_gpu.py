@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from spatial_llm.model import SpatialLLMForConditionalGeneration
+from spatial_llm.profiling import gpu as gpu_bench
+from spatial_llm.profiling.gpu import Case, bitsandbytes_version, build_random, measure
+from spatial_llm.profiling.memory import on_meta, weight_bytes
 from spatial_llm.testing import tiny_config
-from spatial_llm.training import gpu_bench
-from spatial_llm.training.gpu_bench import Case, bitsandbytes_version, build_random, measure
-from spatial_llm.training.plan import on_meta, weight_bytes
 
 CPU = torch.device("cpu")
 NO_4BIT = bitsandbytes_version() is None

@@ -10,7 +10,7 @@ import yaml
 
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
-from tests.evaluation.small import write_small_set
+from tests.evaluation.fixtures_small import write_small_set
 
 RATE = 32_000
 

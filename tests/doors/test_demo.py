@@ -10,8 +10,8 @@ import pytest
 
 from spatial_llm import SpatialLLM
 from spatial_llm.answers import parse_value
-from spatial_llm.evaluation.interview import interview
 from spatial_llm.shipped.render import read_shipped
+from spatial_llm.showcase.interview import interview
 
 CONFIGS = "tests/doors/configs"
 LONG = "ignore:.*loudest window"  # the toy model hears less than two seconds

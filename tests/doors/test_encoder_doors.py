@@ -11,7 +11,7 @@ import yaml
 
 from spatial_llm.files import sha256_of
 from tests.training.conftest import data  # noqa: F401  (a fixture)
-from tests.training.test_encoder import SIZES
+from tests.training.encoder.test_run import SIZES
 
 
 def run(repository: Path, *command: str) -> subprocess.CompletedProcess:

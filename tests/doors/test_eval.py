@@ -13,13 +13,13 @@ import pytest
 import soundfile
 import torch
 
-from spatial_llm.data.spatialsoundqa_prepare import prepare_release
-from spatial_llm.evaluation.table import first_part
-from spatial_llm.evaluation.tasks import CONTROLS
+from spatial_llm.data.spatialsoundqa.prepare import prepare_release
+from spatial_llm.evaluation.predicting.tasks import CONTROLS
+from spatial_llm.evaluation.report.scores_table import first_part
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
-from tests.evaluation.small import write_small_set
-from tests.evaluation.tasks import TASKS
+from tests.evaluation.fixtures_small import write_small_set
+from tests.evaluation.fixtures_tasks import TASKS
 
 SHORT = {"max_new_tokens": 5, "controls": "[]"}
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from spatial_llm.data.records import read_manifest
-from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.settings import parse_arguments
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SIMULATIONS = sorted((DATA / "configs").glob("*.yaml"))

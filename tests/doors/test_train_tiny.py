@@ -13,10 +13,10 @@ import pytest
 import soundfile
 import yaml
 
-from spatial_llm.evaluation.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
+from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
-from spatial_llm.training import stages
-from spatial_llm.training.arguments import parse_arguments
+from spatial_llm.settings import parse_arguments
+from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
 from tests.scenes.test_sofa import write_sofa
 
@@ -46,7 +46,7 @@ def merged(into: dict, changes: dict) -> dict:
     }
 
 
-def understood(made: list[stages.Stage], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def understood(made: list[workflow.Stage], monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The doors of these stages, each of which takes its options, YAML and command line."""
     doors = set()
     for stage in made:
@@ -81,9 +81,9 @@ def test_every_stage_is_understood_by_its_door(
     repository: Path, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of the configuration as it stands, YAML and options, typed and known; nothing is run."""
-    made: list[stages.Stage] = []
+    made: list[workflow.Stage] = []
     monkeypatch.chdir(repository)
-    monkeypatch.setattr(stages, "run_stages", made.extend)
+    monkeypatch.setattr(workflow, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
     assert len(made) == 16

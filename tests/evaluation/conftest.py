@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from spatial_llm.answers import format_value
-from spatial_llm.data.dataset import load_waveform
-from spatial_llm.data.drawing import DrawConfig
-from spatial_llm.data.questions import WritingConfig, write_questions
 from spatial_llm.data.records import read_manifest
-from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
-from spatial_llm.evaluation.controls import mirrored
+from spatial_llm.data.rendering import load_waveform
+from spatial_llm.data.simulate.questions import WritingConfig, write_questions
+from spatial_llm.data.simulate.scene_sampling import DrawConfig
+from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
+from spatial_llm.evaluation.predicting.controls import mirrored
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig

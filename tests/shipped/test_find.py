@@ -11,7 +11,7 @@ import spatial_llm.shipped
 from spatial_llm import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.cli import main
 from spatial_llm.errors import CheckpointError
-from spatial_llm.evaluation.predict import model_sha256
+from spatial_llm.evaluation.predicting.predict import model_sha256
 from spatial_llm.shipped import find_model, is_shipped, shipped_models
 from spatial_llm.testing import tiny_config, tiny_processor
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from spatial_llm.data.drawing import DrawConfig
-from spatial_llm.data.questions import WritingConfig, write_questions
-from spatial_llm.data.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
+from spatial_llm.data.simulate.questions import WritingConfig, write_questions
+from spatial_llm.data.simulate.scene_sampling import DrawConfig
+from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.rooms import RoomConfig
-from spatial_llm.training.schedule import Schedule
-from spatial_llm.training.text import pretrain_text
-from spatial_llm.training.text_arguments import TextArguments
-from tests.training.strike import Nursery
+from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.tiny.arguments import TextArguments
+from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
+from tests.training.engine.kill_harness import Nursery
 
 
 @pytest.fixture(scope="session")

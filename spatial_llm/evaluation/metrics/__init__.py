@@ -4,12 +4,12 @@ A metric is a function of how often each of its items counts (`statistics.Statis
 its interval and the test against another run.
 """
 
-from spatial_llm.evaluation.metrics.build import embedded_texts, measure, measures_of_items
+from spatial_llm.evaluation.metrics.compute import embedded_texts, measure, measures_of_items
+from spatial_llm.evaluation.metrics.cross_type import right_of
 from spatial_llm.evaluation.metrics.extract import Extracted, extract
-from spatial_llm.evaluation.metrics.groups import Answers, read_answers
-from spatial_llm.evaluation.metrics.hearing import right_of
 from spatial_llm.evaluation.metrics.metric import Metric, interval_of
 from spatial_llm.evaluation.metrics.protocols import PROTOCOLS, family_name, rule_of
+from spatial_llm.evaluation.metrics.scored_run import Answers, read_answers
 from spatial_llm.evaluation.metrics.truths import Truth, context_of, mirrored_truths, read_truths
 
 __all__ = [

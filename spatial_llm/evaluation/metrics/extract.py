@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from spatial_llm import answers
 from spatial_llm.answers import AXES, VALUE_KINDS, Reading
-from spatial_llm.evaluation.items import Item
 from spatial_llm.evaluation.metrics.truths import Truth
+from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.geometry import azimuth_of_hour
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.evaluation.statistics import (
+from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
     f1_of_class,
     mean_of,

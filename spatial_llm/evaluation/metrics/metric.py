@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatial_llm.evaluation import weighted
-from spatial_llm.evaluation.statistics import Bootstrap, Statistic
+from spatial_llm.evaluation.statistics import weighted
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap, Statistic
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation import weighted
-from spatial_llm.evaluation.statistics import Statistic, mean_of
+from spatial_llm.evaluation.statistics import weighted
+from spatial_llm.evaluation.statistics.bootstrap import Statistic, mean_of
 
 RULES = {
     "accuracy": "share of all items that is right",

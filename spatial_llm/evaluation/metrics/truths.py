@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.answers import parse_value
-from spatial_llm.evaluation.items import Item
+from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.places import TURNS_DEG

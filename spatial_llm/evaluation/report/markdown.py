@@ -9,7 +9,7 @@ from typing import Any
 
 from spatial_llm.evaluation.report.items import WORST_RULE, ShownItem, context_line, errors_line
 from spatial_llm.evaluation.report.plots import Plot
-from spatial_llm.evaluation.table import format_table
+from spatial_llm.evaluation.report.scores_table import format_table
 
 
 def format_report(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[ShownItem]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from spatial_llm.evaluation.report.items import ScoredItem
-from spatial_llm.evaluation.statistics import Bootstrap, mean_of
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap, mean_of
 
 BINS = 5
 Of = Callable[[ScoredItem], float | None]

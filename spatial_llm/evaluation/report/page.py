@@ -11,17 +11,16 @@ from typing import Any
 
 from spatial_llm.evaluation.report.items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
 from spatial_llm.evaluation.report.plots import Plot
-from spatial_llm.evaluation.report.style import STYLE
-from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
-from spatial_llm.evaluation.table import (
+from spatial_llm.evaluation.report.scores_table import (
     CONTROLS,
     decoding,
-    interval,
     missing_controls,
-    number,
     unheard,
     without_audio,
 )
+from spatial_llm.evaluation.report.style import STYLE
+from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
+from spatial_llm.evaluation.text_tables import interval, number
 
 # what stands on top, where it was measured, in words
 HEADLINES = {

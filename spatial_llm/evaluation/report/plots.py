@@ -19,7 +19,7 @@ from spatial_llm.evaluation.report.accuracy import draw_by, draw_by_sources, dra
 from spatial_llm.evaluation.report.directions import draw_compass
 from spatial_llm.evaluation.report.items import ScoredItem
 from spatial_llm.evaluation.report.means import Data, NoData, Of, draw_means, group_of, quantile_edges, range_names
-from spatial_llm.evaluation.statistics import Bootstrap
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 from spatial_llm.files import atomic_path
 
 STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.9",

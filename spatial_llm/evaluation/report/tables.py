@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from spatial_llm.evaluation.table import (
+from spatial_llm.evaluation.report.scores_table import (
     APART,
     CONTROLS,
     NO_CONTROLS,
@@ -12,15 +12,14 @@ from spatial_llm.evaluation.table import (
     beside,
     column_rules,
     comparability,
-    interval,
     intervals_rule,
     notes,
-    number,
     ordered_controls,
     parted,
     published_benchmark,
     verdict,
 )
+from spatial_llm.evaluation.text_tables import interval, number
 
 FALLS = ("no_audio", "other_audio", "question_only")  # a model that listens is better than these on every metric
 MIRRORED = "ears_swapped_mirrored"  # a model that hears sides is as good as in the real run

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
-from spatial_llm.evaluation.items import EvaluationSet, Item
+from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
 from spatial_llm.evaluation.report.directions import draw_plan, has_plan, is_asked
 from spatial_llm.evaluation.report.items import (
     Place,

@@ -12,22 +12,22 @@ from spatial_llm.answers import parse_choice
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import read_star_bench, score_mmau_pro, score_star_bench
 from spatial_llm.evaluation.benchmarks.choices import BY_RULE, LETTERS
-from spatial_llm.evaluation.compare import compare_predictions, format_comparison
-from spatial_llm.evaluation.items import read_questions
-from spatial_llm.evaluation.predict import predict
-from spatial_llm.evaluation.predictions import prediction_line
+from spatial_llm.evaluation.predicting.evaluation_set import read_questions
+from spatial_llm.evaluation.predicting.predict import predict
+from spatial_llm.evaluation.predicting.predictions import prediction_line
+from spatial_llm.evaluation.predicting.tasks import Questions, read_task
 from spatial_llm.evaluation.report import write_report
-from spatial_llm.evaluation.score import score_run
-from spatial_llm.evaluation.settings import ScoreSettings
-from spatial_llm.evaluation.table import format_table
-from spatial_llm.evaluation.tasks import Questions, read_task
+from spatial_llm.evaluation.report.scores_table import format_table
+from spatial_llm.evaluation.scoring.compare import compare_predictions, format_comparison
+from spatial_llm.evaluation.scoring.score import score_run
+from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.files import write_json
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.benchmarks.layouts import RATE, STAR_ROWS, write_mmau_pro, write_star_bench, write_wav
 from tests.evaluation.benchmarks.test_mmau_pro import counted
-from tests.evaluation.tasks import TASKS
+from tests.evaluation.fixtures_tasks import TASKS
 
 RELATION = "starbench_audios/holistic_reasoning/spatial/relation_000.wav"
 SINGLE = "starbench_audios/holistic_reasoning/spatial/single_000.wav"

@@ -8,11 +8,11 @@ import pytest
 from spatial_llm.answers import parse_choice
 from spatial_llm.evaluation.benchmarks import read_mmau_pro, read_star_bench, score_mmau_pro, score_star_bench
 from spatial_llm.evaluation.benchmarks.question_only import NOTE, question_only_choices
-from spatial_llm.evaluation.benchmarks.scoring import question_only_texts
-from spatial_llm.evaluation.predictions import prediction_line
-from spatial_llm.evaluation.score import score_run
-from spatial_llm.evaluation.settings import ScoreSettings
-from spatial_llm.evaluation.table import format_table
+from spatial_llm.evaluation.predicting.predictions import prediction_line
+from spatial_llm.evaluation.report.scores_table import format_table
+from spatial_llm.evaluation.scoring.choices import question_only_texts
+from spatial_llm.evaluation.scoring.score import score_run
+from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.jsonl import write_jsonl
 from tests.evaluation.benchmarks.layouts import RELATION, STATIC, mmau_row, write_mmau_pro, write_star_bench
 from tests.evaluation.benchmarks.test_mmau_pro import counted

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from spatial_llm.evaluation.metrics.hallucination import KINDS, RULES, hallucination_measures
-from spatial_llm.evaluation.statistics import Bootstrap
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 
 YES, NO, UNPARSED = {"yes": True}, {"yes": False}, None
 PLACE = {"left_right": "left", "front_behind": "front", "above_below": "above", "distance_m": 2.0}

@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 from spatial_llm.answers import AXES, format_location, parse_value
 from spatial_llm.answers.places import Location
 from spatial_llm.evaluation.metrics import measure, read_answers
-from tests.evaluation.ours import our_records
+from tests.evaluation.fixtures_ours import our_records
 
 KINDS = (
     "DOA", "MIXUP_SINGLE_DOA", "ROTATED", "DISTANCE", "AZIMUTH_DEG", "ROTATED_AZIMUTH", "ELEVATION_DEG", "AZIMUTH_CLOCK",

@@ -11,7 +11,7 @@ from spatial_llm.answers import format_labels
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics import measure, read_answers
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
-from tests.evaluation.toy import embed_words
+from tests.evaluation.fixtures_toy import embed_words
 
 LABELS = ["Bell", "Dog bark", "Speech", "Rain"]
 axis_embed = embed_words(LABELS)

@@ -5,9 +5,9 @@ import pytest
 
 from spatial_llm.answers import QUESTION_TYPES, format_bearing
 from spatial_llm.evaluation.metrics import interval_of, measure, measures_of_items, read_answers, read_truths, right_of
-from spatial_llm.evaluation.statistics import Bootstrap
-from tests.evaluation.ours import our_records
-from tests.evaluation.toy import embed_words
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
+from tests.evaluation.fixtures_ours import our_records
+from tests.evaluation.fixtures_toy import embed_words
 from tests.questions.scenes import LABELS
 
 

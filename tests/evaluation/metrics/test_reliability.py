@@ -5,7 +5,7 @@ import pytest
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.metrics.reliability import reliability_gain, reliability_statistics
-from spatial_llm.evaluation.statistics import Bootstrap
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 
 
 def value_of(statistic, weights=None) -> float:

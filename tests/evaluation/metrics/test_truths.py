@@ -9,9 +9,9 @@ from spatial_llm.answers import AXES
 from spatial_llm.data.records import Pair
 from spatial_llm.evaluation.metrics import context_of, mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.metric import Percent, median_of
-from spatial_llm.evaluation.statistics import mean_of
+from spatial_llm.evaluation.statistics.bootstrap import mean_of
 from spatial_llm.geometry import direction_to_vector, direction_words
-from tests.evaluation.ours import our_records
+from tests.evaluation.fixtures_ours import our_records
 
 OF_ONE_SOURCE = (
     "CLASSIFICATION", "DOA", "MIXUP_SINGLE_DOA", "AZIMUTH_DEG", "AZIMUTH_CLOCK", "ELEVATION_DEG", "DISTANCE", "ROTATED",

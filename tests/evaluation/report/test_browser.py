@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from spatial_llm.evaluation.items import read_evaluation_set
+from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.report import write_report
 from tests.evaluation.report.case import INJECTED, write_case
 

@@ -15,7 +15,7 @@ from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.items import read_evaluation_set
+from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.report.directions import draw_plan, has_plan
 from spatial_llm.evaluation.report.items import (
@@ -33,8 +33,8 @@ from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
+from tests.evaluation.fixtures_small import write_small_set
 from tests.evaluation.report.case import INJECTED, item_line, scores_of, write_case
-from tests.evaluation.small import write_small_set
 
 HERE, NOTHING = Place(45.0, 30.0, 2.0), Context()
 

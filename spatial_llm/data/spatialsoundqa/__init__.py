@@ -1,0 +1,1 @@
+"""The released SpatialSoundQA: its question files read, prepared, rendered, and our own data exported in its layout."""

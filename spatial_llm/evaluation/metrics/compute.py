@@ -1,0 +1,184 @@
+"""All metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_llm import answers
+from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.metrics import chance
+from spatial_llm.evaluation.metrics.cross_type import hearing_metrics
+from spatial_llm.evaluation.metrics.extract import READINGS, Columns
+from spatial_llm.evaluation.metrics.labels import label_metrics
+from spatial_llm.evaluation.metrics.measures import Measure
+from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
+from spatial_llm.evaluation.metrics.protocols import BAT
+from spatial_llm.evaluation.metrics.scored_run import Answers, Group
+from spatial_llm.evaluation.metrics.type_metrics import Spec
+from spatial_llm.evaluation.scoring.embedding import Embed
+from spatial_llm.evaluation.statistics.bootstrap import (
+    Statistic,
+    balanced_accuracy,
+    mean_of,
+    mean_of_means,
+    pearson,
+    rmse,
+    spearman,
+)
+
+_EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
+
+
+def measure(
+    run: Answers, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
+) -> dict[str, Metric]:
+    """All metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. Which there are follows from the questions, but for
+    those of answers in degrees to questions that words would answer: they are there if an answer is.
+
+    Args:
+        run: of `read_answers`.
+        embed: texts to unit vectors, for types A and C; None leaves out what rests on it.
+        embedding: its name.
+        labels: the label set of A and C; None for the labels that occur in their true answers.
+
+    Raises:
+        ManifestError: a true label of A or C is not in the label set.
+    """
+    metrics = [
+        _metric(run, group, spec) for group in run.groups.values() for spec in group.family.specs if _applies(group, spec)
+    ]
+    if embed is not None:
+        labels = _label_set(run, labels)
+        for question_type in _EMBEDDED:
+            if question_type in run.groups:
+                group = run.groups[question_type]
+                texts = [run.texts[row] for row in group.rows]
+                true = [run.truths[row].value["labels"] for row in group.rows]
+                counts = int(run.refused[group.rows].sum()), run.unparsed(group.rows, "strict")
+                metrics += label_metrics(group.family.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
+    metrics += hearing_metrics(run)
+    halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
+    if len(halves) == 2:
+        metrics.append(_average(*halves))
+    return {metric.name: metric for metric in sorted(metrics, key=lambda metric: metric.name)}
+
+
+def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[str]:
+    """All texts that `measure` embeds: labels, true answers and answers of types A and C."""
+    groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
+    if not groups:
+        return []
+    rows = [row for group in groups for row in group.rows]
+    true = [answers.format_labels(run.truths[row].value["labels"]) for row in rows]
+    return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))
+
+
+def measures_of_items(run: Answers, reading: str = "strict") -> list[dict[str, float | None]]:
+    """The measures of each item by a reading, by name; None where an answer or a truth has none."""
+    found: list[dict[str, float | None]] = [{} for _ in run.items]
+    for group in run.groups.values():
+        for name, each in sorted(group.family.measures.items()):
+            applies = ~np.isnan(each.of(group.truth, group.truth))
+            values = np.where(applies, each.of(group.answers[reading], group.truth), np.nan)
+            for row, value in zip(group.rows, values.tolist(), strict=True):
+                found[row][name] = None if np.isnan(value) else round(value, 6)
+    return found
+
+
+def _applies(group: Group, spec: Spec) -> bool:
+    said = not spec.if_said or any(not np.isnan(group.answers[name][spec.measure.reads]).all() for name in READINGS)
+    return said and not np.isnan(spec.measure.of(group.truth, group.truth)).all()
+
+
+def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
+    some = np.flatnonzero(~np.isnan(spec.measure.of(group.truth, group.truth)))
+    truth = _take(group.truth, some)
+    strict, lenient = (_take(group.answers[reading], some) for reading in READINGS)
+    return Metric(
+        name=f"{group.family.prefix}_{spec.suffix}",
+        protocol=spec.protocol,
+        unit=spec.unit,
+        higher_is_better=spec.higher_is_better,
+        rule=spec.rule,
+        rows=group.rows[some],
+        strict=_statistic(spec, spec.measure.of(strict, truth), truth),
+        lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
+        random=None if spec.if_said else _expected(spec, truth),
+        unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
+        lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
+        refused=int(run.refused[group.rows[some]].sum()),
+    )
+
+
+def _statistic(spec: Spec, values: NDArray, truth: Columns) -> Statistic:
+    true = truth[spec.measure.reads]
+    statistic = {
+        "mean": lambda: mean_of(values),
+        "median": lambda: median_of(values),
+        "rmse": lambda: rmse(values),
+        "balanced": lambda: balanced_accuracy(values, true),
+        "pearson": lambda: pearson(values, true),
+        "spearman": lambda: spearman(values, true),
+    }[spec.aggregate]()
+    return Percent(statistic) if spec.unit == "%" else statistic
+
+
+def _expected(spec: Spec, truth: Columns) -> float | None:
+    formulae: dict[str, Callable[[Measure, Columns], float | None]] = {
+        "mean": chance.expected_mean,
+        "median": chance.expected_median,
+        "rmse": chance.expected_root_mean,
+        "balanced": lambda measure, truth: chance.expected_balanced_accuracy(truth[measure.reads]),
+        "pearson": lambda measure, truth: 0.0,
+        "spearman": lambda measure, truth: 0.0,
+    }
+    value = formulae[spec.aggregate](spec.measure, truth)
+    return 100.0 * value if value is not None and spec.unit == "%" else value
+
+
+def _average(first: Metric, second: Metric) -> Metric:
+    """The plain average of two shares, as BAT averages the two halves of type E."""
+    rows = np.concatenate([first.rows, second.rows])
+
+    def both(one: Statistic, two: Statistic) -> Statistic:
+        table = np.full((len(rows), 2), np.nan)
+        table[: len(first.rows), 0], table[len(first.rows) :, 1] = one.values, two.values
+        return mean_of_means(table)
+
+    return Metric(
+        name="E_acc",
+        protocol=BAT,
+        unit="%",
+        higher_is_better=True,
+        rule="plain mean of E_direction_acc and E_distance_acc",
+        rows=rows,
+        strict=both(first.strict, second.strict),
+        lenient=both(first.lenient, second.lenient),
+        random=(first.random + second.random) / 2,
+        unparsed=first.unparsed + second.unparsed,
+        lenient_unparsed=first.lenient_unparsed + second.lenient_unparsed,
+        refused=first.refused + second.refused,
+    )
+
+
+def _take(columns: Columns, rows: NDArray) -> Columns:
+    return {name: column[rows] for name, column in columns.items()}
+
+
+def _label_set(run: Answers, labels: Sequence[str] | None) -> list[str]:
+    """The given labels, or those of the true answers; every true label of A and C must be among them."""
+    true = [
+        (run.items[row], name)
+        for question_type in _EMBEDDED
+        if question_type in run.groups
+        for row in run.groups[question_type].rows
+        for name in run.truths[row].value["labels"]
+    ]
+    if labels is None:
+        return sorted({name for _, name in true})
+    known = {label.lower() for label in labels}
+    for item, name in true:
+        if name not in known:
+            raise ManifestError(f"record {item.id!r}: label {name!r} is not in the label set of {len(known)}; give its CSV.")
+    return list(labels)

@@ -1,0 +1,89 @@
+"""The metrics that go across question types: hallucination (no said where no is due) and reliability (refusals)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_llm.evaluation.metrics import chance, hallucination, reliability
+from spatial_llm.evaluation.metrics.metric import Metric, Percent
+from spatial_llm.evaluation.metrics.protocols import HALLUCINATION, RELIABILITY
+from spatial_llm.evaluation.metrics.scored_run import Answers
+
+_NAMES = {
+    "accuracy": "reliability_accuracy",
+    "truthfulness": "reliability_truthfulness",
+    "rejection_rate": "reliability_rejection_rate",
+    "reliability": "reliability",
+}
+
+
+def hearing_metrics(run: Answers) -> list[Metric]:
+    """Hallucination of the questions that allow it, and reliability of all."""
+    return [*_hallucination(run), *_reliability(run)]
+
+
+def right_of(run: Answers, reading: str = "strict") -> NDArray[np.float64]:
+    """(items,) 1 or 0 by the main measure of each item's question type, NaN where its truth is not known."""
+    right = np.full(len(run.items), np.nan)
+    for group in run.groups.values():
+        right[group.rows] = group.family.right.of(group.answers[reading], group.truth)
+    return right
+
+
+def _hallucination(run: Answers) -> list[Metric]:
+    known = np.array([row for row, truth in enumerate(run.truths) if truth is not None], dtype=np.intp)
+    types, truths = [run.items[row].question_type for row in known], [run.truths[row].value for row in known]
+    strict, lenient = (
+        hallucination.hallucination_measures(types, [run.readings[reading][row].value for row in known], truths)
+        for reading in ("strict", "lenient")
+    )
+    metrics = []
+    for name, found in strict.items():
+        rate, rows = name.endswith("yes_rate"), known[found.rows]
+        metrics.append(
+            Metric(
+                name=f"hallucination_{name}",
+                protocol=HALLUCINATION,
+                unit="%",
+                higher_is_better=not rate,
+                rule=next(rule for kind, rule in hallucination.RULES.items() if name.endswith(kind)),
+                rows=rows,
+                strict=Percent(found.statistic),
+                lenient=Percent(lenient[name].statistic),
+                random=100 * found.random,
+                unparsed=run.unparsed(rows, "strict"),
+                lenient_unparsed=run.unparsed(rows, "lenient"),
+                refused=int(run.refused[rows].sum()),
+                details={"true_share": 100 * found.random} if rate else {},
+            )
+        )
+    return metrics
+
+
+def _reliability(run: Answers) -> list[Metric]:
+    right = {reading: right_of(run, reading) for reading in ("strict", "lenient")}
+    rows = np.flatnonzero(~(np.isnan(right["strict"]) | np.isnan(right["lenient"])))
+    if not len(rows):
+        return []
+    strict, lenient = (
+        reliability.reliability_statistics(right[reading][rows], run.refused[rows]) for reading in ("strict", "lenient")
+    )
+    groups = run.groups.values()
+    by_chance = [len(group.rows) * (chance.expected_mean(group.family.right, group.truth) or 0.0) for group in groups]
+    guessing = 100 * sum(by_chance) / sum(len(group.rows) for group in groups)  # a true answer refuses nothing
+    return [
+        Metric(
+            name=name,
+            protocol=RELIABILITY,
+            unit="%",
+            higher_is_better=measure != "rejection_rate",
+            rule=reliability.RULES[measure],
+            rows=rows,
+            strict=Percent(strict[measure]),
+            lenient=Percent(lenient[measure]),
+            random=0.0 if measure == "rejection_rate" else guessing,
+            unparsed=run.unparsed(rows, "strict"),
+            lenient_unparsed=run.unparsed(rows, "lenient"),
+            refused=int(run.refused[rows].sum()),
+        )
+        for measure, name in _NAMES.items()
+    ]

@@ -1,0 +1,100 @@
+"""The answers of one run, extracted by both readings and grouped by question type."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_llm import answers
+from spatial_llm.evaluation.metrics.extract import (
+    READINGS,
+    Columns,
+    Extracted,
+    columns_of,
+    extract,
+    known_names,
+    truth_columns,
+)
+from spatial_llm.evaluation.metrics.truths import Truth, read_truths
+from spatial_llm.evaluation.metrics.type_metrics import Family, family_of
+from spatial_llm.evaluation.predicting.evaluation_set import Item
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The items of one question type: their rows in the set, and columns of truths and, by reading, of answers."""
+
+    family: Family
+    rows: NDArray[np.intp]
+    truth: Columns
+    answers: dict[str, Columns]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers of one run, extracted.
+
+    Attributes:
+        items, texts, truths: (items,) each; a truth is None where the record's own answer does not parse.
+        known: names of sounds that lenient reading knows.
+        readings: "strict" and "lenient" -> (items,) what each answer says.
+        refused: (items,) bool: the answer says that it cannot tell.
+    """
+
+    items: Sequence[Item]
+    texts: Sequence[str]
+    truths: Sequence[Truth | None]
+    known: Collection[str]
+    readings: dict[str, list[Extracted]]
+    refused: NDArray[np.bool_]
+
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """The items of each question type whose truth is known."""
+        rows: dict[str, list[int]] = {}
+        for row, (item, truth) in enumerate(zip(self.items, self.truths, strict=True)):
+            if truth is not None:
+                rows.setdefault(item.question_type, []).append(row)
+        return {question_type: _group(self, question_type, rows[question_type]) for question_type in sorted(rows)}
+
+    @property
+    def unreadable_truths(self) -> dict[str, int]:
+        """How many records of each question type are left out because their own answer does not parse."""
+        pairs = zip(self.items, self.truths, strict=True)
+        return dict(sorted(Counter(item.question_type for item, truth in pairs if truth is None).items()))
+
+    def unparsed(self, rows: NDArray[np.intp], reading: str) -> int:
+        """How many of some items have no value by a reading."""
+        return sum(self.readings[reading][row].value is None for row in rows)
+
+
+def read_answers(
+    items: Sequence[Item],
+    texts: Sequence[str],
+    truths: Sequence[Truth | None] | None = None,
+    known: Collection[str] | None = None,
+) -> Answers:
+    """Extracts both readings of the texts.
+
+    Args:
+        truths: those of the items unless given.
+        known: names of sounds for lenient reading; those of the items unless given.
+    """
+    truths = read_truths(items) if truths is None else truths
+    known = known_names(items, truths) if known is None else known
+    refused = np.array([answers.is_refusal(text) for text in texts], dtype=bool)
+    readings = {reading: extract(items, texts, reading, known) for reading in READINGS}
+    return Answers(items, texts, truths, known, readings, refused)
+
+
+def _group(run: Answers, question_type: str, rows: list[int]) -> Group:
+    codes: dict[str, int] = {}
+    truth = truth_columns(question_type, [run.truths[row] for row in rows], codes)
+    columns = {
+        reading: columns_of(question_type, [found[row].fields for row in rows], codes)
+        for reading, found in run.readings.items()
+    }
+    return Group(family_of(question_type), np.array(rows, dtype=np.intp), truth, columns)

@@ -1,0 +1,137 @@
+"""Questions to answers, in batches that do not show: which questions share a batch, and how many, changes no answer.
+
+The answer of a question is the one it gets alone, its recording encoded alone. Batches are a faster way there: padding and
+the number of rows change the order in which a processor adds up, and so the last bits of every number; an answer changes
+with them only where two tokens are so nearly equally likely that those bits decide. So the encoder takes one recording at
+a time (a recording is long enough to fill it), and a greedy search is watched: a question in whose answer the best two
+tokens ever come nearer to each other than a near-tie is answered again, alone. A beam search compares many sums, most of
+them of beams that no answer shows, so with beams each question has a batch of its own: its beams.
+
+What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size, as
+long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured on tiny
+models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and other
+versions of torch add up otherwise: there near-ties may fall the other way.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.evaluation.predicting.controls import Load
+from spatial_llm.evaluation.predicting.evaluation_set import Item
+from spatial_llm.evaluation.predicting.tasks import Task
+from spatial_llm.model.pipeline import SpatialLLM
+
+# Two logits nearer than so many roundings of the row's largest one are a near-tie. A batch was seen to move them by 4.5 in
+# float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
+NEAR_TIE = {torch.float64: 64, torch.float32: 64, torch.bfloat16: 8, torch.float16: 8}
+
+
+class NearTies(LogitsProcessor):
+    """Watches a greedy search; changes nothing.
+
+    Args:
+        prompt_length: columns before the first new token.
+        end_ids: tokens that end an answer.
+        dtype: of the model; the scores themselves come as float32 whatever it is.
+
+    Attributes:
+        rows: (batch,) bool, whether the best two tokens came too near to each other before the row had ended.
+    """
+
+    def __init__(self, prompt_length: int, end_ids: Sequence[int], dtype: torch.dtype) -> None:
+        self.prompt_length, self.end_ids = prompt_length, list(end_ids)
+        self.tolerance = NEAR_TIE[dtype] * torch.finfo(dtype).eps
+        self.rows: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        best = scores.topk(2, dim=-1).values  # (batch, 2)
+        largest = scores.masked_fill(scores.isinf(), 0.0).abs().amax(dim=-1)  # a suppressed token is minus infinity
+        near = best[:, 0] - best[:, 1] < self.tolerance * largest
+        new = input_ids[:, self.prompt_length :]
+        near &= ~torch.isin(new, torch.tensor(self.end_ids, device=new.device)).any(dim=1)
+        self.rows = near if self.rows is None else self.rows | near
+        return scores
+
+
+class Answerer:
+    """Answers questions with a model, as a task says.
+
+    Args:
+        model: on its device.
+        task: its prompt and decoding are used.
+        batch_size: questions answered at a time.
+    """
+
+    def __init__(self, model: SpatialLLM, task: Task, batch_size: int) -> None:
+        self.model, self.task = model, task
+        self.batch_size = batch_size if task.decoding.num_beams == 1 else 1
+
+    def answer(
+        self, by_recording: Mapping[str, Sequence[Item]], load: Load, done: Mapping[str, str]
+    ) -> Iterator[dict[str, str]]:
+        """Answers by id, a batch at a time; batches of which all is done are passed over.
+
+        Args:
+            by_recording: the questions about each recording.
+            load: gives an item's recording, see `EvaluationSet.load`.
+            done: answers that are there already.
+
+        Raises:
+            ManifestError: a recording cannot be made, or a question cannot be asked; the record is named.
+        """
+        questions = [item for items in by_recording.values() for item in items]
+        lengths = {item.id: self._prompt_tokens(item) for item in questions}
+        questions.sort(key=lambda item: lengths[item.id])
+        batches = [questions[start : start + self.batch_size] for start in range(0, len(questions), self.batch_size)]
+        batches = [batch for batch in batches if any(item.id not in done for item in batch)]
+        needed = {item.recording_id for batch in batches for item in batch}
+        hidden = {id: self._encode(items[0], load) for id, items in by_recording.items() if id in needed}
+        for batch in batches:
+            texts, near = self._generate(batch, hidden)
+            for row in near:
+                (texts[row],), _ = self._generate([batch[row]], hidden)
+            yield {item.id: text for item, text in zip(batch, texts, strict=True)}
+
+    def _prompt_tokens(self, item: Item) -> int:
+        try:
+            return len(self.model.processor(text=self.task.ask(item.question))["input_ids"][0])
+        except SpatialLLMError as error:
+            raise ManifestError(f"record {item.id!r}: {error}") from error
+
+    def _encode(self, item: Item, load: Load) -> torch.Tensor:
+        """audio_hidden_states (tokens, width) of one recording."""
+        config = self.model.model.config.encoder_config
+        waveform = load(item, config.sampling_rate, config.window_samples)
+        extractor = self.model.processor.feature_extractor
+        cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
+        features = cues["input_features"]
+        with torch.inference_mode():
+            return self.model.model.encoder(features.to(self.model.model.device)).last_hidden_state[0]
+
+    def _generate(self, items: Sequence[Item], hidden: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
+        """Texts of the answers, and the rows to be answered alone: (questions,) each at most."""
+        net, processor = self.model.model, self.model.processor
+        asked = [self.task.ask(item.question) for item in items]
+        inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)
+        states = torch.stack([hidden[item.recording_id] for item in items])
+        length, ends = inputs["input_ids"].shape[1], net.generation_config.eos_token_id
+        watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
+        watching = LogitsProcessorList([watch] if len(items) > 1 else [])
+        decoding = self.task.decoding
+        with torch.inference_mode():
+            tokens = net.generate(
+                **inputs,
+                audio_hidden_states=states,
+                do_sample=False,
+                num_beams=decoding.num_beams,
+                max_new_tokens=decoding.max_new_tokens,
+                suppress_tokens=self.model.never_written,
+                logits_processor=watching,
+            )
+        texts = processor.tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)
+        near = [] if watch.rows is None else watch.rows.nonzero()[:, 0].tolist()
+        return [text.strip() for text in texts], near

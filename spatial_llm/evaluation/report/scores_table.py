@@ -1,0 +1,239 @@
+"""scores.json as Markdown: ours with intervals, beside random, beside its controls, and beside what others published.
+
+A row is one metric by one protocol, so numbers of different protocols (another embedding model, say) share no row, and
+a row that holds none of ours says so. On questions other than the benchmark's own, no published number is comparable.
+A control stands beside the real run on the same items: a model that answers as well without audio is shown to.
+"""
+
+from typing import Any
+
+from spatial_llm.evaluation.published import SPATIALSOUNDQA, decoding_name
+from spatial_llm.evaluation.text_tables import format_grid, interval, number
+
+CONTROLS = {
+    "no_audio": ("no audio", "a model that listens falls to what the question alone gives away"),
+    "other_audio": ("another recording", "a model that listens to this recording falls as without audio"),
+    "question_only": ("question alone", "the commonest answer to such a question, no model; more than this must be heard"),
+    "ears_equal": ("both ears equal", "no difference between the ears is left, so left and right become a guess"),
+    "ears_swapped": ("ears swapped", "left and right must be answered mirrored, and so count as wrong"),
+    "ears_swapped_mirrored": (
+        "ears swapped, truth mirrored",
+        "the same answers against mirrored truths: a model that hears sides is as good as in the real run",
+    ),
+}
+APART, SAME, REVERSED = "real run better", "not told apart", "control better"
+FINER = "Finer diagnostics"
+NO_CONTROLS = "None were made: whether the model listens is not shown."
+READING_RULE = (
+    "ours: the strict reading, one unambiguous form; lenient: synonyms and free wording are read too, nothing is guessed. "
+    "unparsed: answers that cannot be read, counted as wrong; refused: answers that say they do not know."
+)
+
+
+NAMED, FEW = 10, 30  # metrics named in a sentence; questions below which hardly anything can be told apart
+
+
+def format_table(scores: dict[str, Any]) -> str:
+    """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
+    metrics = scores["metrics"]
+    main, *finer = _ours(metrics)
+    sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
+    sections += [without_audio(scores), *missing_controls(scores), *finer, "## Controls", *_controls(scores)]
+    sections += [
+        f"## Beside published scores on {published_benchmark(scores)}",
+        comparability(scores),
+        format_grid(*beside(scores)),
+    ]
+    sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
+    return "\n\n".join(sections) + "\n"
+
+
+def missing_controls(scores: dict[str, Any]) -> list[str]:
+    """A sentence on the controls that the task lists and that were not run, or nothing."""
+    names = scores["controls_missing"]
+    return [f"Controls of the task that were not run: {', '.join(names)}; run predict again (--resume)."] if names else []
+
+
+def first_part(table: str) -> str:
+    """What of a scores.md is shown in a terminal: everything before its second heading, ending in a line break."""
+    return table.split("\n## ")[0].rstrip() + "\n"
+
+
+def origin(scores: dict[str, Any]) -> str:
+    """Which questions were answered how, in one sentence or two."""
+    task = scores["task"]
+    named = "" if task is None else f"Task: {task['name']}, version {task['version']}, sha256 {task['sha256'][:12]}. "
+    return (
+        f"{named}Questions: {scores['benchmark'] or 'a manifest of ours'}, sha256 "
+        f"{scores['provenance']['manifest_sha256'][:12]}; {scores['items']} questions about {scores['recordings']} "
+        f"recordings; {responses(scores)}decoding: {decoding(scores)}."
+    )
+
+
+def responses(scores: dict[str, Any]) -> str:
+    """Which room responses the recordings were made with: "responses: simulated (...); ", or nothing if it is not said."""
+    policies = "; ".join(f"{name} ({text})" for name, text in scores["responses"].items())
+    return f"room responses: {policies}; " if policies else ""
+
+
+def decoding(scores: dict[str, Any]) -> str:
+    """How the answers were generated: "max_new_tokens 200, num_beams 1"."""
+    run = scores["run"] or {}
+    return ", ".join(f"{key} {value}" for key, value in sorted(run.get("decoding", {}).items())) or "unknown"
+
+
+def intervals_rule(scores: dict[str, Any]) -> str:
+    """How the intervals were made."""
+    return (
+        f"Intervals hold {100 * scores['confidence']:g} %: bootstrap over whole recordings, {scores['resamples']} "
+        f"resamples, seed {scores['seed']}. Questions about one recording are not independent, so recordings are drawn, "
+        "not questions."
+    )
+
+
+def column_rules(scores: dict[str, Any]) -> str:
+    """What the columns of the table of scores mean."""
+    reported = " Here the task reports the lenient reading as ours." if scores["reading"] == "lenient" else ""
+    random = scores["random"]
+    return f"{READING_RULE}{reported} random: {random[:1].lower()}{random[1:]}"
+
+
+def notes(scores: dict[str, Any]) -> list[str]:
+    """What a reader must know to read the numbers: ceilings below 100, records left out."""
+    reach = [
+        f"{name} {number(entry['details']['of_true_answers'], entry['unit'])}"
+        for name, entry in scores["metrics"].items()
+        if "of_true_answers" in entry["details"]
+    ]
+    why = "a list of sounds is embedded as one text"
+    found = [f"Of the true answers themselves ({why}): {', '.join(reach)}."] if reach else []
+    for question_type, count in scores["unreadable_truths"].items():
+        found.append(f"Left out: {count} records of {question_type} whose own answer does not parse.")
+    return found
+
+
+def parted(metrics: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The names of the metrics in two parts: those of published protocols, of our families and of single axes; and finer
+    diagnostics (protocols "diagnostic, ..."), which explain them."""
+    finer = [name for name, entry in metrics.items() if entry["protocol"].startswith("diagnostic,")]
+    return [("", [name for name in metrics if name not in finer]), *([(FINER, finer)] if finer else [])]
+
+
+def _ours(metrics: dict[str, Any]) -> list[str]:
+    sections = []
+    header = ["metric", "ours", "interval", "lenient", "random", "better", "n", "recordings", "unparsed", "refused"]
+    for title, names in parted(metrics):
+        rows = []
+        for name in names:
+            entry = metrics[name]
+            value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
+            shown = [name, value, interval(entry, entry["unit"]), lenient(entry), random]
+            counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
+            rows.append([*shown, "higher" if entry["higher_is_better"] else "lower", *counts, entry["protocol"]])
+        sections += [f"## {title}"] if title else []
+        sections.append(format_grid([*header, "protocol"], rows))
+    return sections
+
+
+def _controls(scores: dict[str, Any]) -> list[str]:
+    if not scores["controls"]:
+        return [NO_CONTROLS]
+    sections = []
+    for control, found in ordered_controls(scores):
+        name, expected = CONTROLS.get(control, (control, ""))
+        about = [f"{name}, {found['recordings']} recordings" + (f" ({found['note']})" if found["note"] else "")]
+        rows = []
+        for metric in parted(scores["metrics"])[0][1]:  # those of finer diagnostics stand in scores.json
+            if metric not in found["metrics"]:
+                continue
+            entry = found["metrics"][metric]
+            unit, real = scores["metrics"][metric]["unit"], entry["same_items"]
+            cells = [number(entry["value"], unit), interval(entry, unit), number(real["value"], unit), interval(real, unit)]
+            rows.append([metric, *cells, entry["n"], entry["unparsed"], verdict(entry, scores["metrics"][metric])])
+        header = ["metric", "control", "interval", "real run, same items", "interval", "n", "unparsed", "verdict"]
+        sections += [f"### {'; '.join([*about, expected]) if expected else about[0]}", format_grid(header, rows)]
+    return [section for section in sections if section]
+
+
+def ordered_controls(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The controls of a scores.json, those we know in the order of `CONTROLS`, then others."""
+    known = [name for name in CONTROLS if name in scores["controls"]]
+    return [(name, scores["controls"][name]) for name in [*known, *sorted(set(scores["controls"]) - set(known))]]
+
+
+def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
+    """One metric of a control against the real run on the same items: `SAME` where their intervals overlap (or one has
+    none), else which of the two is better."""
+    real = entry["same_items"]
+    if None in (entry["low"], entry["high"], real["low"], real["high"]):
+        return SAME
+    if entry["low"] <= real["high"] and real["low"] <= entry["high"]:
+        return SAME
+    return APART if (real["value"] > entry["value"]) == metric["higher_is_better"] else REVERSED
+
+
+def unheard(scores: dict[str, Any]) -> list[str] | None:
+    """The metrics (finer diagnostics left out) on which the real run is not better than without audio; None if there is no
+    such control."""
+    if "no_audio" not in scores["controls"]:
+        return None
+    silent, metrics = scores["controls"]["no_audio"]["metrics"], scores["metrics"]
+    named = [name for name in parted(metrics)[0][1] if name in silent]
+    return [name for name in named if verdict(silent[name], metrics[name]) != APART]
+
+
+def without_audio(scores: dict[str, Any]) -> str:
+    """Whether the model listens, in a sentence or two: on how many metrics it is better with audio than without."""
+    failed = unheard(scores)
+    if failed is None:
+        return "There is no control without audio: whether the model listens is not shown."
+    compared = [name for name in parted(scores["metrics"])[0][1] if name in scores["controls"]["no_audio"]["metrics"]]
+    text = f"With audio the model is better than without on {len(compared) - len(failed)} of {len(compared)} metrics"
+    named = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+    few = sum(scores["metrics"][name]["n"] < FEW for name in failed)
+    why = f" ({few} of these on fewer than {FEW} questions)" if few else ""
+    return f"{text} (intervals apart)." + (f" Not shown on: {named}{why}." if failed else "")
+
+
+def published_benchmark(scores: dict[str, Any]) -> str:
+    """The benchmark whose published scores stand beside ours: the one asked, or for questions of ours the nearest."""
+    return scores["benchmark"] or SPATIALSOUNDQA
+
+
+def comparability(scores: dict[str, Any]) -> str:
+    """Whether published numbers may be compared with ours."""
+    if any(row["comparable"] for entry in scores["metrics"].values() for row in entry["published"]):
+        return "A dash in the column of ours: that row is of another protocol and cannot be compared with ours."
+    why = (
+        f"they were measured on {SPATIALSOUNDQA}, ours on other questions"
+        if scores["benchmark"] is None
+        else "ours is of another protocol, decoding or room responses, or of a part of the questions"
+    )
+    return (
+        f"None of these is comparable with ours: {why}. They stand here for orientation. A dash in the column of ours: "
+        "another protocol or decoding on top."
+    )
+
+
+def beside(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of published scores: a row is one metric by one protocol and decoding, a column one
+    system."""
+    rows, ours = {}, decoding_name(scores["run"])
+    for name, entry in scores["metrics"].items():
+        if entry["published"]:
+            rows[name, entry["protocol"], ours] = {"ours": entry["value"]}
+        for other in entry["published"]:
+            rows.setdefault((name, other["protocol"], other["decoding"]), {})[other["system"]] = other["value"]
+    systems = list(dict.fromkeys(system for row in rows.values() for system in row if system != "ours"))
+    cells = [
+        [*key, *(number(row[system], "%") if system in row else "-" for system in ["ours", *systems])]
+        for key, row in rows.items()
+    ]
+    return ["metric", "protocol", "decoding", "ours", *systems], cells
+
+
+def lenient(entry: dict[str, Any]) -> str:
+    """The value of the lenient reading, with what even that cannot read; a dash where no parser takes part."""
+    if entry["lenient"] is None:
+        return "-"
+    return f"{number(entry['lenient']['value'], entry['unit'])}, {entry['lenient']['unparsed']} unparsed"

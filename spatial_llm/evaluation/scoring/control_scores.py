@@ -1,0 +1,113 @@
+"""The controls beside a run: the same model's answers to damaged recordings, and answers from the question alone.
+
+Each control is a folder <predictions folder>/controls/<name> that predict writes; its questions may be some of the run's.
+Beside every number of a control stands that of the real run on the same items, for a control on fewer items may not be
+compared with the whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from spatial_llm.evaluation.metrics import Answers, Metric, interval_of, mirrored_truths, read_answers
+from spatial_llm.evaluation.predicting.controls import mirrored
+from spatial_llm.evaluation.predicting.predictions import control_names, read_control
+from spatial_llm.evaluation.scoring.baselines import question_only_answers
+from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
+
+SWAPPED, MIRRORED, QUESTION_ONLY = "ears_swapped", "ears_swapped_mirrored", "question_only"
+NOTES = {
+    "no_audio": "the same model, every recording replaced by silence",
+    "other_audio": "the same model, every recording replaced by that of another question",
+    SWAPPED: "the same model, left and right ear exchanged; scored against the true answers",
+    MIRRORED: "the answers of ears_swapped, scored against the answers that are true after the exchange",
+    "ears_equal": "the same model, both ears given the same signal",
+    QUESTION_ONLY: "no model: the commonest answer to the wording of the question in other recordings; a little below "
+    "chance where answers are even",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """One control: its answers, to the items of the set at `rows`."""
+
+    run: Answers
+    rows: np.ndarray
+    source: Literal["model", "question"]
+    note: str
+
+
+def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, seed: int) -> dict[str, Control]:
+    """The controls beside a predictions.jsonl, by name, sorted, and the question-only baseline, which is made here.
+
+    Args:
+        predictions, manifest_sha256: path of the real predictions, hash of their questions.
+        run: the real predictions; its truths serve the controls.
+        seed: of the baseline's lots.
+
+    Raises:
+        ManifestError: predictions of a control are damaged or not of these questions, or its run.json names another one.
+    """
+    controls = {}
+    for name in control_names(predictions):
+        rows, texts = read_control(predictions, name, run.items, manifest_sha256)
+        answers = read_answers([run.items[row] for row in rows], texts, [run.truths[row] for row in rows], run.known)
+        controls[name] = Control(answers, np.array(rows, dtype=np.intp), "model", NOTES.get(name, ""))
+    if SWAPPED in controls:
+        controls[MIRRORED] = _mirrored(controls[SWAPPED])
+    every = np.arange(len(run.items))
+    guesses = read_answers(run.items, question_only_answers(run.items, seed), run.truths, run.known)
+    controls[QUESTION_ONLY] = Control(guesses, every, "question", NOTES[QUESTION_ONLY])
+    return dict(sorted(controls.items()))
+
+
+def control_scores(
+    control: Control,
+    real: Answers,
+    metrics_of: Callable[[Answers], dict[str, Metric]],
+    resamples: int,
+    seed: int,
+    confidence: float,
+    reading: str = "strict",
+) -> dict[str, Any]:
+    """What scores.json says of a control: its metrics, with the real run on the same items beside each."""
+    same = _subset(real, control.rows)
+    bootstrap = Bootstrap([item.recording_id for item in control.run.items], resamples, seed)
+    of_control, of_real = metrics_of(control.run), metrics_of(same)
+    metrics = {
+        name: interval_of(metric.by(reading), metric.rows, bootstrap, confidence)
+        | {
+            "n": len(metric.rows),
+            "unparsed": metric.unparsed_by(reading),
+            "same_items": interval_of(of_real[name].by(reading), of_real[name].rows, bootstrap, confidence),
+        }
+        for name, metric in of_control.items()
+        if name in of_real
+    }
+    return {"from": control.source, "metrics": metrics, "note": control.note, "recordings": bootstrap.recordings}
+
+
+def _mirrored(swapped: Control) -> Control:
+    """The same answers against mirrored truths, on the items whose mirrored truth is known."""
+    truths = mirrored_truths(swapped.run.items, swapped.run.truths, mirrored)
+    known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
+    kept = _subset(swapped.run, known)
+    run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
+    left_out = len(truths) - len(known)
+    note = NOTES[MIRRORED] + (
+        f"; left out: {left_out} items whose answer after the exchange is not known" if left_out else ""
+    )
+    return Control(run, swapped.rows[known], "model", note)
+
+
+def _subset(run: Answers, rows: np.ndarray) -> Answers:
+    """The same answers to some of the items."""
+
+    def some(values: Any) -> list:
+        return [values[row] for row in rows]
+
+    readings = {reading: some(found) for reading, found in run.readings.items()}
+    return Answers(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])

@@ -1,0 +1,81 @@
+"""Kinds of encoders beside each other, each trained several times: is one better, or was it the luck of a seed?
+
+A bootstrap over recordings says how a trained encoder would fare on other recordings; it says nothing of how the same
+recipe fares with another seed, and at tiny size that is the larger part. So the unit here is the run: a kind's score is the
+mean over its runs with Student's interval, and two kinds are compared by Welch's t-test, adjusted for their number (Holm
+1979). With three runs a kind both are wide, as they should be.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, holm
+from spatial_llm.evaluation.text_tables import format_grid
+
+METRICS = {"mAP": "mAP (%)", "ER20": "ER20 (%)", "MAE_deg": "MAE (degrees)", "DER": "DER (%)"}
+FEWEST = 2  # runs of a kind: of one nothing is known about seeds
+
+
+def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: str) -> dict[str, Any]:
+    """Scores of each kind over its runs, and its difference to the kind `reference`.
+
+    Args:
+        reports: by the name of the kind, what eval/encoder.py wrote (encoder.json) for each run; all on one manifest.
+        reference: one of the names.
+
+    Returns:
+        `manifest_sha256`, and of each kind by metric: `value` (mean over runs), `low`, `high` (95 %, Student), `runs`; and
+        but for the reference `difference` (kind minus reference) and `p_holm`.
+
+    Raises:
+        SpatialLLMError: fewer than two runs of a kind, no such reference, or reports on different manifests.
+    """
+    manifests = {report["provenance"]["manifest_sha256"] for runs in reports.values() for report in runs}
+    if len(manifests) != 1:
+        raise SpatialLLMError(f"scores on {len(manifests)} manifests; score every run on the same one.")
+    few = [f"{name} ({len(runs)})" for name, runs in reports.items() if len(runs) < FEWEST]
+    if few or reference not in reports:
+        raise SpatialLLMError(
+            f"reference {reference!r} among {', '.join(reports)}; too few runs: {', '.join(few) or 'none'}; give at least "
+            f"{FEWEST} runs of each kind, and a reference that is one of them."
+        )
+    values = {
+        name: {metric: [report["metrics"][metric]["value"] for report in runs] for metric in METRICS}
+        for name, runs in reports.items()
+    }
+    kinds = {name: {metric: _over_runs(runs) for metric, runs in found.items()} for name, found in values.items()}
+    tested = [(name, metric) for name in values if name != reference for metric in METRICS]
+    p_values = [_p_value(values[name][metric], values[reference][metric]) for name, metric in tested]
+    for (name, metric), p_value in zip(tested, holm(p_values), strict=True):
+        kinds[name][metric]["difference"] = kinds[name][metric]["value"] - kinds[reference][metric]["value"]
+        kinds[name][metric]["p_holm"] = p_value
+    return {"manifest_sha256": manifests.pop(), "reference": reference, "kinds": kinds}
+
+
+def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    """Welch's t-test. All runs of both with one value, of which the test makes 0 / 0, are no sign of a difference: 1."""
+    if len({*first, *second}) == 1:
+        return 1.0
+    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def _over_runs(runs: Sequence[float]) -> dict[str, Any]:
+    mean, error = float(np.mean(runs)), float(stats.sem(runs))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(runs) - 1)) * error
+    return {"value": mean, "low": mean - half, "high": mean + half, "runs": list(runs)}
+
+
+def format_kinds(found: dict[str, Any]) -> str:
+    """What `compare_kinds` returns as a Markdown table: a row a kind; cells "16.4 (15.1 to 17.7; p 0.03)", p against the
+    reference."""
+
+    def cell(score: dict[str, Any]) -> str:
+        p_value = f"; p {score['p_holm']:.2g}" if "p_holm" in score else ""
+        return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f}{p_value})"
+
+    rows = [[name, *(cell(scores[metric]) for metric in METRICS)] for name, scores in found["kinds"].items()]
+    return format_grid(["encoder", *METRICS.values()], rows)

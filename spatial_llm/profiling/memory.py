@@ -1,0 +1,280 @@
+"""How much GPU memory a run will take, in each of its modes, without loading a weight.
+
+The model is built on torch's "meta" device, where tensors have shapes and no bytes, and one training step is run there,
+forward and backward, while the bytes of every tensor alive are counted. Upper estimates: attention is counted with its whole
+matrix of weights, which flash kernels do not keep, and what autocast would make bf16 is counted as float32 in the projector.
+"""
+
+import functools
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoConfig, AutoModel, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
+
+from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import file_stamp
+from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
+from spatial_llm.shipped import find_model
+from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.finetune.build import DTYPES, projector_config
+
+CONTEXT_BYTES = 800e6  # what CUDA and its libraries take before any tensor; of the order measured on common cards
+OPTIMIZER_BYTES = 4 + 4 + 8  # a trained parameter: itself, its gradient, AdamW's two moments, all float32
+# NF4 with double quantisation (QLoRA, arXiv 2305.14314, section 3): 4 bits, and 0.127 for the scales of its blocks.
+NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+
+
+def _llama(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int) -> LlamaConfig:
+    return LlamaConfig(
+        hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=kv_heads, head_dim=hidden // heads, vocab_size=vocabulary,
+        tie_word_embeddings=vocabulary != 32_000,
+    )  # fmt: skip
+
+
+# Sizes of the language models of recipes/configs/language_models, for machines that cannot ask the hub.
+KNOWN = {
+    "meta-llama/Llama-2-7b-hf": lambda: _llama(4096, 11008, 32, 32, 32, 32_000),
+    "meta-llama/Llama-3.2-1B": lambda: _llama(2048, 8192, 16, 32, 8, 128_256),
+    "meta-llama/Llama-3.2-3B": lambda: _llama(3072, 8192, 28, 24, 8, 128_256),
+    "HuggingFaceTB/SmolLM2-360M": lambda: _llama(960, 2560, 32, 15, 5, 49_152),
+    "HuggingFaceTB/SmolLM2-1.7B": lambda: _llama(2048, 8192, 24, 32, 32, 49_152),
+    "Qwen/Qwen2.5-1.5B": lambda: Qwen2Config(
+        hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2,
+        vocab_size=151_936, tie_word_embeddings=True,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to run, and its bytes on one GPU.
+
+    Attributes:
+        weights: of all parts, in the precision they are kept in.
+        training: gradients and optimiser of what trains.
+        step: the most that is alive at once in a step beside those.
+    """
+
+    quantization: str
+    activation_checkpointing: bool
+    encoder_cache: bool
+    weights: float
+    training: float
+    step: float
+
+    @property
+    def total(self) -> float:
+        """All of it, with what CUDA itself takes."""
+        return self.weights + self.training + self.step + CONTEXT_BYTES
+
+
+class PeakBytes(TorchDispatchMode):
+    """Inside, counts the bytes of all tensors made, as long as they live; `peak` is the most at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(output):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage(), known=tree_leaves((args, kwargs)))
+        return output
+
+    def _count(self, storage: torch.UntypedStorage, known: list[Any]) -> None:
+        key = storage._cdata
+        if key in self._seen or any(isinstance(t, torch.Tensor) and t.untyped_storage()._cdata == key for t in known):
+            return  # counted, or a view of something that was there before
+        size = self._seen[key] = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.now -= self._seen.pop(key)
+
+
+def plan(arguments: BatArguments, text_tokens: int = 128) -> list[Mode]:
+    """The modes of a run: as the arguments say, and with 4 bits, activation checkpointing and encoder cache on and off.
+
+    Args:
+        text_tokens: of prompt and answer in the longest row of a batch, beside the audio tokens.
+
+    Raises:
+        SpatialLLMError: the language model's config cannot be had.
+    """
+    modes = []
+    for checkpointing in (False, True):
+        for cache in (False, True):
+            model = build_on_meta(arguments)
+            modes += estimates(model, arguments.schedule.batch_size, text_tokens, checkpointing, cache)
+    return sorted(modes, key=lambda mode: -mode.total)
+
+
+def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpointing: bool, cache: bool) -> list[Mode]:
+    """The mode of a model on "meta" in its own precision, and that in 4 bits.
+
+    Args:
+        checkpointing: of activations, which is switched on in `model`.
+        cache: the encoder's output is stored, and it is not on the GPU.
+    """
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    step = step_bytes(model.train(), batch_size, text_tokens, encode=not cache)
+    modes = []
+    for quantization in ("none", "4bit"):
+        weights = weight_bytes(model, quantization, encode=not cache)
+        modes.append(Mode(quantization, checkpointing, cache, *weights, step + _dequantised(model, quantization)))
+    return modes
+
+
+def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
+    """The composite that `build_bat` would build, without its weights."""
+    if arguments.goes_on_whole:
+        return on_meta(
+            SpatialLLMConfig.from_pretrained(find_model(arguments.start_from)), DTYPES[arguments.schedule.precision]
+        )
+    text = language_model_config(arguments.language_model)
+    encoder = encoder_config(arguments.encoder)
+    config = SpatialLLMConfig(
+        encoder_config=encoder,
+        projector_config=projector_config(arguments.projector, encoder.hidden_size, text.hidden_size),
+        text_config=text,
+        audio_token_id=text.vocab_size,
+        lora=None if arguments.lora is None else vars(arguments.lora),
+    )
+    return on_meta(config, DTYPES[arguments.schedule.precision])
+
+
+def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
+    """The composite of a config as it is trained, without its weights: the language model in `dtype`, the rest float32."""
+    with torch.device("meta"):
+        model = SpatialLLMForConditionalGeneration(config)
+    model.to("meta")  # tables of positions, which are computed, not drawn, are elsewhere still
+    model.language_model.requires_grad_(False)
+    for name, parameter in model.language_model.named_parameters():
+        if "lora_" in name:
+            parameter.requires_grad_(True)
+        else:
+            parameter.data = parameter.data.to(dtype)
+    return model
+
+
+def encoder_config(folder: str) -> PreTrainedConfig:
+    """Of a saved encoder; where there is none yet, that of the full-size SpatialAST."""
+    return AutoConfig.from_pretrained(folder) if Path(folder).is_dir() else SpatialASTConfig()
+
+
+def language_model_config(name: str) -> PreTrainedConfig:
+    """From the folder or the hub, or for the language models of our recipes from a table."""
+    file = Path(name) / "config.json"
+    return _language_model_config(name, file_stamp(file) if file.is_file() else ())
+
+
+@functools.lru_cache(maxsize=1)
+def _language_model_config(name: str, _stamp: tuple) -> PreTrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        if name in KNOWN:
+            return KNOWN[name]()
+        raise SpatialLLMError(
+            f"language_model {name}: no config to be had ({str(error).splitlines()[0]}); give a folder with its "
+            f"config.json, or one of {', '.join(KNOWN)}."
+        ) from None
+
+
+def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tuple[float, float]:
+    """Bytes of all weights, and of gradients and optimiser of those that train; without those of the encoder if it does not
+    run."""
+    weights = training = 0.0
+    quantised = {id(module.weight) for module in quantised_layers(model).values()} if quantization == "4bit" else set()
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    for parameter in (tensor for name, tensor in tensors if encode or not name.startswith("encoder.")):
+        size = NF4_BYTES if id(parameter) in quantised else parameter.element_size()
+        weights += parameter.numel() * size
+        if parameter.requires_grad:
+            training += parameter.numel() * (OPTIMIZER_BYTES - 4)
+    return weights, training
+
+
+def quantised_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """What bitsandbytes would keep in 4 bits: the language model's linear layers but its head and the adapters. By name."""
+    head = model.get_output_embeddings()
+    return {
+        f"language_model.{name}": module
+        for name, module in model.language_model.named_modules()
+        if isinstance(module, nn.Linear) and module is not head and "lora_" not in name
+    }
+
+
+def _dequantised(model: nn.Module, quantization: str) -> float:
+    # One layer's weights at a time come back in full for its matrix product.
+    if quantization == "none":
+        return 0.0
+    return max(layer.weight.numel() * layer.weight.element_size() for layer in quantised_layers(model).values())
+
+
+def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode: bool) -> int:
+    """The most bytes alive at once in a forward and backward pass, beside the weights.
+
+    Args:
+        encode: run the encoder too; otherwise its output comes from the cache.
+    """
+    where = model.get_input_embeddings().weight.device
+    config, vocabulary = model.config.encoder_config, model.config.text_config.vocab_size
+    with PeakBytes() as counted:
+        ids = torch.zeros(batch_size, model.config.num_audio_tokens + text_tokens, dtype=torch.long, device=where)
+        frames = (batch_size, len(config.cues), config.window_samples // config.hop_length + 1, config.num_mel_bins)
+        with torch.no_grad():
+            hidden = model.encoder(input_features=torch.zeros(frames, device=where)).last_hidden_state if encode else None
+        if hidden is None:
+            hidden = torch.zeros(batch_size, encoded_tokens(config), config.hidden_size, device=where)
+        audio = model.projector(hidden).last_hidden_state
+        words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % vocabulary)
+        embeds = torch.cat([audio.to(words.dtype), words], dim=1)
+        # The mask of a padded batch, ready made: making one looks at values, and there are none.
+        mask = torch.zeros(batch_size, 1, embeds.shape[1], embeds.shape[1], dtype=words.dtype, device=where)
+        output = model.language_model(inputs_embeds=embeds, attention_mask=mask, labels=ids, use_cache=False)
+        output.loss.backward()
+    model.zero_grad()
+    return counted.peak
+
+
+def encoded_tokens(config: PreTrainedConfig) -> int:
+    """Tokens of an encoder's output for one window."""
+    with torch.device("meta"):
+        encoder = AutoModel.from_config(config).eval().to("meta")
+        frames = config.window_samples // config.hop_length + 1
+        cues = torch.zeros(1, len(config.cues), frames, config.num_mel_bins)
+        return encoder(input_features=cues).last_hidden_state.shape[1]
+
+
+def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:
+    """The modes as a table, the one that the arguments choose marked."""
+    chosen = (arguments.quantization, arguments.schedule.activation_checkpointing, arguments.encoder_cache)
+    lines = [
+        f"{arguments.language_model or arguments.start_from}, {arguments.schedule.precision}, batches of "
+        f"{arguments.schedule.batch_size}: GB on one GPU",
+        f"{'language model':<15} {'checkpointing':<14} {'encoder':<8} {'weights':>8} {'training':>9} {'step':>7} {'all':>7}",
+    ]
+    for mode in modes:
+        row = (
+            "NF4" if mode.quantization == "4bit" else arguments.schedule.precision,
+            "yes" if mode.activation_checkpointing else "no",
+            "cached" if mode.encoder_cache else "runs",
+        )
+        sizes = [f"{size / 1e9:.2f}" for size in (mode.weights, mode.training, mode.step, mode.total)]
+        mark = "  <- this config" if (mode.quantization, mode.activation_checkpointing, mode.encoder_cache) == chosen else ""
+        lines.append(f"{row[0]:<15} {row[1]:<14} {row[2]:<8} {sizes[0]:>8} {sizes[1]:>9} {sizes[2]:>7} {sizes[3]:>7}{mark}")
+    return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""Clips as the published encoders were trained on: a dry sound, perhaps two mixed, and one response, drawn anew each time.
+
+Sound and response stay apart here; they are convolved on the model's device (`encoder_rendering`). Both clips of a mix-up
+share one response, so an encoder never hears two places at once. Source: specs a.1 "Rendering, encoder training", a.2
+"Stages". What is drawn comes from torch's random numbers, which the loader seeds in each of its processes.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from spatial_llm.audio.level import pad_or_cut
+from spatial_llm.data.paths import DataRoot
+from spatial_llm.data.records import Record
+from spatial_llm.data.spatialsoundqa.pairs import read_pair_response, read_pair_sound
+from spatial_llm.errors import ManifestError, SceneError, SpatialLLMError
+from spatial_llm.files import below
+from spatial_llm.scenes.reception import is_audible
+from spatial_llm.scenes.render import dry_sound, place, scene_responses
+from spatial_llm.training.encoder.arguments import ClipArguments
+
+PLACES = ("distance", "azimuth", "elevation")
+
+
+class ClipDataset(Dataset):
+    """`dataset[clip]`: `dry` (samples,), `response` (2 ears, taps), `event_labels` (classes,), and one class each as
+    `distance_labels`, `azimuth_labels`, `elevation_labels`.
+
+    Args:
+        records: one-source recordings.
+        labels: of these, from `localization_labels`.
+        root: where their files lie.
+        config: of the encoder: rate and window.
+        clip: what is drawn and mixed, see `ClipArguments`. With `responses` "random" a clip is a distinct dry sound, with
+            "own" a recording.
+
+    Raises:
+        ManifestError: a recording that is no dry sound and binaural response at the encoder's rate; it is named.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        labels: dict[str, torch.Tensor],
+        root: DataRoot | str | Path,
+        config: Any,
+        clip: ClipArguments,
+    ) -> None:
+        for record in records:
+            _check(record, config.sampling_rate)
+        self.records, self.labels, self.root = records, labels, DataRoot.of(root)
+        self.samples, self.taps = config.window_samples, round(clip.response_s * config.sampling_rate)
+        self.clip = clip
+        own = clip.responses == "own"
+        self.sounds = list(range(len(records))) if own else _distinct(map(_sound_key, records))
+        self.responses = None if own else _distinct(map(_response_key, records))
+
+    def __len__(self) -> int:
+        return len(self.sounds)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng(torch.randint(2**31, (4,)).tolist())
+        row = self.sounds[index]
+        dry, event = self._sound(row, rng), self.labels["event"][row]
+        if rng.random() < self.clip.mixup:
+            other = self.sounds[rng.integers(len(self.sounds))]
+            share = np.float32(rng.beta(10, 10))
+            dry = share * dry + (1 - share) * self._sound(other, rng)
+            event = float(share) * event + float(1 - share) * self.labels["event"][other]
+        if self.responses is not None:
+            row = self.responses[rng.integers(len(self.responses))]
+        sample = {f"{task}_labels": self.labels[task][row] for task in PLACES}
+        response = pad_or_cut(self._response(row), self.taps)
+        return sample | {
+            "event_labels": event,
+            "dry": torch.from_numpy(dry),
+            "response": torch.from_numpy(np.array(response, dtype=np.float32)),
+        }
+
+    def sample_id(self, index: int) -> str:
+        """The record that clip `index` has its sound from."""
+        return self.records[self.sounds[index]].id
+
+    def event_labels(self) -> torch.Tensor:
+        """Multi-hot labels of the clips, (clips, classes)."""
+        return self.labels["event"][self.sounds]
+
+    def _sound(self, row: int, rng: np.random.Generator) -> np.ndarray:
+        """A dry sound as it enters the mix: (samples,) float32."""
+        record = self.records[row]
+        try:
+            if record.pairs is not None:
+                sound = read_pair_sound(self.root.path(record.pairs[0].audio))
+            else:
+                scene = record.scene
+                folder = None if scene.sounds is None else below(self.root.folder, scene.sounds)
+                sound = place(dry_sound(scene.sources[0], scene, folder), scene.sources[0], scene)
+                if not is_audible(sound):
+                    raise SceneError(f"{scene.sources[0].recording!r} is silent as it is played; take another part of it.")
+        except (SpatialLLMError, OSError) as error:
+            raise ManifestError(f"record {record.id!r}: {error}") from error
+        sound = pad_or_cut(sound, self.samples).astype(np.float32)
+        if self.clip.level == "paper" and (energy := float(np.sum(np.square(sound, dtype=np.float64)))) > 0:
+            sound = sound / np.float32(np.sqrt(energy))
+        if self.clip.gain:
+            sound = sound * np.float32(rng.beta(10, 10) + 0.5)
+        if self.clip.circular_shift:
+            sound = np.roll(sound, int(rng.integers(len(sound))))
+        return sound
+
+    def _response(self, row: int) -> np.ndarray:
+        """(2 ears, taps) as it is kept."""
+        record = self.records[row]
+        try:
+            if record.pairs is not None:
+                return read_pair_response(self.root.path(record.pairs[0].response))
+            return scene_responses(record.scene, self.root.folder)[0]
+        except (SpatialLLMError, OSError) as error:
+            raise ManifestError(f"record {record.id!r}: {error}") from error
+
+
+class ClipOrder:
+    """`order(epoch)`: the clips of an epoch, each at most once, the same in every process.
+
+    Args:
+        clips: how many there are.
+        draws: how many an epoch takes.
+        seed: with the epoch, of the draw.
+        weights: (clips,) of the draw; None = all alike.
+
+    Raises:
+        SpatialLLMError: more draws than clips.
+    """
+
+    def __init__(self, clips: int, draws: int, seed: int, weights: np.ndarray | None = None) -> None:
+        if not 1 <= draws <= clips:
+            raise SpatialLLMError(f"{draws} draws an epoch from {clips} clips; give 1 to {clips}: none is drawn twice.")
+        self.draws, self.seed = draws, seed
+        self.weights = np.ones(clips) if weights is None else weights
+
+    def __call__(self, epoch: int) -> list[int]:
+        # The order of exponential waiting times with these rates is that of draws without replacement.
+        waiting = np.random.default_rng([self.seed, epoch]).exponential(size=len(self.weights)) / self.weights
+        return np.argsort(waiting, kind="stable")[: self.draws].tolist()
+
+
+def class_weights(event_labels: torch.Tensor) -> np.ndarray:
+    """(clips, classes) multi-hot -> (clips,): sum over a clip's labels of 1000 / (clips of that label + 0.01)."""
+    # In float32: of two million clips the labels alone are gigabytes, and none shall be copied.
+    return (event_labels @ (1000.0 / (event_labels.sum(dim=0) + 0.01))).double().numpy()
+
+
+def _distinct(keys: Iterator[tuple]) -> list[int]:
+    first: dict[tuple, int] = {}
+    for row, key in enumerate(keys):
+        first.setdefault(key, row)
+    return list(first.values())
+
+
+def _sound_key(record: Record) -> tuple:
+    if record.pairs is not None:
+        return (record.pairs[0].audio,)
+    source = record.scene.sources[0]
+    return record.scene.sounds, source.recording, source.gain_db, source.onset_s, source.offset_s, record.scene.duration_s
+
+
+def _response_key(record: Record) -> tuple:
+    if record.pairs is not None:
+        return (record.pairs[0].response,)
+    scene = record.scene
+    return scene.bank, scene.mirror, scene.room, scene.listener, scene.sources[0].position_m, scene.sources[0].response
+
+
+def _check(record: Record, sampling_rate: int) -> None:
+    wrong = None
+    if record.sampling_rate != sampling_rate:
+        wrong = f"is at {record.sampling_rate} Hz, the encoder at {sampling_rate}"
+    elif record.scene is not None and record.scene.format.kind != "binaural":
+        wrong = f"is heard with {record.scene.format.name}"
+    elif record.scene is not None and record.scene.noise is not None:
+        wrong = "has background noise, which is no convolution"
+    if wrong:
+        raise ManifestError(
+            f"record {record.id!r} {wrong}; stages take dry sounds and binaural responses at the encoder's rate. "
+            "Train without stages, on recordings rendered whole."
+        )

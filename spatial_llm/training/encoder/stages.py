@@ -1,0 +1,210 @@
+"""The published training of the encoders, in stages (specs a.2 "Stages", b.3): SpatialAST's two, DSpAST's three.
+
+Each stage has a folder of its own in the run folder, with its own config, metrics, checkpoints and model; it starts from the
+weights of the one before, with a fresh optimiser. The same command again takes finished stages as they are and goes on in
+the one that was stopped. `model` of the run folder is the last stage's.
+"""
+
+import dataclasses
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.checkpoints import read_official
+from spatial_llm.checkpoints.audiomae import load_audiomae
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import sha256_of, write_json
+from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
+from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, class_weights
+from spatial_llm.training.encoder.dataset import (
+    TASKS,
+    collate,
+    encoder_dataset,
+    localization_labels,
+    one_source_recordings,
+)
+from spatial_llm.training.encoder.optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
+from spatial_llm.training.encoder.rendering import CueRenderer
+from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, data_root, evaluate_encoder, event_classes
+from spatial_llm.training.engine.launching import is_main, processes
+from spatial_llm.training.engine.run_folder import RunFolder
+from spatial_llm.training.engine.trainable import format_what_trains, what_trains
+from spatial_llm.training.engine.trainer import train
+from spatial_llm.training.engine.trainer_arguments import prepare
+from spatial_llm.workflow import read_marker
+
+STAGE = "stage.json"  # in a stage's model folder: what it was made by
+
+
+@dataclasses.dataclass(frozen=True)
+class StagePlan:
+    """A stage in numbers: clips drawn an epoch (whole steps only), steps, warm-up steps and the peak learning rate."""
+
+    draws: int
+    steps: int
+    warmup_steps: int
+    learning_rate: float
+
+
+def plan_stage(arguments: EncoderArguments, stage: EncoderStage, clips: int, processes: int) -> StagePlan:
+    """What a stage comes to with so many clips and processes.
+
+    Raises:
+        SpatialLLMError: an epoch draws fewer clips than one step takes, or more than there are; or no limit of steps.
+    """
+    schedule = arguments.schedule
+    if schedule.steps is None:
+        raise SpatialLLMError("schedule.epochs is given, but epochs are the stages' own: give schedule.steps, their limit.")
+    batch = schedule.effective_batch(processes)
+    wanted = stage.epoch_clips if stage.epoch_clips is not None else round(stage.epoch_fraction * clips)
+    if not batch <= wanted <= clips:
+        raise SpatialLLMError(
+            f"stage {stage.name!r}: {wanted} of {clips} clips an epoch, {batch} a step; give an epoch of at least one step "
+            "and at most all clips (epoch_fraction, epoch_clips, schedule.batch_size)."
+        )
+    steps_per_epoch = wanted // batch  # the rest of an epoch is left out, as in the scripts
+    base = schedule.learning_rate if stage.learning_rate is None else stage.learning_rate
+    return StagePlan(
+        draws=steps_per_epoch * batch,
+        steps=min(round(stage.epochs * steps_per_epoch), schedule.steps),
+        warmup_steps=round(stage.warmup_epochs * steps_per_epoch),
+        learning_rate=base * batch / SAMPLES_OF_BASE_RATE,
+    )
+
+
+def train_stages(arguments: EncoderArguments) -> dict[str, float]:
+    """Trains the stages of `arguments` one after the other; returns the last one's scores (empty without eval manifest).
+
+    Raises:
+        SpatialLLMError: arguments that contradict each other, before anything is written; see also `trainer.train`.
+    """
+    _check(arguments)
+    prepare(arguments.seed, arguments.cpu_threads)
+    manifests = list(dict.fromkeys(stage.train_manifest or arguments.train_manifest for stage in arguments.stages))
+    model, scores, made_by = _first_weights(arguments, manifests), {}, ""
+    run = RunFolder(arguments, arguments.train_manifest)
+    for number, stage in enumerate(arguments.stages, start=1):
+        made_by = _fingerprint(arguments, stage, made_by)
+        folder = run.path / stage.name
+        heading = f"[{number}/{len(arguments.stages)}] {stage.name}"
+        known = None if arguments.schedule.resume == "never" else _finished(folder, made_by)
+        if known is not None:
+            _say(f"{heading}: already in {folder}, reused")
+            model, scores = type(model).from_pretrained(folder / "model"), known["scores"]
+        else:
+            _say(f"{heading} -> {folder}")
+            # Its checkpoints are refused where an earlier stage is another now.
+            so_far = dataclasses.replace(arguments, run_folder=str(folder), stages=arguments.stages[:number])
+            scores = _train_stage(so_far, stage, model, made_by)
+        run.log({"stage": stage.name, "eval": scores})
+    run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)
+    return scores
+
+
+def stage_loss(model: nn.Module, batch: dict[str, torch.Tensor], render: CueRenderer) -> torch.Tensor:
+    """The stage's loss of a batch of `ClipDataset`: convolution and cues on the batch's device, then the model."""
+    features = render(batch["dry"], batch["response"])
+    return model(input_features=features, **{f"{task}_labels": batch[f"{task}_labels"] for task in TASKS}).loss
+
+
+def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Module, made_by: str) -> dict[str, float]:
+    manifest = stage.train_manifest or arguments.train_manifest
+    root, config = data_root(manifest, arguments), model.config
+    config.loss_weights = dict(stage.loss_weights)
+    records = one_source_recordings(manifest, root)
+    clips = ClipDataset(records, localization_labels(records, config.event_labels), root, config, arguments.clips)
+    plan = plan_stage(arguments, stage, len(clips), processes())
+    weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
+    run = RunFolder(arguments, manifest)
+    _say(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
+    _say(format_what_trains(what_trains(model)))
+    optimizer = arguments.optimizer
+    groups = parameter_groups(
+        model, plan.learning_rate, arguments.schedule.weight_decay, optimizer.layer_decay, optimizer.cls_tokens
+    )
+    train(
+        model.train(), clips, collate,
+        dataclasses.replace(arguments.schedule, steps=plan.steps, learning_rate=plan.learning_rate), run, arguments.seed,
+        loss=partial(stage_loss, render=CueRenderer(config)),
+        order=ClipOrder(len(clips), plan.draws, arguments.seed, weights),
+        optimizers=optimizer_and_schedule(
+            groups, plan.learning_rate, optimizer.min_learning_rate, plan.warmup_steps, plan.steps
+        ),
+        some_unused=not all(stage.loss_weights.values()),
+    )  # fmt: skip
+    scores: dict[str, float] = {}
+    if arguments.eval_manifest:
+        held_out = arguments.eval_manifest
+        scores = evaluate_encoder(model, encoder_dataset(held_out, config, data_root(held_out, arguments)))
+        run.log({"eval": scores})
+        _say("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    run.save(
+        model.save_pretrained,
+        SpatialFeatureExtractor.for_encoder(config).save_pretrained,
+        lambda temporary: write_json(temporary / STAGE, {"made_by": made_by, "scores": scores}),
+    )
+    return scores
+
+
+def _check(arguments: EncoderArguments) -> None:
+    names = [stage.name for stage in arguments.stages]
+    if len(set(names)) < len(names) or "model" in names:
+        raise SpatialLLMError(f"stages {', '.join(names)}: give each a name of its own, and none 'model'.")
+    for name in ("direction_smoothing_deg", "precompute", "mirror", "cues_folder"):
+        if getattr(arguments, name):
+            raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
+    if arguments.audiomae and arguments.initial_encoder:
+        raise SpatialLLMError("both audiomae and initial_encoder are given; the first stage begins with one.")
+    config_class, _ = ENCODERS[arguments.model_type]
+    for stage in arguments.stages:
+        config_class(loss_weights=stage.loss_weights)  # says what is missing
+        if not any(stage.loss_weights.values()):
+            raise SpatialLLMError(f"stage {stage.name!r}: all loss_weights are 0; nothing would be learned.")
+
+
+def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:
+    """The encoder that the first stage begins with."""
+    if arguments.initial_encoder is not None:
+        return begin_with(arguments.initial_encoder, arguments, manifests)
+    model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
+    if arguments.audiomae is not None:
+        report, fresh = load_audiomae(model, read_official(arguments.audiomae))
+        _say(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
+    return model
+
+
+def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) -> str:
+    """What a stage's weights follow from: its settings and manifest, and what the stage before followed from."""
+    schedule = arguments.schedule
+    made_from: dict[str, Any] = {
+        "before": before or [arguments.audiomae, arguments.initial_encoder, arguments.label_csv],
+        "manifest": sha256_of(stage.train_manifest or arguments.train_manifest),
+        "stage": dataclasses.asdict(stage),
+        "clips": dataclasses.asdict(arguments.clips),
+        "optimizer": dataclasses.asdict(arguments.optimizer),
+        "schedule": [schedule.steps, schedule.batch_size, schedule.learning_rate, schedule.weight_decay],
+        "max_grad_norm": schedule.max_grad_norm,
+        "gradient_accumulation": schedule.gradient_accumulation,
+        "precision": schedule.precision,
+        "model": [arguments.model_type, arguments.model],
+        "processes": processes(),
+        "seed": arguments.seed,
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _finished(folder: Path, made_by: str) -> dict[str, Any] | None:
+    """What a stage's model folder says of itself, if that stage made it, as it is configured now."""
+    known = read_marker(folder / "model" / STAGE)
+    return known if known.get("made_by") == made_by and isinstance(known.get("scores"), dict) else None
+
+
+def _say(text: str) -> None:
+    if is_main():
+        print(text, flush=True)

@@ -1,0 +1,311 @@
+"""transformers.Trainer, set up from our typed arguments: one way to train for all runs, and one that can be stopped.
+
+What the Trainer does not do by itself is added here: checkpoints that are whole or not there (`checkpointing`), batches that
+come again after a stop (`batches`), signals (`interrupts`), and what becomes of a NaN (`nonfinite`).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import broadcast_object_list
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import Dataset, Sampler
+from transformers import Trainer, TrainerCallback, set_seed
+
+from spatial_llm.door import STOPPED
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.training.engine.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
+from spatial_llm.training.engine.checkpoint_parts import (
+    check_state,
+    load_optimizer_and_scheduler,
+    load_weights,
+    part_read,
+    read_progress,
+)
+from spatial_llm.training.engine.checkpointing import PARTS, being_written, finish, keep_last
+from spatial_llm.training.engine.interrupts import StopSignals
+from spatial_llm.training.engine.nonfinite import NonFiniteSteps
+from spatial_llm.training.engine.run_folder import MetricsCallback, RunFolder
+from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.engine.trainable import (
+    frozen_hashes,
+    kept_aside,
+    kept_use_cache,
+    other_weights,
+    probe,
+    trained_tensors,
+)
+from spatial_llm.training.engine.trainer_arguments import training_arguments
+
+WEIGHTS = "model.safetensors"
+
+
+def train(
+    model: nn.Module,
+    dataset: Dataset,
+    collate: Callable[[list[Any]], dict[str, torch.Tensor]],
+    schedule: Schedule,
+    run: RunFolder,
+    seed: int,
+    loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
+    order: Callable[[int], Sequence[int]] | None = None,
+    optimizers: tuple[Optimizer, LRScheduler] | None = None,
+    aside: Sequence[str] = (),
+    some_unused: bool = False,
+) -> float:
+    """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
+
+    Goes on from `run.checkpoint`, to the same weights as if it had never stopped; where that is the checkpoint of the last
+    step, the model gets its weights and nothing else happens. A SIGTERM or Ctrl-C ends the process with status 75
+    (`SystemExit`) after this step and a checkpoint.
+
+    Args:
+        model: its forward takes the collated batch and returns an output with `loss`.
+        dataset: samples; with `sample_id(index)`, errors name them by it. A sample may draw random numbers.
+        collate: list of samples -> batch of tensors.
+        schedule: steps, rates, sizes, checkpoints.
+        run: gets the metrics and the checkpoints.
+        seed: of the order of samples and of what they draw.
+        loss: `(model, batch) -> loss` in place of the model's own.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
+        optimizers: optimiser and its course of rates, in place of those of `schedule`.
+        aside: children of `model` that its forward on these batches does not need: they wait on the CPU.
+        some_unused: not every parameter that trains has a part in every loss; several processes must know.
+
+    Raises:
+        SpatialLLMError: no samples, nothing to train, a loss or gradient that is not finite, or the disk is full.
+        CheckpointError: the checkpoint does not fit the model, or was made on another frozen part.
+    """
+    if len(dataset) == 0:
+        raise SpatialLLMError("0 training samples, expected at least one: look at the manifest's split and types.")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SpatialLLMError("nothing to train: all parameters are frozen.")
+    if schedule.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    with StopSignals() as signals, kept_aside(model, aside) as hashes_aside, kept_use_cache(model):
+        trainer = SafeTrainer(
+            model=model,
+            args=training_arguments(schedule, run, seed, len(dataset), some_unused),
+            train_dataset=SeededBatches(dataset, collate, seed),
+            data_collator=as_it_is,
+            callbacks=[MetricsCallback(run)],
+            optimizers=optimizers or (None, None),
+        )
+        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, hashes_aside)
+        mean_loss = trainer.run_or_resume()
+    trainer.check_frozen()
+    model.eval()
+    return mean_loss
+
+
+class SafeTrainer(Trainer):
+    """The Trainer with our checkpoints, our order of samples, and a loss that sees the whole batch.
+
+    (`compute_loss_func` would see one tensor of labels only.)
+    """
+
+    def set_up(
+        self,
+        run: RunFolder,
+        schedule: Schedule,
+        signals: StopSignals,
+        order: EpochOrder,
+        loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
+        hashes_aside: dict[str, str],
+    ) -> None:
+        """What the Trainer's own constructor has no argument for."""
+        self.run, self.order, self.loss = run, order, loss
+        self.keep_checkpoints = schedule.keep_checkpoints
+        self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        # Of parts spread over processes nobody has the whole; they are not looked at.
+        self.frozen = {} if self.sharded else frozen_hashes(self.model) | hashes_aside
+        self.began = {} if self.sharded else probe(trained_tensors(self.model))
+        self.epoch_iterator: Any = (nothing for nothing in ())
+        self.nonfinite = NonFiniteSteps(self, schedule)
+        self.add_callback(_SaveAndStop(self, schedule, signals))
+
+    def run_or_resume(self) -> float:
+        """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
+        checkpoint = self.run.checkpoint
+        found = [str(checkpoint.path), checkpoint.record, checkpoint.fresh] if checkpoint else [None, None, ()]
+        path, record, self.fresh = broadcast_object_list(found)  # the first process decides for all
+        self.resumed_from = path and Path(path)
+        if path and (changed := self._changed(record["frozen"])):
+            raise CheckpointError(
+                f"{path} was made on another frozen {changed} than this run has: give the same one, or start anew with "
+                "schedule.resume=never."
+            )
+        if path and (other := other_weights(record["began"], self.began)):
+            raise CheckpointError(
+                f"{path} began with other weights than this run ({', '.join(other[:4])}): was a stage before it trained "
+                "anew? Start anew with schedule.resume=never, or give another run_folder."
+            )
+        if path:
+            check_state(self.resumed_from, int(self.resumed_from.name.removeprefix("step-")))
+        if checkpoint:
+            print(f"going on from {path}, step {checkpoint.step} of {self.args.max_steps}", flush=True)
+        return self.train(resume_from_checkpoint=path).training_loss
+
+    def check_frozen(self) -> None:
+        """After the last step: raises SpatialLLMError if a frozen part is not what it was."""
+        if not self.sharded and (changed := self._changed(frozen_hashes(self.model))):
+            raise SpatialLLMError(f"the frozen {changed} changed during training, which is a bug; no model was saved.")
+
+    def _changed(self, hashes: dict[str, str]) -> str:
+        return ", ".join(sorted(part for part in {**hashes, **self.frozen} if hashes.get(part) != self.frozen.get(part)))
+
+    # The order of samples
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        return self.order
+
+    def _run_epoch(self, *args: Any, epoch: int, **kwargs: Any) -> None:
+        if self.state.global_step >= self.args.max_steps:  # resumed after the last step
+            self.control.should_training_stop = True
+            return
+        self.order.epoch = epoch
+        try:
+            super()._run_epoch(*args, epoch=epoch, **kwargs)
+        finally:
+            # Loader workers end now; left to the garbage collector, each would be waited for in vain for five seconds.
+            self.epoch_iterator.close()
+
+    def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> tuple[list, Any]:
+        self.epoch_iterator = epoch_iterator
+        batches, items = super().get_batch_samples(epoch_iterator, *args, **kwargs)
+        self.nonfinite.begin_step()
+        self.waiting = [batch.pop(SAMPLE_INDICES) for batch in batches]
+        return batches, items
+
+    # The loss, and what is not finite
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.loss is None:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        return self.loss(model, inputs)
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        self.nonfinite.begin_batch(inputs, self.waiting.pop(0))
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.nonfinite.look_at_loss(loss)
+        return loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        return self.nonfinite.look_at_gradient(super()._get_grad_norm(model, grad_norm))
+
+    def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        super().log(self.nonfinite.corrected(logs), *args, **kwargs)
+
+    def repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        """The loss of a batch as a training step has it."""
+        with self.compute_loss_context_manager():
+            return self.compute_loss(model, batch)
+
+    # Checkpoints
+
+    @property
+    def _progress_name(self) -> str:
+        return f"progress-{self.args.process_index}.json"
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        step, folder = self.state.global_step, self.run.checkpoints
+        self.store_flos()
+        if self.args.world_size == 1:
+            with being_written(folder, step) as temporary:
+                self._write_parts(temporary)
+                self._finish(temporary, step)
+            return
+        # Every process has a part of it; the first makes the folder and finishes it.
+        writing = being_written(folder, step)
+        if self.run.is_main:
+            writing.__enter__()
+        self.accelerator.wait_for_everyone()
+        self._write_parts(folder / f".step-{step:08d}.new")
+        self.accelerator.wait_for_everyone()
+        if self.run.is_main:
+            self._finish(folder / f".step-{step:08d}.new", step)
+            writing.__exit__(None, None, None)
+        self.accelerator.wait_for_everyone()
+
+    def _write_parts(self, folder: Path) -> None:
+        if self.args.should_save and not self.sharded:  # sharded weights go with the optimiser
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(self.model).items()}
+            save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        if self.args.should_save:
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+        # What the Trainer forgets: the losses since the last line of metrics.
+        since, before = self._tr_loss.item(), self._total_loss_scalar
+        progress = {"since": since, "before": before, "logged": self._globalstep_last_logged,
+                    "nonfinite": self.nonfinite.state()}  # fmt: skip
+        (folder / self._progress_name).write_text(json.dumps(progress))
+
+    def _finish(self, temporary: Path, step: int) -> None:
+        record = {"made_from": self.run.made_from, "frozen": self.frozen, "began": self.began,
+                  "metrics_bytes": self.run.metrics_bytes}  # fmt: skip
+        finish(temporary, step, record)
+        keep_last(self.run.checkpoints, self.keep_checkpoints, step)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.sharded:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        load_weights(Path(resume_from_checkpoint) / WEIGHTS, trained_tensors(self.model))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self.sharded:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        where = self.args.device if self.args.world_size > 1 and self.args.device.type != "cpu" else torch.device("cpu")
+        load_optimizer_and_scheduler(
+            self.optimizer, self.lr_scheduler, Path(checkpoint), self.fresh, self.state.global_step, where
+        )
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if "rng" in self.fresh:
+            set_seed(self.args.seed + self.state.global_step + self.args.process_index)
+            return
+        own = f"_{self.args.process_index}" if self.args.world_size > 1 else ""
+        with part_read(Path(checkpoint or "") / PARTS["rng"].replace("*", own)):
+            super()._load_rng_state(checkpoint)
+
+
+class _SaveAndStop(TrainerCallback):
+    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
+
+    def __init__(self, trainer: SafeTrainer, schedule: Schedule, signals: StopSignals) -> None:
+        self.trainer, self.every, self.signals = trainer, schedule.save_every, signals
+        self.stopping = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.resumed_from is not None:
+            progress = read_progress(self.trainer.resumed_from / self.trainer._progress_name)
+            self.trainer._tr_loss += progress["since"]
+            self.trainer._total_loss_scalar = progress["before"]
+            self.trainer._globalstep_last_logged = progress["logged"]
+            self.trainer.nonfinite.resume(progress["nonfinite"], progress["logged"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.stopping = self._asked_to_stop()
+        regular = self.every and state.global_step % self.every == 0
+        if regular or self.stopping or state.global_step >= args.max_steps:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.stopping:
+            print(f"stopped at step {state.global_step} with a checkpoint; the same command goes on from it.", flush=True)
+            raise SystemExit(STOPPED)
+
+    def _asked_to_stop(self) -> bool:
+        if self.trainer.args.world_size == 1:
+            return self.signals.requested
+        asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
+        return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)

@@ -1,0 +1,136 @@
+"""The composite to be fine-tuned: a trained encoder, a language model, and projector and LoRA, fresh or trained before."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
+from spatial_llm.model.adapters import trained_keys
+from spatial_llm.model.storage import load_tensors, read_tensors
+from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
+from spatial_llm.shipped import find_model
+from spatial_llm.training.engine.base_models import load_base
+from spatial_llm.training.engine.launching import device
+from spatial_llm.training.engine.trainable import freeze
+from spatial_llm.training.finetune.arguments import BatArguments, ProjectorArguments
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
+    """The composite and its processor. Only projector and LoRA require gradients, and they are float32 in any precision.
+
+    Raises:
+        SpatialLLMError: 4-bit is asked for and bitsandbytes is not installed.
+        CheckpointError: `start_from` is not a model of the same parts.
+    """
+    if arguments.goes_on_whole:
+        return build_whole(arguments)
+    encoder = load_base(AutoModel, arguments.encoder, "encoder", dtype=torch.float32)
+    language_model = freeze(load_language_model(arguments))
+    tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
+    text_size = language_model.get_input_embeddings().embedding_dim
+    model = SpatialLLMForConditionalGeneration.from_parts(
+        encoder=encoder,
+        language_model=language_model,
+        projector=build_projector(arguments.projector, encoder.config.hidden_size, text_size),
+    )
+    if arguments.lora is not None:
+        add_lora(model, **vars(arguments.lora))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    if arguments.start_from is not None:
+        load_trained(model, Path(find_model(arguments.start_from)))
+    return model, SpatialLLMProcessor.for_model(model, tokenizer)
+
+
+def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
+    """All parts of `start_from`: what is frozen of the language model in the precision of the run, the rest float32.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
+    model, dtype = start.model, DTYPES[arguments.schedule.precision]
+    model.language_model.requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if _trains(name):
+            parameter.requires_grad_(True)
+        elif name.startswith("language_model."):
+            parameter.data = parameter.data.to(dtype)
+    return model, start.processor
+
+
+def load_language_model(arguments: BatArguments) -> PreTrainedModel:
+    """The language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314: NF4, double quantisation)."""
+    dtype = DTYPES[arguments.schedule.precision]
+    options: dict[str, Any] = {}
+    if arguments.quantization == "4bit":
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise SpatialLLMError(
+                "quantization is 4bit and bitsandbytes is not installed: pip install 'spatial-llm[4bit]', or take none."
+            )
+        options["quantization_config"] = quantization_config(dtype)
+        options["device_map"] = {"": device()}
+    return load_base(AutoModelForCausalLM, arguments.language_model, "language_model", dtype=dtype, **options)
+
+
+def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:
+    """4 bits as in QLoRA; `dtype` is that of the matrix products."""
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
+def build_projector(arguments: ProjectorArguments, encoder_size: int, text_size: int) -> QFormerProjector:
+    """A fresh Q-Former between an encoder and a language model of these widths."""
+    return QFormerProjector(projector_config(arguments, encoder_size, text_size))
+
+
+def projector_config(arguments: ProjectorArguments, encoder_size: int, text_size: int) -> QFormerProjectorConfig:
+    """Its configuration."""
+    width = arguments.hidden_size or encoder_size
+    return QFormerProjectorConfig(
+        num_query_tokens=arguments.queries,
+        num_hidden_layers=arguments.layers,
+        cross_attention_frequency=arguments.cross_attention_every,
+        hidden_size=width,
+        num_attention_heads=arguments.attention_heads,
+        intermediate_size=arguments.intermediate_size or 4 * width,
+        hidden_dropout_prob=arguments.dropout,
+        attention_probs_dropout_prob=arguments.dropout,
+        encoder_hidden_size=encoder_size,
+        text_hidden_size=text_size,
+        standardize_inputs=arguments.calibrate,
+    )
+
+
+def load_trained(model: PreTrainedModel, folder: Path) -> None:
+    """Copies projector and LoRA of a saved model, in either form, into `model`.
+
+    Raises:
+        CheckpointError: there is no model in the folder, or it has other parts.
+    """
+    expected = trained_keys(model)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise CheckpointError(f"start_from {folder}: no *.safetensors there; give the folder `model` of a finished run.")
+    tensors = {key: tensor for file in files for key, tensor in read_tensors(file).items() if _trains(key)}
+    load_tensors(model, tensors, expected, f"start_from {folder}")
+
+
+def _trains(key: str) -> bool:
+    return key.startswith("projector.") or ".lora_" in key
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, audio_hidden_states: torch.Tensor) -> None:
+    """Brings a fresh projector to scale: inputs standardised, outputs as large as the language model's embeddings."""
+    model.projector.calibrate(audio_hidden_states)
+    model.projector.scale_output_to(model.get_input_embeddings().weight.float().std().item())

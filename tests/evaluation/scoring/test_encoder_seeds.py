@@ -1,0 +1,66 @@
+"""Kinds of encoders over several seeds: means, Student's interval and Welch's p against scipy's own, and what is refused."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.scoring.encoder_seeds import METRICS, compare_kinds, format_kinds
+
+
+def report(value: float, manifest: str = "m") -> dict:
+    return {"metrics": {metric: {"value": value} for metric in METRICS}, "provenance": {"manifest_sha256": manifest}}
+
+
+GIVEN = {"dspast": [report(value) for value in (14.0, 15.0, 16.0)], "other": [report(value) for value in (20.0, 22.0, 27.0)]}
+
+
+def test_interval_and_difference_are_those_of_the_runs() -> None:
+    found = compare_kinds(GIVEN, "dspast")
+    score = found["kinds"]["other"]["ER20"]
+    low, high = stats.t.interval(0.95, 2, loc=23.0, scale=stats.sem([20.0, 22.0, 27.0]))
+    assert score["value"] == 23.0 and score["runs"] == [20.0, 22.0, 27.0]
+    assert (score["low"], score["high"]) == pytest.approx((low, high))
+    assert score["difference"] == 8.0
+    p_value = stats.ttest_ind([14.0, 15.0, 16.0], [20.0, 22.0, 27.0], equal_var=False).pvalue
+    assert score["p_holm"] == pytest.approx(min(1.0, 4 * p_value)), "four tests of the same p-value"
+    assert "p_holm" not in found["kinds"]["dspast"]["ER20"]
+    table = format_kinds(found)
+    assert f"23.0 ({low:.1f} to {high:.1f}; p {4 * p_value:.2g})" in table and "15.0 (12.5 to 17.5)" in table
+
+
+def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
+    """Welch's test makes 0 / 0 of them, which no JSON holds."""
+    same = {kind: [report(100.0), report(100.0)] for kind in ("dspast", "other")}
+    assert compare_kinds(same, "dspast")["kinds"]["other"]["DER"]["p_holm"] == 1.0
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(SpatialLLMError, match="2 manifests"):
+        compare_kinds({**GIVEN, "third": [report(1.0), report(2.0, "another")]}, "dspast")
+    with pytest.raises(SpatialLLMError, match=r"third \(1\)"):
+        compare_kinds({**GIVEN, "third": [report(1.0)]}, "dspast")
+    with pytest.raises(SpatialLLMError, match="'nobody'"):
+        compare_kinds(GIVEN, "nobody")
+
+
+def test_the_door_reads_folders_by_kind_and_seed(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for kind, runs in {"dspast": GIVEN["dspast"], "dspast_no_attention": GIVEN["other"]}.items():
+        for seed, scores in enumerate(runs):
+            folder = tmp_path / "scores" / f"{kind}-{seed}"
+            folder.mkdir(parents=True)
+            (folder / "encoder.json").write_text(json.dumps(scores))
+    monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path / 'scores'}", "--reference=dspast", f"--out={tmp_path}"])
+    runpy.run_path(str(repository / "eval/encoder_seeds.py"), run_name="__main__")
+    found = json.loads((tmp_path / "encoder_seeds.json").read_text())
+    assert found["kinds"]["dspast_no_attention"]["DER"]["runs"] == [20.0, 22.0, 27.0] and "git" in str(found["provenance"])
+    assert capsys.readouterr().out.strip() == (tmp_path / "encoder_seeds.md").read_text().strip()
+    monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path}", "--reference=dspast", f"--out={tmp_path}"])
+    with pytest.raises(SystemExit, match=r"encoder\.json"):
+        runpy.run_path(str(repository / "eval/encoder_seeds.py"), run_name="__main__")

@@ -1,0 +1,116 @@
+"""Arguments are typed: YAML and command line meet in one dataclass, and an unknown key stops the run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM
+
+from spatial_llm.model.adapters import inject_lora
+from spatial_llm.profiling.memory import KNOWN
+from spatial_llm.settings import parse_arguments, to_yaml
+from spatial_llm.training.encoder.arguments import EncoderArguments
+from spatial_llm.training.encoder.run import ENCODERS, build_encoder
+from spatial_llm.training.encoder.stages import plan_stage
+from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.tiny.arguments import TextArguments
+
+REPOSITORY = Path(__file__).parents[1]
+RECIPES = REPOSITORY / "recipes/configs"
+LANGUAGE_MODELS = sorted((RECIPES / "language_models").glob("*.yaml"))
+CONFIGS = sorted(RECIPES.glob("*.yaml")) + sorted((REPOSITORY / "tests/doors/configs").glob("tiny_*.yaml"))
+TINY_BAT = REPOSITORY / "recipes/configs/demo_train/bat.yaml"
+
+
+def kind_of(path: Path) -> type:
+    keys = set(yaml.safe_load(path.read_text()))
+    if "model_type" in keys:
+        return EncoderArguments
+    return TextArguments if "examples" in keys else BatArguments
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_config_is_parsed_and_comes_back(path: Path, tmp_path: Path) -> None:
+    arguments = parse_arguments(kind_of(path), ["--config", str(path)])
+    if isinstance(arguments, EncoderArguments):
+        config_class, _ = ENCODERS[arguments.model_type]
+        config = config_class(**arguments.model)
+        assert set(arguments.model) <= set(config.to_dict())
+        assert config.window_samples // config.hop_length + 1 <= config.num_frames
+    written = tmp_path / "config.yaml"
+    written.write_text(to_yaml(arguments))
+    assert parse_arguments(kind_of(path), ["--config", str(written)]) == arguments
+
+
+STAGED = [path for path in CONFIGS if "\nstages:" in path.read_text() and "model_type:" in path.read_text()]
+TINY = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48, "duration_s": 1.0,
+        "hop_length": 640}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", STAGED, ids=lambda path: path.stem)
+def test_every_staged_config_builds_its_model_and_trains_a_step(path: Path) -> None:
+    arguments = parse_arguments(EncoderArguments, ["--config", str(path)])
+    model = build_encoder(arguments.model_type, arguments.model | TINY, ["bell", "dog"]).train()
+    for stage in arguments.stages:
+        model.config.loss_weights = stage.loss_weights
+        clips = 1_861_750 if "unbalanced" in (stage.train_manifest or arguments.train_manifest) else 18_373
+        plan = plan_stage(arguments, stage, clips, processes=4)
+        assert 0 < plan.warmup_steps < plan.steps and plan.learning_rate in (1e-3, 5e-4, 5e-5)
+        labels = {f"{task}_labels": torch.tensor([1, 2]) for task in ("distance", "azimuth", "elevation")}
+        output = model(torch.randn(2, len(model.config.cues), 51, 128), event_labels=torch.eye(2), **labels)
+        output.loss.backward()
+    names = path.stem.split("_")
+    assert (output.feature_attention is None) == (names[0] != "dspast" or "attention" in names)
+    if "only" in names:
+        counted = {task for stage in arguments.stages for task, weight in stage.loss_weights.items() if weight}
+        assert counted == {"direction": {"azimuth", "elevation"}, "events": {"event"}}.get(names[-1], {names[-1]})
+    assert len(STAGED) == 10
+
+
+def test_command_line_wins_over_yaml_and_reaches_nested_fields() -> None:
+    arguments = parse_arguments(BatArguments, ["--schedule.steps", "7", "--lora.rank=3"], default_config=TINY_BAT)
+    assert (arguments.schedule.steps, arguments.lora.rank) == (7, 3)
+    assert arguments.projector.queries == yaml.safe_load(TINY_BAT.read_text())["projector"]["queries"]
+    assert parse_arguments(BatArguments, ["--lora", "null"], default_config=TINY_BAT).lora is None
+
+
+@pytest.mark.parametrize(
+    "argv", [["--stepz", "3"], ["--schedule.stepz", "3"], ["--schedule.steps", "many"], ["--schedule.decay", "stairs"]]
+)
+def test_unknown_key_or_wrong_type_stops(argv: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(BatArguments, argv, default_config=TINY_BAT)
+    assert argv[0].strip("-").split(".")[-1] in capsys.readouterr().err
+
+
+def test_unknown_key_in_yaml_stops(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(TINY_BAT.read_text() + "\nlearning_rte: 1\n")
+    with pytest.raises(SystemExit):
+        parse_arguments(BatArguments, ["--config", str(path)])
+    assert "learning_rte" in capsys.readouterr().err
+
+
+def test_published_size_is_bats() -> None:
+    arguments = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_single_stage.yaml")])
+    assert (arguments.projector.queries, arguments.projector.layers, arguments.projector.cross_attention_every) == (64, 8, 2)
+    assert (arguments.lora.rank, arguments.lora.alpha, arguments.lora.target_modules) == (8, 32, ["q_proj", "v_proj"])
+    stages = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_multi_stage.yaml")])
+    assert [stage.types for stage in stages.stages] == [["A", "B"], ["A", "B", "C", "D"], ["A", "B", "C", "D", "E"]]
+    assert (stages.schedule.epochs, stages.schedule.warmup_fraction * stages.schedule.epochs) == (5, 1)
+    # On eight GPUs: the steps of specs a.4 (21,780, 40,215, 68,145), which leaves out each epoch's last, smaller batch.
+    for samples, steps in ((278_784, 21_780), (514_784, 40_215 + 5), (872_312, 68_145 + 5)):
+        assert stages.schedule.optimizer_steps(samples, processes=8) == steps
+
+
+@pytest.mark.parametrize("path", LANGUAGE_MODELS, ids=lambda path: path.stem)
+def test_a_language_model_is_a_second_config(path: Path) -> None:
+    base = RECIPES / "spatialsoundqa_single_stage.yaml"
+    arguments = parse_arguments(BatArguments, ["--config", str(base), "--config", str(path)])
+    given = yaml.safe_load(path.read_text())
+    assert arguments.language_model == given["language_model"] in KNOWN
+    assert vars(arguments.lora) == given["lora"]
+    with torch.device("meta"):
+        language_model = AutoModelForCausalLM.from_config(KNOWN[arguments.language_model]())
+        inject_lora(language_model, vars(arguments.lora))  # its targets are there
