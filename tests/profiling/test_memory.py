@@ -51,7 +51,7 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
 
 
 def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
-    data: Path,
+    data: Path,  # noqa: F811
     parts: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:
