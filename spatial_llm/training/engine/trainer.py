@@ -35,8 +35,8 @@ from spatial_llm.training.engine.run_folder import MetricsCallback, RunFolder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import (
     frozen_hashes,
-    kept_aside,
     kept_use_cache,
+    offloaded,
     other_weights,
     probe,
     trained_tensors,
@@ -56,7 +56,7 @@ def train(
     loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
     order: Callable[[int], Sequence[int]] | None = None,
     optimizers: tuple[Optimizer, LRScheduler] | None = None,
-    aside: Sequence[str] = (),
+    offload: Sequence[str] = (),
     some_unused: bool = False,
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
@@ -75,7 +75,7 @@ def train(
         loss: `(model, batch) -> loss` in place of the model's own.
         order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
         optimizers: optimiser and its course of rates, in place of those of `schedule`.
-        aside: children of `model` that its forward on these batches does not need: they wait on the CPU.
+        offload: children of `model` that its forward on these batches does not need: they wait on the CPU.
         some_unused: not every parameter that trains has a part in every loss; several processes must know.
 
     Raises:
@@ -88,7 +88,7 @@ def train(
         raise SpatialLLMError("nothing to train: all parameters are frozen.")
     if schedule.activation_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    with StopSignals() as signals, kept_aside(model, aside) as hashes_aside, kept_use_cache(model):
+    with StopSignals() as signals, offloaded(model, offload) as offloaded_hashes, kept_use_cache(model):
         trainer = SafeTrainer(
             model=model,
             args=training_arguments(schedule, run, seed, len(dataset), some_unused),
@@ -97,7 +97,7 @@ def train(
             callbacks=[MetricsCallback(run)],
             optimizers=optimizers or (None, None),
         )
-        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, hashes_aside)
+        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, offloaded_hashes)
         mean_loss = trainer.run_or_resume()
     trainer.check_frozen()
     model.eval()
@@ -117,14 +117,14 @@ class SafeTrainer(Trainer):
         signals: StopSignals,
         order: EpochOrder,
         loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
-        hashes_aside: dict[str, str],
+        offloaded_hashes: dict[str, str],
     ) -> None:
         """What the Trainer's own constructor has no argument for."""
         self.run, self.order, self.loss = run, order, loss
         self.keep_checkpoints = schedule.keep_checkpoints
         self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
         # Of parts spread over processes nobody has the whole; they are not looked at.
-        self.frozen = {} if self.sharded else frozen_hashes(self.model) | hashes_aside
+        self.frozen = {} if self.sharded else frozen_hashes(self.model) | offloaded_hashes
         self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
         self.nonfinite = NonFiniteSteps(self, schedule)

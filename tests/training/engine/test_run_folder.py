@@ -14,14 +14,14 @@ from spatial_llm.training.engine.checkpointing import find_latest_valid, problem
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatArguments
-from tests.training.engine.kill_harness import Nursery
+from tests.training.engine.kill_harness import RunStarter
 from tests.training.engine.toy_run import Crash, ToyArguments, crash, everything, toy_run
 
 
 @pytest.mark.parametrize("limit", [0, 1_000, 2_000, 3_000, 5_000])
-def test_a_full_disk_stops_the_run_and_spoils_nothing(nursery: Nursery, tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_stops_the_run_and_spoils_nothing(starter: RunStarter, tmp_path: Path, limit: int) -> None:
     folder = tmp_path / "run"
-    status = nursery.wait(nursery.start(folder, file_limit=limit))
+    status = starter.wait(starter.start(folder, file_limit=limit))
     last = folder.with_suffix(".log").read_text().splitlines()[-1]
     assert status == 1 and ("File too large" in last or "a file could not be written" in last), last
     assert str(folder) in last and "same command again" in last
