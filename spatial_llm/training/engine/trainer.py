@@ -16,9 +16,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainerCallback, set_seed
+from transformers import Trainer, TrainingArguments, set_seed
 
-from spatial_llm.door import STOPPED
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.engine.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
 from spatial_llm.training.engine.checkpoint_parts import (
@@ -26,10 +25,10 @@ from spatial_llm.training.engine.checkpoint_parts import (
     load_optimizer_and_scheduler,
     load_weights,
     part_read,
-    read_progress,
 )
 from spatial_llm.training.engine.checkpointing import PARTS, being_written, finish, keep_last
-from spatial_llm.training.engine.interrupts import StopSignals
+from spatial_llm.training.engine.interrupts import SaveAndStop, StopSignals
+from spatial_llm.training.engine.launching import backend, processes, use_cpu
 from spatial_llm.training.engine.nonfinite import NonFiniteSteps
 from spatial_llm.training.engine.run_folder import MetricsCallback, RunFolder
 from spatial_llm.training.engine.schedule import Schedule
@@ -41,9 +40,9 @@ from spatial_llm.training.engine.trainable import (
     probe,
     trained_tensors,
 )
-from spatial_llm.training.engine.trainer_arguments import training_arguments
 
 WEIGHTS = "model.safetensors"
+DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # ours to the Trainer's
 
 
 def train(
@@ -128,7 +127,7 @@ class SafeTrainer(Trainer):
         self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
         self.nonfinite = NonFiniteSteps(self, schedule)
-        self.add_callback(_SaveAndStop(self, schedule, signals))
+        self.add_callback(SaveAndStop(self, schedule.save_every, signals))
 
     def run_or_resume(self) -> float:
         """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
@@ -278,34 +277,32 @@ class SafeTrainer(Trainer):
             super()._load_rng_state(checkpoint)
 
 
-class _SaveAndStop(TrainerCallback):
-    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
-
-    def __init__(self, trainer: SafeTrainer, schedule: Schedule, signals: StopSignals) -> None:
-        self.trainer, self.every, self.signals = trainer, schedule.save_every, signals
-        self.stopping = False
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.trainer.resumed_from is not None:
-            progress = read_progress(self.trainer.resumed_from / self.trainer._progress_name)
-            self.trainer._tr_loss += progress["since"]
-            self.trainer._total_loss_scalar = progress["before"]
-            self.trainer._globalstep_last_logged = progress["logged"]
-            self.trainer.nonfinite.resume(progress["nonfinite"], progress["logged"])
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.stopping = self._asked_to_stop()
-        regular = self.every and state.global_step % self.every == 0
-        if regular or self.stopping or state.global_step >= args.max_steps:
-            control.should_save = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.stopping:
-            print(f"stopped at step {state.global_step} with a checkpoint; the same command goes on from it.", flush=True)
-            raise SystemExit(STOPPED)
-
-    def _asked_to_stop(self) -> bool:
-        if self.trainer.args.world_size == 1:
-            return self.signals.requested
-        asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
-        return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)
+def training_arguments(
+    schedule: Schedule, run: RunFolder, seed: int, samples: int, some_unused: bool = False
+) -> TrainingArguments:
+    """Our schedule for so many samples in the Trainer's words. Checkpoints are our own affair."""
+    steps = schedule.optimizer_steps(samples, processes())
+    return TrainingArguments(
+        output_dir=str(run.path),
+        max_steps=steps,
+        per_device_train_batch_size=schedule.batch_size,
+        learning_rate=schedule.learning_rate,
+        warmup_steps=max(1, round(schedule.warmup_fraction * steps)),
+        lr_scheduler_type=DECAYS[schedule.decay],
+        weight_decay=schedule.weight_decay,
+        max_grad_norm=schedule.max_grad_norm,
+        gradient_accumulation_steps=schedule.gradient_accumulation,
+        bf16=schedule.precision == "bf16",
+        dataloader_num_workers=schedule.loader_workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=use_cpu(),
+        ddp_backend=backend(),
+        # Said outright: left to itself, the Trainer looks for them unless activations are checkpointed, and fails then.
+        ddp_find_unused_parameters=some_unused,
+        seed=seed,
+        logging_steps=schedule.log_every,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=schedule.report_to or "none",
+        remove_unused_columns=False,
+    )

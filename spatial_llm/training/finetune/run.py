@@ -26,14 +26,22 @@ from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.settings import flat_fields
+from spatial_llm.training.engine.batches import grouped_by_length
 from spatial_llm.training.engine.curves import plot_losses
-from spatial_llm.training.engine.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights
-from spatial_llm.training.engine.length_groups import grouped_by_length
+from spatial_llm.training.engine.launching import (
+    check_launch,
+    device,
+    is_main,
+    prepare,
+    processes,
+    rank,
+    wait_for_all,
+    whole_weights,
+)
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat, calibrate
 from spatial_llm.training.finetune.scene_alignment import (

@@ -17,10 +17,10 @@ from spatial_llm.data.targets import targets_of
 from spatial_llm.questions.phrasings import CONVENTIONS
 from spatial_llm.questions.text_corpus import AskedScene, asked_scenes, in_words
 from spatial_llm.training.engine.base_models import load_base
+from spatial_llm.training.engine.launching import prepare
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.language_model import build_language_model, build_tokenizer
 from spatial_llm.training.tiny.scene_tokens import SceneTokenDataset, SceneTokens, scene_token_collator

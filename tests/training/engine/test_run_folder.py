@@ -108,7 +108,7 @@ class Hub:
         (GatedRepoError, "it is gated"),
         (RepositoryNotFoundError, "no model of that name"),
         (OfflineModeIsEnabled, "HF_HUB_OFFLINE"),
-        (LocalEntryNotFoundError, "cannot be reached"),
+        (LocalEntryNotFoundError, "out of reach"),
         (OSError, "You are trying to access something."),
     ],
 )
@@ -122,8 +122,8 @@ def test_a_hub_that_refuses_is_one_sentence(kind: type[Exception], said: str) ->
 def test_an_absent_model_is_one_sentence(auto_class: type, tmp_path: Path) -> None:
     for name, said in (
         ("nobody/nothing", "not in the cache"),
-        (str(tmp_path / "none"), "there is no folder"),
-        ("runs/none/model", "there is no folder"),
+        (str(tmp_path / "none"), "no such folder"),
+        ("runs/none/model", "no such folder"),
         (str(tmp_path), "cannot be loaded"),
     ):
         with pytest.raises(CheckpointError, match=said) as refused:

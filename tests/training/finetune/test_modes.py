@@ -14,12 +14,11 @@ from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import train_encoder
+from spatial_llm.training.engine.batches import grouped_by_length
 from spatial_llm.training.engine.checkpointing import find_latest_valid
-from spatial_llm.training.engine.length_groups import grouped_by_length
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import frozen_hashes, offloaded
-from spatial_llm.training.engine.trainer import SafeTrainer, train
-from spatial_llm.training.engine.trainer_arguments import training_arguments
+from spatial_llm.training.engine.trainer import SafeTrainer, train, training_arguments
 from spatial_llm.training.finetune.build import build_bat, quantization_config
 from spatial_llm.training.finetune.run import finetune_bat
 from tests.training.encoder.test_run import SIZES
