@@ -87,8 +87,7 @@ def _scaled_floats(array: NDArray, name: str) -> NDArray[np.float32]:
 
 
 def _unscaled(array: NDArray, name: str, what: str) -> NDArray[np.float32]:
-    """Scales whole numbers whose type does not give their scale: values of 16-bit size are recognised, others are refused.
-    """
+    """Scales whole numbers whose type does not give their scale: 16-bit values are recognised, others are refused."""
     peak = _peak(array)
     if peak and not 128 < peak <= INT16:
         raise AudioError(

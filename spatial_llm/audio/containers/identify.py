@@ -47,8 +47,7 @@ def inspect(source: Source) -> Sound:
 
 
 def _is_something_else(head: bytes) -> bool:
-    """Returns whether the first bytes show that this is no sound; text is no sound, except for a few headers that are text.
-    """
+    """Returns whether the first bytes show that this is no sound; text is none, but for a few headers that are text."""
     if head.startswith((b"NIST_1A", b"PVF1", b"ALawSoundFile", b"Extended Instrument", b"Creative Voice File")):
         return False
     return not _described(head).startswith("bytes")

@@ -32,8 +32,7 @@ class _Frame:
 
 @dataclass
 class _Told:
-    """Statements of the first frame: frames, bytes, samples to remove at both ends, and whether its own checksum is right.
-    """
+    """Statements of the first frame: frames, bytes, samples to remove at both ends, and whether its checksum is right."""
 
     frames: int | None = None
     bytes: int | None = None
@@ -149,8 +148,7 @@ def _look_at_rest(sound: Sound, data: bytes, position: int, start: int, first: _
 
 
 def _frame(data: bytes, at: int) -> _Frame | None:
-    """Returns the header at `at`, or None if there is none. Free bit rates, which no common encoder writes, count as none.
-    """
+    """Returns the header at `at`, or None if there is none. Free bit rates, which no common encoder writes, are ignored."""
     if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
         return None
     version, layer = data[at + 1] >> 3 & 3, data[at + 1] >> 1 & 3

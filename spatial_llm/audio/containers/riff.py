@@ -117,7 +117,7 @@ def _finish(sound: Sound, fmt: bytes, walked: Walked, source: Source) -> Sound:
     """Puts a header that holds only the format before compressed samples."""
     if sound.plain is None:
         if fmt[:2] == b"\x31\x00" and sound.length is not None:
-            sound.frames = sound.length // 65 * 320  # GSM 6.10: libsndfile decodes an extra block of noise from an odd length
+            sound.frames = sound.length // 65 * 320  # GSM 6.10; libsndfile turns an odd length into an extra noise block
         fact = walked.found.get(b"fact") or walked.found.get(b"fact" + W64_TAIL)
         order = ">" if sound.container == "RIFX WAV" else "<"
         body = b"fmt " + struct.pack(order + "I", len(fmt)) + fmt + b"\0" * (len(fmt) % 2)
