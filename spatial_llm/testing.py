@@ -15,8 +15,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
 from spatial_llm.projectors import QFormerProjectorConfig

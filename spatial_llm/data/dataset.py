@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import load_waveform
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import ManifestError
 
 

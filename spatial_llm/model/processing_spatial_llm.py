@@ -16,9 +16,9 @@ import torch
 from transformers import BatchFeature, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.folder_files import (
     CONFIG,
     GENERATION,

@@ -137,13 +137,11 @@ def test_which_mirrors_are_exact():
 
 def test_two_heads_are_one_layout_and_two_formats_are_named():
     check_same(Binaural("a.sofa"), BINAURAL)
-    with pytest.raises(
-        AudioError, match=r"^the recording is ambisonics1 with 4 channels; the encoder takes binaural with 2"
-    ):
+    with pytest.raises(AudioError, match=r"^the recording is ambisonics1 with 4 channels; the encoder takes binaural with"):
         check_same(Ambisonics(1), BINAURAL)
     with pytest.raises(AudioError, match=r"a\.wav is mono with 1 channel; the model takes ambisonics2 with 9 channels\.$"):
         check_same(Mono(), Ambisonics(2), "a.wav", "the model")
-    with pytest.raises(AudioError, match="is array2-.* takes binaural"):  # the same number of channels is not enough
+    with pytest.raises(AudioError, match=r"is array2-.* takes binaural"):  # the same number of channels is not enough
         check_same(PAIR, BINAURAL)
 
 

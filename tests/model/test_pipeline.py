@@ -147,7 +147,7 @@ def test_the_format_of_a_recording_is_compared_with_the_encoders(bat):
     for format in ("foa", Ambisonics(1)):
         with pytest.raises(AudioError, match="is ambisonics1 with 4 channels; the encoder takes binaural with 2 channels"):
             _ask(bat, foa, format=format)
-    with pytest.raises(AudioError, match="is array2-.* takes binaural"):  # two channels, and yet no two ears
+    with pytest.raises(AudioError, match=r"is array2-.* takes binaural"):  # two channels, and yet no two ears
         _ask(bat, _clip(), format="array:[[0, 0.1, 0], [0, -0.1, 0]]")
     with pytest.raises(AudioError, match="format 'stereo' is not known"):
         _ask(bat, _clip(), format="stereo")

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
