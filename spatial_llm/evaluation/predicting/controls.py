@@ -11,54 +11,56 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
 
-Load = Callable[[Item, int, int], NDArray[float32]]
+Load = Callable[[Item, int, int, AudioFormat], NDArray[float32]]
 
 
-def no_audio(waveform: NDArray[float32]) -> NDArray[float32]:
-    """Digital silence of the same length in both ears.
+def no_audio(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
+    """Digital silence of the same length in all channels.
 
-    Why zeros and not noise: noise is a sound, with a place and a class of its own that a model may name; silence is the
-    one recording that says nothing of any source and goes through the whole model unchanged in shape. It is outside what
-    a model was trained on; what it then says, it says from the question and its habits.
+    Why zeros and not noise: noise is a sound, with a place and a class of its own that a model may name. Silence holds no
+    information about any source and has the shape that the model expects. No model was trained on it, so what a model then
+    answers comes from the question and from its prior.
     """
     return np.zeros_like(waveform)
 
 
-def ears_swapped(waveform: NDArray[float32]) -> NDArray[float32]:
-    """The two channels exchanged: the mirror image, exactly so for a head that is the same on both sides."""
-    return np.ascontiguousarray(waveform[::-1])
+def ears_swapped(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
+    """Left and right exchanged (see `AudioFormat.mirror`): the mirror image, exactly so for a head that is the same on both
+    sides."""
+    return format.mirror(waveform)
 
 
-def ears_equal(waveform: NDArray[float32]) -> NDArray[float32]:
+def ears_equal(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
     """The mean of both ears in each of them: no difference between the ears is left, and neither side is preferred, as it
     would be if one ear were copied. What was equal and opposite in the two cancels."""
-    return np.repeat(waveform.mean(axis=0, keepdims=True, dtype=float32), 2, axis=0)
+    return np.repeat(waveform.mean(axis=0, keepdims=True, dtype=float32), len(waveform), axis=0)
 
 
 # what each control does to the recording; other_audio takes the recording of another item as it is
-CONTROLLED: dict[str, Callable[[NDArray[float32]], NDArray[float32]]] = {
+CONTROLLED: dict[str, Callable[[NDArray[float32], AudioFormat], NDArray[float32]]] = {
     "no_audio": no_audio,
-    "other_audio": lambda waveform: waveform,
+    "other_audio": lambda waveform, format: waveform,
     "ears_swapped": ears_swapped,
     "ears_equal": ears_equal,
 }
 
 
 def control_loader(name: str, evaluation_set: EvaluationSet, seed: int) -> Load:
-    """What a control gives to the model in place of `evaluation_set.load`: (item, sampling_rate, window_samples) to
-    (2 ears, window_samples). The recording is made, brought to the model's window, and then changed."""
+    """What a control gives to the model in place of `evaluation_set.load`: (item, sampling_rate, window_samples, format) to
+    (channels, window_samples). The recording is made, brought to the model's window, and then changed."""
     if name == "no_audio":
-        return lambda item, sampling_rate, window_samples: no_audio(np.empty((2, window_samples), float32))
+        return lambda item, rate, samples, format: no_audio(np.empty((format.channels, samples), float32), format)
     heard: dict[str, Item] = {}
     for item in evaluation_set.items:
         heard.setdefault(item.recording_id, item)
     if name == "other_audio":
         other = derangement(list(heard), seed)
         return lambda item, *window: evaluation_set.load(heard[other[item.recording_id]], *window)
-    return lambda item, *window: CONTROLLED[name](evaluation_set.load(item, *window))
+    return lambda item, rate, samples, format: CONTROLLED[name](evaluation_set.load(item, rate, samples, format), format)
 
 
 def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
@@ -91,11 +93,18 @@ def check_controls(names: Sequence[str], evaluation_set: EvaluationSet) -> None:
     """Raises ManifestError, before anything is computed, where a control makes no sense for these recordings."""
     if "other_audio" in names:
         derangement(list(dict.fromkeys(item.recording_id for item in evaluation_set.items)), 0)
-    ears = [name for name in names if name.startswith("ears_")]
-    for item in evaluation_set.items if ears else ():
-        scene = item.scene
-        if scene is not None and scene.format.kind != "binaural":
+    for item in evaluation_set.items:
+        senseless = [name for name in names if name.startswith("ears_") and not _makes_sense(name, item.format)]
+        if senseless:
             raise ManifestError(
-                f"record {item.id!r} is heard with {scene.format.name!r}: {' and '.join(ears)} are for two ears, whose "
-                "channels are left and right; leave them out of the task's controls."
+                f"record {item.id!r} is recorded as {item.format.name!r}: {' and '.join(senseless)} needs a left and a "
+                "right in the channels; leave it out of the task's controls."
             )
+
+
+def _makes_sense(name: str, format: AudioFormat) -> bool:
+    if name == "ears_equal":
+        return format.layout == BINAURAL
+    recording = np.eye(format.channels)
+    mirrored = format.mirror(recording)
+    return mirrored is not None and not np.array_equal(mirrored, recording)

@@ -9,6 +9,7 @@ from typing import Protocol
 from numpy import float32
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
@@ -24,7 +25,7 @@ from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.scene import Scene
 
 _BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
-_RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")
+_RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
 
 
 class Item(Protocol):
@@ -38,6 +39,10 @@ class Item(Protocol):
     question: str
     answer: str
     scene: Scene | None
+
+    @property
+    def format(self) -> AudioFormat:
+        """What its recording is."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,12 @@ class EvaluationSet:
     label_csv: Path | None
     root: DataRoot
 
-    def load(self, item: Record, sampling_rate: int, window_samples: int) -> NDArray[float32]:
-        """The recording of an item, (2 ears, window_samples). Raises ManifestError, naming the record, if it cannot be
-        made."""
-        return load_waveform(item, self.root, sampling_rate, window_samples)
+    def load(
+        self, item: Record, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
+    ) -> NDArray[float32]:
+        """The recording of an item, (channels, window_samples). Raises ManifestError, naming the record, if it cannot be
+        made or is of another format."""
+        return load_waveform(item, self.root, sampling_rate, window_samples, format)
 
     def listen(self, item: Record) -> tuple[NDArray[float32], int]:
         """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""

@@ -12,7 +12,7 @@ from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
 from spatial_llm.evaluation.metrics.about_of_others import infer_mirrored
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.scenes.scene import SceneTruth, SourceTruth, direction_of
-from spatial_llm.scenes.scene import mirrored as mirrored_room
+from spatial_llm.scenes.scene import mirror_room as mirrored_room
 from tests.questions.scenes import LABELS, draw_scenes, expected
 
 MANY = QuestionConfig(

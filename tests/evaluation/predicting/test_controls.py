@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from spatial_llm.audio.formats import BINAURAL, Array, Mono
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.controls import (
     CONTROLLED,
@@ -16,7 +17,6 @@ from spatial_llm.evaluation.predicting.controls import (
 )
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.predicting.tasks import CONTROLS
-from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.render import render_scene
 from tests.evaluation.fixtures_small import RATE, write_small_set
 from tests.scenes.small import ANECHOIC, scene, source
@@ -37,7 +37,7 @@ def test_there_is_a_function_for_every_control():
 def test_what_each_control_gives_to_the_model(questions):
     item = next(item for item in questions.items if item.recording_id == "r1")
     real = questions.load(item, RATE, 6000)
-    heard = {name: control_loader(name, questions, seed=0)(item, RATE, 6000) for name in CONTROLS}
+    heard = {name: control_loader(name, questions, seed=0)(item, RATE, 6000, BINAURAL) for name in CONTROLS}
     assert all(each.shape == real.shape and each.dtype == np.float32 for each in heard.values())
     assert not heard["no_audio"].any() and real.any()
     assert np.array_equal(heard["ears_swapped"], [real[1], real[0]]) and not np.array_equal(real[0], real[1])
@@ -50,7 +50,7 @@ def test_what_each_control_gives_to_the_model(questions):
 def test_no_audio_reads_no_file(questions, tmp_path):
     (tmp_path / "r1.wav").unlink()
     item = next(item for item in questions.items if item.recording_id == "r1")
-    assert control_loader("no_audio", questions, 0)(item, RATE, 500).shape == (2, 500)
+    assert control_loader("no_audio", questions, 0)(item, RATE, 500, BINAURAL).shape == (2, 500)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 50])
@@ -89,13 +89,11 @@ def test_recordings_are_drawn_whole_and_with_the_seed(questions):
     assert len({frozenset(i.recording_id for i in control_items(items, 1, seed)) for seed in range(12)}) == 3
 
 
-@pytest.mark.parametrize(
-    "kind", [MicrophoneFormat("array", positions_m=((0, 0.1, 0), (0, -0.1, 0))), MicrophoneFormat("mono")]
-)
+@pytest.mark.parametrize("kind", [Array(((0, 0.1, 0), (0, -0.1, 0))), Mono()])
 def test_ears_are_refused_where_there_are_none(questions, kind):
     of_array = dataclasses.replace(questions.items[1], audio=None, scene=scene(source(), format=kind))
     there = dataclasses.replace(questions, items=[*questions.items, of_array])
-    with pytest.raises(ManifestError, match=rf"record 'q1' is heard with '{kind.name}': ears_swapped are for two ears"):
+    with pytest.raises(ManifestError, match=rf"record 'q1' is recorded as '{kind.name}': ears_swapped needs a left and"):
         check_controls(["no_audio", "ears_swapped"], there)
     check_controls(["no_audio", "other_audio"], there)
 
@@ -103,6 +101,6 @@ def test_ears_are_refused_where_there_are_none(questions, kind):
 def test_swapped_ears_are_the_mirror_image_of_the_scene(tmp_path):
     """KEMAR's ears exchanged: the recording of the source at the mirrored azimuth, sample by sample."""
     left, right = (render_scene(scene(source(azimuth), room=ANECHOIC), tmp_path) for azimuth in (50.0, -50.0))
-    swapped = CONTROLLED["ears_swapped"](left)
+    swapped = CONTROLLED["ears_swapped"](left, BINAURAL)
     difference = np.sqrt(np.mean((swapped - right) ** 2) / np.mean(right**2))
     assert difference < 0.02 and np.sqrt(np.mean((left - right) ** 2) / np.mean(right**2)) > 0.5
