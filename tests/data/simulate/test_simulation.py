@@ -10,7 +10,7 @@ import sofar
 import soundfile
 
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_scenes
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.errors import SceneError, SpatialLLMError
