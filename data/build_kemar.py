@@ -19,7 +19,7 @@ import numpy as np
 from spatial_llm.door import door
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of
-from spatial_llm.scenes import hrtf
+from spatial_llm.scenes.heads import hrtf
 
 OUTPUT = Path(hrtf.__file__).parent / "package_data" / hrtf.KEMAR_FILE
 FULL_SCALE = 32768

@@ -23,7 +23,8 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, file_stamp, new_array, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
 GEOMETRY, BANK = "geometry.jsonl", "bank.json"

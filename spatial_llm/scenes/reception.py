@@ -13,8 +13,8 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.arrivals import Arrivals
 from spatial_llm.scenes.microphones import microphone_of
+from spatial_llm.scenes.room.arrivals import Arrivals
 from spatial_llm.scenes.scene import Listener, Room, Scene
 
 AUDIBLE = 1e-5  # least peak of a sound as it is played, -100 dBFS; the protocols bring sounds to -14 dBFS

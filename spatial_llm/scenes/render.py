@@ -23,13 +23,13 @@ from spatial_llm.audio.formats import AudioFormat, Xyz
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
 from spatial_llm.errors import SceneError
 from spatial_llm.files import below, content_hash
-from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.bank import ResponseBank, open_bank
 from spatial_llm.scenes.dry_sounds import read_dry
 from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
 from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.noise import add_noise
 from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
+from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirror_room
 
 RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> how much of a response is used

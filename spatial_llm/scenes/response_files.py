@@ -19,9 +19,9 @@ from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, soundspaces_to_internal
-from spatial_llm.scenes.acoustics import rt60_s
 from spatial_llm.scenes.bank import BankRow, ResponseBank, write_bank
 from spatial_llm.scenes.csv_rows import read_csv_rows
+from spatial_llm.scenes.room.acoustics import rt60_s
 from spatial_llm.scenes.scene import Listener, Room
 from spatial_llm.scenes.sound_files import say
 

@@ -6,7 +6,7 @@ mirrored scene, and the direction grid is used as measured, without interpolatio
 Directions between grid points take the nearest one (5 degrees apart at the horizon, nothing below -40 degrees).
 
 Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFieldHRIR: see `sofa_file` and, for what is
-refused, `head_checks`. No grid covers everything: `Hrtf.check_direction` limits from where a direct sound may come.
+refused, `head_checks`. No grid covers everything: `Hrtf.check_direct` limits from where a direct sound may come.
 """
 
 import functools
@@ -24,8 +24,8 @@ from scipy.spatial import cKDTree
 from spatial_llm.errors import SceneError
 from spatial_llm.files import file_stamp
 from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
-from spatial_llm.scenes.head_checks import check_head, shell_of
-from spatial_llm.scenes.sofa_file import read_measured_head
+from spatial_llm.scenes.heads.head_checks import check_head, shell_of
+from spatial_llm.scenes.heads.sofa_file import read_measured_head
 
 KEMAR_FILE = "mit_kemar.npz"
 # The first arrival at any ear comes 28 samples into KEMAR's measured 512; 99.9 % of the energy lies before sample 347.

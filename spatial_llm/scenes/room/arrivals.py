@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.absorption import absorption_of
-from spatial_llm.scenes.rays import BIN_S, late_energy, mean_free_path_m
+from spatial_llm.scenes.room.absorption import absorption_of
+from spatial_llm.scenes.room.rays import BIN_S, late_energy, mean_free_path_m
 from spatial_llm.scenes.scene import Room
 
 ARRIVALS_PER_S = 6000.0  # of the tail, at most; noise of 2,000 random impulses a second already sounds smooth
