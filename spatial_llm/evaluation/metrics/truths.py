@@ -17,7 +17,7 @@ from spatial_llm.answers import parse_value
 from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardSource
-from spatial_llm.questions.places import TURNS_DEG
+from spatial_llm.questions.families.rotated import TURNS_DEG
 from spatial_llm.scenes.scene import direction_of
 
 # Questions about a relation, about all sources or about the room: about no place of one source

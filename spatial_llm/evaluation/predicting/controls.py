@@ -17,7 +17,7 @@ from spatial_llm.answers import VALUE_KINDS, parse_value
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
 from spatial_llm.geometry import direction_to_vector, direction_words, wrap_azimuth_deg
-from spatial_llm.questions.places import TURNS_DEG
+from spatial_llm.questions.families.rotated import TURNS_DEG
 
 Load = Callable[[Item, int, int], NDArray[float32]]
 
