@@ -4,6 +4,7 @@ from spatial_llm.answers import AXES
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource, side_of
 from spatial_llm.questions.family import Family
+from spatial_llm.questions.margins import Margins
 from spatial_llm.questions.wordings import RELATIONS, Wordings
 
 WORDINGS = Wordings(  # {side}: one of RELATIONS
@@ -31,7 +32,7 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
     found: dict[str, list[tuple[HeardSource, list[str]]]] = {}
     for word in _TYPES:
         for source in scene.sources:
-            labels = _labels_beside(asker, scene, source, word)
+            labels = labels_beside(asker.margins, scene, source, word)
             if labels:
                 found.setdefault(word, []).append((source, labels))
     if not found:
@@ -42,9 +43,8 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
     return asker.ask_spread(_TYPES[word], WORDINGS, truth, x=source.label, side=RELATIONS[word])
 
 
-def _labels_beside(asker: Asker, scene: HeardScene, source: HeardSource, word: str) -> list[str]:
+def labels_beside(margins: Margins, scene: HeardScene, source: HeardSource, word: str) -> list[str]:
     """The classes on that side of the source; none where it is unclear of any."""
-    margins = asker.margins
     (axis,) = [axis for axis, words in AXES.items() if word in words]
     wanted = 1 if word == AXES[axis][0] else -1
     others = [other for other in scene.sources if other is not source]
