@@ -16,7 +16,7 @@ from spatial_llm.data.rendering import render_record
 from spatial_llm.door import door
 from spatial_llm.evaluation.report.scores_table import first_part
 from spatial_llm.model import SpatialLLM
-from spatial_llm.questions.templates import LOCATION_OF_NAMED
+from spatial_llm.questions.families import location_of_named
 from spatial_llm.settings import parse_arguments
 from spatial_llm.workflow import Stage, data_stages, run_stages, scoring_stages
 
@@ -86,7 +86,7 @@ def ask_three(runs: Path) -> None:
     records = read_manifest(manifest)
     where = next(record for record in records if record.type == "B")
     what = next(record for record in records if record.type == "A" and record.recording_id == where.recording_id)
-    named = LOCATION_OF_NAMED[0].format(x=where.scene.sources[0].label)
+    named = location_of_named.WORDINGS.official[0].format(x=where.scene.sources[0].label)
     wav = runs / "unseen.wav"
     write_sound(wav, render_record(where, manifest.parent), where.sampling_rate, "WAV", "FLOAT")
     print(f"\nthree questions about {wav}, not met in training (room {where.scene.room.id}):")
