@@ -1,5 +1,7 @@
 """The composite of encoder, projector and language model, its processor, its adapters, and `ask`."""
 
+from importlib import import_module
+
 from spatial_llm.lazy_names import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -17,3 +19,5 @@ __getattr__, __dir__, __all__ = lazy_names(
         "spatial_llm.model.trained_parts": ["AddedModule", "trained_keys"],
     },
 )
+
+import_module("transformers")  # before any module of this package, see `auto_classes`
