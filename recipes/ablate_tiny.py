@@ -2,9 +2,9 @@
 
     python recipes/ablate_tiny.py --clips CLIPS/index.csv [--seeds '[0, 1, 2]'] [--until data|table]
 
-From dry sounds to the table, runs/ablation/encoder_seeds.md, whose last state is in CHANGELOG.md. About an hour on one
-core; several may share the work, each with other seeds. A stage that is finished and whose configuration did not change is
-reused.
+Goes from dry sounds to the table runs/ablation/encoder_seeds.md; docs/experiments.md has the last one. Takes about an hour
+on one core; several processes may share the work, each with other seeds. A stage that is finished and whose configuration
+did not change is reused.
 """
 
 from dataclasses import dataclass, field

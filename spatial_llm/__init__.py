@@ -1,7 +1,7 @@
 """spatial_llm: a recording with spatial cues goes in, a question goes in, an answer comes out.
 
 Names are imported when they are first used, so that simulating and scoring need no model. The models are registered with
-transformers' Auto classes as soon as those are imported, before or after this package.
+transformers' Auto classes as soon as transformers is imported, before or after this package.
 """
 
 import spatial_llm.auto_classes  # noqa: F401
@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "spatial_llm.answers": ["format_value", "parse_value"],
-        "spatial_llm.audio.feature_extraction_spatial": ["SpatialFeatureExtractor"],
         "spatial_llm.encoders": [
             "DSpASTConfig",
             "DSpASTForLocalization",
@@ -21,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "SpatialASTConfig",
             "SpatialASTForLocalization",
             "SpatialASTModel",
+            "SpatialFeatureExtractor",
         ],
         "spatial_llm.model": [
             "SpatialLLM",

@@ -1,8 +1,9 @@
-"""Our models, configs and processors registered with transformers' Auto classes, each as soon as its Auto class is imported.
+"""Our models, configs and processors registered with transformers' Auto classes, as soon as transformers is imported.
 
 Importing this package must not import transformers, which takes seconds that simulating and scoring do not need; and
-`AutoModel.from_pretrained` must know our folders after a bare `import spatial_llm`. Hence hooks that run when transformers'
-own modules have been imported, at once where they already are.
+`AutoModel.from_pretrained` must know our folders after a bare `import spatial_llm`. Hence a hook that runs when
+transformers has been imported, at once where it already is. The packages that define the classes import transformers at the
+end of their `__init__`, before any of their modules, so that the hook never meets a module of theirs that is half imported.
 """
 
 from types import ModuleType
@@ -11,51 +12,24 @@ from wrapt import when_imported
 
 from spatial_llm.torch_pair import check_torch_pair
 
-AUTO = "transformers.models.auto"
-
 
 @when_imported("transformers")
-def _torch_pair(_: ModuleType) -> None:
+def register(_: ModuleType) -> None:
+    """Checks the pair of torch and torchaudio, then registers every class of ours."""
     check_torch_pair()
+    import transformers  # the module that the hook is given is not the one that transformers puts in its own place
 
+    from spatial_llm import encoders, model, projectors
 
-@when_imported(f"{AUTO}.configuration_auto")
-def _configs(auto: ModuleType) -> None:
-    from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
-    from spatial_llm.model import SpatialLLMConfig
-    from spatial_llm.projectors import QFormerProjectorConfig
-
-    for config in (SpatialASTConfig, DSpASTConfig, QFormerProjectorConfig, SpatialLLMConfig):
-        auto.AutoConfig.register(config.model_type, config)
-
-
-@when_imported(f"{AUTO}.modeling_auto")
-def _models(auto: ModuleType) -> None:
-    from spatial_llm.encoders import DSpASTConfig, DSpASTModel, SpatialASTConfig, SpatialASTModel
-    from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, SpatialLLMModel
-    from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
-
-    for config, model in (
-        (SpatialASTConfig, SpatialASTModel),
-        (DSpASTConfig, DSpASTModel),
-        (QFormerProjectorConfig, QFormerProjector),
-        (SpatialLLMConfig, SpatialLLMModel),
+    for config, module in (
+        (encoders.SpatialASTConfig, encoders.SpatialASTModel),
+        (encoders.DSpASTConfig, encoders.DSpASTModel),
+        (projectors.QFormerProjectorConfig, projectors.QFormerProjector),
+        (model.SpatialLLMConfig, model.SpatialLLMModel),
     ):
-        auto.AutoModel.register(config, model)
-    auto.AutoModelForMultimodalLM.register(SpatialLLMConfig, SpatialLLMForConditionalGeneration)
-
-
-@when_imported(f"{AUTO}.feature_extraction_auto")
-def _feature_extractors(auto: ModuleType) -> None:
-    from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
-    from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
-
-    for config in (SpatialASTConfig, DSpASTConfig):
-        auto.AutoFeatureExtractor.register(config, SpatialFeatureExtractor)
-
-
-@when_imported(f"{AUTO}.processing_auto")
-def _processors(auto: ModuleType) -> None:
-    from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
-
-    auto.AutoProcessor.register(SpatialLLMConfig, SpatialLLMProcessor)
+        transformers.AutoConfig.register(config.model_type, config)
+        transformers.AutoModel.register(config, module)
+    for config in (encoders.SpatialASTConfig, encoders.DSpASTConfig):
+        transformers.AutoFeatureExtractor.register(config, encoders.SpatialFeatureExtractor)
+    transformers.AutoModelForMultimodalLM.register(model.SpatialLLMConfig, model.SpatialLLMForConditionalGeneration)
+    transformers.AutoProcessor.register(model.SpatialLLMConfig, model.SpatialLLMProcessor)

@@ -1,11 +1,11 @@
-"""Tiny models through the front door: configs, inputs and a processor for tests, docs and smoke runs. Needs no network.
+"""Tiny models: configs, inputs and a processor for tests, docs and smoke runs. Needs no network.
 
     config = tiny_config("SpatialLLMForConditionalGeneration")
     model = SpatialLLMForConditionalGeneration(config)
     model(**tiny_inputs(config))
     tiny_processor()(audio=..., text="Where is the bell?", sampling_rate=32_000)
 
-All of them fit together: the processor's tokens, placeholders and cues are those of the composite's tiny config.
+They all fit together: the processor's tokens, placeholders and cues are those of the composite's tiny config.
 """
 
 from functools import lru_cache
@@ -15,8 +15,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
 from spatial_llm.projectors import QFormerProjectorConfig

@@ -3,6 +3,8 @@
 A connector must know of an encoder: `config.num_cls_tokens`, `token_grid`, `channel_slices` and `seconds_per_row`.
 """
 
+from importlib import import_module
+
 from spatial_llm.lazy_names import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -10,7 +12,10 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "spatial_llm.encoders.configuration_dspast": ["DSpASTConfig"],
         "spatial_llm.encoders.configuration_spatial_ast": ["SpatialASTConfig"],
+        "spatial_llm.encoders.feature_extraction_spatial": ["SpatialFeatureExtractor"],
         "spatial_llm.encoders.modeling_dspast": ["DSpASTForLocalization", "DSpASTModel"],
         "spatial_llm.encoders.modeling_spatial_ast": ["SpatialASTForLocalization", "SpatialASTModel"],
     },
 )
+
+import_module("transformers")  # before any module of this package, see `auto_classes`

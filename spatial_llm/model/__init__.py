@@ -1,5 +1,7 @@
 """The composite of encoder, projector and language model, its processor, its adapters, and `ask`."""
 
+from importlib import import_module
+
 from spatial_llm.lazy_names import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -16,3 +18,5 @@ __getattr__, __dir__, __all__ = lazy_names(
         "spatial_llm.model.processing_spatial_llm": ["SpatialLLMProcessor"],
     },
 )
+
+import_module("transformers")  # before any module of this package, see `auto_classes`

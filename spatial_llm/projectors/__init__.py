@@ -2,6 +2,8 @@
 `forward(audio_hidden_states (B, tokens, encoder width))`, whose output's `last_hidden_state` is `audio_embeds`
 (B, query tokens, text width)."""
 
+from importlib import import_module
+
 from spatial_llm.lazy_names import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -11,3 +13,5 @@ __getattr__, __dir__, __all__ = lazy_names(
         "spatial_llm.projectors.modeling_qformer": ["QFormerProjector"],
     },
 )
+
+import_module("transformers")  # before any module of this package, see `auto_classes`

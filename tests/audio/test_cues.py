@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from spatial_llm.audio.cues import binaural_cues
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.audio.spectral import mel_filters
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import AudioError
 from tests.golden import golden
 

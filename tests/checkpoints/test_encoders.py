@@ -11,8 +11,8 @@ import torch
 from scipy.signal import fftconvolve
 
 from spatial_llm import DSpASTConfig, SpatialASTConfig
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.checkpoints import convert_dspast, convert_spatial_ast, read_official
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError
 from tests.golden import golden
 

@@ -5,7 +5,7 @@ import unittest
 import numpy as np
 import pytest
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from tests.common_suites import suites
 
 common = suites.load("test_sequence_feature_extraction_common")

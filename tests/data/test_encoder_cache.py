@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import CueDataset, distinct_recordings
 from spatial_llm.data.encoder_cache import BLOCK_RECORDINGS, ByRecordingId, EncoderCache, recording_key
 from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CacheError
 from tests.data.test_dataset import folder, record  # noqa: F401  (a fixture)
 from tests.training.conftest import data  # noqa: F401  (a fixture)

@@ -10,7 +10,7 @@ from transformers import (
 )
 
 import spatial_llm  # noqa: F401
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.model import (
     SpatialLLM,
     SpatialLLMConfig,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders import DSpASTModel
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import AudioError, CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
 from spatial_llm.testing import tiny_config, tiny_inputs, tiny_processor

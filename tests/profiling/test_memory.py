@@ -12,6 +12,7 @@ from spatial_llm.profiling.memory import KNOWN, PeakBytes, build_on_meta, format
 from spatial_llm.settings import parse_arguments
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
+from tests.training.conftest import data  # noqa: F401  (a fixture)
 from tests.training.finetune.test_run import arguments, parts  # noqa: F401  (a fixture)
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
 
 
 def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
-    data: Path,
+    data: Path,  # noqa: F811
     parts: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import CueDataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, read_manifest
 from spatial_llm.data.targets import Target, targets_of
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class, direction_to_vector
 from spatial_llm.training.encoder.cue_cache import mirror_cues, precompute_cues

@@ -17,11 +17,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, PreTrainedModel
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.spatialsoundqa.release import read_label_csv, roots_elsewhere
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.metrics import encoder_scores
@@ -39,11 +39,10 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
     recordings_with_places,
 )
-from spatial_llm.training.engine.launching import device
+from spatial_llm.training.engine.launching import device, prepare
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 
 ENCODERS = {
     "spatial_ast": (SpatialASTConfig, SpatialASTForLocalization),

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 import torch
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import load_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import CacheError, ManifestError, SpatialLLMError

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from spatial_llm.audio.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.model.padding import IGNORED
