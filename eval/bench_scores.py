@@ -18,7 +18,7 @@ import numpy as np
 
 from spatial_llm.answers import QUESTION_TYPES, Location, format_labels, format_location, parse_value
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Pair, Record
+from spatial_llm.data.record import Pair, Record
 from spatial_llm.door import door
 from spatial_llm.evaluation.metrics import embedded_texts, interval_of, measure, read_answers
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet

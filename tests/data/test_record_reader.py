@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from spatial_llm.data.records import Pair, Record, RecordReader, iter_checked, record_from_dict, write_manifest
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import RecordReader, iter_checked, record_from_dict, write_manifest
 from spatial_llm.errors import ManifestError
 from spatial_llm.jsonl import parse_closely
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
