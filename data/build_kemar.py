@@ -35,7 +35,7 @@ def read_left_ear(sofa: Path) -> dict[str, np.ndarray]:
     if np.abs(integers - responses * FULL_SCALE).max() > 1e-6 or np.abs(integers).max() >= FULL_SCALE:
         raise SceneError(f"{sofa.name}: not 16-bit integers; expected MIT_KEMAR_normal_pinna.sofa of libmysofa1.")
     azimuth_deg, elevation_deg = position[:, 0], position[:, 1]
-    mirrored = hrtf.mirrored_index(azimuth_deg, elevation_deg)
+    mirrored = hrtf.left_right_partner(azimuth_deg, elevation_deg)
     if not np.array_equal(integers[:, 0], integers[mirrored, 1]):
         raise SceneError(f"{sofa.name}: the ears do not mirror each other; expected KEMAR's normal pinna, symmetric.")
     return {

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from spatial_llm.audio.ambisonics import to_fuma
+from spatial_llm.audio.formats import Ambisonics, parse_format
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import record_from_dict
 from spatial_llm.door import door
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_files, check_place
 from spatial_llm.jsonl import read_jsonl
-from spatial_llm.scenes.ambisonics import to_fuma
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Scene, scene_from_dict
@@ -36,7 +36,7 @@ class Arguments:
         data: JSONL with scenes, or a manifest; paths in it are relative to its folder.
         scene: id of the scene.
         out: the picture; recordings are written beside it.
-        formats: what the scene is heard with, see `scenes.formats.parse_format`; None = its own format.
+        formats: what the scene is heard with, see `audio.formats.parse_format`; None = its own format.
         ambisonics: channel order and normalisation of the ambisonic files: AmbiX (ACN, SN3D) or Furse-Malham.
     """
 
@@ -80,7 +80,7 @@ def main() -> None:
             recordings.append((kind or scene.format, render_scene(scene, data.parent, kind)))
         with atomic_files(out.parent) as folder:
             for kind, waveform in recordings:
-                fuma = kind.kind == "ambisonics" and arguments.ambisonics == "fuma"
+                fuma = isinstance(kind, Ambisonics) and arguments.ambisonics == "fuma"
                 waveform = to_fuma(waveform) if fuma else waveform
                 file = out.with_name(f"{out.stem}.{kind.name}{'.fuma' if fuma else ''}.wav")
                 write_sound(folder / file.name, waveform, scene.sampling_rate, "WAV", "FLOAT")

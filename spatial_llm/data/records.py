@@ -17,10 +17,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
 from spatial_llm.data.paths import SHOWN, DataRoot, FileCheck, FileFacts
-from spatial_llm.errors import ManifestError, SceneError
+from spatial_llm.errors import AudioError, ManifestError, SceneError, SpatialLLMError
 from spatial_llm.jsonl import iter_jsonl, write_jsonl
 from spatial_llm.prompts import AUDIO_TOKEN
+from spatial_llm.questions.about import About, check_about
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.scene import STRICT, Scene, check_scene, describe_validation, scene_from_dict, scene_to_dict
 
@@ -49,8 +51,10 @@ class Record:
     rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
 
     recording_id is shared by all questions about one recording. truth: see `answers.parse_value`; {} is for pairs only,
-    where the released answer cannot be read by our parsers (scoring counts and leaves out such records). files: what the
-    files of `audio` or `pairs` were when the manifest was written; reading compares it.
+    where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the meaning
+    of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier versions.
+    files: what the files of `audio` or `pairs` were when the manifest was written; reading compares it. audio_format: what
+    the file of `audio` is, as a short text (see `audio.formats.parse_format`); None = binaural.
     """
 
     id: str
@@ -62,15 +66,26 @@ class Record:
     truth: dict[str, Any]
     split: Literal["train", "eval"]
     sampling_rate: int
+    about: About | None = None
     audio: str | None = None
     scene: Scene | None = None
     pairs: tuple[Pair, ...] | None = None
     protocol: Literal["official_bat", "checkpoint_matched"] | None = None
     files: dict[str, FileFacts] | None = None
+    audio_format: str | None = None
+
+    @property
+    def format(self) -> AudioFormat:
+        """What its recording is: the scene's format, that of the file, or two ears for pairs."""
+        if self.scene is not None:
+            return self.scene.format
+        return BINAURAL if self.audio_format is None else parse_format(self.audio_format)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as its manifest line; `record_from_dict` is the way back."""
         line = {name: value for name, value in vars(self).items() if value is not None}
+        if self.about is not None:
+            line["about"] = self.about.to_dict()
         if self.scene is not None:
             line["scene"] = scene_to_dict(self.scene)
         if self.pairs is not None:
@@ -201,6 +216,11 @@ def _check_question(record: Record, where: str) -> None:
         value = {}
     if value != record.truth:
         raise ManifestError(f"{where}: answer {record.answer!r} does not read as truth {record.truth}; correct either.")
+    if record.about is not None:
+        try:
+            check_about(record.about, labels_of(record), record.truth)
+        except SpatialLLMError as error:
+            raise ManifestError(f"{where}: record {record.id!r}: about: {error}") from None
 
 
 def _check_recording(record: Record, where: str) -> None:
@@ -213,6 +233,7 @@ def _check_recording(record: Record, where: str) -> None:
         raise ManifestError(f"{where}: protocol is {record.protocol!r}; it belongs to 'pairs', which need it.")
     if record.pairs is not None:
         _check_pairs(record, where)
+    _check_format(record, where)
     foreign = sorted(set(record.files or ()) - {name for _, name in paths_of(record)})
     if foreign or (record.files is not None and record.scene is not None):
         raise ManifestError(f"{where}: files names {foreign or 'a scene'}; it is for the files of 'audio' or 'pairs'.")
@@ -224,6 +245,20 @@ def _check_recording(record: Record, where: str) -> None:
                 f"{scene.split!r}, {scene.sampling_rate}; expected the same."
             )
         _check_dry_sounds(scene, f"{where}: scene")
+
+
+def _check_format(record: Record, where: str) -> None:
+    if record.audio_format is None:
+        return
+    if record.audio is None:
+        raise ManifestError(
+            f"{where}: audio_format is {record.audio_format!r}; it is for 'audio' only: a scene has its own format, and "
+            "pairs are binaural."
+        )
+    try:
+        parse_format(record.audio_format)
+    except AudioError as error:
+        raise ManifestError(f"{where}: audio_format: {error}") from None
 
 
 def _check_pairs(record: Record, where: str) -> None:
@@ -248,6 +283,13 @@ def _check_dry_sounds(scene: Scene, where: str) -> None:
             raise ManifestError(
                 f"{where}: sources[{index}].recording {source.recording!r} is a file; name its folder in 'sounds'."
             )
+
+
+def labels_of(record: Record) -> list[tuple[str, ...]]:
+    """The classes of each source of a recording, in order: empty tuples where they are not listed, no source of a file."""
+    if record.scene is not None:
+        return [(source.label,) for source in record.scene.sources]
+    return [pair.labels or () for pair in record.pairs or ()]
 
 
 def paths_of(record: Record) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ _HUB = (
 )
 
 
-def exists(path: Path) -> bool:
+def exists(path: str | Path) -> bool:
     """Whether anything of that name is in its folder, a link that leads nowhere included.
 
     Raises:
@@ -63,7 +63,7 @@ def exists(path: Path) -> bool:
     return True
 
 
-def is_local_folder(folder: Path) -> bool:
+def is_local_folder(folder: str | Path) -> bool:
     """Whether there is a folder of that name; a name that may be one of a hub need not be one.
 
     Raises:

@@ -15,6 +15,7 @@ import numpy as np
 
 from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
 from spatial_llm.errors import SceneError, SpatialLLMError
+from spatial_llm.questions.about import About
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.phrasings import phrasings_of
 from spatial_llm.questions.training_phrasings import TRAINING_PHRASINGS
@@ -24,13 +25,14 @@ AHEAD = 2  # answers of head start, so that a rule of averages can begin from no
 
 @dataclass(frozen=True)
 class Question:
-    """One kept item. truth: the typed value as JSON, as `answers.parse_value` returns it."""
+    """One kept item. truth: the typed value as JSON, as `answers.parse_value` returns it; about: its meaning."""
 
     type: str
     question_type: str
     question: str
     answer: str
     truth: dict[str, Any]
+    about: About | None = None
 
 
 @dataclass

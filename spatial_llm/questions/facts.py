@@ -69,6 +69,10 @@ class HeardSource:
         """The same source after the listener has turned by `turn_deg`, positive to the left."""
         return replace(self, azimuth_deg=float(wrap_azimuth_deg(self.azimuth_deg - turn_deg)))
 
+    def mirror_image(self) -> "HeardSource":
+        """The same source with left and right exchanged."""
+        return replace(self, azimuth_deg=float(wrap_azimuth_deg(-self.azimuth_deg)))
+
 
 @dataclass(frozen=True)
 class HeardScene:
@@ -111,6 +115,11 @@ class HeardScene:
         """The sources that their label names alone: "the sound of the bell" is one of two bells for nobody."""
         count = Counter(source.label for source in self.sources)
         return tuple(source for source in self.sources if count[source.label] == 1)
+
+    def indices(self, *sources: HeardSource) -> tuple[int, ...]:
+        """Where each of these sources stands in `sources`. Each is one of them, not a turned or equal one."""
+        at = {id(source): index for index, source in enumerate(self.sources)}
+        return tuple(at[id(source)] for source in sources)
 
     @property
     def is_timed(self) -> bool:

@@ -3,6 +3,7 @@
 from spatial_llm.answers import AXES
 from spatial_llm.questions import templates
 from spatial_llm.questions.asking import Asker, Question
+from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place, side_of
 
 _SIDES = {"left": "RELATION_LEFT", "right": "RELATION_RIGHT", "front": "RELATION_FRONT", "behind": "RELATION_BEHIND"}
@@ -47,7 +48,7 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
     found: dict[str, list[tuple[HeardSource, list[str]]]] = {}
     for word in _SIDES:
         for source in scene.sources:
-            labels = _labels_beside(asker, scene, source, word)
+            labels = labels_beside(asker.config, scene, source, word)
             if labels:
                 found.setdefault(word, []).append((source, labels))
     if not found:
@@ -57,9 +58,8 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
     return asker.ask_spread(_SIDES[word], {"labels": sorted(labels)}, x=source.label, side=templates.RELATIONS[word])
 
 
-def _labels_beside(asker: Asker, scene: HeardScene, source: HeardSource, word: str) -> list[str]:
+def labels_beside(config: QuestionConfig, scene: HeardScene, source: HeardSource, word: str) -> list[str]:
     """The classes on that side of the source; none where it is unclear of any."""
-    config = asker.config
     (axis,) = [axis for axis, words in AXES.items() if word in words]
     wanted = 1 if word == AXES[axis][0] else -1
     others = [other for other in scene.sources if other is not source]

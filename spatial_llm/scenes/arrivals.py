@@ -37,6 +37,13 @@ class Arrivals:
     offsets_m: np.ndarray
     gains: np.ndarray
 
+    def turned(self, heading_deg: float) -> "Arrivals":
+        """The same arrivals in the axes of a listener who looks to `heading_deg`: x front, y left, z up."""
+        turn = np.deg2rad(heading_deg)
+        ahead, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
+        offsets_m = np.column_stack([self.offsets_m @ ahead, self.offsets_m @ left, self.offsets_m[:, 2]])
+        return Arrivals(offsets_m, self.gains)
+
 
 def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray) -> list[Arrivals]:
     """Arrivals at the listener (xyz) from each of the sources (sources, xyz), those within `room.response_s`.

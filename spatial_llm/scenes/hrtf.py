@@ -125,7 +125,7 @@ def kemar(sampling_rate: int = 32000) -> Hrtf:
     with resources.as_file(file) as path, np.load(path, allow_pickle=False) as data:
         left, rate = data["left"].astype(np.float64), int(data["rate"])
         azimuth_deg, elevation_deg = data["azimuth_deg"], data["elevation_deg"]
-    right = left[mirrored_index(azimuth_deg, elevation_deg)]
+    right = left[left_right_partner(azimuth_deg, elevation_deg)]
     both = np.stack([left, right], axis=1)  # (directions, ears, taps)
     return _made(both, rate, azimuth_deg, elevation_deg, sampling_rate, ONSET_S)
 
@@ -221,7 +221,7 @@ def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> No
         )
 
 
-def mirrored_index(azimuth_deg: np.ndarray, elevation_deg: np.ndarray) -> np.ndarray:
+def left_right_partner(azimuth_deg: np.ndarray, elevation_deg: np.ndarray) -> np.ndarray:
     """For each direction of a grid the index of its mirror image in the plane between the ears.
 
     Raises:

@@ -2,7 +2,7 @@
 
 A diffuse field is the sum of very many plane waves of independent noise. What distinguishes its Gaussian channels is
 their cross-spectral matrix alone, the mean over all directions of h(f) h(f)^H, where h is the response of the channels to
-a plane wave (`receivers.free_field`). So independent noises, one a channel, are mixed by the square root of that matrix:
+a plane wave (`Microphone.free_field`). So independent noises, one a channel, are mixed by the square root of that matrix:
 the same field in law, for as many transforms as there are channels in place of one for each wave (E. Habets, I. Cohen and
 S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). Colour is that of each plane wave; a head colours it further.
 """
@@ -15,9 +15,9 @@ import numpy as np
 import scipy.fft
 from pyroomacoustics.doa import fibonacci_spherical_sampling
 
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.files import file_stamp
-from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.receivers import free_field, head_of
+from spatial_llm.scenes.microphones import microphone_of
 from spatial_llm.scenes.scene import Noise
 
 DIRECTIONS, BATCH = 2048, 256  # plane waves of the mean, evenly spread; how many of them at a time
@@ -25,7 +25,7 @@ FINENESS = 8  # points of the mixing matrices for each tap of the plane waves' r
 PINK_FROM_HZ = 20.0  # below, pink noise is white: 1/f has no end
 
 
-def add_noise(recording: np.ndarray, noise: Noise, format: MicrophoneFormat, sampling_rate: int, seed: int) -> np.ndarray:
+def add_noise(recording: np.ndarray, noise: Noise, format: AudioFormat, sampling_rate: int, seed: int) -> np.ndarray:
     """A recording (channels, samples) over diffuse noise, `snr_db` below it: energy of all channels and samples. A silent
     recording stays silent, as no noise is below it."""
     level = float(np.sum(np.square(recording, dtype=np.float64)))
@@ -34,7 +34,7 @@ def add_noise(recording: np.ndarray, noise: Noise, format: MicrophoneFormat, sam
     return (recording + scale * added).astype(np.float32)
 
 
-def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_rate: int, seed: int) -> np.ndarray:
+def diffuse_noise(color: str, format: AudioFormat, samples: int, sampling_rate: int, seed: int) -> np.ndarray:
     """Diffuse noise of some level, float32 (channels, samples); the same for the same seed.
 
     color: "white", or "pink" (1/f power). Its mean is zero.
@@ -58,18 +58,19 @@ def diffuse_noise(color: str, format: MicrophoneFormat, samples: int, sampling_r
 
 
 @functools.lru_cache(maxsize=8)
-def _mixing(format: MicrophoneFormat, _stamp: tuple, sampling_rate: int) -> np.ndarray:
+def _mixing(format: AudioFormat, _stamp: tuple, sampling_rate: int) -> np.ndarray:
     """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (points, channels,
     channels), evenly spaced from 0 to half the rate. Of the square roots these are the ones that vary smoothly."""
     directions = fibonacci_spherical_sampling(DIRECTIONS).T
-    if format.kind == "binaural" and not (head := head_of(format, sampling_rate)).covers_all:
+    microphone = microphone_of(format, sampling_rate)
+    if microphone.head is not None and not microphone.head.covers_all:
         warnings.warn(
-            f"{head.name}: measured over a part of the sphere; noise from elsewhere takes the nearest direction.",
+            f"{microphone.head.name}: measured over a part of the sphere; noise from elsewhere takes the nearest direction.",
             stacklevel=4,
         )
     covariance: np.ndarray | float = 0.0
     for first in range(0, DIRECTIONS, BATCH):
-        responses = free_field(format, directions[first : first + BATCH], sampling_rate)
+        responses = microphone.free_field(directions[first : first + BATCH])
         taps = responses.shape[-1]
         size = FINENESS << max(0, (taps - 1).bit_length())
         spectrum = np.moveaxis(np.fft.rfft(responses, size), -1, 0)  # (points, waves, channels)

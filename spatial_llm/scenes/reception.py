@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.arrivals import Arrivals
-from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.receivers import head_of, in_listeners_axes
+from spatial_llm.scenes.microphones import microphone_of
 from spatial_llm.scenes.scene import Listener, Room, Scene
 
 AUDIBLE = 1e-5  # least peak of a sound as it is played, -100 dBFS; the protocols bring sounds to -14 dBFS
@@ -22,9 +22,9 @@ RESPONSE_BEGINS_DB = -60.0  # below its peak: ringing of filters before the dire
 FAR_SHARE = 0.1  # of the energy of the reflections, from where a head was not measured
 
 
-def check_microphones(room: Room, listener: Listener, format: MicrophoneFormat) -> None:
+def check_microphones(room: Room, listener: Listener, format: AudioFormat) -> None:
     """Raises SceneError where a microphone of an array is not inside the room; it is named."""
-    if format.kind != "array" or room.size_m is None:
+    if room.size_m is None:
         return
     turn = np.deg2rad(listener.heading_deg)
     ahead, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
@@ -40,7 +40,7 @@ def check_microphones(room: Room, listener: Listener, format: MicrophoneFormat) 
 def check_arrivals(
     arrivals: Sequence[Arrivals],
     names: Sequence[str],
-    format: MicrophoneFormat,
+    format: AudioFormat,
     heading_deg: float,
     sampling_rate: int,
     samples: int,
@@ -51,7 +51,7 @@ def check_arrivals(
     Args:
         names: of the sources, for the messages.
     """
-    head = head_of(format, sampling_rate) if format.kind == "binaural" else None
+    head = microphone_of(format, sampling_rate).head
     for each, name in zip(arrivals, names, strict=True):
         way_m = float(np.linalg.norm(each.offsets_m[0]))
         if way_m / SPEED_OF_SOUND_M_S * sampling_rate >= samples:
@@ -61,7 +61,7 @@ def check_arrivals(
             )
         if head is None:
             continue
-        offsets_m = in_listeners_axes(each.offsets_m, heading_deg)
+        offsets_m = each.turned(heading_deg).offsets_m
         try:
             head.check_direct(offsets_m[0])
         except SceneError as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 
+from spatial_llm.audio.formats import AudioFormat, Xyz
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
 from spatial_llm.errors import SceneError
 from spatial_llm.files import below, content_hash
@@ -26,11 +27,10 @@ from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.bank import ResponseBank, open_bank
 from spatial_llm.scenes.dry_sounds import read_dry
 from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
+from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.noise import add_noise
-from spatial_llm.scenes.receivers import receive
 from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
-from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirrored
+from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirror_room
 
 RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> how much of a response is used
 DRY_LEVEL_DBFS = -14.0
@@ -66,7 +66,7 @@ def render(
     return _convolve(placed, [_by_protocol(response, protocol, sampling_rate) for response in responses])
 
 
-def render_scene(scene: Scene, root: str | Path, format: MicrophoneFormat | None = None) -> np.ndarray:
+def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> np.ndarray:
     """The recording of a scene, as it is heard with a microphone format.
 
     Args:
@@ -124,7 +124,7 @@ def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
     return pad_or_cut(np.pad(sound[:samples], (onset, 0)), samples)
 
 
-def scene_responses(scene: Scene, root: str | Path, format: MicrophoneFormat | None = None) -> list[np.ndarray]:
+def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> list[np.ndarray]:
     """The response of each source, float32 (channels, taps), whole: from the scene's bank if that has the format, else
     simulated. Arguments and errors are those of `render_scene`."""
     bank = scene_bank(scene, root)
@@ -141,7 +141,7 @@ def scene_responses(scene: Scene, root: str | Path, format: MicrophoneFormat | N
     return [receive(each, kind, heading_deg, rate, samples) for each in arrivals]
 
 
-def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: MicrophoneFormat | None) -> bool:
+def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioFormat | None) -> bool:
     """Whether the bank's responses in a format were made with the head that this is now: files of one name are one format
     to a bank. Another head of the caller's is simulated; the scene's own one must not have changed.
 
@@ -185,7 +185,7 @@ def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
         row = bank.geometry(source.response)
         room, listener, (position_m,) = row.room, row.listener, [row.position_m]
         if scene.mirror:
-            room, listener, (position_m,) = mirrored(room, listener, [position_m])
+            room, listener, (position_m,) = mirror_room(room, listener, [position_m])
         turned_deg = abs((listener.heading_deg - scene.listener.heading_deg + 180) % 360 - 180)
         same = np.allclose(
             [listener.position_m, position_m], [scene.listener.position_m, source.position_m], atol=SAME_PLACE_M
@@ -213,7 +213,7 @@ def _arrivals(room: Room, listener_m: Xyz, positions_m: tuple[Xyz, ...]) -> list
     return simulate_arrivals(room, np.array(listener_m), np.array(positions_m))
 
 
-def _located(scene: Scene, root: str | Path, format: MicrophoneFormat | None) -> MicrophoneFormat:
+def _located(scene: Scene, root: str | Path, format: AudioFormat | None) -> AudioFormat:
     if format is not None or scene.format.sofa is None:
         return format or scene.format
     return dataclasses.replace(scene.format, sofa=str(below(root, scene.format.sofa)))

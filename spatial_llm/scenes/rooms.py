@@ -1,18 +1,18 @@
 """Shoebox rooms: what is drawn for each, and the responses from its sources to its listener.
 
-How sound gets from a source to the listener: `arrivals`. What microphones make of it: `receivers`.
+How sound gets from a source to the listener: `arrivals`. What microphones make of it: `microphones`.
 """
 
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from spatial_llm.audio.formats import AudioFormat, Mono
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.acoustics import rt60_s
 from spatial_llm.scenes.arrivals import direct_to_reverberant_db, simulate_arrivals
-from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.reception import check_arrivals, check_microphones
 from spatial_llm.scenes.scene import Listener, Room
 
@@ -164,7 +164,7 @@ def _draw_source(
     return None
 
 
-def simulate_responses(draw: RoomDraw, formats: list[MicrophoneFormat], sampling_rate: int) -> RoomResponses:
+def simulate_responses(draw: RoomDraw, formats: list[AudioFormat], sampling_rate: int) -> RoomResponses:
     """Responses of all positions of a room, `room.response_s` long, in each of the formats.
 
     Raises:
@@ -179,8 +179,7 @@ def simulate_responses(draw: RoomDraw, formats: list[MicrophoneFormat], sampling
     names = [f"room {room.id}, position {index}" for index in range(len(arrivals))]
     for format in formats:
         check_arrivals(arrivals, names, format, listener.heading_deg, sampling_rate, samples)
-    mono = MicrophoneFormat("mono")
-    decays = [rt60_s(receive(each, mono, 0.0, sampling_rate, samples), sampling_rate) for each in arrivals]
+    decays = [rt60_s(receive(each, Mono(), 0.0, sampling_rate, samples), sampling_rate) for each in arrivals]
     if np.isnan(decays).all():
         raise SceneError(
             f"room {room.id} (absorption {room.absorption}, target_rt60_s {room.target_rt60_s}) has not decayed by 35 dB "

@@ -10,13 +10,13 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, Xyz, format_from_dict, format_to_dict
 from spatial_llm.errors import SceneError
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 MAX_SOURCES = 4
@@ -127,6 +127,12 @@ class SceneTruth:
     overlaps: tuple[Overlap, ...] = ()
 
 
+def _format_to_dict(format: AudioFormat) -> dict[str, Any]:
+    # As in every scene file: what is null, and the kind of the default format, are left out.
+    written = {name: value for name, value in format_to_dict(format).items() if value is not None}
+    return {name: value for name, value in written.items() if (name, value) != ("kind", BINAURAL.kind)}
+
+
 @dataclass(frozen=True)
 class Scene:
     """One recording, described.
@@ -154,7 +160,7 @@ class Scene:
     room: Room
     listener: Listener
     sources: tuple[Source, ...]
-    format: MicrophoneFormat = field(default_factory=MicrophoneFormat)
+    format: Annotated[AudioFormat, PlainValidator(format_from_dict), PlainSerializer(_format_to_dict)] = BINAURAL
     noise: Noise | None = None
     protocol: Literal["official_bat", "checkpoint_matched"] = "official_bat"
     bank: str | None = None
@@ -163,7 +169,7 @@ class Scene:
     truth: SceneTruth | None = None
 
 
-for _kind in (Room, Listener, Source, Noise, SourceTruth, Overlap, SceneTruth, MicrophoneFormat, Scene):
+for _kind in (Room, Listener, Source, Noise, SourceTruth, Overlap, SceneTruth, Scene):
     _kind.__pydantic_config__ = STRICT
 _ADAPTER = TypeAdapter(Scene)
 
@@ -305,7 +311,7 @@ def _apart_deg(azimuth_deg: float, elevation_deg: float, other_azimuth_deg: floa
     return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
 
 
-def mirrored(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
+def mirror_room(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
     """The same seen in a mirror (the room's y axis turned over): left and right change places. A room whose size is not
     known is mirrored about its origin."""
 

@@ -1,9 +1,13 @@
 """A model and another model's processor are not joined; longest questions; values of configs that cannot be."""
 
+import json
+
 import pytest
 import torch
 
-from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.audio.formats import without_default
+from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.projectors import QFormerProjectorConfig
@@ -33,6 +37,37 @@ def test_cues_and_their_order(model):
     processor.feature_extractor.cues = processor.feature_extractor.cues[::-1]
     with pytest.raises(CheckpointError, match=r"feature_extractor\.cues is \['sin_ipd'"):
         SpatialLLM(model, processor)
+
+
+def test_another_audio_format_is_named(model):
+    processor = tiny_processor()
+    processor.feature_extractor.audio_format = "foa"
+    with pytest.raises(CheckpointError, match=r"feature_extractor\.audio_format is foa, but .*audio_format is binaural"):
+        SpatialLLM(model, processor)
+
+
+def test_encoders_of_other_formats_have_no_cues_yet():
+    """The cues compare two ears: a config or an extractor of another format is refused, not fed with something else."""
+    for make in (SpatialASTConfig, DSpASTConfig, SpatialFeatureExtractor):
+        assert make().audio_format == "binaural"
+        with pytest.raises(SpatialLLMError, match=r"audio_format is ambisonics1 with 4 channels; .* binaural with 2"):
+            make(audio_format="foa")
+        with pytest.raises(SpatialLLMError, match="format 'stereo' is not known"):
+            make(audio_format="stereo")
+
+
+def test_configs_and_extractors_without_an_audio_format_load(tmp_path):
+    """Those that were saved before there was the field."""
+    SpatialASTConfig().save_pretrained(tmp_path)
+    assert "audio_format" not in json.loads((tmp_path / "config.json").read_text())
+    assert SpatialASTConfig.from_pretrained(tmp_path).audio_format == "binaural"
+    SpatialFeatureExtractor().save_pretrained(tmp_path)
+    file = tmp_path / "preprocessor_config.json"
+    settings = json.loads(file.read_text())
+    assert settings.pop("audio_format") == "binaural"
+    file.write_text(json.dumps(settings))
+    assert SpatialFeatureExtractor.from_pretrained(tmp_path).audio_format == "binaural"
+    assert without_default(SpatialFeatureExtractor().to_dict()).keys() == settings.keys()
 
 
 def test_placeholders_and_tokens(model):

@@ -33,7 +33,7 @@ def test_left_is_earlier_and_louder_at_the_left_ear():
 
 def test_ears_mirror_each_other_exactly():
     head = hrtf.kemar(RATE)
-    mirrored = hrtf.mirrored_index(head.azimuth_deg, head.elevation_deg)
+    mirrored = hrtf.left_right_partner(head.azimuth_deg, head.elevation_deg)
     np.testing.assert_array_equal(head.responses[mirrored][:, ::-1], head.responses)
 
 
@@ -49,7 +49,7 @@ def test_errors():
     with pytest.raises(SceneError, match="16000"):
         hrtf.kemar(8000)
     with pytest.raises(SceneError, match="mirror image"):
-        hrtf.mirrored_index(np.array([0.0, 30.0]), np.array([0.0, 0.0]))
+        hrtf.left_right_partner(np.array([0.0, 30.0]), np.array([0.0, 0.0]))
 
 
 def test_package_data_is_the_published_measurement(repository, shared_audio, tmp_path):

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.acoustics import rt60_s
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.rooms import RoomConfig, RoomDraw, draw_room, simulate_responses
-from spatial_llm.scenes.scene import Listener, Room, direction_of, mirrored
+from spatial_llm.scenes.scene import Listener, Room, direction_of, mirror_room
 
 RATE = 32000
 IMAGES = {"ray_tracing": False, "max_order": 12, "duration_s": 0.3}  # as the demonstration has it
@@ -82,7 +82,7 @@ def test_images_alone_end_late_enough(absorption, missing):
 
 def test_mirrored_room_is_the_response_with_ears_swapped():
     draw = draw_room(RoomConfig(positions_per_room=3, absorption=(0.5, 0.5), **IMAGES), "train", 1, seed=0)
-    room, listener, positions_m = mirrored(draw.room, draw.listener, draw.positions_m.tolist())
+    room, listener, positions_m = mirror_room(draw.room, draw.listener, draw.positions_m.tolist())
     straight = simulate_responses(draw, [BINAURAL], RATE).responses["binaural"]
     swapped = simulate_responses(RoomDraw(room, listener, np.array(positions_m)), [BINAURAL], RATE).responses["binaural"]
     assert np.sum((swapped[:, ::-1] - straight) ** 2) < 1e-5 * np.sum(straight**2)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import sofar
 
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.arrivals import simulate_arrivals
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.hrtf import interaural_delay_s, kemar, read_sofa
-from spatial_llm.scenes.receivers import free_field, receive
+from spatial_llm.scenes.microphones import microphone_of, receive
 from tests.scenes.ears import anechoic
 
 RATE = 32000
@@ -50,7 +50,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert np.sqrt(np.mean(np.sum(front.astype(float) ** 2, axis=1))) == pytest.approx(1, abs=1e-5)
     for azimuth_deg in (0.0, 45.0, 90.0, -60.0):
         assert delay_of(head, azimuth_deg) == pytest.approx(delay_of(known, azimuth_deg), abs=3e-6)
-    waves = free_field(parse_format(f"binaural:{tmp_path / 'head.sofa'}"), np.eye(3), RATE)
+    waves = microphone_of(parse_format(f"binaural:{tmp_path / 'head.sofa'}"), RATE).free_field(np.eye(3))
     np.testing.assert_array_equal(waves, head.responses[head.nearest(np.eye(3))])
 
 

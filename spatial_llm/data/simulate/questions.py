@@ -137,7 +137,7 @@ def records_of(scene: Scene, writer: QuestionWriter) -> list[Record]:
         Record(
             id=f"{scene.id}-{number}",
             recording_id=scene.id,
-            **asdict(item),
+            **vars(item),
             split=scene.split,
             sampling_rate=scene.sampling_rate,
             scene=scene,

@@ -4,7 +4,7 @@ Everything is seen from above with the front upwards and the left on the left, i
 Distances in a plan are those along the ground; an answered distance without an elevation is drawn at the true elevation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from spatial_llm.scenes.scene import Scene
 TRUE, ANSWERED, OTHER = "#0072B2", "#D55E00", "0.55"
 NEAR_DEG = 30.0  # petals at most this far from the middle of the true sector count as right
 SHARE_SHOWN = 0.1  # petals of at least this share are labelled
-SAME_PLACE_DEG = 0.5  # tolerance, because truths are rounded
 DPI = 200
 
 
@@ -98,26 +97,28 @@ def has_plan(item: ScoredItem, scene: Scene | None) -> bool:
     return (scene is not None and scene.truth is not None) or _ground(item.where) is not None
 
 
-def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path) -> None:
+def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path, asked: Collection[int] = ()) -> None:
     """Writes one item from above as PNG: the listener, the sources, the true direction and the answered one.
 
     Args:
         item: its `where` is the true place of the source asked about, where that is known.
         scene: the recording's scene with its truth, for room and other sources; None where there is none.
+        path: of the picture.
+        asked: indices of the sources that the question asks about; they have the colour of the truth.
     """
     figure = Figure(figsize=(3.4, 3.6), facecolor="white")
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
-    corners, spots = _room(scene), _sources(item, scene)
-    asked = _ground(item.where)
-    reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if asked is None else float(np.hypot(*asked))])
+    corners, spots = _room(scene), _sources(item, scene, asked)
+    where = _ground(item.where)
+    reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if where is None else float(np.hypot(*where))])
     room = None
     if corners is not None:
         room = axes.add_patch(Polygon(corners, closed=True, facecolor="0.97", edgecolor="0.3", linewidth=1.5))
         reach = max(reach, float(np.abs(corners).max()))
     _draw_answer(axes, item, 1.5 * reach, room)
     _draw_listener(axes)
-    if asked is not None:
-        axes.plot([0, asked[0]], [0, asked[1]], color=TRUE, linewidth=1.8, label="true")
+    if where is not None:
+        axes.plot([0, where[0]], [0, where[1]], color=TRUE, linewidth=1.8, label="true")
     for spot, number, color in spots:
         axes.plot(*spot, "o", color=color, markersize=12)
         axes.annotate(number, spot, color="white", ha="center", va="center", fontsize=8, fontweight="bold")
@@ -162,25 +163,13 @@ def _draw_listener(axes: Axes) -> None:
     axes.add_patch(Circle((0, 0), HEAD_M, color="0.2", zorder=3))
 
 
-def _sources(item: ScoredItem, scene: Scene | None) -> list[tuple[NDArray, str, str]]:
-    """Returns spot, number and colour of each source; the source asked about has the colour of the truth."""
-    asked = _ground(item.where)
+def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> list[tuple[NDArray, str, str]]:
+    """Spot, number and colour of each source: those asked about in the colour of the truth."""
     if scene is None or scene.truth is None:
-        return [] if asked is None else [(asked, "", TRUE)]
-    found = []
-    for number, known in enumerate(scene.truth.sources, start=1):
-        mine = asked is not None and is_asked(item.where, known)
-        spot = _ground(Place(known.azimuth_deg, known.elevation_deg, known.distance_m))
-        found.append((spot, str(number), TRUE if mine else OTHER))
-    return found
-
-
-def is_asked(where: Place | None, known: object) -> bool:
-    """Returns whether a source of a scene's truth is at the place asked about."""
-    if where is None or where.azimuth_deg is None or where.distance_m is None:
-        return False
-    apart_deg = abs(float(wrap_azimuth_deg(where.azimuth_deg - known.azimuth_deg)))
-    return apart_deg <= SAME_PLACE_DEG and abs(where.distance_m - known.distance_m) <= 0.01
+        where = _ground(item.where)
+        return [] if where is None else [(where, "", TRUE)]
+    spots = [_ground(Place(known.azimuth_deg, known.elevation_deg, known.distance_m)) for known in scene.truth.sources]
+    return [(spot, str(index + 1), TRUE if index in asked else OTHER) for index, spot in enumerate(spots)]
 
 
 def _room(scene: Scene | None) -> NDArray | None:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
+from spatial_llm.evaluation.metrics import read_truths
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
-from spatial_llm.evaluation.report.directions import draw_plan, has_plan, is_asked
+from spatial_llm.evaluation.report.directions import draw_plan, has_plan
 from spatial_llm.evaluation.report.items import (
     Place,
     ScoredItem,
@@ -31,6 +32,7 @@ from spatial_llm.evaluation.report.markdown import format_report
 from spatial_llm.evaluation.report.page import format_page
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import atomic_path, check_place, write_text
+from spatial_llm.scenes.scene import Scene
 
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
 PEAK = 0.9  # peak of the loudest recording shown
@@ -105,24 +107,31 @@ def _show(
     audio, gain_db = _write_recordings([records[item.id] for _, item in worst], evaluation_set, folder)
     shown = []
     for number, (reason, item) in enumerate(worst, start=1):
-        scene, plan = getattr(records[item.id], "scene", None), None
-        if has_plan(item, scene):
+        record, plan = records[item.id], None
+        asked = _asked_about(record)
+        if has_plan(item, record.scene):
             plan = f"{MEDIA}/{number:02d}.png"
-            draw_plan(item, scene, folder / plan)
-        sources = _describe_sources(item, scene)
+            draw_plan(item, record.scene, folder / plan, asked)
+        sources = _describe_sources(record.scene, asked)
         place = "" if item.where is None else f"true place {place_words(item.where)}; "
         alt = f"{place}{len(sources) or 1} sound(s) around the listener; answered {item.prediction!r}"
         shown.append(ShownItem(number, reason, item, audio.get(item.recording_id), plan, alt, sources))
     return shown, gain_db
 
 
-def _describe_sources(item: ScoredItem, scene: Any) -> tuple[str, ...]:
+def _asked_about(record: Item) -> tuple[int, ...]:
+    """Indices of the sources of its scene that a question asks about; empty where there is no scene, or none is known."""
+    (truth,) = read_truths([record]) if record.scene is not None else (None,)
+    return () if truth is None else truth.asked
+
+
+def _describe_sources(scene: Scene | None, asked: Sequence[int]) -> tuple[str, ...]:
     if scene is None or scene.truth is None:
         return ()
     lines = []
-    for source, known in zip(scene.sources, scene.truth.sources, strict=True):
+    for index, (source, known) in enumerate(zip(scene.sources, scene.truth.sources, strict=True)):
         place = place_words(Place(known.azimuth_deg, known.elevation_deg, known.distance_m))
-        lines.append(f"{source.label}: {place}" + (" (asked about)" if is_asked(item.where, known) else ""))
+        lines.append(f"{source.label}: {place}" + (" (asked about)" if index in asked else ""))
     return tuple(lines)
 
 

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.fft
 import torch
+from torch import nn
 from torch.utils.data import Dataset
 
+from spatial_llm.audio.cues import binaural_cues
+from spatial_llm.audio.formats import AudioFormat, parse_format
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -39,7 +43,7 @@ class ClipDataset(Dataset):
             "own" a recording.
 
     Raises:
-        ManifestError: a recording that is no dry sound and binaural response at the encoder's rate; it is named.
+        ManifestError: a recording that is no dry sound and response in the encoder's format and at its rate; it is named.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class ClipDataset(Dataset):
         clip: ClipArguments,
     ) -> None:
         for record in records:
-            _check(record, config.sampling_rate)
+            _check(record, config.sampling_rate, parse_format(config.audio_format))
         self.records, self.labels, self.root = records, labels, DataRoot.of(root)
         self.samples, self.taps = config.window_samples, round(clip.response_s * config.sampling_rate)
         self.clip = clip
@@ -154,6 +158,38 @@ def class_weights(event_labels: torch.Tensor) -> np.ndarray:
     return (event_labels @ (1000.0 / (event_labels.sum(dim=0) + 0.01))).double().numpy()
 
 
+class Convolution(nn.Module):
+    """(B, samples) dry sounds and (B, 2 ears, taps) responses -> (B, 2 ears, samples) recordings: the full convolution, cut
+    to the window. One FFT, in float32 wherever the inputs lie; what `scenes.render.render` computes on the CPU."""
+
+    def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
+        samples = dry.shape[-1]
+        # What a response does after the end of the window cannot be heard in it.
+        response = response[..., :samples].float()
+        size = scipy.fft.next_fast_len(samples + response.shape[-1] - 1, real=True)
+        spectrum = torch.fft.rfft(dry.float(), size)[:, None] * torch.fft.rfft(response, size)
+        return torch.fft.irfft(spectrum, size)[..., :samples]
+
+
+class CueRenderer(nn.Module):
+    """(B, samples) and (B, 2, taps) -> `input_features` (B, cues, frames, mel bins) for an encoder of this config."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.convolution = Convolution()
+
+    @torch.no_grad()
+    def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
+        config = self.config
+        with torch.autocast(dry.device.type, enabled=False):
+            recording = self.convolution(dry, response)
+            return binaural_cues(
+                recording, config.cues, config.sampling_rate, config.n_fft, config.hop_length, config.num_mel_bins,
+                config.f_min, config.f_max,
+            )  # fmt: skip
+
+
 def _distinct(keys: Iterator[tuple]) -> list[int]:
     first: dict[tuple, int] = {}
     for row, key in enumerate(keys):
@@ -175,16 +211,16 @@ def _response_key(record: Record) -> tuple:
     return scene.bank, scene.mirror, scene.room, scene.listener, scene.sources[0].position_m, scene.sources[0].response
 
 
-def _check(record: Record, sampling_rate: int) -> None:
+def _check(record: Record, sampling_rate: int, format: AudioFormat) -> None:
     wrong = None
     if record.sampling_rate != sampling_rate:
         wrong = f"is at {record.sampling_rate} Hz, the encoder at {sampling_rate}"
-    elif record.scene is not None and record.scene.format.kind != "binaural":
-        wrong = f"is heard with {record.scene.format.name}"
+    elif record.format.layout != format.layout:
+        wrong = f"is {record.format.name}, the encoder takes {format.name}"
     elif record.scene is not None and record.scene.noise is not None:
         wrong = "has background noise, which is no convolution"
     if wrong:
         raise ManifestError(
-            f"record {record.id!r} {wrong}; stages take dry sounds and binaural responses at the encoder's rate. "
+            f"record {record.id!r} {wrong}; stages take dry sounds and responses in the encoder's format, at its rate. "
             "Train without stages, on recordings rendered whole."
         )

@@ -64,7 +64,7 @@ def frozen_hashes(model: nn.Module, parts: Sequence[str] | None = None) -> dict[
 
 
 @contextlib.contextmanager
-def kept_aside(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]]:
+def offloaded(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]]:
     """Inside, these children are attributes of `model` as ever, but none of its modules: they wait on the CPU, no `to` moves
     them, no optimiser, wrapper or checkpoint meets them. Yields their hashes, as `frozen_hashes` would give them."""
     hashes = frozen_hashes(model, parts)

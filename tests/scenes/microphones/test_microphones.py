@@ -9,12 +9,12 @@ from pyroomacoustics.directivities import MeasuredDirectivity, Rotation3D
 from pyroomacoustics.doa import GridSphere
 from scipy.signal import correlate, resample
 
+from spatial_llm.audio.ambisonics import intensity_direction, rotation, turn
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
-from spatial_llm.scenes.ambisonics import intensity_direction, rotation, turn
 from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.hrtf import interaural_delay_s, kemar
-from spatial_llm.scenes.receivers import free_field, receive
+from spatial_llm.scenes.microphones import microphone_of, receive
 from spatial_llm.scenes.scene import Room
 from tests.scenes.ears import anechoic, level_db
 
@@ -117,7 +117,7 @@ def test_array_delays_match_geometry():
 def test_free_field_is_the_direct_sound_from_afar(format):
     """Plane waves have the delays between channels and the levels of a source far away."""
     azimuth_deg, elevation_deg = np.array([0.0, 80.0, -130.0]), np.array([0.0, 20.0, -30.0])
-    waves = free_field(parse_format(format), direction_to_vector(azimuth_deg, elevation_deg), RATE)
+    waves = microphone_of(parse_format(format), RATE).free_field(direction_to_vector(azimuth_deg, elevation_deg))
     sources = heard(format, azimuth_deg, elevation_deg, 5.0)
     assert waves.dtype == np.float32 and waves.shape[:2] == (3, parse_format(format).channels)
     for wave, source in zip(waves, 5 * np.array(sources), strict=True):

@@ -9,8 +9,8 @@ import functools
 
 import numpy as np
 
-from spatial_llm.errors import SceneError
-from spatial_llm.scenes.formats import MAX_ORDER
+from spatial_llm.audio.formats import MAX_ORDER
+from spatial_llm.errors import AudioError
 
 # FuMa channels W X Y Z, R S T U V, K L M N O P Q, as ACN indices; and what SN3D is multiplied by there (maximum 1, W -3 dB).
 _FUMA_TO_ACN = np.array([0, 3, 1, 2, 6, 7, 5, 8, 4, 12, 13, 11, 14, 10, 15, 9])
@@ -22,10 +22,10 @@ def encode(directions: np.ndarray, order: int) -> np.ndarray:
     """Gains of plane waves: directions (..., xyz) of any length -> (..., channels), (order + 1)^2 of them.
 
     Raises:
-        SceneError: an order other than 1 to 3.
+        AudioError: an order other than 1 to 3.
     """
     if not 1 <= order <= MAX_ORDER:
-        raise SceneError(f"ambisonics of order {order}; give 1 to {MAX_ORDER}.")
+        raise AudioError(f"ambisonics of order {order}; give 1 to {MAX_ORDER}.")
     directions = np.asarray(directions, dtype=np.float64)
     x, y, z = np.moveaxis(directions / np.linalg.norm(directions, axis=-1, keepdims=True), -1, 0)
     channels = [np.ones_like(x), y, z, x]
@@ -93,11 +93,6 @@ def from_fuma(waveform: np.ndarray) -> np.ndarray:
     return out
 
 
-def mirror_signs(order: int) -> np.ndarray:
-    """(channels) of +1 and -1: what exchanging left and right does to each channel. Those with index m < 0 are odd in y."""
-    return np.concatenate([np.where(np.arange(-degree, degree + 1) < 0, -1.0, 1.0) for degree in range(order + 1)])
-
-
 def intensity_direction(waveform: np.ndarray) -> np.ndarray:
     """Where the sound of a recording comes from on average: ACN/SN3D (channels, samples) -> (xyz), the mean active
     intensity over the mean energy density. 1 long for one plane wave, near 0 for diffuse sound."""
@@ -108,5 +103,5 @@ def intensity_direction(waveform: np.ndarray) -> np.ndarray:
 
 def _checked(waveform: np.ndarray) -> int:
     if waveform.ndim != 2 or waveform.shape[0] not in (4, 9, 16):
-        raise SceneError(f"waveform of shape {waveform.shape}; ambisonics has (4, 9 or 16 channels, samples).")
+        raise AudioError(f"waveform of shape {waveform.shape}; ambisonics has (4, 9 or 16 channels, samples).")
     return waveform.shape[0]
