@@ -45,7 +45,8 @@ class ClipDataset(Dataset):
             "own" a recording.
 
     Raises:
-        ManifestError: a recording is not a dry sound with a response in the encoder's format and at the encoder's rate; the error names it.
+        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; the error names
+            it.
     """
 
     def __init__(
