@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spatial_llm.answers import AXES
-from spatial_llm.data.records import Pair
+from spatial_llm.data.record import Pair
 from spatial_llm.evaluation.metrics import context_of, mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.metric import Percent, median_of
 from spatial_llm.evaluation.statistics.bootstrap import mean_of
