@@ -16,13 +16,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
 from spatial_llm.data.paths import SHOWN, DataRoot, FileCheck, FileFacts
 from spatial_llm.errors import AudioError, ManifestError, SceneError, SpatialLLMError
 from spatial_llm.jsonl import iter_jsonl, write_jsonl
 from spatial_llm.prompts import AUDIO_TOKEN
 from spatial_llm.questions.about import About, check_about
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.scene import STRICT, Scene, check_scene, describe_validation, scene_from_dict, scene_to_dict
 
@@ -50,9 +50,10 @@ class Record:
     """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
     rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
 
-    recording_id is shared by all questions about one recording. truth: see `answers.parse_value`; {} is for pairs only,
-    where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the meaning
-    of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier versions.
+    recording_id is shared by all questions about one recording. truth: see `questions.types.parse_value`; {} is for pairs
+    only, where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the
+    meaning of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier
+    versions.
     files: what the files of `audio` or `pairs` were when the manifest was written; reading compares it. audio_format: what
     the file of `audio` is, as a short text (see `audio.formats.parse_format`); None = binaural.
     """

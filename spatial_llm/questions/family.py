@@ -1,7 +1,7 @@
 """What makes a family of questions: its question types, their wordings and the functions that ask them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
@@ -24,6 +24,8 @@ class Family:
             `sources` sources.
         sources: see `ask_always`.
         most: the most questions a clip that `ask_always` can ask; None without such a bound.
+        opposites: question type -> words of what the question asks for, and words of its opposite. An answer with words of
+            the opposite alone names something else than what was asked for (see `types.parse_value`).
         type: the type that records of its questions have: "A" to "E" of the official types, the name of the family
             otherwise.
     """
@@ -35,6 +37,7 @@ class Family:
     ask_always: AskAlways | None = None
     sources: int = 0
     most: int | None = None
+    opposites: Mapping[str, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
     type: str = ""
 
     def __post_init__(self) -> None:

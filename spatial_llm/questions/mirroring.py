@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spatial_llm.answers import VALUE_KINDS, Location
+from spatial_llm.answers import KINDS, Location
 from spatial_llm.geometry import direction_to_vector, direction_words, wrap_azimuth_deg
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
 from spatial_llm.questions.families.relation import labels_beside
 from spatial_llm.questions.margins import Margins
+from spatial_llm.questions.types import VALUE_KINDS
 
 Value = dict[str, Any]
 Mirror = Callable[[About, Value, Sequence[HeardSource] | None], Value | None]
@@ -26,27 +27,7 @@ def mirror(question_type: str, about: About, value: Value, sources: Sequence[Hea
         sources: of the scene, not mirrored, in its order; None where they are not all known.
     """
     own = _OWN.get(question_type)
-    return mirror_value(VALUE_KINDS[question_type], value) if own is None else own(about, value, sources)
-
-
-def mirror_value(kind: str, value: Value) -> Value:
-    """A value of a kind with left and right exchanged: labels, counts, distances, elevations, times and rooms stay."""
-    match kind:
-        case "location" | "direction_word" | "location_or_absent":
-            return _mirrored_words(value)
-        case "locations":
-            places = [_mirrored_words(place) for place in value["locations"]]
-            return {"locations": sorted(places, key=lambda place: tuple(place.values()))}
-        case "azimuth":
-            return {"azimuth_deg": _wrapped(-value["azimuth_deg"])}
-        case "clock":
-            return {"clock_hour": -value["clock_hour"] % 12 or 12}
-        case _:
-            return value
-
-
-def _mirrored_words(place: Value) -> Value:
-    return {key: _MIRROR[word] if key == "left_right" else word for key, word in place.items()}
+    return KINDS[VALUE_KINDS[question_type]].mirror(value) if own is None else own(about, value, sources)
 
 
 def _wrapped(azimuth_deg: float) -> float:

@@ -52,4 +52,16 @@ def labels_beside(margins: Margins, scene: HeardScene, source: HeardSource, word
     return [] if 0 in sides else [other.label for other, side in zip(others, sides, strict=True) if side == wanted]
 
 
-FAMILY = Family("relation", dict.fromkeys(_TYPES.values(), "labels"), (WORDINGS,), ask=(relation,))
+_OPPOSITES = {
+    "RELATION_LEFT": ({"left"}, {"right"}),
+    "RELATION_RIGHT": ({"right"}, {"left"}),
+    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}),
+    "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
+}
+FAMILY = Family(
+    "relation",
+    dict.fromkeys(_TYPES.values(), "labels"),
+    (WORDINGS,),
+    ask=(relation,),
+    opposites=_OPPOSITES,
+)
