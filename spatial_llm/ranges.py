@@ -67,7 +67,7 @@ def check_numbers(value: Any, name: str = "") -> None:
     """Raises SpatialLLMError naming the first number in a dataclass, or in one inside it, that its field does not allow."""
     for field in dataclasses.fields(value):
         part = f"{name}.{field.name}".lstrip(".")
-        _check(getattr(value, field.name), _hints(type(value)).get(field.name, Any), part)
+        _check(getattr(value, field.name), field_types(type(value)).get(field.name, Any), part)
 
 
 def _check(value: Any, hint: Any, name: str) -> None:
@@ -110,5 +110,7 @@ def _bare(hint: Any, *kinds: type) -> Any:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
+def field_types(kind: type) -> dict[str, Any]:
+    """Returns the types of the fields of dataclass `kind` by name, with their ranges."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}

@@ -1,8 +1,11 @@
-"""A chain of commands, each with one output folder, in which a finished stage is not done again.
+"""Work that is done once: stages whose output folder holds a marker, and chains of commands made of them.
 
-A stage is finished when its folder holds `stage.json` with the fingerprint of what the stage rests on: its command, the
-bytes of its config files, and the fingerprints of the stages before it. Change a number in a YAML and that stage and the
-later ones run anew; delete a folder and it comes back. A stage that was stopped on its way goes on from its checkpoints.
+A stage is finished when its marker, a small JSON file, holds the fingerprint of what the stage rests on: its settings, the
+bytes of the files it reads, and the fingerprints of the stages before it. If one of these changes, that stage and the later
+ones run again; a folder that was deleted comes back. The stages inside a training (`training.encoder.stages`,
+`training.finetune.run`) use the same marker.
+
+A chain (`run_stages`) runs commands one after the other. A command that was stopped goes on from its checkpoints.
 """
 
 import hashlib
@@ -21,20 +24,45 @@ from typing import Any
 from spatial_llm.door import STOPPED
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json, write_text
+from spatial_llm.settings import read_yaml
+
+MARKER = "stage.json"
+
+
+def fingerprint_of(made_from: Any, sort_keys: bool = False) -> str:
+    """Returns the SHA-256 of JSON values; with `sort_keys` the order of the keys of mappings does not count."""
+    return hashlib.sha256(json.dumps(made_from, sort_keys=sort_keys).encode()).hexdigest()
+
+
+def read_finished(marker: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Returns what a stage wrote into `marker` when it finished; None if it did not, or was made from something else."""
+    try:
+        record = json.loads(marker.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a damaged marker is none
+        return None
+    if not isinstance(record, dict):
+        return None
+    # Encoder stages of version 0.1 called the fingerprint "made_by".
+    return record if record.get("fingerprint", record.get("made_by")) == fingerprint else None
+
+
+def write_finished(marker: Path, fingerprint: str, **record: Any) -> None:
+    """Writes the marker of a stage that has finished, with `record` for `read_finished`."""
+    write_json(marker, {"fingerprint": fingerprint, **record})
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the chain.
+    """One command of a chain.
 
     Attributes:
-        title: said when it starts.
-        command: a door and its arguments; run with this Python.
-        folder: what it makes.
-        configs: files that it reads and a user may edit.
-        needs: stages whose folders it reads.
-        launch: run through `accelerate launch`.
-        marker: file in the folder that says the stage is finished; another name where two stages share a folder.
+        title: printed when the stage starts.
+        command: a script and its arguments; run with this Python.
+        folder: the folder that the command writes.
+        configs: files that the command reads and a user may edit; files that a YAML file includes belong to it.
+        needs: stages whose folders the command reads.
+        launch: runs the command through `accelerate launch`.
+        marker: name of the marker in the folder; stages that share a folder have markers of different names.
     """
 
     title: str
@@ -43,36 +71,34 @@ class Stage:
     configs: Sequence[Path] = ()
     needs: Sequence["Stage"] = ()
     launch: bool = False
-    marker: str = "stage.json"
+    marker: str = MARKER
 
     def fingerprint(self) -> str:
+        """Returns the fingerprint of command, config files and earlier stages."""
         made_from = {
             "command": list(self.command),
-            "configs": [sha256_of(config) for config in self.configs],
+            "configs": [sha256_of(file) for file in with_included(self.configs)],
             "needs": [stage.fingerprint() for stage in self.needs],
         }
-        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+        return fingerprint_of(made_from)
 
     def finished(self) -> bool:
-        """Whether the folder holds what this stage, as it is configured now, makes."""
-        return read_marker(self.folder / self.marker).get("fingerprint") == self.fingerprint()
+        """Returns whether the folder holds what this stage makes as it is configured now."""
+        return read_finished(self.folder / self.marker, self.fingerprint()) is not None
 
 
-def read_marker(path: Path) -> dict[str, Any]:
-    """What the marker of a finished stage says; nothing where there is none, or a damaged one: the stage is then not
-    finished."""
-    try:
-        marker = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return {}
-    return marker if isinstance(marker, dict) else {}
+def with_included(files: Sequence[Path]) -> list[Path]:
+    """Returns `files`, followed by the files that the YAML files among them include and that are not listed."""
+    listed = {file.resolve() for file in files}
+    included = [one for file in files if file.suffix == ".yaml" for one in read_yaml(file).files]
+    return [*files, *dict.fromkeys(one for one in included if one.resolve() not in listed)]
 
 
 def run_stages(stages: Sequence[Stage]) -> None:
-    """Runs those stages that are not finished, in order, saying what happens and where the files are.
+    """Runs those stages that are not finished, in order, and prints what happens and where the files are.
 
     Raises:
-        SpatialLLMError: a command failed; its own message stands above.
+        SpatialLLMError: a command failed; it has printed its own message.
     """
     renewed: list[Stage] = []
     for number, stage in enumerate(stages, start=1):
@@ -91,20 +117,21 @@ def run_stages(stages: Sequence[Stage]) -> None:
         write_text(begun, stage.fingerprint())
         renewed.append(stage)
         run_command(stage.command, launch=stage.launch)
-        write_json(stage.folder / stage.marker, {"fingerprint": stage.fingerprint()})
+        write_finished(stage.folder / stage.marker, stage.fingerprint())
         begun.unlink(missing_ok=True)  # gone where the stage replaced its folder whole
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
 
 
 def sounds_stage(door: str, config: Path, folder: Path, index: str, evaluate: str, options: Sequence[str] = ()) -> Stage:
-    """Dry sounds in `folder`, see `data.sound_folder`.
+    """Returns the stage that writes a folder of dry sounds, see `data.simulate.sound_folder`.
 
     Args:
         door: the script that prepares sounds.
-        config: its YAML.
+        config: its YAML file.
+        folder: where the sounds are written.
         index: CSV of recorded clips.
         evaluate: what the split `eval` holds, "held_out" or "test".
-        options: of that door.
+        options: further arguments of the script.
     """
     given = ["--output", str(folder), "--sounds.index", index, "--sounds.evaluate", evaluate, *options]
     command = [door, "--config", str(config), *given]
@@ -120,21 +147,22 @@ def data_stages(
     needs: Sequence[Stage] = (),
     title: str = "write questions about the scenes, with answers that are true",
 ) -> tuple[Stage, Stage]:
-    """Rooms and scenes, then questions about them, in `folder`.
+    """Returns two stages that fill one folder: rooms and scenes, then questions about them.
 
     Args:
         doors: the script that simulates scenes, and the one that writes questions.
-        scenes: YAML of the first.
-        questions: YAML of the second.
-        options: of the first.
-        needs: stages that make what the scenes are made of.
-        title: of the second.
+        scenes: YAML file of the first script.
+        questions: YAML file of the second script.
+        folder: the data folder.
+        options: further arguments of the first script.
+        needs: stages that make the sounds of the scenes.
+        title: title of the second stage.
     """
     simulate = [doors[0], "--config", str(scenes), "--output", str(folder), *options]
     write = [doors[1], "--config", str(questions), "--data", str(folder)]
     apart = "simulate rooms and scenes; train and eval share neither rooms nor recordings"
-    heard = Stage(apart, simulate, folder, configs=[scenes], needs=needs)
-    return heard, Stage(title, write, folder, configs=[questions], needs=[heard], marker="questions.stage.json")
+    simulated = Stage(apart, simulate, folder, configs=[scenes], needs=needs)
+    return simulated, Stage(title, write, folder, configs=[questions], needs=[simulated], marker="questions.stage.json")
 
 
 def scoring_stages(
@@ -146,15 +174,16 @@ def scoring_stages(
     needs: Sequence[Stage],
     options: Sequence[str] = (),
 ) -> tuple[Stage, Stage, Stage]:
-    """A model answers, is scored and reported on: in `answers`, `scores` and `scores/report` below `folder`.
+    """Returns three stages: predict answers, score them, and draw a report, in `answers`, `scores` and `scores/report`.
 
     Args:
         doors: the scripts that predict, score and report.
-        task: YAML of the first two.
-        model: its folder.
-        manifest: the questions.
-        needs: stages that make the two.
-        options: of the first.
+        task: YAML file of the task, for the first two scripts.
+        model: folder of the model.
+        manifest: file with the questions.
+        folder: the folder that the three folders are in.
+        needs: stages that make model and manifest.
+        options: further arguments of the first script.
     """
     answers, scores = folder / "answers", folder / "scores"
     given, read = ["--task", str(task), "--data", manifest], [task, *sorted(task.parent.glob("common/*.yaml"))]
@@ -169,11 +198,15 @@ def scoring_stages(
 
 
 def run_command(command: Sequence[str], launch: bool = False) -> None:
-    """Runs a door in its own process, with this Python, from the current folder.
+    """Runs a script in its own process, with this Python, in the current folder.
+
+    Args:
+        command: the script and its arguments.
+        launch: runs it through `accelerate launch` with one process.
 
     Raises:
-        SpatialLLMError: it ended with an error.
-        SystemExit: it was told to stop and saved its state (status 75): so does this process.
+        SpatialLLMError: the command ended with an error.
+        SystemExit: the command was stopped by a signal and saved its state (status 75); this process then ends likewise.
     """
     launcher = (
         [
@@ -187,12 +220,12 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
             "no",
             "--dynamo_backend",
             "no",
-            "--quiet",  # the command has had its say: no traceback of the launcher's below it
+            "--quiet",  # the command has printed its error; the launcher must not add a traceback
         ]
         if launch
         else []
     )
-    # A Ctrl-C of the terminal reaches the command as well, which knows what to do with it: wait for its end.
+    # A Ctrl-C in the terminal reaches the command as well, which saves a checkpoint: wait until it has ended.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         status = subprocess.run([sys.executable, *launcher, *command], env=os.environ, check=False).returncode

@@ -101,9 +101,9 @@ class SpatialQADataset(Dataset):
             raise ManifestError(f"{manifest}: no question of types {sorted(types)}; it has {', '.join(sorted(held))}.")
         self.audio_hidden_states: Mapping[str, torch.Tensor] | None = None
         if audio_hidden_states is not None:
-            self.hear(audio_hidden_states)
+            self.use_encoder_cache(audio_hidden_states)
 
-    def hear(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
+    def use_encoder_cache(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
         """From now on samples hold encoder output that was computed ahead. Raises ManifestError if some is missing."""
         missing = [name for name in self.first_rows if name not in audio_hidden_states]
         if missing:

@@ -137,7 +137,7 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
 
     @property
-    def never_written(self) -> list[int] | None:
+    def suppressed_token_ids(self) -> list[int] | None:
         """For `generate(suppress_tokens=)`: the audio placeholder, which would ask for a recording that is not there."""
         slot = self.model.config.audio_token_id
         return [slot] if slot < self.model.config.get_text_config().vocab_size else None
@@ -210,7 +210,7 @@ class SpatialLLM:
             max_new_tokens=max_new_tokens,
             num_beams=num_beams,
             do_sample=False,
-            suppress_tokens=self.never_written,
+            suppress_tokens=self.suppressed_token_ids,
         )
         answer = ids[0, batch["input_ids"].shape[1] :]
         return self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora
 from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, encoded_tokens, estimates, on_meta, quantised_layers
-from spatial_llm.training.engine.trainable import freeze, kept_aside
+from spatial_llm.training.engine.trainable import freeze, offloaded
 from spatial_llm.training.finetune.build import DTYPES, quantization_config
 
 WARM_UP_STEPS = 2  # the first makes gradients and moments, the second finds the allocator's blocks
@@ -76,7 +76,7 @@ def measure(config: SpatialLLMConfig, case: Case, device: torch.device, steps: i
 def _run(config: SpatialLLMConfig, case: Case, device: torch.device, steps: int) -> tuple[int, float]:
     """Peak bytes and median seconds of a step."""
     model = build_random(config, case, device)
-    with kept_aside(model, ["encoder"] if case.encoder_cache else []):
+    with offloaded(model, ["encoder"] if case.encoder_cache else []):
         step = training_step(model, _batch(config, case), case, device)
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -11,7 +11,8 @@ import soundfile
 
 from spatial_llm import locks
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_manifest, read_scenes
+from spatial_llm.data.records import read_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate

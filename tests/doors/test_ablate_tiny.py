@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from spatial_llm import workflow
+from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
 from tests.doors.test_train_tiny import SMALL, given, merged, understood
 
@@ -28,7 +29,7 @@ def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str
 
 
 def test_the_kinds_differ_in_what_they_are_compared_for_and_in_nothing_else(repository: Path) -> None:
-    configs = {kind: yaml.safe_load((repository / CONFIGS / f"{kind}.yaml").read_text()) for kind in KINDS}
+    configs = {kind: read_yaml(repository / CONFIGS / f"{kind}.yaml").content for kind in KINDS}
     for config in configs.values():
         del config["run_folder"]
         assert config["model"]["cues"] == config["model"].pop("normalized_cues")
@@ -49,9 +50,9 @@ def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path
         small["scenes"], {"simulation": {"train": {"clips_two_sources": 0}, "eval": {"clips_two_sources": 0}}}
     )
     for name, changes in small.items():
-        config = yaml.safe_load((repository / CONFIGS / f"{name}.yaml").read_text())
+        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    sounds = yaml.safe_load((repository / "recipes/configs/tiny/sounds.yaml").read_text())
+    sounds = read_yaml(repository / "recipes/configs/tiny/sounds.yaml").content
     (configs / "sounds.yaml").write_text(yaml.safe_dump(merged(sounds, SMALL["sounds"])))
     runs = tmp_path / "runs"
     options = [given[0], f"--runs={runs}", f"--configs={configs}", f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]"]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from spatial_llm.files import sha256_of
+from spatial_llm.settings import read_yaml
 from tests.training.conftest import data  # noqa: F401  (a fixture)
 from tests.training.encoder.test_run import SIZES
 
@@ -21,7 +22,7 @@ def run(repository: Path, *command: str) -> subprocess.CompletedProcess:
 
 def staged_config(repository: Path, manifests: Path, folder: Path, batch_size: int) -> Path:
     """recipes/configs/dspast.yaml at tiny size, everything on, one epoch a stage."""
-    config = yaml.safe_load((repository / "recipes/configs/dspast.yaml").read_text())
+    config = read_yaml(repository / "recipes/configs/dspast.yaml").content
     config |= {"run_folder": str(folder / "run"), "train_manifest": str(manifests / "train.jsonl"), "audiomae": None,
                "eval_manifest": str(manifests / "eval.jsonl"), "cpu_threads": 1}  # fmt: skip
     config["model"] |= SIZES | {"spec_augment_mel_bins": 8, "spec_augment_frames": 12}

@@ -15,7 +15,7 @@ import yaml
 
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
-from spatial_llm.settings import parse_arguments
+from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
 from tests.scenes.test_sofa import write_sofa
@@ -104,7 +104,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     small |= {"lookup": SMALL["text"], "compare": SMALL["text"]}
     small["answers"] = small["cooldown"] = {key: SMALL["bat"][key] for key in ("schedule", "cpu_threads")}
     for name, changes in small.items():
-        config = yaml.safe_load((repository / f"recipes/configs/tiny/{name}.yaml").read_text())
+        config = read_yaml(repository / f"recipes/configs/tiny/{name}.yaml").content
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
     for name in ("test_scenes.yaml", "test_questions.yaml", "test_counts.yaml", "card.md"):
         (configs / name).write_text((repository / "recipes/configs/tiny" / name).read_text())

@@ -103,6 +103,9 @@ def test_logits_to_keep_and_ignored_labels(model, inputs):
 
 
 def test_eager_and_sdpa_agree(model, inputs):
+    # In float64, where only the softmax of eager attention, which is computed in float32, differs on some processors.
+    model.double()
+    inputs = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
     expected = model(**inputs).logits
     model.set_attn_implementation("eager")
     assert model.projector.qformer.config._attn_implementation == "eager"

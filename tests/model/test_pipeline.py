@@ -1,4 +1,4 @@
-"""`ask`: paths and arrays in, text out, and every bad recording an error sentence (reliability rows A1, A3, A6)."""
+"""`ask`: paths and arrays in, text out, and every bad recording an error sentence."""
 
 import warnings
 
@@ -69,7 +69,7 @@ def test_a_model_that_would_write_the_placeholder_writes_something_else(bat, mon
     monkeypatch.setattr(bat.model, "generate", lambda **kwargs: written.append(generate(**kwargs)) or written[-1])
     monkeypatch.setattr(bat.model.language_model, "forward", prefers_the_slot)
     _ask(bat, _clip())
-    monkeypatch.setattr(SpatialLLM, "never_written", None)
+    monkeypatch.setattr(SpatialLLM, "suppressed_token_ids", None)
     _ask(bat, _clip())
     assert [bool((ids[0, -4:] == slot).any()) for ids in written] == [False, True]
 

@@ -25,7 +25,7 @@ BINAURAL, FOA, MONO = (parse_format(name) for name in ("binaural", "foa", "mono"
 
 
 def literal(dry, responses, samples, response_samples=None):
-    """specs a.1, step by step in float64."""
+    """The rendering of BAT's released data set (SLAM-LLM, `spatial_audio_dataset.py`), step by step in float64."""
     total = np.zeros((len(responses[0]), samples))
     for sound, response in zip(dry, responses, strict=True):
         sound, response = sound.astype(np.float64), response.astype(np.float64)

@@ -1,4 +1,4 @@
-"""A few rendered clips, simulated once for all tests of training; and a process that starts runs to be struck."""
+"""A few rendered clips, simulated once for all tests of training; and a process that starts runs which tests kill."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
-from tests.training.engine.kill_harness import Nursery
+from tests.training.engine.kill_harness import RunStarter
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +54,8 @@ def text_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def starter() -> Iterator[RunStarter]:
     """Starts runs of `toy_run` in processes of their own."""
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+    starter = RunStarter()
+    yield starter
+    starter.close()

@@ -44,6 +44,7 @@ class ChoiceItem:
         choices: texts of the options, in the order of the prompt.
         audio: names of its sound files, relative to the root of the set.
         task: the part of the benchmark it is counted under, or None.
+        scene: always None; these recordings are files.
     """
 
     id: str
@@ -55,6 +56,7 @@ class ChoiceItem:
     task: str | None = None
     type: str = TYPE
     question_type: str = QUESTION_TYPE
+    scene: None = None
     format: ClassVar[AudioFormat] = BINAURAL  # the releases do not say; two channels are taken for left and right ear
 
     @property

@@ -129,7 +129,7 @@ class Answerer:
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,
-                suppress_tokens=self.model.never_written,
+                suppress_tokens=self.model.suppressed_token_ids,
                 logits_processor=watching,
             )
         texts = processor.tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)

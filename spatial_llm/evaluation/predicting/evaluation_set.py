@@ -22,13 +22,15 @@ from spatial_llm.evaluation.predicting.tasks import Questions, Task
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.scenes.scene import Scene
 
 _BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
 _RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
 
 
 class Item(Protocol):
-    """What predicting and scoring need of a record."""
+    """What predicting and the report need of a question: a `Record`, or a `ChoiceItem` of a benchmark of others, whose
+    recordings are files (`scene` is None). The metrics work on records alone."""
 
     id: str
     recording_id: str
@@ -36,6 +38,7 @@ class Item(Protocol):
     question_type: str
     question: str
     answer: str
+    scene: Scene | None
 
     @property
     def format(self) -> AudioFormat:

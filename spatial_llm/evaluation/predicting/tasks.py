@@ -1,25 +1,23 @@
 """A task: which questions are asked, how, and by which protocols their answers are scored; one YAML file, strict keys.
 
-Peculiar: `include` names files, relative to the one it stands in, whose keys are taken first; keys of the including file
-override them, and of several files the later one overrides. Mappings are merged key by key, lists are replaced whole.
-Nothing has a default: what a task does stands in its file or in one it includes. The version is the number of lines of
-`changes`, so a task cannot change its version without saying why. After the example of lm-evaluation-harness' task files.
+A task file may include others, see `spatial_llm.settings`. Nothing has a default: what a task does stands in its file or in
+one that it includes. The version is the number of lines of `changes`, so a task cannot change its version without a reason.
 """
 
 import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.scenes.scene import STRICT, describe_validation
+from spatial_llm.settings import read_yaml
 
 Format = Literal["manifest", "spatialsoundqa", "star_bench", "mmau_pro"]
 Reading = Literal["strict", "lenient"]
@@ -29,7 +27,6 @@ Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
 CONTROLS: tuple[str, ...] = get_args(Control)
 SLOT = "{question}"
-INCLUDE = "include"
 
 
 @dataclass(frozen=True)
@@ -142,75 +139,8 @@ def read_task(path: str | Path) -> Task:
         SpatialLLMError: the file or one it includes is missing or no YAML mapping, files include each other, a key is
             unknown, missing, given twice, of another type or has a value that cannot be; file and key are named.
     """
-    path = Path(path)
-    origins: dict[str, Path] = {}
-    content = _resolve(path, (), origins)
-    return _checked(content, str(path), origins)
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        double = sorted({str(name) for name in names if names.count(name) > 1})
-        if double:
-            raise SpatialLLMError(f"key {', '.join(double)} stands twice; keep one.")
-        return super().construct_mapping(node, deep)
-
-
-def _resolve(path: Path, trail: tuple[Path, ...], origins: dict[str, Path]) -> dict[str, Any]:
-    """The keys of a file over those of the files it includes; `origins` learns which file each dotted key came from."""
-    if path.resolve() in trail:
-        raise SpatialLLMError(f"{trail[-1]}: {INCLUDE}: {path} includes this file again; files may not go in a circle.")
-    content = _read_yaml(path, trail[-1] if trail else None)
-    included = content.pop(INCLUDE, [])
-    names = [included] if isinstance(included, str) else included
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise SpatialLLMError(f"{path}: {INCLUDE}: {included!r}; give a file name or a list of them.")
-    merged: dict[str, Any] = {}
-    for name in names:
-        if Path(name).is_absolute():
-            raise SpatialLLMError(f"{path}: {INCLUDE}: {name} is absolute; give it relative to this file.")
-        _merge(merged, _resolve(path.parent / name, (*trail, path.resolve()), origins))
-    _merge(merged, content, origins, path)
-    return merged
-
-
-def _read_yaml(path: Path, asked_by: Path | None) -> dict[str, Any]:
-    at = f"{path}" if asked_by is None else f"{asked_by}: {INCLUDE}: {path}"
-    try:
-        content = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except OSError as error:
-        raise SpatialLLMError(f"{at}: cannot be read ({error.strerror}); give a task file (.yaml).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpatialLLMError(f"{at}: not YAML ({' '.join(str(error).split())}).") from None
-    except SpatialLLMError as error:
-        raise SpatialLLMError(f"{at}: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SpatialLLMError(f"{at}: expected keys with values, as in 'name: ours'.")
-    return content
-
-
-def _merge(
-    into: dict[str, Any],
-    content: dict[str, Any],
-    origins: dict[str, Path] | None = None,
-    path: Path | None = None,
-    above: str = "",
-) -> None:
-    for key, value in content.items():
-        if origins is not None:
-            origins[f"{above}{key}"] = path
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value, origins, path, f"{above}{key}.")
-        else:
-            into[key] = value
-            if isinstance(value, dict) and origins is not None:
-                _merge({}, value, origins, path, f"{above}{key}.")
+    file = read_yaml(path)
+    return _checked(file.content, str(path), file.origins)
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

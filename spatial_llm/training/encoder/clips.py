@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.fft
 import torch
+from torch import nn
 from torch.utils.data import Dataset
 
+from spatial_llm.audio.cues import binaural_cues
 from spatial_llm.audio.formats import AudioFormat, parse_format
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
@@ -153,6 +156,38 @@ def class_weights(event_labels: torch.Tensor) -> np.ndarray:
     """(clips, classes) multi-hot -> (clips,): sum over a clip's labels of 1000 / (clips of that label + 0.01)."""
     # In float32: of two million clips the labels alone are gigabytes, and none shall be copied.
     return (event_labels @ (1000.0 / (event_labels.sum(dim=0) + 0.01))).double().numpy()
+
+
+class Convolution(nn.Module):
+    """(B, samples) dry sounds and (B, 2 ears, taps) responses -> (B, 2 ears, samples) recordings: the full convolution, cut
+    to the window. One FFT, in float32 wherever the inputs lie; what `scenes.render.render` computes on the CPU."""
+
+    def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
+        samples = dry.shape[-1]
+        # What a response does after the end of the window cannot be heard in it.
+        response = response[..., :samples].float()
+        size = scipy.fft.next_fast_len(samples + response.shape[-1] - 1, real=True)
+        spectrum = torch.fft.rfft(dry.float(), size)[:, None] * torch.fft.rfft(response, size)
+        return torch.fft.irfft(spectrum, size)[..., :samples]
+
+
+class CueRenderer(nn.Module):
+    """(B, samples) and (B, 2, taps) -> `input_features` (B, cues, frames, mel bins) for an encoder of this config."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.convolution = Convolution()
+
+    @torch.no_grad()
+    def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
+        config = self.config
+        with torch.autocast(dry.device.type, enabled=False):
+            recording = self.convolution(dry, response)
+            return binaural_cues(
+                recording, config.cues, config.sampling_rate, config.n_fft, config.hop_length, config.num_mel_bins,
+                config.f_min, config.f_max,
+            )  # fmt: skip
 
 
 def _distinct(keys: Iterator[tuple]) -> list[int]:

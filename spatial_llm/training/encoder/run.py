@@ -39,11 +39,10 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
     recordings_with_places,
 )
-from spatial_llm.training.engine.launching import device
+from spatial_llm.training.engine.launching import device, prepare
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 
 ENCODERS = {
     "spatial_ast": (SpatialASTConfig, SpatialASTForLocalization),

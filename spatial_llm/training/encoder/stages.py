@@ -21,7 +21,7 @@ from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtrac
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
-from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, class_weights
+from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, CueRenderer, class_weights
 from spatial_llm.training.encoder.dataset import (
     TASKS,
     collate,
@@ -30,13 +30,11 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
 )
 from spatial_llm.training.encoder.optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
-from spatial_llm.training.encoder.rendering import CueRenderer
 from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, data_root, evaluate_encoder, event_classes
-from spatial_llm.training.engine.launching import is_main, processes
+from spatial_llm.training.engine.launching import is_main, prepare, processes
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 from spatial_llm.workflow import read_marker
 
 STAGE = "stage.json"  # in a stage's model folder: what it was made by

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 # Under this key a batch carries the indices of its samples from the loader to the training step, which takes it out.
 SAMPLE_INDICES = "sample_indices"
@@ -93,3 +94,20 @@ def seeded(*key: int) -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+def grouped_by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Callable[[int], list[int]]:
+    """`order(epoch)`: all samples, shuffled, but sorted by length within groups of 50 batches, the longest first of all.
+
+    Args:
+        lengths: of the samples.
+        batch_size: samples of one optimiser step, all processes together.
+        seed: of the run.
+    """
+    lengths = list(lengths)
+
+    def order(epoch: int) -> list[int]:
+        # As the Trainer's own group_by_length, which would load every sample to measure it.
+        return get_length_grouped_indices(lengths, batch_size, generator=torch.Generator().manual_seed(seed + epoch))
+
+    return order

@@ -12,6 +12,12 @@ import threading
 from types import FrameType
 from typing import Any
 
+import torch
+from transformers import TrainerCallback
+
+from spatial_llm.door import STOPPED
+from spatial_llm.training.engine.checkpoint_parts import read_progress
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -46,3 +52,36 @@ class StopSignals:
         name = signal.Signals(number).name
         # os.write: print is not to be entered a second time from inside itself.
         os.write(sys.__stderr__.fileno(), f"\n{name}: finishing this step and saving; once more ends it now.\n".encode())
+
+
+class SaveAndStop(TrainerCallback):
+    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
+
+    def __init__(self, trainer: Any, save_every: int, signals: StopSignals) -> None:
+        self.trainer, self.every, self.signals = trainer, save_every, signals
+        self.stopping = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.resumed_from is not None:
+            progress = read_progress(self.trainer.resumed_from / self.trainer._progress_name)
+            self.trainer._tr_loss += progress["since"]
+            self.trainer._total_loss_scalar = progress["before"]
+            self.trainer._globalstep_last_logged = progress["logged"]
+            self.trainer.nonfinite.resume(progress["nonfinite"], progress["logged"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.stopping = self._asked_to_stop()
+        regular = self.every and state.global_step % self.every == 0
+        if regular or self.stopping or state.global_step >= args.max_steps:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.stopping:
+            print(f"stopped at step {state.global_step} with a checkpoint; the same command goes on from it.", flush=True)
+            raise SystemExit(STOPPED)
+
+    def _asked_to_stop(self) -> bool:
+        if self.trainer.args.world_size == 1:
+            return self.signals.requested
+        asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
+        return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from accelerate import PartialState
 from torch import nn
+from transformers import set_seed
 
 from spatial_llm.errors import SpatialLLMError
 
@@ -77,3 +78,9 @@ def whole_weights(model: nn.Module) -> Iterator[None]:
 
     with deepspeed.zero.GatheredParameters(parameters):
         yield
+
+
+def prepare(seed: int, cpu_threads: int | None) -> None:
+    """Seeds Python, numpy and torch, and gives torch its CPU threads (accelerate would leave it one)."""
+    set_seed(seed)
+    torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))

@@ -24,11 +24,11 @@ from transformers import TrainerCallback
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.files import atomic_path, write_json, write_text
+from spatial_llm.locks import lock_folder
 from spatial_llm.provenance import provenance
 from spatial_llm.settings import flat_fields, to_yaml
 from spatial_llm.training.engine.checkpoint_parts import check_record
 from spatial_llm.training.engine.checkpointing import Checkpoint, find_latest_valid, remove_all, remove_leftovers
-from spatial_llm.training.engine.folder_lock import lock_folder
 from spatial_llm.training.engine.schedule import RESUMABLE
 
 # Of what the Trainer logs at the end: the clock's doing, and different in every run.

@@ -16,9 +16,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainerCallback, set_seed
+from transformers import Trainer, TrainingArguments, set_seed
 
-from spatial_llm.door import STOPPED
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.engine.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
 from spatial_llm.training.engine.checkpoint_parts import (
@@ -26,24 +25,24 @@ from spatial_llm.training.engine.checkpoint_parts import (
     load_optimizer_and_scheduler,
     load_weights,
     part_read,
-    read_progress,
 )
 from spatial_llm.training.engine.checkpointing import PARTS, being_written, finish, keep_last
-from spatial_llm.training.engine.interrupts import StopSignals
+from spatial_llm.training.engine.interrupts import SaveAndStop, StopSignals
+from spatial_llm.training.engine.launching import backend, processes, use_cpu
 from spatial_llm.training.engine.nonfinite import NonFiniteSteps
 from spatial_llm.training.engine.run_folder import MetricsCallback, RunFolder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import (
     frozen_hashes,
-    kept_aside,
     kept_use_cache,
+    offloaded,
     other_weights,
     probe,
     trained_tensors,
 )
-from spatial_llm.training.engine.trainer_arguments import training_arguments
 
 WEIGHTS = "model.safetensors"
+DECAYS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # ours to the Trainer's
 
 
 def train(
@@ -56,7 +55,7 @@ def train(
     loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
     order: Callable[[int], Sequence[int]] | None = None,
     optimizers: tuple[Optimizer, LRScheduler] | None = None,
-    aside: Sequence[str] = (),
+    offload: Sequence[str] = (),
     some_unused: bool = False,
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
@@ -75,7 +74,7 @@ def train(
         loss: `(model, batch) -> loss` in place of the model's own.
         order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
         optimizers: optimiser and its course of rates, in place of those of `schedule`.
-        aside: children of `model` that its forward on these batches does not need: they wait on the CPU.
+        offload: children of `model` that its forward on these batches does not need: they wait on the CPU.
         some_unused: not every parameter that trains has a part in every loss; several processes must know.
 
     Raises:
@@ -88,7 +87,7 @@ def train(
         raise SpatialLLMError("nothing to train: all parameters are frozen.")
     if schedule.activation_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    with StopSignals() as signals, kept_aside(model, aside) as hashes_aside, kept_use_cache(model):
+    with StopSignals() as signals, offloaded(model, offload) as offloaded_hashes, kept_use_cache(model):
         trainer = SafeTrainer(
             model=model,
             args=training_arguments(schedule, run, seed, len(dataset), some_unused),
@@ -97,7 +96,7 @@ def train(
             callbacks=[MetricsCallback(run)],
             optimizers=optimizers or (None, None),
         )
-        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, hashes_aside)
+        trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, offloaded_hashes)
         mean_loss = trainer.run_or_resume()
     trainer.check_frozen()
     model.eval()
@@ -117,18 +116,18 @@ class SafeTrainer(Trainer):
         signals: StopSignals,
         order: EpochOrder,
         loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
-        hashes_aside: dict[str, str],
+        offloaded_hashes: dict[str, str],
     ) -> None:
         """What the Trainer's own constructor has no argument for."""
         self.run, self.order, self.loss = run, order, loss
         self.keep_checkpoints = schedule.keep_checkpoints
         self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
         # Of parts spread over processes nobody has the whole; they are not looked at.
-        self.frozen = {} if self.sharded else frozen_hashes(self.model) | hashes_aside
+        self.frozen = {} if self.sharded else frozen_hashes(self.model) | offloaded_hashes
         self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
         self.nonfinite = NonFiniteSteps(self, schedule)
-        self.add_callback(_SaveAndStop(self, schedule, signals))
+        self.add_callback(SaveAndStop(self, schedule.save_every, signals))
 
     def run_or_resume(self) -> float:
         """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
@@ -278,34 +277,32 @@ class SafeTrainer(Trainer):
             super()._load_rng_state(checkpoint)
 
 
-class _SaveAndStop(TrainerCallback):
-    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
-
-    def __init__(self, trainer: SafeTrainer, schedule: Schedule, signals: StopSignals) -> None:
-        self.trainer, self.every, self.signals = trainer, schedule.save_every, signals
-        self.stopping = False
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.trainer.resumed_from is not None:
-            progress = read_progress(self.trainer.resumed_from / self.trainer._progress_name)
-            self.trainer._tr_loss += progress["since"]
-            self.trainer._total_loss_scalar = progress["before"]
-            self.trainer._globalstep_last_logged = progress["logged"]
-            self.trainer.nonfinite.resume(progress["nonfinite"], progress["logged"])
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.stopping = self._asked_to_stop()
-        regular = self.every and state.global_step % self.every == 0
-        if regular or self.stopping or state.global_step >= args.max_steps:
-            control.should_save = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.stopping:
-            print(f"stopped at step {state.global_step} with a checkpoint; the same command goes on from it.", flush=True)
-            raise SystemExit(STOPPED)
-
-    def _asked_to_stop(self) -> bool:
-        if self.trainer.args.world_size == 1:
-            return self.signals.requested
-        asked = torch.tensor(float(self.signals.requested), device=self.trainer.args.device)
-        return bool(self.trainer.accelerator.reduce(asked, "sum") > 0)
+def training_arguments(
+    schedule: Schedule, run: RunFolder, seed: int, samples: int, some_unused: bool = False
+) -> TrainingArguments:
+    """Our schedule for so many samples in the Trainer's words. Checkpoints are our own affair."""
+    steps = schedule.optimizer_steps(samples, processes())
+    return TrainingArguments(
+        output_dir=str(run.path),
+        max_steps=steps,
+        per_device_train_batch_size=schedule.batch_size,
+        learning_rate=schedule.learning_rate,
+        warmup_steps=max(1, round(schedule.warmup_fraction * steps)),
+        lr_scheduler_type=DECAYS[schedule.decay],
+        weight_decay=schedule.weight_decay,
+        max_grad_norm=schedule.max_grad_norm,
+        gradient_accumulation_steps=schedule.gradient_accumulation,
+        bf16=schedule.precision == "bf16",
+        dataloader_num_workers=schedule.loader_workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=use_cpu(),
+        ddp_backend=backend(),
+        # Said outright: left to itself, the Trainer looks for them unless activations are checkpointed, and fails then.
+        ddp_find_unused_parameters=some_unused,
+        seed=seed,
+        logging_steps=schedule.log_every,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=schedule.report_to or "none",
+        remove_unused_columns=False,
+    )

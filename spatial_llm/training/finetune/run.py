@@ -26,17 +26,30 @@ from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.settings import flat_fields
+from spatial_llm.training.engine.batches import grouped_by_length
 from spatial_llm.training.engine.curves import plot_losses
-from spatial_llm.training.engine.launching import check_launch, device, is_main, processes, rank, wait_for_all, whole_weights
-from spatial_llm.training.engine.length_groups import grouped_by_length
+from spatial_llm.training.engine.launching import (
+    check_launch,
+    device,
+    is_main,
+    prepare,
+    processes,
+    rank,
+    wait_for_all,
+    whole_weights,
+)
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat, calibrate
-from spatial_llm.training.finetune.scene_alignment import HeardScenes, TellingProjector, collate_scenes, scene_tokens_of
+from spatial_llm.training.finetune.scene_alignment import (
+    SceneAlignmentDataset,
+    SceneTokenAlignment,
+    collate_scenes,
+    scene_tokens_of,
+)
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
 from spatial_llm.workflow import read_marker
 
@@ -118,7 +131,7 @@ def finetune_once(arguments: BatArguments) -> Path:
         answer_of=answers_smoothed_by(arguments.distance_smoothing_m), format=processor.feature_extractor.format,
     )  # fmt: skip
     if arguments.encoder_cache:
-        dataset.hear(cached(arguments, model.encoder, processor, dataset))
+        dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
     if arguments.projector.calibrate and arguments.start_from is None:
         calibrate(model, _some_encoded(model.encoder, processor, dataset))
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
@@ -145,14 +158,14 @@ def _lesson(
     """Who learns, from which samples, how they are collated, and what else `train` is told; see `arguments.teach`."""
     if arguments.teach == "scenes":
         told = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
-        scenes = HeardScenes(dataset, told.labels, most=processor.num_audio_tokens)
-        return TellingProjector(model.projector, told), scenes, collate_scenes, {}
+        scenes = SceneAlignmentDataset(dataset, told.labels, most=processor.num_audio_tokens)
+        return SceneTokenAlignment(model.projector, told), scenes, collate_scenes, {}
     collator = SpatialQACollator(processor)
     _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     size = arguments.schedule.effective_batch(processes())
     order = grouped_by_length(dataset.lengths, size, arguments.seed) if arguments.group_by_length else None
     # With its output stored, the encoder is not run again: it leaves the GPU to the rest.
-    return model, dataset, collator, {"order": order, "aside": ["encoder"] if arguments.encoder_cache else []}
+    return model, dataset, collator, {"order": order, "offload": ["encoder"] if arguments.encoder_cache else []}
 
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:

@@ -26,7 +26,7 @@ from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
 from spatial_llm.errors import CheckpointError, ManifestError
 from spatial_llm.training.engine.trainable import freeze
-from spatial_llm.training.tiny.scene_tokens import FILE, NOBODY, SceneTokens, place_numbers
+from spatial_llm.training.tiny.scene_tokens import FILE, NO_SOURCE, SceneTokens, place_numbers
 
 
 def scene_tokens_of(folder: str | Path, language_model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> SceneTokens:
@@ -48,7 +48,7 @@ def scene_tokens_of(folder: str | Path, language_model: nn.Module, tokenizer: Pr
     return freeze(told)
 
 
-class HeardScenes(Dataset):
+class SceneAlignmentDataset(Dataset):
     """The recordings of a data set, each once: `audio_hidden_states` (tokens, width), `classes` (sources,) and `places`
     (sources, PLACE_NUMBERS). A token tells one class: of a source of several (AudioSet), the first.
 
@@ -91,15 +91,15 @@ class HeardScenes(Dataset):
 
 
 def collate_scenes(samples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """A batch of `HeardScenes`: `classes` (B, most sources of the batch), NOBODY where a recording has fewer."""
+    """A batch of `SceneAlignmentDataset`: `classes` (B, most sources), NO_SOURCE where a recording has fewer."""
     return {
         "audio_hidden_states": torch.stack([sample["audio_hidden_states"] for sample in samples]),
-        "classes": pad_sequence([s["classes"] for s in samples], batch_first=True, padding_value=NOBODY),
+        "classes": pad_sequence([s["classes"] for s in samples], batch_first=True, padding_value=NO_SOURCE),
         "places": pad_sequence([sample["places"] for sample in samples], batch_first=True),
     }
 
 
-class TellingProjector(nn.Module):
+class SceneTokenAlignment(nn.Module):
     """A projector that learns to tell scenes in tokens.
 
     Args:
@@ -127,6 +127,6 @@ class TellingProjector(nn.Module):
     @staticmethod
     def _least(cost: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         """Sum of the cheapest assignment of the sources that are there to different queries."""
-        there = cost[:, classes != NOBODY]
+        there = cost[:, classes != NO_SOURCE]
         queries, sources = linear_sum_assignment(there.detach().cpu().numpy())
         return there[queries, sources].sum()

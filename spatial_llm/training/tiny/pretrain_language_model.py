@@ -14,16 +14,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.targets import targets_of
-from spatial_llm.questions.phrasings import CONVENTIONS
+from spatial_llm.questions.families import CONVENTIONS
 from spatial_llm.questions.text_corpus import AskedScene, asked_scenes, in_words
 from spatial_llm.training.engine.base_models import load_base
+from spatial_llm.training.engine.launching import prepare
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.language_model import build_language_model, build_tokenizer
-from spatial_llm.training.tiny.scene_tokens import SceneTokens, ToldDataset, told_collator
+from spatial_llm.training.tiny.scene_tokens import SceneTokenDataset, SceneTokens, scene_token_collator
 from spatial_llm.training.tiny.text_rows import PROMPT, Ids, Turn, text_collator, turns_of
 
 
@@ -54,10 +54,10 @@ class TextDataset(Dataset):
 
 
 @torch.no_grad()
-def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset | ToldDataset, batch_size: int = 64) -> list[bool]:
+def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset | SceneTokenDataset, batch_size: int = 64) -> list[bool]:
     """For each example, whether the greedy answer equals the true one, token for token up to EOS.
 
-    model: a language model on scenes in words, or `SceneTokens` on a ToldDataset.
+    model: a language model on scenes in words, or `SceneTokens` on a SceneTokenDataset.
     """
     model.eval()
     told = isinstance(model, SceneTokens)
@@ -110,10 +110,10 @@ def pretrain_text(arguments: TextArguments) -> dict[str, float]:
     run = RunFolder(arguments, arguments.manifest)
     saves = [model.save_pretrained, tokenizer.save_pretrained]
     if arguments.scene_tokens:
-        learner, collate = SceneTokens(model, tokenizer, labels), told_collator(tokenizer.pad_token_id)
+        learner, collate = SceneTokens(model, tokenizer, labels), scene_token_collator(tokenizer.pad_token_id)
         learner.go_on_from(arguments.initial_language_model)
         saves.append(learner.save)
-        datasets = [ToldDataset(each, labels, tokenizer, arguments.scene_tokens) for each in (scenes, held_out)]
+        datasets = [SceneTokenDataset(each, labels, tokenizer, arguments.scene_tokens) for each in (scenes, held_out)]
     else:
         learner, collate = model, text_collator(tokenizer.pad_token_id)
         datasets = [TextDataset(in_words(each, arguments.questions), tokenizer) for each in (scenes, held_out)]

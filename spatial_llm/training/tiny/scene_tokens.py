@@ -32,7 +32,7 @@ PLACE_NUMBERS = 9
 HIDDEN = 256
 # At first a token is mostly its class, or nothing is found by its name: with both at 1, 800 steps taught no looking up.
 NAME_SCALE, PLACE_SCALE = 2.0, 0.3
-NOBODY = -1  # the class of a token that tells of no source
+NO_SOURCE = -1  # the class of a token that tells of no source
 FILE = "scene_tokens.safetensors"
 
 Told = tuple[torch.Tensor, torch.Tensor]  # classes (count,) and places (count, PLACE_NUMBERS) of a scene
@@ -47,7 +47,7 @@ def place_numbers(source: HeardSource | Target) -> list[float]:
     return [*map(float, towards), *angles, math.log(source.distance_m), source.distance_m / 4]
 
 
-class ToldDataset(Dataset):
+class SceneTokenDataset(Dataset):
     """Scenes with all their questions; each time a scene is taken, its sources get other tokens of the `count` there are.
 
     Args:
@@ -76,7 +76,7 @@ class ToldDataset(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """`scene` (token ids that are replaced), `turns`, `classes` (count,) and `places` (count, PLACE_NUMBERS)."""
         seats = torch.randperm(self.count)[: len(self.classes[index])]
-        classes, places = torch.full((self.count,), NOBODY), torch.zeros(self.count, PLACE_NUMBERS)
+        classes, places = torch.full((self.count,), NO_SOURCE), torch.zeros(self.count, PLACE_NUMBERS)
         classes[seats], places[seats] = self.classes[index], self.places[index]
         return {"scene": [self.blank] * self.count, "turns": self.turns[index], "classes": classes, "places": places}
 
@@ -88,7 +88,7 @@ class ToldDataset(Dataset):
         ]
 
 
-def told_collator(pad_token_id: int) -> Callable[[list[dict[str, Any]]], Batch]:
+def scene_token_collator(pad_token_id: int) -> Callable[[list[dict[str, Any]]], Batch]:
     """Collator as `text_rows.text_collator`, with `classes` (B, count) and `places` (B, count, PLACE_NUMBERS)."""
     rows = text_collator(pad_token_id)
 
@@ -119,8 +119,8 @@ class SceneTokens(nn.Module):
         self.name_scale = nn.Parameter(torch.tensor(NAME_SCALE))
         self.nobody = nn.Parameter(0.1 * torch.randn(width))
         spelled = [torch.tensor(ids) for ids in tokenizer(list(labels), add_special_tokens=False)["input_ids"]]
-        ids = pad_sequence(spelled, batch_first=True, padding_value=NOBODY)
-        share = (ids != NOBODY).float()
+        ids = pad_sequence(spelled, batch_first=True, padding_value=NO_SOURCE)
+        share = (ids != NO_SOURCE).float()
         self.register_buffer("spelled", ids.clamp(min=0), persistent=False)
         self.register_buffer("share", share / share.sum(1, keepdim=True), persistent=False)
 
@@ -130,7 +130,7 @@ class SceneTokens(nn.Module):
         spelled = self.language_model.get_input_embeddings()(self.spelled)
         names = (spelled * self.share[..., None]).sum(1)
         told = self.name_scale * names[classes.clamp(min=0)] + PLACE_SCALE * self.place(places)
-        return torch.where((classes == NOBODY)[..., None], self.nobody, told)
+        return torch.where((classes == NO_SOURCE)[..., None], self.nobody, told)
 
     def embed(self, input_ids: torch.Tensor, classes: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """(B, length), of which the first `count` stand for the scene -> embeddings (B, length, width)."""
@@ -138,7 +138,7 @@ class SceneTokens(nn.Module):
         return torch.cat([self.tokens(classes, places).to(words.dtype), words], dim=1)
 
     def forward(self, input_ids: torch.Tensor, classes: torch.Tensor, places: torch.Tensor, **rows: torch.Tensor) -> Any:
-        """A batch of `told_collator` -> the language model's output, with its loss."""
+        """A batch of `scene_token_collator` -> the language model's output, with its loss."""
         return self.language_model(inputs_embeds=self.embed(input_ids, classes, places), use_cache=False, **rows)
 
     def prompts(self, asked: Sequence[tuple[Told, Ids]]) -> dict[str, torch.Tensor]:

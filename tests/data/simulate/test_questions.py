@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_manifest, read_scenes
+from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate import questions
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm.data.records import read_scenes
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate import simulation
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate

@@ -11,7 +11,7 @@ import soundfile
 
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_scenes
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.errors import SceneError, SpatialLLMError

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.data.records import Pair, Record, read_manifest, write_manifest
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.scenes.scene import Noise
 from spatial_llm.training.encoder.arguments import ClipArguments, EncoderArguments, EncoderStage
-from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, class_weights
+from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, Convolution, CueRenderer, class_weights
 from spatial_llm.training.encoder.dataset import localization_labels, one_source_recordings
 from spatial_llm.training.encoder.optimizer import optimizer_and_schedule, parameter_groups
-from spatial_llm.training.encoder.rendering import Convolution, CueRenderer
 from spatial_llm.training.encoder.stages import plan_stage, stage_loss, train_stages
 from spatial_llm.training.engine.schedule import Schedule
 from tests.training.encoder.test_run import SIZES

@@ -1,9 +1,9 @@
-"""Runs of `toy_run` in processes of their own, to be struck. A process that has imported everything forks each of them, so
-that one takes half a second and not ten.
+"""Runs of `toy_run` in processes of their own, for tests to kill. A process that has imported everything forks each of
+them, so that one takes half a second and not ten.
 
     python tests/training/engine/kill_harness.py FOLDER '{"steps": 20, ...}'      one run; also by torchrun
 
-As a module: `Nursery`, which the tests use.
+As a module: `RunStarter`, which the tests use.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 HERE = Path(__file__).resolve()
 
 
-class Nursery:
+class RunStarter:
     """A helper process that starts runs and tells their process ids and how they ended."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A folder that cannot be written, a disk that fills up, a model that is not there: one sentence each, nothing half (C6)."""
+"""A folder that cannot be written, a disk that fills up, a model that is not there: one sentence each, nothing half."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ from spatial_llm.training.engine.checkpointing import find_latest_valid, problem
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatArguments
-from tests.training.engine.kill_harness import Nursery
+from tests.training.engine.kill_harness import RunStarter
 from tests.training.engine.toy_run import Crash, ToyArguments, crash, everything, toy_run
 
 
 @pytest.mark.parametrize("limit", [0, 1_000, 2_000, 3_000, 5_000])
-def test_a_full_disk_stops_the_run_and_spoils_nothing(nursery: Nursery, tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_stops_the_run_and_spoils_nothing(starter: RunStarter, tmp_path: Path, limit: int) -> None:
     folder = tmp_path / "run"
-    status = nursery.wait(nursery.start(folder, file_limit=limit))
+    status = starter.wait(starter.start(folder, file_limit=limit))
     last = folder.with_suffix(".log").read_text().splitlines()[-1]
     assert status == 1 and ("File too large" in last or "a file could not be written" in last), last
     assert str(folder) in last and "same command again" in last
@@ -108,7 +108,7 @@ class Hub:
         (GatedRepoError, "it is gated"),
         (RepositoryNotFoundError, "no model of that name"),
         (OfflineModeIsEnabled, "HF_HUB_OFFLINE"),
-        (LocalEntryNotFoundError, "cannot be reached"),
+        (LocalEntryNotFoundError, "out of reach"),
         (OSError, "You are trying to access something."),
     ],
 )
@@ -122,8 +122,8 @@ def test_a_hub_that_refuses_is_one_sentence(kind: type[Exception], said: str) ->
 def test_an_absent_model_is_one_sentence(auto_class: type, tmp_path: Path) -> None:
     for name, said in (
         ("nobody/nothing", "not in the cache"),
-        (str(tmp_path / "none"), "there is no folder"),
-        ("runs/none/model", "there is no folder"),
+        (str(tmp_path / "none"), "no such folder"),
+        ("runs/none/model", "no such folder"),
         (str(tmp_path), "cannot be loaded"),
     ):
         with pytest.raises(CheckpointError, match=said) as refused:

@@ -19,12 +19,11 @@ from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_inputs
 from spatial_llm.training.engine import trainer as trainer_module
-from spatial_llm.training.engine.launching import processes, rank
+from spatial_llm.training.engine.launching import prepare, processes, rank
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import freeze, state_hash
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.engine.trainer_arguments import prepare
 
 SAMPLES = 26  # of 4: an epoch of seven batches, the last one smaller
 

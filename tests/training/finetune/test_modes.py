@@ -14,12 +14,11 @@ from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import train_encoder
+from spatial_llm.training.engine.batches import grouped_by_length
 from spatial_llm.training.engine.checkpointing import find_latest_valid
-from spatial_llm.training.engine.length_groups import grouped_by_length
 from spatial_llm.training.engine.schedule import Schedule
-from spatial_llm.training.engine.trainable import frozen_hashes, kept_aside
-from spatial_llm.training.engine.trainer import SafeTrainer, train
-from spatial_llm.training.engine.trainer_arguments import training_arguments
+from spatial_llm.training.engine.trainable import frozen_hashes, offloaded
+from spatial_llm.training.engine.trainer import SafeTrainer, train, training_arguments
 from spatial_llm.training.finetune.build import build_bat, quantization_config
 from spatial_llm.training.finetune.run import finetune_bat
 from tests.training.encoder.test_run import SIZES
@@ -141,7 +140,7 @@ def test_sixteen_samples_to_exact_answers(
     assert answers_exactly(folder, data / "sixteen.jsonl") == 16
 
 
-def test_a_stored_output_leaves_the_encoder_aside_and_changes_nothing(
+def test_a_stored_output_offloads_the_encoder_and_changes_nothing(
     data: Path,
     parts: dict[str, Path],  # noqa: F811
     tmp_path: Path,
@@ -163,25 +162,26 @@ def test_a_stored_output_leaves_the_encoder_aside_and_changes_nothing(
         given = {"encoder_cache": True, "cache_folder": str(tmp_path / "cache"), "schedule": schedule()}
         return finetune_bat(arguments(data, parts, tmp_path / name, **{**given, **changes}))
 
-    aside = run("aside")
-    assert met["aside"] == [{"language_model", "projector"}] * 3
+    offload = run("offloaded")
+    assert met["offloaded"] == [{"language_model", "projector"}] * 3
     run("uncached", encoder_cache=False)
     assert all("encoder" in there for there in met["uncached"])
-    monkeypatch.setattr("spatial_llm.training.finetune.run.train", lambda *args, aside, **kwargs: train(*args, **kwargs))
+    monkeypatch.setattr("spatial_llm.training.finetune.run.train", lambda *args, offload, **kwargs: train(*args, **kwargs))
     kept = run("kept")
     assert all("encoder" in there for there in met["kept"])
     for file in ("model.safetensors", "config.json"):
-        assert sha256_of(aside / file) == sha256_of(kept / file), file
-    found = {name: find_latest_valid(tmp_path / name / "checkpoints") for name in ("aside", "kept")}
-    assert found["aside"].record["frozen"] == found["kept"].record["frozen"] and "encoder" in found["kept"].record["frozen"]
+        assert sha256_of(offload / file) == sha256_of(kept / file), file
+    found = {name: find_latest_valid(tmp_path / name / "checkpoints") for name in ("offloaded", "kept")}
+    hashes = {name: one.record["frozen"] for name, one in found.items()}
+    assert hashes["offloaded"] == hashes["kept"] and "encoder" in hashes["kept"]
     for file in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
-        assert sha256_of(found["aside"].path / file) == sha256_of(found["kept"].path / file), file
+        assert sha256_of(found["offloaded"].path / file) == sha256_of(found["kept"].path / file), file
 
 
-def test_what_is_aside_is_moved_by_nothing_and_comes_back(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_offloaded_is_moved_by_nothing_and_comes_back(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
     model, _ = build_bat(arguments(data, parts, tmp_path))
     names, encoder = list(model.state_dict()), model.encoder
-    with pytest.raises(KeyboardInterrupt), kept_aside(model, ["encoder"]) as hashes:
+    with pytest.raises(KeyboardInterrupt), offloaded(model, ["encoder"]) as hashes:
         assert hashes == {"encoder": frozen_hashes(encoder_alone(encoder))["encoder"]}
         assert model.encoder is encoder and not any(name.startswith("encoder.") for name in model.state_dict())
         model.to("meta")  # stands for a GPU

@@ -82,13 +82,13 @@ def test_a_recipe_goes_on_where_it_was_stopped(
     run(tmp_path / "whole")
     log = RunFolder.log
 
-    def log_and_strike(self: RunFolder, row: dict[str, Any]) -> None:
+    def log_and_signal(self: RunFolder, row: dict[str, Any]) -> None:
         log(self, row)
         if row.get("step") == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "log", log_and_strike)
+        patch.setattr(RunFolder, "log", log_and_signal)
         with pytest.raises(SystemExit) as stopped:
             run(tmp_path / "run")
     assert stopped.value.code == 75 and not (tmp_path / "run" / "model").exists()

@@ -16,9 +16,14 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatStage, LoraArguments, ProjectorArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.run import finetune_bat, stage_arguments
-from spatial_llm.training.finetune.scene_alignment import HeardScenes, TellingProjector, collate_scenes, scene_tokens_of
+from spatial_llm.training.finetune.scene_alignment import (
+    SceneAlignmentDataset,
+    SceneTokenAlignment,
+    collate_scenes,
+    scene_tokens_of,
+)
 from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
-from spatial_llm.training.tiny.scene_tokens import NOBODY, PLACE_NUMBERS, SceneTokens, place_numbers
+from spatial_llm.training.tiny.scene_tokens import NO_SOURCE, PLACE_NUMBERS, SceneTokens, place_numbers
 from tests.training.finetune.test_run import arguments, parts  # noqa: F401  (a fixture)
 from tests.training.tiny.test_scene_tokens import model, small  # noqa: F401  (a fixture)
 
@@ -33,14 +38,14 @@ class Says(nn.Module):
 
 
 @pytest.fixture
-def told(model: SceneTokens) -> TellingProjector:  # noqa: F811
-    return TellingProjector(Says(), model)
+def told(model: SceneTokens) -> SceneTokenAlignment:  # noqa: F811
+    return SceneTokenAlignment(Says(), model)
 
 
-def test_who_tells_of_whom_is_free(told: TellingProjector) -> None:
+def test_who_tells_of_whom_is_free(told: SceneTokenAlignment) -> None:
     """True tokens in any order cost nothing; otherwise the cheapest of all assignments, by brute force."""
     torch.manual_seed(0)
-    classes, places = torch.tensor([[1, 0], [2, NOBODY]]), torch.randn(2, 2, PLACE_NUMBERS)
+    classes, places = torch.tensor([[1, 0], [2, NO_SOURCE]]), torch.randn(2, 2, PLACE_NUMBERS)
     with torch.no_grad():
         truth = told.told.tokens(classes, places)
         nobody = told.told.nobody
@@ -60,8 +65,8 @@ def test_recordings_come_once_with_those_who_sound(data: Path, parts: dict[str, 
     dataset = SpatialQADataset(data / "few.jsonl", 32_000, 32_000)
     sources = {record.recording_id: targets_of(record) for record in dataset.records}
     labels = sorted({source.labels[0] for each in sources.values() for source in each})
-    dataset.hear({name: torch.full((2, 3), float(number)) for number, name in enumerate(sources)})
-    scenes = HeardScenes(dataset, labels, most=2)
+    dataset.use_encoder_cache({name: torch.full((2, 3), float(number)) for number, name in enumerate(sources)})
+    scenes = SceneAlignmentDataset(dataset, labels, most=2)
     assert len(scenes) == len(sources) < len(dataset)
     for index, (name, expected) in enumerate(sources.items()):
         item = scenes[index]
@@ -70,11 +75,11 @@ def test_recordings_come_once_with_those_who_sound(data: Path, parts: dict[str, 
         assert torch.equal(item["places"], torch.tensor([place_numbers(source) for source in expected]))
     batch = collate_scenes([scenes[index] for index in range(len(scenes))])
     assert batch["classes"].shape == (len(scenes), 2) == batch["places"].shape[:2]
-    assert ((batch["classes"] == NOBODY).sum(1) + torch.tensor([len(each) for each in sources.values()]) == 2).all()
+    assert ((batch["classes"] == NO_SOURCE).sum(1) + torch.tensor([len(each) for each in sources.values()]) == 2).all()
     with pytest.raises(ManifestError, match=r"2 sources.*at most 1"):
-        HeardScenes(dataset, labels, most=1)
+        SceneAlignmentDataset(dataset, labels, most=1)
     with pytest.raises(ManifestError, match=repr(labels[0])):
-        HeardScenes(dataset, labels[1:], most=2)
+        SceneAlignmentDataset(dataset, labels[1:], most=2)
 
 
 def test_a_stage_tells_scenes_and_the_next_goes_on_from_it(

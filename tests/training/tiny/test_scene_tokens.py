@@ -20,13 +20,13 @@ from spatial_llm.training.tiny.language_model import build_tokenizer
 from spatial_llm.training.tiny.pretrain_language_model import TextDataset, pretrain_text
 from spatial_llm.training.tiny.scene_tokens import (
     NAME_SCALE,
-    NOBODY,
+    NO_SOURCE,
     PLACE_NUMBERS,
     PLACE_SCALE,
+    SceneTokenDataset,
     SceneTokens,
-    ToldDataset,
     place_numbers,
-    told_collator,
+    scene_token_collator,
 )
 from spatial_llm.training.tiny.text_rows import PROMPT
 
@@ -56,13 +56,13 @@ def test_the_numbers_of_a_place() -> None:
 
 
 def test_the_questions_are_those_of_the_scene_in_words_and_the_seats_are_drawn() -> None:
-    told, words = ToldDataset(SCENES, LABELS, TOKENIZER, COUNT), TextDataset(EXAMPLES, TOKENIZER)
+    told, words = SceneTokenDataset(SCENES, LABELS, TOKENIZER, COUNT), TextDataset(EXAMPLES, TOKENIZER)
     assert told.turns == [turns for _, turns in words]
     torch.manual_seed(0)
     seats = set()
     for index, (scene, _) in enumerate(SCENES):
         item = told[index]
-        heard = [(seat, LABELS[name]) for seat, name in enumerate(item["classes"].tolist()) if name != NOBODY]
+        heard = [(seat, LABELS[name]) for seat, name in enumerate(item["classes"].tolist()) if name != NO_SOURCE]
         assert sorted(label for _, label in heard) == sorted(source.label for source in scene.sources)
         assert item["scene"] == [TOKENIZER.pad_token_id] * COUNT
         by_label = {source.label: source for source in scene.sources}
@@ -74,7 +74,7 @@ def test_the_questions_are_those_of_the_scene_in_words_and_the_seats_are_drawn()
 
 def test_a_token_is_the_name_as_it_is_spelled_and_the_place(model: SceneTokens) -> None:
     words = model.language_model.get_input_embeddings()
-    classes, places = torch.tensor([[1, NOBODY, 0]]), torch.randn(1, COUNT, PLACE_NUMBERS)
+    classes, places = torch.tensor([[1, NO_SOURCE, 0]]), torch.randn(1, COUNT, PLACE_NUMBERS)
     tokens = model.tokens(classes, places)[0]
     for seat, label in ((0, "dog bark"), (2, "bell")):
         name = words(torch.tensor(TOKENIZER(label, add_special_tokens=False)["input_ids"])).mean(0)
@@ -85,9 +85,9 @@ def test_a_token_is_the_name_as_it_is_spelled_and_the_place(model: SceneTokens) 
 @torch.no_grad()
 def test_asked_it_reads_what_it_was_taught_on(model: SceneTokens) -> None:
     """The next token behind a prompt, padded among others, is that of the row it is trained on."""
-    dataset = ToldDataset(SCENES, LABELS, TOKENIZER, COUNT)
+    dataset = SceneTokenDataset(SCENES, LABELS, TOKENIZER, COUNT)
     samples = [dataset[index] for index in range(4)]
-    batch = told_collator(TOKENIZER.pad_token_id)(samples)
+    batch = scene_token_collator(TOKENIZER.pad_token_id)(samples)
     assert torch.equal(batch["classes"], torch.stack([sample["classes"] for sample in samples]))
     logits = model(**batch).logits
     asked = [((s["classes"], s["places"]), prompt) for s in samples for prompt, _ in s["turns"]]

@@ -1,5 +1,5 @@
 """kill -9 at any moment, half of the times while a checkpoint is being written: the same command ends with the same bits and
-has lost no more than the steps since the last save (reliability row C2). And the gentler signals (C3), and two at once (C7).
+has lost no more than the steps since the last save. The gentler signals and two signals at once are tested too.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from spatial_llm.errors import CheckpointError
-from tests.training.engine.kill_harness import HERE, Nursery, started_at
+from tests.training.engine.kill_harness import HERE, RunStarter, started_at
 from tests.training.engine.toy_run import everything, toy_run
 
 SAVE_EVERY = 4
@@ -36,18 +36,18 @@ def steps_logged(folder: Path) -> int:
     return max([json.loads(line)["step"] for line in lines if line.endswith("\n")], default=0)
 
 
-def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int, **options: object) -> tuple[int, int]:
-    """Strikes `count` runs, resumes each, and compares it with one that was left alone.
+def kill_and_resume(starter: RunStarter, folder: Path, count: int, seed: int, **options: object) -> tuple[int, int]:
+    """Kills `count` runs, resumes each, and compares it with one that was left alone.
 
-    Returns how many strikes fell into a save, and the most steps that one of them cost.
+    Returns how many kills fell into a save, and the most steps that one of them cost.
     """
     rng, options = random.Random(seed), {**RUN, **options}
-    reference = nursery.run(folder / "reference", **options)
+    reference = starter.run(folder / "reference", **options)
     whole = everything(folder / "reference")
     inside, most_lost = 0, 0
     for number in range(count):
         run = folder / f"run-{number}"
-        process = nursery.start(run, **options)
+        process = starter.start(run, **options)
         wait_for(run / "metrics.jsonl")
         if number % 2:
             save = rng.randrange(SAVE_EVERY, RUN["steps"] + 1, SAVE_EVERY)
@@ -56,10 +56,10 @@ def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int, **o
         else:
             time.sleep(rng.uniform(0.0, 0.5))
         os.kill(process, signal.SIGKILL)
-        assert nursery.wait(process) in (-signal.SIGKILL, 0)
+        assert starter.wait(process) in (-signal.SIGKILL, 0)
         inside += any((run / "checkpoints").glob(".step-*"))
         done = steps_logged(run)
-        assert nursery.run(run, **options) == reference, f"strike {number} of seed {seed}"
+        assert starter.run(run, **options) == reference, f"kill {number} of seed {seed}"
         assert everything(run) == whole
         lost = done - started_at(run)[-1]
         most_lost = max(most_lost, lost)
@@ -68,41 +68,41 @@ def strike_and_resume(nursery: Nursery, folder: Path, count: int, seed: int, **o
     return inside, most_lost
 
 
-def test_strikes(nursery: Nursery, tmp_path: Path) -> None:
-    strike_and_resume(nursery, tmp_path, 6, seed=1)
+def test_kills(starter: RunStarter, tmp_path: Path) -> None:
+    kill_and_resume(starter, tmp_path, 6, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"lora": True}, {"lora": True, "accumulation": 3}, {"loader_workers": 2}], ids=str)
-def test_strikes_with_lora_accumulation_and_workers(nursery: Nursery, tmp_path: Path, options: dict) -> None:
-    strike_and_resume(nursery, tmp_path, 6, seed=3, **options)
+def test_kills_with_lora_accumulation_and_workers(starter: RunStarter, tmp_path: Path, options: dict) -> None:
+    kill_and_resume(starter, tmp_path, 6, seed=3, **options)
 
 
 @pytest.mark.slow
-def test_a_hundred_strikes(nursery: Nursery, tmp_path: Path) -> None:
-    inside, most_lost = strike_and_resume(nursery, tmp_path, 100, seed=2)
-    print(f"100 strikes, {inside} inside a save, at most {most_lost} steps lost")
+def test_a_hundred_kills(starter: RunStarter, tmp_path: Path) -> None:
+    inside, most_lost = kill_and_resume(starter, tmp_path, 100, seed=2)
+    print(f"100 kills, {inside} inside a save, at most {most_lost} steps lost")
     assert inside >= 25, "half are aimed at a save; too few met one"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_exits(nursery: Nursery, tmp_path: Path, number: signal.Signals) -> None:
-    reference = nursery.run(tmp_path / "whole", **RUN)
-    process = nursery.start(tmp_path / "run", **RUN)
+def test_a_signal_saves_and_exits(starter: RunStarter, tmp_path: Path, number: signal.Signals) -> None:
+    reference = starter.run(tmp_path / "whole", **RUN)
+    process = starter.start(tmp_path / "run", **RUN)
     wait_for(tmp_path / "run" / "checkpoints" / "step-00000004")
     time.sleep(0.02)
     began = time.monotonic()
     os.kill(process, number)
-    assert nursery.wait(process) == 75
+    assert starter.wait(process) == 75
     assert time.monotonic() - began < 30
     done = steps_logged(tmp_path / "run")
-    assert nursery.run(tmp_path / "run", **RUN) == reference
+    assert starter.run(tmp_path / "run", **RUN) == reference
     assert started_at(tmp_path / "run") == [0, done], "not a step was lost"
     assert everything(tmp_path / "run") == everything(tmp_path / "whole")
 
 
-def test_a_second_signal_ends_it_at_once(nursery: Nursery, tmp_path: Path) -> None:
-    process = nursery.start(tmp_path / "run", steps=5, log_every=1, pause_s=4.0)
+def test_a_second_signal_ends_it_at_once(starter: RunStarter, tmp_path: Path) -> None:
+    process = starter.start(tmp_path / "run", steps=5, log_every=1, pause_s=4.0)
     wait_for(tmp_path / "run" / "metrics.jsonl")
     log = tmp_path / "run.log"
     time.sleep(1.0)
@@ -111,7 +111,7 @@ def test_a_second_signal_ends_it_at_once(nursery: Nursery, tmp_path: Path) -> No
         time.sleep(0.01)
     began = time.monotonic()
     os.kill(process, signal.SIGTERM)
-    assert nursery.wait(process) == -signal.SIGTERM
+    assert starter.wait(process) == -signal.SIGTERM
     assert time.monotonic() - began < 3, "in the middle of a step of four seconds"
 
 
@@ -136,17 +136,17 @@ def test_two_processes_stop_together_and_resume(tmp_path: Path) -> None:
         toy_run(stopped)
 
 
-def test_the_second_run_on_a_folder_is_refused_and_a_dead_ones_lock_is_not(nursery: Nursery, tmp_path: Path) -> None:
+def test_the_second_run_on_a_folder_is_refused_and_a_dead_ones_lock_is_not(starter: RunStarter, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    first = nursery.start(folder, **{**RUN, "pause_s": 0.1})
+    first = starter.start(folder, **{**RUN, "pause_s": 0.1})
     wait_for(folder / "checkpoints")
     began = time.monotonic()
-    second = nursery.start(folder, **RUN)
-    assert nursery.wait(second) == 1
+    second = starter.start(folder, **RUN)
+    assert starter.wait(second) == 1
     assert time.monotonic() - began < 5
     said = f"{folder} is in use by process {first} on {socket.gethostname()}: wait for it"
     assert said in folder.with_suffix(".log").read_text()
     os.kill(first, signal.SIGKILL)
-    nursery.wait(first)
+    starter.wait(first)
     assert json.loads((folder / "lock.json").read_text())["process"] == first, "it is left behind"
-    nursery.run(folder, **{**RUN, "pause_s": 0.1})
+    starter.run(folder, **{**RUN, "pause_s": 0.1})
