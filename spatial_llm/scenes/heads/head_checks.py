@@ -1,12 +1,12 @@
 """Checks of a measured head: the directions in its file are compared with the responses.
 
 The ear on the side of the source receives it earlier and louder, and the delay between the ears follows the sine of the
-lateral angle (for every head that was tested the directions explain 99 % of it). The delays therefore reveal exchanged ears,
-clockwise azimuths, colatitudes, other units and a listener who looked elsewhere. Front and back, above and below have the
-same delays; the pinna tells them apart. From 3 to 5 kHz it shields sound from behind (3.4 to 6.0 dB less than from the
+lateral angle (for every head that was tested the directions explain 99 % of it). The delays therefore reveal exchanged
+ears, clockwise azimuths, colatitudes, other units and a listener who looked elsewhere. Front and back, above and below have
+the same delays; the pinna tells them apart. From 3 to 5 kHz it shields sound from behind (3.4 to 6.0 dB less than from the
 front, mean over a grid of KEMAR, KU100 or a human head), and its notch rises from about 6 to 10 kHz with elevation (5.5-7.5
-against 8.5-11 kHz, 4.8 to 9.1 dB between above and below). A head is refused where these are clearly reversed; where they are not
-clear, as for a sphere without pinnae, it is accepted.
+against 8.5-11 kHz, 4.8 to 9.1 dB between above and below). A head is refused where these are clearly reversed; where they
+are not clear, as for a sphere without pinnae, it is accepted.
 """
 
 import warnings

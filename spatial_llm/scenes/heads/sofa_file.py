@@ -5,8 +5,8 @@ above, so a direction is SourcePosition (with EmitterPosition, where that is not
 listener's own frame. Each of them may be given once or for each measurement, in cartesian or spherical coordinates.
 Note: ListenerUp has no type of its own and takes that of ListenerView, yet many files with a spherical view leave its
 cartesian default there. That default is read as cartesian; otherwise the reading that is at an angle to the view is used,
-and the delays of the responses decide whether the file is accepted (`head_checks`). ReceiverPosition is relative to the listener, and swapped
-in some files: the order of the ears comes from the data.
+and the delays of the responses decide whether the file is accepted (`head_checks`). ReceiverPosition is relative to the
+listener, and swapped in some files: the order of the ears comes from the data.
 """
 
 from dataclasses import dataclass
