@@ -20,8 +20,8 @@ SHOWN = 5
 
 
 def used_channel(waveform: np.ndarray, name: str | Path) -> np.ndarray:
-    """The channel of a dry sound (channels, samples) that is played, (samples,): the first, as the official loader takes it
-    (specs a.1); where that is silent, or 60 dB below the loudest, the loudest.
+    """The channel of a dry sound (channels, samples) that is played, (samples,): the first, as Spatial-AST's
+    `data/dataset.py` takes it; where that is silent, or 60 dB below the loudest, the loudest.
 
     Raises:
         AudioError: it holds samples that are not finite, or all channels are silent; `name` is named.
