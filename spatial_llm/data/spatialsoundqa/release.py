@@ -117,6 +117,17 @@ def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | Non
     return {name: Path(folder) for name, folder in given.items() if folder is not None}
 
 
+def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
+    """Returns the root of a manifest's file names.
+
+    Args:
+        manifest: names are relative to its folder.
+        arguments: settings with `audio_root` and `reverb_root` (see `roots_elsewhere`) and `audio_limits`.
+    """
+    elsewhere = roots_elsewhere(arguments.audio_root, arguments.reverb_root)
+    return DataRoot(Path(manifest).parent, elsewhere, arguments.audio_limits)
+
+
 def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:
     """The rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl), as records whose
     names start at `release_root(data)`. Raises ManifestError, see `iter_official`."""
