@@ -27,7 +27,8 @@ from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl
 from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
+from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.bank_simulation import BankConfig, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.dry_sounds import only_audible
 from spatial_llm.scenes.events import EVENT_CLASSES, SYNTH_PREFIX
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
