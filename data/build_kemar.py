@@ -19,23 +19,23 @@ import numpy as np
 from spatial_llm.door import door
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of
-from spatial_llm.scenes import hrtf
+from spatial_llm.scenes.heads import hrtf
 
 OUTPUT = Path(hrtf.__file__).parent / "package_data" / hrtf.KEMAR_FILE
 FULL_SCALE = 32768
 
 
 def read_left_ear(sofa: Path) -> dict[str, np.ndarray]:
-    """The arrays of the package data: left (directions, taps) int16, azimuth_deg, elevation_deg, rate."""
+    """Reads the arrays of the package data: left (directions, taps) int16, azimuth_deg, elevation_deg, rate."""
     with h5py.File(sofa) as file:
-        responses = file["Data.IR"][:]  # (directions, ears, taps); ear 0 is the left one: the data index decides
+        responses = file["Data.IR"][:]  # (directions, ears, taps); ear 0 is the left one by the data index
         position = file["SourcePosition"][:]  # (directions, [azimuth, elevation, distance])
         rate = int(file["Data.SamplingRate"][0])
     integers = np.round(responses * FULL_SCALE)
     if np.abs(integers - responses * FULL_SCALE).max() > 1e-6 or np.abs(integers).max() >= FULL_SCALE:
         raise SceneError(f"{sofa.name}: not 16-bit integers; expected MIT_KEMAR_normal_pinna.sofa of libmysofa1.")
     azimuth_deg, elevation_deg = position[:, 0], position[:, 1]
-    mirrored = hrtf.mirrored_index(azimuth_deg, elevation_deg)
+    mirrored = hrtf.left_right_partner(azimuth_deg, elevation_deg)
     if not np.array_equal(integers[:, 0], integers[mirrored, 1]):
         raise SceneError(f"{sofa.name}: the ears do not mirror each other; expected KEMAR's normal pinna, symmetric.")
     return {

@@ -1,26 +1,26 @@
-"""Draw one scene and write what is heard: room from above, times, waveforms and questions (PNG), recordings (WAV).
+"""Draw one scene and write its recordings: room from above, times, waveforms and questions (PNG), recordings (WAV).
 
     python data/draw_scene.py --data DATA/eval.jsonl --scene eval-000000 --out scene.png
     python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[binaural, foa, ambisonics3]'
     python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[foa]' --ambisonics fuma
 
-DATA.jsonl holds a scene a line, or is a manifest: then the questions about the scene stand below the picture. Written
-beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing
-is clipped. Formats that the scene's bank lacks are simulated. CPU only, seconds.
+--data holds one scene a line, or is a manifest; then the questions about the scene are printed below the picture. Written
+beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing is
+clipped. Formats that the scene's bank lacks are simulated. Needs a CPU only and takes seconds.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from spatial_llm.audio.ambisonics import to_fuma
+from spatial_llm.audio.formats import Ambisonics, parse_format
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import record_from_dict
 from spatial_llm.door import door
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import atomic_files, check_place
 from spatial_llm.jsonl import read_jsonl
-from spatial_llm.scenes.ambisonics import to_fuma
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Scene, scene_from_dict
@@ -36,7 +36,7 @@ class Arguments:
         data: JSONL with scenes, or a manifest; paths in it are relative to its folder.
         scene: id of the scene.
         out: the picture; recordings are written beside it.
-        formats: what the scene is heard with, see `scenes.formats.parse_format`; None = its own format.
+        formats: what the scene is heard with, see `audio.formats.parse_format`; None = its own format.
         ambisonics: channel order and normalisation of the ambisonic files: AmbiX (ACN, SN3D) or Furse-Malham.
     """
 
@@ -48,7 +48,7 @@ class Arguments:
 
 
 def find_scene(path: Path, name: str) -> tuple[Scene, list[tuple[str, str]]]:
-    """The scene of that id in a file of scenes or a manifest, and the questions about it with their answers."""
+    """Returns the scene of that id in a file of scenes or a manifest, and the questions about it with their answers."""
     scene, questions, others = None, [], []
     for number, line in read_jsonl(path):
         inline = line.get("scene") if "question" in line else line
@@ -80,7 +80,7 @@ def main() -> None:
             recordings.append((kind or scene.format, render_scene(scene, data.parent, kind)))
         with atomic_files(out.parent) as folder:
             for kind, waveform in recordings:
-                fuma = kind.kind == "ambisonics" and arguments.ambisonics == "fuma"
+                fuma = isinstance(kind, Ambisonics) and arguments.ambisonics == "fuma"
                 waveform = to_fuma(waveform) if fuma else waveform
                 file = out.with_name(f"{out.stem}.{kind.name}{'.fuma' if fuma else ''}.wav")
                 write_sound(folder / file.name, waveform, scene.sampling_rate, "WAV", "FLOAT")

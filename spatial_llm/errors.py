@@ -1,8 +1,8 @@
-"""The errors of this library: one base class, so that a caller can catch everything that is ours in one line.
+"""The errors of this library, under one base class, so that a caller can catch all of them in one line.
 
-Every message says what was given, what was expected and what to do, and names the file, record or tensor at fault.
-`write_errors_named` turns what the system and other libraries raise at a full disk, or where there is no right to write,
-into an `OutputError` of that kind.
+Every message states what was given, what was expected and what to do, and names the file, record or tensor at fault.
+`write_errors_named` turns what the system and other libraries raise at a full disk, or without write permission, into an
+`OutputError`.
 """
 
 import contextlib
@@ -14,57 +14,57 @@ from pathlib import Path
 
 
 class SpatialLLMError(ValueError):
-    """Base of all errors raised on purpose by spatial_llm."""
+    """Base of all errors that spatial_llm raises on purpose."""
 
     def __str__(self) -> str:
-        # A file name that is not UTF-8 holds surrogates, which no stream prints: a message must not fail to be shown.
+        # A file name that is not UTF-8 holds surrogates, which no stream prints; a message must be printable all the same.
         return printable(super().__str__())
 
 
 def printable(text: str) -> str:
-    """A text that every UTF-8 stream prints: surrogates and the end of string of C are written as escapes."""
+    """Returns a text that every UTF-8 stream can print: surrogates and NUL characters are written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 class AudioError(SpatialLLMError):
-    """A recording that cannot be used: missing, mono, empty, not finite, laid out the wrong way round."""
+    """A recording cannot be used: missing, mono, empty, not finite, or with its axes exchanged."""
 
 
 class ManifestError(SpatialLLMError):
-    """A manifest, or a line of one, that does not hold what its schema says."""
+    """A manifest, or a line of one, does not match its schema."""
 
 
 class CheckpointError(SpatialLLMError):
-    """Weights that do not fit the model: a key missing, left over, of another shape, or not finite."""
+    """Weights do not fit the model: a key is missing, left over, of another shape, or not finite."""
 
 
 class SceneError(SpatialLLMError):
-    """A scene or room that cannot be simulated as described."""
+    """A scene or room cannot be simulated as described."""
 
 
 class CacheError(SpatialLLMError):
-    """Encoder output on disk that cannot be used, or would not fit there."""
+    """Encoder output on disk cannot be used, or does not fit there."""
 
 
 class MissingModelError(CheckpointError, OSError):
-    """A model that cannot be found or read; an OSError too, which is what transformers raises and its users catch."""
+    """A model cannot be found or read. It is an OSError too, which transformers raises and its users catch."""
 
     def __str__(self) -> str:
         return CheckpointError.__str__(self)
 
 
 class OutputError(SpatialLLMError, OSError):
-    """A file or folder that cannot be written; what stood there before is as it was.
+    """A file or folder cannot be written; what was there before is unchanged.
 
     Attributes:
-        path: what was to be written.
+        path: of the file or folder.
     """
 
     path: str | None = None
 
     @classmethod
     def at(cls, path: str | Path, number: int | None, reason: str) -> "OutputError":
-        """The error for `path`, with what to do about the system's error `number` (None: not known)."""
+        """Returns the error for `path`, with advice for the system's error `number` (None: not known)."""
         error = cls(f"{path}: cannot be written ({reason}); {_remedy(number)}.")
         error.path, error.errno, error.strerror = str(path), number, reason
         return error
@@ -99,13 +99,13 @@ def _remedy(number: int | None) -> str:
 
 @contextlib.contextmanager
 def write_errors_named(path: str | Path, temporary: Path | None = None) -> Iterator[None]:
-    """Inside, an error that says that a file cannot be written becomes an `OutputError` that names `path`.
+    """Inside this context, an error that a file cannot be written becomes an `OutputError` that names `path`.
 
     Args:
         path: what is being written.
-        temporary: the file or folder that becomes `path` later; errors about what is in it name what it will be.
+        temporary: the file or folder that becomes `path` later; errors about its content name the final path.
 
-    Errors about other files, such as one that is read meanwhile, pass through.
+    Errors about other files, such as one that is being read, pass through.
     """
     try:
         yield
@@ -122,7 +122,7 @@ def write_errors_named(path: str | Path, temporary: Path | None = None) -> Itera
 
 
 def _failed_write(error: Exception, path: Path, temporary: Path | None) -> tuple[Path, int | None, str] | None:
-    """Which file could not be written, the number of the system's error and the reason; None if it is no such error."""
+    """Returns which file could not be written, the system's error number and the reason; None for any other error."""
     if not isinstance(error, OSError) or error.errno is None:
         said = _OF_LIBRARIES.search(str(error))
         if said is None:
@@ -144,7 +144,7 @@ def _failed_write(error: Exception, path: Path, temporary: Path | None) -> tuple
 
 
 def _final(name: str | os.PathLike, path: str | Path, temporary: Path | None) -> Path | None:
-    """What a file in `temporary` will be called; `path` for itself; None for a file elsewhere."""
+    """Returns the final name of a file in `temporary`; `path` for itself; None for a file elsewhere."""
     name, path = Path(name), Path(path)
     if name == path:
         return path

@@ -1,11 +1,11 @@
-"""Tiny models through the front door: configs, inputs and a processor for tests, docs and smoke runs. Needs no network.
+"""Tiny models: configs, inputs and a processor for tests, docs and smoke runs. Needs no network.
 
     config = tiny_config("SpatialLLMForConditionalGeneration")
     model = SpatialLLMForConditionalGeneration(config)
     model(**tiny_inputs(config))
     tiny_processor()(audio=..., text="Where is the bell?", sampling_rate=32_000)
 
-All of them fit together: the processor's tokens, placeholders and cues are those of the composite's tiny config.
+They all fit together: the processor's tokens, placeholders and cues are those of the composite's tiny config.
 """
 
 from functools import lru_cache

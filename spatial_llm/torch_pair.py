@@ -1,8 +1,9 @@
 """Checks that the installed torch and torchaudio can be loaded together.
 
-The compiled part of torchaudio fits some releases of torch only, and its requirements do not say which: 2.11.1 asks for 2.11
-and needs 2.13. Beside another torch its loader stops at an undefined symbol, and with it the parts of transformers that
-import torchaudio. `auto_classes` runs this check when transformers is imported, so that such a pair ends in one sentence.
+The compiled part of torchaudio works with some releases of torch only, and its requirements do not state which: 2.11.1 asks
+for torch 2.11 and needs 2.13. With another torch its loader stops at an undefined symbol, and so do the parts of
+transformers that import torchaudio. `auto_classes` runs this check when transformers is imported, so that such a pair ends
+in one sentence.
 """
 
 from importlib import metadata
@@ -18,7 +19,7 @@ def _version(package: str) -> str:
 
 
 def _ranges() -> list[str]:
-    """What this package asks of torch and torchaudio, as pip takes it; bare names where the package is not installed."""
+    """Returns this package's requirements for torch and torchaudio, as pip takes them; bare names if it is not installed."""
     try:
         required = metadata.requires("spatial-llm") or []
     except metadata.PackageNotFoundError:
@@ -38,7 +39,7 @@ def check_torch_pair() -> None:
         import torchaudio  # noqa: F401
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         command = "python -m pip install --upgrade " + " ".join(f"'{line}'" for line in _ranges())
-        cause = error.__cause__ or error  # torch wraps the loader's own words, which name the symbol
+        cause = error.__cause__ or error  # torch wraps the loader's own message, which names the symbol
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         if "+cpu" in _version("torch"):  # torchaudio from PyPI is built for CUDA and looks for its libraries
             command += f" --index-url {CPU_BUILDS}"

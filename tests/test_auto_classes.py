@@ -36,7 +36,8 @@ def test_auto_classes_know_our_folders_whatever_is_imported_first(first):
 
 def test_simulating_and_scoring_load_no_model():
     modules = (
-        "spatial_llm, spatial_llm.settings, spatial_llm.scenes, spatial_llm.questions, spatial_llm.data.simulate.simulation, "
+        "spatial_llm, spatial_llm.settings, spatial_llm.scenes, spatial_llm.questions, "
+        "spatial_llm.data.simulate.simulation, "
         "spatial_llm.data.simulate.questions, spatial_llm.data.checks, spatial_llm.evaluation.scoring.score, "
         "spatial_llm.evaluation.scoring.compare, spatial_llm.evaluation.report.write"
     )

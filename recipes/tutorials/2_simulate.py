@@ -14,9 +14,9 @@ import numpy as np
 import soundfile
 
 from spatial_llm import SpatialLLM
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, check_scene, scene_to_dict

@@ -1,1 +1,1 @@
-"""Waveform to cues, in closed form: no weights, nothing learned (design: the path of the data, stations 1 and 2)."""
+"""Waveforms to cues, in closed form: this package has no weights and learns nothing."""

@@ -1,8 +1,8 @@
-"""Arrays, tensors and lists of samples -> float32 at full scale 1, or a sentence that says what they are instead.
+"""Converts arrays, tensors and lists of samples to float32 at full scale 1, or raises an error that names what they are.
 
-The scale is the one thing about an array that cannot be looked up. Where its type says it (int16, int32), that is taken.
-Where only the values can (whole numbers in int64, lists or floats), they are scaled if just one reading is likely, with a
-warning that names the peak; anything else is refused, for a wrong scale changes every answer without a trace.
+The scale of an array cannot be looked up. Where the type gives it (int16, int32), that scale is used. Where only the values
+can tell (whole numbers in int64, lists or floats), they are scaled if exactly one reading is likely, with a warning that
+names the peak. Anything else is refused, because a wrong scale changes every answer silently.
 """
 
 import warnings
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from spatial_llm.errors import AudioError
 
-OVERSHOOT = 4.0  # peak of floats that is taken as it is: 12 dB above full scale, as float stems have it
-LOUD = 100.0  # peak of floats that is warned of; above it no recording at full scale 1 is likely
+OVERSHOOT = 4.0  # floats up to this peak are taken as they are: 12 dB above full scale occurs in float stems
+LOUD = 100.0  # floats up to this peak cause a warning; above it, full scale 1 is not plausible
 INT16 = 32768.0
 
 
 def to_numpy(audio: Any, name: str = "the recording") -> NDArray:
-    """An array out of an array, a tensor on any device (bfloat16 becomes float32), or lists of equal length.
+    """Converts an array, a tensor on any device (bfloat16 becomes float32) or nested lists of equal length to a NumPy array.
 
     Raises:
-        AudioError: lists of unequal length, texts, or what is no array at all.
+        AudioError: the lists differ in length, hold text, or `audio` is no array at all.
     """
-    if hasattr(audio, "detach") and hasattr(audio, "cpu"):  # a torch tensor; this module does without torch
+    if hasattr(audio, "detach") and hasattr(audio, "cpu"):  # a torch tensor; this module does not import torch
         audio = audio.detach().cpu()
         if str(audio.dtype) in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"):
             audio = audio.float()
@@ -44,10 +44,10 @@ def to_numpy(audio: Any, name: str = "the recording") -> NDArray:
 
 
 def to_full_scale(array: NDArray, name: str = "the recording") -> NDArray[np.float32]:
-    """Samples as float32 with full scale 1; see the module for how integers are scaled.
+    """Returns samples as float32 with full scale 1; the module docstring describes how integers are scaled.
 
     Raises:
-        AudioError: a type that has no samples (bool, complex), or whole numbers or a peak whose scale is not known.
+        AudioError: the type cannot hold samples (bool, complex), or the scale of whole numbers or of the peak is unknown.
     """
     kind = array.dtype
     if kind in (np.int8, np.int16, np.int32):
@@ -71,7 +71,7 @@ def to_full_scale(array: NDArray, name: str = "the recording") -> NDArray[np.flo
 def _scaled_floats(array: NDArray, name: str) -> NDArray[np.float32]:
     peak = _peak(array)
     if not np.isfinite(peak) or peak <= OVERSHOOT:
-        return array.astype(np.float32)  # NaN and infinity are named by whoever checks the samples
+        return array.astype(np.float32)  # the caller checks for NaN and infinity and names them
     finite_32 = peak <= float(np.finfo(np.float32).max)
     if finite_32 and peak <= INT16 and np.array_equal(array, np.rint(array)):
         return _unscaled(array, name, f"whole numbers as {array.dtype}")
@@ -87,7 +87,7 @@ def _scaled_floats(array: NDArray, name: str) -> NDArray[np.float32]:
 
 
 def _unscaled(array: NDArray, name: str, what: str) -> NDArray[np.float32]:
-    """Whole numbers that say nothing of their scale: those of 16 bits are known by their size, others not."""
+    """Scales whole numbers whose type does not give their scale: 16-bit values are recognised, others are refused."""
     peak = _peak(array)
     if peak and not 128 < peak <= INT16:
         raise AudioError(
@@ -100,7 +100,7 @@ def _unscaled(array: NDArray, name: str, what: str) -> NDArray[np.float32]:
 
 
 def _peak(array: NDArray) -> float:
-    """Largest magnitude; NaN where there is one."""
+    """Returns the largest magnitude, or NaN if there is a NaN."""
     return max(abs(float(array.max())), abs(float(array.min()))) if array.size else 0.0
 
 

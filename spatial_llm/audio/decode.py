@@ -1,7 +1,8 @@
-"""Samples out of a file whose container was walked: within the limits, and compared with what the container promises.
+"""Decodes a sound file whose container was walked: within the limits, and compared with what the container promises.
 
-libsndfile decodes. Of plain samples it gets nothing but their bytes, so that no header of a stranger reaches its parsers;
-FLAC, Ogg and MP3 it reads after their frames or pages were found in order; the rest in a process that can be ended.
+libsndfile does the decoding. For uncompressed samples it gets only their bytes, so that its header parsers never see a
+foreign header. FLAC, Ogg and MP3 are decoded after their frames or pages were found to be in order; every other format is
+decoded in a separate process that can be killed.
 """
 
 import hashlib
@@ -20,21 +21,21 @@ from spatial_llm.audio.containers.flac import salvage_flac
 from spatial_llm.audio.guarded import decode_guarded
 from spatial_llm.audio.limits import AudioLimits, check_rate
 
-USUAL_HZ = 25  # every rate of recorders and players is a multiple of it, and no other rate by one wrong bit
+USUAL_HZ = 25  # rates of recorders and players are multiples of it; one flipped bit never gives another multiple
 _Decoded = tuple[NDArray, int]
 
 
 def decode(source: Source, limits: AudioLimits) -> tuple[NDArray[np.float32], int]:
-    """All samples of an open file, (samples, channels) float32, and the rate in Hz.
+    """Returns all samples of an open file, (samples, channels) float32, and the rate in Hz.
 
     Raises:
-        AudioError: no sound file, damaged, cut (unless the limits allow it), beyond the limits, or empty.
+        AudioError: the file is no sound file, damaged, cut (unless the limits allow it), beyond the limits, or empty.
     """
     sound = inspect(source)
     if sound.rate or sound.plain:
         check_rate(sound.rate, source.name)
         if sound.rate % USUAL_HZ:
-            # AIFF, AU, CAF and Ogg state the rate once: one wrong bit of it moves every pitch and time.
+            # AIFF, AU, CAF and Ogg state the rate once, so that one wrong bit of it changes every pitch and time.
             sound.notes.append(f"its header states {sound.rate} Hz, which no common recorder uses: it is taken as it is")
     if sound.missing is not None:
         _refuse_or_warn(source, sound, limits)
@@ -54,7 +55,7 @@ def decode(source: Source, limits: AudioLimits) -> tuple[NDArray[np.float32], in
 
 
 def _refuse_or_warn(source: Source, sound: Sound, limits: AudioLimits) -> None:
-    """Raises AudioError about what is missing; with `limits.allow_truncated` warns of it."""
+    """Raises AudioError about what is missing, or warns of it if `limits.allow_truncated` is set."""
     what = f"cut or damaged {sound.container}: {sound.missing}"
     if not limits.allow_truncated:
         raise source.error(
@@ -81,7 +82,7 @@ def _compressed(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
     try:
         return _read(source, sound, limits)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        # libsndfile words the system's errors as if the file were not there: it is, and its content is at fault.
+        # libsndfile reports system errors as if the file did not exist; it exists, and its content is at fault.
         text = str(error).replace("Error opening ", "").strip() or "libsndfile gives no reason"
         sound.missing = sound.missing or f"it cannot be decoded ({text})"
     _refuse_or_warn(source, sound, limits)
@@ -108,7 +109,7 @@ def _read(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
         if sound.md5 is not None and file.subtype in _INTEGERS:
             samples, right = _with_md5(file, frames, sound)
         else:
-            # One call, not blocks: soundfile seeks after each, which changes what MP3 and Vorbis decode to.
+            # One call instead of blocks: soundfile seeks after each block, which changes what MP3 and Vorbis decode to.
             samples, right = file.read(frames, dtype="float32", always_2d=True), True
     promised = sound.frames if sound.frames is not None else 0 if sound.guessed else frames
     if sound.missing is None:
@@ -124,19 +125,21 @@ def _read(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
 
 
 def _open(source: Source, sound: Sound) -> soundfile.SoundFile:
-    """The decoder on the file itself, so that a file that is replaced meanwhile is not taken for it; or on a part."""
+    """Opens a decoder on the file descriptor itself, so that a file replaced meanwhile is not read instead; or on a part of
+    it."""
     if not sound.prefix:
         os.lseek(source.file.fileno(), 0, os.SEEK_SET)
         return soundfile.SoundFile(source.file.fileno(), closefd=False)
     return soundfile.SoundFile(io.BytesIO(sound.prefix + source.part(sound.offset, sound.offset + (sound.length or 0))))
 
 
-# FLAC by its bits: what libsndfile decodes it to, and how far up it moves the sample in that.
+# bits of a FLAC sample -> the type that libsndfile decodes it to, and by how many bits it shifts the sample up in it
 _INTEGERS = {"PCM_S8": ("int16", 8), "PCM_16": ("int16", 0), "PCM_24": ("int32", 8)}
 
 
 def _with_md5(file: soundfile.SoundFile, frames: int, sound: Sound) -> tuple[NDArray[np.float32], bool]:
-    """Samples as float32, the same as libsndfile scales them, and whether they have the MD5 that the header states."""
+    """Returns the samples as float32, scaled as libsndfile scales them, and whether they match the MD5 that the header
+    states."""
     dtype, shift = _INTEGERS[file.subtype]
     whole = file.read(frames, dtype=dtype, always_2d=True)
     packed = np.ascontiguousarray(whole >> shift if shift else whole).astype(

@@ -1,7 +1,8 @@
-"""Decoding in a process of its own, for containers that nothing here checks: it can be ended, and its memory is bounded.
+"""Decodes in a separate process the containers that this package does not check: it can be killed, and its memory is
+bounded.
 
-It costs about a quarter of a second a file, so files of the common containers, whose headers were walked, do without.
-The module is its own program: run as a file it reads standard input and imports nothing of this library.
+This costs about a quarter of a second a file, so common containers, whose headers are walked, do without it. The module is
+also the program of that process: run as a script it reads standard input and imports nothing of this library.
 """
 
 import json
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from spatial_llm.audio.limits import AudioLimits
 
 SECONDS = 20.0  # to decode one file
-SPARE_BYTES = 2**30  # of memory, beside the samples
+SPARE_BYTES = 2**30  # memory that the process may use in addition to the samples
 
 
 def decode_guarded(source: "Source", sound: "Sound", limits: "AudioLimits") -> "tuple[NDArray[np.float32], int]":
-    """All samples (samples, channels) float32 and the rate, as libsndfile in another process reads them.
+    """Returns all samples (samples, channels) float32 and the rate, as libsndfile decodes them in another process.
 
     Raises:
-        AudioError: it cannot be read, is beyond the limits, or the process does not end in time.
+        AudioError: the file cannot be read, is beyond the limits, or the process does not end in time.
     """
     from spatial_llm.audio.limits import check_rate
 
@@ -56,18 +57,18 @@ def decode_guarded(source: "Source", sound: "Sound", limits: "AudioLimits") -> "
 
 
 def main(max_bytes: int) -> None:
-    """Reads the sound file at standard input; writes a line of JSON and, within the limit, the samples."""
+    """Reads the sound file at standard input; writes a line of JSON and, if it is within the limit, the samples."""
     try:
         import resource
 
         most = 4 * max_bytes + SPARE_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     except (ImportError, ValueError, OSError):
-        pass  # a system without such limits: the time limit stays
+        pass  # this system has no such limits; the time limit still holds
     out = sys.stdout.buffer
     try:
         with soundfile.SoundFile(0, closefd=False) as file:
-            if file.format in ("MP3", "RAW"):  # what walkers of the library found not to be, or guessed from nothing
+            if file.format in ("MP3", "RAW"):  # the library's walkers ruled MP3 out, and RAW is a guess without evidence
                 raise RuntimeError("no sound")
             told = {"frames": file.frames, "channels": file.channels, "rate": file.samplerate}
             fits = 0 < file.frames * file.channels * 4 <= max_bytes

@@ -1,7 +1,7 @@
-"""Reading recordings, checking them, and bringing them to a model's rate and window. Two ears stay two ears.
+"""Reading recordings, checking them against a format, and bringing them to a model's rate and window.
 
 soundfile reads and soxr resamples. The audio loaders of transformers and librosa average channels to mono, which cancels
-exactly what this library listens for: L = +0.5, R = -0.5 would come back as silence.
+exactly the differences that this library needs: L = +0.5, R = -0.5 would come back as silence.
 """
 
 import os
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.decode import decode
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
 from spatial_llm.errors import AudioError
@@ -27,19 +28,19 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
     """Reads a sound file as it is: all channels, in file order, at its own rate.
 
     WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are compared with what their headers promise. A
-    file whose header leaves its length open, as programs do that write into a pipe, is read to its end; where nothing then
-    tells whether it is whole (not FLAC), with a warning.
+    file whose header leaves its length open, as programs that write into a pipe leave it, is read to its end; unless it is a
+    FLAC, which shows whether it is whole, this causes a warning.
 
     Args:
         path: of a regular file; as text, bytes or a path.
-        limits: how long and large it may be, and whether a cut one may be read.
+        limits: how long and large it may be, and whether a cut file may be read.
 
     Returns:
         waveform (C channels, samples) float32, integers scaled to [-1, 1); and the sampling rate in Hz.
 
     Raises:
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
-            limits, at a rate that is none, or holds no samples.
+            limits, has an impossible rate, or holds no samples.
     """
     with _regular(path, name := shown_path(path)) as file:
         try:
@@ -52,10 +53,11 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
 
 
 def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits = DEFAULT_LIMITS) -> Sound:
-    """What a sound file's header and framing say, without decoding it; `shown` stands for the path in messages.
+    """Returns what a sound file's header and framing state, without decoding it; `shown` replaces the path in messages.
 
     Raises:
-        AudioError: missing, not a regular file, or not a sound file. A cut one is returned, see `Sound.missing`.
+        AudioError: the file is missing, not a regular file, or not a sound file. A cut file is returned, see
+            `Sound.missing`.
     """
     with _regular(path, name := shown or shown_path(path)) as file:
         return inspect(Source(file, name, limits.max_bytes))
@@ -63,7 +65,7 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
 
 def _regular(path: AudioPath, name: str) -> BinaryIO:
     try:
-        # A pipe or a device would block the reader for ever, whatever its name ends in: neither opening may wait.
+        # A pipe or a device, whatever its suffix, would block the reader for ever, so neither way of opening may wait.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise AudioError(f"{name}: cannot be opened ({error.strerror}); give the path of a sound file.") from None
@@ -76,7 +78,7 @@ def _regular(path: AudioPath, name: str) -> BinaryIO:
 
 
 def shown_path(path: Any) -> str:
-    """A path for messages: bytes that are no UTF-8, and lone surrogates, as escapes, so that it can be printed."""
+    """Returns a path for messages: bytes that are not UTF-8, and lone surrogates, are escaped so that it can be printed."""
     text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
@@ -95,26 +97,30 @@ def resample(waveform: NDArray[np.float32], rate: float, target_rate: float) -> 
 
 
 def check_waveform(
-    waveform: Any, channels: int = 2, name: str = "the recording", scale_known: bool = False
+    waveform: Any, format: AudioFormat = BINAURAL, name: str = "the recording", scale_known: bool = False
 ) -> NDArray[np.float32]:
-    """Checks an array of `channels` channels and returns it as float32 (channels, samples).
+    """Checks an array against its format and returns it as float32 (channels, samples).
 
-    Arrays, tensors of any floating type and lists are taken. Integers are scaled as files are (int16 / 32768, uint8 as
-    offset binary); see `arrays` for those that do not say their scale. Floats up to a peak of 4 are taken as they are.
-    Silence, and one dead channel, are warned of, not refused. `scale_known`: floating point samples are taken as they are,
-    whatever their peak, because this library rendered or checked them, or because they are a response, not a recording.
+    Arrays, tensors of any floating type and lists are accepted. Integers are scaled as files are (int16 / 32768, uint8 as
+    offset binary); see `arrays` for types without a known scale. Floats up to a peak of 4 are kept as they are. Silence, and
+    one silent channel, give a warning, no error.
+
+    Args:
+        waveform: (channels, samples).
+        format: the array has as many channels as this.
+        name: of the recording, for the messages.
+        scale_known: floating point samples are kept as they are, whatever their peak, because this library rendered or
+            checked them, or because they are a response, not a recording.
 
     Raises:
         AudioError: wrong number of axes or channels, (samples, channels) layout, lists of unequal length, no samples, a
             peak whose scale is not known, NaN or infinity; the first offending channel and sample are named.
     """
     waveform = to_numpy(waveform, name)
-    wanted = f"expected ({channels}, samples)" + (", left ear first" if channels == 2 else "")
+    channels = format.channels
+    wanted = f"expected {format.name} ({channels}, samples), channels {', '.join(format.channel_names)}"
     if waveform.ndim != 2:
-        raise AudioError(
-            f"{name}: {channels} channels needed, got an array of shape {waveform.shape}; {wanted}. "
-            "A mono recording has no direction to hear."
-        )
+        raise AudioError(f"{name}: {channels} channels needed, got an array of shape {waveform.shape}; {wanted}.")
     if waveform.shape[0] != channels:
         if waveform.shape[1] == channels:
             raise AudioError(f"{name}: shape {waveform.shape} looks like (samples, channels); {wanted}: transpose it.")
@@ -134,7 +140,7 @@ def check_waveform(
     if len(dead) == channels:
         warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=2)
     elif dead:
-        warnings.warn(f"{name}: channel {dead[0]} is silent; directions will be misheard.", stacklevel=2)
+        warnings.warn(f"{name}: channel {dead[0]} is silent; answers about directions will be wrong.", stacklevel=2)
     return samples
 
 
@@ -145,35 +151,41 @@ def prepare_waveform(
     window_samples: int,
     limits: AudioLimits = DEFAULT_LIMITS,
     scale_known: bool = False,
+    format: AudioFormat = BINAURAL,
+    given: AudioFormat | None = None,
 ) -> NDArray[np.float32]:
-    """A binaural recording, brought to a model's rate and window: read, checked, resampled, padded or cut.
+    """Brings a recording to a model's rate and window: reads, checks, resamples, pads or cuts it.
 
     Args:
-        audio: path of a two-channel file, or (2 ears, samples) array, left ear first.
-        sampling_rate: of an array, in Hz; a file brings its own.
+        audio: path of a sound file, or (channels, samples) array.
+        sampling_rate: of an array, in Hz; a file has its own.
         target_rate: of the model, in Hz.
         window_samples: length of the model's window. Shorter recordings, from 10 ms on, are padded with silence at the
             end; of longer ones the loudest window is taken, with a warning.
         limits: how long and large the recording may be, as it is and at the model's rate.
         scale_known: of an array: see `check_waveform`.
+        format: what the model takes.
+        given: what the recording is; None where that is not known: then only its number of channels is checked.
 
     Returns:
-        (2 ears, window_samples) float32.
+        (channels, window_samples) float32.
 
     Raises:
-        AudioError: see `read_audio` and `check_waveform`; or an array came without a rate, or is shorter than 10 ms.
+        AudioError: see `read_audio` and `check_waveform`; the recording is of another format than the model takes; or an
+            array came without a rate, or is shorter than 10 ms.
     """
     name = "the recording"
     if isinstance(audio, AudioPath):
         name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
+    check_same(format if given is None else given, format, name)
     if sampling_rate is None:
         raise AudioError(f"{name}: sampling_rate is None; give the array's rate in Hz, such as {target_rate}.")
     rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
-    waveform = check_waveform(audio, name=name, scale_known=scale_known)
+    waveform = check_waveform(audio, format, name, scale_known)
     seconds = waveform.shape[1] / rate
-    # A low rate makes a large recording out of a small one: what it becomes is checked before it is made.
-    limits.check(round(seconds * max(rate, target_rate)), 2, max(rate, target_rate), name)
+    # Resampling from a low rate makes a small recording large, so the resulting size is checked first.
+    limits.check(round(seconds * max(rate, target_rate)), format.channels, max(rate, target_rate), name)
     least = min(MIN_SECONDS, window_samples / target_rate)
     if seconds < least:
         raise AudioError(

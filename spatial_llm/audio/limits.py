@@ -1,8 +1,7 @@
-"""What a recording may be: how long, how large, at which rate. Checked before a file is decoded and again after.
+"""Limits on a recording: how long, how large, at which rate. They are checked before a file is decoded and again after.
 
-A compressed file of a few hundred kilobytes can hold hours, and a header can state any number, so neither is believed
-before it is compared with these limits. They are wide enough for a recording of ten minutes; longer ones are as
-legitimate, and whoever has them raises the limit.
+A compressed file of a few hundred kilobytes can hold hours, and a header can state any number, so neither is trusted before
+it is compared with these limits. The defaults allow a recording of ten minutes; raise them for longer ones.
 """
 
 import math
@@ -12,9 +11,9 @@ from typing import Any
 
 from spatial_llm.errors import AudioError
 
-# Below the lowest rate at which sound is kept, and above the highest of any converter (768 kHz).
+# The lowest is below every rate at which sound is stored; the highest is that of the fastest converters (768 kHz).
 MIN_RATE, MAX_RATE = 1_000, 768_000
-MIN_SECONDS = 0.01  # a hop of the analysis, 320 samples at 32 kHz: less is no recording
+MIN_SECONDS = 0.01  # one hop of the analysis, 320 samples at 32 kHz; anything shorter is no recording
 BYTES_PER_SAMPLE = 4  # decoded to float32
 
 
@@ -23,10 +22,10 @@ class AudioLimits:
     """Limits on what is read.
 
     Attributes:
-        max_seconds: longest recording, s.
-        max_bytes: largest recording once decoded to float32, bytes: 4 a sample and channel.
-        allow_truncated: read a file that ends before its header says, or that has lost a part, with a warning instead of
-            an error: what is there is taken.
+        max_seconds: longest recording, in s.
+        max_bytes: largest recording once decoded to float32, in bytes: 4 per sample and channel.
+        allow_truncated: read a file that ends before its header says, or that has lost a part, with a warning instead of an
+            error; the samples that are there are returned.
     """
 
     max_seconds: float = 600.0
@@ -40,7 +39,7 @@ class AudioLimits:
                 raise AudioError(f"{name} of the audio limits is {value!r}; expected a number above 0.")
 
     def check(self, frames: int, channels: int, rate: float, name: str) -> None:
-        """Raises AudioError if `frames` samples of `channels` channels at `rate` Hz are more than allowed."""
+        """Raises AudioError if `frames` samples of `channels` channels at `rate` Hz are more than the limits allow."""
         seconds, size = frames / rate, frames * channels * BYTES_PER_SAMPLE
         if seconds > self.max_seconds:
             raise AudioError(
@@ -58,10 +57,10 @@ DEFAULT_LIMITS = AudioLimits()
 
 
 def check_rate(rate: Any, name: str = "the recording") -> float | int:
-    """A sampling rate in Hz, as int where it is whole. NumPy's numbers, and floats as tables have them, are taken.
+    """Returns a sampling rate in Hz, as int where it is whole; NumPy numbers and floats from tables are accepted.
 
     Raises:
-        AudioError: none, no number (text, a boolean, NaN, infinity), or outside 1,000 to 768,000 Hz.
+        AudioError: the rate is None, no number (text, a boolean, NaN, infinity), or outside 1,000 to 768,000 Hz.
     """
     value = rate.item() if getattr(rate, "ndim", None) == 0 and hasattr(rate, "item") else rate
     wrong = f"{name}: sampling_rate is {rate!r}"

@@ -1,6 +1,8 @@
-"""Short-time Fourier transform and mel filters as SpatialAST and DSpAST use them (specs a.2, rows STFT and mel).
+"""Short-time Fourier transform and mel filters as SpatialAST and DSpAST use them.
 
-The official code convolves with DFT kernels; an FFT gives the same numbers within 3e-6 and is several times faster.
+The official code convolves with DFT kernels; an FFT gives the same numbers within 3e-6 and is several times faster. Source:
+BAT (arXiv 2402.01591) and its released encoder, Spatial-AST `utils/stft.py`: frames of 1024 samples, hop 320, periodic Hann
+window, reflected ends, librosa's default mel filters.
 """
 
 from functools import lru_cache
@@ -11,14 +13,15 @@ from torchaudio.functional import melscale_fbanks
 
 from spatial_llm.errors import AudioError
 
-GROUPS = 4  # of neighbouring mel filters that are applied together
+GROUPS = 4  # groups of neighbouring mel filters; each group is one matrix product
 
 
 def frame(waveform: torch.Tensor, n_fft: int, hop_length: int) -> torch.Tensor:
-    """(..., samples) -> view (..., frames, n_fft): centred frames, reflected ends, frames = samples // hop_length + 1.
+    """Returns a view (..., frames, n_fft) of (..., samples): centred frames, reflected ends, frames = samples // hop_length
+    + 1.
 
     Raises:
-        AudioError: fewer than n_fft // 2 + 1 samples, which cannot be reflected.
+        AudioError: there are fewer than n_fft // 2 + 1 samples, which cannot be reflected.
     """
     samples = waveform.shape[-1]
     if samples <= n_fft // 2:
@@ -30,7 +33,7 @@ def frame(waveform: torch.Tensor, n_fft: int, hop_length: int) -> torch.Tensor:
 
 
 def spectrum(frames: torch.Tensor) -> torch.Tensor:
-    """(..., frames, n_fft) -> (..., frames, n_fft // 2 + 1 bins) complex64 under a periodic Hann window."""
+    """Transforms (..., frames, n_fft) to (..., frames, n_fft // 2 + 1 bins) complex64 under a periodic Hann window."""
     return torch.fft.rfft(frames * _window(frames.shape[-1], frames.device))
 
 
@@ -41,24 +44,26 @@ def _window(n_fft: int, device: torch.device) -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def mel_filters(sampling_rate: int, n_fft: int, num_mel_bins: int, f_min: float, f_max: float) -> torch.Tensor:
-    """(n_fft // 2 + 1 bins, num_mel_bins) float32: triangular filters, Slaney's mel scale and area normalisation."""
+    """Returns (n_fft // 2 + 1 bins, num_mel_bins) float32: triangular filters with Slaney's mel scale and area
+    normalisation."""
     return melscale_fbanks(n_fft // 2 + 1, f_min, f_max, num_mel_bins, sampling_rate, norm="slaney", mel_scale="slaney")
 
 
 @lru_cache(maxsize=16)
 def mel_projection(*settings: float) -> "MelProjection":
-    """The `MelProjection` of `mel_filters(*settings)`."""
+    """Returns the cached `MelProjection` of `mel_filters(*settings)`."""
     return MelProjection(mel_filters(*settings))
 
 
 class MelProjection:
-    """Multiplication with a mel matrix that skips the zeros: a filter spans a few bins, neighbours nearly the same ones.
+    """Multiplies with a mel matrix and skips its zeros: a filter spans a few bins, and neighbouring filters share most of
+    them.
 
     Args:
         filters: (bins, mel bins) of `mel_filters`.
 
     Attributes:
-        support: first and last + 1 of the bins that any filter uses.
+        support: the first bin, and one past the last bin, that any filter uses.
     """
 
     def __init__(self, filters: torch.Tensor) -> None:
@@ -70,7 +75,7 @@ class MelProjection:
         self.support = min(start for start, _, _ in self.groups), max(stop for _, stop, _ in self.groups)
 
     def __call__(self, planes: torch.Tensor, first_bin: int = 0) -> torch.Tensor:
-        """(..., bins from `first_bin` on) -> (..., mel bins)."""
+        """Projects (..., bins from `first_bin` on) to (..., mel bins)."""
         return torch.cat(
             [
                 planes[..., start - first_bin : stop - first_bin] @ weights.to(planes.device)

@@ -1,4 +1,4 @@
-"""How names of sound files end: those that `read_audio` may read, and those of formats that nothing here decodes."""
+"""Suffixes of sound files: those that `read_audio` may read, and those of formats that this library does not decode."""
 
 SOUND_SUFFIXES = frozenset({
     ".wav", ".wave", ".rf64", ".bwf", ".w64", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp1", ".mp2", ".mp3", ".mpga",

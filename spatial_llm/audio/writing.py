@@ -1,7 +1,7 @@
-"""Sound files that are whole or absent.
+"""Writes sound files that are whole or absent.
 
-soundfile writes through libsndfile, which says nothing of a disk that fills up while the header is finished, and else fails
-an assertion: here the file is encoded in memory and then written.
+soundfile writes through libsndfile, which does not report a disk that fills up while the header is finished, and otherwise
+fails an assertion. Here the file is encoded in memory and then written.
 """
 
 import io
@@ -18,13 +18,13 @@ def write_sound(path: str | Path, waveform: ArrayLike, sampling_rate: int, forma
     """Writes a sound file, whole or not at all.
 
     Args:
-        path: of the file.
+        path: of the file to write.
         waveform: (samples,) or (channels, samples).
-        sampling_rate: Hz.
-        format, subtype: as soundfile names them, such as "WAV" and "FLOAT".
+        sampling_rate: in Hz.
+        format, subtype: names that soundfile uses, such as "WAV" and "FLOAT".
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     encoded = io.BytesIO()
     soundfile.write(encoded, np.asarray(waveform).T, sampling_rate, format=format, subtype=subtype)

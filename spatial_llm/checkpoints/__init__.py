@@ -1,4 +1,4 @@
-"""Released weights to ours, by name, with a key report and the licence."""
+"""Converts released weights to this library's models by name, with a report of every key and the licence."""
 
 from spatial_llm.checkpoints.bat import convert_bat
 from spatial_llm.checkpoints.encoders import convert_dspast, convert_spatial_ast, read_official

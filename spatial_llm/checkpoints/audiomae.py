@@ -1,7 +1,7 @@
-"""AudioMAE weights (Huang et al., NeurIPS 2022) as a beginning for SpatialAST and DSpAST: trunk, patches and positions,
-by name (specs a.2 "Init", b.3).
+"""Loads AudioMAE weights (Huang et al., NeurIPS 2022) into SpatialAST and DSpAST by name: trunk, patch embedding, positions.
 
-Everything else of the encoders (fusion, CLS tokens, gates, heads) AudioMAE does not have; it keeps its fresh values.
+AudioMAE has no fusion, CLS tokens, gates or heads; these parts of the encoders keep their initial values. Source: the
+released training code of Spatial-AST and DSpAST starts from the same weights.
 """
 
 import re
@@ -13,7 +13,7 @@ from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalizatio
 
 AUDIOMAE_LICENCE = "CC BY 4.0 (facebookresearch/AudioMAE)"
 
-# Of AudioMAE, and of no use here: its decoder, its mask and CLS tokens, its final norm and the classifier of the fine-tuned.
+# Parts of AudioMAE that have no use here: decoder, mask and CLS tokens, final norm, and the fine-tuned model's classifier.
 _UNUSED = re.compile(r"decoder.*|mask_token|cls_token|norm\..+|fc_norm\..+|head\..+")
 
 
@@ -27,10 +27,10 @@ def load_audiomae(
         state_dict: AudioMAE names -> tensors; or the file's root, which holds them under "model".
 
     Returns:
-        the report, and the names of our tensors that keep their fresh values.
+        the report, and the names of our tensors that keep their initial values.
 
     Raises:
-        CheckpointError: a tensor of trunk, patches or positions is missing, of another shape or not finite, or a key is
+        CheckpointError: a tensor of trunk, patches or positions is missing, has another shape or is not finite, or a key is
             not AudioMAE's; all are named.
     """
     tensors = as_tensors(state_dict)

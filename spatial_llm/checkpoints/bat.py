@@ -1,7 +1,7 @@
-"""BAT's released projector and LoRA, loaded by name into the composite (specs a.4).
+"""Loads BAT's released projector and LoRA by name into the composite (BAT, arXiv 2402.01591; SLAM-LLM's recipe).
 
-The released `BAT/model.pt` holds what was trained: `encoder_projector.*` and the LoRA of `q_proj` and `v_proj`, float32.
-A file that holds the language model too is taken with it. Names of LoRA are peft's:
+The released `BAT/model.pt` holds what was trained: `encoder_projector.*` and the LoRA of `q_proj` and `v_proj`, in float32.
+If a file also holds the language model, that is loaded too. LoRA names are peft's:
 `llm.base_model.model.<module>.lora_A.default.weight`; a wrapped layer's own weight is `<module>.base_layer.weight`.
 """
 
@@ -24,23 +24,23 @@ BAT_LICENCE = (
 )
 
 PROJECTOR, LANGUAGE_MODEL = "encoder_projector.", "llm.base_model.model."
-HEAD_SIZE = 64  # of the official Q-Former (768 / 12); the shapes in the file do not tell
+HEAD_SIZE = 64  # head size of the official Q-Former (768 / 12), which no shape in the file shows
 
 
 def convert_bat(
     state_dict: Mapping, encoder: PreTrainedModel, language_model: PreTrainedModel, alpha: int = 32
 ) -> tuple[SpatialLLMForConditionalGeneration, KeyReport]:
-    """BAT's state dict -> our composite. Prints the licence of the weights.
+    """Converts BAT's state dict to our composite and prints the licence of the weights.
 
     Args:
         state_dict: official names -> tensors or arrays.
-        encoder: SpatialAST, with or without its heads; not in the file.
-        language_model: Llama-2-7B for the released file; LoRA is put into it, and where the file holds its weights too
-            they are loaded.
-        alpha: of LoRA; the file tells its rank, not its alpha.
+        encoder: SpatialAST, with or without its heads; it is not in the file.
+        language_model: Llama-2-7B for the released file; LoRA is added to it, and its weights are loaded where the file
+            holds them.
+        alpha: of LoRA; the file gives the rank but not alpha.
 
     Returns:
-        model in eval mode; and a report in which nothing is missing or left over.
+        the model in eval mode, and a report in which nothing is missing or left over.
 
     Raises:
         CheckpointError: a key is missing, unknown, of another shape or not finite; all are named.
@@ -80,7 +80,7 @@ def _official(key: str) -> str:
 
 
 def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfig:
-    """Sizes of the Q-Former, read off the shapes in the file."""
+    """Reads the sizes of the Q-Former off the shapes in the file."""
     layer = PROJECTOR + "qformer.encoder.layer."
     query = _get(tensors, PROJECTOR + "query", 3)
     layers = _numbers(tensors, re.escape(layer) + r"(\d+)\.attention\.")
@@ -104,7 +104,8 @@ def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfi
 
 
 def _lora(tensors: dict[str, torch.Tensor], language_model: PreTrainedModel) -> tuple[int, list[str]]:
-    """(rank, names of the layers that have LoRA); keys that fit no layer are left to be reported as unexpected."""
+    """Returns the rank and the names of the layers that have LoRA; keys that fit no layer are left to be reported as
+    unexpected."""
     pattern = re.compile(re.escape(LANGUAGE_MODEL) + r"(.+)\.lora_A\.default\.weight")
     modules = {name for name, _ in language_model.named_modules()}
     found = {

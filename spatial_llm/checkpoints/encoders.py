@@ -1,4 +1,4 @@
-"""Released SpatialAST and DSpAST weights, loaded by name (key lists: specs a.2, b.1).
+"""Loads released SpatialAST and DSpAST weights by name; the key names are those of the released code of both.
 
 Both official repositories and their weights are CC BY-NC 4.0: non-commercial use only.
 """
@@ -22,10 +22,10 @@ from spatial_llm.errors import CheckpointError
 SPATIAL_AST_LICENCE = "CC BY-NC 4.0 (zszheng147/Spatial-AST)"
 DSPAST_LICENCE = "CC BY-NC 4.0 (wilkinghoff/DSpAST)"
 
-UNPACKED = 4  # most bytes that one byte of a released file may unpack to
+UNPACKED = 4  # one byte of a released file may unpack to at most this many bytes
 
-# Every gate of an official DSpAST file holds statistics of a second BatchNorm that no forward pass reads; and our one
-# BatchNorm over the cues needs one count of batches, not two.
+# Every gate of an official DSpAST file holds statistics of a second BatchNorm that no forward pass reads. Our single
+# BatchNorm over the cues needs one count of batches instead of two.
 _UNUSED = re.compile(r"conv_downsample\d\.0\.bn2\..+|bn_ild\.num_batches_tracked")
 
 _BLOCK_NAMES = {
@@ -41,19 +41,19 @@ _BLOCK_NAMES = {
 def convert_spatial_ast(
     state_dict: Mapping, config: SpatialASTConfig | None = None
 ) -> tuple[SpatialASTForLocalization, KeyReport]:
-    """Official SpatialAST weights -> our model.
+    """Converts official SpatialAST weights to our model.
 
     Args:
         state_dict: official names -> tensors or arrays; or the file's root, which holds them under "model".
         config: sizes, where they are not the published ones.
 
     Returns:
-        model in eval mode, float32; and a report in which nothing is missing or left over.
+        the model in eval mode, float32, and a report in which nothing is missing or left over.
 
     Raises:
-        CheckpointError: a key is missing, unknown, of another shape or kind of number, not finite (once cast to float32)
-            or negative where that cannot be; or a constant of the file (STFT
-            kernels, mel matrix) is not what the front end computes; all are named.
+        CheckpointError: a key is missing, unknown, of another shape or kind of number, not finite (once cast to float32) or
+            negative where that is impossible; or a constant of the file (STFT kernels, mel matrix) differs from what the
+            front end computes. All are named.
     """
     config = config or SpatialASTConfig()
     names: Names = {
@@ -73,7 +73,7 @@ def convert_spatial_ast(
 
 
 def convert_dspast(state_dict: Mapping, config: DSpASTConfig | None = None) -> tuple[DSpASTForLocalization, KeyReport]:
-    """Official DSpAST weights -> our model. Arguments, returns and errors as `convert_spatial_ast`."""
+    """Converts official DSpAST weights to our model. Arguments, returns and errors are those of `convert_spatial_ast`."""
     config = config or DSpASTConfig()
     report = KeyReport(DSPAST_LICENCE)
     names: Names = {
@@ -102,8 +102,8 @@ def read_official(path: str | Path) -> dict:
     """Reads a released pickled checkpoint (.pth, .pt) without running any code in it.
 
     Raises:
-        CheckpointError: no such file; it is damaged (its checksums do not fit), holds anything but tensors, plain values and
-            `argparse.Namespace`, or unpacks to far more than it has bytes.
+        CheckpointError: the file does not exist, is damaged (its checksums do not fit), holds anything but tensors, plain
+            values and `argparse.Namespace`, or unpacks to far more bytes than it has.
     """
     import argparse
 
@@ -127,16 +127,16 @@ def read_official(path: str | Path) -> dict:
 def _pickle_reason(error: Exception) -> str:
     if isinstance(error, LookupError):
         return "it is no pickle"
-    # torch advises to read the file without protection, and says what is wrong at the end.
+    # torch's message advises reading the file without protection and states the fault at its end.
     found = re.search(r"WeightsUnpickler error: ([^\n]+?)(?:\.| was not| was given)?(?:\n|$| Please)", str(error))
     return (found[1] if found else (str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
 def _check_archive(path: Path) -> None:
-    """torch reads a zipped checkpoint without comparing its checksums, and unpacks whatever it is told to."""
+    """Checks the checksums and sizes of a zipped checkpoint, which torch unpacks without comparing them."""
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
-            return  # the older form, which is no archive: its tensors lie in it as they are
+            return  # the older form is no archive; its tensors are stored uncompressed
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -157,7 +157,7 @@ def _check_archive(path: Path) -> None:
 
 
 def shared_names(config: SpatialEncoderConfig) -> Names:
-    """Official -> our keys that SpatialAST and DSpAST have in common."""
+    """Returns official -> our keys that SpatialAST and DSpAST have in common."""
     names: Names = {
         "pos_embed": "encoder.patch_embeddings.positions",
         **_weight_bias("patch_embed.proj", "encoder.patch_embeddings.projection"),

@@ -1,4 +1,4 @@
-"""What became of every tensor of a released checkpoint. A conversion with a gap is an error, never a quiet half-load."""
+"""Reports what became of every tensor of a released checkpoint. A gap is an error: no model is loaded by half."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,17 @@ Names = dict[str, str | tuple[str, slice]]
 class KeyReport:
     """The keys of an official state dict (and, under `missing`, of our model), sorted by what became of them.
 
-    loaded: official key -> our key.
-    constants: held by the file, computed by us; compared and found equal.
-    unused: in every official file, read by no official code either; left out by name.
-    missing: tensors of ours that no official key filled. unexpected: official keys we do not know.
-    mismatched: official key -> (shape given, shape expected). other_kind: keys of whole numbers, booleans or complex ones
-    where weights are expected, and the reverse. not_finite: keys with a NaN or an infinity once they are cast. negative:
-    keys of variances and counts below zero.
-    licence: of the weights, as their authors give it.
+    Attributes:
+        loaded: official key -> our key.
+        constants: keys in the file whose values we compute; they were compared and are equal.
+        unused: keys in every official file that no official code reads either; they are left out by name.
+        missing: our tensors that no official key filled.
+        unexpected: official keys that we do not know.
+        mismatched: official key -> (shape given, shape expected).
+        other_kind: keys of integers, booleans or complex numbers where weights are expected, and the reverse.
+        not_finite: keys with a NaN or an infinity once they are cast.
+        negative: keys of variances and counts below zero.
+        licence: of the weights, as their authors give it.
     """
 
     licence: str
@@ -41,7 +44,7 @@ class KeyReport:
     negative: list[str] = field(default_factory=list)
 
     def raise_if_incomplete(self, what: str) -> None:
-        """Raises CheckpointError naming every tensor that is missing, unexpected, mismatched or cannot be."""
+        """Raises CheckpointError naming every tensor that is missing, unexpected, mismatched or impossible."""
         raise_on_gaps(
             what,
             missing=self.missing,
@@ -53,7 +56,7 @@ class KeyReport:
         )
 
     def summary(self) -> str:
-        """One line for people."""
+        """Returns one line for people."""
         return (
             f"{len(self.loaded)} tensors loaded, {len(self.constants)} constants checked, {len(self.unused)} unused ones "
             f"left out, {len(self.missing)} missing, {len(self.unexpected)} left over. Licence of the weights: "
@@ -62,10 +65,10 @@ class KeyReport:
 
 
 def as_tensors(state_dict: Any, what: str = "state dict") -> dict[str, torch.Tensor]:
-    """Tensors or arrays by name -> CPU tensors by name; a file's root {"model": state dict, ...} is unwrapped.
+    """Converts tensors or arrays by name to CPU tensors by name; a file's root {"model": state dict, ...} is unwrapped.
 
     Raises:
-        CheckpointError: it is no mapping, a key is no text, or a value is no dense, plain, whole tensor or array.
+        CheckpointError: the input is no mapping, a key is no text, or a value is no dense, plain, whole tensor or array.
     """
     if isinstance(state_dict, Mapping) and isinstance(state_dict.get("model"), Mapping):
         state_dict = state_dict["model"]

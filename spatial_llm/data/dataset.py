@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -41,7 +42,7 @@ class CueDataset(Dataset):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         rate = self.extractor.sampling_rate
-        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples)
+        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples, self.extractor.format)
         features = self.extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True)
         return features["input_features"][0]
 
@@ -55,10 +56,11 @@ class SpatialQADataset(Dataset):
         window_samples: length of the encoder's window; shorter recordings are padded, of longer ones the loudest window
             is taken.
         audio_hidden_states: encoder output (tokens, width) by `recording_id`, where it was computed ahead. Then samples
-            hold `audio_hidden_states`; otherwise `waveform` (2 ears, window_samples).
+            hold `audio_hidden_states`; otherwise `waveform` (channels, window_samples).
         root: where the manifest's names start and which folders elsewhere are allowed; default its own folder and none.
         cache_dir: where its rows are kept; default a temporary folder.
         types: only questions of these types ("A" to "E", ...); None = all.
+        format: of the recordings, as the encoder takes them.
         answer_of: what is taught as the answer of a record; None = its answer. It may draw random numbers from torch.
 
     Attributes:
@@ -80,11 +82,13 @@ class SpatialQADataset(Dataset):
         cache_dir: str | Path | None = None,
         types: Collection[str] | None = None,
         answer_of: Callable[[Record], str] | None = None,
+        format: AudioFormat = BINAURAL,
     ) -> None:
         self.answer_of = answer_of or (lambda record: record.answer)
         self.records = open_manifest(manifest, root, cache_dir)
         self.sampling_rate = sampling_rate
         self.window_samples = window_samples
+        self.format = format
         self.rows, self.lengths, held = array("q"), array("l"), set()
         self.first_rows: dict[str, int] = {}
         for row, line in enumerate(self.records.lines()):
@@ -120,4 +124,5 @@ class SpatialQADataset(Dataset):
         sample = {"id": record.id, "question": record.question, "answer": self.answer_of(record)}
         if self.audio_hidden_states is not None:
             return sample | {"audio_hidden_states": self.audio_hidden_states[record.recording_id]}
-        return sample | {"waveform": load_waveform(record, self.records.root, self.sampling_rate, self.window_samples)}
+        window = (self.sampling_rate, self.window_samples, self.format)
+        return sample | {"waveform": load_waveform(record, self.records.root, *window)}

@@ -56,6 +56,8 @@ def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, 
     known = {} if known is None else known
     root, line = DataRoot.of(root), record.to_dict()
     made_from = {name: line.get(name) for name in ("audio", "scene", "pairs", "protocol", "sampling_rate")}
+    if record.audio_format is not None:
+        made_from["audio_format"] = record.audio_format
     if made_from["scene"] is not None:
         # What follows from the scene, and its name, do not make its sound.
         made_from["scene"] = {k: v for k, v in made_from["scene"].items() if k not in ("id", "split", "truth")}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
 from spatial_llm.audio.io import check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -14,7 +15,7 @@ from spatial_llm.scenes.render import render_scene
 
 
 def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
-    """The recording of a record: float32 (channels, samples) at `record.sampling_rate`; binaural ones left first.
+    """The recording of a record: float32 (channels of `record.format`, samples) at `record.sampling_rate`.
 
     Args:
         record: from a manifest that was read.
@@ -27,7 +28,7 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
     try:
         if record.audio is not None:
             waveform, rate = read_audio(root.path(record.audio), root.limits)
-            return resample(check_waveform(waveform, name=record.audio), rate, record.sampling_rate)
+            return resample(check_waveform(waveform, record.format, record.audio), rate, record.sampling_rate)
         if record.pairs is not None:
             return render_pairs(record, root)
         return render_scene(record.scene, root.folder)
@@ -36,21 +37,29 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
 
 
 def load_waveform(
-    record: Record, root: DataRoot | str | Path, sampling_rate: int, window_samples: int
+    record: Record,
+    root: DataRoot | str | Path,
+    sampling_rate: int,
+    window_samples: int,
+    format: AudioFormat = BINAURAL,
 ) -> NDArray[np.float32]:
-    """The recording of one record, (2 ears, window_samples) float32 at `sampling_rate`.
+    """The recording of one record, (channels, window_samples) float32 at `sampling_rate`.
 
     Args:
         record: a line of a manifest.
         root: where the record's names start: the manifest's folder, or `Manifest.root`.
+        sampling_rate, window_samples, format: what the encoder takes.
 
     Raises:
-        ManifestError: the recording cannot be made; says which record and why.
+        ManifestError: the recording cannot be made, or is of another format; the message names the record and the reason.
     """
     try:
+        check_same(record.format, format)
         root = DataRoot.of(root)
         waveform = render_record(record, root)
         # Rendered at full scale 1, or a file whose scale was judged when it was read.
-        return prepare_waveform(waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True)
+        return prepare_waveform(
+            waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True, format=format
+        )
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

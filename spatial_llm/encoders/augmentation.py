@@ -1,7 +1,8 @@
-"""What the encoders drop at random in training, and in training only: bands, patches, residuals (specs a.2, rows SpecAug,
-2-D masking and trunk).
+"""What the encoders drop at random, in training only: bands, patches, residuals.
 
-Every module gives its input back as it is in eval mode, and where its config says 0.
+Every module returns its input unchanged in eval mode, and where its config says 0. Source: the released training code of
+Spatial-AST (SpecAugment of 48 bands and 192 frames, a quarter of the time rows and of the frequency columns masked,
+drop-path rising linearly to 0.1).
 """
 
 import torch
@@ -12,7 +13,7 @@ from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
 
 
 class SpecAugment(nn.Module):
-    """Blanks one band and one stretch of a fused plane, the same ones for the whole batch: (B, C, T frames, M mel bins)."""
+    """Blanks one band and one stretch of a fused plane (B, C, T frames, M mel bins), the same ones for the whole batch."""
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
@@ -29,9 +30,9 @@ class SpecAugment(nn.Module):
 
 
 class PatchMask(nn.Module):
-    """Keeps, of each sample, int(rows * (1 - mask_rows)) random time rows and of them int(columns * (1 - mask_columns))
-    random frequency columns: (B, rows * columns, D) -> (B, kept, D). Positions are in the patches already, so the order
-    of those kept carries nothing and is left shuffled."""
+    """Keeps int(rows * (1 - mask_rows)) random time rows of each sample, and of them int(columns * (1 - mask_columns))
+    random frequency columns: (B, rows * columns, D) -> (B, kept, D). The patches already contain their positions, so the
+    order of those that are kept has no meaning and stays shuffled."""
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class PatchMask(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al., 2016): (B, ...) with a share of the samples set to 0, the others scaled up so that
+    """Stochastic depth (Huang et al., 2016): sets a share of the samples of (B, ...) to 0 and scales the others up so that
     the mean stays."""
 
     def __init__(self, share: float) -> None:

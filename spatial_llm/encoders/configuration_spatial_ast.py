@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 
 from spatial_llm.audio.cues import CUES, GCC_PHAT, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
+from spatial_llm.audio.formats import BINAURAL, check_same, parse_format
 from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
 from spatial_llm.errors import SpatialLLMError
 
@@ -27,6 +28,8 @@ class SpatialEncoderConfig(CheckedConfig):
             blanked, the same for the whole batch (official: 48 and 192).
         mask_rows, mask_columns: in training, share of the patch grid's time rows and frequency columns that the trunk does
             not see, drawn for each sample (official: 0.25 and 0.25).
+        audio_format: what the encoder takes, as a short text (see `spatial_llm.audio.formats.parse_format`). The cues that
+            there are compare two ears: "binaural".
         sampling_rate: Hz.
         duration_s: seconds of one window; callers pad or cut to it.
         n_fft, hop_length, f_min, f_max: of the front end (`SpatialFeatureExtractor`).
@@ -58,6 +61,7 @@ class SpatialEncoderConfig(CheckedConfig):
     spec_augment_frames: int = 0
     mask_rows: float | int = 0.0
     mask_columns: float | int = 0.0
+    audio_format: str = BINAURAL.name
     sampling_rate: int = 32_000
     duration_s: float | int = 10.0
     n_fft: int = 1024
@@ -127,6 +131,7 @@ class SpatialEncoderConfig(CheckedConfig):
             )
 
     def _check_values(self) -> None:
+        check_same(parse_format(self.audio_format), BINAURAL, "audio_format", "the cues of this encoder")
         check_counts(
             self, "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "sampling_rate", "n_fft"
         )

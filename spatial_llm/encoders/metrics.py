@@ -1,4 +1,5 @@
-"""How well an encoder hears: the metrics of specs a.2 ("Encoder metrics"), with side and front added."""
+"""Metrics of encoders as Spatial-AST's released evaluation computes them, with left/right, front/behind and above/below
+added."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,11 +7,12 @@ from sklearn.metrics import average_precision_score
 
 from spatial_llm.geometry import azimuth_from_bat_class, elevation_from_bat_class, great_circle_deg
 
-ERROR_DEG = 20.0  # of ER20
+ERROR_DEG = 20.0  # threshold of ER20
 
 
 def localization_errors(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> tuple[NDArray, NDArray]:
-    """Of N recordings: great-circle error in degrees, and whether the distance is more than one class (0.5 m) off."""
+    """Returns, for N recordings, the great-circle error in degrees and whether the distance is more than one class (0.5 m)
+    off."""
     azimuth, elevation = logits["azimuth"].argmax(axis=-1), logits["elevation"].argmax(axis=-1)
     error_deg = great_circle_deg(
         azimuth_from_bat_class(azimuth),
@@ -22,7 +24,7 @@ def localization_errors(logits: dict[str, NDArray], labels: dict[str, NDArray]) 
 
 
 def encoder_scores(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> dict[str, float]:
-    """Scores of N recordings.
+    """Scores N recordings.
 
     Args:
         logits: "event" (N, classes), "distance", "azimuth", "elevation" (N, their classes).
@@ -30,8 +32,8 @@ def encoder_scores(logits: dict[str, NDArray], labels: dict[str, NDArray]) -> di
 
     Returns:
         event_accuracy (the highest logit is one of the labels), event_map (macro average over the classes that occur),
-        mae_deg and er20 (great circle), left_right, front_behind, above_below (accuracies), der (share of distances more
-        than one class, 0.5 m, off), n. Shares lie in 0 to 1.
+            mae_deg and er20 (great circle), left_right, front_behind, above_below (accuracies), der (share of distances more
+            than one class, 0.5 m, off), n. Shares lie in 0 to 1.
     """
     best = {name: logits[name].argmax(axis=-1) for name in ("event", "azimuth", "elevation")}
     azimuth, true_azimuth = azimuth_from_bat_class(best["azimuth"]), azimuth_from_bat_class(labels["azimuth"])

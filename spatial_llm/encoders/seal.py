@@ -1,13 +1,13 @@
-"""The seal of a saved model: `seal.json`, digests that bind the files of one folder to each other.
+"""The seal of a saved model: `seal.json` holds digests that bind the files of one folder to each other.
 
-A value in a config that no shape shows (the number of heads), a tokenizer of another model, one bit of a weight: none of
-them can be seen in the file alone, and all of them change answers. So every save notes digests of what it wrote, and every
-load compares them. A folder without a seal (of an earlier version, or made by other tools) loads as ever.
+A config value that no shape shows (the number of heads), a tokenizer of another model and one flipped bit of a weight cannot
+be seen in the file alone, and each of them changes answers. So every save records digests of what it wrote, and every load
+compares them. A folder without a seal (of an earlier version, or made by other tools) loads without this check.
 
-JSON is compared by content, so that other spacing or line ends are no change; of a tokenizer, what saving it again may
-add without changing a token is left out. Of weights at most 512 MiB a file are read, in blocks spread evenly over it, with
-its header and size: all of a smaller file, so that every bit counts there; `covered_bytes` says how much. Files that a seal
-does not list are not bound: a processor may be saved after its model, by other tools too.
+JSON files are compared by content, so that other spacing or line ends are no change; for a tokenizer, what saving it again
+may add without changing a token is left out. Of each weight file at most 512 MiB are read, in blocks spread evenly over it,
+plus its header and size; a smaller file is read whole, so that every bit counts. `covered_bytes` records how much was read.
+Files that a seal does not list are not bound, because a processor may be saved after its model, also by other tools.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ _ABOUT = "Digests of the files beside it, compared at every load. After a change
 
 
 def write_seal(folder: Path, *parts: str) -> None:
-    """Notes the files that `parts` (MODEL, PROCESSOR) have in `folder`; what the seal says of the other part stays."""
+    """Records the files that `parts` (MODEL, PROCESSOR) have in `folder`; the seal's entries of the other part stay."""
     old = _written(folder) or {}
     kept = {name: record for name, record in old.items() if _part(name) not in parts}
     new = {path.name: digest(path) for part in parts for path in _files(folder, part)}
@@ -53,13 +53,13 @@ def write_seal(folder: Path, *parts: str) -> None:
 
 
 def renew(folder: Path, name: str) -> None:
-    """Notes one file anew that was saved by itself, if the seal of `folder` lists it."""
+    """Records one file anew that was saved by itself, if the seal of `folder` lists it."""
     if name in (old := _written(folder) or {}):
         write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": old | {name: digest(folder / name)}})
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
-    """Takes files that were removed out of the seal, if there is one."""
+    """Removes files that were deleted from the seal, if there is one."""
     if (old := _written(folder)) is not None:
         kept = {name: record for name, record in old.items() if name not in set(names)}
         write_json(folder / SEAL, {"about": _ABOUT, "version": VERSION, "files": kept})
@@ -71,7 +71,7 @@ def check_seal(folder: Path, part: str, weights: Iterable[Path] = ()) -> None:
     Args:
         folder: of a saved model.
         part: MODEL or PROCESSOR.
-        weights: the files that will be loaded; one that a sealed model does not know is refused.
+        weights: the files that will be loaded; a file that the seal of the model does not list is refused.
 
     Raises:
         CheckpointError: a file was changed, exchanged or removed since it was saved, or the seal itself is damaged.
@@ -96,7 +96,7 @@ def check_seal(folder: Path, part: str, weights: Iterable[Path] = ()) -> None:
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """What a seal notes of one file: `sha256`, and of weights `bytes` and `covered_bytes`."""
+    """Returns what a seal records of one file: `sha256`, and for weights `bytes` and `covered_bytes`."""
     if path.name in MODEL_JSON or path.name in PROCESSOR_JSON:
         value = read_json(path, MODEL_JSON.get(path.name) or PROCESSOR_JSON[path.name])
         value = {key: item for key, item in value.items() if key not in _VOLATILE.get(path.name, ())}
@@ -135,7 +135,7 @@ def _part(name: str) -> str:
 
 
 def _written(folder: Path) -> dict[str, Any] | None:
-    """As `_known`, for a save: a damaged seal is written over."""
+    """Returns the records as `_known` does, for a save, which overwrites a damaged seal."""
     try:
         return _known(folder)
     except CheckpointError:
@@ -143,7 +143,7 @@ def _written(folder: Path) -> dict[str, Any] | None:
 
 
 def _known(folder: Path) -> dict[str, Any] | None:
-    """The records of the seal of `folder`, by file name; None without one, or with one of a later version."""
+    """Returns the records of the seal of `folder` by file name; None without a seal, or with one of a later version."""
     path = folder / SEAL
     if not exists(path):
         return None

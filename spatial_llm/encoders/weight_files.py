@@ -1,7 +1,7 @@
-"""The safetensors files of a saved model by their headers: names, shapes and types of tensors, without reading a weight.
+"""Reads the headers of a saved model's safetensors files: names, shapes and types of tensors, without reading a weight.
 
-A config is compared with them before anything is built of it: one that claims 10,000 layers or a width of 2**40 would take
-minutes or all memory first. And a tensor of whole numbers is never cast to be a weight.
+A config is compared with them before anything is built from it: a config that claims 10,000 layers or a width of 2**40 would
+otherwise take minutes or all memory first. And a tensor of integers is never cast to a weight.
 """
 
 import copy
@@ -20,7 +20,7 @@ WEIGHTS = "model.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 _WHOLE = {"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"}
-# Sizes that are a dimension of some tensor, in the configs of language models, encoders and projectors.
+# Config fields that are a dimension of some tensor, in language models, encoders and projectors.
 _DIMENSIONS = (
     "hidden_size",
     "intermediate_size",
@@ -41,10 +41,10 @@ class Header(NamedTuple):
 
 
 def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
-    """The safetensors files that transformers would load from `folder`; none where the weights have another form.
+    """Returns the safetensors files that transformers would load from `folder`; none where the weights have another form.
 
     Raises:
-        CheckpointError: there are no weights at all, or the index of shards is damaged or names a file that is not there.
+        CheckpointError: there are no weights at all, or the index of shards is damaged or names a missing file.
     """
     infix = f".{variant}" if variant else ""
     single, index = folder / f"model{infix}.safetensors", folder / INDEX.replace(".index", f".index{infix}")
@@ -64,10 +64,10 @@ def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
 
 
 def read_headers(files: Iterable[Path]) -> dict[str, Header]:
-    """The tensors of all `files`, by name.
+    """Returns the tensors of all `files`, by name.
 
     Raises:
-        CheckpointError: a file is missing, cut, no safetensors file, or stands for one (a Git LFS pointer).
+        CheckpointError: a file is missing, cut, no safetensors file, or a placeholder for one (a Git LFS pointer).
     """
     found: dict[str, Header] = {}
     for path in files:
@@ -87,7 +87,7 @@ def read_headers(files: Iterable[Path]) -> dict[str, Header]:
 
 
 def check_claims(config: Any, headers: dict[str, Header], what: str) -> None:
-    """Refuses a config whose layers or widths are beyond anything in the file; costs nothing.
+    """Refuses a config whose layers or widths are beyond anything in the file; this costs next to nothing.
 
     Args:
         config: of one model, without parts.
@@ -122,12 +122,13 @@ def check_claims(config: Any, headers: dict[str, Header], what: str) -> None:
 def check_tensors(model_class: Any, config: Any, headers: dict[str, Header], what: str, start: str = "") -> None:
     """Builds the model without memory and compares shapes and kinds of numbers with the file.
 
-    Names that only one of the two has are left to transformers, which knows what it renames. `start` is what the names of a
-    part begin with in the file.
+    Names that only one of the two has are left to transformers, which knows what it renames. `start` is the prefix of a
+    part's names in the file.
 
     Raises:
-        CheckpointError: the config cannot be built; a tensor has another shape, or whole numbers, booleans or complex ones
-            where weights are expected (and the reverse); or the config describes far more values than the file holds.
+        CheckpointError: the config cannot be built; a tensor has another shape, or holds integers, booleans or complex
+            numbers where weights are expected (and the reverse); or the config describes far more values than the file
+            holds.
     """
     with named(what), in_words(f"{what}: the config cannot be built and"), torch.device("meta"):
         model = model_class(copy.deepcopy(config))

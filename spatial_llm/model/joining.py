@@ -14,6 +14,7 @@ from spatial_llm.prompts import AUDIO_TOKEN
 # Of the feature extractor and of the encoder's config.
 _FRONT_END = {
     "cues": "cues",
+    "audio_format": "audio_format",
     "sampling_rate": "sampling_rate",
     "n_fft": "n_fft",
     "hop_length": "hop_length",

@@ -10,6 +10,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from numpy.typing import ArrayLike
 from transformers import AutoModel, PreTrainedModel
 
+from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
@@ -157,12 +158,14 @@ class SpatialLLM:
         num_beams: int = 1,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         max_question_characters: int | None = None,
+        format: str | AudioFormat | None = None,
     ) -> str:
-        """Answers a question about a binaural recording.
+        """Answers a question about a recording.
 
         Args:
-            audio: path of a two-channel sound file, or array (2, samples), left ear first. Any rate: it is resampled.
-                Shorter than the model's window: padded with silence; longer: the loudest window is heard, with a warning.
+            audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: the
+                two ears, left first, for all encoders that are there. Any rate: it is resampled. Shorter than the model's
+                window: padded with silence; longer: the loudest window is used, with a warning.
             question: in words.
             sampling_rate: of an array, in Hz (a file brings its own).
             max_new_tokens: longest answer.
@@ -170,19 +173,27 @@ class SpatialLLM:
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             max_question_characters: longest question; default: that of the processor (8,000). A longer one is refused, never
                 cut, as is one of more tokens than the language model has positions for.
+            format: what the recording is, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
+                another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
 
         Returns:
             The answer.
 
         Raises:
             AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none;
-                mono or more than two channels, (samples, 2) layout, empty, NaN or infinity; an array without its rate.
-                Silence is warned of.
+                another format or number of channels than the encoder takes, (samples, channels) layout, empty, NaN or
+                infinity; an array without its rate. Silence gives a warning.
             SpatialLLMError: the question is too long, no Unicode, or holds a special token.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
-            audio, sampling_rate, encoder_config.sampling_rate, encoder_config.window_samples, audio_limits
+            audio,
+            sampling_rate,
+            encoder_config.sampling_rate,
+            encoder_config.window_samples,
+            audio_limits,
+            format=self.processor.feature_extractor.format,
+            given=None if format is None else as_format(format),
         )
         rate = encoder_config.sampling_rate
         options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}

@@ -16,6 +16,7 @@ import torch
 from transformers import BatchFeature, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.folder_files import (
@@ -162,9 +163,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         """Builds one batch.
 
         Args:
-            audio: one recording (2 ears, samples), a batch (B, 2, samples) or a list of recordings. Shorter than the model's
-                window: padded with silence; longer: the loudest window is taken, with a warning. None builds the text side
-                only, placeholders included (for `audio_hidden_states`).
+            audio: one recording (channels, samples), a batch (B, channels, samples) or a list of recordings, of the feature
+                extractor's format. Shorter than the model's window: padded with silence; longer: the loudest window is
+                taken, with a warning. None builds the text side only, placeholders included (for `audio_hidden_states`).
             text: the question or questions.
             answers: the answers, for training; None leaves room for the model's own.
             max_characters: longest question or answer; default: the processor's `max_question_characters`.
@@ -207,15 +208,16 @@ class SpatialLLMProcessor(ProcessorMixin):
     def _features(self, audio: Any, options: dict[str, Any], scale_known: bool) -> Any:
         if isinstance(audio, str):
             raise SpatialLLMError(
-                "audio is a path; the processor takes arrays (2, samples): read it with spatial_llm.audio.io.read_audio, "
-                "or use SpatialLLM.ask, which takes paths."
+                "audio is a path; the processor takes arrays (channels, samples): read it with "
+                "spatial_llm.audio.io.read_audio, or use SpatialLLM.ask, which takes paths."
             )
         rate = options.get("sampling_rate")
         if rate is None:
             rate = self.feature_extractor.sampling_rate
             warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=3)
         if self.window_samples is not None and rate == self.feature_extractor.sampling_rate:
-            given, audio = audio, fit_window(audio, rate, self.window_samples, scale_known)
+            given, format = audio, self.feature_extractor.format
+            audio = fit_window(audio, rate, self.window_samples, format, scale_known)
             scale_known = scale_known or audio is not given
         features = self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt", scale_known=scale_known)
         return features["input_features"]
@@ -259,7 +261,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         return eos if pad is None else pad
 
 
-def fit_window(audio: Any, sampling_rate: int, window_samples: int, scale_known: bool = False) -> Any:
+def fit_window(audio: Any, sampling_rate: int, window_samples: int, format: AudioFormat, scale_known: bool = False) -> Any:
     """Recordings as `SpatialFeatureExtractor` takes them, each brought to the window as `prepare_waveform` does.
 
     What has the right length already is given back as it is. Raises AudioError: see `prepare_waveform`.
@@ -271,7 +273,8 @@ def fit_window(audio: Any, sampling_rate: int, window_samples: int, scale_known:
         return audio
     arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]
     prepared = [
-        prepare_waveform(item, sampling_rate, sampling_rate, window_samples, scale_known=scale_known) for item in arrays
+        prepare_waveform(item, sampling_rate, sampling_rate, window_samples, scale_known=scale_known, format=format)
+        for item in arrays
     ]
     fitted = torch.from_numpy(np.stack(prepared))
     return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted

@@ -1,9 +1,9 @@
 """A bank of room responses on disk: simulated once, in parallel processes, then read many times.
 
-A folder with `responses-<format>.npy` float32 (rows, channels, samples) for each microphone format, read as memory maps;
-`geometry.jsonl`, one line a row; `bank.json` with formats, configuration, reverberation and provenance. A row is one
-source position in one room, heard by one listener; its truth is the same in every format. Which process simulates a
-room does not matter: every room is drawn from its own seed, and the rows stand in the order of the rooms.
+It is a folder with `responses-<format>.npy` float32 (rows, channels, samples) for each audio format, read as memory maps;
+`geometry.jsonl`, one line a row; and `bank.json` with formats, configuration, reverberation and provenance. A row is one
+source position in one room for one listener; its geometry is the same in every format. It does not matter which process
+simulates a room: every room is drawn from its own seed, and the rows are in the order of the rooms.
 """
 
 import functools
@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from spatial_llm.audio.formats import AudioFormat, Xyz, format_from_dict, format_to_dict, parse_format
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, file_stamp, new_array, write_json
+from spatial_llm.files import atomic_path, file_stamp, new_array, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.ambisonics import mirror_signs
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format, sofa_hashes
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
 GEOMETRY, BANK = "geometry.jsonl", "bank.json"
@@ -33,8 +33,15 @@ ROOMS_PER_BLOCK = 5
 
 @dataclass
 class BankConfig:
-    """A bank: its name, which names its rooms and keys their draws, so that banks of two names share no room; the seed;
-    the number of rooms; what they are drawn from; and the formats they are heard with, see `formats.parse_format`."""
+    """The settings of a bank.
+
+    Attributes:
+        name: part of the names and the seeds of its rooms, so that banks of two names share no room.
+        seed: of all draws.
+        rooms: number of rooms.
+        room: the ranges from which they are drawn.
+        formats: in which responses are simulated, see `audio.formats.parse_format`.
+    """
 
     name: str = "train"
     seed: int = 0
@@ -54,12 +61,18 @@ class BankConfig:
 
     def said(self) -> dict[str, Any]:
         """The configuration as JSON values, SOFA files where a data folder keeps them."""
-        return asdict(self) | {"formats": [asdict(parse_format(text).portable) for text in self.formats]}
+        return asdict(self) | {"formats": [format_to_dict(parse_format(text).portable) for text in self.formats]}
 
 
 @dataclass(frozen=True)
 class BankRow:
-    """Where one row's response was simulated or measured. rt60_s: of the room (T20); drr_db: direct-to-reverberant."""
+    """Where the response of one row was simulated or measured.
+
+    Attributes:
+        room, listener, position_m: the geometry; position_m is that of the source in the room's frame.
+        rt60_s: reverberation time of the room (T20).
+        drr_db: direct-to-reverberant ratio.
+    """
 
     room: Room
     listener: Listener
@@ -70,22 +83,29 @@ class BankRow:
 
 BankRow.__pydantic_config__ = STRICT
 _ROW = TypeAdapter(BankRow)
-_FORMAT = TypeAdapter(MicrophoneFormat)
 
 
 @dataclass(frozen=True, eq=False)
 class ResponseBank:
-    """Responses of a bank and where each comes from.
+    """The responses of a bank and the geometry of each.
 
-    responses: by format name, float32 (rows, channels, samples). propagation_delay: whether responses begin with the
-    time that sound takes from source to listener (SoundSpaces' do not). simulated: not measured by others' heads. heads:
-    by format name, SHA-256 of the SOFA file that responses were simulated with (not of banks of older versions).
+    Attributes:
+        folder: where the bank is.
+        responses: by format name, float32 (rows, channels, samples).
+        rows: the geometry of each row.
+        formats: of the responses.
+        sampling_rate: Hz.
+        propagation_delay: whether responses begin with the time that sound takes from source to listener (those of
+            SoundSpaces do not).
+        simulated: True for simulated responses, False for measured ones.
+        heads: by format name, SHA-256 of the SOFA file that responses were simulated with; missing in banks of older
+            versions.
     """
 
     folder: Path
     responses: Mapping[str, np.ndarray]
     rows: Sequence[BankRow]
-    formats: Sequence[MicrophoneFormat]
+    formats: Sequence[AudioFormat]
     sampling_rate: int
     propagation_delay: bool
     simulated: bool
@@ -120,7 +140,7 @@ class ResponseBank:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def response(self, row: int, kind: MicrophoneFormat, mirror: bool = False) -> np.ndarray:
+    def response(self, row: int, kind: AudioFormat, mirror: bool = False) -> np.ndarray:
         """One response in a format, float32 (channels, samples); `mirror` gives that of the mirrored room.
 
         Raises:
@@ -130,7 +150,7 @@ class ResponseBank:
         if kind.name not in self.responses:
             raise SceneError(f"{self.folder}: no responses for {kind.name}; the bank has {', '.join(self.responses)}.")
         response = np.array(self.responses[kind.name][row])
-        if mirror and kind.kind == "binaural" and not self.simulated:
+        if mirror and kind.mirrors_exactly() and not kind.mirrors_exactly(measured=not self.simulated):
             raise SceneError(f"{self.folder}: measured with a head whose ears need not be alike; set mirror: false.")
         return mirror_response(response, kind) if mirror else response
 
@@ -142,11 +162,11 @@ class ResponseBank:
 
 
 def open_bank(folder: Path) -> ResponseBank:
-    """`ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
+    """As `ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
     try:
         stamps = tuple(file_stamp(folder / name) for name in (BANK, GEOMETRY, *sorted(_responses_in(folder))))
     except OSError:
-        stamps = ()  # loading it says what is missing
+        stamps = ()  # loading it raises the error
     return _open(folder, stamps)
 
 
@@ -159,23 +179,27 @@ def _responses_in(folder: Path) -> list[str]:
     return [entry.name for entry in os.scandir(folder) if entry.name.startswith("responses-")]
 
 
-def mirror_response(response: np.ndarray, kind: MicrophoneFormat) -> np.ndarray:
-    """The response (channels, samples) of the room seen in a mirror, left and right exchanged.
+def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
+    """The response (channels, samples) of the mirrored room, left and right exchanged.
 
     Raises:
         SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
     """
-    if kind.kind == "binaural" and kind.has_mirror:
-        # KEMAR's ears mirror each other exactly, so swapping them is the mirrored room, not an approximation of it.
-        return response[::-1].copy()
-    if kind.kind == "ambisonics":
-        return response * mirror_signs(kind.order)[:, None].astype(response.dtype)
-    if kind.kind == "mono":
-        return response
-    raise SceneError(f"{kind.name} cannot be mirrored; only KEMAR, ambisonics and mono have an exact mirror image.")
+    if not kind.mirrors_exactly():
+        raise SceneError(f"{kind.name} cannot be mirrored; only KEMAR, ambisonics and mono have an exact mirror image.")
+    return kind.mirror(response)
 
 
-def responses_file(kind: MicrophoneFormat) -> str:
+def sofa_hashes(texts: Iterable[str]) -> dict[str, str]:
+    """Name -> SHA-256 of the SOFA file, of those formats that have one. Raises SceneError: the file is not there."""
+    kinds = [kind for kind in map(parse_format, texts) if kind.sofa is not None]
+    for kind in kinds:
+        if not Path(kind.sofa).is_file():
+            raise SceneError(f"{kind.sofa}: no such file; give a SOFA file with head-related impulse responses.")
+    return {kind.name: sha256_of(kind.sofa) for kind in kinds}
+
+
+def responses_file(kind: AudioFormat) -> str:
     """Name of the file with the responses in a format."""
     return f"responses-{kind.name}.npy"
 
@@ -183,7 +207,7 @@ def responses_file(kind: MicrophoneFormat) -> str:
 def write_bank(
     folder: str | Path,
     rows: Sequence[BankRow],
-    responses: Mapping[MicrophoneFormat, Iterable[np.ndarray]],
+    responses: Mapping[AudioFormat, Iterable[np.ndarray]],
     samples: int,
     sampling_rate: int,
     config: dict[str, Any],
@@ -221,7 +245,7 @@ def write_bank(
             del file
         write_jsonl(temporary / GEOMETRY, ({"row": i, **_ROW.dump_python(row, mode="json")} for i, row in enumerate(rows)))
         settings = {
-            "formats": [asdict(kind) for kind in responses],
+            "formats": [format_to_dict(kind) for kind in responses],
             "sampling_rate": sampling_rate,
             "propagation_delay": propagation_delay,
             "config": config,
@@ -237,7 +261,7 @@ def write_bank(
 def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
     """The parts of a bank, for `build_bank` and for shards of it."""
     count = -(-config.rooms // ROOMS_PER_BLOCK)
-    # What is simulated with one head may not go on with another one of the same name.
+    # A simulation that began with one head must not be continued with another one of the same name.
     heads = sofa_hashes(config.formats)
     return Blocks(folder, count, {"bank": asdict(config)} | ({"heads": heads} if heads else {}))
 
@@ -274,7 +298,7 @@ def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> Respons
     )
 
 
-def _all_responses(parts: Sequence[ResponseBank], kind: MicrophoneFormat) -> Iterator[np.ndarray]:
+def _all_responses(parts: Sequence[ResponseBank], kind: AudioFormat) -> Iterator[np.ndarray]:
     for part in parts:
         yield from part.responses[kind.name]
 
@@ -297,13 +321,13 @@ def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
     write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed, heads=heads)
 
 
-def _read_settings(file: Path) -> tuple[dict[str, Any], list[MicrophoneFormat]]:
+def _read_settings(file: Path) -> tuple[dict[str, Any], list[AudioFormat]]:
     """What bank.json says, checked for what is used of it, and its formats."""
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
         absent = {"formats", "sampling_rate", "propagation_delay", "simulated"} - settings.keys()
         if not absent:
-            return settings, [_FORMAT.validate_json(json.dumps(value)) for value in settings["formats"]]
+            return settings, [format_from_dict(value) for value in settings["formats"]]
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SceneError(f"{file}: cannot be read ({str(error).splitlines()[0]}); simulate the bank again.") from None
     raise SceneError(f"{file}: {', '.join(sorted(absent))} missing; it is of another version, simulate it anew.")

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon, Rectangle
 
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.files import atomic_path
-from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.scene import Scene
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # one a source; told apart by colour-blind readers too (Okabe and Ito)
@@ -19,12 +19,11 @@ CHANNELS_SHOWN = 4  # of each format
 QUESTIONS_SHOWN = 12
 TEXT_COLUMNS = 150
 HEAD_M = 0.18  # radius of the listener's head as drawn, about twice its size
-AMBISONIC_NAMES = "WYZXVTRSUQOMKLNP"  # in ACN order
 
 
 def draw_scene(
     scene: Scene,
-    recordings: Sequence[tuple[MicrophoneFormat, np.ndarray]],
+    recordings: Sequence[tuple[AudioFormat, np.ndarray]],
     questions: Sequence[tuple[str, str]],
     path: str | Path,
 ) -> None:
@@ -50,7 +49,7 @@ def draw_scene(
     for kind, waveform in recordings:
         peak = 1.05 * max(float(np.abs(waveform).max()), 1e-6)  # one scale for a format: louder is seen as larger
         for number, (channel, name) in enumerate(
-            zip(waveform[:CHANNELS_SHOWN], _channel_names(kind)[:CHANNELS_SHOWN], strict=True)
+            zip(waveform[:CHANNELS_SHOWN], kind.channel_names[:CHANNELS_SHOWN], strict=True)
         ):
             axes = upper.add_subplot(grid[row, 1], sharex=times)
             _draw_waveform(axes, channel, name, scene)
@@ -169,14 +168,6 @@ def _draw_waveform(axes: Axes, channel: np.ndarray, name: str, scene: Scene) -> 
 
 def _colors(scene: Scene) -> tuple[str, ...]:
     return COLORS[: len(scene.sources)]
-
-
-def _channel_names(kind: MicrophoneFormat) -> list[str]:
-    if kind.kind == "binaural":
-        return ["left", "right"]
-    if kind.kind == "ambisonics":
-        return list(AMBISONIC_NAMES[: kind.channels])
-    return [str(channel + 1) for channel in range(kind.channels)]
 
 
 def _question_lines(questions: Sequence[tuple[str, str]]) -> list[str]:

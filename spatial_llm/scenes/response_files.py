@@ -1,9 +1,9 @@
-"""Measured or foreign room responses, brought into the form of a bank (`bank.write_bank`).
+"""Imports measured room responses, or those of other simulators, as a bank (`bank.write_bank`).
 
-Two sources: sound files with a CSV of geometry, and the `.npy` trees of SoundSpaces with their JSON lists, as released
-with SpatialSoundQA. Rooms of unknown size hold only responses: the listener is at the origin and looks along x, positions
-are where each response was heard from. The responses stay as they are, but for the rate; reverberation time and
-direct-to-reverberant ratio are measured from them.
+There are two sources: sound files with a CSV of geometry, and the `.npy` trees of SoundSpaces with their JSON lists, as
+released with SpatialSoundQA (BAT, arXiv 2402.01591). Rooms of unknown size hold only responses: the listener is at the
+origin and looks along x, and positions are relative to it. The responses are resampled and otherwise unchanged;
+reverberation time and direct-to-reverberant ratio are measured from them.
 """
 
 import json
@@ -14,29 +14,33 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, Xyz, parse_format
 from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, soundspaces_to_internal
-from spatial_llm.scenes.acoustics import rt60_s
 from spatial_llm.scenes.bank import BankRow, ResponseBank, write_bank
 from spatial_llm.scenes.csv_rows import read_csv_rows
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz, parse_format
+from spatial_llm.scenes.room.acoustics import rt60_s
 from spatial_llm.scenes.scene import Listener, Room
 from spatial_llm.scenes.sound_files import say
 
 COLUMNS = ("file", "format", "room", "azimuth_deg", "elevation_deg", "distance_m")
-SOUNDSPACES_RATE = 32000  # .npy files name none (specs a.1)
+SOUNDSPACES_RATE = 32000  # of the release; .npy files state none
 ONSET_DB = 20.0  # the direct sound begins where a response first comes this near to its peak
-DIRECT_S = (0.001, 0.0025)  # and lasts so long before and after
-LATE_S = 0.01  # a response that begins so long after its direct sound should have come
-_KNOWN = (MicrophoneFormat("binaural"), parse_format("ambisonics1"))
+DIRECT_S = (0.001, 0.0025)  # time before and after that onset which counts as direct sound
+LATE_S = 0.01  # a response whose onset is later than its distance allows by this gives a warning
+# Kinds of formats that can be imported -> whether the text of an index names that format.
+_NAMED = {
+    "binaural": lambda text: text.startswith("binaural"),
+    "ambisonics": lambda text: "acn" in text and "sn3d" in text,
+}
 SHOWN = 5  # missing files that an error names
 
 
 @dataclass(frozen=True)
 class _Place:
-    """One response to be: where it stands (file:line), its file, room, and position from the listener."""
+    """One response to import: its line (file:line), its file, room, and position relative to the listener."""
 
     where: str
     path: Path
@@ -46,7 +50,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What a response (channels, samples) itself tells."""
+    """What is measured from a response (channels, samples)."""
 
     samples: int
     onset_s: float
@@ -66,7 +70,7 @@ def bank_from_index(
 
     Args:
         folder: of the bank.
-        format: "binaural", or ambisonics of an order, see `formats.parse_format`. Rows of other formats are left out.
+        format: "binaural", or ambisonics of an order, see `audio.formats.parse_format`. Rows of other formats are left out.
         sampling_rate: of the bank, Hz.
         rooms: only these; None = all.
 
@@ -74,14 +78,14 @@ def bank_from_index(
         SceneError, ManifestError, AudioError: a column, value, room or file is missing or wrong; line and column are named.
     """
     index, kind = Path(index), parse_format(format)
-    if kind.kind not in ("binaural", "ambisonics") or kind.sofa is not None:
+    if kind.kind not in _NAMED or kind.sofa is not None:
         raise SceneError(f"{index}: responses for {kind.name}; known here are binaural and ambisonics1 to ambisonics3.")
     rows = read_csv_rows(index, COLUMNS)
-    chosen = [(where, row) for where, row in rows if _names_format(row["format"], kind)]
+    chosen = [(where, row) for where, row in rows if _NAMED[kind.kind](_text(row["format"]))]
     if not chosen:
         found = sorted({str(row["format"]) for _, row in rows})
         raise SceneError(f"{index}: no row is in format {kind.name}; there are {found}.")
-    unknown = [row["file"] for _, row in rows if not any(_names_format(row["format"], known) for known in _KNOWN)]
+    unknown = [row["file"] for _, row in rows if not any(named(_text(row["format"])) for named in _NAMED.values())]
     if unknown:
         say(str(index), {"responses are left out, whose format is neither binaural nor in ACN and SN3D": unknown})
     places = []
@@ -108,15 +112,16 @@ def bank_from_soundspaces(
     """A binaural bank from a SoundSpaces tree: `binaural/<scene>/<n>.npy` beside the list, each (ears, samples) at 32 kHz,
     and the list {"data": [{"fname": "<scene>/<n>.npy", "sensor_position": "x,y,z", "source_position": "x,y,z"}, ...]}.
 
-    The frame of the list is x right, y up, z behind (specs a.1); its listeners all look to -z, but stand anywhere, so
-    positions are taken from each listener. Its responses do not begin with the way through the air. A scene is a room.
+    The frame of the list is x right, y up, z behind (Spatial-AST `data/dataset.py`). All listeners look to -z from different
+    places, so positions are relative to each listener. The responses do not begin with the way through the air. Each scene
+    of the list is a room.
 
     Args: as `bank_from_index`.
 
     Raises:
         SceneError, ManifestError: no such list, an item that is none, or files that are missing; they are named.
     """
-    list_json, kind = Path(list_json), MicrophoneFormat("binaural")
+    list_json, kind = Path(list_json), BINAURAL
     root = list_json.parent / "binaural"
     places = [_soundspaces_place(f"{list_json}: data[{i}]", item, root) for i, item in enumerate(_read_list(list_json))]
 
@@ -162,7 +167,7 @@ def _soundspaces_place(where: str, item: object, root: Path) -> _Place:
 def _write(
     places: Sequence[_Place],
     read: Callable[[_Place], np.ndarray],
-    kind: MicrophoneFormat,
+    kind: AudioFormat,
     folder: str | Path,
     sampling_rate: int,
     source: Path,
@@ -219,7 +224,7 @@ def _measure(response: np.ndarray, sampling_rate: int) -> _Measured:
     return _Measured(response.shape[1], onset / sampling_rate, rt60_s(response, sampling_rate), float(drr_db))
 
 
-def _checked(response: np.ndarray, kind: MicrophoneFormat, place: _Place) -> np.ndarray:
+def _checked(response: np.ndarray, kind: AudioFormat, place: _Place) -> np.ndarray:
     right = response.ndim == 2 and response.shape[0] == kind.channels and response.shape[1] > 0
     if not right or not np.issubdtype(response.dtype, np.floating):
         raise SceneError(f"{place.where}: {place.path} is {response.dtype} {response.shape}; expected floating point "
@@ -227,14 +232,13 @@ def _checked(response: np.ndarray, kind: MicrophoneFormat, place: _Place) -> np.
     if not np.isfinite(response).all() or not response.any():
         raise SceneError(f"{place.where}: {place.path} is silent or holds values that are not finite; leave it out.")
     dead = [index for index, ear in enumerate(response) if not ear.any()]
-    if kind.kind == "binaural" and dead:
+    if kind.layout == BINAURAL and dead:
         raise SceneError(f"{place.where}: ear {dead[0]} of {place.path} is silent, so it has no direction; leave it out.")
     return response.astype(np.float32)
 
 
-def _names_format(text: str | None, kind: MicrophoneFormat) -> bool:
-    text = (text or "").lower()
-    return text.startswith("binaural") if kind.kind == "binaural" else "acn" in text and "sn3d" in text
+def _text(text: str | None) -> str:
+    return (text or "").lower()
 
 
 def _in_rooms(places: list[_Place], rooms: Sequence[str] | None, source: Path) -> list[_Place]:

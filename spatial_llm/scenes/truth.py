@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_llm.audio.formats import Mono
 from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes import acoustics
-from spatial_llm.scenes.arrivals import direct_to_reverberant_db
-from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.receivers import receive
+from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.render import dry_sound, place, scene_arrivals, scene_bank
+from spatial_llm.scenes.room import acoustics
+from spatial_llm.scenes.room.arrivals import direct_to_reverberant_db
 from spatial_llm.scenes.scene import Overlap, Scene, SceneTruth, SourceTruth, direction_of
 
 FRAME_S = 0.01
@@ -77,7 +77,7 @@ def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
         rows = [bank.geometry(source.response) for source in scene.sources]
         return derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)
     arrivals, samples = scene_arrivals(scene, bank), round(scene.room.response_s * scene.sampling_rate)
-    mono = [receive(each, MicrophoneFormat("mono"), 0.0, scene.sampling_rate, samples) for each in arrivals]
+    mono = [receive(each, Mono(), 0.0, scene.sampling_rate, samples) for each in arrivals]
     decays = [decay for decay in (acoustics.rt60_s(each, scene.sampling_rate) for each in mono) if np.isfinite(decay)]
     drr_db = [direct_to_reverberant_db(each) for each in arrivals]
     return derive_truth(scene, dry, float(np.mean(decays)) if decays else None, drr_db, propagation_delay=True)

@@ -1,8 +1,9 @@
-"""The three recordings that come with the package, made: scenes written out in full, rendered, stored.
+"""Makes the three recordings that come with the package from scenes written out in full.
 
-One source in front on the left; one behind on the right; two at once. Built-in synthesized sounds of draws that training
-never takes (see `scenes.sounds`), rooms of their own, MIT KEMAR's measured head. Nothing is drawn by lot and nothing is
-scaled, because distance is heard by level; stored as FLAC of 16 bit, a sample is off by half a step of 2^-15 at most.
+They hold one source in front on the left, one behind on the right, and two at once. The built-in synthesized sounds use
+seeds that training never uses (see `scenes.sounds`); the rooms are their own; the head is MIT KEMAR's measured one. Nothing
+is random and nothing is scaled, because distance is judged by level. Stored as 16-bit FLAC, a sample is off by half a step
+of 2^-15 at most.
 """
 
 from collections.abc import Sequence
@@ -24,12 +25,12 @@ from spatial_llm.scenes.truth import truth_of
 from spatial_llm.shipped import RECORDINGS, SCENES
 
 RATE, DURATION_S = 32_000, 2.0
-DRAW = EVAL_FIRST_SEED + 100_000  # of the sounds: beyond those that evaluations take as a rule
+DRAW = EVAL_FIRST_SEED + 100_000  # seed of the sounds, beyond those that evaluations usually take
 Heard = tuple[str, float, float, float]  # label, azimuth_deg, elevation_deg, distance_m
 
 
 def shipped_scenes() -> list[Scene]:
-    """The scenes of the shipped recordings with their truth, computed anew."""
+    """Returns the scenes of the shipped recordings with their truth, computed anew."""
     return [
         _scene("one_source", (6.2, 5.1, 2.9), 0.6, (2.4, 2.2, 1.6), 20.0, [("alarm", 55.0, 15.0, 1.8)]),
         _scene("one_source_behind", (7.4, 5.6, 3.1), 0.55, (4.1, 2.5, 1.5), -140.0, [("engine", -135.0, -15.0, 2.4)]),
@@ -41,10 +42,10 @@ def shipped_scenes() -> list[Scene]:
 
 
 def render_shipped(scene: Scene) -> np.ndarray:
-    """The recording of a shipped scene, float32 (2, samples), not yet rounded to 16 bit.
+    """Renders a shipped scene: float32 (2, samples), not yet rounded to 16 bit.
 
     Raises:
-        SceneError: it would be clipped.
+        SceneError: the recording would be clipped.
     """
     waveform = render_scene(scene, RECORDINGS)
     if np.abs(waveform).max() >= 1:
@@ -53,7 +54,7 @@ def render_shipped(scene: Scene) -> np.ndarray:
 
 
 def write_shipped(folder: str | Path) -> list[Path]:
-    """Renders all of them into `folder` and returns the paths: a FLAC each, and scenes.jsonl."""
+    """Renders all of them into `folder` and returns the paths: one FLAC each, and scenes.jsonl."""
     folder, scenes = Path(folder), shipped_scenes()
     names = [f"{scene.id}.flac" for scene in scenes]
     with atomic_files(folder) as temporary:
@@ -64,7 +65,7 @@ def write_shipped(folder: str | Path) -> list[Path]:
 
 
 def read_shipped() -> list[tuple[Scene, Path]]:
-    """The shipped scenes with their truth as they are stored, and the recording of each."""
+    """Returns the shipped scenes with their stored truth, and the recording of each."""
     scenes = [scene_from_dict(line, f"{SCENES}:{number}") for number, line in read_jsonl(SCENES)]
     return [(scene, RECORDINGS / f"{scene.id}.flac") for scene in scenes]
 

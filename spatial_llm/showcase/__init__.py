@@ -1,1 +1,1 @@
-"""What the demo and the card of the shipped model print: an interview, the gain of a training, and tables of test sets."""
+"""What the demonstration and the card of the shipped model print: an interview, a training's gain, tables of test sets."""

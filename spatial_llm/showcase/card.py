@@ -1,7 +1,7 @@
-"""The tables of a model card: chosen metrics, one row each, one column a test set; and the same under every control.
+"""The tables of a model card: one row per chosen metric, one column per test set; and the same under every control.
 
-Numbers come out of scores.json files and nowhere else. A row without its n and interval would be a claim, so each cell
-holds all three.
+Numbers come only from scores.json files. A row without its n and interval would be a mere claim, so each cell holds all
+three.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from spatial_llm.evaluation.text_tables import format_grid, interval, number
 
 Rows = Sequence[tuple[str, str]]
 
-# The test sets of the shipped model: the head it was trained with, another one, measured responses; what the columns say.
+# Test sets of the shipped model and their column titles: the head it was trained with, another one, measured responses.
 TEST_SETS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
-NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # in the recordings of each
+NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # sources in each recording
 ONE_SOURCE: Rows = (
     ("left or right (B)", "B_left_right_acc"),
     ("front or behind (B)", "B_front_behind_acc"),
@@ -53,13 +53,13 @@ MIXED: Rows = (("number of sources, one or two", "COUNT_SOURCES_exact"),)
 
 
 def score_grid(scores: Mapping[str, Mapping[str, Any]], rows: Rows) -> str:
-    """A Markdown table: `rows` (words, metric) by test sets; each cell "97.20 (96.10 to 98.30; n 1043)".
+    """Returns a Markdown table: `rows` (words, metric) by test sets; each cell reads "97.20 (96.10 to 98.30; n 1043)".
 
     Args:
         scores: contents of scores.json by the name of the test set, which heads the column.
 
     Raises:
-        ManifestError: a metric that a test set does not have.
+        ManifestError: a test set lacks one of the metrics.
     """
     cells = []
     for words, metric in rows:
@@ -76,7 +76,7 @@ def score_grid(scores: Mapping[str, Mapping[str, Any]], rows: Rows) -> str:
 
 
 def encoder_grid(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """The same table of an encoder's own heads.
+    """Returns the same table for an encoder's own heads.
 
     Args:
         reports: contents of encoder.json (eval/encoder.py) by the name of the test set.
@@ -90,8 +90,8 @@ def encoder_grid(reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def control_grid(scores: Mapping[str, Any], rows: Rows) -> str:
-    """A Markdown table of one test set: `rows` by the real run and its controls, on the items of the controls; a dash where
-    a control has no number."""
+    """Returns a Markdown table of one test set: `rows` by the real run and its controls, on the items of the controls; a
+    dash where a control has no number."""
     names = [name for name in CONTROLS if name in scores["controls"]]
     cells = []
     for words, metric in rows:

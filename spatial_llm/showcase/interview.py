@@ -1,7 +1,8 @@
-"""One recording, a handful of questions: what a model says beside what is true, and where it thinks the sounds are.
+"""One recording, a handful of questions: the model's answers beside the truth, and where it places the sounds.
 
-For a first look by a human; scores are made on manifests (`predict`, `score`). About one source: what, where in words,
-azimuth in degrees. About two: where each is, and who is on the left and who is nearer, as yes or no.
+This is for a first look by a person; scores are made on manifests (`predict`, `score`). With one source it asks for the
+event, the place in words and the azimuth in degrees. With two it asks where each is, and, as yes or no, which is on the left
+and which is nearer.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ from typing import Any
 from spatial_llm.answers import format_value, parse_value
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.questions.phrasings import phrasings_of
-from spatial_llm.questions.templates import DETECTION, LOCATION, LOCATION_OF_NAMED, RELATIVE_DIRECTION, RELATIVE_DISTANCE
+from spatial_llm.questions.families import azimuth, detection, direction_yes_no, distance_yes_no, location, location_of_named
 from spatial_llm.scenes.scene import Scene
 
 MAX_NEW_TOKENS = 60
@@ -22,7 +22,8 @@ SIDE, MIDDLE_DEG = {"left": 1.0, "right": -1.0}, {"front": 45.0, "behind": 135.0
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the model's answer and the true one, as texts. `source`: index of the source asked about, or None."""
+    """A question with the model's answer and the true one, as texts. `source` is the index of the source asked about, or
+    None."""
 
     question_type: str
     question: str
@@ -32,7 +33,7 @@ class Asked:
 
 
 def interview(model: SpatialLLM, scene: Scene, audio: str | Path) -> list[Asked]:
-    """Asks `model` about the recording `audio` of a scene with one source or two, whose truth is known."""
+    """Asks `model` about the recording `audio` of a scene with one or two sources, whose truth is known."""
     return [
         Asked(kind, question, model.ask(audio, question, max_new_tokens=MAX_NEW_TOKENS), format_value(kind, truth), source)
         for kind, question, truth, source in _questions(HeardScene.from_scene(scene).sources)
@@ -40,13 +41,13 @@ def interview(model: SpatialLLM, scene: Scene, audio: str | Path) -> list[Asked]
 
 
 def believed_places(asked: Sequence[Asked], sources: int) -> list[tuple[float, float] | None]:
-    """Where the model thinks each source is: azimuth_deg, from the answer in degrees, else from that in words (the middle of
-    the quarter that they name), and distance_m; None where no answer can be read."""
+    """Returns where the model places each source: azimuth_deg, from the answer in degrees, or else from that in words (the
+    middle of the quarter that they name), and distance_m; None where no answer can be read."""
     places: list[tuple[float, float] | None] = []
     for source in range(sources):
         said: dict[str, Any] = {}
         about = [each for each in asked if each.source == source]
-        for each in sorted(about, key=lambda each: each.question_type == "AZIMUTH_DEG"):  # degrees win
+        for each in sorted(about, key=lambda each: each.question_type == "AZIMUTH_DEG"):  # degrees replace words
             value = parse_value(each.question_type, each.answer, "lenient") or {}
             if "left_right" in value:
                 middle_deg = SIDE[value["left_right"]] * MIDDLE_DEG[value["front_behind"]]
@@ -58,28 +59,28 @@ def believed_places(asked: Sequence[Asked], sources: int) -> list[tuple[float, f
 
 
 def format_interview(asked: Sequence[Asked]) -> str:
-    """One question a line, the answer and the truth below it."""
+    """Formats one question a line, with the answer and the truth below it."""
     return "\n".join(f"  {each.question}\n      answer: {each.answer}\n      truth:  {each.truth}" for each in asked)
 
 
 def _questions(sources: Sequence[HeardSource]) -> list[tuple[str, str, dict[str, Any], int | None]]:
-    """question_type, question, true value, index of the source."""
+    """Returns question_type, question, true value and index of the source for each question."""
     one = len(sources) == 1
     asked: list[tuple[str, str, dict[str, Any], int | None]] = []
     if one:
-        asked.append(("CLASSIFICATION", DETECTION[1], {"labels": [sources[0].label]}, None))
+        asked.append(("CLASSIFICATION", detection.WORDINGS.official[1], {"labels": [sources[0].label]}, None))
     for number, source in enumerate(sources):
         if one:
-            asked.append(("DOA", LOCATION[1], source.location.to_dict(), number))
+            asked.append(("DOA", location.WORDINGS.official[1], source.location.to_dict(), number))
         else:
-            question = LOCATION_OF_NAMED[0].format(x=source.label)
+            question = location_of_named.WORDINGS.official[0].format(x=source.label)
             asked.append(("MIXUP_SINGLE_DOA", question, source.location.to_dict(), number))
-        question = phrasings_of("AZIMUTH_DEG", "train")[0].format(x=source.label)
+        question = azimuth.DEGREES.of("train")[0].format(x=source.label)
         asked.append(("AZIMUTH_DEG", question, {"azimuth_deg": source.whole_azimuth_deg}, number))
     if not one:
         first, second = sources[0], sources[1]
-        left = RELATIVE_DIRECTION[0].format(x=first.label, y=second.label, relation="on the left of")
-        nearer = RELATIVE_DISTANCE[0].format(x=first.label, y=second.label, nearer="nearer")
+        left = direction_yes_no.RELATIVE.official[0].format(x=first.label, y=second.label, relation="on the left of")
+        nearer = distance_yes_no.WORDINGS.official[0].format(x=first.label, y=second.label, nearer="nearer")
         is_left = first.word("left_right") == "left" and second.word("left_right") == "right"
         asked.append(("MIXUP_DIRECTION", left, {"yes": is_left}, None))
         asked.append(("MIXUP_DISTANCE_BOTH", nearer, {"yes": first.distance_m < second.distance_m}, None))

@@ -1,5 +1,5 @@
 """Checking data before it is used: counts, balance and histograms of what is sound; everything else named by file, line
-and field; and what training and evaluation share is found under any name (reliability row D4)."""
+and field; and what training and evaluation share is found under any name."""
 
 import copy
 import json
@@ -10,12 +10,12 @@ import pytest
 import soundfile
 from matplotlib.image import imread
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.data.checks import check_files, format_contents
 from spatial_llm.data.plots import draw_contents
 from spatial_llm.errors import ManifestError
 from spatial_llm.scenes.bank import BankRow, write_bank
-from spatial_llm.scenes.formats import MicrophoneFormat
-from spatial_llm.scenes.scene import Listener, Room, mirrored
+from spatial_llm.scenes.scene import Listener, Room, mirror_room
 
 RATE = 32_000
 LISTENER, PLACES = Listener((2.0, 2.5, 1.5), 0.0), ((4.0, 3.0, 1.0), (1.0, 1.0, 2.0))
@@ -26,7 +26,7 @@ def room(split):
 
 
 def scene_line(split, number, recording, row, mirror=False):
-    where, listener, (place,) = (mirrored if mirror else lambda *plain: plain)(room(split), LISTENER, [PLACES[row]])
+    where, listener, (place,) = (mirror_room if mirror else lambda *plain: plain)(room(split), LISTENER, [PLACES[row]])
     return {
         "id": f"{split}-{number}", "split": split, "seed": 0, "duration_s": 1.0, "sampling_rate": RATE,
         "room": {"id": where.id, "size_m": list(where.size_m), "absorption": 0.5},
@@ -53,7 +53,7 @@ def folder(tmp_path):
         soundfile.write(tmp_path / "sounds" / f"{name}.wav", 0.1 * rng.normal(size=1000), RATE)
     for split in ("train", "eval"):
         rows = [BankRow(room(split), LISTENER, place) for place in PLACES]
-        write_bank(tmp_path / f"{split}_bank", rows, {MicrophoneFormat(): rng.normal(size=(2, 2, 50))}, 50, RATE, {}, True)
+        write_bank(tmp_path / f"{split}_bank", rows, {BINAURAL: rng.normal(size=(2, 2, 50))}, 50, RATE, {}, True)
         scenes = [
             scene_line(split, 0, f"{split[0]}0.wav", 0),
             scene_line(split, 1, f"{split[0]}1.wav", 1, mirror=True),

@@ -10,12 +10,13 @@ import soundfile
 import torch
 
 from spatial_llm.audio.arrays import LOUD
+from spatial_llm.audio.formats import BINAURAL, Ambisonics
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.collator import SpatialQACollator
 from spatial_llm.data.dataset import CueDataset, SpatialQADataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record, write_manifest
-from spatial_llm.data.rendering import load_waveform
+from spatial_llm.data.records import Record, read_manifest, record_from_dict, write_manifest
+from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.errors import ManifestError
 from spatial_llm.testing import tiny_processor
 from tests.scenes.small import scene, source
@@ -55,6 +56,33 @@ def test_ears_stay_apart_and_the_window_is_filled(folder: Path) -> None:
 def test_errors_name_the_record(folder: Path, name: str, reason: str) -> None:
     with pytest.raises(ManifestError, match=f"q3.*{reason}"):
         load_waveform(record(3, f"{name}.wav"), folder, RATE, 4000)
+
+
+def test_the_format_of_a_file_is_compared_with_the_encoders(folder: Path) -> None:
+    foa = np.random.default_rng(0).standard_normal((4, 4000)).astype(np.float32) * 0.1
+    soundfile.write(folder / "foa.wav", foa.T, RATE, subtype="FLOAT")
+    line = dataclasses.replace(record(3, "foa.wav"), audio_format="foa")
+    write_manifest(folder / "m.jsonl", [line])
+    (again,) = read_manifest(folder / "m.jsonl")
+    assert again == line and again.format == Ambisonics(1)
+    np.testing.assert_array_equal(render_record(again, folder), foa)
+    np.testing.assert_array_equal(load_waveform(again, folder, RATE, 4000, Ambisonics(1)), foa)
+    with pytest.raises(ManifestError, match=r"q3.* is ambisonics1 with 4 channels; the encoder takes binaural with 2"):
+        load_waveform(again, folder, RATE, 4000)
+    dataset = SpatialQADataset(folder / "m.jsonl", RATE, 4000, format=Ambisonics(1))
+    np.testing.assert_array_equal(dataset[0]["waveform"], foa)
+    with pytest.raises(ManifestError, match=r"q3.*4 channels needed, got 2 .*expected ambisonics1"):
+        render_record(dataclasses.replace(line, audio="opposed.wav"), folder)
+    assert record(3, "opposed.wav").format == BINAURAL and "audio_format" not in record(3, "opposed.wav").to_dict()
+
+
+@pytest.mark.parametrize(
+    "entry, words", [("stereo", "audio_format: format 'stereo' is not known"), (3, "audio_format: .*string")]
+)
+def test_a_format_that_is_none_names_the_line(folder: Path, entry, words) -> None:
+    line = record(3, "opposed.wav").to_dict() | {"audio_format": entry}
+    with pytest.raises(ManifestError, match=f"m.jsonl:7: {words}"):
+        record_from_dict(line, "m.jsonl:7")
 
 
 def test_limits_of_the_root_reach_every_recording(folder: Path) -> None:

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from spatial_llm.data.paths import FileFacts
-from spatial_llm.data.records import Pair, Record, read_manifest, read_scenes, record_from_dict, write_manifest
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import read_manifest, record_from_dict, write_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError
 from spatial_llm.scenes.scene import Scene, scene_to_dict
 
@@ -176,3 +178,62 @@ def test_record_from_dict_alone():
     assert isinstance(record_from_dict(RECORDED), Record)
     with pytest.raises(ManifestError, match=r"^here: "):
         record_from_dict(changed(split=1), "here")
+
+
+ABOUT = {"sources": [0], "axis": "left_right", "side": "left"}
+SIDED = changed(
+    type="negative", question_type="WRONG_PLACE", question="Is the bell on your left?", answer="Yes", truth={"yes": True}
+)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        {"absent": "rain"},
+        ABOUT,
+        ABOUT | {"turn_deg": -90.0},
+        {"places": [QUESTION["truth"], QUESTION["truth"] | {"distance_m": 3.0}]},
+        {"sources": [0], "time_s": 1.5},
+    ],
+)
+def test_the_meaning_of_a_question_comes_back(about):
+    record = record_from_dict(SIDED | {"about": about})
+    assert record.to_dict() == SIDED | {"about": about}
+    assert record_from_dict(SIDED).about is None and "about" not in record_from_dict(SIDED).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("line", "about", "said"),
+    [
+        (SIDED, {"source": 0}, "about.source: unknown field"),
+        (SIDED, {"sources": ["0"]}, r"about\.sources\[0\]: "),
+        (SIDED, {"axis": "up_down"}, "about.axis: "),
+        (SIDED, {"places": [{"left_right": "left"}]}, r"about\.places\[0\]\.front_behind: field is missing"),
+        (SIDED, {"places": [QUESTION["truth"] | {"left_right": "west"}]}, "left_right is 'west'"),
+        (SIDED, {"sources": [1]}, r"record 'x': about: sources are \[1\], .* indices into the 1 sources"),
+        (SIDED, {"sources": [-1]}, r"sources are \[-1\]"),
+        (SIDED, {"sources": [0, 0]}, r"sources are \[0, 0\]"),
+        (SIDED, {"sources": [0], "reference": 0}, "reference is 0"),
+        (SIDED, {"side": "left"}, "side is 'left' and axis None"),
+        (SIDED, {"axis": "distance", "side": "left"}, "side is 'left' and axis 'distance'"),
+        (SIDED, {"turn_deg": -180.0}, "turn_deg is -180"),
+        (SIDED, {"time_s": -0.1}, "time_s -0.1"),
+        (SIDED, {"absent": "bell"}, "absent is 'bell', which is the class of a source"),
+        (changed(RECORDED), {"sources": [0]}, "indices into the 0 sources"),
+        (
+            changed(type="negative", question_type="ABSENT", answer="There is no dog", truth={"absent": "dog"}),
+            {"absent": "rain"},
+            "absent is 'rain', the answer says 'dog'",
+        ),
+        (
+            changed(type="A", question_type="CLASSIFICATION", answer="rain", truth={"labels": ["rain"]}),
+            {"sources": [0]},
+            r"are of the classes \['bell'\], the answer names \['rain'\]",
+        ),
+    ],
+)
+def test_a_meaning_that_does_not_fit_its_recording_is_named(line, about, said):
+    with pytest.raises(ManifestError, match=said) as error:
+        record_from_dict(line | {"about": about}, "m.jsonl:7")
+    assert str(error.value).startswith("m.jsonl:7: ")

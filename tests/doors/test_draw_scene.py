@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm.scenes.formats import parse_format
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Noise, scene_to_dict
 from spatial_llm.scenes.truth import truth_of

@@ -13,17 +13,17 @@ from spatial_llm.data.rendering import load_waveform
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
-from spatial_llm.evaluation.predicting.controls import mirrored
+from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.questions.config import official_only
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.testing import tiny_config, tiny_processor
 
 STEPS, BATCH = 300, 32
 
 
 class Trained(NamedTuple):
-    """A model that hears left and right, and questions about rooms and recordings that it has not met."""
+    """A model that tells left from right, and questions about rooms and recordings that it was not trained on."""
 
     model: Path
     manifest: Path
@@ -60,7 +60,8 @@ def _learn(data: Path) -> SpatialLLM:
     waveforms = np.stack([load_waveform(each, data, heard.sampling_rate, heard.window_samples) for each in records])
     both = np.concatenate([waveforms, waveforms[:, ::-1]])
     features = processor.feature_extractor(both, sampling_rate=heard.sampling_rate, return_tensors="pt")["input_features"]
-    answers = [each.answer for each in records] + [format_value("DOA", mirrored(each)) for each in records]
+    images = mirrored_truths(records, read_truths(records))
+    answers = [each.answer for each in records] + [format_value("DOA", image.value) for image in images]
     questions = [each.question for each in records] * 2
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, STEPS)

@@ -1,9 +1,13 @@
 """A model and another model's processor are not joined; longest questions; values of configs that cannot be."""
 
+import json
+
 import pytest
 import torch
 
-from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.audio.formats import without_default
+from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.projectors import QFormerProjectorConfig
@@ -33,6 +37,38 @@ def test_cues_and_their_order(model):
     processor.feature_extractor.cues = processor.feature_extractor.cues[::-1]
     with pytest.raises(CheckpointError, match=r"feature_extractor\.cues is \['sin_ipd'"):
         SpatialLLM(model, processor)
+
+
+def test_another_audio_format_is_named(model):
+    processor = tiny_processor()
+    processor.feature_extractor.audio_format = "foa"
+    with pytest.raises(CheckpointError, match=r"feature_extractor\.audio_format is foa, but .*audio_format is binaural"):
+        SpatialLLM(model, processor)
+
+
+def test_encoders_of_other_formats_have_no_cues_yet():
+    """The cues compare two ears: a config or an extractor of another format is refused, not fed with something else."""
+    for make in (SpatialASTConfig, DSpASTConfig, SpatialFeatureExtractor):
+        assert make().audio_format == "binaural"
+        with pytest.raises(SpatialLLMError, match=r"audio_format is ambisonics1 with 4 channels; .* binaural with 2"):
+            make(audio_format="foa")
+        with pytest.raises(SpatialLLMError, match="format 'stereo' is not known"):
+            make(audio_format="stereo")
+
+
+@pytest.mark.parametrize(
+    ("made", "name"), [(SpatialASTConfig, "config.json"), (SpatialFeatureExtractor, "preprocessor_config.json")]
+)
+def test_what_was_saved_before_there_was_an_audio_format_loads(made, name, tmp_path):
+    made().save_pretrained(tmp_path)
+    file = tmp_path / name
+    settings = json.loads(file.read_text())
+    assert settings.pop("audio_format") == "binaural"
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / name).write_text(json.dumps(settings))
+    before, now = (made.from_pretrained(folder).to_dict() for folder in (tmp_path / "before", tmp_path))
+    assert before == now and before["audio_format"] == "binaural"
+    assert "audio_format" not in without_default(now), "caches keep their names"
 
 
 def test_placeholders_and_tokens(model):

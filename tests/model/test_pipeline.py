@@ -1,4 +1,4 @@
-"""`ask`: paths and arrays in, text out, and every bad recording an error sentence (reliability rows A1, A3, A6)."""
+"""`ask`: paths and arrays in, text out, and every bad recording an error sentence."""
 
 import warnings
 
@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from spatial_llm.audio.formats import Ambisonics, Binaural
 from spatial_llm.errors import AudioError, CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
@@ -136,6 +137,20 @@ def test_silence_is_warned_of(bat):
 def test_bad_recordings_are_error_sentences(bat, audio, words):
     with pytest.raises(AudioError, match=words):
         _ask(bat, audio)
+
+
+def test_the_format_of_a_recording_is_compared_with_the_encoders(bat):
+    answer = _ask(bat, _clip())
+    for format in ("binaural", "binaural:any/head.sofa", Binaural()):
+        assert _ask(bat, _clip(), format=format) == answer
+    foa = np.random.default_rng(0).standard_normal((4, WINDOW)).astype(np.float32) * 0.1
+    for format in ("foa", Ambisonics(1)):
+        with pytest.raises(AudioError, match="is ambisonics1 with 4 channels; the encoder takes binaural with 2 channels"):
+            _ask(bat, foa, format=format)
+    with pytest.raises(AudioError, match=r"is array2-.* takes binaural"):  # two channels, and yet no two ears
+        _ask(bat, _clip(), format="array:[[0, 0.1, 0], [0, -0.1, 0]]")
+    with pytest.raises(AudioError, match="format 'stereo' is not known"):
+        _ask(bat, _clip(), format="stereo")
 
 
 def test_bad_files(bat, tmp_path):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from spatial_llm.audio.formats import AudioFormat, Xyz
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.bank import BankRow, write_bank
-from spatial_llm.scenes.formats import MicrophoneFormat, Xyz
-from spatial_llm.scenes.scene import Listener, Room, Scene, Source, check_scene, mirrored
+from spatial_llm.scenes.scene import Listener, Room, Scene, Source, check_scene, mirror_room
 
 RATE = 32000
 LISTENER = Listener((3.0, 2.5, 1.5), 40.0)
@@ -36,12 +36,12 @@ def scene(*sources: Source, duration_s: float = 1.0, room: Room = ROOM, **fields
 def mirror(banked: Scene) -> Scene:
     """The same scene as heard in the mirror: positions, listener and room are the mirrored ones."""
     places = [each.position_m for each in banked.sources]
-    room, listener, places = mirrored(banked.room, banked.listener, places)
+    room, listener, places = mirror_room(banked.room, banked.listener, places)
     sources = tuple(dataclasses.replace(each, position_m=p) for each, p in zip(banked.sources, places, strict=True))
     return dataclasses.replace(banked, room=room, listener=listener, sources=sources, mirror=True)
 
 
-def bank(folder: Path, azimuths_deg: list[float], responses: dict[MicrophoneFormat, list[np.ndarray]], **fields: Any):
+def bank(folder: Path, azimuths_deg: list[float], responses: dict[AudioFormat, list[np.ndarray]], **fields: Any):
     """A bank with one row for each azimuth."""
     rows = [BankRow(ROOM, LISTENER, position(azimuth_deg), 0.3, 5.0) for azimuth_deg in azimuths_deg]
     samples = max(each.shape[1] for group in responses.values() for each in group)

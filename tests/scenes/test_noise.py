@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.signal import csd, welch
 
+from spatial_llm.audio.ambisonics import encode
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.ambisonics import encode
-from spatial_llm.scenes.formats import parse_format
+from spatial_llm.scenes.microphones import microphone_of
 from spatial_llm.scenes.noise import add_noise, diffuse_noise
-from spatial_llm.scenes.receivers import free_field
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Noise
 from tests.scenes.small import RATE, scene, source
@@ -50,7 +50,7 @@ def test_two_microphones_are_as_coherent_as_a_diffuse_field():
 def test_ears_are_as_coherent_as_under_very_many_plane_waves():
     kind, segment = parse_format("binaural"), 2048
     directions = np.random.default_rng(1).standard_normal((3000, 3))
-    left, right = np.moveaxis(np.fft.rfft(free_field(kind, directions, RATE), segment), 1, 0)  # (waves, bins)
+    left, right = np.moveaxis(np.fft.rfft(microphone_of(kind, RATE).free_field(directions), segment), 1, 0)  # (waves, bins)
     power = np.mean(np.abs(left) ** 2, axis=0), np.mean(np.abs(right) ** 2, axis=0)
     wanted = np.mean(left * right.conj(), axis=0) / np.sqrt(power[0] * power[1])
     noise = diffuse_noise("white", kind, 40 * RATE, RATE, seed=3)

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.audio.formats import Array, parse_format
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
-from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
 from spatial_llm.scenes.noise import diffuse_noise
 from spatial_llm.scenes.render import render, render_scene
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
 from tests.scenes.small import ANECHOIC, RATE, ROOM, bank, position, scene, source
 from tests.scenes.sofa_files import write_kemar
@@ -25,13 +26,13 @@ HALL = Room("hall", (8.0, 8.0, 6.0), absorption=1.0, max_order=0, ray_tracing=Fa
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_microphones_stand_somewhere(value):
-    with pytest.raises(SceneError, match=r"microphone 1 of the array is at \(0.0, (nan|-?inf), 0.0\)"):
+    with pytest.raises(AudioError, match=r"microphone 1 of the array is at \(0.0, (nan|-?inf), 0.0\)"):
         parse_format(f"array:[[0,0,0],[0,{value},0]]")
-    with pytest.raises(SceneError, match="microphone 0"):
-        MicrophoneFormat("array", positions_m=((0.0, float("nan"), 0.0),))
+    with pytest.raises(AudioError, match="microphone 0"):
+        Array(((0.0, float("nan"), 0.0),))
     for wrong in (1, ("a", 0.0, 0.0), (None, 0.0, 0.0), (0.0, 0.0)):
-        with pytest.raises(SceneError, match="microphone 0"):
-            MicrophoneFormat("array", positions_m=(wrong,))
+        with pytest.raises(AudioError, match="microphone 0"):
+            Array((wrong,))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,9 @@ def test_rooms_are_drawn_from_what_can_be(wrong):
 
 
 def test_formats_that_are_none():
-    with pytest.raises(SceneError, match="names no SOFA file"):
+    with pytest.raises(AudioError, match="names no SOFA file"):
         parse_format("binaural:")  # not KEMAR
-    with pytest.raises(SceneError, match="expected array"):
+    with pytest.raises(AudioError, match="expected array"):
         parse_format("array:" + "[" * 5000)
 
 

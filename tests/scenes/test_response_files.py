@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.audio.ambisonics import encode, intensity_direction
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, great_circle_deg, vector_to_direction
-from spatial_llm.scenes.ambisonics import encode, intensity_direction
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
 from spatial_llm.scenes.scene import direction_of
 from tests.scenes.small import decaying

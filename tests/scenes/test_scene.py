@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from spatial_llm.errors import SceneError
+from spatial_llm.audio.formats import Array, parse_format
+from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.geometry import vector_to_direction, wrap_azimuth_deg
-from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.scene import (
     Listener,
     Noise,
@@ -21,7 +21,7 @@ from spatial_llm.scenes.scene import (
     SourceTruth,
     check_scene,
     direction_of,
-    mirrored,
+    mirror_room,
     scene_from_dict,
     scene_to_dict,
 )
@@ -44,7 +44,7 @@ SCENE = Scene(
         Source("bell", "synth:bell/1", (2.0, 2.0, 1.5), -3.0, 0.1, 1.5),
         Source("rain", "rain/a.wav", (2.0, 1.0 - 0.75, 1.5 + 0.0), onset_s=0.5),
     ),
-    format=MicrophoneFormat("array", positions_m=((0.05, 0.0, 0.0), (-0.05, 0.0, 0.0))),
+    format=Array(((0.05, 0.0, 0.0), (-0.05, 0.0, 0.0))),
     noise=Noise("white", 20.0),
     sounds="sounds",
 )
@@ -140,11 +140,11 @@ def test_direction_of_is_geometrys_in_the_listeners_frame():
 
 
 def test_the_mirror_turns_left_into_right_and_nothing_else():
-    room, listener, (position,) = mirrored(SCENE.room, SCENE.listener, [(4.0, 3.0, 0.5)])
+    room, listener, (position,) = mirror_room(SCENE.room, SCENE.listener, [(4.0, 3.0, 0.5)])
     before, after = direction_of(SCENE.listener, (4.0, 3.0, 0.5)), direction_of(listener, position)
     np.testing.assert_allclose(after, (-before[0], before[1], before[2]), atol=1e-9)
     assert room.size_m == SCENE.room.size_m and room.id != SCENE.room.id
-    again = mirrored(room, listener, [position])
+    again = mirror_room(room, listener, [position])
     np.testing.assert_allclose(again[2], [(4.0, 3.0, 0.5)], atol=1e-12)
     assert again[1].heading_deg == SCENE.listener.heading_deg
 
@@ -170,5 +170,5 @@ def test_formats_by_name(text, channels, name):
 
 @pytest.mark.parametrize("text", ["stereo", "ambisonics4", "array:[[0, 0]]", "array:x", "array:[]", "", "foa:2"])
 def test_other_formats_are_refused(text):
-    with pytest.raises(SceneError):
+    with pytest.raises(AudioError):
         parse_format(text)

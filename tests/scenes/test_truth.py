@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.events import EVENT_CLASSES
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Overlap, Room, direction_of, scene_from_dict, scene_to_dict
 from spatial_llm.scenes.truth import active_span, derive_truth, truth_of

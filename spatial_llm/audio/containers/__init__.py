@@ -1,9 +1,8 @@
-"""What a sound file's own header and framing say, found without a decoder: rate, channels, samples, and whether the file
-holds what it promises.
+"""Reads what a sound file's own header and framing state, without a decoder: rate, channels, samples, completeness.
 
-Why not leave it to libsndfile: it reads a file that was cut as a shorter one without a word, stops at the first half of
-a chained Ogg, and walks a forged chunk list for ever. Every walker here does bounded work: it always advances, and no
-size in a header is used before it is compared with the size of the file.
+libsndfile is not enough for this: it silently reads a cut file as a shorter one, stops after the first part of a chained
+Ogg, and walks a forged chunk list for ever. Every walker here does bounded work: it always advances, and it uses no size
+from a header before comparing it with the size of the file.
 """
 
 from spatial_llm.audio.containers.identify import inspect

@@ -1,4 +1,4 @@
-"""AIFF and AIFF-C, and Sun's AU: big-endian containers of plain samples."""
+"""AIFF, AIFF-C and Sun's AU: big-endian containers of uncompressed samples."""
 
 import math
 import struct
@@ -15,7 +15,7 @@ from spatial_llm.audio.containers.chunks import (
 )
 from spatial_llm.audio.containers.source import Plain, Sound, Source
 
-# Lengths of programs that cannot go back to fill them in: ffmpeg and others; sox counts 8 bytes more than its round number.
+# Placeholder lengths of programs that cannot seek back to fill them in: ffmpeg and others; sox adds 8 to its round number.
 UNKNOWN_AIFF = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, *range(0x7F000000, 0x7F000100))
 _AIFC = {
     b"NONE": None,
@@ -40,7 +40,7 @@ _AU_FLOAT = {6: 4, 7: 8}
 
 
 def read_aiff(source: Source) -> Sound:
-    """An AIFF or AIFF-C file. Raises AudioError for a header that cannot be right."""
+    """Reads the header of an AIFF or AIFF-C file. Raises AudioError for a header that cannot be right."""
     magic = source.at(0, 12)
     container = "AIFF-C" if magic[8:12] == b"AIFC" else "AIFF"
     (form,) = struct.unpack(">I", magic[4:8])
@@ -77,7 +77,7 @@ def read_aiff(source: Source) -> Sound:
 
 
 def _extended(number: bytes) -> float:
-    """An 80-bit floating point number, as the Macintosh had it."""
+    """Decodes an 80-bit floating-point number in the byte order of the Macintosh."""
     exponent, mantissa = struct.unpack(">HQ", number)
     if exponent in (0x7FFF, 0xFFFF):
         return math.inf
@@ -85,7 +85,7 @@ def _extended(number: bytes) -> float:
 
 
 def read_au(source: Source) -> Sound:
-    """An AU file. Raises AudioError for a header that cannot be right."""
+    """Reads the header of an AU file. Raises AudioError for a header that cannot be right."""
     head = source.at(0, 24)
     order = ">" if head[:4] == b".snd" else "<"
     if len(head) < 24:
@@ -111,7 +111,7 @@ def read_au(source: Source) -> Sound:
     elif stated > held:
         sound.missing = f"its header promises {stated} bytes of samples, the file holds {held}"
     elif held > stated:
-        # AU has nothing but a header and samples: what follows them was a part of them.
+        # AU has only a header and samples, so whatever follows the stated length belonged to the samples.
         sound.missing = f"its header promises {stated} bytes of samples, the file holds {held}: the header is damaged"
     if sound.length % frame_bytes(sound):
         sound.notes.append("its samples end in the middle of a frame, which is left out")

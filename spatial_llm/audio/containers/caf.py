@@ -1,4 +1,4 @@
-"""Apple's CAF: chunks with 64-bit sizes. Plain samples are decoded from their place, ALAC by libsndfile."""
+"""Apple's CAF: chunks with 64-bit sizes. Uncompressed samples are decoded from their place, ALAC by libsndfile."""
 
 import math
 import struct
@@ -11,7 +11,7 @@ _FLOAT, _LITTLE = 1, 2
 
 
 def read_caf(source: Source) -> Sound:
-    """A CAF file. Raises AudioError for a header that cannot be right."""
+    """Reads the header of a CAF file. Raises AudioError for a header that cannot be right."""
     walked = walk(source, Layout(4, ">Q"), 8)
     chunk = walked.found.get(b"desc")
     if chunk is None or chunk.stated < 32:
@@ -37,7 +37,7 @@ def read_caf(source: Source) -> Sound:
     data, streamed = data_chunk(source, walked, b"data", "CAF", (UNKNOWN,))
     if data.stated < 4:
         raise source.damaged("CAF", f"a data chunk of {data.stated} bytes")
-    # the samples begin after a count of edits
+    # the samples begin after the edit count
     place_data(source, sound, walked, Chunk(data.name, data.offset + 4, data.stated - 4), streamed, None)
     if plain is None:
         sound.offset, sound.length, sound.trusted = 0, None, False
@@ -46,7 +46,7 @@ def read_caf(source: Source) -> Sound:
 
 
 def _valid_frames(source: Source, chunk: Chunk | None) -> int | None:
-    """Samples that the packet table promises."""
+    """Returns the number of samples that the packet table promises."""
     if chunk is None or chunk.stated < 24:
         return None
     return struct.unpack(">qqii", source.at(chunk.offset, 24))[1]

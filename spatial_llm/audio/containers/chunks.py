@@ -1,4 +1,4 @@
-"""Chunk lists: WAV, AIFF, W64 and CAF are a name, a size and a body, again and again."""
+"""Walks chunk lists: WAV, AIFF, W64 and CAF repeat a name, a size and a body."""
 
 import struct
 from collections.abc import Collection, Mapping
@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 from spatial_llm.audio.containers.source import Plain, Sound, Source
 
-MANY = 10_000  # chunks: a real file has some dozens
-MISCOUNT = 8  # bytes by which writers get the outer size wrong: they count the outer header, or leave it out
+MANY = 10_000  # most chunks that are walked; a real file has some dozens
+MISCOUNT = 8  # bytes by which writers get the outer size wrong, by counting the outer header or leaving it out
 PROBE = 4096
-# Lengths that programs write when they cannot go back to fill them in: ffmpeg, then sox, arecord and espeak.
+# Placeholder lengths of programs that cannot seek back to fill them in: ffmpeg, then sox, arecord and espeak.
 UNKNOWN_32 = frozenset((0xFFFFFFFF, *range(0x7FFFF000, 0x80000001)))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a chunk begins: bytes of its name, struct format of its size, whether the size counts the header, and the
-    multiple that bodies are padded to."""
+    """Describes how a chunk begins: bytes of its name, struct format of its size, whether the size counts the header, and
+    the multiple to which bodies are padded."""
 
     name_bytes: int
     size_format: str
@@ -25,13 +25,13 @@ class Layout:
 
     @property
     def header(self) -> int:
-        """Bytes before the body."""
+        """Number of bytes before the body."""
         return self.name_bytes + struct.calcsize(self.size_format)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk: its name, where its body begins, and how long it states to be."""
+    """A chunk: its name, where its body begins, and the length that it states."""
 
     name: bytes
     offset: int
@@ -39,18 +39,18 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Where its body ends, padding not counted."""
+        """Offset at which the body ends, without padding."""
         return self.offset + self.stated
 
 
 @dataclass
 class Walked:
-    """A chunk list.
+    """The result of walking a chunk list.
 
     Attributes:
         found: the first whole chunk of each name.
-        end: where the last whole chunk ends, its padding counted.
-        broken: the chunk after that, if it states more than the file holds.
+        end: offset at which the last whole chunk ends, with its padding.
+        broken: the next chunk, if it states more bytes than the file holds.
         repeated: names that were found twice.
     """
 
@@ -61,8 +61,8 @@ class Walked:
 
 
 def walk(source: Source, layout: Layout, start: int, stated: Mapping[bytes, int] | None = None) -> Walked:
-    """All chunks from `start` on, up to the first place that holds none. `stated`: sizes from elsewhere, for chunks whose
-    own field says that they are too large for it."""
+    """Walks all chunks from `start` up to the first place that holds none. `stated` gives sizes that stand elsewhere, for
+    chunks whose own size field marks them as too large for it."""
     walked, position = Walked(end=start), start
     for _ in range(MANY):
         head = source.at(position, layout.header)
@@ -87,7 +87,7 @@ def walk(source: Source, layout: Layout, start: int, stated: Mapping[bytes, int]
 
 
 def _after(source: Source, layout: Layout, chunk: Chunk) -> int:
-    """Where the next chunk begins. Some writers forget the padding."""
+    """Returns the offset of the next chunk; some writers forget the padding."""
     padded = chunk.end + -(chunk.end if layout.inclusive else chunk.stated) % layout.pad
     if padded != chunk.end:
         name = source.at(padded, 4)
@@ -99,7 +99,7 @@ def _after(source: Source, layout: Layout, chunk: Chunk) -> int:
 
 
 def data_chunk(source: Source, walked: Walked, name: bytes, container: str, unknown: Collection[int]) -> tuple[Chunk, bool]:
-    """The chunk of samples, and whether its length is one that programs write who do not know it.
+    """Returns the chunk of samples, and whether its length is a placeholder of a program that did not know it.
 
     Raises:
         AudioError: there is none, or a chunk before it states more bytes than the file holds.
@@ -122,14 +122,14 @@ def place_data(source: Source, sound: Sound, walked: Walked, data: Chunk, stream
     """Fills in where the samples lie and what is missing or odd about their length.
 
     Args:
-        streamed: the length was not known to the program that wrote the file.
-        outer_end: where the container says that the file ends; None if it says nothing.
+        streamed: whether the program that wrote the file did not know the length.
+        outer_end: offset at which the container says that the file ends; None if it does not say.
     """
     held = min(data.stated, source.size - data.offset) if not streamed else source.size - data.offset
     sound.offset, sound.length = data.offset, held
     if streamed:
-        # Programs that write into a pipe cannot go back to the header; such files are ordinary, and their end is the end
-        # of the file. Whether something is missing cannot be known, so it is read and said.
+        # Programs that write into a pipe cannot go back to the header. Such files are ordinary, and their samples end
+        # where the file ends. Whether something is missing cannot be known, so the file is read with a warning.
         sound.notes.append(
             "its header leaves the length open, as programs do that write into a pipe: it is read to the end of the file, "
             "and nobody can know whether a part is missing"
@@ -145,13 +145,15 @@ def place_data(source: Source, sound: Sound, walked: Walked, data: Chunk, stream
 
 
 def frame_bytes(sound: Sound) -> int:
-    """Bytes of one sample of all channels; 0 where samples are compressed."""
+    """Returns the bytes of one sample of all channels; 0 where samples are compressed."""
     return sound.plain.width * sound.channels if sound.plain else 0
 
 
 def _check_rest(source: Source, sound: Sound, walked: Walked, data: Chunk, outer_end: int) -> None:
-    """A size that lost its upper bits would cut the sound: what follows the samples must be chunks, as far as the
-    container reaches. Beyond that some programs append tags."""
+    """Checks that what follows the samples is chunks, as far as the container reaches.
+
+    A data size that lost its upper bits would silently cut the sound. Beyond the container's end some programs append tags.
+    """
     inside = min(outer_end, source.size) - walked.end
     rest = source.at(walked.end, PROBE)
     if inside > 0 and walked.broken is not None:
@@ -170,12 +172,12 @@ def _check_rest(source: Source, sound: Sound, walked: Walked, data: Chunk, outer
 
 
 def plain_pcm(width: int, endian: str, unsigned_bytes: bool) -> Plain | None:
-    """Whole numbers of `width` bytes; None where there is no such format."""
+    """Returns the format of integers of `width` bytes, or None where there is no such format."""
     names = {1: "PCM_U8" if unsigned_bytes else "PCM_S8", 2: "PCM_16", 3: "PCM_24", 4: "PCM_32"}
     return Plain(names[width], endian, width) if width in names else None
 
 
 def plain_float(width: int, endian: str) -> Plain | None:
-    """Floating point of `width` bytes; None where there is no such format."""
+    """Returns the format of floating-point numbers of `width` bytes, or None where there is no such format."""
     names = {4: "FLOAT", 8: "DOUBLE"}
     return Plain(names[width], endian, width) if width in names else None

@@ -1,8 +1,8 @@
-"""FLAC: the header promises a number of samples and has the MD5 of all of them, unless it was written into a pipe.
+"""FLAC: the header states the number of samples and the MD5 of all of them, unless the file was written into a pipe.
 
-With a number and an MD5 the decoder's output is compared with both. Without, the frames are walked: each begins with its
-number under a CRC-8, and the last one has to end, with its CRC-16, where the file does. The number of samples found so
-is put into the header for libsndfile, which cannot read on where it stands at 0.
+With a number and an MD5 the decoder's output is compared with both. Without them the frames are walked: each begins with its
+number under a CRC-8, and the last one has to end, with its CRC-16, where the file ends. The number of samples found in this
+way is put into the header that libsndfile gets, because libsndfile cannot read a stream whose number is 0.
 """
 
 import re
@@ -12,7 +12,7 @@ from spatial_llm.audio.containers.source import Sound, Source
 from spatial_llm.audio.containers.tags import after_id3, before_tags
 
 STREAMINFO_BYTES = 34
-MANY = 10_000  # metadata blocks
+MANY = 10_000  # most metadata blocks that are walked
 _RATES = (None, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000, *[None] * 4)
 _BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}
 
@@ -46,7 +46,7 @@ def _crc_16(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame's header: its number (of the frame, or of its first sample), samples, and bytes of the header."""
+    """A frame header: its number (of the frame, or of its first sample), its samples, and the bytes of the header."""
 
     number: int
     samples: int
@@ -54,7 +54,7 @@ class _Frame:
 
 
 def read_flac(source: Source) -> Sound:
-    """A FLAC file. Raises AudioError for a header that cannot be right."""
+    """Reads a FLAC file's header. Raises AudioError for a header that cannot be right."""
     start = after_id3(source)
     if source.at(start, 4) != b"fLaC":
         raise source.damaged("FLAC", "no such header")
@@ -75,14 +75,14 @@ def read_flac(source: Source) -> Sound:
 
 
 def salvage_flac(source: Source, sound: Sound) -> None:
-    """Changes `sound` so that its frames up to the first damaged one are decoded, and their number is known."""
+    """Changes `sound` so that its frames up to the first damaged one are decoded and their number is known."""
     info, audio = _metadata(source, after_id3(source) + 4)
     _walk_frames(source, sound, info, audio, before_damage=True)
     sound.md5 = None
 
 
 def _metadata(source: Source, position: int) -> tuple[bytes, int]:
-    """The bytes of STREAMINFO, and where the frames begin."""
+    """Returns the bytes of STREAMINFO and the offset at which the frames begin."""
     info = b""
     for number in range(MANY):
         head = source.at(position, 4)
@@ -100,14 +100,14 @@ def _metadata(source: Source, position: int) -> tuple[bytes, int]:
 
 
 def _walk_frames(source: Source, sound: Sound, info: bytes, audio: int, before_damage: bool = False) -> None:
-    """Counts the samples of the frames, and puts their number into the header that the decoder gets; of a damaged file
-    with `before_damage` those whose CRC-16 is right, up to the first that is wrong."""
+    """Counts the samples of the frames and puts their number into the header that the decoder gets. With `before_damage`,
+    counts only the frames before the first one whose CRC-16 is wrong."""
     data = source.part(audio, before_tags(source))
     first = _frame(data, 0, sound)
     if first is None:
         raise source.damaged("FLAC", "no frame follows its header")
     by_sample = bool(data[1] & 1)
-    # A frame number in a file that was cut out of a longer stream does not begin at 0.
+    # Frame numbers do not begin at 0 in a file that was cut out of a longer stream.
     position, frame, samples = 0, first, first.samples
     starts = re.compile(re.escape(data[:2]))
     while True:
@@ -136,7 +136,7 @@ def _walk_frames(source: Source, sound: Sound, info: bytes, audio: int, before_d
 
 
 def _frame(data: bytes, at: int, sound: Sound) -> _Frame | None:
-    """The header of the frame at `at`; None if there is none."""
+    """Returns the frame header at `at`, or None if there is none."""
     head = data[at : at + 16]
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None

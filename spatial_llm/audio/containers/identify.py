@@ -1,4 +1,4 @@
-"""Which container a file is, by its first bytes, and if none: what it is instead."""
+"""Identifies the container of a file by its first bytes, and names what the file is instead if it is no sound file."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,8 @@ _NO_SOUND = {
 
 
 def inspect(source: Source) -> Sound:
-    """What a file is and holds. Raises AudioError for what is no sound file, or one whose header cannot be right."""
+    """Returns the container and content of a file. Raises AudioError for a file that is no sound file or has an impossible
+    header."""
     if source.size == 0:
         raise source.error(f"an empty file; {EXPECTED}.")
     head = source.at(0, 4096)
@@ -40,13 +41,13 @@ def inspect(source: Source) -> Sound:
     what = f"not a readable sound file: it is {_described(head)}; {EXPECTED}."
     if _is_something_else(head):
         raise source.error(what)
-    # NIST SPHERE, VOC, IFF and other old ones, which libsndfile knows.
+    # NIST SPHERE, VOC, IFF and other old containers, which libsndfile knows.
     note = "a container that is not checked here: whether a part of it is missing cannot be known; better keep WAV or FLAC"
     return Sound("sound file", 0, 0, trusted=False, notes=[note], otherwise=what)
 
 
 def _is_something_else(head: bytes) -> bool:
-    """Whether the first bytes say that this is no sound. Text is none, but for a few headers that are text."""
+    """Returns whether the first bytes show that this is no sound; text is none, but for a few headers that are text."""
     if head.startswith((b"NIST_1A", b"PVF1", b"ALawSoundFile", b"Extended Instrument", b"Creative Voice File")):
         return False
     return not _described(head).startswith("bytes")
@@ -65,7 +66,7 @@ def _reader(source: Source, head: bytes) -> Callable[[Source], Sound] | None:
     start = after_id3(source) if head[:3] == b"ID3" else 0
     if source.at(start, 4) == b"fLaC":
         return read_flac
-    # A byte order mark reads as the beginning of a frame, and text repeats itself.
+    # A byte order mark looks like the beginning of an MPEG frame, and text repeats itself.
     return read_mp3 if not _is_utf_16(head) and is_mp3(source) else None
 
 

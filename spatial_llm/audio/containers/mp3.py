@@ -1,4 +1,4 @@
-"""MP3: frames that follow each other, and most often a first one that says how many there are (Xing, Info, VBRI)."""
+"""MP3: a sequence of frames, usually with a first one that states how many there are (Xing, Info, VBRI)."""
 
 import struct
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from spatial_llm.audio.containers.source import Sound, Source
 from spatial_llm.audio.containers.tags import after_id3, before_tags
 
-RUN = 3  # frames in a row that text or noise does not make by chance
-PADDING = 4  # bytes by which frames of one bit rate differ
-DECODER_DELAY = 529 + 1  # samples that every decoder adds, and that a gapless one takes off
+RUN = 3  # this many frames in a row do not occur by chance in text or noise
+PADDING = 4  # frames of one bit rate differ by at most this many bytes
+DECODER_DELAY = 529 + 1  # samples that every decoder adds and a gapless decoder removes
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version: MPEG 1, 2, 2.5
 _KBPS = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -21,7 +21,7 @@ _KBPS = {
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame's header: what all frames of a file share, its length in bytes, samples, channels."""
+    """A frame header: what all frames of a file share, its length in bytes, samples, channels."""
 
     kind: tuple[int, int, int]
     length: int
@@ -32,7 +32,7 @@ class _Frame:
 
 @dataclass
 class _Told:
-    """What the first frame tells: frames, bytes, samples to take off the ends; and whether its own checksum is right."""
+    """Statements of the first frame: frames, bytes, samples to remove at both ends, and whether its checksum is right."""
 
     frames: int | None = None
     bytes: int | None = None
@@ -41,7 +41,7 @@ class _Told:
 
 
 def is_mp3(source: Source) -> bool:
-    """Whether frames of MPEG audio begin here, after tags: several in a row, or one that fills the file."""
+    """Returns whether MPEG audio frames begin here, after tags: several in a row, or one that fills the file."""
     start = _start(source)
     data = source.at(start, 3 * 8192)
     position = 0
@@ -54,7 +54,7 @@ def is_mp3(source: Source) -> bool:
 
 
 def read_mp3(source: Source) -> Sound:
-    """An MP3 file. Raises AudioError for one whose frames cannot be right."""
+    """Reads an MP3 file's frames. Raises AudioError if they cannot be right."""
     data = source.part(start := _start(source), before_tags(source))
     first = _frame(data, 0)
     if first is None:
@@ -80,7 +80,7 @@ def read_mp3(source: Source) -> Sound:
     if sound.missing is None and len(channels) > 1:
         sound.missing = "frames of one and of two channels follow each other"
     if sound.missing is None and told is not None and told.frames is not None:
-        # A few encoders count the frame that tells it too; the bytes they tell are then those of the file.
+        # A few encoders count the frame that holds the count too; the bytes they state are then those of the file.
         counted_too = told.frames == frames + 1 and told.bytes in (position, None) and told.bytes is not None
         if told.frames != frames and not counted_too:
             sound.missing = f"its header promises {told.frames} frames, the file holds {frames}"
@@ -99,7 +99,7 @@ def read_mp3(source: Source) -> Sound:
 
 
 def _frame_of_lengths(header: bytes, frames: int) -> bytes:
-    """A frame without sound, like one with this header, that says how many frames follow."""
+    """Builds a frame without sound, with a header like this one, that states how many frames follow."""
     for kbps_code in range(8, 15):
         head = bytes((0xFF, header[1] | 1, kbps_code << 4 | header[2] & 0x0C, header[3]))  # no checksum, no padding
         if (frame := _frame(head, 0)) is not None and frame.length > 64:
@@ -110,8 +110,8 @@ def _frame_of_lengths(header: bytes, frames: int) -> bytes:
 
 
 def _has_checksum(data: bytes, at: int, none_is_right: bool) -> bool:
-    """Whether the CRC-16 at `at` is that of the bytes before it. Encoders that leave it out write 0, which is right where
-    the rest of the tag is as they write it."""
+    """Returns whether the CRC-16 at `at` is that of the bytes before it. Encoders that leave it out write 0, which counts as
+    right if the rest of the tag is as they write it."""
     value = 0
     for byte in data[:at]:
         value ^= byte
@@ -122,7 +122,7 @@ def _has_checksum(data: bytes, at: int, none_is_right: bool) -> bool:
 
 
 def _start(source: Source) -> int:
-    """Where the frames begin: after tags, and zeros that some taggers leave behind them."""
+    """Returns the offset at which the frames begin: after tags, and after zeros that some taggers leave behind them."""
     start = after_id3(source)
     if start:
         padding = source.at(start, 65536)
@@ -131,7 +131,7 @@ def _start(source: Source) -> int:
 
 
 def _look_at_rest(sound: Sound, data: bytes, position: int, start: int, first: _Frame) -> None:
-    """What lies where no frame begins: frames further on mean that some are damaged; else it is left out."""
+    """Examines what lies where no frame begins: frames further on mean that some are damaged; anything else is left out."""
     rest = data[position:]
     if not rest.strip(b"\0"):
         return
@@ -148,7 +148,7 @@ def _look_at_rest(sound: Sound, data: bytes, position: int, start: int, first: _
 
 
 def _frame(data: bytes, at: int) -> _Frame | None:
-    """The header at `at`; None if there is none. Free bit rates, which no common encoder writes, are none."""
+    """Returns the header at `at`, or None if there is none. Free bit rates, which no common encoder writes, are ignored."""
     if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
         return None
     version, layer = data[at + 1] >> 3 & 3, data[at + 1] >> 1 & 3
@@ -166,14 +166,14 @@ def _frame(data: bytes, at: int) -> _Frame | None:
 
 
 def _told(data: bytes, frame: _Frame) -> _Told | None:
-    """What a first frame of no sound tells of the file; None if it is a frame of sound."""
+    """Returns what a first frame without sound states about the file; None if it is a frame of sound."""
     side = (17 if frame.channels == 1 else 32) if frame.kind[0] == 3 else (9 if frame.channels == 1 else 17)
     for at in (4 + side, 6 + side):
         encoder = data[at + 120 : at + 124]  # its name, where the tag is as LAME has it
         named = data[at : at + 4] in (b"Xing", b"Info")
         if (named or encoder in (b"LAME", b"Lavf", b"Lavc")) and len(data) >= at + 16:
             flags, told, position = int.from_bytes(data[at + 4 : at + 8], "big"), _Told(), at + 8
-            # A frame of a low bit rate has no room for the checksum; ffmpeg's own of MPEG 2 and 2.5 is of other bytes.
+            # A frame of a low bit rate has no room for the checksum; ffmpeg's for MPEG 2 and 2.5 covers other bytes.
             unknown = len(data) < at + 156 or (encoder in (b"Lavf", b"Lavc") and frame.kind[0] != 3)
             none_is_right = encoder.isalpha() or not any(data[at + 120 : at + 154])
             told.right = named and (unknown or _has_checksum(data, at + 154, none_is_right))

@@ -1,7 +1,7 @@
 """Ogg (Vorbis, Opus, FLAC): pages with a checksum, a number, and a mark on the last one.
 
-libsndfile skips a page that fails its checksum, so that what follows moves to an earlier time; it stops after the first
-of several streams, and reads a stream without its last page as a whole one. All of this is found by walking the pages.
+libsndfile skips a page that fails its checksum, so that what follows moves to an earlier time; it stops after the first of
+several streams; and it reads a stream without its last page as a whole one. Walking the pages finds all three.
 """
 
 import struct
@@ -17,7 +17,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass
 class _Stream:
-    """A logical stream: what it holds, its pages so far, whether its last page was seen."""
+    """A logical stream: its content, its pages so far, and whether its last page was seen."""
 
     first: bytes
     codec: str | None
@@ -28,7 +28,7 @@ class _Stream:
 
 @dataclass
 class _Pages:
-    """What the walk found."""
+    """The result of walking the pages."""
 
     streams: dict[int, _Stream] = field(default_factory=dict)
     order: list[_Stream] = field(default_factory=list)
@@ -38,7 +38,7 @@ class _Pages:
 
 
 def read_ogg(source: Source) -> Sound:
-    """An Ogg file. Raises AudioError where no sound is found in it."""
+    """Reads an Ogg file's pages. Raises AudioError where they hold no sound."""
     pages = _walk(source)
     sounds = [stream for stream in pages.order if stream.codec]
     if not sounds:
@@ -100,7 +100,7 @@ def _page(found: _Pages, head: bytes, table: bytes, body: bytes, name: str) -> s
     elif serial not in found.streams:
         return f"its {name} belongs to a stream that never began"
     stream = found.streams[serial]
-    # A recording cut out of a running broadcast may begin at any number, and goes on from there.
+    # A recording cut out of a running broadcast may begin at any page number and continues from there.
     if stream.pages and sequence != (stream.last + 1) % 2**32:
         return f"its {name} is number {sequence} of its stream, and number {stream.last + 1} is due: pages are missing"
     stream.last = sequence
@@ -110,7 +110,7 @@ def _page(found: _Pages, head: bytes, table: bytes, body: bytes, name: str) -> s
 
 
 def _checksum(page: bytes) -> int:
-    """CRC-32 of Ogg: zlib's polynomial with the bits the other way round, begun at 0 and not inverted."""
+    """Returns the CRC-32 of Ogg: zlib's polynomial with reversed bits, started at 0 and not inverted."""
     reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{reflected:032b}"[::-1], 2)
 
@@ -124,7 +124,7 @@ def _codec(packet: bytes) -> str | None:
 
 
 def _described(source: Source, stream: _Stream) -> tuple[int, int]:
-    """Channels, and the rate in Hz; 0 where the decoder chooses it."""
+    """Returns the channels and the rate in Hz; the rate is 0 where the decoder chooses it."""
     packet = stream.first
     if len(packet) < {"Vorbis": 30, "Opus": 19, "FLAC": 51}[stream.codec]:
         raise source.damaged("Ogg", f"its {stream.codec} header has {len(packet)} bytes")

@@ -1,7 +1,8 @@
 """WAV in its sizes and byte orders: RIFF, RIFX (big-endian), RF64 and BW64 (64-bit sizes), and Sony's W64.
 
-Plain samples (whole numbers, floating point, A-law, mu-law) are found here and decoded from their place; libsndfile sees
-no header. Compressed ones go to it behind a header made anew from the format, so that no other chunk is looked at.
+Uncompressed samples (integers, floating point, A-law, mu-law) are located here and decoded from their place, so that
+libsndfile sees no header. Compressed samples go to libsndfile behind a header that is made anew from the format, so that no
+other chunk is parsed.
 """
 
 import struct
@@ -22,12 +23,12 @@ from spatial_llm.audio.containers.source import Plain, Sound, Source
 PCM, FLOAT, ALAW, MULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-MOST_CHANNELS = 1024  # as libsndfile
+MOST_CHANNELS = 1024  # libsndfile's limit
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
 
 def read_riff(source: Source) -> Sound:
-    """A WAV file. Raises AudioError for a header that cannot be right."""
+    """Reads the header of a WAV file. Raises AudioError for a header that cannot be right."""
     magic = source.at(0, 12)
     container = {b"RF64": "RF64", b"BW64": "BW64", b"RIFX": "RIFX WAV"}.get(magic[:4], "WAV")
     order = ">" if magic[:4] == b"RIFX" else "<"
@@ -40,8 +41,8 @@ def read_riff(source: Source) -> Sound:
     walked = walk(source, Layout(4, order + "I", pad=2), 12, large)
     sound, fmt = _format(source, walked, b"fmt ", container, order)
     data, streamed = data_chunk(source, walked, b"data", container, UNKNOWN_32)
-    # A program that was killed, or wrote into a pipe, leaves both sizes as it first wrote them. A size of 0 in a file
-    # whose outer size is right is damage, and what follows must be chunks.
+    # A program that was killed, or wrote into a pipe, leaves both sizes at their placeholders. A size of 0 in a file
+    # whose outer size is right is damage, and what follows it must be chunks.
     header_only = data.stated == 0 and riff in (0, data.offset - 8, *UNKNOWN_32)
     if header_only and source.size > data.offset:
         streamed = True
@@ -50,7 +51,7 @@ def read_riff(source: Source) -> Sound:
 
 
 def read_w64(source: Source) -> Sound:
-    """A W64 file. Raises AudioError for a header that cannot be right."""
+    """Reads the header of a W64 file. Raises AudioError for a header that cannot be right."""
     magic = source.at(0, 40)
     if len(magic) < 40 or magic[:16] != W64_RIFF or magic[24:40] != b"wave" + W64_TAIL:
         raise source.damaged("W64", "no such header")
@@ -62,7 +63,7 @@ def read_w64(source: Source) -> Sound:
 
 
 def _ds64(source: Source, riff: int, container: str) -> tuple[int, dict[bytes, int]]:
-    """Where the file ends, and the size of its data chunk, as the chunk of 64-bit sizes has them."""
+    """Returns the end of the file and the size of its data chunk, as the chunk of 64-bit sizes states them."""
     head = source.at(12, 36)
     if len(head) < 36 or head[:4] != b"ds64":
         raise source.damaged(container, "it has no ds64 chunk")
@@ -71,10 +72,10 @@ def _ds64(source: Source, riff: int, container: str) -> tuple[int, dict[bytes, i
 
 
 def _format(source: Source, walked: Walked, name: bytes, container: str, order: str) -> tuple[Sound, bytes]:
-    """The format chunk -> a `Sound` without its samples' place, and the chunk's bytes."""
+    """Parses the format chunk into a `Sound` without the place of its samples; returns it with the chunk's bytes."""
     chunk: Chunk | None = walked.found.get(name)
     if chunk is None or chunk.stated < 16:
-        data_chunk(source, walked, b"data" + name[4:], container, UNKNOWN_32)  # a broken chunk before is the better word
+        data_chunk(source, walked, b"data" + name[4:], container, UNKNOWN_32)  # a broken chunk is the better message
         raise source.damaged(container, "it has no format chunk")
     fmt = source.at(chunk.offset, min(chunk.stated, 4096))
     tag, channels, rate, byte_rate, align, bits = struct.unpack(order + "HHIIHH", fmt[:16])
@@ -113,10 +114,10 @@ def _plain(tag: int, width: int, bits: int, endian: str) -> Plain | None:
 
 
 def _finish(sound: Sound, fmt: bytes, walked: Walked, source: Source) -> Sound:
-    """Puts a header of nothing but the format before samples that are compressed."""
+    """Puts a header that holds only the format before compressed samples."""
     if sound.plain is None:
         if fmt[:2] == b"\x31\x00" and sound.length is not None:
-            sound.frames = sound.length // 65 * 320  # GSM 6.10: libsndfile decodes a block of noise more from an odd length
+            sound.frames = sound.length // 65 * 320  # GSM 6.10; libsndfile turns an odd length into an extra noise block
         fact = walked.found.get(b"fact") or walked.found.get(b"fact" + W64_TAIL)
         order = ">" if sound.container == "RIFX WAV" else "<"
         body = b"fmt " + struct.pack(order + "I", len(fmt)) + fmt + b"\0" * (len(fmt) % 2)

@@ -1,4 +1,4 @@
-"""`Source`, the bytes of a file read with bounds, and `Sound`, what a walker finds out about them."""
+"""`Source`, the bytes of a file read within bounds, and `Sound`, what a walker finds out about them."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from typing import BinaryIO
 
 from spatial_llm.errors import AudioError
 
-MOST = 2**20  # bytes that a header or a probe may read at a time
+MOST = 2**20  # most bytes that a header or a probe may read at a time
 
 
 class Source:
     """An open regular file.
 
     Attributes:
-        name: to be shown in messages.
-        size: bytes of the file, when it was opened.
-        most_bytes: that may be taken into memory at once.
+        name: the name that messages show.
+        size: bytes of the file when it was opened.
+        most_bytes: largest number of bytes that may be read into memory at once.
     """
 
     def __init__(self, file: BinaryIO, name: str, most_bytes: float) -> None:
@@ -23,14 +23,14 @@ class Source:
         self.size = os.fstat(file.fileno()).st_size
 
     def at(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`: fewer at the end of the file, and never more than 1 MiB."""
+        """Returns up to `count` bytes from `offset`: fewer at the end of the file, and never more than 1 MiB."""
         if not 0 <= offset < self.size:
             return b""
         self.file.seek(offset)
         return self.file.read(min(count, MOST))
 
     def part(self, offset: int, end: int) -> bytes:
-        """The bytes from `offset` to `end`. Raises AudioError if they are more than `most_bytes`."""
+        """Returns the bytes from `offset` to `end`. Raises AudioError if they are more than `most_bytes`."""
         count = min(end, self.size) - offset
         if count > self.most_bytes:
             raise self.error(
@@ -41,20 +41,20 @@ class Source:
         return self.file.read(max(0, count))
 
     def error(self, why: str) -> AudioError:
-        """An AudioError about this file."""
+        """Returns an AudioError about this file."""
         return AudioError(f"{self.name}: {why}")
 
     def damaged(self, container: str, why: str) -> AudioError:
-        """An AudioError about a header or a frame that cannot be right."""
+        """Returns an AudioError about a header or a frame that cannot be right."""
         return self.error(f"not a readable sound file: damaged {container} ({why}); make the file anew or leave it out.")
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Samples that lie one after the other without compression, as libsndfile names them.
+    """The layout of uncompressed samples, in libsndfile's names.
 
     Attributes:
-        subtype: such as "PCM_16".
+        subtype: for example "PCM_16".
         endian: "LITTLE" or "BIG".
         width: bytes of one sample.
     """
@@ -66,22 +66,22 @@ class Plain:
 
 @dataclass
 class Sound:
-    """What a file is.
+    """What a file holds.
 
     Attributes:
         container: its name, for messages.
-        channels, rate: as its header says; rate in Hz.
-        frames: samples of each channel that it promises; None where only the decoder can say.
-        plain: how the samples lie between `offset` and `offset + length`; None where a decoder of its own is needed.
-        offset, length: the bytes to decode; length None: the whole file goes to the decoder.
-        prefix: a header to put before them, so that the decoder sees no other part of the file's own.
-        md5: of the decoded samples, where the file has it.
-        bits: of a sample, for `md5`.
-        missing: what the file has lost, in words; None for a whole one.
-        notes: what is odd but does no harm, in words; warned of.
-        trusted: False for a container without a walker, which is decoded in a process of its own.
-        otherwise: what to say of a file that is not trusted, if no decoder knows it.
-        at_least: samples that are there by the file's framing, where the header need not agree.
+        channels, rate: from the header; the rate is in Hz.
+        frames: samples of each channel that the file promises; None where only the decoder can tell.
+        plain: layout of the samples between `offset` and `offset + length`; None where a decoder is needed.
+        offset, length: the bytes to decode; length None sends the whole file to the decoder.
+        prefix: a header to put before these bytes, so that the decoder sees no other part of the file.
+        md5: of the decoded samples, where the file states it.
+        bits: of one sample, for `md5`.
+        missing: what the file has lost, in words; None for a whole file.
+        notes: harmless oddities in words, which become warnings.
+        trusted: False for a container without a walker, which is decoded in a separate process.
+        otherwise: the message for a file that is not trusted and that no decoder knows.
+        at_least: samples that the file's framing proves, where the header need not agree.
         guessed: whether the length that libsndfile gives is a guess, because nothing in the file states one.
     """
 

@@ -1,14 +1,14 @@
-"""Tags that taggers put before and after sound: ID3, APE, Lyrics3. They are skipped."""
+"""Skips tags that taggers put before and after the sound: ID3, APE, Lyrics3."""
 
 import struct
 
 from spatial_llm.audio.containers.source import Source
 
-SEVERAL = 8  # tags one after the other
+SEVERAL = 8  # most tags in a row that are skipped
 
 
 def after_id3(source: Source, start: int = 0) -> int:
-    """Where the first byte after ID3v2 tags is."""
+    """Returns the offset of the first byte after ID3v2 tags."""
     for _ in range(SEVERAL):
         head = source.at(start, 10)
         if len(head) < 10 or head[:3] != b"ID3" or max(head[6:]) > 0x7F:
@@ -19,7 +19,7 @@ def after_id3(source: Source, start: int = 0) -> int:
 
 
 def before_tags(source: Source) -> int:
-    """Where tags at the end begin; the size of the file if it has none."""
+    """Returns the offset at which tags at the end begin; the size of the file if it has none."""
     end = source.size
     for _ in range(SEVERAL):
         if source.at(end - 128, 3) == b"TAG" and end >= 128:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.blocks import Blocks, Shard
-from spatial_llm.data.records import Record, read_manifest, read_scenes
+from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import atomic_files, check_place, sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
@@ -137,7 +138,7 @@ def records_of(scene: Scene, writer: QuestionWriter) -> list[Record]:
         Record(
             id=f"{scene.id}-{number}",
             recording_id=scene.id,
-            **asdict(item),
+            **vars(item),
             split=scene.split,
             sampling_rate=scene.sampling_rate,
             scene=scene,

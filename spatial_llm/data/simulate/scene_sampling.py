@@ -12,15 +12,25 @@ from typing import Any, Literal
 
 import numpy as np
 
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, direction_words
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.scenes.bank import BankRow, ResponseBank, open_bank
 from spatial_llm.scenes.events import SYNTH_PREFIX
-from spatial_llm.scenes.formats import parse_format
 from spatial_llm.scenes.reception import AUDIBLE, is_audible
 from spatial_llm.scenes.render import DRY_LEVEL_DBFS, dry_sound, place
-from spatial_llm.scenes.scene import MAX_SOURCES, Listener, Noise, Room, Scene, Source, direction_of, mirrored, scene_to_dict
+from spatial_llm.scenes.scene import (
+    MAX_SOURCES,
+    Listener,
+    Noise,
+    Room,
+    Scene,
+    Source,
+    direction_of,
+    mirror_room,
+    scene_to_dict,
+)
 from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
@@ -238,7 +248,7 @@ class SceneDrawer:
 def _as_heard(rows: Sequence[BankRow], mirror: bool) -> tuple[Room, Listener, list[Any]]:
     room, listener, positions = rows[0].room, rows[0].listener, [row.position_m for row in rows]
     if mirror:
-        room, listener, positions = mirrored(room, listener, positions)
+        room, listener, positions = mirror_room(room, listener, positions)
     return room, listener, [tuple(round(value, 4) for value in position) for position in positions]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from spatial_llm.audio.formats import AudioFormat, format_to_dict, parse_format
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.simulate.scene_sampling import SCENES_PER_BLOCK, DrawConfig, draw_block
 from spatial_llm.errors import SceneError
@@ -29,9 +30,8 @@ from spatial_llm.provenance import provenance
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.dry_sounds import only_audible
 from spatial_llm.scenes.events import EVENT_CLASSES, SYNTH_PREFIX
-from spatial_llm.scenes.formats import MicrophoneFormat, parse_format
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.sounds import SPLITS, Sound, list_folder, list_index, list_synthesized
 
 SUMMARY = "simulation.json"
@@ -109,7 +109,7 @@ class SimulationConfig:
 
     Attributes:
         seed: of everything.
-        formats: what the responses are simulated for (see `scenes.formats`).
+        formats: what the responses are simulated for (see `audio.formats`).
         formats_in_turn: scenes are heard with each of the formats in turn, as with several heads; false: with the first.
         scenes: what is drawn for each scene.
         room: what rooms are drawn from.
@@ -199,7 +199,7 @@ def _simulate(
 
 def portable(config: SimulationConfig) -> dict[str, Any]:
     """The configuration as JSON values, without paths of this machine, which say nothing elsewhere."""
-    settings = asdict(config) | {"formats": [asdict(parse_format(text).portable) for text in config.formats]}
+    settings = asdict(config) | {"formats": [format_to_dict(parse_format(text).portable) for text in config.formats]}
     if config.sounds.root is not None:
         settings["sounds"] |= {"index": None, "folder": None, "copied_from": config.sounds.root.name}
     for split in SPLITS:
@@ -220,12 +220,11 @@ def _import_bank(split: SplitConfig, folder: Path, config: SimulationConfig) -> 
         bank_from_index(source, folder, config.formats[0], rate, rooms=split.responses_rooms)
 
 
-def _check_mirror(config: SimulationConfig, kinds: Sequence[MicrophoneFormat]) -> None:
-    without = [kind.name for kind in kinds if not kind.has_mirror]
+def _check_mirror(config: SimulationConfig, kinds: Sequence[AudioFormat]) -> None:
     measured = [split for split in SPLITS if getattr(config, split).responses is not None]
     if config.formats_in_turn and measured:
         raise SceneError("formats_in_turn with measured responses, which are in one format; simulate the rooms.")
-    if config.scenes.mirror and (without or (measured and any(kind.kind == "binaural" for kind in kinds))):
+    if config.scenes.mirror and not all(kind.mirrors_exactly(measured=bool(measured)) for kind in kinds):
         what = f"formats {[kind.name for kind in kinds]}" + (" and measured responses" if measured else "")
         raise SceneError(
             f"scenes.mirror with {what}: only simulated KEMAR, ambisonics and mono have an exact mirror image; set "
@@ -275,7 +274,7 @@ def _draw(
     return [line for _, line in read_jsonl(folder / f"{split}_scenes.jsonl")]
 
 
-def _copy_heads(kinds: Sequence[MicrophoneFormat], folder: Path) -> None:
+def _copy_heads(kinds: Sequence[AudioFormat], folder: Path) -> None:
     for kind in kinds:
         if kind.sofa is not None:
             (folder / "hrtf").mkdir(exist_ok=True)

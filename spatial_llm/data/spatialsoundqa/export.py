@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.data.records import PAIRS_RATE, Record, read_manifest
 from spatial_llm.data.spatialsoundqa.pairs import SAMPLES
@@ -68,7 +69,7 @@ def inexpressible(record: Record) -> str | None:
     if len(scene.sources) > 2:
         return "more than two sources"
     reasons = (
-        ("format other than binaural", scene.format.kind != "binaural"),
+        ("format other than binaural", scene.format.layout != BINAURAL),
         (f"sampling_rate other than {PAIRS_RATE}", scene.sampling_rate != PAIRS_RATE),
         ("protocol other than official_bat", scene.protocol != "official_bat"),
         (f"longer than {_LONGEST_S:g} s", scene.duration_s > _LONGEST_S),

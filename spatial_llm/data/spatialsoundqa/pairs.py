@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import fftconvolve, resample_poly
 
+from spatial_llm.audio.formats import BINAURAL, Mono
 from spatial_llm.audio.io import check_waveform, read_audio
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
@@ -50,7 +51,7 @@ def read_pair_sound(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> np.ndar
     """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
     waveform, rate = read_audio(path, limits)
     channel = audible_channel(waveform) or 0
-    dry = check_waveform(waveform[channel : channel + 1], channels=1, name=str(path))
+    dry = check_waveform(waveform[channel : channel + 1], Mono(), name=str(path))
     if rate != PAIRS_RATE:
         # polyphase as the official loader has it, not our own resampler
         dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)
@@ -63,4 +64,4 @@ def read_pair_response(path: Path) -> np.ndarray:
         room = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise AudioError(f"{path}: not a readable room response ({error}); expected .npy of (2, samples).") from None
-    return check_waveform(room, channels=2, name=str(path), scale_known=True)
+    return check_waveform(room, BINAURAL, name=str(path), scale_known=True)

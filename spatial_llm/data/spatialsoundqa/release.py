@@ -30,7 +30,8 @@ import numpy as np
 
 from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import PAIRS_RATE, Pair, Record
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import PAIRS_RATE
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg

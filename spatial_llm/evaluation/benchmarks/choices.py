@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.audio.io import inspect_audio, prepare_waveform, read_audio
 from spatial_llm.data.paths import SHOWN, DataRoot
 from spatial_llm.errors import AudioError, ManifestError, SpatialLLMError
@@ -43,6 +44,7 @@ class ChoiceItem:
         choices: texts of the options, in the order of the prompt.
         audio: names of its sound files, relative to the root of the set.
         task: the part of the benchmark it is counted under, or None.
+        scene: always None; these recordings are files.
     """
 
     id: str
@@ -54,6 +56,8 @@ class ChoiceItem:
     task: str | None = None
     type: str = TYPE
     question_type: str = QUESTION_TYPE
+    scene: None = None
+    format: ClassVar[AudioFormat] = BINAURAL  # the releases do not say; two channels are taken for left and right ear
 
     @property
     def recording_id(self) -> str:
@@ -90,15 +94,19 @@ class ChoiceSet:
         by_rule = all(reason == BY_RULE for reason in self.left_out.values())
         return by_rule and len(asked) + len(self.left_out) == self.released
 
-    def load(self, item: ChoiceItem, sampling_rate: int, window_samples: int) -> NDArray[np.float32]:
-        """The recording of an item, (2 ears, window_samples) at `sampling_rate`: padded, or its loudest window.
+    def load(
+        self, item: ChoiceItem, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
+    ) -> NDArray[np.float32]:
+        """The recording of an item, (channels, window_samples) at `sampling_rate`: padded, or its loudest window.
 
         Raises:
-            ManifestError: it cannot be used (missing, not two channels, several files, ...); names the item and the file.
+            ManifestError: it cannot be used (missing, another format, several files, ...); names the item and the file.
         """
         try:
             path = self.root.path(_only(item.audio))
-            return prepare_waveform(path, None, sampling_rate, window_samples, self.root.limits)
+            return prepare_waveform(
+                path, None, sampling_rate, window_samples, self.root.limits, format=format, given=item.format
+            )
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
@@ -206,7 +214,8 @@ def _problem(audio: tuple[str, ...], root: DataRoot) -> str | None:
     if sound.missing is not None and not root.limits.allow_truncated:
         return f"{name}: cut or damaged {sound.container}: {sound.missing}"
     # 0: a container that only the decoder knows
-    return None if sound.channels in (0, 2) else f"{name}: 2 channels needed, got {sound.channels}"
+    needed = ChoiceItem.format.channels
+    return None if sound.channels in (0, needed) else f"{name}: {needed} channels needed, got {sound.channels}"
 
 
 def _listed(problems: Mapping[str, str]) -> str:

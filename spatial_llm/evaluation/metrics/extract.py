@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from spatial_llm import answers
 from spatial_llm.answers import AXES, VALUE_KINDS, Reading
+from spatial_llm.data.records import Record, labels_of
 from spatial_llm.evaluation.metrics.truths import Truth
-from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.geometry import azimuth_of_hour
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
@@ -32,7 +32,7 @@ class Extracted:
     fields: Mapping[str, Any]
 
 
-def extract(items: Sequence[Item], texts: Sequence[str], reading: Reading, known: Collection[str] = ()) -> list[Extracted]:
+def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, known: Collection[str] = ()) -> list[Extracted]:
     """The values of the texts by a reading, one for each item. Never raises on any text.
 
     Args:
@@ -59,15 +59,13 @@ def _extract(question_type: str, text: str, reading: Reading, known: Collection[
     return Extracted(value, fields | (value or {}))
 
 
-def known_names(items: Sequence[Item], truths: Sequence[Truth | None]) -> tuple[str, ...]:
+def known_names(items: Sequence[Record], truths: Sequence[Truth | None]) -> tuple[str, ...]:
     """All names of sounds that occur in the recordings or true answers of a set."""
     names: set[str] = set()
     for item, truth in zip(items, truths, strict=True):
         for key in ("labels", "order"):
             names.update(truth.value.get(key, ()) if truth is not None else ())
-        scene = getattr(item, "scene", None)
-        names.update(source.label for source in (scene.sources if scene is not None else ()))
-        names.update(label for pair in getattr(item, "pairs", None) or () for label in pair.labels or ())
+        names.update(*labels_of(item))
     return tuple(sorted(names))
 
 

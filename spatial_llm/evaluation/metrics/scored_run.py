@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm import answers
+from spatial_llm.data.records import Record
 from spatial_llm.evaluation.metrics.extract import (
     READINGS,
     Columns,
@@ -20,7 +21,6 @@ from spatial_llm.evaluation.metrics.extract import (
 )
 from spatial_llm.evaluation.metrics.truths import Truth, read_truths
 from spatial_llm.evaluation.metrics.type_metrics import Family, family_of
-from spatial_llm.evaluation.predicting.evaluation_set import Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Answers:
         refused: (items,) bool: the answer says that it cannot tell.
     """
 
-    items: Sequence[Item]
+    items: Sequence[Record]
     texts: Sequence[str]
     truths: Sequence[Truth | None]
     known: Collection[str]
@@ -72,7 +72,7 @@ class Answers:
 
 
 def read_answers(
-    items: Sequence[Item],
+    items: Sequence[Record],
     texts: Sequence[str],
     truths: Sequence[Truth | None] | None = None,
     known: Collection[str] | None = None,

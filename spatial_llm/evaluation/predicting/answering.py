@@ -105,8 +105,8 @@ class Answerer:
     def _encode(self, item: Item, load: Load) -> torch.Tensor:
         """audio_hidden_states (tokens, width) of one recording."""
         config = self.model.model.config.encoder_config
-        waveform = load(item, config.sampling_rate, config.window_samples)
         extractor = self.model.processor.feature_extractor
+        waveform = load(item, config.sampling_rate, config.window_samples, extractor.format)
         cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
         features = cues["input_features"]
         with torch.inference_mode():

@@ -9,6 +9,7 @@ from typing import Protocol
 from numpy import float32
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
@@ -21,13 +22,15 @@ from spatial_llm.evaluation.predicting.tasks import Questions, Task
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.scenes.scene import Scene
 
 _BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
-_RECORDING = ("audio", "scene", "pairs", "sampling_rate", "protocol")
+_RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
 
 
 class Item(Protocol):
-    """What predicting and scoring need of a record."""
+    """What predicting and the report need of a question: a `Record`, or a `ChoiceItem` of a benchmark of others, whose
+    recordings are files (`scene` is None). The metrics work on records alone."""
 
     id: str
     recording_id: str
@@ -35,6 +38,11 @@ class Item(Protocol):
     question_type: str
     question: str
     answer: str
+    scene: Scene | None
+
+    @property
+    def format(self) -> AudioFormat:
+        """What its recording is."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,12 @@ class EvaluationSet:
     label_csv: Path | None
     root: DataRoot
 
-    def load(self, item: Record, sampling_rate: int, window_samples: int) -> NDArray[float32]:
-        """The recording of an item, (2 ears, window_samples). Raises ManifestError, naming the record, if it cannot be
-        made."""
-        return load_waveform(item, self.root, sampling_rate, window_samples)
+    def load(
+        self, item: Record, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
+    ) -> NDArray[float32]:
+        """The recording of an item, (channels, window_samples). Raises ManifestError, naming the record, if it cannot be
+        made or is of another format."""
+        return load_waveform(item, self.root, sampling_rate, window_samples, format)
 
     def listen(self, item: Record) -> tuple[NDArray[float32], int]:
         """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""

@@ -1,10 +1,10 @@
-"""Directions as pictures: where answers point (flowers on a compass), and one item from above, answered beside true.
+"""Directions as pictures: a compass of predicted directions, and a plan of one item with the answer beside the truth.
 
-Everything is seen from above with the front upwards and the left on the left, as the listener hears it (see `geometry`).
-Distances in a plan are those along the ground; an answered distance, which says no elevation, is drawn at the true one.
+Everything is seen from above with the front upwards and the left on the left, in the listener's frame (see `geometry`).
+Distances in a plan are those along the ground; an answered distance without an elevation is drawn at the true elevation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +21,20 @@ from spatial_llm.scenes.picture import HEAD_M
 from spatial_llm.scenes.scene import Scene
 
 TRUE, ANSWERED, OTHER = "#0072B2", "#D55E00", "0.55"
-NEAR_DEG = 30.0  # petals as near to the middle of the true sector count as right
-SHARE_SHOWN = 0.1  # petals of at least so much are labelled
-SAME_PLACE_DEG = 0.5  # truths are rounded
+NEAR_DEG = 30.0  # petals at most this far from the middle of the true sector count as right
+SHARE_SHOWN = 0.1  # petals of at least this share are labelled
 DPI = 200
 
 
 def draw_compass(
     figure: Figure, pairs: Sequence[tuple[float, float | None]], sectors: int, petals: int, first_deg: float
 ) -> str:
-    """One flower for each sector of the true azimuth, standing where the sector is.
+    """Draws one flower of answers for each sector of the true azimuth, placed where the sector is.
 
     Args:
-        pairs: true and answered azimuth, degrees; None for an answer that says none.
-        sectors: of the true azimuth; 4 (quadrants) or 8.
-        petals: of the answers.
+        pairs: true and answered azimuth, degrees; None for an answer without one.
+        sectors: number of sectors of the true azimuth: 4 (quadrants) or 8.
+        petals: number of sectors of the answers.
         first_deg: the middle of one sector and of one petal.
 
     Returns:
@@ -66,12 +65,12 @@ def draw_compass(
 
 
 def _nearest(azimuth_deg: NDArray, count: int, first_deg: float) -> NDArray:
-    """Which of `count` equal sectors of the circle, the first around `first_deg`, an azimuth falls into."""
+    """Returns which of `count` equal sectors of the circle, the first around `first_deg`, holds an azimuth."""
     return np.floor(np.mod(azimuth_deg - first_deg + 180 / count, 360) / (360 / count)).astype(int) % count
 
 
 def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, first_deg: float) -> float:
-    """Petals whose area is their share; returns the share of the right ones."""
+    """Draws petals whose area is their share; returns the share of the right ones."""
     centres_deg = first_deg + np.arange(len(shares)) * 360 / len(shares)
     right = np.abs(wrap_azimuth_deg(centres_deg - middle_deg)) <= NEAR_DEG + 1e-6
     axes.set_theta_zero_location("N")  # azimuth counts to the left, as angles do here
@@ -94,30 +93,32 @@ def _name(x: int, y: int) -> str:
 
 
 def has_plan(item: ScoredItem, scene: Scene | None) -> bool:
-    """Whether anything about the item can be drawn from above."""
+    """Returns whether anything about the item can be drawn from above."""
     return (scene is not None and scene.truth is not None) or _ground(item.where) is not None
 
 
-def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path) -> None:
+def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path, asked: Collection[int] = ()) -> None:
     """Writes one item from above as PNG: the listener, the sources, the true direction and the answered one.
 
     Args:
         item: its `where` is the true place of the source asked about, where that is known.
         scene: the recording's scene with its truth, for room and other sources; None where there is none.
+        path: of the picture.
+        asked: indices of the sources that the question asks about; they have the colour of the truth.
     """
     figure = Figure(figsize=(3.4, 3.6), facecolor="white")
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
-    corners, spots = _room(scene), _sources(item, scene)
-    asked = _ground(item.where)
-    reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if asked is None else float(np.hypot(*asked))])
+    corners, spots = _room(scene), _sources(item, scene, asked)
+    where = _ground(item.where)
+    reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if where is None else float(np.hypot(*where))])
     room = None
     if corners is not None:
         room = axes.add_patch(Polygon(corners, closed=True, facecolor="0.97", edgecolor="0.3", linewidth=1.5))
         reach = max(reach, float(np.abs(corners).max()))
     _draw_answer(axes, item, 1.5 * reach, room)
     _draw_listener(axes)
-    if asked is not None:
-        axes.plot([0, asked[0]], [0, asked[1]], color=TRUE, linewidth=1.8, label="true")
+    if where is not None:
+        axes.plot([0, where[0]], [0, where[1]], color=TRUE, linewidth=1.8, label="true")
     for spot, number, color in spots:
         axes.plot(*spot, "o", color=color, markersize=12)
         axes.annotate(number, spot, color="white", ha="center", va="center", fontsize=8, fontweight="bold")
@@ -162,29 +163,17 @@ def _draw_listener(axes: Axes) -> None:
     axes.add_patch(Circle((0, 0), HEAD_M, color="0.2", zorder=3))
 
 
-def _sources(item: ScoredItem, scene: Scene | None) -> list[tuple[NDArray, str, str]]:
-    """Spot, number and colour of each source: that asked about in the colour of the truth."""
-    asked = _ground(item.where)
+def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> list[tuple[NDArray, str, str]]:
+    """Spot, number and colour of each source: those asked about in the colour of the truth."""
     if scene is None or scene.truth is None:
-        return [] if asked is None else [(asked, "", TRUE)]
-    found = []
-    for number, known in enumerate(scene.truth.sources, start=1):
-        mine = asked is not None and is_asked(item.where, known)
-        spot = _ground(Place(known.azimuth_deg, known.elevation_deg, known.distance_m))
-        found.append((spot, str(number), TRUE if mine else OTHER))
-    return found
-
-
-def is_asked(where: Place | None, known: object) -> bool:
-    """Whether a source of a scene's truth stands at the place asked about."""
-    if where is None or where.azimuth_deg is None or where.distance_m is None:
-        return False
-    apart_deg = abs(float(wrap_azimuth_deg(where.azimuth_deg - known.azimuth_deg)))
-    return apart_deg <= SAME_PLACE_DEG and abs(where.distance_m - known.distance_m) <= 0.01
+        where = _ground(item.where)
+        return [] if where is None else [(where, "", TRUE)]
+    spots = [_ground(Place(known.azimuth_deg, known.elevation_deg, known.distance_m)) for known in scene.truth.sources]
+    return [(spot, str(index + 1), TRUE if index in asked else OTHER) for index, spot in enumerate(spots)]
 
 
 def _room(scene: Scene | None) -> NDArray | None:
-    """The four corners of the room (4, 2) as the listener has them; None where its size is not known."""
+    """Returns the four corners of the room (4, 2) in the listener's frame; None where its size is not known."""
     if scene is None or scene.room.size_m is None:
         return None
     length, width, _ = scene.room.size_m
@@ -202,6 +191,6 @@ def _ground(where: Place | None) -> NDArray | None:
 
 
 def _spot(azimuth_deg: float | NDArray, along_m: float | NDArray) -> NDArray:
-    """(..., 2) to the right and upwards in the picture, of a direction and a distance along the ground."""
+    """Converts a direction and a distance along the ground to (..., 2), to the right and upwards in the picture."""
     front, left, _ = np.moveaxis(direction_to_vector(azimuth_deg, 0.0, along_m), -1, 0)
     return np.stack([-left, front], axis=-1)

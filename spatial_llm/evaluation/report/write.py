@@ -1,7 +1,7 @@
-"""Scores to a report: a folder with index.html, report.md, plots, and the worst items to be heard and seen.
+"""Turns scores into a report: a folder with index.html, report.md, plots, and the worst items with recordings and plans.
 
-Peculiar: recordings are rendered from their records as they were for the model, in 16 bit, all with one gain, so that
-loud and near stays louder than far. Nothing depends on the time or the place: two runs write equal bytes.
+Note: recordings are rendered from their records as they were for the model, in 16 bit, all with one gain, so that loud and
+near stays louder than far. Nothing depends on time or place: two runs write equal bytes.
 """
 
 import json
@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
+from spatial_llm.evaluation.metrics import read_truths
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
-from spatial_llm.evaluation.report.directions import draw_plan, has_plan, is_asked
+from spatial_llm.evaluation.report.directions import draw_plan, has_plan
 from spatial_llm.evaluation.report.items import (
     Place,
     ScoredItem,
@@ -31,27 +33,28 @@ from spatial_llm.evaluation.report.markdown import format_report
 from spatial_llm.evaluation.report.page import format_page
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import atomic_path, check_place, write_text
+from spatial_llm.scenes.scene import Scene
 
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
-PEAK = 0.9  # of the loudest recording shown
-# what the page cannot do without
+PEAK = 0.9  # peak of the loudest recording shown
+# keys of scores.json that the page needs
 _KEYS = ("benchmark", "confidence", "controls", "controls_missing", "items", "metrics", "protocols", "provenance", "random",
          "reading", "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
 
 
 def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path) -> Path:
-    """Writes the report into the folder `out`, whole or not at all; a report that stands there is replaced.
+    """Writes the report into the folder `out`, whole or not at all; an existing report is replaced.
 
     Args:
         scores_folder: with scores.json and items.jsonl of `score`.
-        evaluation_set: the questions they were made for; sounds that are missing are warned of, and left out.
+        evaluation_set: the questions that were scored; missing sounds cause a warning and are left out.
 
     Returns:
         path of the page.
 
     Raises:
-        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out`
-            is a folder that holds something else.
+        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out` is a
+            folder that holds something else.
     """
     out, scores_folder = Path(out), Path(scores_folder)
     check_place(out, folder=True, replaced=True)
@@ -81,7 +84,7 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
 
 
 def read_scores(path: str | Path) -> dict[str, Any]:
-    """The content of scores.json. Raises ManifestError if it is missing, not JSON, or not of this version."""
+    """Returns the content of scores.json. Raises ManifestError if it is missing, not JSON, or not of this version."""
     path = Path(path)
     try:
         scores = json.loads(path.read_text(encoding="utf-8"))
@@ -99,36 +102,44 @@ def _show(
     evaluation_set: EvaluationSet | ChoiceSet,
     folder: Path,
 ) -> tuple[list[ShownItem], float | None]:
-    """The items with their recordings and plans written into `folder`, and the gain of all players in dB."""
+    """Writes the recordings and plans of the items into `folder`; returns the shown items and the gain of all players in
+    dB."""
     (folder / MEDIA).mkdir()
     audio, gain_db = _write_recordings([records[item.id] for _, item in worst], evaluation_set, folder)
     shown = []
     for number, (reason, item) in enumerate(worst, start=1):
-        scene, plan = getattr(records[item.id], "scene", None), None
-        if has_plan(item, scene):
+        record, plan = records[item.id], None
+        asked = _asked_about(record)
+        if has_plan(item, record.scene):
             plan = f"{MEDIA}/{number:02d}.png"
-            draw_plan(item, scene, folder / plan)
-        sources = _describe_sources(item, scene)
+            draw_plan(item, record.scene, folder / plan, asked)
+        sources = _describe_sources(record.scene, asked)
         place = "" if item.where is None else f"true place {place_words(item.where)}; "
         alt = f"{place}{len(sources) or 1} sound(s) around the listener; answered {item.prediction!r}"
         shown.append(ShownItem(number, reason, item, audio.get(item.recording_id), plan, alt, sources))
     return shown, gain_db
 
 
-def _describe_sources(item: ScoredItem, scene: Any) -> tuple[str, ...]:
+def _asked_about(record: Item) -> tuple[int, ...]:
+    """Indices of the sources of its scene that a question asks about; empty where there is no scene, or none is known."""
+    (truth,) = read_truths([record]) if record.scene is not None else (None,)
+    return () if truth is None else truth.asked
+
+
+def _describe_sources(scene: Scene | None, asked: Sequence[int]) -> tuple[str, ...]:
     if scene is None or scene.truth is None:
         return ()
     lines = []
-    for source, known in zip(scene.sources, scene.truth.sources, strict=True):
+    for index, (source, known) in enumerate(zip(scene.sources, scene.truth.sources, strict=True)):
         place = place_words(Place(known.azimuth_deg, known.elevation_deg, known.distance_m))
-        lines.append(f"{source.label}: {place}" + (" (asked about)" if is_asked(item.where, known) else ""))
+        lines.append(f"{source.label}: {place}" + (" (asked about)" if index in asked else ""))
     return tuple(lines)
 
 
 def _write_recordings(
     records: Sequence[Item], evaluation_set: EvaluationSet | ChoiceSet, folder: Path
 ) -> tuple[dict[str, str], float | None]:
-    """One file for each recording that can be made and is for two ears; their names, and the gain they share in dB."""
+    """Writes one file for each binaural recording that can be made; returns their names, and the gain they share in dB."""
     waveforms: dict[str, tuple[NDArray, int]] = {}
     for record in {record.recording_id: record for record in records}.values():
         try:
@@ -136,7 +147,7 @@ def _write_recordings(
         except ManifestError as error:
             warnings.warn(f"the report has no player for recording {record.recording_id!r}: {error}", stacklevel=2)
             continue
-        if len(waveform) == 2:
+        if record.format.layout == BINAURAL and len(waveform) == BINAURAL.channels:
             waveforms[record.recording_id] = waveform, rate
     peak = max((float(np.abs(waveform).max()) for waveform, _ in waveforms.values()), default=0.0)
     if peak == 0:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 
 from spatial_llm.evaluation.metrics import Answers, Metric, interval_of, mirrored_truths, read_answers
-from spatial_llm.evaluation.predicting.controls import mirrored
 from spatial_llm.evaluation.predicting.predictions import control_names, read_control
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
@@ -92,7 +91,7 @@ def control_scores(
 
 def _mirrored(swapped: Control) -> Control:
     """The same answers against mirrored truths, on the items whose mirrored truth is known."""
-    truths = mirrored_truths(swapped.run.items, swapped.run.truths, mirrored)
+    truths = mirrored_truths(swapped.run.items, swapped.run.truths)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
     kept = _subset(swapped.run, known)
     run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)

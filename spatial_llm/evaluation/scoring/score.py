@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
@@ -26,7 +27,7 @@ from spatial_llm.evaluation.metrics import (
     read_answers,
     rule_of,
 )
-from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
+from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import prediction_line, read_predictions, read_run
 from spatial_llm.evaluation.published import NO_MODEL, PublishedScore, decoding_name, published_scores
 from spatial_llm.evaluation.scoring.choices import score_choices
@@ -179,13 +180,13 @@ def _published(benchmark: str | None, decoding: str) -> dict[str, list[tuple[Pub
     return rows
 
 
-def _responses(items: Sequence[Item], run: dict[str, Any] | None) -> list[str]:
+def _responses(items: Sequence[Record], run: dict[str, Any] | None) -> list[str]:
     """The room-response policies of the recordings: what predict was told to take, or else what the records say."""
     told = (run or {}).get("responses", "as_recorded")
     found = set()
     for item in items:
-        if getattr(item, "pairs", None) is not None:
+        if item.pairs is not None:
             found.add(item.protocol if told == "as_recorded" else told)
         else:
-            found.add("recorded" if getattr(item, "scene", None) is None else "simulated")
+            found.add("recorded" if item.scene is None else "simulated")
     return sorted(found)

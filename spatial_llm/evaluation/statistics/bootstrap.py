@@ -1,15 +1,18 @@
-"""Numbers with intervals: a value as a function of how often each item counts, the bootstrap over recordings, and the
-paired comparison of two runs.
+"""Values with intervals: statistics as functions of item weights, the bootstrap over recordings, and the paired comparison
+of two runs.
 
-Peculiar: items that share a recording are not independent, so whole recordings are drawn, never items. A `Statistic` takes
-weights instead of items: all ones give the value, counts of drawn recordings a resample, zeros and ones over the items of
-two runs a randomization. One function thus serves the value, its interval and the test, and a weight of 2 is exactly a
-row that stands twice. The arithmetic is in `weighted`. A recording that is drawn twice ranks beside itself, which lifts
-average precision: of 300 clips and 40 labels its percentile interval holds the expected value in 60 to 90 of 100 sets, at
-chance not even its own value. So where resamples lie to one side, the interval is moved back by that bias.
-Source: percentile interval over clusters, and a bias of a quarter of the standard error as what may be neglected (Efron and
-Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 10); approximate randomization test (Noreen
-1989) with (1 + as extreme) / (1 + draws) as p-value; several tests at once: Holm 1979.
+Items that share a recording are not independent, so the bootstrap draws whole recordings and never single items. A
+`Statistic` takes weights instead of items: weights of one give the value, counts of drawn recordings give a resample, zeros
+and ones over the items of two runs give a randomization. So one function serves the value, its interval and the test, and a
+weight of 2 is exactly a row that occurs twice. The arithmetic is in `weighted`.
+
+Average precision needs a correction: a recording that is drawn twice ranks beside itself, which lifts the value. With 300
+clips and 40 labels its percentile interval holds the expected value in 60 to 90 of 100 sets, and at chance not even its own
+value. Where the resamples lie to one side of the value, the interval is therefore moved back by that bias.
+
+Source: percentile interval over clusters, and a quarter of the standard error as negligible bias (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapters 13 and 10); approximate randomization test with p = (1 + as extreme) / (1 +
+draws) (Noreen, 1989); correction for several tests (Holm, 1979).
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -22,18 +25,26 @@ from numpy.typing import ArrayLike, NDArray
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.statistics import weighted
 
-CONFIDENCE = 0.95  # of every interval that we report
-_WEIGHTS_AT_ONCE = 2**20  # numbers in one matrix of weights
-_MOST_AT_ONCE = 64  # resamples; so many columns of weights stay in the processor's cache
-_NEGLIGIBLE_BIAS = 0.25  # of the standard deviation of the resamples
+CONFIDENCE = 0.95  # confidence of every reported interval
+_WEIGHTS_AT_ONCE = 2**20  # most numbers in one matrix of weights
+_MOST_AT_ONCE = 64  # most resamples at once: this many columns of weights stay in the processor's cache
+_NEGLIGIBLE_BIAS = 0.25  # share of the standard deviation of the resamples
 
 
 class Statistic:
-    """A number as a function of weights: `statistic(weights)`, (resamples, items), >= 0 -> values (resamples,), NaN where
-    it is undefined.
+    """A number as a function of weights: `statistic(weights)` takes (resamples, items) >= 0 and returns (resamples,), NaN
+    where it is undefined.
+
+    Example: four answers about two recordings, of which all but the second are right.
+
+        share, rows = mean_of(np.array([1.0, 0.0, 1.0, 1.0])), np.arange(4)
+        bootstrap = Bootstrap(["a", "a", "b", "b"], resamples=1000, seed=0)
+        bootstrap.value(share, rows)  # 0.75
+        share([[2, 2, 0, 0]])  # [0.5]: a resample in which recording "a" was drawn twice and "b" not at all
+        bootstrap.interval(share, rows)  # (0.5, 1.0): the middle 95 % of 1,000 such values
 
     Args:
-        build: arrays -> function of the weights; called once, when the first value is asked for.
+        build: arrays -> function of the weights; it is called once, when the first value is asked for.
         arrays: what is known of the items, (items, ...) each. Two statistics of the same build can be stacked.
 
     Raises:
@@ -52,7 +63,7 @@ class Statistic:
 
     @property
     def values(self) -> NDArray | None:
-        """The value of each item, (items,), where this is the mean of one; None where it is not."""
+        """The value of each item, (items,), if this statistic is the mean of one column; otherwise None."""
         is_mean = self._build is weighted.mean_of_means and self._arrays[0].shape[1] == 1
         return self._arrays[0][:, 0] if is_mean else None
 
@@ -63,73 +74,76 @@ class Statistic:
         return self._of_weights(weights)
 
     def stacked(self, other: "Statistic") -> "Statistic":
-        """The same statistic over the items of this one followed by those of the other."""
+        """Returns the same statistic over the items of this one followed by those of `other`."""
         if self._build is not other._build:
             raise SpatialLLMError("two different statistics cannot be stacked; compare a metric with itself.")
         return Statistic(self._build, *(np.concatenate(pair) for pair in zip(self._arrays, other._arrays, strict=True)))
 
 
 def mean_of(values: ArrayLike) -> Statistic:
-    """The mean of `values` (items,); NaN marks items to which the measure does not apply."""
+    """Returns the mean of `values` (items,); NaN marks items to which the measure does not apply."""
     return mean_of_means(np.asarray(values, dtype=np.float64)[:, None])
 
 
 def mean_of_means(values: ArrayLike) -> Statistic:
-    """The plain average of the means of several columns, (items, columns), each over its own items: the others are NaN."""
+    """Returns the plain average of the means of several columns (items, columns), each over its own items; other items are
+    NaN."""
     return Statistic(weighted.mean_of_means, _finite(values))
 
 
 def mae(errors: ArrayLike) -> Statistic:
-    """Mean absolute error; NaN as in `mean_of`."""
+    """Returns the mean absolute error; NaN as in `mean_of`."""
     return mean_of(np.abs(np.asarray(errors, dtype=np.float64)))
 
 
 def rmse(errors: ArrayLike) -> Statistic:
-    """Root of the mean squared error; NaN as in `mean_of`."""
+    """Returns the root of the mean squared error; NaN as in `mean_of`."""
     return Statistic(weighted.root_mean, _finite(errors) ** 2)
 
 
 def balanced_accuracy(right: ArrayLike, truth_classes: ArrayLike) -> Statistic:
-    """Mean over the true classes that occur of the share of right items in each; NaN in `right` as in `mean_of`.
+    """Returns the mean, over the true classes that occur, of the share of right items in each; NaN in `right` as in
+    `mean_of`.
 
     Args:
         right: (items,) 0 or 1.
-        truth_classes: (items,) true class of each, of any one type.
+        truth_classes: (items,) true class of each item, of any one type.
     """
     return Statistic(weighted.mean_over_classes, np.asarray(right, dtype=np.float64), np.asarray(truth_classes))
 
 
 def f1_of_class(predicted: ArrayLike, true: ArrayLike) -> Statistic:
-    """F1 of one class, from (items,) bool: predicted to be of it, truly of it. NaN where neither ever is."""
+    """Returns the F1 of one class from (items,) bool: predicted as the class, truly of it. NaN where neither ever occurs."""
     predicted, true = _flags(predicted), _flags(true)
     return Statistic(weighted.ratio, 2 * predicted * true, predicted + true)
 
 
 def precision_of_class(predicted: ArrayLike, true: ArrayLike) -> Statistic:
-    """Share of the items predicted to be of the class that are; NaN where none is predicted."""
+    """Returns the share of the items predicted as the class that truly are of it; NaN where none is predicted."""
     predicted, true = _flags(predicted), _flags(true)
     return Statistic(weighted.ratio, predicted * true, predicted)
 
 
 def recall_of_class(predicted: ArrayLike, true: ArrayLike) -> Statistic:
-    """Share of the items of the class that are predicted to be of it; NaN where there is none."""
+    """Returns the share of the items of the class that are predicted as it; NaN where there is none."""
     predicted, true = _flags(predicted), _flags(true)
     return Statistic(weighted.ratio, predicted * true, true)
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> Statistic:
-    """Correlation of x and y, (items,); pairs with a NaN do not count; NaN where either does not vary."""
+    """Returns the correlation of x and y, (items,); pairs with a NaN do not count; NaN where either does not vary."""
     return Statistic(weighted.pearson, np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> Statistic:
-    """Correlation of the ranks of x and y among the items as weighted, equal values at their mean rank; NaN as `pearson`."""
+    """Returns the correlation of the ranks of x and y among the weighted items, ties at their mean rank; NaN as in
+    `pearson`."""
     return Statistic(weighted.spearman, np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
 
 
 def macro_average_precision(similarity: ArrayLike, targets: ArrayLike) -> Statistic:
-    """Average precision of each label, averaged over the labels that have a positive among the items as weighted; equal
-    scores are one step of the curve, as in scikit-learn.
+    """Returns the average precision of each label, averaged over the labels that have a positive among the weighted items;
+    equal scores are one step of the curve, as in scikit-learn.
 
     Args:
         similarity: (items, labels) score of each label for each item, finite.
@@ -156,12 +170,12 @@ class Bootstrap:
     """Resamples of the recordings of a whole evaluation set; one draw serves all metrics.
 
     Args:
-        recording_ids: of each item of the set.
-        resamples: how many.
+        recording_ids: the recording of each item of the set.
+        resamples: number of resamples.
         seed: of the draw.
 
     Attributes:
-        recordings: how many there are.
+        recordings: number of different recordings.
     """
 
     def __init__(self, recording_ids: Sequence[Hashable], resamples: int = 1000, seed: int = 0) -> None:
@@ -173,7 +187,7 @@ class Bootstrap:
 
     @cached_property
     def _counts(self) -> NDArray:
-        """(resamples, recordings): how often each is drawn."""
+        """How often each recording is drawn, (resamples, recordings)."""
         rng, n = np.random.default_rng(self.seed), self.recordings
         counts = np.empty((self.resamples, n), dtype=np.uint16)
         for row in counts:
@@ -182,26 +196,28 @@ class Bootstrap:
 
     @cached_property
     def _swaps(self) -> NDArray:
-        """(resamples, recordings) bool: which change sides in a randomization; a stream of its own."""
+        """Which recordings change sides in a randomization, (resamples, recordings) bool; drawn from a stream of its own."""
         return np.random.default_rng([self.seed, 1]).integers(2, size=(self.resamples, self.recordings), dtype=bool)
 
     def recordings_of(self, rows: NDArray) -> int:
-        """How many recordings those items come from."""
+        """Returns the number of recordings that those items come from."""
         return len(np.unique(self._recording[rows]))
 
     def value(self, statistic: Statistic, rows: NDArray) -> float:
-        """The statistic with each item once. `rows`: indices of its items in the whole set, in its order."""
+        """Returns the statistic with each item once. `rows` are the indices of its items in the whole set, in the set's
+        order."""
         return float(statistic(np.ones((1, len(rows))))[0])
 
     def samples(self, statistic: Statistic, rows: NDArray) -> NDArray:
-        """The statistic in each resample, (resamples,); NaN in those where it is undefined."""
+        """Returns the statistic in each resample, (resamples,); NaN where it is undefined."""
         return _in_chunks(self._counts, self._recording[rows], statistic)
 
     def interval(self, statistic: Statistic, rows: NDArray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The middle `confidence` of the resamples in which the statistic is defined, moved by their bias if that is more
-        than a quarter of their standard deviation (a mean has none).
+        """Returns the middle `confidence` of the resamples in which the statistic is defined, moved by their bias if that is
+        more than a quarter of their standard deviation (a mean has no bias).
 
-        (nan, nan) where the items come from fewer than two recordings: how recordings differ cannot be seen in one.
+        Returns (nan, nan) if the items come from fewer than two recordings, because one recording does not show how
+        recordings differ.
         """
         return self._middle(self.samples(statistic, rows), self.value(statistic, rows), rows, confidence)
 
@@ -219,10 +235,10 @@ class Bootstrap:
     def paired(
         self, first: Statistic, second: Statistic, rows: NDArray, confidence: float = CONFIDENCE
     ) -> "PairedDifference":
-        """The same metric of two runs on the same items.
+        """Compares the same metric of two runs on the same items.
 
-        The interval of the difference draws the same recordings for both. The p-value is two-sided: how often runs whose
-        answers to whole recordings were exchanged by lot differ at least as much.
+        The interval of the difference draws the same recordings for both runs. The p-value is two-sided: the share of
+        randomizations, in which the answers to whole recordings are exchanged at random, that differ at least as much.
         """
         value_first, value_second = self.value(first, rows), self.value(second, rows)
         change = self.samples(second, rows) - self.samples(first, rows)
@@ -254,7 +270,8 @@ class PairedDifference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm's step-down method), in the order given; NaN stays and does not count."""
+    """Returns p-values adjusted for their number (Holm's step-down method), in the order given; NaN stays and does not
+    count."""
     adjusted, largest = [float("nan")] * len(p_values), 0.0
     tested = sorted((p, index) for index, p in enumerate(p_values) if not np.isnan(p))
     for rank, (p, index) in enumerate(tested):
@@ -264,7 +281,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _in_chunks(per_recording: NDArray, recording: NDArray, function: weighted.Weighted) -> NDArray:
-    """`function` of the weights (draws, items) that draws (draws, recordings) give to items, a bounded number at once."""
+    """Applies `function` to the weights (draws, items) that draws (draws, recordings) give to items, a bounded number at
+    once."""
     at_once = max(1, min(_MOST_AT_ONCE, _WEIGHTS_AT_ONCE // max(len(recording), 1)))
     starts = range(0, len(per_recording), at_once)
     return np.concatenate([function(per_recording[i : i + at_once][:, recording].astype(np.float64)) for i in starts])

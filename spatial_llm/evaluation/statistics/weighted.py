@@ -1,8 +1,8 @@
-"""Measures as functions of weights: arrays of what is known of the items -> a function from weights (resamples, items) to
-values (resamples,), NaN where the measure is undefined. `statistics` gives them their public names.
+"""Measures as functions of weights: arrays about the items -> a function from weights (resamples, items) to values
+(resamples,), NaN where the measure is undefined. `bootstrap` gives them their public names.
 
-Peculiar: average precision sorts each label once; a resample then costs one sparse matrix product, because the curve of a
-label is needed only at the ranks of its positives.
+Note: average precision sorts each label once. A resample then costs one sparse matrix product, because the curve of a label
+is needed only at the ranks of its positives.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,42 +11,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-ROUNDING = 1e-12  # relative; smaller differences are not differences
+ROUNDING = 1e-12  # relative; smaller differences count as equal
 
 Weighted = Callable[[NDArray], NDArray]
 
 
 def _divide(above: NDArray, below: NDArray) -> NDArray:
-    """above / below, NaN where nothing counts."""
+    """Returns above / below, NaN where nothing counts."""
     return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below > 0)
 
 
 def _mean_of_occurring(values: NDArray) -> NDArray:
-    """(resamples, classes) -> (resamples,): mean over the classes that are not NaN."""
+    """Averages (resamples, classes) over the classes that are not NaN; returns (resamples,)."""
     occurring = ~np.isnan(values)
     return _divide(np.where(occurring, values, 0.0).sum(axis=1), occurring.sum(axis=1))
 
 
 def ratio(above: NDArray, below: NDArray) -> Weighted:
-    """Sum of one over sum of the other, as weighted."""
+    """Returns the weighted sum of one array over the weighted sum of the other."""
     return lambda weights: _divide(weights @ above, weights @ below)
 
 
 def mean_of_means(values: NDArray) -> Weighted:
-    """values (items, columns), NaN where not applicable: average over the columns of their means."""
+    """Averages the means of the columns of `values` (items, columns), NaN where not applicable."""
     applies = ~np.isnan(values)
     of_columns = ratio(np.where(applies, values, 0.0), applies.astype(np.float64))
     return lambda weights: of_columns(weights).mean(axis=1)
 
 
 def root_mean(squares: NDArray) -> Weighted:
-    """squares (items,): root of their mean."""
+    """Returns the root of the mean of squares (items,)."""
     mean = mean_of_means(squares[:, None])
     return lambda weights: np.sqrt(mean(weights))
 
 
 def mean_over_classes(right: NDArray, truth_classes: NDArray) -> Weighted:
-    """right (items,), truth_classes (items,): mean over the classes of the share that is right."""
+    """Averages, over the classes in truth_classes (items,), the share of right (items,) in each."""
     _, number = np.unique(truth_classes, return_inverse=True)
     of_class = (number[:, None] == np.arange(number.max(initial=-1) + 1)) & ~np.isnan(right)[:, None]
     recalls = ratio(of_class * np.nan_to_num(right)[:, None], of_class.astype(np.float64))
@@ -54,14 +54,14 @@ def mean_over_classes(right: NDArray, truth_classes: NDArray) -> Weighted:
 
 
 def pearson(x: NDArray, y: NDArray) -> Weighted:
-    """x, y (items,): their correlation."""
+    """Returns the correlation of x and y, (items,)."""
     applies = ~(np.isnan(x) | np.isnan(y))
     x, y = x[applies], y[applies]
     return lambda weights: _correlation(weights[:, applies], x, y)
 
 
 def spearman(x: NDArray, y: NDArray) -> Weighted:
-    """x, y (items,): the correlation of their ranks, found anew for each resample."""
+    """Returns the correlation of the ranks of x and y, (items,), which are found anew for each resample."""
     applies = ~(np.isnan(x) | np.isnan(y))
     rank_x, rank_y = _ranks(x[applies]), _ranks(y[applies])
 
@@ -73,7 +73,8 @@ def spearman(x: NDArray, y: NDArray) -> Weighted:
 
 
 def _ranks(values: NDArray) -> Weighted:
-    """weights (resamples, items) -> rank of each item (resamples, items), up to a constant; a weight of 2 is two items."""
+    """Returns the rank of each item (resamples, items), up to a constant, under weights (resamples, items); a weight of 2 is
+    two items."""
     different, number = np.unique(values, return_inverse=True)
     order = np.argsort(number, kind="stable")
     starts = np.searchsorted(number[order], np.arange(len(different)))
@@ -88,7 +89,7 @@ def _ranks(values: NDArray) -> Weighted:
 
 
 def _correlation(weights: NDArray, x: NDArray, y: NDArray) -> NDArray:
-    """Of x and y, (items,) or (resamples, items), weighted."""
+    """Returns the weighted correlation of x and y, (items,) or (resamples, items)."""
     total = weights.sum(axis=1)
     deviations = []
     for values in (x, y):
@@ -102,7 +103,7 @@ def _correlation(weights: NDArray, x: NDArray, y: NDArray) -> NDArray:
 
 
 def macro_average_precision(similarity: NDArray, targets: NDArray) -> Weighted:
-    """similarity (items, labels), targets (items, labels) bool: mean over the labels of average precision."""
+    """Returns the mean over the labels of average precision; similarity (items, labels), targets (items, labels) bool."""
     above, hits, sizes = [], [], []
     for label in np.flatnonzero(targets.any(axis=0)):
         order = np.argsort(-similarity[:, label], kind="stable")
@@ -133,12 +134,12 @@ def macro_average_precision(similarity: NDArray, targets: NDArray) -> Weighted:
 
 
 def _are_counts(weights: NDArray) -> bool:
-    """Whether sums of these weights are exact in float32, which is twice as fast."""
+    """Returns whether sums of these weights are exact in float32, which is twice as fast."""
     return bool((weights == np.rint(weights)).all() and weights.sum(axis=1).max(initial=0.0) < 2**24)
 
 
 def _running_sums(values: NDArray, starts: NDArray, sizes: Sequence[int]) -> NDArray:
-    """values (rows, resamples) -> their sums down to each row, begun anew at each of `starts`."""
+    """Returns the sums of values (rows, resamples) down to each row, begun anew at each of `starts`."""
     sums = np.cumsum(values, axis=0, dtype=np.float64)
     before = np.concatenate([np.zeros((1, values.shape[1])), sums[starts[1:] - 1]])
     sums -= np.repeat(before, sizes, axis=0)
@@ -146,7 +147,7 @@ def _running_sums(values: NDArray, starts: NDArray, sizes: Sequence[int]) -> NDA
 
 
 def _sums_of(parts: Sequence[tuple[NDArray, NDArray]], items: int) -> csr_array:
-    """A sparse matrix (rows, items) of ones, from the items of the rows of each part and how many each row has."""
+    """Builds a sparse matrix (rows, items) of ones from the items of the rows of each part and how many each row has."""
     indices = np.concatenate([part[0] for part in parts]).astype(np.int32)
     ends = np.cumsum(np.concatenate([[0], *(part[1] for part in parts)])).astype(np.int32)
     return csr_array((np.ones(len(indices), dtype=np.float32), indices, ends), shape=(len(ends) - 1, items))

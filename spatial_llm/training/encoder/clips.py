@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from spatial_llm.audio.cues import binaural_cues
+from spatial_llm.audio.formats import AudioFormat, parse_format
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -32,7 +33,7 @@ PLACES = ("distance", "azimuth", "elevation")
 class ClipDataset(Dataset):
     """Dry sounds and responses with labels.
 
-    A sample holds `dry` (samples,), `response` (2 ears, taps), `event_labels` (classes,), and one class each as
+    A sample holds `dry` (samples,), `response` (channels, taps), `event_labels` (classes,), and one class each as
     `distance_labels`, `azimuth_labels` and `elevation_labels`.
 
     Args:
@@ -44,7 +45,7 @@ class ClipDataset(Dataset):
             "own" a recording.
 
     Raises:
-        ManifestError: a recording is not a dry sound with a binaural response at the encoder's rate; the error names it.
+        ManifestError: a recording is not a dry sound and a response in the encoder's format and at its rate.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ClipDataset(Dataset):
         clip: ClipArguments,
     ) -> None:
         for record in records:
-            _check(record, config.sampling_rate)
+            _check(record, config.sampling_rate, parse_format(config.audio_format))
         self.records, self.labels, self.root = records, labels, DataRoot.of(root)
         self.samples, self.taps = config.window_samples, round(clip.response_s * config.sampling_rate)
         self.clip = clip
@@ -118,7 +119,7 @@ class ClipDataset(Dataset):
         return sound
 
     def _response(self, row: int) -> np.ndarray:
-        """Returns the stored response (2 ears, taps)."""
+        """Returns the whole response of a record (channels, taps)."""
         record = self.records[row]
         try:
             if record.pairs is not None:
@@ -217,16 +218,16 @@ def _response_key(record: Record) -> tuple:
     return scene.bank, scene.mirror, scene.room, scene.listener, scene.sources[0].position_m, scene.sources[0].response
 
 
-def _check(record: Record, sampling_rate: int) -> None:
+def _check(record: Record, sampling_rate: int, format: AudioFormat) -> None:
     wrong = None
     if record.sampling_rate != sampling_rate:
         wrong = f"is at {record.sampling_rate} Hz, the encoder at {sampling_rate}"
-    elif record.scene is not None and record.scene.format.kind != "binaural":
-        wrong = f"was recorded with {record.scene.format.name}"
+    elif record.format.layout != format.layout:
+        wrong = f"is {record.format.name}, the encoder takes {format.name}"
     elif record.scene is not None and record.scene.noise is not None:
         wrong = "has background noise, which is no convolution"
     if wrong:
         raise ManifestError(
-            f"record {record.id!r} {wrong}; stages take dry sounds and binaural responses at the encoder's rate. "
+            f"record {record.id!r} {wrong}; stages take dry sounds and responses in the encoder's format, at its rate. "
             "Train without stages, on recordings rendered whole."
         )

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
+from spatial_llm.audio.formats import without_default
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.encoder_cache import recording_key
 from spatial_llm.errors import CacheError, SpatialLLMError
@@ -93,7 +94,7 @@ def _key(manifest: str | Path, dataset: CueDataset) -> str:
         "manifest": sha256_of(manifest),
         # The manifest only names sounds and responses; the key holds the hashes of the files as they are now.
         "recordings": [[record.recording_id, recording_key(record, dataset.root, known)] for record in dataset.records],
-        "extractor": dataset.extractor.to_dict(),
+        "extractor": without_default(dataset.extractor.to_dict()),
         "window_samples": dataset.window_samples,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from spatial_llm.model.trained_parts import kind
+
 
 def freeze(module: nn.Module) -> nn.Module:
     """Returns `module` without gradients and in eval mode (BatchNorm keeps its statistics, dropout is off)."""
@@ -125,10 +127,13 @@ def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
-    """Returns rows (part, "trains" or "frozen", tensors, parameters) for each child of `model`; LoRA has rows of its own."""
+    """Returns rows (part, "trains" or "frozen", tensors, parameters) for each direct child of `model`; what a composite has
+    added inside a child, such as LoRA, has rows of its own."""
+    added = [part for name, part in getattr(model, "trained_parts", dict)().items() if "." in name]
+    kinds = {id(parameter): f" {kind(part)}" for part in added for parameter in part.parameters()}
     counts: dict[tuple[str, str], list[int]] = {}
     for name, parameter in model.named_parameters():
-        part = name.split(".")[0] + (" LoRA" if "lora_" in name else "")
+        part = name.split(".")[0] + kinds.get(id(parameter), "")
         row = counts.setdefault((part, "trains" if parameter.requires_grad else "frozen"), [0, 0])
         row[0] += 1
         row[1] += parameter.numel()

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import Subset
 from transformers import PreTrainedModel
 
+from spatial_llm.audio.formats import without_default
 from spatial_llm.data.dataset import CueDataset, SpatialQADataset
 from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key
 from spatial_llm.data.spatialsoundqa.release import data_root
@@ -120,7 +121,7 @@ def finetune_once(arguments: BatArguments) -> Path:
     config = model.config.encoder_config
     dataset = SpatialQADataset(
         manifest, config.sampling_rate, config.window_samples, root=root, types=arguments.types,
-        answer_of=answers_smoothed_by(arguments.distance_smoothing_m),
+        answer_of=answers_smoothed_by(arguments.distance_smoothing_m), format=processor.feature_extractor.format,
     )  # fmt: skip
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
@@ -164,7 +165,8 @@ def open_cache(
 ) -> EncoderCache:
     """Opens the cache of this encoder with these cues; if one of the two changes, it is another cache."""
     config = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith("_") and k != "transformers_version"}
-    made_with = {"encoder": state_hash(encoder), "config": config, "cues": processor.feature_extractor.to_dict()}
+    cues = without_default(processor.feature_extractor.to_dict())
+    made_with = {"encoder": state_hash(encoder), "config": without_default(config), "cues": cues}
     folder = arguments.cache_folder or Path(arguments.run_folder) / "encoded"
     return EncoderCache(folder, made_with, tokens, encoder.config.hidden_size, arguments.cache_dtype)
 

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from spatial_llm.answers import parse_value
+from spatial_llm.audio.formats import BINAURAL, Ambisonics
 from spatial_llm.data.records import Record, read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.data.spatialsoundqa.export import export_release, format_export
@@ -16,9 +17,8 @@ from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import great_circle_deg
 from spatial_llm.scenes.bank import BankRow, write_bank
-from spatial_llm.scenes.formats import MicrophoneFormat
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirrored
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirror_room
 
 RATE = 32_000
 ROOMS = {
@@ -34,7 +34,7 @@ def scene(name, *sources, split="train", mirror=False, **fields):
     places = [PLACES[row or 0] for _, _, row in sources]
     room, listener = ROOMS[split], LISTENER
     if mirror:
-        room, listener, places = mirrored(room, listener, places)
+        room, listener, places = mirror_room(room, listener, places)
     placed = tuple(
         Source(label, recording, place, response=row) for (label, recording, row), place in zip(sources, places, strict=True)
     )
@@ -84,7 +84,7 @@ def data(tmp_path):
     for split, room in ROOMS.items():
         rows = [BankRow(room, LISTENER, place, 0.3, 2.0) for place in PLACES]
         responses = (rng.normal(size=(len(rows), 2, 3000)) * np.exp(-np.arange(3000) / 500)).astype(np.float32)
-        write_bank(folder / f"{split}_bank", rows, {MicrophoneFormat(): responses}, 3000, RATE, {}, True)
+        write_bank(folder / f"{split}_bank", rows, {BINAURAL: responses}, 3000, RATE, {}, True)
     for split in ("train", "eval"):
         asked = [record for record in records(ASKED) if record.split == split]
         write_manifest(folder / f"{split}.jsonl", asked)
@@ -165,7 +165,7 @@ def test_what_cannot_be_said_is_counted_and_named(data, tmp_path):
         "onset": {"sources": (dataclasses.replace(first, onset_s=1.0), second)},
         "offset": {"sources": (dataclasses.replace(first, offset_s=1.0), second)},
         "more than two sources": {"sources": (first, second, first)},
-        "format other than binaural": {"format": MicrophoneFormat("ambisonics", order=1)},
+        "format other than binaural": {"format": Ambisonics(1)},
         "protocol other than official_bat": {"protocol": "checkpoint_matched"},
         "longer than 10 s": {"duration_s": 11.0},
     }

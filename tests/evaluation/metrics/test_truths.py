@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spatial_llm.answers import AXES
-from spatial_llm.data.records import Pair
+from spatial_llm.data.record import Pair
 from spatial_llm.evaluation.metrics import context_of, mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.metric import Percent, median_of
 from spatial_llm.evaluation.statistics.bootstrap import mean_of
@@ -77,16 +77,13 @@ def test_a_released_pair_is_found_by_its_place_and_unknown_without_one(pairs):
 def test_mirrored_truths_exchange_the_sides_and_leave_out_what_is_unknown(pairs):
     chosen = [(record, truth) for record, truth in pairs if record.question_type in ("DOA", "ROTATED")]
     records, truths = map(list, zip(*chosen, strict=True))
-    swap = {"left": "right", "right": "left"}
-
-    def mirrored(record):
-        return None if record is records[0] else record.truth | {"left_right": swap[record.truth["left_right"]]}
-
-    found = mirrored_truths(records, truths, mirrored)
+    records[0] = replace(records[0], question_type="MIXUP_SINGLE_CLASSIFICATION", question="What is on the left?")
+    found = mirrored_truths(records, truths)
     assert found[0] is None
     for before, after in zip(truths[1:], found[1:], strict=True):
         assert after.where["azimuth_deg"] == pytest.approx(-before.where["azimuth_deg"])
         assert after.where["elevation_deg"] == before.where["elevation_deg"]
+        assert after.asked == before.asked != ()
 
 
 def test_an_answer_that_does_not_parse_is_no_truth(pairs):

@@ -55,7 +55,7 @@ def items():
     return [Item(f"q{i}", f"r{i % RECORDINGS}", text) for i, text in enumerate(texts)]
 
 
-def load(item, sampling_rate, window_samples):
+def load(item, sampling_rate, window_samples, format):
     seed = int(item.recording_id[1:])
     return np.random.default_rng(seed).normal(0, 0.1, (2, window_samples)).astype(np.float32)
 

@@ -7,7 +7,8 @@ import shutil
 import pytest
 import torch
 
-from spatial_llm.data.records import Pair
+from spatial_llm.audio.formats import BINAURAL
+from spatial_llm.data.record import Pair
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import control_loader
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
@@ -263,7 +264,7 @@ def test_controls_hear_what_they_should(controlled, model):
     path, questions, task = controlled
     pipeline = SpatialLLM.from_pretrained(model)
     config = pipeline.model.config.encoder_config
-    window = (config.sampling_rate, config.window_samples)
+    window = (config.sampling_rate, config.window_samples, BINAURAL)
     for name in CONTROLS:
         rows, said = read_control(path, name, questions.items, questions.sha256)
         load = control_loader(name, questions, task.seed)

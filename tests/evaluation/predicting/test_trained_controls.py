@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from spatial_llm.answers import parse_axis
-from spatial_llm.evaluation.predicting.controls import mirrored
+from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.predicting.predict import predict
 from spatial_llm.evaluation.predicting.predictions import read_control, read_predictions
@@ -27,7 +27,11 @@ def run(trained, tmp_path_factory):
     said = {name: [parse_axis(text, "left_right") for text in of_control] for name, of_control in texts.items()}
     true = [parse_axis(item.answer, "left_right") for item in questions.items]
     assert len(true) == len({item.recording_id for item in questions.items}) == 120, "one question a recording"
-    return said, true, [mirrored(item)["left_right"] for item in questions.items]
+    return (
+        said,
+        true,
+        [image.value["left_right"] for image in mirrored_truths(questions.items, read_truths(questions.items))],
+    )
 
 
 def share(said, true):

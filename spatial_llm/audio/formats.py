@@ -1,0 +1,305 @@
+"""Audio formats: what the channels of a recording are. A recording, a record, an encoder and `ask` each have one.
+
+Two formats are compared, never guessed from a number of channels: where a recording and its user disagree, `check_same`
+names both. Channel orders: binaural left, right; ambisonics ACN with SN3D normalisation (W Y Z X ...), order n has
+(n + 1)^2 channels; an array its microphones in the order of their coordinates; mono one omnidirectional microphone.
+
+A format is written in two ways: as a short text (`parse_format`: "binaural", "foa", "array:[[x, y, z], ...]"), and in scenes
+and banks as a JSON object (`format_from_dict`, `format_to_dict`). A new format is one class here, one entry of `FORMATS`,
+and one microphone in `scenes.microphones`.
+"""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import PurePath
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_llm.errors import AudioError
+
+Xyz = tuple[float, float, float]
+MAX_ORDER = 3
+AMBISONIC_NAMES = "WYZXVTRSUQOMKLNP"  # in ACN order
+
+
+class AudioFormat:
+    """What every format has; the defaults are those of a format without a head and without an array.
+
+    Attributes:
+        kind: its name in `FORMATS`.
+        sofa: path of the SOFA file with the head's impulse responses; None where there is none.
+        positions_m: (microphones, xyz) metres around the listener's position; empty where all channels are received there.
+        channels: number of channels of a recording.
+        name: short and safe in file names.
+        channel_names: one name a channel, in their order.
+    """
+
+    kind: ClassVar[str]
+    sofa: str | None = None
+    positions_m: tuple[Xyz, ...] = ()
+    channels: int
+    name: str
+    channel_names: tuple[str, ...]
+
+    @property
+    def layout(self) -> "AudioFormat":
+        """The format without what does not change the meaning of its channels: two heads have one layout."""
+        return self
+
+    @property
+    def portable(self) -> "AudioFormat":
+        """The same format, with its files where a data folder keeps them."""
+        return self
+
+    def mirror(self, waveform: NDArray) -> NDArray | None:
+        """Exchanges left and right in a recording or response (channels, samples); None where no operation on the channels
+        does so. See `mirrors_exactly` for whether that is the recording of the mirrored scene."""
+        return None
+
+    def mirrors_exactly(self, measured: bool = False) -> bool:
+        """Whether `mirror` of a recording is exactly the recording of the mirrored scene; `measured`: of responses that were
+        measured, not simulated."""
+        return False
+
+
+@dataclass(frozen=True)
+class Binaural(AudioFormat):
+    """The two ears of a head.
+
+    Attributes:
+        sofa: path of a SOFA file with head-related impulse responses; None = MIT KEMAR.
+    """
+
+    kind: ClassVar[str] = "binaural"
+    channels: ClassVar[int] = 2
+    channel_names: ClassVar[tuple[str, ...]] = ("left", "right")
+
+    sofa: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.sofa is None or isinstance(self.sofa, str)):
+            raise AudioError(f"sofa of a binaural format is {self.sofa!r}; give the path of a SOFA file as a text.")
+
+    @property
+    def name(self) -> str:
+        """ "binaural", or "binaural-<SOFA file>", wherever that file lies."""
+        return f"binaural-{re.sub(r'[^A-Za-z0-9_]+', '_', PurePath(self.sofa).stem)}" if self.sofa else "binaural"
+
+    @property
+    def layout(self) -> AudioFormat:
+        """Left and right ear, of whatever head."""
+        return BINAURAL
+
+    @property
+    def portable(self) -> AudioFormat:
+        """The same head, its file in `hrtf/`."""
+        return self if self.sofa is None else replace(self, sofa=f"hrtf/{PurePath(self.sofa).name}")
+
+    def mirror(self, waveform: NDArray) -> NDArray:
+        """The ears exchanged."""
+        return np.ascontiguousarray(waveform[::-1])
+
+    def mirrors_exactly(self, measured: bool = False) -> bool:
+        """Only KEMAR's simulated ears mirror each other exactly; those of a measured head need not be alike."""
+        return self.sofa is None and not measured
+
+
+@dataclass(frozen=True)
+class Ambisonics(AudioFormat):
+    """Spherical harmonics of the sound field at one point, ACN order and SN3D normalisation.
+
+    Attributes:
+        order: 1, 2 or 3.
+    """
+
+    kind: ClassVar[str] = "ambisonics"
+
+    order: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or not 1 <= self.order <= MAX_ORDER:
+            raise AudioError(f"ambisonics of order {self.order!r}; give 1 to {MAX_ORDER}.")
+
+    @property
+    def channels(self) -> int:
+        """(order + 1)^2."""
+        return (self.order + 1) ** 2
+
+    @property
+    def name(self) -> str:
+        """ "ambisonics1" to "ambisonics3"."""
+        return f"ambisonics{self.order}"
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """W, Y, Z, X, ..."""
+        return tuple(AMBISONIC_NAMES[: self.channels])
+
+    def mirror(self, waveform: NDArray) -> NDArray:
+        """The channels that are odd in y, those of index m < 0, with the opposite sign."""
+        degrees = range(self.order + 1)
+        signs = np.concatenate([np.where(np.arange(-degree, degree + 1) < 0, -1.0, 1.0) for degree in degrees])
+        return waveform * signs[:, None].astype(waveform.dtype)
+
+    def mirrors_exactly(self, measured: bool = False) -> bool:
+        """Always: the harmonics are even or odd in y."""
+        return True
+
+
+@dataclass(frozen=True)
+class Array(AudioFormat):
+    """Omnidirectional microphones at given positions.
+
+    Attributes:
+        positions_m: (xyz) of each in metres, in the listener's frame (x front, y left, z up) around its position.
+    """
+
+    kind: ClassVar[str] = "array"
+
+    positions_m: tuple[Xyz, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.positions_m) < 1:
+            raise AudioError("array without microphones; give positions_m as a list of [x, y, z] in metres.")
+        for index, position in enumerate(self.positions_m):
+            try:
+                there = len(position) == 3 and all(math.isfinite(value) for value in position)
+            except (TypeError, OverflowError):
+                there = False
+            if not there:
+                raise AudioError(
+                    f"microphone {index} of the array is at {position}; give (x, y, z) in metres, finite numbers."
+                )
+
+    @property
+    def channels(self) -> int:
+        """One a microphone."""
+        return len(self.positions_m)
+
+    @property
+    def name(self) -> str:
+        """ "array4-<hash of the positions>"."""
+        return f"array{self.channels}-{hashlib.sha256(json.dumps(self.positions_m).encode()).hexdigest()[:8]}"
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """ "1", "2", ..."""
+        return tuple(str(channel + 1) for channel in range(self.channels))
+
+
+@dataclass(frozen=True)
+class Mono(AudioFormat):
+    """One omnidirectional microphone at the listener's position."""
+
+    kind: ClassVar[str] = "mono"
+    channels: ClassVar[int] = 1
+    name: ClassVar[str] = "mono"
+    channel_names: ClassVar[tuple[str, ...]] = ("mono",)
+
+    def mirror(self, waveform: NDArray) -> NDArray:
+        """The recording itself: it holds no left and no right."""
+        return waveform
+
+    def mirrors_exactly(self, measured: bool = False) -> bool:
+        """Always."""
+        return True
+
+
+BINAURAL = Binaural()  # what the encoders of today take; whose head it was recorded with does not matter to them
+FORMATS: dict[str, type[AudioFormat]] = {each.kind: each for each in (Binaural, Ambisonics, Array, Mono)}
+_FIELDS = tuple(field.name for each in FORMATS.values() for field in fields(each))
+
+
+def parse_format(text: str) -> AudioFormat:
+    """A format from its short text: "binaural", "binaural:<file.sofa>", "ambisonics1" to "ambisonics3", "foa" (the first
+    order), "mono", or "array:[[x, y, z], ...]" with coordinates in metres.
+
+    Raises:
+        AudioError: none of these.
+    """
+    kind, _, rest = str(text).partition(":")
+    if text == "binaural:":
+        raise AudioError("format 'binaural:' names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
+    if kind == "binaural":
+        return Binaural(rest or None)
+    if kind == "array":
+        try:
+            positions = tuple(tuple(map(float, position)) for position in json.loads(rest))
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            positions = ((),)
+        if any(len(position) != 3 for position in positions):
+            raise AudioError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")
+        return Array(positions)
+    if text == "mono":
+        return Mono()
+    order = {"foa": 1} | {f"ambisonics{n}": n for n in range(1, MAX_ORDER + 1)}
+    if isinstance(text, str) and text in order:
+        return Ambisonics(order[text])
+    raise AudioError(
+        f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "
+        "or array:[[x, y, z], ...]."
+    )
+
+
+def as_format(value: "AudioFormat | str") -> AudioFormat:
+    """A format as it is, or from its short text. Raises AudioError, see `parse_format`."""
+    return value if isinstance(value, AudioFormat) else parse_format(value)
+
+
+def format_from_dict(value: Any) -> AudioFormat:
+    """A format from its JSON object: `kind` (default "binaural") and the fields of that kind; others may be null.
+
+    Raises:
+        AudioError: no such kind, a field that the kind does not have or one that is missing, or a value it cannot have.
+    """
+    if not isinstance(value, dict):
+        raise AudioError(f'format is {value!r}; expected an object such as {{"kind": "ambisonics", "order": 1}}.')
+    kind, given = value.get("kind", BINAURAL.kind), {k: v for k, v in value.items() if k != "kind" and v is not None}
+    if not isinstance(kind, str) or kind not in FORMATS:
+        raise AudioError(f"format kind is {kind!r}; known are {', '.join(FORMATS)}.")
+    known = {field.name for field in fields(FORMATS[kind])}
+    if set(given) - known or (known - {"sofa"}) - set(given):
+        raise AudioError(f"format {kind!r} with {sorted(given)}; expected {sorted(known) or 'none'}.")
+    if "positions_m" in given:
+        given["positions_m"] = _positions(given["positions_m"])
+    return FORMATS[kind](**given)
+
+
+def format_to_dict(format: AudioFormat) -> dict[str, Any]:
+    """The JSON object of a format with the fields of all kinds, null where they are not its own; `format_from_dict` is the
+    way back."""
+    return {"kind": format.kind} | dict.fromkeys(_FIELDS) | asdict(format)
+
+
+def check_same(given: AudioFormat, wanted: AudioFormat, name: str = "the recording", user: str = "the encoder") -> None:
+    """Raises AudioError, naming both, where the channels of `given` are not those that `user` takes."""
+    if given.layout != wanted.layout:
+        raise AudioError(f"{name} is {_described(given)}; {user} takes {_described(wanted)}.")
+
+
+def without_default(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an encoder or extractor without `audio_format` where it is the default: hashes of them then stay what they
+    were before there was the field, and caches named by such a hash are found again."""
+    return {name: value for name, value in settings.items() if (name, value) != ("audio_format", BINAURAL.name)}
+
+
+def _described(format: AudioFormat) -> str:
+    return f"{format.name} with {format.channels} channel{'s' if format.channels > 1 else ''}"
+
+
+def _positions(value: Any) -> tuple[tuple[float, ...], ...]:
+    """JSON lists of numbers as tuples of floats. Text and booleans are no numbers."""
+    rows = value if isinstance(value, list | tuple) else [value]
+    for index, row in enumerate(rows):
+        numbers = isinstance(row, list | tuple) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)
+        if not numbers:
+            raise AudioError(f"microphone {index} of the array is at {row!r}; give [x, y, z] in metres, finite numbers.")
+    try:
+        return tuple(tuple(map(float, row)) for row in rows)
+    except OverflowError:
+        raise AudioError("a microphone of the array is at a number beyond all floats; give [x, y, z] in metres.") from None

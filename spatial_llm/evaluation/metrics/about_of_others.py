@@ -1,0 +1,111 @@
+"""What a question without a recorded meaning is about, inferred from its wording and its answer: manifests of earlier
+versions, the released SpatialSoundQA, data of others. Records of ours carry the meaning (`questions.About`) themselves.
+
+The source asked about is the only source, the one at the true place, the one of the true label, or the one whose name
+stands in the question. What is true of the mirror image follows from the words left and right in the question. Where
+that leaves none or several, the result is None, and measures that need it leave the item out.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from spatial_llm.answers import Location
+from spatial_llm.data.records import Record
+from spatial_llm.questions.about import About
+from spatial_llm.questions.facts import HeardSource
+from spatial_llm.questions.families.rotated import TURNS_DEG
+from spatial_llm.questions.mirroring import mirror
+
+# Questions about a relation, about all sources or about the room: about no place of one source
+_OF_NO_SOURCE = (
+    "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
+    "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
+)  # fmt: skip
+_OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
+_TURNED = ("ROTATED", "ROTATED_AZIMUTH")
+# A question of these types names a place or a side, and what sounds there in the mirror image is not said by the item.
+_OF_A_SIDE = ("MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE")
+_SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+_RELATION = re.compile(r"\b(left|right)( side)? of\b", re.IGNORECASE)
+_PLACE = re.compile(r"\b(left|right), (front|behind), (above|below), (\d{1,4}(?:\.\d+)?) meters?\b", re.IGNORECASE)
+
+Labels = Sequence[Sequence[str]]
+
+
+def infer_about(record: Record, value: dict[str, Any], labels: Labels, sources: Sequence[HeardSource | None]) -> About:
+    """The source that a question asks about, as `sources` of one index or none, and the turn that it asks for.
+
+    Args:
+        record: a record without `about`.
+        value: of its true answer.
+        labels, sources: classes of each source of the recording, and the source itself (None: its place is not known).
+    """
+    turn_deg = _turn_deg(record.question) if record.question_type in _TURNED else 0.0
+    if turn_deg is None or None in sources:
+        return About(turn_deg=turn_deg or 0.0)
+    index = _asked_about(record, value, labels, [source.after_turn(turn_deg) for source in sources])
+    return About(() if index is None else (index,), turn_deg=turn_deg)
+
+
+def infer_mirrored(record: Record, value: dict[str, Any]) -> dict[str, Any] | None:
+    """The true value of a question once the ears of its recording are swapped; None where the wording does not say it.
+
+    Which sound is at a named place, or on a named side, of the mirror image is not known. Nor is "X from the left and Y
+    from the right" of released data, whose no may mean that both are on one side; our own writer asks it only of sources on
+    opposite sides. A type of question is either answered for yes and no or for neither, so that what is left is no easier
+    to guess.
+    """
+    kind, sided = record.question_type, _SIDE.search(record.question) is not None
+    about = About(axis="left_right") if sided else About()
+    if kind in _OF_A_SIDE:
+        return None if sided else value
+    if kind == "MIXUP_DIRECTION" and sided and _RELATION.search(record.question) is None and record.scene is None:
+        return None
+    if kind == "SWAPPED":
+        places = tuple(Location(*words, float(far_m)) for *words, far_m in _PLACE.findall(record.question.lower()))
+        if len(places) != 2:
+            return None
+        about = About(places=places)
+    if kind in _TURNED:
+        turn_deg = _turn_deg(record.question)
+        if turn_deg is None:
+            return None
+        about = About(turn_deg=turn_deg)
+    return mirror(kind, about, value)
+
+
+def _turn_deg(question: str) -> float | None:
+    """The turn that a question names first; what follows may be the convention ("from -180 to 180 degrees")."""
+    found = [(question.find(words), turn_deg) for words, turn_deg in TURNS_DEG.items() if words in question]
+    return min(found)[1] if found else None
+
+
+def _asked_about(record: Record, value: dict[str, Any], labels: Labels, turned: Sequence[HeardSource]) -> int | None:
+    kind, every = record.question_type, range(len(turned))
+    if kind in _OF_NO_SOURCE or "absent" in value or (kind in _OF_PRESENCE and value == {"yes": False}):
+        return None
+    if len(turned) == 1:
+        return 0
+    named = _named(record.question, labels)
+    if "left_right" in value:
+        words = (value["left_right"], value["front_behind"], value["above_below"])
+        there = [index for index in every if turned[index].words == words]
+        exactly = [index for index in there if turned[index].location.to_dict() == value]
+        found = [_only(there), _only(exactly), _only([index for index in exactly or there if index in named])]
+        return next((index for index in found if index is not None), None)
+    if "labels" in value:
+        return _only([index for index in every if set(labels[index]) == set(value["labels"])])
+    return _only(named)
+
+
+def _named(question: str, labels: Labels) -> list[int]:
+    """The sources of which a label stands in the question, not as a part of a longer one that does too."""
+    text = question.lower()
+    names = {name for each in labels for name in each if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)}
+    names -= {short for short in names for long in names if short != long and short in long}
+    return [index for index, each in enumerate(labels) if names.intersection(each)]
+
+
+def _only(indices: Sequence[int]) -> int | None:
+    return indices[0] if len(indices) == 1 else None

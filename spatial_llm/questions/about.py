@@ -1,0 +1,106 @@
+"""The meaning of a question, kept beside its wording: which sources it asks about, along which axis, on which side, after
+which turn, at which place or time, and which class it names that does not sound.
+
+The family that asks a question writes its `About`; a manifest line carries it, so that nothing has to be inferred from the
+English text later. Data of others has none.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from spatial_llm.answers import AXES, Location
+from spatial_llm.errors import SpatialLLMError
+
+Axis = Literal["left_right", "front_behind", "above_below", "distance"]
+Side = Literal["left", "right", "front", "behind", "above", "below", "nearer", "farther"]
+SIDES: dict[str, tuple[str, str]] = {**AXES, "distance": ("nearer", "farther")}
+
+
+@dataclass(frozen=True)
+class About:
+    """What one question asks; all fields that a question does not need stay at their default.
+
+    Attributes:
+        sources: indices, into the sources of the scene, of the sources whose class, place, time or relation is asked for,
+            in the order of the question (SAME_CLASS, ONSET_ORDER: of the answer). Empty where the question is about the
+            recording as a whole (counts, the room) or about a sound that is not there. Written by all other families.
+        reference: index of the source that the question names, while it asks for those beside it. Written by the relation
+            questions whose answer is a class (MIXUP_NONBINARY_SOURCE, RELATION_*).
+        axis: the axis along which the question compares, an axis of direction words or "distance". Written by the
+            relations, by NEAREST and FARTHEST, and by WRONG_PLACE.
+        side: the end of that axis which the question names. Written with `axis`, but for MIXUP_NONBINARY_DIRECTION, whose
+            answer it is.
+        turn_deg: by how many degrees the question turns the listener, positive to the left. Written by the family rotated.
+        places: the places that the question names, in its order. Written by MIXUP_SINGLE_CLASSIFICATION and
+            PRESENT_AT_PLACE (one place), and by SWAPPED (where the first source is claimed to be, then the second).
+        time_s: the time, in seconds from the beginning of the recording, that the question names. Written by STARTS_AT.
+        absent: the class that the question asks for although it does not sound. Written by PRESENT, PRESENT_AT_PLACE and
+            ABSENT.
+    """
+
+    sources: tuple[int, ...] = ()
+    reference: int | None = None
+    axis: Axis | None = None
+    side: Side | None = None
+    turn_deg: float = 0.0
+    places: tuple[Location, ...] = ()
+    time_s: float | None = None
+    absent: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are not at their default, as JSON values."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {name: value for name, value in given.items() if value != _NOTHING[name]}
+        if "sources" in given:
+            given["sources"] = list(self.sources)
+        if "places" in given:
+            given["places"] = [place.to_dict() for place in self.places]
+        return given
+
+
+_NOTHING = {field.name: field.default for field in fields(About)}
+for _kind in (Location, About):
+    _kind.__pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str, Any]) -> None:
+    """Checks a meaning against the recording and the answer that it belongs to.
+
+    Args:
+        about: the meaning.
+        labels: the classes of each source of the recording, in its order; empty where the record does not list them.
+        truth: the value of the true answer.
+
+    Raises:
+        SpatialLLMError: an index is not that of a source or stands twice, the side is not one of the axis, the absent
+            class does sound, or the sources are not those of the classes in the answer.
+    """
+    indices = [*about.sources, *([] if about.reference is None else [about.reference])]
+    wrong = [index for index in indices if not 0 <= index < len(labels)]
+    if wrong or len(set(indices)) < len(indices):
+        raise SpatialLLMError(
+            f"sources are {list(about.sources)}, reference is {about.reference}; expected different indices into the "
+            f"{len(labels)} sources of the recording, from 0."
+        )
+    if about.side is not None and (about.axis is None or about.side not in SIDES[about.axis]):
+        raise SpatialLLMError(f"side is {about.side!r} and axis {about.axis!r}; expected a side of the axis: {SIDES}.")
+    if not -180 < about.turn_deg <= 180 or (about.time_s is not None and about.time_s < 0):
+        raise SpatialLLMError(
+            f"turn_deg is {about.turn_deg}, time_s {about.time_s}; expected degrees in (-180, 180] and seconds from 0 on."
+        )
+    if about.absent is not None and any(about.absent in names for names in labels):
+        raise SpatialLLMError(
+            f"absent is {about.absent!r}, which is the class of a source; expected one that does not sound."
+        )
+    if truth.get("absent", about.absent) != about.absent:
+        raise SpatialLLMError(f"absent is {about.absent!r}, the answer says {truth['absent']!r}; expected the same.")
+    named = {name for key in ("labels", "order") for name in truth.get(key, ())}
+    meant = {name for index in about.sources for name in labels[index]}
+    if named and about.sources and named != meant:
+        raise SpatialLLMError(
+            f"sources {list(about.sources)} are of the classes {sorted(meant)}, the answer names {sorted(named)}; expected "
+            "the sources of the answer."
+        )

@@ -1,0 +1,54 @@
+"""Microphones: what each audio format makes of the sound that arrives. One file each, one line in `MICROPHONES`.
+
+All share one scale: a source in front at 1 m in free field has unit gain, and nothing is normalised afterwards, so that
+level falls with distance as it does in air. A response starts when the source sounds, so the way through the air is in it.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from spatial_llm.audio.formats import AudioFormat
+from spatial_llm.errors import SceneError
+from spatial_llm.scenes.heads.hrtf import Hrtf
+from spatial_llm.scenes.microphones.ambisonics import AmbisonicMicrophone
+from spatial_llm.scenes.microphones.array import MicrophoneArray
+from spatial_llm.scenes.microphones.binaural import BinauralHead
+from spatial_llm.scenes.microphones.mono import MonoMicrophone
+from spatial_llm.scenes.room.arrivals import Arrivals
+
+
+class Microphone(Protocol):
+    """A microphone of one format at one sampling rate, made as `Microphone(format, sampling_rate)`.
+
+    Attributes:
+        head: the measured head whose grid limits where sound may come from; None where every direction is exact.
+    """
+
+    head: Hrtf | None
+
+    def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
+        """The response to arrivals in the listener's axes, float32 (channels, samples)."""
+
+    def free_field(self, directions: np.ndarray) -> np.ndarray:
+        """Responses to plane waves from directions (waves, xyz) in the listener's axes, float32 (waves, channels, taps)."""
+
+
+MICROPHONES = {
+    "binaural": BinauralHead,
+    "ambisonics": AmbisonicMicrophone,
+    "array": MicrophoneArray,
+    "mono": MonoMicrophone,
+}
+
+
+def microphone_of(format: AudioFormat, sampling_rate: int) -> Microphone:
+    """The microphone of a format. Raises SceneError: there is none, or its head cannot be read."""
+    if format.kind not in MICROPHONES:
+        raise SceneError(f"no microphone for format {format.name!r}; there are {', '.join(MICROPHONES)}.")
+    return MICROPHONES[format.kind](format, sampling_rate)
+
+
+def receive(arrivals: Arrivals, format: AudioFormat, heading_deg: float, sampling_rate: int, samples: int) -> np.ndarray:
+    """The response of a listener who looks to `heading_deg` (see `scene.Listener`), float32 (channels, samples)."""
+    return microphone_of(format, sampling_rate).receive(arrivals.turned(heading_deg), samples)

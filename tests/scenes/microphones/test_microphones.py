@@ -1,0 +1,161 @@
+"""Receivers: every format hears a source where it is, when it is there, and as loud as its distance says."""
+
+import dataclasses
+
+import numpy as np
+import pyroomacoustics as pra
+import pytest
+from pyroomacoustics.directivities import MeasuredDirectivity, Rotation3D
+from pyroomacoustics.doa import GridSphere
+from scipy.signal import correlate, resample
+
+from spatial_llm.audio.ambisonics import intensity_direction, rotation, turn
+from spatial_llm.audio.formats import parse_format
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
+from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar
+from spatial_llm.scenes.microphones import microphone_of, receive
+from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
+from spatial_llm.scenes.scene import Room
+from tests.scenes.ears import anechoic, level_db
+
+RATE, SAMPLES = 32000, 1600
+TETRAHEDRON = [[0.06, 0.06, 0.06], [-0.06, -0.06, 0.06], [0.06, -0.06, -0.06], [-0.06, 0.06, -0.06]]
+FORMATS = ["binaural", "ambisonics1", "ambisonics3", "mono", f"array:{TETRAHEDRON}"]
+# All directions of a cube's faces, edges and corners.
+CUBE = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], dtype=float)
+
+
+def heard(format: str, azimuth_deg, elevation_deg, distance_m, heading_deg=37.0) -> list[np.ndarray]:
+    """Responses in an anechoic room to sources at these directions, as heard."""
+    room, listener, positions_m = anechoic(azimuth_deg, elevation_deg, distance_m, heading_deg)
+    arrivals = simulate_arrivals(room, listener.position_m, positions_m)
+    return [receive(each, parse_format(format), heading_deg, RATE, SAMPLES) for each in arrivals]
+
+
+def reverberant(seed: int = 0) -> Arrivals:
+    room = Room("reverberant", (6.0, 5.0, 3.0), target_rt60_s=0.3, response_s=0.4)
+    return simulate_arrivals(room, (2.0, 2.5, 1.5), [[4.0, 3.5, 1.2]])[0]
+
+
+def lag_samples(late: np.ndarray, early: np.ndarray, finer: int = 20) -> float:
+    """How much later the first waveform is, whatever its sign, to 1/finer of a sample."""
+    late, early = (resample(x.astype(float), len(x) * finer) for x in (late, early))
+    return (int(np.argmax(np.abs(correlate(late, early)))) - (len(early) - 1)) / finer
+
+
+@pytest.mark.parametrize("heading_deg", [0.0, 37.0, -150.0])
+def test_left_source_is_earlier_and_louder_left_as_the_head_says(heading_deg):
+    head = kemar(RATE)
+    azimuth_deg = np.array([90.0, -90.0, 30.0, 60.0, 120.0, -45.0])
+    for azimuth, response in zip(azimuth_deg, heard("binaural", azimuth_deg, 0.0, 1.5, heading_deg), strict=True):
+        side = np.sign(azimuth)
+        own_s = interaural_delay_s(head.responses[head.nearest(direction_to_vector(azimuth, 0.0))], RATE)
+        assert side * own_s > 0.2e-3
+        assert interaural_delay_s(response, RATE) == pytest.approx(own_s, rel=0.1)
+        assert side * (level_db(response[0]) - level_db(response[1])) > 6
+    (front,) = heard("binaural", 0.0, 0.0, 1.5, heading_deg)
+    assert abs(interaural_delay_s(front, RATE)) < 2e-5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_twice_the_distance_is_six_db_less(format):
+    levels_db = [level_db(response) for response in heard(format, 20.0, 10.0, [1.0, 2.0, 4.0])]
+    np.testing.assert_allclose(-np.diff(levels_db), 6.02, atol=0.1)
+
+
+def test_a_source_in_front_at_one_metre_has_unit_gain_and_arrives_on_time():
+    for format in ("binaural", "ambisonics1", "mono"):
+        near, far = heard(format, 0.0, 0.0, [1.0, 4.0])
+        ears = 2 if format == "binaural" else 1
+        first = near if format == "binaural" else near[:1]
+        assert level_db(first) - 10 * np.log10(ears) == pytest.approx(0, abs=0.1)
+        assert lag_samples(far[0], near[0]) == pytest.approx(3.0 / SPEED_OF_SOUND_M_S * RATE, abs=0.1)
+    (mono,) = heard("mono", 0.0, 0.0, 3.43)
+    assert np.argmax(mono[0]) == round(0.01 * RATE)
+
+
+def test_intensity_points_at_the_source_for_26_directions():
+    azimuth_deg, elevation_deg, _ = vector_to_direction(CUBE)
+    assert len(azimuth_deg) == 26
+    for order in (1, 3):
+        responses = heard(f"ambisonics{order}", azimuth_deg, elevation_deg, 2.0)
+        for azimuth, elevation, response in zip(azimuth_deg, elevation_deg, responses, strict=True):
+            found = vector_to_direction(intensity_direction(response))
+            assert great_circle_deg(azimuth, elevation, *found[:2]) < 0.01
+            assert found[2] == pytest.approx(1, abs=1e-4)  # all of it from one direction
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_rotating_the_scene_is_rotating_the_channels(order):
+    """Turning head, and any rotation in space of all arrivals of a reverberant room, tail included."""
+    arrivals, format = reverberant(), parse_format(f"ambisonics{order}")
+    straight = receive(arrivals, format, 0.0, RATE, 8000).astype(np.float64)
+    scale = np.abs(straight).max()
+    turned = receive(arrivals, format, 50.0, RATE, 8000)  # the head to the left: the scene to the right
+    np.testing.assert_allclose(turned, rotation(order, turn(-50.0)) @ straight, atol=1e-6 * scale)
+    matrix = turn(20.0, -70.0, 130.0)
+    moved = receive(Arrivals(arrivals.offsets_m @ matrix.T, arrivals.gains), format, 0.0, RATE, 8000)
+    np.testing.assert_allclose(moved, rotation(order, matrix) @ straight, atol=1e-6 * scale)
+
+
+def test_array_delays_match_geometry():
+    """Between all pairs of microphones, for plane-like and for near sources, well below a sample."""
+    format, positions_m = f"array:{TETRAHEDRON}", np.array(TETRAHEDRON)
+    for azimuth_deg, elevation_deg, distance_m in ((75.0, 20.0, 3.0), (-160.0, -30.0, 0.5)):
+        (response,) = heard(format, azimuth_deg, elevation_deg, distance_m)
+        source = direction_to_vector(azimuth_deg, elevation_deg, distance_m)
+        away_m = np.linalg.norm(source - positions_m, axis=1)
+        for microphone in range(1, 4):
+            lag = lag_samples(response[microphone], response[0])
+            assert lag == pytest.approx((away_m[microphone] - away_m[0]) / SPEED_OF_SOUND_M_S * RATE, abs=0.1)
+            assert level_db(response[microphone]) - level_db(response[0]) == pytest.approx(
+                -20 * np.log10(away_m[microphone] / away_m[0]), abs=0.1
+            )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_free_field_is_the_direct_sound_from_afar(format):
+    """Plane waves have the delays between channels and the levels of a source far away."""
+    azimuth_deg, elevation_deg = np.array([0.0, 80.0, -130.0]), np.array([0.0, 20.0, -30.0])
+    waves = microphone_of(parse_format(format), RATE).free_field(direction_to_vector(azimuth_deg, elevation_deg))
+    sources = heard(format, azimuth_deg, elevation_deg, 5.0)
+    assert waves.dtype == np.float32 and waves.shape[:2] == (3, parse_format(format).channels)
+    for wave, source in zip(waves, 5 * np.array(sources), strict=True):
+        np.testing.assert_allclose([level_db(x) for x in wave], [level_db(x) for x in source], atol=0.3)
+        loudest = int(np.argmax(np.sum(wave**2, axis=1)))
+        for channel in range(len(wave)):
+            if level_db(wave[channel]) > -20:  # below, the nearest measured direction or the order decide
+                lags = [lag_samples(x[channel], x[loudest]) for x in (wave, source)]
+                assert lags[0] == pytest.approx(lags[1], abs=0.15)
+
+
+def test_same_response_as_pyroomacoustics_own_directivity():
+    """Our table of delayed heads against the library's sum, which rounds its delays to 1/20 sample."""
+    room = Room("images", (6.0, 5.0, 3.0), absorption=0.5, max_order=5, ray_tracing=False, response_s=0.15)
+    listener_m, heading_deg, samples = np.array([2.0, 2.2, 1.5]), 50.0, 4800
+    sources_m = np.array([[4.0, 3.5, 1.2], [1.0, 4.0, 2.0]])
+    shoebox = pra.ShoeBox(room.size_m, fs=RATE, materials=pra.Material(room.absorption), max_order=5, air_absorption=False)
+    shoebox.set_sound_speed(SPEED_OF_SOUND_M_S)
+    for source in sources_m:
+        shoebox.add_source(source)
+    head = kemar(RATE)
+    grid, turned = GridSphere(cartesian_points=head.directions.T), Rotation3D([heading_deg], "z", degrees=True)
+    for ear in range(2):
+        taps = np.ascontiguousarray(head.responses[:, ear])
+        shoebox.add_microphone(listener_m, directivity=MeasuredDirectivity(turned, grid, taps, RATE))
+    shoebox.compute_rir()
+    latency = pra.constants.get("frac_delay_length") // 2
+    for source, arrivals in enumerate(simulate_arrivals(room, listener_m, sources_m)):
+        ours = receive(arrivals, parse_format("binaural"), heading_deg, RATE, samples)
+        for ear in range(2):
+            theirs = shoebox.rir[ear][source][latency : latency + samples]
+            assert np.sum((ours[ear, : len(theirs)] - theirs) ** 2) < 10**-3 * np.sum(theirs**2)
+
+
+def test_what_arrives_after_the_end_is_left_out():
+    for format in map(parse_format, FORMATS):
+        arrivals = reverberant()
+        long, short = (receive(arrivals, format, 0.0, RATE, samples) for samples in (8000, 3000))
+        np.testing.assert_allclose(short, long[:, :3000], atol=1e-7)
+        late = dataclasses.replace(arrivals, offsets_m=arrivals.offsets_m * 1e3)
+        assert not receive(late, format, 0.0, RATE, 100).any()
