@@ -79,14 +79,14 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
 
 
 def plain_object(text: str, start: int = 0) -> dict[str, Any] | None:
-    """The object that `text` is from `start` on, or None where anything about it calls for `parse_object`, which takes
-    longer and says what is wrong."""
+    """Parses the object that `text` is from `start` on, fast; None if only `parse_object`, which is slower and raises the
+    errors, can judge it."""
     found = plain_object_and_end(text, start)
     return found[0] if found is not None and found[1] == len(text) else None
 
 
 def plain_object_and_end(text: str, start: int) -> tuple[dict[str, Any], int] | None:
-    """The object that begins at `start` and where in `text` it ends; None as of `plain_object`."""
+    """Parses the object that begins at `start`; returns it with its end in `text`, None as in `plain_object`."""
     if "\\ud" in text or "\\uD" in text or text.count("[", start) + text.count("{", start) > MAX_NESTING:
         return None
     try:

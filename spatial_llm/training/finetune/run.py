@@ -29,9 +29,9 @@ from spatial_llm.training.engine.launching import (
     device,
     is_main,
     prepare,
+    print_main,
     processes,
     rank,
-    say,
     wait_for_all,
     whole_weights,
 )
@@ -68,9 +68,9 @@ def finetune_bat(arguments: BatArguments) -> Path:
         done = _fingerprint(stage, done)
         heading = f"stage {number} of {len(arguments.stages)}, {name}"
         if any(read_finished(folder / marker, done) for marker in MARKERS):
-            say(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
+            print_main(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
         else:
-            say(f"\n{heading} -> {folder}")
+            print_main(f"\n{heading} -> {folder}")
             for marker in MARKERS:
                 (folder / marker).unlink(missing_ok=True)
             finetune_once(stage)
@@ -128,11 +128,11 @@ def finetune_once(arguments: BatArguments) -> Path:
     if arguments.projector.calibrate and arguments.start_from is None:
         calibrate(model, _some_encoded(model.encoder, processor, dataset))
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
-    say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
+    print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
     material = LESSONS[arguments.teach].prepare(arguments, model, processor, dataset)
-    say(format_schedule(arguments.schedule, len(material.samples), processes()))
-    say(format_what_trains(what_trains(material.learner)))
+    print_main(format_schedule(arguments.schedule, len(material.samples), processes()))
+    print_main(format_what_trains(what_trains(material.learner)))
     train(
         material.learner, material.samples, material.collate, arguments.schedule, run, arguments.seed,
         loss=material.loss, order=material.order, offload=material.offload,
@@ -187,7 +187,7 @@ def cached(
     sample = encode(encoder, recordings[0][None])
     cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
     size = cache.size(keys.values())
-    say(f"{size} in {cache.folder}")
+    print_main(f"{size} in {cache.folder}")
     cache.check_room(size, arguments.cache_limit)
     workers = arguments.schedule.loader_workers or (len(os.sched_getaffinity(0)) if size.missing > 64 else 0)
     cache.fill(
