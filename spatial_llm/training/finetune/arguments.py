@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from spatial_llm.answers.table import QuestionType
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.lessons import LESSONS
