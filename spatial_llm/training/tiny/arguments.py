@@ -70,6 +70,6 @@ class TextArguments(Checked):
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                f"Tokens tell neither times nor the room: leave these families out of `ask` (asked: "
+                f"Scene tokens hold neither times nor the room: leave these families out of `ask` (asked: "
                 f"{', '.join(untold) or 'none'})."
             )
