@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from tests.scenes.test_sofa import write_sofa
+from tests.scenes.heads.test_sofa import write_sofa
 
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
