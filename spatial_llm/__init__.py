@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "SpatialLLMProcessor",
             "add_lora",
         ],
-        "spatial_llm.projectors": ["QFormerProjector", "QFormerProjectorConfig"],
+        "spatial_llm.projectors": ["MLPProjector", "MLPProjectorConfig", "QFormerProjector", "QFormerProjectorConfig"],
         "spatial_llm.scenes": ["Scene"],
     },
 )

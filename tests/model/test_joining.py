@@ -73,7 +73,7 @@ def test_configs_and_extractors_without_an_audio_format_load(tmp_path):
 def test_placeholders_and_tokens(model):
     processor = tiny_processor()
     processor.num_audio_tokens = 5
-    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*num_query_tokens is 4"):
+    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*audio tokens a clip is 4"):
         SpatialLLM(model, processor)
     processor = tiny_processor()
     processor.audio_token_id = 9

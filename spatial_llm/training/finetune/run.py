@@ -44,7 +44,7 @@ from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import build_bat, calibrate
+from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.scene_alignment import (
     SceneAlignmentDataset,
     SceneTokenAlignment,
@@ -133,8 +133,8 @@ def finetune_once(arguments: BatArguments) -> Path:
     )  # fmt: skip
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
-    if arguments.projector.calibrate and arguments.start_from is None:
-        calibrate(model, _some_encoded(model.encoder, processor, dataset))
+    if arguments.start_from is None:
+        model.projector.start(lambda: _some_encoded(model.encoder, processor, dataset), model.get_input_embeddings().weight)
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
     _say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
@@ -160,7 +160,8 @@ def _lesson(
     if arguments.teach == "scenes":
         told = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
         scenes = SceneAlignmentDataset(dataset, told.labels, most=processor.num_audio_tokens)
-        return SceneTokenAlignment(model.projector, told), scenes, collate_scenes, {}
+        layout = model.config.encoder_config.token_layout
+        return SceneTokenAlignment(model.projector, told, layout), scenes, collate_scenes, {}
     collator = SpatialQACollator(processor)
     _say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     size = arguments.schedule.effective_batch(processes())

@@ -24,7 +24,9 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
+from spatial_llm.encoders import TokenLayout
 from spatial_llm.errors import CheckpointError, ManifestError
+from spatial_llm.projectors import Projector
 from spatial_llm.training.engine.trainable import freeze
 from spatial_llm.training.tiny.scene_tokens import FILE, NO_SOURCE, SceneTokens, place_numbers
 
@@ -105,18 +107,19 @@ class SceneTokenAlignment(nn.Module):
     Args:
         projector: trains.
         told: frozen, from `scene_tokens_of`.
+        layout: of the encoder's tokens.
     """
 
-    def __init__(self, projector: nn.Module, told: SceneTokens) -> None:
+    def __init__(self, projector: Projector, told: SceneTokens, layout: TokenLayout) -> None:
         super().__init__()
-        self.projector, self.told = projector, told
+        self.projector, self.told, self.layout = projector, told, layout
 
     def forward(
         self, audio_hidden_states: torch.Tensor, classes: torch.Tensor, places: torch.Tensor, **_: Any
     ) -> CausalLMOutput:
         """A batch of `collate_scenes` -> output whose `loss` is the squared distance between a token and what it shall tell,
         mean over the tokens."""
-        tokens = self.projector(audio_hidden_states).last_hidden_state.float()
+        tokens = self.projector(audio_hidden_states, layout=self.layout).last_hidden_state.float()
         with torch.no_grad():
             truth, nobody = self.told.tokens(classes, places).float(), self.told.nobody.float()
         silent = (tokens - nobody).square().sum(-1)  # (B, queries): cost of telling nobody

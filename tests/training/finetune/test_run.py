@@ -16,12 +16,19 @@ from spatial_llm.training.encoder.run import train_encoder
 from spatial_llm.training.engine.curves import read_losses
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import what_trains
-from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.run import decoded_sample, finetune_bat, open_cache
 from tests.training.encoder.test_run import SIZES
 
 STEP = Schedule(steps=1, batch_size=4, learning_rate=1e-3)
+
+
+QFORMER = {
+    "num_query_tokens": 4, "num_hidden_layers": 1, "cross_attention_frequency": 1, "num_attention_heads": 2,
+    "hidden_size": 24, "intermediate_size": 96, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+    "standardize_inputs": True,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +51,7 @@ def arguments(data: Path, parts: dict[str, Path], run_folder: Path, **changes: o
             "encoder": str(parts["encoder"]),
             "language_model": str(parts["text"]),
             "schedule": STEP,
-            "projector": ProjectorArguments(
-                queries=4, layers=1, cross_attention_every=1, attention_heads=2, dropout=0.0, calibrate=True
-            ),
+            "projector": QFORMER,
             "lora": LoraArguments(rank=8, alpha=16, dropout=0.0, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"]),
             "cpu_threads": 1,
             **changes,
