@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.blocks import Blocks, Shard
-from spatial_llm.data.records import Record, read_manifest, read_scenes
+from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import atomic_files, check_place, sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
@@ -60,10 +61,12 @@ def write_questions(
         merge: only join what the shards left.
 
     Raises:
+        SceneError: the configuration asks no question.
         ManifestError: the folder has no scenes, or a line of them is not a scene.
         SpatialLLMError: the parts belong to another configuration or to other scenes, or are to be merged and some are
             missing; or another process writes questions into the folder.
     """
+    config.questions.check_asked()
     folder = Path(folder)
     splits = [split for split in SPLITS if (folder / f"{split}_scenes.jsonl").is_file()]
     if not splits:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
@@ -146,7 +147,7 @@ def _write_recordings(
         except ManifestError as error:
             warnings.warn(f"the report has no player for recording {record.recording_id!r}: {error}", stacklevel=2)
             continue
-        if len(waveform) == 2:
+        if record.format.layout == BINAURAL and len(waveform) == BINAURAL.channels:
             waveforms[record.recording_id] = waveform, rate
     peak = max((float(np.abs(waveform).max()) for waveform, _ in waveforms.values()), default=0.0)
     if peak == 0:

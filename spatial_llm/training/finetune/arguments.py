@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from spatial_llm.answers.table import QuestionType
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
 from spatial_llm.projectors.settings import projector_config
+from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.finetune.lessons import LESSONS
 
 
 @dataclass
@@ -49,7 +50,7 @@ class BatStage(Checked):
     name: str
     types: list[QuestionType] | None = None
     train_manifest: str | None = None
-    teach: Literal["answers", "scenes"] = "answers"
+    teach: Literal[*LESSONS] = "answers"
     steps: Count | None = None
 
 
@@ -69,7 +70,7 @@ class BatArguments(Checked):
         lora: see `LoraArguments`; null trains the projector alone.
         types: only questions of these types; null = all.
         teach: "answers", projector and LoRA to answer questions; "scenes", the projector alone to tell each recording in the
-            tokens in which the language model was told scenes (`training.scene_alignment`), for a stage before the answers.
+            tokens in which the language model was told scenes (`lessons.scenes`), for a stage before the answers.
         stages: trained one after the other, each in a sub-folder; empty = all at once. A stage that is finished is not
             trained again.
         start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from, or the name
@@ -100,7 +101,7 @@ class BatArguments(Checked):
     projector: dict[str, Any] = field(default_factory=dict)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
-    teach: Literal["answers", "scenes"] = "answers"
+    teach: Literal[*LESSONS] = "answers"
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
@@ -130,13 +131,8 @@ class BatArguments(Checked):
             raise SpatialLLMError(
                 "types or teach and stages are both given; what a stage teaches stands in stages[...].types and .teach."
             )
-        if "scenes" in (self.teach, *(stage.teach for stage in self.stages)) and (
-            not self.encoder_cache or self.language_model is None
-        ):
-            raise SpatialLLMError(
-                f"teach: scenes with encoder_cache {self.encoder_cache} and language_model {self.language_model}; it needs "
-                "encoder_cache: true, and the folder of a language model that was told scenes in tokens."
-            )
+        for teach in dict.fromkeys((self.teach, *(stage.teach for stage in self.stages))):
+            LESSONS[teach].check(self)
 
     @property
     def goes_on_whole(self) -> bool:

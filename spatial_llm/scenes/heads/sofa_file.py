@@ -1,0 +1,254 @@
+"""Reads a SOFA file (AES69) of head-related impulse responses, with their directions in the listener's frame.
+
+Positions stand in one global frame. The listener stands at ListenerPosition, looks along ListenerView and has ListenerUp
+above, so a direction is SourcePosition (with EmitterPosition, where that is not 0) minus ListenerPosition, turned into the
+listener's own frame. Each of them may be given once or for each measurement, in cartesian or spherical coordinates.
+Note: ListenerUp has no type of its own and takes that of ListenerView, yet many files with a spherical view leave its
+cartesian default there. That default is read as cartesian; otherwise the reading that is at an angle to the view is used,
+and the delays of the responses decide whether the file is accepted (`head_checks`). ReceiverPosition is relative to the
+listener, and swapped in some files: the order of the ears comes from the data.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sofar
+
+from spatial_llm.errors import SceneError
+from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
+
+CONVENTION = "SimpleFreeFieldHRIR"
+WANTED = f"expected {CONVENTION}: impulse responses (directions, 2 ears, taps), one position each."
+MOST_VALUES = 2**27  # of the responses, 1 GiB in float64: more than any head that was measured
+RATES_HZ = (8000.0, 1e6)
+LONGEST_DELAY_S = 0.1  # between two directions or ears; sound travels 34 m in it
+UNITS = {"metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "m": 1.0}
+ANGLES = {"degree": 1.0, "degrees": 1.0, "deg": 1.0, "radian": 180 / np.pi, "radians": 180 / np.pi, "rad": 180 / np.pi}
+LEAST_SINE = 0.1  # of the angle between view and up
+SAME_M = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredHead:
+    """The content of a SOFA file.
+
+    Attributes:
+        responses: float64 (directions, ears, taps) at `rate` Hz, Data.Delay included.
+        rate: Hz.
+        azimuth_deg, elevation_deg, distance_m: (directions), in the listener's frame.
+        turned: whether the listener is not at the origin or does not look along x.
+    """
+
+    responses: np.ndarray
+    rate: float
+    azimuth_deg: np.ndarray
+    elevation_deg: np.ndarray
+    distance_m: np.ndarray
+    turned: bool
+
+
+def read_measured_head(path: str | Path) -> MeasuredHead:
+    """Reads a SOFA file of the convention SimpleFreeFieldHRIR.
+
+    Raises:
+        SceneError: the file is not there, cannot be read, is of another convention, or one of its fields is not what the
+            standard says; the field is named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
+    try:
+        with sofar.SofaStream(str(path)) as stream:
+            return _read(_Fields(stream, path))
+    except SceneError:
+        raise
+    except Exception as error:  # sofar and the netCDF library below it raise what they please
+        raise SceneError(f"{path}: cannot be read as SOFA ({type(error).__name__}: {error}).") from None
+
+
+class _Fields:
+    """The fields of an open file, checked for shape and for values that are not finite."""
+
+    def __init__(self, stream: Any, path: Path) -> None:
+        self.stream, self.path = stream, path
+
+    def refuse(self, problem: str) -> SceneError:
+        return SceneError(f"{self.path}: {problem}")
+
+    def text(self, name: str, default: str) -> str:
+        try:
+            return str(getattr(self.stream, name)).strip()
+        except AttributeError:
+            return default
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        try:
+            return tuple(getattr(self.stream, name).shape)
+        except AttributeError:
+            return None
+
+    def values(self, name: str, default: list | None = None) -> np.ndarray:
+        """float64; entries that were never written are NaN. Raises SceneError: it is missing, or holds no numbers."""
+        if self.shape(name) is None:
+            if default is None:
+                raise self.refuse(f"{name} is missing; {WANTED}")
+            return np.array(default, dtype=np.float64)
+        if int(np.prod(self.shape(name), dtype=object)) > MOST_VALUES:
+            raise self.refuse(f"{name} is {self.shape(name)}, more than {MOST_VALUES} values; {WANTED}")
+        try:
+            return np.ma.filled(np.ma.asarray(getattr(self.stream, name)[:]).astype(np.float64), np.nan)
+        except (TypeError, ValueError):
+            raise self.refuse(f"{name} holds no numbers; {WANTED}") from None
+
+    def triples(self, name: str, count: int, default: list | None = None) -> np.ndarray:
+        """(1 or count, 3), finite."""
+        found = np.atleast_2d(self.values(name, default))
+        if found.ndim != 2 or found.shape[1] != 3 or found.shape[0] not in (1, count):
+            raise self.refuse(f"{name} is {found.shape}; expected (1, 3) or ({count}, 3): three coordinates, once or for "
+                              "each measurement.")  # fmt: skip
+        if not np.isfinite(found).all():
+            raise self.refuse(f"{name} holds values that are not finite; measure or export it again.")
+        return found
+
+    def vectors(self, name: str, count: int, default: list | None = None, typed: str | None = None) -> np.ndarray:
+        """The same as xyz, lengths in metres, by the type and units of the field `typed` (that field itself)."""
+        return self.from_type(self.triples(name, count, default), name, typed or name)
+
+    def from_type(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
+        # Where the listener is, a missing type matters little; where the sources are, everything hangs on it.
+        kind = self.text(f"{typed}_Type", "none" if typed == "SourcePosition" else "cartesian").lower()
+        if kind == "cartesian":
+            return found * self.units(typed, ("metre",) * 3, (UNITS,) * 3)
+        if kind != "spherical":
+            raise self.refuse(f"{typed}:Type is {kind!r}; expected cartesian or spherical.")
+        azimuth_deg, elevation_deg, length = self.spherical(found, name, typed).T
+        return direction_to_vector(azimuth_deg, elevation_deg, length)
+
+    def spherical(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
+        """Azimuth and elevation in degrees and length in metres (..., 3) of spherical coordinates, checked."""
+        found = found * self.units(typed, ("degree", "degree", "metre"), (ANGLES, ANGLES, UNITS))
+        azimuth_deg, elevation_deg, length = found.T
+        if np.abs(elevation_deg).max() > 90.001 or np.abs(azimuth_deg).max() > 360.001 or length.min() < 0:
+            raise self.refuse(
+                f"{name} has azimuths from {azimuth_deg.min():.0f} to {azimuth_deg.max():.0f} degrees, elevations from "
+                f"{elevation_deg.min():.0f} to {elevation_deg.max():.0f}, lengths from {length.min():g}; expected -360 to "
+                "360, -90 to 90 and 0 up. Is elevation counted from above (colatitude), or the unit another one?"
+            )
+        return found
+
+    def units(self, name: str, default: tuple[str, ...], known: tuple[dict[str, float], ...]) -> np.ndarray:
+        text = self.text(f"{name}_Units", "")
+        given = [part.strip().lower() for part in text.split(",") if part.strip()] or list(default)
+        given = given * 3 if len(given) == 1 and default[0] == default[2] else given
+        if len(given) != 3 or any(unit not in scale for unit, scale in zip(given, known, strict=False)):
+            raise self.refuse(f"{name}:Units is {text!r}; expected {', '.join(default)}.")
+        return np.array([scale[unit] for unit, scale in zip(given, known, strict=True)])
+
+
+def _read(fields: _Fields) -> MeasuredHead:
+    convention, shape = fields.text("GLOBAL_SOFAConventions", "no convention"), fields.shape("Data_IR")
+    source = fields.shape("SourcePosition")
+    if convention != CONVENTION or shape is None or len(shape) != 3 or shape[1] != 2 or 0 in shape:
+        raise fields.refuse(f"{convention} with data {shape} at {source and source[0]} positions; {WANTED}")
+    count = shape[0]
+    positions = fields.triples("SourcePosition", count)
+    rate = np.unique(fields.values("Data_SamplingRate"))
+    if len(rate) != 1 or not RATES_HZ[0] <= rate[0] <= RATES_HZ[1]:
+        raise fields.refuse(
+            f"Data.SamplingRate is {', '.join(f'{each:g}' for each in rate[:3])}; expected one rate in hertz "
+            f"(not kilohertz), {RATES_HZ[0]:g} or more."
+        )
+    responses = fields.values("Data_IR")
+    if not (np.isfinite(responses).all() and responses.any(axis=-1).all()):
+        raise fields.refuse("holds values that are not finite, or silent responses; measure or export it again.")
+    responses = _delayed(responses, _delay(fields, count, rate[0]))
+    azimuth_deg, elevation_deg, distance_m, turned = _directions(fields, positions, count)
+    if count > 1 and len(np.unique([azimuth_deg, elevation_deg, distance_m], axis=1).T) == 1:
+        raise fields.refuse(f"{count} responses from one position; {WANTED}")
+    return MeasuredHead(responses, float(rate[0]), azimuth_deg, elevation_deg, distance_m, turned)
+
+
+def _directions(fields: _Fields, positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Azimuth, elevation and distance (count) in the listener's frame, and whether anything had to be moved or turned."""
+    listener = fields.vectors("ListenerPosition", count, [[0.0, 0.0, 0.0]])
+    forward, left, up = _frame(fields, "ListenerView", "ListenerUp", count)
+    emitter = _emitter(fields, count)
+    axes = np.broadcast_to(np.eye(3)[:, None], (3, len(forward), 3))
+    turned = not np.allclose([forward, left, up], axes, atol=SAME_M) or bool(np.abs(listener).max() > SAME_M)
+    if (
+        not turned
+        and not emitter.any()
+        and fields.text("SourcePosition_Type", "").lower() == "spherical"
+        and len(positions) == count
+    ):
+        # As they stand in the file, to the last bit.
+        azimuth_deg, elevation_deg, distance_m = fields.spherical(positions, "SourcePosition", "SourcePosition").T
+        return azimuth_deg, elevation_deg, distance_m, turned
+    offsets = fields.from_type(positions, "SourcePosition", "SourcePosition") + emitter - listener
+    if turned:
+        offsets = np.stack([np.sum(offsets * axis, axis=-1) for axis in (forward, left, up)], axis=-1)
+    offsets = np.broadcast_to(offsets, (count, 3))
+    azimuth_deg, elevation_deg, distance_m = vector_to_direction(offsets)
+    if distance_m.min() < SAME_M:
+        where = int(np.argmin(distance_m))
+        raise fields.refuse(f"SourcePosition {where} is ListenerPosition itself; expected a source away from the listener.")
+    return wrap_azimuth_deg(azimuth_deg), elevation_deg, distance_m, turned
+
+
+def _frame(fields: _Fields, view: str, up: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors (1 or count, 3) ahead, to the left and above of who looks along `view` with `up` above."""
+    forward = fields.vectors(view, count, [[1.0, 0.0, 0.0]])
+    given = fields.triples(up, count, [[0.0, 0.0, 1.0]])
+    typed = up if fields.text(f"{up}_Type", "") else view
+    length = np.linalg.norm(forward, axis=-1, keepdims=True)
+    if length.min() < SAME_M:
+        raise fields.refuse(f"{view} has no length; expected a direction such as [1, 0, 0].")
+    forward = forward / length
+    by_type = fields.from_type(given, up, typed) if fields.shape(up) else given
+    # [0, 0, 1] is what writers put there by default: upwards. As spherical coordinates it would be along x.
+    for above in (given, by_type) if typed == view and np.all(given == [0.0, 0.0, 1.0]) else (by_type, given):
+        left = np.cross(above, forward)
+        sine = np.linalg.norm(left, axis=-1, keepdims=True)
+        if np.all(sine > LEAST_SINE * np.linalg.norm(above, axis=-1, keepdims=True)) and sine.min() > SAME_M:
+            left = left / sine
+            return forward, left, np.cross(forward, left)
+    raise fields.refuse(f"{up} is {given[0]}, along {view}; expected a direction at a right angle to it.")
+
+
+def _emitter(fields: _Fields, count: int) -> np.ndarray:
+    """Where the one emitter is from the source's position, in the global frame: (1 or count, 3) metres."""
+    found = fields.values("EmitterPosition", [[0.0, 0.0, 0.0]])
+    found = found[..., None] if found.ndim == 2 else found
+    if found.ndim != 3 or found.shape[:2] != (1, 3) or found.shape[2] not in (1, count) or not np.isfinite(found).all():
+        raise fields.refuse(f"EmitterPosition is {found.shape}; expected one emitter, (1, 3, 1) or (1, 3, {count}), finite.")
+    if not found.any():
+        return np.zeros((1, 3))
+    offset = fields.from_type(found[0].T, "EmitterPosition", "EmitterPosition")
+    if fields.shape("SourceView") is None:
+        return offset
+    forward, left, up = _frame(fields, "SourceView", "SourceUp", count)
+    return offset[:, :1] * forward + offset[:, 1:2] * left + offset[:, 2:] * up
+
+
+def _delay(fields: _Fields, count: int, rate: float) -> np.ndarray:
+    """Data.Delay in samples, (1 or count, 1 or 2 ears); most files have zeros."""
+    delay = np.atleast_2d(fields.values("Data_Delay", [[0.0, 0.0]]))
+    if delay.ndim != 2 or delay.shape[0] not in (1, count) or delay.shape[1] not in (1, 2):
+        raise fields.refuse(f"Data.Delay is {delay.shape}; expected (1, 2) or ({count}, 2).")
+    if not np.isfinite(delay).all() or np.ptp(delay) > LONGEST_DELAY_S * rate:
+        raise fields.refuse(f"Data.Delay runs from {delay.min():g} to {delay.max():g} samples; expected finite numbers that "
+                            f"differ by at most {LONGEST_DELAY_S} s.")  # fmt: skip
+    return delay
+
+
+def _delayed(responses: np.ndarray, delay: np.ndarray) -> np.ndarray:
+    delay = np.broadcast_to(delay - delay.min(), responses.shape[:2])
+    if not delay.any():
+        return responses
+    longest = int(np.ceil(delay.max()))
+    spectrum = np.fft.rfft(np.pad(responses, ((0, 0), (0, 0), (0, longest))))
+    taps = responses.shape[-1] + longest
+    shift = np.exp(-2j * np.pi * np.arange(spectrum.shape[-1]) * delay[..., None] / taps)
+    return np.fft.irfft(spectrum * shift, n=taps)
