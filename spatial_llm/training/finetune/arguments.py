@@ -1,11 +1,13 @@
 """Settings of recipes/finetune_bat.py."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
@@ -25,38 +27,10 @@ class LoraArguments(Checked):
 
     called: ClassVar[str] = "lora"
 
-    rank: Count = 8
-    alpha: Count = 32
-    dropout: Share = 0.05
-    target_modules: list[str] = field(default_factory=lambda: ["q_proj", "v_proj"])
-
-
-@dataclass
-class ProjectorArguments(Checked):
-    """The Q-Former between encoder and language model (specs a.4).
-
-    Attributes:
-        queries: audio tokens the language model sees.
-        layers: of the Q-Former.
-        cross_attention_every: layers between two that look at the audio tokens; 1 = all of them look.
-        hidden_size: width of the Q-Former; None = the encoder's, as published.
-        attention_heads: heads of each layer.
-        intermediate_size: width of its feed-forward; None = 4 times the hidden size.
-        dropout: on its layers.
-        calibrate: standardise the encoder's tokens per channel and scale the output to the size of the language
-            model's own embeddings before step 0; for a fresh projector that has few steps.
-    """
-
-    called: ClassVar[str] = "projector"
-
-    queries: Count = 64
-    layers: Count = 8
-    cross_attention_every: Count = 2
-    hidden_size: Count | None = None
-    attention_heads: Count = 12
-    intermediate_size: Count | None = None
-    dropout: Share = 0.1
-    calibrate: bool = False
+    rank: Count = LORA_DEFAULTS["rank"]
+    alpha: Count = LORA_DEFAULTS["alpha"]
+    dropout: Share = LORA_DEFAULTS["dropout"]
+    target_modules: list[str] = field(default_factory=lambda: list(LORA_DEFAULTS["target_modules"]))
 
 
 @dataclass
@@ -91,7 +65,8 @@ class BatArguments(Checked):
         encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, together with
             `language_model`, takes all parts from `start_from`, with the sizes of its projector and LoRA.
         language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or null.
-        projector: see `ProjectorArguments`.
+        projector: `model_type` and those fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
+            under the configuration's own names; without a `model_type` it is the Q-Former.
         lora: see `LoraArguments`; null trains the projector alone.
         types: question types to train on; null for all.
         teach: the lesson, see `finetune.lessons`. "answers": projector and LoRA learn to answer; "scenes": the projector
@@ -123,7 +98,7 @@ class BatArguments(Checked):
     schedule: Schedule
     encoder: str | None = None
     language_model: str | None = None
-    projector: ProjectorArguments = field(default_factory=ProjectorArguments)
+    projector: dict[str, Any] = field(default_factory=dict)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
     teach: Literal[*LESSONS] = "answers"
@@ -145,6 +120,7 @@ class BatArguments(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        projector_config(self.projector)
         self._check_parts()
         if self.quantization == "4bit" and self.save == "whole":
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
@@ -170,7 +146,7 @@ class BatArguments(Checked):
                 "parts, or neither and the model to start from (start_from=tiny)."
             )
         own = (self.projector, self.lora, self.quantization, self.save)
-        if self.goes_on_whole and own != (ProjectorArguments(), LoraArguments(), "none", "whole"):
+        if self.goes_on_whole and own != ({}, LoraArguments(), "none", "whole"):
             raise SpatialLLMError(
                 "without encoder and language_model, projector and LoRA are those of start_from, in full precision and "
                 "saved whole: leave out projector, lora, quantization and save, or give encoder and language_model."

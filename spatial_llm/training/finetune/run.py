@@ -39,7 +39,7 @@ from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import build_bat, calibrate
+from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
 from spatial_llm.workflow import MARKER, fingerprint_of, read_finished, write_finished
@@ -124,8 +124,8 @@ def finetune_once(arguments: BatArguments) -> Path:
     )  # fmt: skip
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
-    if arguments.projector.calibrate and arguments.start_from is None:
-        calibrate(model, _some_encoded(model.encoder, processor, dataset))
+    if arguments.start_from is None:
+        model.projector.start(lambda: _some_encoded(model.encoder, processor, dataset), model.get_input_embeddings().weight)
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
     print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
