@@ -18,7 +18,7 @@ import numpy as np
 
 from spatial_llm.answers import Location, format_labels, format_location
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Pair, Record
+from spatial_llm.data.record import Pair, Record
 from spatial_llm.door import door
 from spatial_llm.evaluation.metrics import embedded_texts, interval_of, measure, read_answers
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
@@ -36,7 +36,7 @@ from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 
-# of the training questions (specs a.3); the two kinds of type E that are published share 0.412
+# of the training questions (BAT's project page); the two kinds of type E that are published share 0.412
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,
           "MIXUP_DIRECTION": 0.206, "MIXUP_DISTANCE_BOTH": 0.206}  # fmt: skip
 QUALITIES = ("small", "large", "wooden", "electric", "distant", "wet", "old", "metal", "heavy", "soft", "low", "high",

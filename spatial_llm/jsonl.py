@@ -36,6 +36,16 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             has a key twice, or holds a number or text that JSON has not (NaN, half a surrogate pair); file and line are
             named, and the field where there is one.
     """
+    for number, line in iter_lines(path):
+        yield number, parse_object(line, f"{path}:{number}")
+
+
+def iter_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """The lines of `iter_jsonl` as texts, without the space around them, before they are parsed.
+
+    Raises:
+        ManifestError: what `iter_jsonl` raises of a file and of the bytes of a line.
+    """
     path = Path(path)
     if not os.path.isfile(path):  # unlike `is_file` of a path, for a name of any length
         raise ManifestError(f"{path}: no such file; give the path of a JSONL file (one JSON object a line).")
@@ -51,7 +61,7 @@ def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except UnicodeDecodeError as error:
                 raise ManifestError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line); re-encode it.") from None
             if line:
-                yield number, parse_object(line, f"{path}:{number}")
+                yield number, line
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -64,6 +74,44 @@ def _opened(path: Path) -> IO[bytes]:
 def parse_object(line: str, where: str) -> dict[str, Any]:
     """One line of JSONL as an object; `where` (file:line) starts every error message. Raises ManifestError, see
     `iter_jsonl`."""
+    plain = plain_object(line)
+    return parse_closely(line, where) if plain is None else plain
+
+
+def plain_object(text: str, start: int = 0) -> dict[str, Any] | None:
+    """The object that `text` is from `start` on, or None where anything about it calls for `parse_object`, which takes
+    longer and says what is wrong."""
+    found = plain_object_and_end(text, start)
+    return found[0] if found is not None and found[1] == len(text) else None
+
+
+def plain_object_and_end(text: str, start: int) -> tuple[dict[str, Any], int] | None:
+    """The object that begins at `start` and where in `text` it ends; None as of `plain_object`."""
+    if "\\ud" in text or "\\uD" in text or text.count("[", start) + text.count("{", start) > MAX_NESTING:
+        return None
+    try:
+        value, end = _PLAIN.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return (value, end) if isinstance(value, dict) else None
+
+
+def _unlike_json(name: str) -> float:
+    raise ValueError(name)
+
+
+def _unlike_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice")
+    return value
+
+
+_PLAIN = json.JSONDecoder(parse_constant=_unlike_json, object_pairs_hook=_unlike_twice)
+
+
+def parse_closely(line: str, where: str) -> dict[str, Any]:
+    """`parse_object` without its quick way."""
     constants: list[str] = []
 
     def constant(name: str) -> float:

@@ -12,6 +12,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache_folder(tmp_path_factory) -> Path:
+    """Tests neither read nor fill the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["SPATIAL_LLM_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout, for tests that run doors."""

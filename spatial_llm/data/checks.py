@@ -13,7 +13,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record, iter_records, iter_scenes
+from spatial_llm.data.records import Record, iter_records
+from spatial_llm.data.scene_files import iter_scenes
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl

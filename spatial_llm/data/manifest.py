@@ -1,32 +1,40 @@
 """Manifests of any length: every line is checked once, then rows are read from disk as they are asked for.
 
-The released training file of SpatialSoundQA has 872,312 rows, some 3 GB as objects. Here each checked row goes, as one
-JSON text, into an Arrow file that `datasets` maps into memory; a row is parsed when it is asked for, and worker
-processes share the file. The rows are kept as text, because the JSON builder of `datasets` makes columns of them:
-missing fields come back as None and mixed types are coerced (reliability row D5), so that a row would no longer be what
-was checked. The Arrow file is written by us, not by `load_dataset`, which takes a path for a glob pattern, passes over
-hidden folders, and ends lines at characters where `jsonl.iter_jsonl` does not.
+The released training file of SpatialSoundQA has 872,312 rows, some 3 GB as objects. Here each checked row goes, as the text
+of its line, into an Arrow file that `datasets` maps into memory; a row is parsed when it is asked for, and worker processes
+share the file. The rows are kept as text, because the JSON builder of `datasets` makes columns of them: missing fields come
+back as None and mixed types are coerced, so that a row would no longer be what was checked. The Arrow file is written by us,
+not by `load_dataset`, which takes a path for a glob pattern, passes over hidden folders, and ends lines at characters where
+`jsonl.iter_jsonl` does not.
+
+The Arrow file is kept in the user's cache folder, and whoever opens the same manifest again finds it there: its name holds
+the hash of the manifest's bytes, of the checks (the code of this package) and of pydantic, so that it is found for no other
+content. Files that the rows name are looked for at each opening.
 """
 
-import atexit
-import functools
+import hashlib
 import itertools
 import json
-import shutil
-import tempfile
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 import pyarrow
+import pydantic
 from datasets import Dataset
 
-from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record, iter_records, record_from_dict
+from spatial_llm.data.paths import DataRoot, FileCheck, FileFacts
+from spatial_llm.data.records import Record, RecordReader, iter_checked, iter_records
+from spatial_llm.errors import ManifestError, OutputError
 from spatial_llm.files import atomic_path, sha256_of
+from spatial_llm.user_cache import cache_folder, code_hash, temporary_folder, touch, trim
 
-_SCHEMA = pyarrow.schema({"number": pyarrow.int64(), "record": pyarrow.large_string()})
+# files: JSON list of [field, name, bytes, SHA-256] of the files that no row shortly before needs; null where there is none.
+_SCHEMA = pyarrow.schema({"number": pyarrow.int64(), "record": pyarrow.large_string(), "files": pyarrow.large_string()})
 _BATCH_ROWS = 250
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream
+MOST_BYTES = 8 * 2**30  # of Arrow files in the cache folder; those used longest ago go first
 
 
 class Manifest(Sequence[Record]):
@@ -39,6 +47,7 @@ class Manifest(Sequence[Record]):
 
     def __init__(self, path: Path, root: DataRoot, rows: Dataset) -> None:
         self.path, self.root, self._rows = path, root, rows
+        self._reader = RecordReader()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -51,56 +60,91 @@ class Manifest(Sequence[Record]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = self._rows[int(index)]
-        return record_from_dict(json.loads(row["record"]), f"{self.path}:{row['number']}")
+        return self._reader.read(row["record"], f"{self.path}:{row['number']}")
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The rows as plain JSON objects, in order: for a look at a few fields of all, without checking each again."""
-        for rows in self._rows.iter(_BATCH_ROWS):
+        for rows in self._rows.select_columns("record").iter(_BATCH_ROWS):
             yield from map(json.loads, rows["record"])
 
 
 def open_manifest(
     path: str | Path, root: DataRoot | str | Path | None = None, cache_dir: str | Path | None = None
 ) -> Manifest:
-    """Checks a whole manifest and opens it, without holding it in memory. About 0.15 ms a row: two
-    minutes for the largest released file.
+    """Checks a whole manifest and opens it, without holding it in memory.
+
+    It takes about 0.1 ms a row the first time, a few seconds for the largest released file when it is opened again.
 
     Args:
         path: the manifest.
         root: where its names start and which folders elsewhere are allowed (`data.paths`); default its own folder, none.
-        cache_dir: folder for the Arrow file, which is about as large as the manifest; default a temporary folder that
-            goes when this process ends.
+        cache_dir: folder for the Arrow file, which is about as large as the manifest; default the user's cache folder
+            (`user_cache`), where such files together take at most MOST_BYTES.
 
     Raises:
-        ManifestError: see `records.iter_records`; nothing is opened then.
+        ManifestError: see `records.iter_records`; nothing is opened then. Or the manifest was changed while it was read.
     """
     path = Path(path)
     root = DataRoot.of(path.parent if root is None else root)
     if not path.is_file():
         next(iter_records(path, root))  # says so
-    folder = Path(cache_dir) if cache_dir is not None else _temporary_folder()
-    target = folder / f"{path.stem}-{sha256_of(path)[:16]}.arrow"
+    sha256 = sha256_of(path)
+    key = hashlib.sha256(f"{sha256} {code_hash()} {pydantic.VERSION}".encode()).hexdigest()
+    name = f"{path.stem[:100]}-{key[:32]}.arrow"
+    if cache_dir is not None:
+        return Manifest(path, root, _rows(path, root, Path(cache_dir, name), sha256))
+    target = cache_folder("manifests") / name
+    try:
+        rows = _rows(path, root, target, sha256)
+    except OutputError:  # the cache folder has no room: a quota of the user's home
+        return Manifest(path, root, _rows(path, root, temporary_folder("manifests") / name, sha256))
+    touch(target)
+    trim(target.parent, MOST_BYTES, ".arrow", keep=target)
+    return Manifest(path, root, rows)
+
+
+def _rows(path: Path, root: DataRoot, target: Path, sha256: str) -> Dataset:
+    """The rows of the Arrow file `target`, which is written first unless it is there and whole; `sha256` of the manifest."""
+    if (rows := _kept(target)) is not None:
+        _look_for_files(rows, path, root)
+        return rows
     with (
         atomic_path(target) as temporary,
         pyarrow.OSFile(str(temporary), "wb") as sink,
         pyarrow.ipc.new_stream(sink, _SCHEMA) as writer,
     ):
-        for batch in _batches(iter_records(path, root)):
-            numbers = [number for number, _ in batch]
-            texts = [json.dumps(record.to_dict(), ensure_ascii=False) for _, record in batch]
-            writer.write_batch(pyarrow.record_batch([numbers, texts], schema=_SCHEMA))
-    return Manifest(path, root, Dataset.from_file(str(target)))
+        # The records themselves are let go one by one: held by the batch, they would cost a quarter of the time.
+        rows = ((line.number, line.text, _files_to_json(line.new_files)) for line in iter_checked(path, root))
+        while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+            columns = [list(column) for column in zip(*batch, strict=True)]
+            writer.write_batch(pyarrow.record_batch(columns, schema=_SCHEMA))
+        if sha256_of(path) != sha256:
+            raise ManifestError(f"{path}: was changed while it was read; open it again when it is written.")
+    return Dataset.from_file(str(target))
 
 
-def _batches(records: Iterator[tuple[int, Record]]) -> Iterator[list[tuple[int, Record]]]:
-    while batch := list(itertools.islice(records, _BATCH_ROWS)):
-        yield batch
+def _kept(target: Path) -> Dataset | None:
+    """The rows of an Arrow file; None if it is not there or damaged."""
+    try:
+        with target.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            whole = file.read() == _END  # a stream that is cut between two batches reads as a shorter one
+        return Dataset.from_file(str(target)) if whole else None
+    except (pyarrow.ArrowException, OSError):
+        return None
 
 
-@functools.cache
-def _temporary_folder() -> Path:
-    # One folder a process, not one a manifest: a finalizer of the object would also run in forked workers, and would
-    # take the file away from under the process that opened it.
-    folder = tempfile.mkdtemp(prefix="spatial-llm-manifests-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+def _look_for_files(rows: Dataset, path: Path, root: DataRoot) -> None:
+    """Raises ManifestError as reading the manifest does, if files that its records name are missing or changed."""
+    files = FileCheck(root)
+    for batch in rows.data.table.select(["number", "files"]).to_batches():
+        named = batch.filter(batch.column("files").is_valid())
+        for number, text in zip(named.column("number").to_pylist(), named.column("files").to_pylist(), strict=True):
+            for field, name, *facts in json.loads(text):
+                files.add(f"{path}:{number}", field, name, None if facts[0] is None else FileFacts(*facts))
+    files.finish()
+
+
+def _files_to_json(files: list[tuple[str, str, FileFacts | None]]) -> str | None:
+    rows = [[field, name, facts and facts.bytes, facts and facts.sha256] for field, name, facts in files]
+    return json.dumps(rows, ensure_ascii=False) if rows else None

@@ -4,7 +4,7 @@ A manifest's names start at its own folder, so that a data folder can be moved w
 copy of AudioSet on another disk), the reader's caller, never the manifest, names the folder that may be used: with
 `elsewhere={"AudioSet": "/data/AudioSet"}` the name "AudioSet/eval/audio/Y1.wav" is looked for below /data/AudioSet.
 Names that are absolute, climb with "..", look like a URL, or reach out of their folder through a symbolic link are
-refused in either case (reliability row D1).
+refused in either case.
 """
 
 import stat
@@ -51,11 +51,11 @@ class FileFacts:
 
 class FileCheck:
     """Looks for the files of one record after the other, and at the end reports all that are missing or changed
-    (reliability row D7). It holds the names of those, and of files whose bytes were compared, no others.
+    . It holds the names of those, and of files whose bytes were compared, no others.
 
-    Args:
-        root: where the names start.
-        look: False checks only that names stay inside, for work that needs no files.
+     Args:
+         root: where the names start.
+         look: False checks only that names stay inside, for work that needs no files.
     """
 
     def __init__(self, root: DataRoot, look: bool = True) -> None:

@@ -17,6 +17,7 @@ from spatial_llm.errors import SpatialLLMError
 Axis = Literal["left_right", "front_behind", "above_below", "distance"]
 Side = Literal["left", "right", "front", "behind", "above", "below", "nearer", "farther"]
 SIDES: dict[str, tuple[str, str]] = {**AXES, "distance": ("nearer", "farther")}
+AXIS_OF_SIDE = {side: axis for axis, sides in SIDES.items() for side in sides}
 
 
 @dataclass(frozen=True)

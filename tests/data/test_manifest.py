@@ -1,7 +1,9 @@
 """Manifests that stay on disk: the same records as read at once, in any process, in memory that does not grow with them."""
 
 import operator
+import os
 import pickle
+import shutil
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import Record, read_manifest, write_manifest
+from spatial_llm.data.records import Record, iter_checked, read_manifest, write_manifest
 from spatial_llm.errors import ManifestError
 
 RATE = 8000
@@ -56,6 +58,78 @@ def test_cache_dir_holds_one_file_of_each_content(folder, tmp_path):
         write_manifest(folder / "m.jsonl", [record(i) for i in numbers])
         assert len(open_manifest(folder / "m.jsonl", cache_dir=cache)) == len(numbers)
     assert len(list(cache.iterdir())) == 2 and all(path.suffix == ".arrow" for path in cache.iterdir())
+
+
+def opened_again(path, **options):
+    """The manifest opened where reading any line of it would fail."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spatial_llm.data.manifest.iter_checked", lambda *_: pytest.fail("the lines were read again"))
+        return open_manifest(path, **options)
+
+
+def test_opened_again_it_is_not_checked_again(folder, tmp_path):
+    write_manifest(folder / "m.jsonl", [record(i) for i in range(600)])
+    first = open_manifest(folder / "m.jsonl")
+    assert list(opened_again(folder / "m.jsonl")) == list(first)
+    # Found by its content, wherever it lies, and with the names of the place it is opened at.
+    (tmp_path / "moved").mkdir()
+    shutil.copy(folder / "m.jsonl", tmp_path / "moved" / "m.jsonl")
+    with pytest.raises(ManifestError, match=r"moved/m\.jsonl:1: audio 'a\.wav': is not there") as again:
+        opened_again(tmp_path / "moved" / "m.jsonl")
+    with pytest.raises(ManifestError) as anew:
+        open_manifest(tmp_path / "moved" / "m.jsonl", cache_dir=tmp_path / "cache")
+    assert str(again.value) == str(anew.value)
+
+
+def test_a_changed_manifest_is_never_read_from_what_was_kept(folder, tmp_path):
+    path, cache = folder / "m.jsonl", tmp_path / "cache"
+    write_manifest(path, [record(i) for i in range(3)])
+    stands = os.stat(path)
+    before = open_manifest(path, cache_dir=cache)
+    with path.open("r+b") as file:  # of the same size and time, in place: only its bytes tell
+        file.write(path.read_bytes().replace(b"What", b"Whom"))
+    os.utime(path, ns=(stands.st_atime_ns, stands.st_mtime_ns))
+    assert open_manifest(path, cache_dir=cache)[1].question == "Whom sounds?"
+    assert before[1].question == "What sounds?"  # what is open stays as it was checked
+
+
+def test_a_manifest_that_changes_while_it_is_read_is_refused(folder, tmp_path, monkeypatch):
+    path = folder / "m.jsonl"
+    write_manifest(path, [record(i) for i in range(3)])
+
+    def changing(*arguments):
+        yield from iter_checked(*arguments)
+        write_manifest(path, [record(i) for i in range(4)])
+
+    monkeypatch.setattr("spatial_llm.data.manifest.iter_checked", changing)
+    with pytest.raises(ManifestError, match=r"m\.jsonl: was changed while it was read"):
+        open_manifest(path, cache_dir=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_other_code_has_checked_is_checked_again(folder, tmp_path, monkeypatch):
+    write_manifest(folder / "m.jsonl", [record(i) for i in range(3)])
+    open_manifest(folder / "m.jsonl", cache_dir=tmp_path / "cache")
+    monkeypatch.setattr("spatial_llm.data.manifest.code_hash", lambda: "another version")
+    open_manifest(folder / "m.jsonl", cache_dir=tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"no Arrow file", None], ids=["empty", "foreign", "cut"])
+def test_a_damaged_arrow_file_is_written_anew(folder, tmp_path, damage):
+    write_manifest(folder / "m.jsonl", [record(i) for i in range(600)])
+    expected = list(open_manifest(folder / "m.jsonl", cache_dir=tmp_path / "cache"))
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1000] if damage is None else damage)
+    assert list(open_manifest(folder / "m.jsonl", cache_dir=tmp_path / "cache")) == expected
+
+
+def test_a_file_that_goes_between_two_openings_is_named(folder):
+    write_manifest(folder / "m.jsonl", [record(i) for i in range(3)])
+    open_manifest(folder / "m.jsonl")
+    (folder / "a.wav").unlink()
+    with pytest.raises(ManifestError, match=r"m\.jsonl:1: audio 'a\.wav': is not there"):
+        opened_again(folder / "m.jsonl")
 
 
 def test_nothing_is_opened_or_left_when_a_line_is_wrong(folder, tmp_path):

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from spatial_llm.data.paths import FileFacts
-from spatial_llm.data.records import Pair, Record, read_manifest, read_scenes, record_from_dict, write_manifest
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import read_manifest, record_from_dict, write_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError
 from spatial_llm.scenes.scene import Scene, scene_to_dict
 

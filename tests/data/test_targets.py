@@ -2,7 +2,7 @@
 
 import pytest
 
-from spatial_llm.data.records import Pair, Record
+from spatial_llm.data.record import Pair, Record
 from spatial_llm.data.targets import Target, targets_of
 from spatial_llm.errors import ManifestError
 from spatial_llm.scenes.scene import Listener, Room, Scene, SceneTruth, Source, SourceTruth

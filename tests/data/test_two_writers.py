@@ -11,7 +11,8 @@ import soundfile
 
 from spatial_llm import locks
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_manifest, read_scenes
+from spatial_llm.data.records import read_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
@@ -19,7 +20,7 @@ from spatial_llm.data.simulate.sound_folder import SoundFolderConfig, write_soun
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.locks import one_writer
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.sounds import list_index
 
 CONFIG = SimulationConfig(

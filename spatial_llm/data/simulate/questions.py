@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.blocks import Blocks, Shard
-from spatial_llm.data.records import Record, read_manifest, read_scenes
+from spatial_llm.data.records import Record, read_manifest
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import atomic_files, check_place, sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.records import PAIRS_RATE, Pair, Record
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import PAIRS_RATE
 from spatial_llm.errors import ManifestError
 from spatial_llm.files import leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
@@ -114,6 +115,17 @@ def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | Non
     """
     given = {AUDIO: audio_root, REVERB: reverb_root}
     return {name: Path(folder) for name, folder in given.items() if folder is not None}
+
+
+def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
+    """Returns the root of a manifest's file names.
+
+    Args:
+        manifest: names are relative to its folder.
+        arguments: settings with `audio_root` and `reverb_root` (see `roots_elsewhere`) and `audio_limits`.
+    """
+    elsewhere = roots_elsewhere(arguments.audio_root, arguments.reverb_root)
+    return DataRoot(Path(manifest).parent, elsewhere, arguments.audio_limits)
 
 
 def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:

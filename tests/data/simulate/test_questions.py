@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_manifest, read_scenes
+from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate import questions
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
@@ -15,7 +16,7 @@ from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig,
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 
 CONFIG = SimulationConfig(
     room=RoomConfig(positions_per_room=4, max_order=1, ray_tracing=False, duration_s=0.1, absorption=(0.7, 0.9)),

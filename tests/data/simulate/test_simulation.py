@@ -11,15 +11,15 @@ import soundfile
 
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.blocks import Shard
-from spatial_llm.data.records import read_scenes
+from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.bank import ResponseBank
-from spatial_llm.scenes.hrtf import kemar
+from spatial_llm.scenes.heads.hrtf import kemar
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.scene import direction_of
 
 ROOM = RoomConfig(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spatial_llm.audio.formats import BINAURAL
-from spatial_llm.data.records import Pair
+from spatial_llm.data.record import Pair
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import control_loader
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.data.records import Pair, Record, read_manifest, write_manifest
+from spatial_llm.data.record import Pair, Record
+from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError

@@ -7,8 +7,8 @@ from scipy.optimize import brentq
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.acoustics import decay_time_s
-from spatial_llm.scenes.rays import BIN_S, mean_free_path_m, wall_counts
+from spatial_llm.scenes.room.acoustics import decay_time_s
+from spatial_llm.scenes.room.rays import BIN_S, mean_free_path_m, wall_counts
 from spatial_llm.scenes.scene import Room
 
 LEAST_ABSORPTION, MOST_ABSORPTION = 0.01, 0.99

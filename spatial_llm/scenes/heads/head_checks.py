@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.sofa_file import MeasuredHead
+from spatial_llm.scenes.heads.sofa_file import MeasuredHead
 
 SIDE_DEG = 30  # a direction as far to the side tells the ears apart
 EXPLAINED = 0.6  # least share of the squared delays between the ears that the directions must explain

@@ -6,8 +6,8 @@ import sofar
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector, great_circle_deg
-from spatial_llm.scenes.hrtf import kemar, read_sofa
-from spatial_llm.scenes.sofa_file import read_measured_head
+from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
+from spatial_llm.scenes.heads.sofa_file import read_measured_head
 from tests.scenes.sofa_files import RATE, kemar_sofa, rewritten, write_kemar
 
 HEAD = kemar(RATE)

@@ -1,11 +1,11 @@
-"""What reaches the listener's point from each source of a shoebox room: image sources, and a late tail from rays.
+"""The sound that reaches the listener from each source of a shoebox room: image sources, and a late tail from rays.
 
-Arrivals know nothing of microphones: all formats of a scene hear the same ones, and turning the listener is turning the
+Arrivals do not depend on the microphone: all formats of a scene receive the same ones, and turning the listener turns the
 arrivals, exactly. Image sources come from pyroomacoustics (J. B. Allen and D. A. Berkley, J. Acoust. Soc. Am. 65, 943,
 1979), up to `Room.max_order` reflections. With `Room.ray_tracing` the energy that they leave out (scattered sound, and
 all higher orders) is traced (`rays`) and becomes a tail of arrivals from random directions with random signs, whose
-energies follow the traced ones: what is random is the fine structure, not the decay. Walls absorb all frequencies
-alike, air absorbs nothing.
+energies follow the traced ones: the fine structure is random, the decay is not. Walls absorb all frequencies equally, air
+absorbs nothing.
 """
 
 import zlib
@@ -17,11 +17,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.absorption import absorption_of
-from spatial_llm.scenes.rays import BIN_S, late_energy, mean_free_path_m
+from spatial_llm.scenes.room.absorption import absorption_of
+from spatial_llm.scenes.room.rays import BIN_S, late_energy, mean_free_path_m
 from spatial_llm.scenes.scene import Room
 
-ARRIVALS_PER_S = 6000.0  # of the tail, at most; noise of 2,000 random impulses a second already sounds smooth
+ARRIVALS_PER_S = 6000.0  # upper limit in the tail; noise of 2,000 random impulses a second already sounds smooth
 SMOOTHING_S = 0.006
 
 
@@ -29,9 +29,11 @@ SMOOTHING_S = 0.006
 class Arrivals:
     """Everything that reaches a point from one source; entry 0 is the direct sound.
 
-    offsets_m: (arrivals, xyz) float64, in the axes of the room: from the listener to where the sound seems to come from;
-    its length is that of the way through the air. gains: (arrivals) of the walls alone, negative for some of the tail; the
-    fall with distance (1/r, 1 at 1 m) comes when they are received.
+    Attributes:
+        offsets_m: (arrivals, xyz) float64, in the axes of the room: from the listener to the apparent origin of the sound;
+            its length is that of the way through the air.
+        gains: (arrivals) float64, of the walls alone, negative for some of the tail. The decrease with distance (1/r, 1 at
+            1 m) is applied by the microphones.
     """
 
     offsets_m: np.ndarray
@@ -46,9 +48,9 @@ class Arrivals:
 
 
 def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray) -> list[Arrivals]:
-    """Arrivals at the listener (xyz) from each of the sources (sources, xyz), those within `room.response_s`.
+    """The arrivals within `room.response_s` at the listener (xyz) from each of the sources (sources, xyz).
 
-    Depends on nothing but the arguments: the tail is seeded by the room's name and the position of its source, whichever
+    The result depends only on the arguments: the tail is seeded by the room's name and the position of its source, whatever
     other sources there are.
 
     Raises:
@@ -71,7 +73,7 @@ def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray)
         for index, (position_m, energy, images) in enumerate(zip(sources_m, traced, arrivals, strict=True)):
             rng = np.random.default_rng([seed, *np.round(position_m * 1e4).astype(int)])
             tail = _tail(energy, decay_per_s, float(np.prod(size_m)), rng)
-            # Rays are heard around the source too: nothing may come before the direct sound.
+            # Rays are also received around the source: nothing may come before the direct sound.
             late = np.linalg.norm(tail.offsets_m, axis=1) > np.linalg.norm(images.offsets_m[0])
             arrivals[index] = Arrivals(
                 np.concatenate([images.offsets_m, tail.offsets_m[late]]), np.concatenate([images.gains, tail.gains[late]])
@@ -108,8 +110,8 @@ def _tail(energy: np.ndarray, decay_per_s: float, volume_m3: float, rng: np.rand
     smooth = level * np.exp(-np.minimum(decay_per_s * middle_s, 300))
     if not smooth.any():
         return Arrivals(np.zeros((0, 3)), np.zeros(0))
-    # As many arrivals as the room has reflections at that time (4 pi c^3 t^2 / V), up to a density that sounds smooth;
-    # one in each interval between two counts, so that they are spread more evenly than by chance.
+    # There are as many arrivals as the room has reflections at that time (4 pi c^3 t^2 / V), up to a density that sounds
+    # smooth; one falls into each interval between two counts, so that they are spread more evenly than by chance.
     edges_s = np.arange(len(energy) + 1) * BIN_S
     per_s = np.minimum(4 * np.pi * SPEED_OF_SOUND_M_S**3 * middle_s**2 / volume_m3, ARRIVALS_PER_S)
     counted = np.concatenate([[0], np.cumsum(per_s * BIN_S)])

@@ -1,19 +1,11 @@
-"""Shoebox rooms: what is drawn for each, and the responses from its sources to its listener.
-
-How sound gets from a source to the listener: `arrivals`. What microphones make of it: `microphones`.
-"""
+"""Random shoebox rooms, each with a listener and source positions, drawn from ranges."""
 
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from spatial_llm.audio.formats import AudioFormat, Mono
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.acoustics import rt60_s
-from spatial_llm.scenes.arrivals import direct_to_reverberant_db, simulate_arrivals
-from spatial_llm.scenes.microphones import receive
-from spatial_llm.scenes.reception import check_arrivals, check_microphones
 from spatial_llm.scenes.scene import Listener, Room
 
 Range = tuple[float, float]
@@ -24,7 +16,7 @@ DIGITS = 4  # positions are drawn to 0.1 mm, as they are written down: what is r
 
 @dataclass
 class RoomConfig:
-    """What rooms and positions are drawn from, and how they are simulated. Every pair is a range (lowest, highest).
+    """The ranges (lowest, highest) from which rooms and positions are drawn, and how the rooms are simulated.
 
     With `ray_tracing`, images carry the early part and rays the full tail. Without it, a response ends with its image
     sources, which is honest only as long as those left out are inaudible: the reverberation time (T20) of order 12 falls
@@ -97,19 +89,6 @@ class RoomDraw:
     positions_m: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class RoomResponses:
-    """What `simulate_responses` returns.
-
-    responses: format name -> float32 (positions, channels, samples). rt60_s: T20 at the listener's point (mono), mean over
-    the positions. drr_db: (positions) energy of the direct sound over that of all reflections.
-    """
-
-    responses: dict[str, np.ndarray]
-    rt60_s: float
-    drr_db: np.ndarray
-
-
 def draw_room(config: RoomConfig, bank: str, index: int, seed: int) -> RoomDraw:
     """Room number `index` of the bank of that name; depends on nothing but these arguments. Banks share no room.
 
@@ -162,32 +141,3 @@ def _draw_source(
             if np.all(source > config.wall_margin_m) and np.all(source < size - config.wall_margin_m):
                 return source
     return None
-
-
-def simulate_responses(draw: RoomDraw, formats: list[AudioFormat], sampling_rate: int) -> RoomResponses:
-    """Responses of all positions of a room, `room.response_s` long, in each of the formats.
-
-    Raises:
-        SceneError: the room cannot be simulated (see `simulate_arrivals`), or not heard with one of the formats (see
-            `reception`), or its responses end before they have decayed.
-    """
-    room, listener = draw.room, draw.listener
-    samples = round(room.response_s * sampling_rate)
-    for format in formats:
-        check_microphones(room, listener, format)
-    arrivals = simulate_arrivals(room, listener.position_m, draw.positions_m)
-    names = [f"room {room.id}, position {index}" for index in range(len(arrivals))]
-    for format in formats:
-        check_arrivals(arrivals, names, format, listener.heading_deg, sampling_rate, samples)
-    decays = [rt60_s(receive(each, Mono(), 0.0, sampling_rate, samples), sampling_rate) for each in arrivals]
-    if np.isnan(decays).all():
-        raise SceneError(
-            f"room {room.id} (absorption {room.absorption}, target_rt60_s {room.target_rt60_s}) has not decayed by 35 dB "
-            f"after {room.response_s} s: raise duration_s or absorption."
-        )
-    responses = {
-        format.name: np.stack([receive(each, format, listener.heading_deg, sampling_rate, samples) for each in arrivals])
-        for format in formats
-    }
-    drr_db = np.array([direct_to_reverberant_db(each) for each in arrivals])
-    return RoomResponses(responses, float(np.nanmean(decays)), drr_db)

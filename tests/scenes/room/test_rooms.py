@@ -8,8 +8,9 @@ import pytest
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.acoustics import rt60_s
-from spatial_llm.scenes.rooms import RoomConfig, RoomDraw, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.acoustics import rt60_s
+from spatial_llm.scenes.room.sampling import RoomConfig, RoomDraw, draw_room
 from spatial_llm.scenes.scene import Listener, Room, direction_of, mirror_room
 
 RATE = 32000

@@ -1,12 +1,13 @@
 """The head: measured impulse responses from every direction to the two ears.
 
 MIT KEMAR (W. G. Gardner and K. D. Martin, J. Acoust. Soc. Am. 97, 3907, 1995) ships with the package, built by
-data/build_kemar.py. Peculiar: its ears mirror each other exactly, so swapping the ears of any scene is exactly the
-mirrored scene, and the direction grid is used as measured, without interpolation, which would break that symmetry.
-Directions between grid points take the nearest one (5 degrees apart at the horizon, nothing below -40 degrees).
+data/build_kemar.py. Note: its ears mirror each other exactly, so swapping the ears of any scene gives exactly the mirrored
+scene. The direction grid is used as measured, because interpolation would break that symmetry: directions between grid
+points take the nearest one (5 degrees apart at the horizon, nothing below -40 degrees).
 
-Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFieldHRIR: see `sofa_file` and, for what is
-refused, `head_checks`. No grid covers everything: `Hrtf.check_direction` limits from where a direct sound may come.
+Any other head comes from a SOFA file (AES69) with the convention SimpleFreeFieldHRIR: `sofa_file` reads it, `head_checks`
+refuses files that contradict themselves. No grid covers all directions: `Hrtf.check_direct` limits from where a direct sound
+may come.
 """
 
 import functools
@@ -24,8 +25,8 @@ from scipy.spatial import cKDTree
 from spatial_llm.errors import SceneError
 from spatial_llm.files import file_stamp
 from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
-from spatial_llm.scenes.head_checks import check_head, shell_of
-from spatial_llm.scenes.sofa_file import read_measured_head
+from spatial_llm.scenes.heads.head_checks import check_head, shell_of
+from spatial_llm.scenes.heads.sofa_file import read_measured_head
 
 KEMAR_FILE = "mit_kemar.npz"
 # The first arrival at any ear comes 28 samples into KEMAR's measured 512; 99.9 % of the energy lies before sample 347.
@@ -43,9 +44,13 @@ PAD = 16  # zeros before and after a head response, so that delaying it by a fra
 class Hrtf:
     """Head-related impulse responses in the internal frame.
 
-    responses: float32 (directions, ears, taps), ear 0 = left; scaled so that a source in front has unit gain (white
-    noise comes out at the level it went in, averaged over the ears). directions: (directions, xyz) unit vectors. name: the
-    file it was read from.
+    Attributes:
+        responses: float32 (directions, ears, taps), ear 0 = left; scaled so that a source in front has unit gain: white
+            noise keeps its level, averaged over the ears.
+        directions: (directions, xyz) unit vectors.
+        azimuth_deg, elevation_deg: the same directions as angles, (directions).
+        sampling_rate: Hz.
+        name: the file that it was read from.
     """
 
     responses: np.ndarray
@@ -71,8 +76,8 @@ class Hrtf:
         return np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1)))
 
     def is_far(self, xyz: np.ndarray) -> np.ndarray:
-        """Whether the nearest measured direction says nothing of these (..., xyz): more than FAR_DEG away, but for the hole
-        below that most heads have, as arcs of loudspeakers end above the floor."""
+        """Whether the nearest measured direction is too far from these (..., xyz) to stand for them: more than FAR_DEG. The
+        hole below is excepted, which most heads have because arcs of loudspeakers end above the floor."""
         lowest_deg = self.elevation_deg.min()
         elevation_deg = vector_to_direction(xyz)[1]
         return (self.gap_deg(xyz) > FAR_DEG) & ~((lowest_deg <= ARC_ENDS_DEG) & (elevation_deg < lowest_deg))
@@ -83,8 +88,8 @@ class Hrtf:
         return not self.is_far(fibonacci_spherical_sampling(1024).T).any()
 
     def check_direct(self, xyz: np.ndarray) -> None:
-        """Raises SceneError where a direct sound (xyz) comes from where the head was not measured; within FAR_DEG, or in the
-        hole below, warns from NEAR_DEG on."""
+        """Raises SceneError where no measured direction is near that of a direct sound (xyz). Within FAR_DEG, or in the hole
+        below, it warns from NEAR_DEG on."""
         gap_deg = float(self.gap_deg(xyz))
         if gap_deg <= NEAR_DEG:
             return
@@ -97,7 +102,7 @@ class Hrtf:
                 f"elevation {self.elevation_deg[nearest]:.0f}); expected {FAR_DEG:g} at most: move the source, or "
                 "take another head."
             )
-        # In steps, so that many scenes are one warning.
+        # The angle is rounded to steps, so that many scenes give one warning.
         step_deg = NEAR_DEG * (gap_deg // NEAR_DEG)
         warnings.warn(
             f"{self.name}: direct sounds come from {step_deg:g} degrees or more beyond the measured directions, such as "
@@ -131,8 +136,8 @@ def kemar(sampling_rate: int = 32000) -> Hrtf:
 
 
 def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
-    """A head from a SOFA file, resampled to `sampling_rate` (Hz) and treated as KEMAR is. Where directions were measured
-    at several distances, the farthest is taken, with a warning. A file that was replaced is read anew.
+    """A head from a SOFA file, resampled to `sampling_rate` (Hz) and processed as KEMAR is. Where directions were measured
+    at several distances, the farthest one is used, with a warning. A file that was replaced is read again.
 
     Raises:
         SceneError: the file is not there, cannot be read, is of another convention, has no left-right pairs of ears, or
@@ -188,16 +193,17 @@ def _made(
 
 
 def _first_arrival(both: np.ndarray) -> int:
-    # Of any direction at any ear, in samples; a few directions whose noise comes first do not count.
+    # The earliest onset of any direction at any ear, in samples; the lowest 2 % are left out, their noise may come first.
     envelope = np.abs(both).reshape(-1, both.shape[-1])
     onsets = np.argmax(envelope > 0.1 * envelope.max(axis=-1, keepdims=True), axis=-1)
     return int(np.quantile(onsets, 0.02, method="lower"))
 
 
 def interaural_delay_s(response: np.ndarray, sampling_rate: int) -> float:
-    """How much later the right ear hears than the left in a response (ears, samples); negative when it is earlier.
+    """The delay of the right ear against the left in a response (ears, samples); negative where the right ear is earlier.
 
-    From the peak of the correlation below 1.5 kHz, between samples by a parabola: first-arrival thresholds misread it.
+    It is the peak of the correlation below 1.5 kHz, interpolated between samples by a parabola: thresholds of the first
+    arrival misread it.
     """
     padded = np.pad(np.asarray(response, dtype=np.float64), ((0, 0), (256, 256)))
     low = sosfiltfilt(butter(4, 1500, fs=sampling_rate, output="sos"), padded)
@@ -208,7 +214,7 @@ def interaural_delay_s(response: np.ndarray, sampling_rate: int) -> float:
 
 
 def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> None:
-    # A direction that arrives later than a head is long would be cut away whole, and one measured to nothing is silent.
+    # A direction that arrives after LENGTH_S would be cut away whole; a direction without a measurement is silent.
     kept, whole = (np.sum(np.square(each, dtype=np.float64), axis=(1, 2)) for each in (head.responses, measured))
     kept, whole = kept / np.median(kept), whole / np.median(whole)
     lost = np.flatnonzero((kept < KEPT * whole) | (whole < 1e-6))
@@ -222,7 +228,7 @@ def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> No
 
 
 def left_right_partner(azimuth_deg: np.ndarray, elevation_deg: np.ndarray) -> np.ndarray:
-    """For each direction of a grid the index of its mirror image in the plane between the ears.
+    """For each direction of a grid, the index of its mirror image on the other side of the head.
 
     Raises:
         SceneError: the grid itself is not symmetric, so the mirror image of some direction was not measured.

@@ -7,9 +7,9 @@ import sofar
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.arrivals import simulate_arrivals
-from spatial_llm.scenes.hrtf import interaural_delay_s, kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar, read_sofa
 from spatial_llm.scenes.microphones import microphone_of, receive
+from spatial_llm.scenes.room.arrivals import simulate_arrivals
 from tests.scenes.ears import anechoic
 
 RATE = 32000

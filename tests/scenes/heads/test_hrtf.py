@@ -8,8 +8,8 @@ import pytest
 from spatial_llm.errors import SceneError
 from spatial_llm.files import sha256_of
 from spatial_llm.geometry import direction_to_vector, great_circle_deg
-from spatial_llm.scenes import hrtf
-from spatial_llm.scenes.hrtf import interaural_delay_s
+from spatial_llm.scenes.heads import hrtf
+from spatial_llm.scenes.heads.hrtf import interaural_delay_s
 
 RATE = 32000
 

@@ -7,7 +7,7 @@ import pytest
 
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
 from tests.scenes.sofa_files import RATE, write_kemar
 
 HEAD = kemar(RATE)

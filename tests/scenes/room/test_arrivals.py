@@ -11,8 +11,8 @@ from scipy.signal import csd
 from spatial_llm.audio.ambisonics import intensity_direction
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.microphones import receive
+from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.scene import Room
 
 RATE = 32000

@@ -1,0 +1,105 @@
+"""One question about one recording as an object, and what it names: classes and files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
+from spatial_llm.data.paths import FileFacts
+from spatial_llm.data.scene_files import paths_of_scene
+from spatial_llm.questions.about import About
+from spatial_llm.scenes.scene import STRICT, Scene, scene_to_dict
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One source of a recording as the released data have it: a dry sound and a room response, two files.
+
+    labels: its event classes; azimuth_deg, elevation_deg, distance_m: where the response puts it, in the internal frame.
+    Each is None where the release does not say.
+    """
+
+    audio: str
+    response: str
+    labels: tuple[str, ...] | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
+    rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
+
+    recording_id is shared by all questions about one recording. truth: see `questions.types.parse_value`; {} is for pairs
+    only, where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the
+    meaning of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier
+    versions.
+    files: what the files of `audio` or `pairs` were when the manifest was written; reading compares it. audio_format: what
+    the file of `audio` is, as a short text (see `audio.formats.parse_format`); None = binaural.
+    """
+
+    id: str
+    recording_id: str
+    type: str
+    question_type: str
+    question: str
+    answer: str
+    truth: dict[str, Any]
+    split: Literal["train", "eval"]
+    sampling_rate: int
+    about: About | None = None
+    audio: str | None = None
+    scene: Scene | None = None
+    pairs: tuple[Pair, ...] | None = None
+    protocol: Literal["official_bat", "checkpoint_matched"] | None = None
+    files: dict[str, FileFacts] | None = None
+    audio_format: str | None = None
+
+    @property
+    def format(self) -> AudioFormat:
+        """What its recording is: the scene's format, that of the file, or two ears for pairs."""
+        if self.scene is not None:
+            return self.scene.format
+        return BINAURAL if self.audio_format is None else parse_format(self.audio_format)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as its manifest line; `record_from_dict` is the way back."""
+        line = {name: value for name, value in vars(self).items() if value is not None}
+        if self.about is not None:
+            line["about"] = self.about.to_dict()
+        if self.scene is not None:
+            line["scene"] = scene_to_dict(self.scene)
+        if self.pairs is not None:
+            line["pairs"] = [_given(pair) for pair in self.pairs]
+        if self.files is not None:
+            line["files"] = {name: _given(facts) for name, facts in self.files.items()}
+        return line
+
+
+for _kind in (Pair, FileFacts, Record):
+    _kind.__pydantic_config__ = STRICT
+
+
+def _given(value: Any) -> dict[str, Any]:
+    given = ((name, item) for name, item in vars(value).items() if item is not None)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in given}
+
+
+def labels_of(record: Record) -> list[tuple[str, ...]]:
+    """The classes of each source of a recording, in order: empty tuples where they are not listed, no source of a file."""
+    if record.scene is not None:
+        return [(source.label,) for source in record.scene.sources]
+    return [pair.labels or () for pair in record.pairs or ()]
+
+
+def paths_of(record: Record) -> Iterator[tuple[str, str]]:
+    """(field, path relative to the manifest's folder) of every file or folder the record needs."""
+    if record.audio is not None:
+        yield "audio", record.audio
+    for index, pair in enumerate(record.pairs or ()):
+        yield f"pairs[{index}].audio", pair.audio
+        yield f"pairs[{index}].response", pair.response
+    if record.scene is not None:
+        yield from ((f"scene.{field}", name) for field, name in paths_of_scene(record.scene))
