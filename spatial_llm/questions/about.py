@@ -17,7 +17,6 @@ from spatial_llm.errors import SpatialLLMError
 Axis = Literal["left_right", "front_behind", "above_below", "distance"]
 Side = Literal["left", "right", "front", "behind", "above", "below", "nearer", "farther"]
 SIDES: dict[str, tuple[str, str]] = {**AXES, "distance": ("nearer", "farther")}
-MIRROR_WORD = {"left": "right", "right": "left"}
 AXIS_OF_SIDE = {side: axis for axis, sides in SIDES.items() for side in sides}
 
 
