@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spatial_llm import answers
 from spatial_llm.answers import AXES, VALUE_KINDS, Reading
-from spatial_llm.data.records import Record, labels_of
+from spatial_llm.data.record import Record, labels_of
 from spatial_llm.evaluation.metrics.truths import Truth
 from spatial_llm.geometry import azimuth_of_hour
 
