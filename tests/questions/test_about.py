@@ -7,15 +7,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from spatial_llm.answers import AXES, QUESTION_TYPES
+from spatial_llm.answers import AXES
 from spatial_llm.geometry import clock_hour
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.about import About, check_about
 from spatial_llm.questions.facts import step_distance_m
-from tests.questions.scenes import LABELS, draw_scenes
+from spatial_llm.questions.types import QUESTION_TYPES
+from tests.questions.scenes import EVERY, LABELS, draw_scenes
 
 MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=2, negative=5
+    ask=EVERY | {"azimuth": 2, "count": 2, "relation": 2, "time": 3, "room": 3, "rotated": 2, "negative": 5}, limit=16
 )
 PLACE = r"(left|right), (front|behind), (above|below),(?: approximately| about)? ([\d.]+) meters?"
 

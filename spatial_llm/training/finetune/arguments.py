@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from spatial_llm.answers.table import QuestionType
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.finetune.lessons import LESSONS
 
 
 @dataclass
@@ -75,7 +76,7 @@ class BatStage(Checked):
     name: str
     types: list[QuestionType] | None = None
     train_manifest: str | None = None
-    teach: Literal["answers", "scenes"] = "answers"
+    teach: Literal[*LESSONS] = "answers"
     steps: Count | None = None
 
 
@@ -125,7 +126,7 @@ class BatArguments(Checked):
     projector: ProjectorArguments = field(default_factory=ProjectorArguments)
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
-    teach: Literal["answers", "scenes"] = "answers"
+    teach: Literal[*LESSONS] = "answers"
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
@@ -154,13 +155,8 @@ class BatArguments(Checked):
             raise SpatialLLMError(
                 "types or teach and stages are both given; what a stage teaches stands in stages[...].types and .teach."
             )
-        if "scenes" in (self.teach, *(stage.teach for stage in self.stages)) and (
-            not self.encoder_cache or self.language_model is None
-        ):
-            raise SpatialLLMError(
-                f"teach: scenes with encoder_cache {self.encoder_cache} and language_model {self.language_model}; it needs "
-                "encoder_cache: true, and the folder of a language model that was told scenes in tokens."
-            )
+        for teach in dict.fromkeys((self.teach, *(stage.teach for stage in self.stages))):
+            LESSONS[teach].check(self)
 
     @property
     def goes_on_whole(self) -> bool:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from spatial_llm.answers.table import QuestionType
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
 from spatial_llm.scenes.scene import MAX_SOURCES
 from spatial_llm.training.engine.schedule import Schedule
@@ -70,5 +70,6 @@ class TextArguments(Checked):
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                f"Tokens tell neither times nor the room: set these families to 0 (asked: {', '.join(untold) or 'none'})."
+                f"Tokens tell neither times nor the room: leave these families out of `ask` (asked: "
+                f"{', '.join(untold) or 'none'})."
             )

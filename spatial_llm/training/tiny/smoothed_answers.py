@@ -12,9 +12,9 @@ from functools import partial
 
 import torch
 
-from spatial_llm.answers import format_value
 from spatial_llm.data.records import Record
 from spatial_llm.geometry import DISTANCE_STEP_M
+from spatial_llm.questions.types import format_value
 
 STEPPED = ("DOA", "MIXUP_SINGLE_DOA", "ROTATED")  # question types whose answer holds a distance in steps of 0.5 m
 NEAREST_M = DISTANCE_STEP_M  # no source is said to be at 0 m

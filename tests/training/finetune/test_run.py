@@ -18,7 +18,8 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import what_trains
 from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments, ProjectorArguments
 from spatial_llm.training.finetune.build import build_bat
-from spatial_llm.training.finetune.run import decoded_sample, finetune_bat, open_cache
+from spatial_llm.training.finetune.lessons.answers import decoded_sample
+from spatial_llm.training.finetune.run import finetune_bat, open_cache
 from tests.training.encoder.test_run import SIZES
 
 STEP = Schedule(steps=1, batch_size=4, learning_rate=1e-3)
