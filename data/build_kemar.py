@@ -19,16 +19,16 @@ import numpy as np
 from spatial_llm.door import door
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of
-from spatial_llm.scenes import hrtf
+from spatial_llm.scenes.heads import hrtf
 
 OUTPUT = Path(hrtf.__file__).parent / "package_data" / hrtf.KEMAR_FILE
 FULL_SCALE = 32768
 
 
 def read_left_ear(sofa: Path) -> dict[str, np.ndarray]:
-    """The arrays of the package data: left (directions, taps) int16, azimuth_deg, elevation_deg, rate."""
+    """Reads the arrays of the package data: left (directions, taps) int16, azimuth_deg, elevation_deg, rate."""
     with h5py.File(sofa) as file:
-        responses = file["Data.IR"][:]  # (directions, ears, taps); ear 0 is the left one: the data index decides
+        responses = file["Data.IR"][:]  # (directions, ears, taps); ear 0 is the left one by the data index
         position = file["SourcePosition"][:]  # (directions, [azimuth, elevation, distance])
         rate = int(file["Data.SamplingRate"][0])
     integers = np.round(responses * FULL_SCALE)

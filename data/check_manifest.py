@@ -3,10 +3,10 @@
     python data/check_manifest.py --files '[DATA/train.jsonl, DATA/eval.jsonl]' [--png DATA/check.png]
     python data/check_manifest.py --config data/configs/check_manifest.yaml
 
-Prints counts and balance (with what guessing from the questions alone would score), and draws histograms of azimuth,
-distance and class. The first thing wrong ends it with file, line and field; missing files are listed together; what both
-splits use (ids, recordings, rooms, sound files of equal content) is listed by kind. Exit status 0 only if all is sound.
-CPU only; about 0.3 ms a line.
+Prints counts and balance (with the score of guessing from the questions alone), and draws histograms of azimuth, distance
+and class. The first fault ends the run with file, line and field; missing files are listed together; everything that both
+splits use (ids, recordings, rooms, sound files of equal content) is listed by kind. The exit status is 0 only if there is no
+fault. Needs a CPU only; about 0.3 ms a line.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class CheckArguments:
 
     Attributes:
         files: manifests and files of scenes; give training and evaluation in one call to find what they share.
-        png: where to draw histograms of azimuth, distance and class; default nowhere.
+        png: where to draw histograms of azimuth, distance and class; default: nowhere.
         by: rows of the balance: types (families), or question types.
-        audio_root: for manifests of SpatialSoundQA whose AudioSet lies elsewhere.
+        audio_root: folder of AudioSet, for manifests of SpatialSoundQA that have it elsewhere.
         reverb_root: likewise for mp3d_reverb.
     """
 

@@ -1,12 +1,12 @@
-"""Draw one scene and write what is heard: room from above, times, waveforms and questions (PNG), recordings (WAV).
+"""Draw one scene and write its recordings: room from above, times, waveforms and questions (PNG), recordings (WAV).
 
     python data/draw_scene.py --data DATA/eval.jsonl --scene eval-000000 --out scene.png
     python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[binaural, foa, ambisonics3]'
     python data/draw_scene.py --data scenes.jsonl --scene mine --out scene.png --formats '[foa]' --ambisonics fuma
 
-DATA.jsonl holds a scene a line, or is a manifest: then the questions about the scene stand below the picture. Written
-beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing
-is clipped. Formats that the scene's bank lacks are simulated. CPU only, seconds.
+--data holds one scene a line, or is a manifest; then the questions about the scene are printed below the picture. Written
+beside scene.png: scene.<format>.wav, one for each format (default: the scene's own), with float samples, so that nothing is
+clipped. Formats that the scene's bank lacks are simulated. Needs a CPU only and takes seconds.
 """
 
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Arguments:
 
 
 def find_scene(path: Path, name: str) -> tuple[Scene, list[tuple[str, str]]]:
-    """The scene of that id in a file of scenes or a manifest, and the questions about it with their answers."""
+    """Returns the scene of that id in a file of scenes or a manifest, and the questions about it with their answers."""
     scene, questions, others = None, [], []
     for number, line in read_jsonl(path):
         inline = line.get("scene") if "question" in line else line

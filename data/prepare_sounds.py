@@ -1,9 +1,9 @@
-"""A folder of dry sounds for simulation, from an index of recorded clips and the built-in classes.
+"""Prepare a folder of dry sounds for simulation, from an index of recorded clips and the built-in classes.
 
     python data/prepare_sounds.py --config recipes/configs/tiny/sounds.yaml --sounds.index INDEX.csv --output SOUNDS
 
-Clips are filtered by licence and label, cut into pieces, and those to train on come at several speeds; data/
-simulate_scenes.py takes SOUNDS/index.csv. About 20 s for 600 clips.
+Clips are filtered by licence and label and cut into pieces; training clips are written at several speeds.
+data/simulate_scenes.py takes the resulting SOUNDS/index.csv. Takes about 20 s for 600 clips.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Arguments:
     """What to take, and where to write it.
 
     Attributes:
-        output: folder; one that is there is replaced.
+        output: folder; an existing one is replaced.
         sounds: what goes into it.
     """
 

@@ -1,13 +1,13 @@
-"""SpatialSoundQA as released, made ready: checks what is there and writes manifests of it; or our own data in its layout.
+"""Prepare the released SpatialSoundQA: check what is there and write manifests of it; or export our own data in its layout.
 
     python data/prepare_spatialsoundqa.py --release SpatialSoundQA [--audio_root AudioSet] [--reverb_root mp3d_reverb]
     python data/prepare_spatialsoundqa.py --export '[DATA/train.jsonl, DATA/eval.jsonl]' --release OUTPUT
 
-The first form writes, into the release folder, a manifest for each split with the questions whose sound files are all
-there, and prepared.json, and prints both; nothing is downloaded. The second writes the questions of our own manifests,
-with their dry sounds and room responses, in the released layout, so that other people's code can train on them; what that
-layout cannot say is counted, named and left out (OUTPUT/exported.json). CPU only. Preparing 100,000
-rows takes 20 s.
+The first form writes into the release folder a manifest for each split, with the questions whose sound files are all there,
+and prepared.json, and prints both; it downloads nothing. The second form writes the questions of our own manifests, with
+their dry sounds and room responses, in the released layout, so that other people's code can train on them; questions that
+this layout cannot express are counted, named and left out (OUTPUT/exported.json). Needs a CPU only. Preparing 100,000 rows
+takes 20 s.
 """
 
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ class PrepareArguments:
 
     Attributes:
         release: the SpatialSoundQA folder, with closed-end/; with `export`, the folder to write.
-        export: manifests of ours to write in the released layout; empty: prepare what is in `release`.
-        audio_root: folder of the dry sounds, where <audio_id>.wav is; default AudioSet in `release`. Whoever reads the
-            manifests then needs the same option.
-        reverb_root: folder with binaural/; default mp3d_reverb in `release`.
+        export: manifests of ours to write in the released layout; empty: prepare the content of `release`.
+        audio_root: folder of the dry sounds, where <audio_id>.wav is; default: AudioSet in `release`. Readers of the
+            manifests then need the same option.
+        reverb_root: folder with binaural/; default: mp3d_reverb in `release`.
         protocol: how the recordings are to be rendered; checkpoint_matched cuts responses to 2 s.
-        fingerprints: keep size and SHA-256 of each sound file in the manifests, compared whenever they are read.
+        fingerprints: whether the manifests keep size and SHA-256 of each sound file, which are compared at each reading.
     """
 
     release: str

@@ -1,9 +1,9 @@
-"""Render the recordings that come with the package anew: the same samples within 16-bit rounding.
+"""Render the recordings that come with the package again: the same samples within 16-bit rounding.
 
     python data/render_shipped.py [--out spatial_llm/shipped/recordings]
 
-Writes three FLAC files (2 s, 32 kHz, two channels, 16 bit) and scenes.jsonl with what is in them. Nothing is drawn by lot;
-where sources and listener are stands in spatial_llm/shipped/render.py. CPU only, seconds.
+Writes three FLAC files (2 s, 32 kHz, two channels, 16 bit) and scenes.jsonl with their content. Nothing is random;
+spatial_llm/shipped/render.py states where sources and listener are. Needs a CPU only and takes seconds.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Arguments:
     """Where to write.
 
     Attributes:
-        out: folder; what is in it under the same names is replaced.
+        out: folder; files of the same names in it are replaced.
     """
 
     out: str = str(SHIPPED)

@@ -3,11 +3,11 @@
     python data/simulate_scenes.py --config data/configs/demo_train.yaml --output DATA
     python data/simulate_scenes.py --config data/configs/dry_index.yaml --simulation.sounds.index INDEX.csv --output DATA
 
-Questions about the scenes come next: data/write_questions.py. Every value can be overridden on the command line
-(`--simulation.train.rooms 20`, see --help); an unknown key stops the run. The same configuration gives the same files
-whatever the number of workers; a killed run, started again, goes on where it was. `--shard i/n` simulates every n-th
-block of rooms, for schedulers; `--merge` joins what the shards left. CPU only; the demo configuration takes about a
-minute on 2 cores. An existing OUTPUT is replaced once the new folder is complete.
+The next step is data/write_questions.py. Every value can be overridden on the command line (`--simulation.train.rooms 20`,
+see --help); an unknown key stops the run. The same configuration gives the same files whatever the number of workers; a
+killed run continues where it was when it is started again. `--shard i/n` simulates every n-th block of rooms, for
+schedulers; `--merge` joins the shards. Needs a CPU only; the demonstration takes about a minute on 2 cores. An existing
+OUTPUT is replaced once the new folder is complete.
 """
 
 import os
@@ -25,11 +25,11 @@ class Arguments:
     """What to simulate, and where to write it.
 
     Attributes:
-        output: folder.
-        workers: processes.
-        shard: "i/n": only this share of the rooms, without joining; None = everything.
-        merge: only join what the shards left.
-        progress: show bars.
+        output: folder to write.
+        workers: number of processes.
+        shard: "i/n": only this share of the rooms, without joining; None: everything.
+        merge: only join the shards.
+        progress: show progress bars.
         simulation: what is simulated.
     """
 

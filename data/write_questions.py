@@ -1,12 +1,12 @@
-"""Write questions, answers and the truth behind them about simulated scenes: manifests for training and evaluation.
+"""Write questions, answers and structured truth about simulated scenes: manifests for training and evaluation.
 
     python data/write_questions.py --config data/configs/demo_train_questions.yaml --data DATA
     python data/write_questions.py --config data/configs/all_families.yaml --data DATA
 
-DATA is a folder from data/simulate_scenes.py; train.jsonl and eval.jsonl are written into it, and questions.json with
-the balance of the answers, which is printed: what guessing from the question alone would gain. Every answer is read
-again and kept only if it says the truth. `--shard i/n` writes every n-th block of scenes, for schedulers; `--merge`
-joins what the shards left. CPU only, about a thousand questions a second and core.
+DATA is a folder from data/simulate_scenes.py. train.jsonl and eval.jsonl are written into it, and questions.json with the
+balance of the answers, which is also printed: the gain of guessing from the question alone. Every answer is parsed again and
+kept only if it agrees with the truth. `--shard i/n` writes every n-th block of scenes, for schedulers; `--merge` joins the
+shards. Needs a CPU only; about a thousand questions a second and core.
 """
 
 import os
@@ -26,10 +26,10 @@ class Arguments:
 
     Attributes:
         data: folder with train_scenes.jsonl and eval_scenes.jsonl.
-        workers: processes.
-        shard: "i/n": only this share, without joining; None = everything.
-        merge: only join what the shards left.
-        progress: show bars.
+        workers: number of processes.
+        shard: "i/n": only this share, without joining; None: everything.
+        merge: only join the shards.
+        progress: show progress bars.
         writing: what is asked.
     """
 

@@ -23,7 +23,8 @@ from spatial_llm.provenance import provenance
 from spatial_llm.ranges import Count
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
 from spatial_llm.scenes.render import render
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.settings import parse_arguments
 
 RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")

@@ -35,7 +35,7 @@ from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 
-# of the training questions (specs a.3); the two kinds of type E that are published share 0.412
+# of the training questions (BAT's project page); the two kinds of type E that are published share 0.412
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,
           "MIXUP_DIRECTION": 0.206, "MIXUP_DISTANCE_BOTH": 0.206}  # fmt: skip
 QUALITIES = ("small", "large", "wooden", "electric", "distant", "wet", "old", "metal", "heavy", "soft", "low", "high",

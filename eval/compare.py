@@ -1,13 +1,13 @@
-"""Compares two runs on the same questions, metric by metric; needs no model and no GPU.
+"""Compare two runs on the same questions, metric by metric; needs no model and no GPU.
 
     python eval/compare.py --task eval/tasks/ours.yaml --first runs/a/predictions.jsonl --second runs/b/predictions.jsonl \
         --data runs/demo_train/data/eval.jsonl --out runs/a_and_b
 
 Writes compare.json and compare.md (the tables, also printed) into the folder --out: both values, the difference with its
-interval, a p-value (whole recordings exchanged between the runs by lot), the same corrected for the number of metrics, and
-how many items only one run has right. Refused with a sentence: predictions for other questions than --data, by the hash in
-their run.json or by id; damaged files, as in eval/score.py. Refusals: the first run is the one before the treatment. Time:
-about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
+interval, a p-value (whole recordings exchanged between the runs at random), the same corrected for the number of metrics,
+and how many items only one run has right. Refused with a sentence: predictions for other questions than --data, by the hash
+in their run.json or by id; damaged files, as in eval/score.py. For refusals (the Reliability Gain Index) the first run is
+the one before the treatment. Takes about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
 """
 
 from dataclasses import dataclass
@@ -30,16 +30,16 @@ class CompareArguments:
 
     Attributes:
         first: path of a predictions.jsonl.
-        second: path of the other.
+        second: path of the other one.
         out: folder for compare.json and compare.md.
-        data: the manifest, or SpatialSoundQA folder or file, that both were made for; default that of the task.
-        task: YAML of the task: its protocols, embedding and reading; without one all protocols.
-        reading: how answers are read; default the task's, or strict.
-        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default the task's.
+        data: the manifest, or SpatialSoundQA folder or file, that both were made for; default: that of the task.
+        task: YAML of the task: its protocols, embedding and reading; without one, all protocols.
+        reading: how answers are read; default: the task's, or strict.
+        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default: the task's.
         vectors: file of vectors of a closed model, in place of an embedding.
-        labels: CSV with index,mid,display_name for the label set of types A and C; default as in eval/score.py.
-        resamples: of the bootstrap, and exchanges of the test; no p-value is below 1 / (resamples + 1).
-        seed: of both; default the task's, or 0.
+        labels: CSV with index,mid,display_name for the label set of types A and C; default: as in eval/score.py.
+        resamples: number of bootstrap resamples, and of exchanges in the test; no p-value is below 1 / (resamples + 1).
+        seed: of both; default: the task's, or 0.
     """
 
     first: str

@@ -1,12 +1,12 @@
-"""Scores an encoder with heads on a frozen manifest: mAP, ER20, MAE, DER, each with a bootstrap interval.
+"""Score an encoder with heads on a frozen manifest: mAP, ER20, MAE, DER, each with a bootstrap interval.
 
     python eval/encoder.py --model runs/demo_train/encoder/model --data runs/demo_train/data/eval.jsonl \
         --out runs/demo_train/encoder_scores
 
-Writes into the folder --out: encoder.json, encoder.md (the table, also printed; published rows stand beside), and for a
-model with feature attention attention.json and attention.png, its weights per branch averaged over the recordings (figure 2
-of DSpAST's paper). The manifest's recordings are fixed; with --manifest_sha256 another one is refused. Cost: one pass of the
-encoder, and for 1,000 resamples of 17,148 clips and 355 classes about ten seconds on one core.
+Writes into the folder --out: encoder.json, encoder.md (the table, also printed, with published rows), and for a model with
+feature attention attention.json and attention.png, its weights per branch averaged over the recordings (figure 2 of DSpAST's
+paper, arXiv 2509.13927). The manifest fixes the recordings; with --manifest_sha256 another one is refused. Cost: one pass of
+the encoder, and about ten seconds for 1,000 resamples of 17,148 clips and 355 classes on one core.
 """
 
 from dataclasses import dataclass, field
@@ -37,14 +37,14 @@ class EvaluateEncoderArguments:
 
     Attributes:
         model: folder of an encoder with heads, such as runs/x/model of recipes/train_encoder.py.
-        data: manifest; its distinct one-source recordings are heard.
+        data: manifest; its distinct one-source recordings are encoded.
         out: folder for the results.
-        manifest_sha256: that the manifest must have; None = any.
-        label_csv: class_labels_indices_subset.csv or alike, for converted weights, which hold no class names.
-        audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
+        manifest_sha256: hash that the manifest must have; None: any.
+        label_csv: class_labels_indices_subset.csv or a similar file, for converted weights, which hold no class names.
+        audio_root, reverb_root: where AudioSet and the responses of a released data set are, if not beside the manifest.
         audio_limits: how long and large a recording may be, and whether cut files are read.
-        batch_size: recordings at once.
-        resamples: of the bootstrap.
+        batch_size: recordings encoded at once.
+        resamples: number of bootstrap resamples.
         seed: of the resamples.
     """
 
@@ -91,7 +91,7 @@ def main(arguments: EvaluateEncoderArguments) -> None:
 
 
 def weights_sha256(folder: str) -> dict[str, str]:
-    """SHA-256 of each weight file of a model folder, by name."""
+    """Returns the SHA-256 of each weight file of a model folder, by name."""
     return {path.name: sha256_of(path) for path in sorted(Path(folder).glob("*.safetensors"))}
 
 

@@ -1,4 +1,4 @@
-"""Compares kinds of encoders, each trained with several seeds: mean over the runs, interval, and the difference to one.
+"""Compare kinds of encoders, each trained with several seeds: mean over the runs, interval, and the difference to one kind.
 
     python eval/encoder_seeds.py --scores runs/ablation/scores --reference dspast --out runs/ablation
 

@@ -5,8 +5,8 @@
 Writes predictions.jsonl (one line a question, with the raw answer) and run.json (model, task, questions and decoding) into
 the folder --out, and those of each control into controls/<control>/ in it, anew in each call; only --resume continues an
 interrupted run. `--data` is a manifest (.jsonl), the SpatialSoundQA folder with closed-end/, AudioSet/ and mp3d_reverb/, a
-stage of it, or one of its question files. What is given here in place of the task's values is recorded in run.json.
-Time: about a minute for 1,000 questions with the tiny model on 2 cores. Then score with eval/score.py.
+stage of it, or one of its question files. Options that replace a value of the task are recorded in run.json. Takes about a
+minute for 1,000 questions with the tiny model on 2 cores. Score the result with eval/score.py.
 """
 
 import sys
@@ -32,21 +32,21 @@ class PredictArguments:
     Attributes:
         model: folder of a saved SpatialLLM, or tiny, which comes with the package.
         out: folder for predictions.jsonl, run.json and controls/.
-        task: YAML of the task; default ours.yaml, for manifests of our simulator.
-        data: the questions; default those that the task names.
+        task: YAML of the task; default: ours.yaml, for manifests of our simulator.
+        data: the questions; default: those that the task names.
         resume: continue an interrupted run of the same model, questions and settings.
         batch_size: questions answered at a time; answers do not depend on it.
-        device: as torch names it; default a GPU if there is one.
-        merge_lora: answer with LoRA added to the weights: faster; few answers may differ, where two are nearly as likely.
-        audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
-        reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
+        device: torch's name of it; default: a GPU if there is one.
+        merge_lora: add LoRA to the weights while answering: faster; an answer may differ where two are nearly as likely.
+        audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
+        reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.
-        num_beams: in place of the task's: 1 is greedy; BAT's own scores are with 4.
-        max_new_tokens: in place of the task's: longest answer.
-        responses: in place of the task's: room-response policy.
-        controls: in place of the task's: a list, [] for none.
-        control_recordings: in place of the task's: on how many recordings the controls are run, or all.
-        seed: in place of the task's.
+        num_beams: replaces the task's number of beams; 1 is greedy, BAT's own scores use 4.
+        max_new_tokens: replaces the task's longest answer.
+        responses: replaces the task's room-response policy.
+        controls: replaces the task's list of controls; [] for none.
+        control_recordings: replaces the task's number of recordings on which the controls are run, or all.
+        seed: replaces the task's seed.
     """
 
     model: str
@@ -68,7 +68,7 @@ class PredictArguments:
     seed: Seed | None = None
 
     def overrides(self) -> dict:
-        """What is given in place of the task's values, by the task's keys."""
+        """Returns the options that replace values of the task, by the task's keys."""
         given = {
             "decoding.num_beams": self.num_beams,
             "decoding.max_new_tokens": self.max_new_tokens,

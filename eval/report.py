@@ -1,10 +1,10 @@
-"""A report of scores: one HTML page with plots, controls and the twenty worst items to be heard and seen; needs no model.
+"""Report scores: one HTML page with plots, controls and the twenty worst items with their recordings; needs no model.
 
     python eval/report.py --scores runs/demo_train/scores --data runs/demo_train/data/eval.jsonl --out runs/demo_train/report
 
---scores is the folder that eval/score.py wrote (scores.json and items.jsonl), --data what it was given. Written into the
-folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and recordings; a report
-that stands there is replaced. Time: half a minute for 4,000 questions on one core. A picture of the page's top:
+--scores is the folder that eval/score.py wrote (scores.json and items.jsonl), --data is what it was given. Written into the
+folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and recordings; an existing
+report is replaced. Takes half a minute for 4,000 questions on one core. To make a picture of the page's top:
 
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
@@ -26,10 +26,10 @@ class ReportArguments:
     Attributes:
         scores: folder with scores.json and items.jsonl.
         out: folder for the report.
-        data: what was scored; default that of the task.
-        task: YAML of the task, if scored by one.
-        audio_root: SpatialSoundQA, or a manifest of it: folder of the dry sounds; default AudioSet in its folder.
-        reverb_root: SpatialSoundQA, or a manifest of it: folder with binaural/; default mp3d_reverb in its folder.
+        data: the questions that were scored; default: those of the task.
+        task: YAML of the task, if one was used for scoring.
+        audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
+        reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.
     """
 

@@ -1,20 +1,19 @@
-"""Scores a predictions.jsonl and the controls beside it; needs no model and no GPU.
+"""Score a predictions.jsonl and the controls beside it; needs no model and no GPU.
 
     python eval/score.py --task eval/tasks/ours.yaml --predictions runs/demo_train/answers/predictions.jsonl \
         --data runs/demo_train/data/eval.jsonl --out runs/demo_train/scores
 
-Writes scores.json, items.jsonl (one line a question: what was read, each measure, where the source is) and scores.md (the
-tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The
-task gives protocols, embedding, resamples and seed; without one all protocols are reported. Average precision needs the
-embedding all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see
-`VectorFile`).
-Time: half a minute for 17,000 answers on one core (eval/bench_scores.py).
+Writes scores.json, items.jsonl (one line a question: the value read, each measure, where the source is) and scores.md (the
+tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The task
+gives protocols, embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
+all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
+Takes half a minute for 17,000 answers on one core (eval/bench_scores.py).
 
-Refused with a sentence, file, line and id named, and nothing written: a line that is cut (a run killed while it wrote), is
-not UTF-8, is no JSON or lacks a field; an id twice; a question without an answer; an id or a question that is not in --data;
-predictions made for another --data (its hash stands in run.json) or changed since; a control of another run; a true label
-that is not in the label set; a text without a vector (all of them are listed in missing_texts.json). Counted, not refused:
-answers that do not parse or refuse, and records whose own answer does not parse.
+Refused with a sentence that names file, line and id, with nothing written: a line that is cut (a run killed while it wrote),
+is not UTF-8, is no JSON or lacks a field; an id that occurs twice; a question without an answer; an id or a question that is
+not in --data; predictions made for another --data (its hash is in run.json) or changed since; a control of another run; a
+true label that is not in the label set; a text without a vector (all of them are listed in missing_texts.json). Counted, not
+refused: answers that do not parse or that refuse, and records whose own answer does not parse.
 """
 
 from dataclasses import dataclass
@@ -40,14 +39,14 @@ class ScoreArguments:
     Attributes:
         predictions: path of predictions.jsonl.
         out: folder for scores.json, items.jsonl and scores.md.
-        data: the manifest, or SpatialSoundQA folder or file, that the predictions were made for; default that of the task.
+        data: the manifest, or SpatialSoundQA folder or file, that the predictions were made for; default: that of the task.
         task: YAML of the task.
-        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default the task's.
+        embedding: all-MiniLM-L6-v2, or the folder or name of another sentence-transformers model; default: the task's.
         vectors: file of vectors of a closed model, in place of an embedding.
-        labels: CSV with index,mid,display_name for the label set of types A and C; default that of SpatialSoundQA's
-            folder, or the labels that occur in the answers.
-        resamples: of the bootstrap over recordings; default the task's, or 1000.
-        seed: of the bootstrap; default the task's, or 0.
+        labels: CSV with index,mid,display_name for the label set of types A and C; default: that of SpatialSoundQA's folder,
+            or the labels that occur in the answers.
+        resamples: number of bootstrap resamples over recordings; default: the task's, or 1000.
+        seed: of the bootstrap; default: the task's, or 0.
     """
 
     predictions: str

@@ -1,4 +1,5 @@
-"""The paper's ablation at tiny size: four encoders, three seeds each, the same recordings and steps, scored on unseen ones.
+"""DSpAST's ablation at tiny size: four encoders, three seeds each, the same recordings and steps, scored on unseen
+recordings.
 
     python recipes/ablate_tiny.py --clips CLIPS/index.csv [--seeds '[0, 1, 2]'] [--until data|table]
 
@@ -29,10 +30,10 @@ class Arguments:
     """What to train from, and how often.
 
     Attributes:
-        clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are scored on.
-        seeds: one run of each kind for each.
-        until: last stage.
-        runs: folder of everything that is made.
+        clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are used for scoring.
+        seeds: each kind of encoder is trained once with each seed.
+        until: last stage to run.
+        runs: folder for everything that is made.
         configs: folder of scenes.yaml, questions.yaml and the YAML of each kind.
         sounds: YAML of data/prepare_sounds.py.
     """
@@ -46,9 +47,9 @@ class Arguments:
 
 
 def data(arguments: Arguments) -> list[Stage]:
-    """Dry sounds, scenes, and a manifest of them."""
+    """Makes dry sounds, scenes, and a manifest of them."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
-    recorded = ["--sounds.synthesized_eval=0"]  # what is scored on
+    recorded = ["--sounds.synthesized_eval=0"]  # scoring uses recorded sounds only
     dry = sounds_stage(SOUND_DOOR, Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
     index = f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"
     return [
@@ -58,7 +59,7 @@ def data(arguments: Arguments) -> list[Stage]:
 
 
 def encoders(arguments: Arguments, questions: Stage) -> list[Stage]:
-    """Each kind with each seed, its scores, and the table."""
+    """Trains each kind with each seed, scores it, and writes the table."""
     runs, trained, scored = Path(arguments.runs), list[Stage](), list[Stage]()
     for seed, kind in product(arguments.seeds, KINDS):
         config, folder = Path(arguments.configs) / f"{kind}.yaml", runs / "encoders" / f"{kind}-{seed}"

@@ -1,12 +1,12 @@
-"""The first hour, in five minutes: the shipped model is asked about three recordings, then taught a new kind of question.
+"""The first hour, in five minutes: asks the shipped model about three recordings, then trains it on a new kind of question.
 
     python recipes/demo.py [--until ask|scenes|questions|before|training|after] [--runs runs/demo]
 
-2 CPU cores, no download. First the model answers beside the truth, and runs/demo/scene.png shows where it thinks the sounds
-are. Then it is trained for two minutes on questions that it was never asked: how high a sound is, in degrees. Printed at the
-end, on rooms, recordings and wordings that it never met: the share of answers within 20 degrees before and after, with n and
-interval, and what became of the questions that it knew. A stage that is finished and whose configuration did not change is
-reused. The path from nothing is recipes/demo_train.py.
+Needs 2 CPU cores and no download. First it prints the model's answers beside the truth, and draws runs/demo/scene.png, which
+shows where the model places the sounds. Then it trains the model for two minutes on questions that it was never trained on:
+the elevation of a sound, in degrees. At the end it prints, for rooms, recordings and wordings that the model never met, the
+share of answers within 20 degrees before and after, with n and interval, and what became of the questions that it knew. A
+stage that is finished and whose configuration did not change is reused. The path from nothing is recipes/demo_train.py.
 """
 
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ class DemoArguments:
     """What to run, and where.
 
     Attributes:
-        until: last stage.
-        runs: folder of everything that is made.
-        model: the one to begin with: the name of one that comes with the package, or a folder.
-        data_config: of data/simulate_scenes.py.
-        questions_config: of data/write_questions.py.
-        family: of questions, which that config asks beside known ones: the one whose gain is shown first.
-        training_config: of recipes/finetune_bat.py.
+        until: last stage to run.
+        runs: folder for everything that is made.
+        model: the model to begin with: the name of a shipped one, or a folder.
+        data_config: YAML of data/simulate_scenes.py.
+        questions_config: YAML of data/write_questions.py.
+        family: question family that this config asks beside known ones; its gain is shown first.
+        training_config: YAML of recipes/finetune_bat.py.
     """
 
     until: Literal["ask", *STAGES] = "after"
@@ -56,7 +56,7 @@ class DemoArguments:
 
 
 def ask(name: str, picture: Path) -> None:
-    """Asks about the shipped recordings, prints what is answered beside what is true, and draws both."""
+    """Asks about the shipped recordings, prints each answer beside the truth, and draws both."""
     model, scenes, believed = SpatialLLM.from_pretrained(name), [], []
     for scene, recording in read_shipped():
         labels = " and ".join(source.label for source in scene.sources)
@@ -70,7 +70,7 @@ def ask(name: str, picture: Path) -> None:
 
 
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
-    """The stages, in order."""
+    """Returns the stages, in order."""
     runs, weights = Path(arguments.runs), sorted(Path(find_model(arguments.model)).glob("*.safetensors"))
     training_config, unseen = Path(arguments.training_config), str(runs / "data" / "eval.jsonl")
     task = [TASK, *sorted(TASK.parent.glob("common/*.yaml"))]

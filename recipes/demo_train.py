@@ -2,8 +2,8 @@
 
     python recipes/demo_train.py [--until scenes|data|encoder|text|bat|answers|scores|report|ask] [--runs runs/demo_train]
 
-2 CPU cores, no download, 9 to 14 minutes; a stage that is finished and whose configuration did not change is reused.
-Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
+Needs 2 CPU cores and no download, and takes 9 to 14 minutes. A stage that is finished and whose configuration did not change
+is reused. Expected with the configuration as shipped: left/right of one source right in at least 90 % of the answers.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from spatial_llm.data.rendering import render_record
 from spatial_llm.door import door
 from spatial_llm.evaluation.report.scores_table import first_part
 from spatial_llm.model import SpatialLLM
-from spatial_llm.questions.templates import LOCATION_OF_NAMED
+from spatial_llm.questions.families import location_of_named
 from spatial_llm.settings import parse_arguments
 from spatial_llm.workflow import Stage, data_stages, run_stages, scoring_stages
 
@@ -25,7 +25,7 @@ SCORING_DOORS = ("eval/predict.py", "eval/score.py", "eval/report.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "data", "encoder", "text", "bat", "answers", "scores", "report")
-CONTROL_RECORDINGS = 150  # of 600; four controls take about 15 s
+CONTROL_RECORDINGS = 150  # of 600 recordings; four controls take about 15 s
 
 
 @dataclass
@@ -33,10 +33,10 @@ class DemoArguments:
     """What to run, and where.
 
     Attributes:
-        until: last stage.
-        runs: folder of everything that is made.
-        data_config: of data/simulate_scenes.py.
-        questions_config: of data/write_questions.py.
+        until: last stage to run.
+        runs: folder for everything that is made.
+        data_config: YAML of data/simulate_scenes.py.
+        questions_config: YAML of data/write_questions.py.
         configs: folder with encoder.yaml, text.yaml and bat.yaml.
     """
 
@@ -48,7 +48,7 @@ class DemoArguments:
 
 
 def stages(arguments: DemoArguments) -> dict[str, Stage]:
-    """The stages up to the scores, in order."""
+    """Returns the stages up to the scores, in order."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
     train, unseen = str(runs / "data" / "train.jsonl"), str(runs / "data" / "eval.jsonl")
 
@@ -81,12 +81,12 @@ def stages(arguments: DemoArguments) -> dict[str, Stage]:
 
 
 def ask_three(runs: Path) -> None:
-    """Asks about the first unseen recording of one sound: what, where, and where by its name."""
+    """Asks about the first unseen recording of one sound: what it is, where it is, and where it is when named."""
     manifest = runs / "data" / "eval.jsonl"
     records = read_manifest(manifest)
     where = next(record for record in records if record.type == "B")
     what = next(record for record in records if record.type == "A" and record.recording_id == where.recording_id)
-    named = LOCATION_OF_NAMED[0].format(x=where.scene.sources[0].label)
+    named = location_of_named.WORDINGS.official[0].format(x=where.scene.sources[0].label)
     wav = runs / "unseen.wav"
     write_sound(wav, render_record(where, manifest.parent), where.sampling_rate, "WAV", "FLOAT")
     print(f"\nthree questions about {wav}, not met in training (room {where.scene.room.id}):")

@@ -2,11 +2,11 @@
 
     accelerate launch recipes/finetune_bat.py [--config recipes/configs/demo_train/bat.yaml] [--key value ...]
 
-With no argument at all it trains the tiny configuration of the demonstration, and first makes what that needs and is not
-there yet (simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a
-config: --encoder takes any folder written by recipes/train_encoder.py, --language_model any AutoModelForCausalLM; with
-neither, all parts are those of the model to --start_from (tiny, which comes with the package; recipes/configs/demo.yaml).
-The result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/predict.py load.
+Without any argument it trains the tiny configuration of the demonstration, and first makes what that needs and is missing
+(simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a config:
+--encoder takes any folder written by recipes/train_encoder.py, --language_model any AutoModelForCausalLM; with neither, all
+parts are those of the model given by --start_from (tiny, which comes with the package; recipes/configs/demo.yaml). The
+result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/predict.py load.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""The folder that ships: a trained model in half precision with its card and the authors of its sounds.
+"""Packs the folder that ships: a trained model in half precision with its card and the authors of its sounds.
 
     python recipes/pack_tiny.py --model runs/tiny/cooldown/model --out runs/tiny/packed
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
 
-The first writes the weights, the second, once they are scored, the card (README.md), credits.csv and the logs beside them.
+The first call writes the weights. The second, once they are scored, writes the card (README.md), credits.csv and the logs.
 """
 
 import csv
@@ -44,7 +44,7 @@ class Arguments:
     Attributes:
         out: folder of the packed model.
         model: saved model to pack.
-        runs: folder of recipes/train_tiny.py, with sounds and scores, to write the card from.
+        runs: folder of recipes/train_tiny.py with sounds and scores, from which the card is written.
         template: Markdown of the card; {one}, {two}, {mixed}, {encoder}, {controls}, {classes} and {hashes} are filled in.
     """
 

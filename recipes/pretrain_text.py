@@ -1,4 +1,4 @@
-"""Teach the tiny language model questions about scenes told in words; no audio, no download.
+"""Pre-trains the tiny language model on questions about scenes as text; needs no audio and no download.
 
     accelerate launch recipes/pretrain_text.py [--config recipes/configs/demo_train/text.yaml] [--key value ...]
 

@@ -1,9 +1,10 @@
-"""Scores `spatial-llm-tiny` on frozen manifests and writes its card: nine test sets of unmet rooms, recordings and wordings.
+"""Scores `spatial-llm-tiny` on frozen manifests and writes its card: nine test sets of unseen rooms, recordings and
+wordings.
 
     python recipes/score_tiny.py --clips CLIPS/index.csv --test_head KU100.sofa --test_responses RESPONSES/index.csv
 
-After recipes/train_tiny.py, in the same folder. 2 CPU cores, no download, about two hours; a stage that is finished and
-whose configuration did not change is reused.
+Run it after recipes/train_tiny.py, in the same folder. It needs 2 CPU cores and no download, and takes about two hours. A
+stage that is finished and whose configuration did not change is reused.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 SCORING_DOORS = ("eval/predict.py", "eval/score.py", "eval/report.py")
 
 TASK = Path("eval/tasks/ours.yaml")
-CONTROLS = ["--control_recordings", "1800"]  # so many leave every row of controls in the card 1,000 questions
+CONTROLS = ["--control_recordings", "1800"]  # gives every row of controls in the card 1,000 questions
 
 
 @dataclass
@@ -29,12 +30,12 @@ class Arguments:
     """What to score, and on what.
 
     Attributes:
-        clips: index CSV of recorded dry sounds, that of recipes/train_tiny.py; its test recordings are heard.
+        clips: index CSV of recorded dry sounds, that of recipes/train_tiny.py; its test recordings are used.
         test_head: SOFA file of a head that the model was not trained with.
         test_responses: index CSV of measured binaural room responses.
         runs: folder of recipes/train_tiny.py, with the packed model and its encoder.
         configs: folder of the YAML of every stage and of card.md.
-        test_clips: recordings of each test set; 4,800 leave the rarest family, nearest of two loudspeakers, 1,000 questions.
+        test_clips: recordings of each test set; 4,800 give the rarest family, nearest of two loudspeakers, 1,000 questions.
     """
 
     clips: str
@@ -46,8 +47,8 @@ class Arguments:
 
 
 def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[Stage, Stage]]]:
-    """The dry sounds, recorded ones alone, for the built-in ones are caricatures, and easy. Then the scenes and questions of
-    each test set, by its room and its number of sources."""
+    """Returns the stage of the dry sounds (recorded ones only, because the built-in ones are synthetic and easy), and the
+    stages of scenes and questions of each test set, by its room and its number of sources."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
     recorded = ["--sounds.synthesized", "[]", "--sounds.speeds", "[1.0]"]
     dry = sounds_stage(SOUND_DOOR, configs / "sounds.yaml", runs / "test_sounds", arguments.clips, "test", recorded)
@@ -65,7 +66,8 @@ def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[
 
 
 def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]]) -> list[Stage]:
-    """Answers, scores and report of each test set, the encoder's own heads where one source sounds, and the card."""
+    """Predicts, scores and reports each test set, scores the encoder's own heads where one source sounds, and writes the
+    card."""
     runs, made = Path(arguments.runs), list[Stage]()
     for (_, number), (_, questions) in data.items():
         manifest, folder = str(questions.folder / "eval.jsonl"), questions.folder / "run"

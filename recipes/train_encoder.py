@@ -4,9 +4,9 @@
     accelerate launch --num_processes 4 recipes/train_encoder.py --config recipes/configs/dspast.yaml \
         --train_manifest TRAIN.jsonl --eval_manifest EVAL.jsonl --audiomae AUDIOMAE.pth --label_csv LABELS.csv
 
-Without --config the tiny encoder is trained, which needs the simulated data of the demonstration
-(`python data/simulate_scenes.py --config data/configs/demo_train.yaml --output runs/demo_train/data`).
-Cost and expected scores: see the head of each YAML.
+Without --config it trains the tiny encoder, which needs the simulated data of the demonstration (`python
+data/simulate_scenes.py --config data/configs/demo_train.yaml --output runs/demo_train/data`). Cost and expected scores: see
+the head of each YAML.
 """
 
 from pathlib import Path

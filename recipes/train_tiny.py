@@ -1,9 +1,9 @@
-"""Training `spatial-llm-tiny`, the model that ships with the package, from dry sounds to the packed model.
+"""Trains `spatial-llm-tiny`, the model that ships with the package, from dry sounds to the packed model.
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa [--until scenes|...] [--runs runs/tiny]
 
-2 CPU cores, no download, about eight hours; a GPU is used where there is one. A stage that is finished and whose
-configuration did not change is reused. Its scores and its card: recipes/score_tiny.py.
+Needs 2 CPU cores and no download, and takes about eight hours; a GPU is used where there is one. A stage that is finished
+and whose configuration did not change is reused. recipes/score_tiny.py makes its scores and its card.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Arguments:
     Attributes:
         clips: index CSV of recorded dry sounds (columns file, label, split, source_recording, licence, attribution).
         head: SOFA file of a second head to train with.
-        until: last stage.
-        runs: folder of everything that is made.
+        until: last stage to run.
+        runs: folder for everything that is made.
         configs: folder of the YAML of every stage.
     """
 
@@ -41,7 +41,7 @@ class Arguments:
 
 
 class Chain:
-    """Stages of one run, each named by the YAML that it is configured by."""
+    """Stages of one run, each named after the YAML that configures it."""
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments, self.runs, self.configs = arguments, Path(arguments.runs), Path(arguments.configs)
@@ -58,18 +58,18 @@ class Chain:
         )
 
     def asked(self, out: str, prefix: str, questions: str, dry: Stage, *options: str) -> tuple[Stage, Stage]:
-        """Scenes with these sounds, and questions about them."""
+        """Returns the stages of scenes with these sounds, and of questions about them."""
         configs = self.configs / f"{prefix}scenes.yaml", self.configs / questions
         index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
         return data_stages(DATA_DOORS, *configs, self.runs / out, [*index, *options], [dry])
 
     def heard(self, prefix: str, dry: Stage) -> tuple[Stage, Stage]:
-        """Scenes with both heads, and questions about them."""
+        """Returns the stages of scenes rendered with both heads, and of questions about them."""
         heads = f'["binaural", "binaural:{self.arguments.head}"]'
         return self.asked(f"{prefix}data", prefix, "questions.yaml", dry, "--simulation.formats", heads)
 
     def hearing(self, out: str, questions: Stage, *before: Stage) -> Stage:
-        """An encoder that hears those scenes, and goes on from the one before."""
+        """Returns the training of an encoder on those scenes, which goes on from the one before."""
         given = {f"{split}_manifest": questions.folder / f"{split}.jsonl" for split in ("train", "eval")}
         given["cues_folder"] = self.runs / "cues"
         if before:
@@ -77,19 +77,19 @@ class Chain:
         return self.recipe("the encoder learns what, where and how far", "train_encoder", out, [questions, *before], **given)
 
     def speaking(self, what: str, out: str, questions: Stage, *before: Stage) -> Stage:
-        """A language model that learns `what`, and goes on from the one before."""
+        """Returns the training of a language model on `what`, which goes on from the one before."""
         given = {"manifest": questions.folder / "train.jsonl"}
         if before:
             given["initial_language_model"] = before[-1].folder / "model"
         return self.recipe(f"the language model learns to {what}", "pretrain_text", out, [questions, *before], **given)
 
     def joining(self, encoder: Stage, text: Stage) -> Stage:
-        """Projector and LoRA between the two."""
+        """Returns the training of projector and LoRA between the two."""
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model", **self.asking()}
         return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
 
     def answering(self, out: str, before: Stage, last: str = "") -> Stage:
-        """The joined model goes on, from the run before or from the last stage of it."""
+        """Returns a further training of the joint model, from the run before or from the last stage of it."""
         given = {"start_from": before.folder / last / "model", **self.asking()}
         return self.recipe("the joined model goes on to answer", "finetune_bat", out, [before], **given)
 
@@ -97,7 +97,7 @@ class Chain:
         return {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
 
     def stages(self) -> list[list[Stage]]:
-        """From the sounds to the packed model; one list for each name in STAGES."""
+        """Returns all stages from the sounds to the packed model, one list for each name in STAGES."""
         runs = self.runs
         dry = self.sounds("sounds", "held_out")
         first_scenes, first_questions = self.heard("first_", dry)

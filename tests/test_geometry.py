@@ -59,7 +59,7 @@ def test_all_frames_agree_on_random_directions():
     np.testing.assert_allclose(np.cos(colatitude), xyz[:, 2], atol=1e-12)
     for (x, y, z), (right, up, behind), degrees in zip(xyz, there, azimuth, strict=True):
         words = geometry.direction_words((x, y, z))
-        # the words of BAT by its own axes (specs a.1): right/left by dx, front/behind by -dz, above/below by dy
+        # the words of BAT by its own axes (released code): right/left by dx, front/behind by -dz, above/below by dy
         assert words == (
             "right" if right > 0 else "left",
             "front" if -behind > 0 else "behind",
@@ -84,7 +84,7 @@ def test_the_clock_goes_round():
 
 
 def official_classes(dx, dy, dz):
-    """The literal formulas of specs a.1, from source minus sensor in SoundSpaces axes (x right, y up, -z front)."""
+    """The formulas of Spatial-AST's `data/dataset.py`, from source minus sensor in SoundSpaces axes (y up, -z front)."""
     distance = round(2 * math.sqrt(dx**2 + dy**2 + dz**2))
     azimuth = (round(math.degrees(math.atan2(-dz, dx))) + 360) % 360
     elevation = (round(math.degrees(math.atan(dy / math.sqrt(dx**2 + dz**2)))) + 90) % 180

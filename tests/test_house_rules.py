@@ -32,7 +32,7 @@ def name_of(node: ast.AST) -> str:
 
 
 def unsafe_calls(tree: ast.AST) -> list[str]:
-    """Calls that run code out of a file, or load half of one (reliability row M2)."""
+    """Calls that run code out of a file, or load half of one."""
     found = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):

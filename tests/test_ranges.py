@@ -18,7 +18,7 @@ from spatial_llm.data.simulate.sound_folder import SoundFolderConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.ranges import Within, alternatives, check_numbers
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.settings import parse_arguments
 from spatial_llm.training.encoder.arguments import (
     ClipArguments,

@@ -145,7 +145,7 @@ def test_published_size_is_bats() -> None:
     stages = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_multi_stage.yaml")])
     assert [stage.types for stage in stages.stages] == [["A", "B"], ["A", "B", "C", "D"], ["A", "B", "C", "D", "E"]]
     assert (stages.schedule.epochs, stages.schedule.warmup_fraction * stages.schedule.epochs) == (5, 1)
-    # On eight GPUs: the steps of specs a.4 (21,780, 40,215, 68,145), which leaves out each epoch's last, smaller batch.
+    # On eight GPUs: the steps of the released recipe (21,780, 40,215, 68,145), which leaves out each epoch's last batch.
     for samples, steps in ((278_784, 21_780), (514_784, 40_215 + 5), (872_312, 68_145 + 5)):
         assert stages.schedule.optimizer_steps(samples, processes=8) == steps
 

@@ -22,7 +22,7 @@ from spatial_llm.evaluation.predicting.evaluation_set import read_questions
 from spatial_llm.evaluation.predicting.predict import predict
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.questions.config import official_only
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.showcase.gain import format_gain, gain
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatArguments

@@ -222,7 +222,7 @@ def parse_format(text: str) -> AudioFormat:
     Raises:
         AudioError: none of these.
     """
-    kind, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    kind, _, rest = str(text).partition(":")
     if text == "binaural:":
         raise AudioError("format 'binaural:' names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
     if kind == "binaural":
@@ -238,7 +238,7 @@ def parse_format(text: str) -> AudioFormat:
     if text == "mono":
         return Mono()
     order = {"foa": 1} | {f"ambisonics{n}": n for n in range(1, MAX_ORDER + 1)}
-    if text in order:
+    if isinstance(text, str) and text in order:
         return Ambisonics(order[text])
     raise AudioError(
         f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "

@@ -28,19 +28,19 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
     """Reads a sound file as it is: all channels, in file order, at its own rate.
 
     WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are compared with what their headers promise. A
-    file whose header leaves its length open, as programs do that write into a pipe, is read to its end; where nothing then
-    tells whether it is whole (not FLAC), with a warning.
+    file whose header leaves its length open, as programs that write into a pipe leave it, is read to its end; unless it is a
+    FLAC, which shows whether it is whole, this causes a warning.
 
     Args:
         path: of a regular file; as text, bytes or a path.
-        limits: how long and large it may be, and whether a cut one may be read.
+        limits: how long and large it may be, and whether a cut file may be read.
 
     Returns:
         waveform (C channels, samples) float32, integers scaled to [-1, 1); and the sampling rate in Hz.
 
     Raises:
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
-            limits, at a rate that is none, or holds no samples.
+            limits, has an impossible rate, or holds no samples.
     """
     with _regular(path, name := shown_path(path)) as file:
         try:
@@ -53,10 +53,11 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
 
 
 def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits = DEFAULT_LIMITS) -> Sound:
-    """What a sound file's header and framing say, without decoding it; `shown` stands for the path in messages.
+    """Returns what a sound file's header and framing state, without decoding it; `shown` replaces the path in messages.
 
     Raises:
-        AudioError: missing, not a regular file, or not a sound file. A cut one is returned, see `Sound.missing`.
+        AudioError: the file is missing, not a regular file, or not a sound file. A cut file is returned, see
+            `Sound.missing`.
     """
     with _regular(path, name := shown or shown_path(path)) as file:
         return inspect(Source(file, name, limits.max_bytes))
@@ -64,7 +65,7 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
 
 def _regular(path: AudioPath, name: str) -> BinaryIO:
     try:
-        # A pipe or a device would block the reader for ever, whatever its name ends in: neither opening may wait.
+        # A pipe or a device, whatever its suffix, would block the reader for ever, so neither way of opening may wait.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise AudioError(f"{name}: cannot be opened ({error.strerror}); give the path of a sound file.") from None
@@ -77,7 +78,7 @@ def _regular(path: AudioPath, name: str) -> BinaryIO:
 
 
 def shown_path(path: Any) -> str:
-    """A path for messages: bytes that are no UTF-8, and lone surrogates, as escapes, so that it can be printed."""
+    """Returns a path for messages: bytes that are not UTF-8, and lone surrogates, are escaped so that it can be printed."""
     text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
@@ -183,7 +184,7 @@ def prepare_waveform(
     rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
     waveform = check_waveform(audio, format, name, scale_known)
     seconds = waveform.shape[1] / rate
-    # A low rate makes a large recording out of a small one: what it becomes is checked before it is made.
+    # Resampling from a low rate makes a small recording large, so the resulting size is checked first.
     limits.check(round(seconds * max(rate, target_rate)), format.channels, max(rate, target_rate), name)
     least = min(MIN_SECONDS, window_samples / target_rate)
     if seconds < least:

@@ -1,4 +1,4 @@
-"""`CheckedConfig`: a config read from a folder fails in words, as transformers' own does not."""
+"""`CheckedConfig`: a config that cannot be read from its folder fails with a sentence, unlike transformers' own."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from spatial_llm.errors import SpatialLLMError
 
 
 class CheckedConfig(PreTrainedConfig):
-    """A `PreTrainedConfig` whose files and fields are refused with CheckpointError, naming the file or the field."""
+    """A `PreTrainedConfig` that refuses bad files and fields with a CheckpointError naming the file or the field."""
 
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As `PreTrainedConfig.get_config_dict`, after a look at the file."""
+        """Checks the file, then does as `PreTrainedConfig.get_config_dict`."""
         if isinstance(pretrained_model_name_or_path, str | os.PathLike):
             folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
             if exists(folder / CONFIG):
@@ -26,20 +26,20 @@ class CheckedConfig(PreTrainedConfig):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `PreTrainedConfig.from_pretrained`."""
+        """Does as `PreTrainedConfig.from_pretrained`."""
         folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
         with named(folder / CONFIG if os.path.isdir(folder) else folder):
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As `PreTrainedConfig.from_dict`."""
+        """Does as `PreTrainedConfig.from_dict`."""
         name = kwargs.get("name_or_path") or None
         with named(name), in_words(f"the config of a {cls.model_type}"):
             return super().from_dict(config_dict, **kwargs)
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `PreTrainedConfig.save_pretrained`; a seal that lists the file follows."""
+        """Does as `PreTrainedConfig.save_pretrained`, and renews the file in a seal that lists it."""
         saved = super().save_pretrained(save_directory, *args, **kwargs)
         renew(Path(save_directory), CONFIG)
         return saved
@@ -54,7 +54,7 @@ def check_counts(config: PreTrainedConfig, *names: str) -> None:
 
 
 def check_numbers(config: PreTrainedConfig, low: float, high: float, *names: str) -> None:
-    """Raises SpatialLLMError naming the first of the fields that is not from `low` up to, but not, `high`."""
+    """Raises SpatialLLMError naming the first of the fields that is below `low`, or not below `high`."""
     for name in names:
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:

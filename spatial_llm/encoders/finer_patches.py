@@ -1,8 +1,8 @@
-"""An encoder goes on with finer patches than it began with: from coarse to fine.
+"""Continues the training of an encoder with finer patches than it began with.
 
-Coarse patches are learned fast, for there are few of them, but two sounds have nowhere to be apart in them. As in FlexiViT
-(Beyer et al., CVPR 2023) the patch embedding is resampled, so that what was learned is not lost; here to whole parts of a
-patch, where no interpolation is needed.
+Coarse patches train fast, because there are few of them, but they leave two sounds no separate place. As in FlexiViT (Beyer
+et al., CVPR 2023) the patch embedding is resampled, so that what was learned is kept; here to whole parts of a patch, where
+no interpolation is needed.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ Encoder = TypeVar("Encoder", bound=SpatialEncoderPreTrainedModel)
 
 
 def with_finer_patches(model: Encoder, patch_size: Sequence[int]) -> Encoder:
-    """A new model with the weights of `model` and patches of `patch_size` (frames, mel bins).
+    """Returns a new model with the weights of `model` and patches of `patch_size` (frames, mel bins).
 
-    Every other tensor stays, the positions are those of the finer grid. The weight of a pixel of the new patch is the sum
-    over the pixels of the old one that it may stand for: a plane that repeats itself from one new patch to the next within
-    the old one embeds in every new patch exactly as it did, but for the position.
+    Every other tensor stays; the positions are those of the finer grid. The weight of a pixel of the new patch is the sum
+    over the pixels of the old one that it may stand for, so that a plane that repeats from one new patch to the next within
+    the old one has the same embedding in every new patch as before, except for the position.
 
     Args:
         model: `SpatialASTForLocalization` or `DSpASTForLocalization`, or one of their encoders without heads.

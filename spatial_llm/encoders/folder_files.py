@@ -1,7 +1,7 @@
-"""The files of a saved model as they lie in its folder: whether they can be read at all, before anything is built of them.
+"""Checks the files of a saved model in its folder: whether they can be read at all, before anything is built from them.
 
-transformers and tokenizers end in errors of json, of Rust or of the operating system on files that are damaged, and pass
-over some of them (a broken `generation_config.json`). Here every such file is a CheckpointError that names it.
+transformers and tokenizers end in errors of json, of Rust or of the operating system on damaged files, and silently skip
+some of them (a broken `generation_config.json`). Here every such file is a CheckpointError that names it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from spatial_llm.errors import CheckpointError, MissingModelError, SpatialLLMErr
 
 CONFIG, GENERATION, ADAPTER, POINTERS = "config.json", "generation_config.json", "adapter_config.json", "trained.json"
 INDEX = "model.safetensors.index.json"
-# Most bytes of a file of settings (ours has 5 kB) and of one that lists a vocabulary or tensors (Gemma's has 33 MB).
+# Largest file of settings (ours has 5 kB), and largest list of a vocabulary or of tensors (Gemma's has 33 MB), in bytes.
 SETTINGS_BYTES, LISTS_BYTES = 8 * 2**20, 256 * 2**20
 MODEL_JSON = {
     CONFIG: SETTINGS_BYTES,
@@ -49,10 +49,10 @@ _HUB = (
 
 
 def exists(path: str | Path) -> bool:
-    """Whether anything of that name is in its folder, a link that leads nowhere included.
+    """Returns whether anything of that name is in its folder, including a link that leads nowhere.
 
     Raises:
-        CheckpointError: the folder may not be looked into, or the name cannot be one.
+        CheckpointError: the folder cannot be read, or no file can have that name.
     """
     try:
         os.lstat(path)
@@ -64,10 +64,10 @@ def exists(path: str | Path) -> bool:
 
 
 def is_local_folder(folder: str | Path) -> bool:
-    """Whether there is a folder of that name; a name that may be one of a hub need not be one.
+    """Returns whether there is a folder of that name; a name that may be one of a hub need not be one.
 
     Raises:
-        CheckpointError: it is a file, or a path that no hub has and that leads nowhere.
+        CheckpointError: it is a file, or a path that leads nowhere and that no hub has.
     """
     if exists(folder):
         if not os.path.isdir(folder):
@@ -80,11 +80,11 @@ def is_local_folder(folder: str | Path) -> bool:
 
 
 def check_regular(path: Path) -> int:
-    """The bytes of the file at `path`.
+    """Returns the bytes of the file at `path`.
 
     Raises:
-        CheckpointError: it is missing, no regular file (a directory, a pipe, a link that leads nowhere), empty, or may not
-            be read.
+        CheckpointError: the file is missing, no regular file (a directory, a pipe, a link that leads nowhere), empty, or not
+            readable.
     """
     try:
         found = os.stat(path)
@@ -103,7 +103,7 @@ def check_regular(path: Path) -> int:
 
 
 def read_json(path: Path, most_bytes: int = SETTINGS_BYTES) -> dict[str, Any]:
-    """The JSON object in a file.
+    """Returns the JSON object in a file.
 
     Raises:
         CheckpointError: it is no regular file, larger than `most_bytes`, not UTF-8, not JSON (the place is given), nested
@@ -121,7 +121,7 @@ def read_json(path: Path, most_bytes: int = SETTINGS_BYTES) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not JSON ({error.msg} at {where}): it is damaged or cut; copy it again.") from None
     except RecursionError:
         raise CheckpointError(f"{path} is nested too deeply for settings; is it the right file?") from None
-    except (OSError, ValueError) as error:  # a number of thousands of digits
+    except (OSError, ValueError) as error:  # a number with thousands of digits
         raise CheckpointError(f"{path} cannot be read: {_reason(error)}.") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds a {type(value).__name__}, expected a JSON object; is it the right file?")
@@ -129,15 +129,15 @@ def read_json(path: Path, most_bytes: int = SETTINGS_BYTES) -> dict[str, Any]:
 
 
 def read_all_json(folder: Path, names: dict[str, int]) -> dict[str, dict[str, Any]]:
-    """Those of the named JSON files that are in `folder`, by name; raises CheckpointError, see `read_json`."""
+    """Returns those of the named JSON files that are in `folder`, by name; raises CheckpointError as `read_json` does."""
     return {name: read_json(folder / name, most) for name, most in names.items() if exists(folder / name)}
 
 
 def check_generation(path: Path, settings: dict[str, Any]) -> None:
-    """Refuses values of a `generation_config.json` that transformers keeps and that end generation in an error, or never.
+    """Refuses values of a `generation_config.json` that transformers keeps and that make generation fail or never end.
 
     Raises:
-        CheckpointError: a token is no id, a count no whole number of at least 1, a factor no positive number.
+        CheckpointError: a token is no id, a count is no whole number of at least 1, or a factor is no positive number.
     """
 
     def whole(value: Any) -> bool:
@@ -162,9 +162,9 @@ def check_generation(path: Path, settings: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def in_words(what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Errors of other libraries (those of `kinds`; all, if none are given) -> one CheckpointError in one sentence.
+    """Turns errors of other libraries (those of `kinds`; all, if none are given) into one CheckpointError in one sentence.
 
-    A missing package and a full memory stay what they are: the files are not at fault.
+    A missing package and exhausted memory pass unchanged, because the files are not at fault.
     """
     try:
         yield
@@ -179,7 +179,7 @@ def in_words(what: str, *kinds: type[Exception]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def named(where: str | os.PathLike | None) -> Iterator[None]:
-    """Puts the file or folder before errors of ours that do not name it; None is no file."""
+    """Puts the file or folder before errors of ours that do not name it; None stands for no file."""
     try:
         yield
     except SpatialLLMError as error:
@@ -196,12 +196,12 @@ def _hub_reason(error: BaseException) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error; transformers explains over several."""
+    """Returns the first line of an error, because transformers explains over several lines."""
     if isinstance(error, OSError) and error.errno:
         return "too many links in a circle" if error.errno == errno.ELOOP else os.strerror(error.errno).lower()
     if isinstance(error, KeyError):
         return f"it lacks {error}"
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    # A strict data class says the class in its first line and the field in the second.
+    # A strict data class names the class in its first line and the field in the second.
     text = " ".join(lines[:2]) if "alidation" in type(error).__name__ else (lines or [type(error).__name__])[0]
     return text.split(". If you were trying")[0][:400].rstrip(".:")

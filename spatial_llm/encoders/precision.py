@@ -1,7 +1,7 @@
 """`KeptInFloat32`: modules whose tensors stay in float32 where the rest of a model is cast to half precision.
 
-Running statistics of cues and cosine heads leave the range or the resolution of float16 and bfloat16. Loading knows them by
-`_keep_in_fp32_modules_strict`; `.to(dtype)`, `.half()` and `.bfloat16()` pass through `_apply`, which is overridden here.
+Running statistics of cues and cosine heads exceed the range or the resolution of float16 and bfloat16. Loading finds them by
+`_keep_in_fp32_modules_strict`; `.to(dtype)`, `.half()` and `.bfloat16()` call `_apply`, which is overridden here.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class KeptInFloat32(nn.Module):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], *args: Any, **kwargs: Any) -> Self:
         def kept(tensor: torch.Tensor) -> torch.Tensor:
             moved = fn(tensor)
-            # A device may be asked for in the same call; only the dtype is not followed.
+            # The same call may also move to a device, which is followed; only the dtype is ignored.
             return tensor.to(moved.device) if moved.dtype in HALF and tensor.dtype not in HALF else moved
 
         return super()._apply(kept, *args, **kwargs)

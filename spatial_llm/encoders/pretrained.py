@@ -1,7 +1,7 @@
-"""`CheckedPreTrainedModel`: loading that fails when files are damaged, or weights are missing, left over or cannot be.
+"""`CheckedPreTrainedModel`: loading fails when files are damaged, or when weights are missing, left over or impossible.
 
-transformers reports such gaps in a log line and returns the model, half of it random (reliability row M5: silently
-wrong). Here they are errors, unless the caller asks for the report itself with ``output_loading_info=True``.
+transformers reports such gaps in a log line and returns a model that is partly random and silently wrong. Here they are
+errors, unless the caller asks for the report itself with ``output_loading_info=True``.
 """
 
 import os
@@ -27,7 +27,7 @@ from spatial_llm.encoders.seal import MODEL, check_seal, write_seal
 from spatial_llm.encoders.weight_files import check_claims, check_tensors, read_headers, weight_files
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 
-# What cannot be below zero, or at zero (False), in a model that has been trained: names end so.
+# Suffixes of tensors that cannot be below zero, or at zero (False), in a trained model.
 _NEVER_NEGATIVE = {"running_var": True, "num_batches_tracked": True, "input_std": False, "_head.scale": False}
 PARTS = {"encoder_config": "encoder.", "projector_config": "projector.", "text_config": "language_model."}
 _LOADING_ERRORS = (OSError, ValueError, KeyError, SafetensorError, StrictDataclassError, RecursionError)
@@ -45,17 +45,17 @@ class CheckedPreTrainedModel(PreTrainedModel):
         ignore_mismatched_sizes: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """As `PreTrainedModel.from_pretrained`, with its files checked before and its tensors after.
+        """Loads as `PreTrainedModel.from_pretrained` does, and checks the files before and the tensors after.
 
         Args:
-            output_loading_info: return (model, report); of the checks of tensors only that of shapes is made and no seal is
-                compared, the caller inspects the report.
+            output_loading_info: return (model, report). Of the checks of tensors only that of shapes is then made and no
+                seal is compared; the caller inspects the report.
 
         Raises:
             CheckpointError: a file is damaged, or is not the one that was saved with the folder (see
-                `spatial_llm.encoders.seal`); the config claims what the weights do not hold; a tensor is missing, left
-                over, of another shape or kind of number, not finite or negative where that cannot be; all are named. Not
-                checked where the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
+                `spatial_llm.encoders.seal`); the config claims what the weights do not hold; a tensor is missing, left over,
+                of another shape or kind of number, not finite, or negative where that is impossible; all are named. Nothing
+                is checked if the caller asked for a fresh model (path None) or for tensors of other shapes to be skipped
                 (``ignore_mismatched_sizes=True``).
         """
         one_dtype(kwargs)
@@ -66,7 +66,7 @@ class CheckedPreTrainedModel(PreTrainedModel):
             strict = not (output_loading_info or ignore_mismatched_sizes or kwargs.get("state_dict"))
             if is_local_folder(Path(pretrained_model_name_or_path)):
                 files = check_folder(folder, cls, given, kwargs, tensors=strict)
-        # transformers itself raises on other shapes, but names the tensors in its log only: let them pass, and raise here.
+        # transformers itself raises on other shapes but names the tensors only in its log; let them pass, and raise here.
         with in_words(what, *_LOADING_ERRORS):
             model, info = super().from_pretrained(
                 pretrained_model_name_or_path, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
@@ -87,13 +87,13 @@ class CheckedPreTrainedModel(PreTrainedModel):
                 not_finite=not_finite_tensors(model),
                 negative=[name for name, tensor in model.state_dict().items() if impossible(name, tensor)],
             )
-        # Last, because what is wrong in itself is better named by what it is.
+        # The seal comes last, because a more specific error names the fault better.
         if files is not None and not output_loading_info:
             check_seal(folder, MODEL, files)
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory: Any, is_main_process: bool = True, **kwargs: Any) -> None:
-        """As `PreTrainedModel.save_pretrained`, and seals what it wrote (see `spatial_llm.encoders.seal`).
+        """Saves as `PreTrainedModel.save_pretrained` does, and seals what it wrote (see `spatial_llm.encoders.seal`).
 
         Raises:
             CheckpointError: `save_directory` is a file.
@@ -105,7 +105,7 @@ class CheckedPreTrainedModel(PreTrainedModel):
             write_seal(Path(save_directory), MODEL)
 
     def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
-        # save_pretrained(push_to_hub=True) sends the files from inside: the seal of an earlier push must not stay there.
+        # save_pretrained(push_to_hub=True) uploads the files itself; the seal of an earlier push must not stay there.
         write_seal(Path(working_dir), MODEL)
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
@@ -113,12 +113,12 @@ class CheckedPreTrainedModel(PreTrainedModel):
 def check_folder(
     folder: Path, model_class: Any, config: Any, options: dict[str, Any], tensors: bool = True
 ) -> list[Path] | None:
-    """Looks at the files that a `from_pretrained` is about to load, if `folder` is a local one, before anything is built.
+    """Checks the files that a `from_pretrained` is about to load, if `folder` is a local one, before anything is built.
 
     Args:
-        folder: of a saved model; the name of one on a hub is passed over.
-        model_class: what is to be loaded.
-        config: the config to build it of, where the caller gives one.
+        folder: of a saved model; the name of one on a hub is skipped.
+        model_class: the class to load.
+        config: the config to build it from, where the caller gives one.
         options: the other arguments of `from_pretrained`.
         tensors: whether the config must fit the weights.
 
@@ -153,9 +153,9 @@ def check_folder(
 
 
 def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """The JSON files of a model in `folder`, by name; raises CheckpointError naming one that is damaged or means nothing.
+    """Returns the JSON files of a model in `folder`, by name; raises CheckpointError naming one that is damaged or invalid.
 
-    transformers passes over a generation config that it cannot read.
+    transformers silently skips a generation config that it cannot read.
     """
     settings = read_all_json(folder, MODEL_JSON)
     if GENERATION in settings:
@@ -166,7 +166,7 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def one_dtype(options: dict[str, Any]) -> None:
-    """Puts what `torch_dtype`, transformers' earlier name, asks for under `dtype`, in place.
+    """Moves `torch_dtype`, transformers' earlier name, to `dtype`, in place.
 
     Raises:
         SpatialLLMError: both were given, and they differ.
@@ -180,7 +180,7 @@ def one_dtype(options: dict[str, Any]) -> None:
 
 
 def not_finite_tensors(model: torch.nn.Module) -> list[str]:
-    """Names of parameters and persistent buffers that hold a NaN or an infinity."""
+    """Returns the names of parameters and persistent buffers that hold a NaN or an infinity."""
     return [
         name
         for name, tensor in model.state_dict().items()
@@ -189,7 +189,7 @@ def not_finite_tensors(model: torch.nn.Module) -> list[str]:
 
 
 def impossible(name: str, tensor: torch.Tensor) -> bool:
-    """Whether a statistic has a value that cannot be: a negative variance or count, a standard deviation of zero."""
+    """Returns whether a statistic has an impossible value: a negative variance or count, or a standard deviation of zero."""
     zero = next((zero for end, zero in _NEVER_NEGATIVE.items() if name.endswith(end)), None)
     if zero is None or tensor.device.type == "meta":
         return False
@@ -197,7 +197,7 @@ def impossible(name: str, tensor: torch.Tensor) -> bool:
 
 
 def same_kind(given: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether both hold real numbers, or both whole ones: nothing else is cast to be a weight or a count."""
+    """Returns whether both hold real numbers, or both whole ones; nothing else is cast to a weight or a count."""
     if wanted.is_floating_point():
         return given.is_floating_point()
     return given.dtype == wanted.dtype or not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)

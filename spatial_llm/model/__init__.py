@@ -7,7 +7,7 @@ from spatial_llm.lazy_names import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "spatial_llm.model.adapters": ["add_lora", "trained_keys"],
+        "spatial_llm.model.adapters": ["add_lora"],
         "spatial_llm.model.body": ["SpatialLLMModel", "SpatialLLMModelOutputWithPast"],
         "spatial_llm.model.configuration_spatial_llm": ["SpatialLLMConfig"],
         "spatial_llm.model.modeling_spatial_llm": [
@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ],
         "spatial_llm.model.pipeline": ["SpatialLLM"],
         "spatial_llm.model.processing_spatial_llm": ["SpatialLLMProcessor"],
+        "spatial_llm.model.trained_parts": ["AddedModule", "trained_keys"],
     },
 )
 

@@ -1,9 +1,9 @@
-"""LoRA inside the language model, by peft, and the list of what is ours to train: the projector and LoRA.
+"""LoRA (Hu et al., arXiv 2106.09685) inside the language model, by peft.
 
 The adapters are modules of the composite itself, described by `config.lora`: building the config builds them, so an ordinary
 `from_pretrained` finds a place for every tensor. (Adapters added from outside, by `model.add_adapter`, are saved without the
-projector.) They are injected into `language_model` alone, so `q_proj` in the encoder or the Q-Former is never meant.
-Source: specs a.4 (rank 8, alpha 32, dropout 0.05 on q_proj and v_proj).
+projector.) They are injected into `language_model` alone, so `q_proj` in the encoder or the Q-Former is never adapted.
+The defaults are BAT's: rank 8, alpha 32, dropout 0.05 on q_proj and v_proj (its released training script).
 """
 
 import contextlib
@@ -98,6 +98,7 @@ def merge_lora(model: PreTrainedModel) -> None:
     # As a model whose config names no LoRA is loaded: what LoRA had frozen may train.
     for parameter in model.language_model.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
+    model.freeze()
     for part in (model, model.language_model):
         part.__dict__.pop("peft_config", None)
 
@@ -134,6 +135,11 @@ def lora_merged(model: PreTrainedModel) -> Iterator[None]:
 def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:
     """The weight that a layer adapts and LoRA's part of it, added. Raises SpatialLLMError if that cannot be."""
     weight = layer.get_base_layer().weight
+    if weight.is_meta:
+        raise SpatialLLMError(
+            f"language_model.{name} is offloaded (its weight is not in memory), so LoRA cannot be added to it: load the "
+            "model on devices that hold all of it."
+        )
     if not weight.is_floating_point():
         raise SpatialLLMError(
             f"language_model.{name} is quantised ({weight.dtype}), so LoRA cannot be added to it without loss: load the "
@@ -190,8 +196,3 @@ def init_lora(language_model: nn.Module) -> None:
             init.kaiming_uniform_(down.weight, a=math.sqrt(5))
         for up in layer.lora_B.values():
             init.zeros_(up.weight)
-
-
-def trained_keys(model: PreTrainedModel) -> set[str]:
-    """Names, in the state dict, of all that is ours to train: the projector with its buffers, and LoRA."""
-    return {key for key in model.state_dict() if key.startswith("projector.") or ".lora_" in key}

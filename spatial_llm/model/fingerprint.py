@@ -1,4 +1,4 @@
-"""By what adapters know the models they were trained on (reliability row M6).
+"""Fingerprints by which a trained part recognises the encoder and the language model that it was trained with.
 
 A fingerprint must be quick to take of billions of weights, and the same whether they were loaded as float32 or bfloat16, so
 it looks at every tensor, but at no more than 65,536 evenly spaced values of it, rounded to bfloat16. Further training moves
@@ -12,19 +12,19 @@ import torch
 from torch import nn
 
 from spatial_llm.errors import CheckpointError
+from spatial_llm.model.trained_parts import base_state
 
 VALUES = 65_536
 
 
 def fingerprint(module: nn.Module) -> str | None:
-    """SHA-256 over names, shapes and sampled values of the weights and buffers of `module`, LoRA left out.
+    """SHA-256 over names, shapes and sampled values of the weights and buffers of `module`, without what was added inside.
 
     None where the weights are in another form than float32 or bfloat16 (float16, quantised, spread over processes), in
     which the same model has other values.
     """
     digest = hashlib.sha256()
-    state = {name.replace(".base_layer.", "."): t for name, t in module.state_dict().items() if ".lora_" not in name}
-    for name, tensor in sorted(state.items()):
+    for name, tensor in sorted(base_state(module).items()):
         if tensor.is_meta or (tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.bfloat16)):
             return None
         if tensor.dtype in (torch.uint8, torch.int8) or (tensor.numel() == 0 and tensor.dim() > 0):

@@ -139,8 +139,8 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
 
     def lora_merged(self) -> contextlib.AbstractContextManager[None]:
-        """`with model.lora_merged():` around many questions: LoRA is added to the weights meanwhile, which answers sooner
-        (see `adapters.lora_merged`). Rounding differs, so that of two nearly equally likely answers it may give the other."""
+        """`with model.lora_merged():` around many questions adds LoRA to the weights meanwhile, which answers sooner (see
+        `adapters.lora_merged`). Rounding differs, so that of two nearly equally likely answers it may give the other."""
         return lora_merged(self.model)
 
     @property

@@ -29,9 +29,9 @@ from spatial_llm.encoders.seal import MODEL, check_seal, forget, write_seal
 from spatial_llm.encoders.weight_files import Header, check_claims, check_tensors, read_headers
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path, write_json
-from spatial_llm.model.adapters import inject_lora, trained_keys
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.fingerprint import check_base, fingerprint
+from spatial_llm.model.trained_parts import trained_keys
 from spatial_llm.projectors import QFormerProjector
 
 TRAINED_WEIGHTS = "trained.safetensors"
@@ -111,10 +111,8 @@ def load_trained_only(
         language_model=language_model,
         projector=AutoModel.from_config(config.projector_config),
         audio_token_id=config.audio_token_id,
+        lora=config.lora,
     )
-    if config.lora is not None:
-        inject_lora(model.language_model, config.lora)
-    model.config.lora = config.lora
     model.config.freeze_encoder = config.freeze_encoder
     model.encoder.requires_grad_(not config.freeze_encoder)
     model.freeze()

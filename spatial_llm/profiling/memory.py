@@ -20,7 +20,8 @@ from transformers import AutoConfig, AutoModel, LlamaConfig, PreTrainedConfig, P
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
-from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
+from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, trained_keys
+from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.shipped import find_model
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import DTYPES, projector_config
@@ -162,10 +163,11 @@ def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
         model = SpatialLLMForConditionalGeneration(config)
     model.to("meta")  # tables of positions, which are computed, not drawn, are elsewhere still
     model.language_model.requires_grad_(False)
-    for name, parameter in model.language_model.named_parameters():
-        if "lora_" in name:
+    ours = trained_keys(model)
+    for name, parameter in model.named_parameters():
+        if name in ours:
             parameter.requires_grad_(True)
-        else:
+        elif name.startswith("language_model."):
             parameter.data = parameter.data.to(dtype)
     return model
 
@@ -209,12 +211,13 @@ def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tu
 
 
 def quantised_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """What bitsandbytes would keep in 4 bits: the language model's linear layers but its head and the adapters. By name."""
-    head = model.get_output_embeddings()
+    """What bitsandbytes would keep in 4 bits: the language model's linear layers, without its head and what was added."""
+    head, added = model.get_output_embeddings(), added_modules(model.language_model).values()
+    spared = {head, *(module for part in added for module in part.modules())}
     return {
         f"language_model.{name}": module
         for name, module in model.language_model.named_modules()
-        if isinstance(module, nn.Linear) and module is not head and "lora_" not in name
+        if isinstance(module, nn.Linear) and module not in spared
     }
 
 

@@ -7,18 +7,18 @@ degrees), only while it has not been given twice as often as the others on avera
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
+from spatial_llm.answers import format_value, parse_value
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.questions.about import About
-from spatial_llm.questions.config import QuestionConfig
-from spatial_llm.questions.phrasings import phrasings_of
-from spatial_llm.questions.training_phrasings import TRAINING_PHRASINGS
+from spatial_llm.questions.facts import AXIS_NAMES, HeardScene, HeardSource
+from spatial_llm.questions.margins import Margins
+from spatial_llm.questions.wordings import Wordings
 
 AHEAD = 2  # answers of head start, so that a rule of averages can begin from nothing
 
@@ -40,22 +40,32 @@ class Asker:
     """What the families ask with.
 
     Attributes:
-        config, rng: of the writer.
+        margins: what counts as ambiguous.
+        rng: source of every choice.
+        types: question type -> type of the records, of all question types.
         known_labels: classes that an absent sound can be of.
-        split: whose phrasings are used.
-        asked: texts of the questions that the clip has.
+        split: "train" or "eval", whose wordings are used.
+        more_phrasings, only_unseen_phrasings: see `QuestionConfig`.
+        asked: texts of the questions that the clip has been asked.
+        order: the order in which the sources of a clip are asked about, where an official type asks once a source.
         given: the memory: how often each answer has been given.
     """
 
-    config: QuestionConfig
+    margins: Margins
     rng: np.random.Generator
+    types: Mapping[str, str]
     known_labels: tuple[str, ...] = ()
     split: str = "train"
+    more_phrasings: bool = False
+    only_unseen_phrasings: bool = False
     asked: set[str] = field(default_factory=set)
+    order: Sequence[int] = ()
     given: dict[tuple, Counter] = field(default_factory=dict)
 
+    # --- choice and balance ---------------------------------------------------------------------------------------------
+
     def pick(self, options: Sequence[Any]) -> Any:
-        """One of the options, all alike."""
+        """One of the options, each with the same probability."""
         return options[int(self.rng.integers(len(options)))]
 
     def least(self, key: tuple, options: Sequence[Any]) -> Any:
@@ -88,51 +98,88 @@ class Asker:
         given[answer] += 1
         return True
 
-    def phrasings_of_family(self, question_type: str) -> tuple[str, ...]:
-        """The phrasings that this split uses of one of our own question types."""
-        phrasings = phrasings_of(question_type, self.split, self.config.only_unseen_phrasings)
-        return phrasings + self.further_phrasings(question_type)
+    # --- what is clear --------------------------------------------------------------------------------------------------
 
-    def further_phrasings(self, name: str) -> tuple[str, ...]:
-        """Those of `training_phrasings`, where they are wanted."""
-        wanted = self.config.more_phrasings and self.split == "train"
-        return TRAINING_PHRASINGS.get(name, ()) if wanted else ()
+    def pick_source(
+        self, sources: Sequence[HeardSource], is_clear: Callable[[HeardSource], bool] = lambda source: True
+    ) -> HeardSource | None:
+        """One of the sources that are clear; None where none is."""
+        clear = [source for source in sources if is_clear(source)]
+        return self.pick(clear) if clear else None
 
-    def ask(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
-        """The question in one of its phrasings, with the words filled in (see `checked`); None where the clip has been
-        asked in all of them. Every answer goes through all phrasings, so that none of them gives it away."""
-        phrasings = self.phrasings_of_family(question_type)
-        fresh = [phrasing for phrasing in phrasings if phrasing.format(**words) not in self.asked]
+    def has_azimuth(self, source: HeardSource) -> bool:
+        """True unless the source is nearly straight above or below the listener."""
+        return abs(source.elevation_deg) <= 90.0 - self.margins.zenith_margin_deg
+
+    def opposite_axes(self, scene: HeardScene) -> list[str]:
+        """The axes on which all sources are clear and the first two are on opposite sides of the listener."""
+        first, second, *_ = scene.sources
+        return [
+            axis
+            for axis in AXIS_NAMES
+            if first.word(axis) != second.word(axis)
+            and all(source.is_clear(axis, self.margins.axis_margin_deg) for source in scene.sources)
+        ]
+
+    def clear_in_random_order(self, scene: HeardScene) -> list[HeardSource]:
+        """The sources whose direction words are all clear, in the order drawn for this clip."""
+        sources = [scene.sources[index] for index in self.order]
+        return [source for source in sources if source.all_clear(self.margins.axis_margin_deg)]
+
+    # --- asking ---------------------------------------------------------------------------------------------------------
+
+    def in_turn(self, forms: Sequence[Callable], count: int) -> Iterator[Callable]:
+        """`count` times the form of a question asked least often so far; nothing where no form is possible."""
+        for _ in range(count if forms else 0):
+            yield self.least(("form", *(form.__name__ for form in forms)), forms)
+
+    def ask(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
+        """The question in one of its wordings, with the words filled in; None where the clip has been asked in all of them.
+        Every answer is asked for in all wordings equally often, so that none of them gives it away.
+
+        Raises:
+            SceneError: the answer, parsed again, is not the truth.
+        """
+        texts = self._texts(wordings)
+        fresh = [text for text in texts if text.format(**words) not in self.asked]
         if not fresh:
             return None
-        phrasing = self.least(("phrasing", question_type, str(truth), words.get("side")), fresh)
-        return checked(question_type, phrasing.format(**words), truth)
+        text = self.least(("phrasing", question_type, str(truth), words.get("side")), fresh)
+        return self._checked(question_type, text.format(**words), truth)
 
-    def ask_spread(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
+    def ask_spread(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
         """As `ask`, but None where the answer is already given too often."""
-        question = self.ask(question_type, truth, **words)
+        question = self.ask(question_type, wordings, truth, **words)
         return question if question and self.spread(("answers", question_type), question.answer) else None
 
-    def ask_even(self, question_type: str, truth: dict[str, Any], **words: str) -> Question | None:
+    def ask_even(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
         """As `ask`, but None where the answer is ahead of the others."""
-        question = self.ask(question_type, truth, **words)
+        question = self.ask(question_type, wordings, truth, **words)
         return question if question and self.even(("answers", question_type), question.answer) else None
 
+    def ask_always(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question:
+        """The question in any of its wordings, whether the clip has been asked in it or not: for the official types.
 
-def checked(question_type: str, question: str, truth: dict[str, Any]) -> Question:
-    """Writes the answer of a truth, reads it again and keeps the question only if both are the same.
+        Raises:
+            SceneError: the answer, parsed again, is not the truth.
+        """
+        return self._checked(question_type, self.pick(self._texts(wordings)).format(**words), truth)
 
-    Raises:
-        SceneError: they are not.
-    """
-    try:
-        answer = format_value(question_type, truth)
-    except SpatialLLMError as error:
-        raise SceneError(f"{question!r}: {error}") from None
-    again = parse_value(question_type, answer)
-    if again != truth:
-        raise SceneError(f"{question!r}: the answer {answer!r} reads as {again}, the truth is {truth}; not a valid label?")
-    return Question(QUESTION_TYPES[question_type], question_type, question, answer, truth)
+    def _texts(self, wordings: Wordings) -> tuple[str, ...]:
+        return wordings.of(self.split, self.more_phrasings, self.only_unseen_phrasings)
+
+    def _checked(self, question_type: str, question: str, truth: dict[str, Any]) -> Question:
+        """Writes the answer of a truth, reads it again and keeps the question only if both are the same."""
+        try:
+            answer = format_value(question_type, truth)
+        except SpatialLLMError as error:
+            raise SceneError(f"{question!r}: {error}") from None
+        again = parse_value(question_type, answer)
+        if again != truth:
+            raise SceneError(
+                f"{question!r}: the answer {answer!r} reads as {again}, the truth is {truth}; not a valid label?"
+            )
+        return Question(self.types[question_type], question_type, question, answer, truth)
 
 
 def _name(option: Any) -> str:

@@ -1,9 +1,9 @@
 """How many questions a recording gets, of which families, and what counts as ambiguous."""
 
 from dataclasses import dataclass, fields
-from itertools import pairwise
 
 from spatial_llm.errors import SceneError
+from spatial_llm.questions.margins import Margins
 
 OFFICIAL = (
     "detection", "location", "detection_at_place", "location_of_named", "direction_yes_no", "distance_yes_no",
@@ -16,7 +16,7 @@ FAMILIES = (
 
 
 @dataclass
-class QuestionConfig:
+class QuestionConfig(Margins):
     """How many questions a clip gets (0 leaves the kind out) and what counts as ambiguous.
 
     The official types are asked about one or two sources, always; of the families that follow, those drawn by lot until
@@ -46,35 +46,12 @@ class QuestionConfig:
     limit: int = 10  # of questions a clip; the official types are not cut
     more_phrasings: bool = False  # of the official types: ours beside the official wording
     only_unseen_phrasings: bool = False  # of the split eval: all questions in wordings that training never uses
-    axis_margin_deg: float = 10.0  # a direction word is clear this far from the plane where it changes
-    distance_margin_m: float = 0.5  # "nearer" is clear from this difference on
-    relation_margin_m: float = 0.3  # "left of" on one side of the listener is clear from this difference on
-    zenith_margin_deg: float = 30.0  # a source this close to straight up or down has no clear azimuth
-    clock_margin_deg: float = 5.0  # an hour is clear this far from the half hours beside it
-    onset_margin_s: float = 0.3  # "first" is clear from this difference of onsets on
-    shortest_s: float = 0.2  # sounds below this length are not asked for it, nor for their span
-    rt60_bands_s: tuple[float, ...] = (0.3, 0.6)  # borders between the bands of reverberation time
-    rt60_margin: float = 0.1  # a band is clear this share of its border away from it
-    dry_below_s: float = 0.3
-    reverberant_above_s: float = 0.6
-    small_below_m3: float = 75.0
-    large_above_m3: float = 150.0
 
     def __post_init__(self) -> None:
-        self.rt60_bands_s = tuple(float(border) for border in self.rt60_bands_s)
+        super().__post_init__()
         numbers = [getattr(self, field.name) for field in fields(self) if field.name != "rt60_bands_s"]
         if min(numbers) < 0 or self.detection_at_place > 2 or self.location_of_named > 2:
             raise SceneError(f"{self}: give 0 or more, and at most 2 questions of types C and D, one for each source.")
-        bands = self.rt60_bands_s
-        if not bands or bands[0] <= 0 or any(low >= high for low, high in pairwise(bands)):
-            raise SceneError(f"rt60_bands_s is {bands}; give borders in seconds, above 0 and rising.")
-        if self.dry_below_s > self.reverberant_above_s or self.small_below_m3 > self.large_above_m3:
-            raise SceneError(
-                f"dry_below_s {self.dry_below_s}, reverberant_above_s {self.reverberant_above_s}, small_below_m3 "
-                f"{self.small_below_m3}, large_above_m3 {self.large_above_m3}: below may not be more than above."
-            )
-        if self.clock_margin_deg >= 15 or self.zenith_margin_deg >= 90 or self.axis_margin_deg >= 90:
-            raise SceneError(f"{self}: margins leave nothing to ask; give clock_margin_deg below 15, the others below 90.")
 
     @property
     def wanted_families(self) -> list[str]:

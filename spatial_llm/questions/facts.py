@@ -10,9 +10,11 @@ import numpy as np
 from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import DISTANCE_STEP_M, direction_to_vector, direction_words, wrap_azimuth_deg
+from spatial_llm.questions.wordings import meters
 from spatial_llm.scenes.scene import Scene
 
 AXIS_NAMES = tuple(AXES)  # "left_right", "front_behind", "above_below"
+FILLING_S = 0.1  # a sound that is at most this much shorter than its recording fills it
 _AXIS_COORDINATE = {"left_right": 1, "front_behind": 0, "above_below": 2}  # of xyz in the internal frame
 
 
@@ -42,6 +44,11 @@ class HeardSource:
     def location(self) -> Location:
         """The words with the distance in steps of 0.5 m, as SpatialSoundQA writes it."""
         return Location(*self.words, step_distance_m(self.distance_m))
+
+    @property
+    def place_words(self) -> tuple[str, str]:
+        """The location as questions name it: ("right, front, below", "3 meters")."""
+        return ", ".join(self.location.words), meters(self.location.distance_m)
 
     @property
     def whole_azimuth_deg(self) -> float:
@@ -125,6 +132,17 @@ class HeardScene:
     def is_timed(self) -> bool:
         """True if all onsets and offsets are known."""
         return all(source.onset_s is not None and source.offset_s is not None for source in self.sources)
+
+    def bounded(self, shortest_s: float) -> list[HeardSource]:
+        """The named sources that last at least `shortest_s` and do not fill the whole recording; none where times are not
+        known."""
+        return [
+            source
+            for source in self.named
+            if self.is_timed
+            and source.offset_s - source.onset_s >= shortest_s
+            and (self.duration_s is None or source.offset_s - source.onset_s <= self.duration_s - FILLING_S)
+        ]
 
 
 def same_place(first: HeardSource, second: HeardSource) -> bool:

@@ -7,14 +7,14 @@ from typing import Any
 from spatial_llm.answers import VALUE_KINDS, Location
 from spatial_llm.geometry import direction_to_vector, direction_words, wrap_azimuth_deg
 from spatial_llm.questions.about import About
-from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
-from spatial_llm.questions.relations import labels_beside
+from spatial_llm.questions.families.relation import labels_beside
+from spatial_llm.questions.margins import Margins
 
 Value = dict[str, Any]
 Mirror = Callable[[About, Value, Sequence[HeardSource] | None], Value | None]
 _MIRROR = {"left": "right", "right": "left"}
-_MARGINS = QuestionConfig()
+_MARGINS = Margins()
 
 
 def mirror(question_type: str, about: About, value: Value, sources: Sequence[HeardSource] | None = None) -> Value | None:

@@ -6,33 +6,18 @@ again, is the truth. And the answers are balanced (see `asking`), so that no wor
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.errors import SceneError
-from spatial_llm.questions import negatives, official, places, relations, room, times
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.facts import HeardScene
+from spatial_llm.questions.families import FAMILIES
+from spatial_llm.questions.family import Ask, Family
 from spatial_llm.scenes.scene import MAX_SOURCES
-
-Kind = Callable[[Asker, HeardScene], Question | None]
-KINDS: dict[str, tuple[Kind, ...]] = {
-    "azimuth": (places.azimuth_deg, places.azimuth_clock),
-    "elevation": (places.elevation_deg,),
-    "distance": (places.distance_m,),
-    "count": (relations.count_sources, relations.count_classes),
-    "nearest": (relations.nearest, relations.farthest),
-    "relation": (relations.relation,),
-    "same_class": (places.same_class,),
-    "time": (times.onset_first, times.onset_order, times.starts_at, times.duration_s),
-    "span": (times.span,),
-    "room": (room.rt60_band, room.room_size, room.reverberation),
-    "rotated": (places.rotated_location, places.rotated_azimuth),
-    "side": (negatives.wrong_place,),
-    "negative": (negatives.present, negatives.present_at_place, negatives.absent, negatives.wrong_place, negatives.swapped),
-}
 
 
 class QuestionWriter:
@@ -50,8 +35,17 @@ class QuestionWriter:
     ) -> None:
         if split not in ("train", "eval"):
             raise SceneError(f"split is {split!r}; give 'train' or 'eval'.")
-        self.asker = Asker(config, rng, tuple(sorted(set(known_labels))), split)
-        self._written: Counter[Kind] = Counter()
+        self.config = config
+        self.asker = Asker(
+            config,
+            rng,
+            QUESTION_TYPES,
+            tuple(sorted(set(known_labels))),
+            split,
+            config.more_phrasings,
+            config.only_unseen_phrasings,
+        )
+        self._written: Counter[Ask] = Counter()
 
     def write(self, scene: HeardScene) -> list[Question]:
         """The questions about one clip: the official types if it has one source or two, then families in random order up
@@ -64,10 +58,10 @@ class QuestionWriter:
             raise SceneError(f"{len(scene.sources)} sources; questions are written about one to {MAX_SOURCES}.")
         questions = list(self._official(scene))
         self.asker.asked = {question.question for question in questions}
-        wanted = self.asker.config.wanted_families
-        asked_here: Counter[Kind] = Counter()
+        wanted = self.config.wanted_families
+        asked_here: Counter[Ask] = Counter()
         for index in self.asker.rng.permutation(len(wanted)) if wanted else ():
-            if len(questions) >= self.asker.config.limit:
+            if len(questions) >= self.config.limit:
                 break
             question = self._of_family(wanted[index], scene, asked_here)
             if question is not None:
@@ -76,20 +70,24 @@ class QuestionWriter:
         return questions
 
     def _official(self, scene: HeardScene) -> Iterator[Question]:
-        if len(scene.sources) == 1:
-            yield from official.about_one(self.asker, *scene.sources)
-        elif len(scene.sources) == 2:
-            yield from official.about_two(self.asker, list(scene.sources))
+        if len(scene.sources) == 2:
+            self.asker.order = self.asker.rng.permutation(2)
+        for family in FAMILIES:
+            if family.is_official and family.sources == len(scene.sources):
+                yield from family.ask_always(self.asker, scene, getattr(self.config, family.name))
 
-    def _of_family(self, family: str, scene: HeardScene, asked_here: Counter[Kind]) -> Question | None:
-        """A question of the family's kind asked least often, of this clip and then of all, or of the next kind that the
-        clip allows."""
-        kinds = KINDS[family]
-        shuffled = [kinds[i] for i in self.asker.rng.permutation(len(kinds))]
-        for kind in sorted(shuffled, key=lambda kind: (asked_here[kind], self._written[kind])):
-            question = kind(self.asker, scene)
+    def _of_family(self, name: str, scene: HeardScene, asked_here: Counter[Ask]) -> Question | None:
+        """A question by the function of the family that has asked least often, of this clip and then of all, or by the next
+        one for which the clip is clear enough."""
+        ask = _BY_NAME[name].ask
+        shuffled = [ask[i] for i in self.asker.rng.permutation(len(ask))]
+        for each in sorted(shuffled, key=lambda each: (asked_here[each], self._written[each])):
+            question = each(self.asker, scene)
             if question is not None:
-                asked_here[kind] += 1
-                self._written[kind] += 1
+                asked_here[each] += 1
+                self._written[each] += 1
                 return question
         return None
+
+
+_BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}

@@ -1,9 +1,9 @@
 """A bank of room responses on disk: simulated once, in parallel processes, then read many times.
 
-A folder with `responses-<format>.npy` float32 (rows, channels, samples) for each microphone format, read as memory maps;
-`geometry.jsonl`, one line a row; `bank.json` with formats, configuration, reverberation and provenance. A row is one
-source position in one room, heard by one listener; its truth is the same in every format. Which process simulates a
-room does not matter: every room is drawn from its own seed, and the rows stand in the order of the rooms.
+It is a folder with `responses-<format>.npy` float32 (rows, channels, samples) for each audio format, read as memory maps;
+`geometry.jsonl`, one line a row; and `bank.json` with formats, configuration, reverberation and provenance. A row is one
+source position in one room for one listener; its geometry is the same in every format. It does not matter which process
+simulates a room: every room is drawn from its own seed, and the rows are in the order of the rooms.
 """
 
 import functools
@@ -23,7 +23,8 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, file_stamp, new_array, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
 GEOMETRY, BANK = "geometry.jsonl", "bank.json"
@@ -32,8 +33,15 @@ ROOMS_PER_BLOCK = 5
 
 @dataclass
 class BankConfig:
-    """A bank: its name, which names its rooms and keys their draws, so that banks of two names share no room; the seed;
-    the number of rooms; what they are drawn from; and the formats they are heard with, see `audio.formats.parse_format`."""
+    """The settings of a bank.
+
+    Attributes:
+        name: part of the names and the seeds of its rooms, so that banks of two names share no room.
+        seed: of all draws.
+        rooms: number of rooms.
+        room: the ranges from which they are drawn.
+        formats: in which responses are simulated, see `audio.formats.parse_format`.
+    """
 
     name: str = "train"
     seed: int = 0
@@ -58,7 +66,13 @@ class BankConfig:
 
 @dataclass(frozen=True)
 class BankRow:
-    """Where one row's response was simulated or measured. rt60_s: of the room (T20); drr_db: direct-to-reverberant."""
+    """Where the response of one row was simulated or measured.
+
+    Attributes:
+        room, listener, position_m: the geometry; position_m is that of the source in the room's frame.
+        rt60_s: reverberation time of the room (T20).
+        drr_db: direct-to-reverberant ratio.
+    """
 
     room: Room
     listener: Listener
@@ -73,11 +87,19 @@ _ROW = TypeAdapter(BankRow)
 
 @dataclass(frozen=True, eq=False)
 class ResponseBank:
-    """Responses of a bank and where each comes from.
+    """The responses of a bank and the geometry of each.
 
-    responses: by format name, float32 (rows, channels, samples). propagation_delay: whether responses begin with the
-    time that sound takes from source to listener (SoundSpaces' do not). simulated: not measured by others' heads. heads:
-    by format name, SHA-256 of the SOFA file that responses were simulated with (not of banks of older versions).
+    Attributes:
+        folder: where the bank is.
+        responses: by format name, float32 (rows, channels, samples).
+        rows: the geometry of each row.
+        formats: of the responses.
+        sampling_rate: Hz.
+        propagation_delay: whether responses begin with the time that sound takes from source to listener (those of
+            SoundSpaces do not).
+        simulated: True for simulated responses, False for measured ones.
+        heads: by format name, SHA-256 of the SOFA file that responses were simulated with; missing in banks of older
+            versions.
     """
 
     folder: Path
@@ -140,11 +162,11 @@ class ResponseBank:
 
 
 def open_bank(folder: Path) -> ResponseBank:
-    """`ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
+    """As `ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
     try:
         stamps = tuple(file_stamp(folder / name) for name in (BANK, GEOMETRY, *sorted(_responses_in(folder))))
     except OSError:
-        stamps = ()  # loading it says what is missing
+        stamps = ()  # loading it raises the error
     return _open(folder, stamps)
 
 
@@ -158,7 +180,7 @@ def _responses_in(folder: Path) -> list[str]:
 
 
 def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
-    """The response (channels, samples) of the room seen in a mirror, left and right exchanged.
+    """The response (channels, samples) of the mirrored room, left and right exchanged.
 
     Raises:
         SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
@@ -239,7 +261,7 @@ def write_bank(
 def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
     """The parts of a bank, for `build_bank` and for shards of it."""
     count = -(-config.rooms // ROOMS_PER_BLOCK)
-    # What is simulated with one head may not go on with another one of the same name.
+    # A simulation that began with one head must not be continued with another one of the same name.
     heads = sofa_hashes(config.formats)
     return Blocks(folder, count, {"bank": asdict(config)} | ({"heads": heads} if heads else {}))
 

@@ -1,10 +1,11 @@
-"""Diffuse background noise: from all directions alike, as a microphone format hears it.
+"""Diffuse background noise: equal power from all directions, as a microphone receives it.
 
-A diffuse field is the sum of very many plane waves of independent noise. What distinguishes its Gaussian channels is
-their cross-spectral matrix alone, the mean over all directions of h(f) h(f)^H, where h is the response of the channels to
-a plane wave (`Microphone.free_field`). So independent noises, one a channel, are mixed by the square root of that matrix:
-the same field in law, for as many transforms as there are channels in place of one for each wave (E. Habets, I. Cohen and
-S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). Colour is that of each plane wave; a head colours it further.
+A diffuse field is the sum of very many plane waves of independent noise. Its channels are Gaussian, so their
+cross-spectral matrix alone describes them: the mean over all directions of h(f) h(f)^H, where h is the response of the
+channels to a plane wave (`Microphone.free_field`). Independent noises, one a channel, are therefore mixed by the square root
+of that matrix. The result has the same distribution, and costs one transform a channel in place of one a wave (E. Habets,
+I. Cohen and S. Gannot, J. Acoust. Soc. Am. 124, 2911, 2008). The colour is that of each plane wave; a head colours it
+further.
 """
 
 import functools
@@ -20,14 +21,14 @@ from spatial_llm.files import file_stamp
 from spatial_llm.scenes.microphones import microphone_of
 from spatial_llm.scenes.scene import Noise
 
-DIRECTIONS, BATCH = 2048, 256  # plane waves of the mean, evenly spread; how many of them at a time
-FINENESS = 8  # points of the mixing matrices for each tap of the plane waves' responses; between them they are interpolated
+DIRECTIONS, BATCH = 2048, 256  # evenly spread plane waves of the mean; how many of them are computed at a time
+FINENESS = 8  # frequencies of the mixing matrices for each tap of the plane waves' responses; interpolated in between
 PINK_FROM_HZ = 20.0  # below, pink noise is white: 1/f has no end
 
 
 def add_noise(recording: np.ndarray, noise: Noise, format: AudioFormat, sampling_rate: int, seed: int) -> np.ndarray:
-    """A recording (channels, samples) over diffuse noise, `snr_db` below it: energy of all channels and samples. A silent
-    recording stays silent, as no noise is below it."""
+    """Adds diffuse noise to a recording (channels, samples), `snr_db` below it in energy over all channels and samples. A
+    silent recording stays silent, because no noise is below it."""
     level = float(np.sum(np.square(recording, dtype=np.float64)))
     added = diffuse_noise(noise.color, format, recording.shape[1], sampling_rate, seed)
     scale = np.sqrt(level / np.sum(np.square(added, dtype=np.float64)) * 10 ** (-noise.snr_db / 10))
@@ -35,9 +36,10 @@ def add_noise(recording: np.ndarray, noise: Noise, format: AudioFormat, sampling
 
 
 def diffuse_noise(color: str, format: AudioFormat, samples: int, sampling_rate: int, seed: int) -> np.ndarray:
-    """Diffuse noise of some level, float32 (channels, samples); the same for the same seed.
+    """Diffuse noise of arbitrary level and zero mean, float32 (channels, samples); the same for the same seed.
 
-    color: "white", or "pink" (1/f power). Its mean is zero.
+    Args:
+        color: "white", or "pink" (1/f power).
     """
     stamp = file_stamp(format.sofa) if format.sofa and Path(format.sofa).is_file() else ()
     mixing = _mixing(format, stamp, sampling_rate)  # (points, channels, channels)
@@ -59,8 +61,8 @@ def diffuse_noise(color: str, format: AudioFormat, samples: int, sampling_rate: 
 
 @functools.lru_cache(maxsize=8)
 def _mixing(format: AudioFormat, _stamp: tuple, sampling_rate: int) -> np.ndarray:
-    """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (points, channels,
-    channels), evenly spaced from 0 to half the rate. Of the square roots these are the ones that vary smoothly."""
+    """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (frequencies,
+    channels, channels), evenly spaced from 0 to half the rate. Other square roots do not vary smoothly with frequency."""
     directions = fibonacci_spherical_sampling(DIRECTIONS).T
     microphone = microphone_of(format, sampling_rate)
     if microphone.head is not None and not microphone.head.covers_all:

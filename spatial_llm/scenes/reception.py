@@ -1,8 +1,8 @@
-"""Whether what a scene states can be heard: checks before and after a response is received.
+"""Checks that the sources of a scene are audible, before and after the responses are computed.
 
-A microphone must stand inside the room (the image method does not hold behind its walls), the direct sound must arrive
-before the response ends, and a head must have been measured near the direction that it comes from. Reflections take the
-nearest direction of any head; where that misleads, it is said once.
+A microphone must be inside the room, because the image method does not hold behind its walls. The direct sound must arrive
+before the response ends, and a head must have been measured near its direction. Reflections take the nearest measured
+direction; where that is far off for much of their energy, there is one warning.
 """
 
 import warnings
@@ -13,17 +13,17 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.arrivals import Arrivals
 from spatial_llm.scenes.microphones import microphone_of
+from spatial_llm.scenes.room.arrivals import Arrivals
 from spatial_llm.scenes.scene import Listener, Room, Scene
 
 AUDIBLE = 1e-5  # least peak of a sound as it is played, -100 dBFS; the protocols bring sounds to -14 dBFS
-RESPONSE_BEGINS_DB = -60.0  # below its peak: ringing of filters before the direct sound is no sound
-FAR_SHARE = 0.1  # of the energy of the reflections, from where a head was not measured
+RESPONSE_BEGINS_DB = -60.0  # a response begins where it first comes this near to its peak; filters ring before
+FAR_SHARE = 0.1  # a larger share of the reflections' energy from directions that the head lacks gives a warning
 
 
 def check_microphones(room: Room, listener: Listener, format: AudioFormat) -> None:
-    """Raises SceneError where a microphone of an array is not inside the room; it is named."""
+    """Raises SceneError, naming the microphone, where a microphone of an array is outside the room."""
     if room.size_m is None:
         return
     turn = np.deg2rad(listener.heading_deg)
@@ -45,11 +45,17 @@ def check_arrivals(
     sampling_rate: int,
     samples: int,
 ) -> None:
-    """Raises SceneError where the direct sound of a source is not in a response of so many samples, or comes from where the
-    head was not measured. Warns of sources and reflections outside a head's grid.
+    """Checks the arrivals of each source against the length of the response and the directions of the head.
+
+    It warns of sources and reflections outside the head's grid.
 
     Args:
         names: of the sources, for the messages.
+        samples: length of the response.
+
+    Raises:
+        SceneError: the direct sound of a source arrives after the end of the response, or from a direction near which the
+            head was not measured.
     """
     head = microphone_of(format, sampling_rate).head
     for each, name in zip(arrivals, names, strict=True):
@@ -78,10 +84,11 @@ def check_arrivals(
 
 
 def check_audible(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray], scene: Scene) -> None:
-    """Raises SceneError where a source adds nothing to the recording; it is named.
+    """Raises SceneError, naming the source, where a source adds nothing to the recording.
 
     Args:
-        placed: each source as it plays, (samples,). responses: of each, (channels, taps).
+        placed: each source as it plays, (samples,).
+        responses: the response of each source, (channels, taps).
     """
     for index, (sound, response) in enumerate(zip(placed, responses, strict=True)):
         source = scene.sources[index]
@@ -101,5 +108,5 @@ def check_audible(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray],
 
 
 def is_audible(sound: np.ndarray, least: float = AUDIBLE) -> bool:
-    """Whether a sound (samples,) reaches that level anywhere."""
+    """Whether a sound (samples,) reaches the amplitude `least` anywhere."""
     return bool(sound.size) and float(np.abs(sound).max()) >= least

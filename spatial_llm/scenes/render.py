@@ -1,14 +1,15 @@
-"""Scenes to recordings: dry sounds, placed in time and convolved with room responses, averaged, over diffuse noise.
+"""Scenes to recordings: dry sounds are placed in time, convolved with room responses and averaged; diffuse noise is added.
 
-Protocols, by name (specs a.1):
+Protocols, by name:
 
-* `official_bat` (SLAM-LLM `spatial_audio_dataset.py`): each dry sound at -14 dBFS RMS over its whole length, convolved with
-  the whole response, cut to the window; the sources averaged; no normalisation after.
-* `checkpoint_matched` (Spatial-AST `data/dataset.py`): the same, but of each response only its first 2 s, as the released
-  encoders heard them.
+* `official_bat` (BAT, arXiv 2402.01591; SLAM-LLM `spatial_audio_dataset.py`): each dry sound is brought to -14 dBFS RMS over
+  its whole length, convolved with the whole response, and cut to the window; the sources are averaged, and nothing is
+  normalised afterwards.
+* `checkpoint_matched` (Spatial-AST `data/dataset.py`): the same with the first 2 s of each response, by which the released
+  encoders were trained.
 
-What the released data do not have is added without touching what they have: a sound is brought to its level first, then
-to its `gain_db`, then cut at `offset_s` and moved to `onset_s`; noise comes last.
+What the released data do not have is applied without changing what they have: a sound is first brought to its level, then to
+its `gain_db`, then cut at `offset_s` and moved to `onset_s`; noise comes last.
 """
 
 import dataclasses
@@ -23,19 +24,19 @@ from spatial_llm.audio.formats import AudioFormat, Xyz
 from spatial_llm.audio.level import normalize_rms, pad_or_cut
 from spatial_llm.errors import SceneError
 from spatial_llm.files import below, content_hash
-from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.bank import ResponseBank, open_bank
 from spatial_llm.scenes.dry_sounds import read_dry
 from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
 from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.noise import add_noise
 from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
+from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirror_room
 
-RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> how much of a response is used
+RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> used length of a response
 DRY_LEVEL_DBFS = -14.0
-FADE_S = 0.005  # of a sound that is cut while it plays, so that the cut is no click
-SAME_PLACE_M, SAME_HEADING_DEG = 0.001, 0.01  # a scene against the row of the bank that it names
+FADE_S = 0.005  # fades a sound that is cut while it plays, so that the cut makes no click
+SAME_PLACE_M, SAME_HEADING_DEG = 0.001, 0.01  # a scene may differ by this from the row of the bank that it names
 
 
 def render(
@@ -45,13 +46,14 @@ def render(
     protocol: str = "official_bat",
     sampling_rate: int = 32000,
 ) -> np.ndarray:
-    """The recording of one or more sources that all start at once, by a protocol.
+    """Renders one or more sources that all start at once, by a protocol.
 
     Args:
-        dry: per source a mono waveform (n,), any length and level.
-        responses: per source its response (channels, taps), at the same rate; binaural ones left first.
+        dry: a mono waveform (n,) for each source, of any length and level.
+        responses: a response (channels, taps) for each source, at the same rate.
         samples: length of the recording.
-        protocol, sampling_rate: see the module; the rate tells how long 2 s are.
+        protocol: see the module.
+        sampling_rate: Hz; it gives the number of samples in 2 s.
 
     Returns:
         float32 (channels, samples): the mean over the sources of dry sound * response.
@@ -67,20 +69,20 @@ def render(
 
 
 def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> np.ndarray:
-    """The recording of a scene, as it is heard with a microphone format.
+    """Renders the recording of a scene in an audio format.
 
     Args:
-        scene: checked here, too (see `scene.check_scene`).
+        scene: it is checked here too (see `scene.check_scene`).
         root: the folder that `bank`, `sounds` and `format.sofa` of the scene are relative to; no file outside is read.
-        format: None = the scene's own. Another one comes from the bank where that has it, else its responses are simulated;
-            its SOFA file is the caller's, and may lie anywhere.
+        format: None = the scene's own. The responses of another format come from the bank where it has them, else they are
+            simulated; a SOFA file of the caller's may be anywhere.
 
     Returns:
         float32 (channels, samples) at `scene.sampling_rate`.
 
     Raises:
         SceneError, ManifestError, AudioError: a file is missing, leads out of `root` or cannot be read; the bank has
-            another rate, or other positions than the scene says; the room cannot be simulated; a source cannot be heard
+            another rate, or other positions than the scene; the room cannot be simulated; a source is not audible
             (see `reception`).
     """
     check_scene(scene, f"scene {scene.id!r}")
@@ -97,8 +99,8 @@ def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = No
 
 
 def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> np.ndarray:
-    """The dry sound of a source as it is kept, float32 (n,) at the scene's rate and at its own level: one channel of a
-    file below `sounds_root` (see `dry_sounds.used_channel`), or a draw of a built-in class, as long as the scene.
+    """The dry sound of a source, float32 (n,) at the scene's rate and at its own level: one channel of a file below
+    `sounds_root` (see `dry_sounds`), or a synthesized sound of a built-in class, as long as the scene.
 
     Raises:
         SceneError, ManifestError, AudioError: no folder to look in, a path that leads out of it, or no readable sound.
@@ -125,7 +127,7 @@ def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
 
 
 def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> list[np.ndarray]:
-    """The response of each source, float32 (channels, taps), whole: from the scene's bank if that has the format, else
+    """The whole response of each source, float32 (channels, taps): from the scene's bank if it has the format, else
     simulated. Arguments and errors are those of `render_scene`."""
     bank = scene_bank(scene, root)
     kind = scene.format if format is None else format
@@ -142,8 +144,10 @@ def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None =
 
 
 def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioFormat | None) -> bool:
-    """Whether the bank's responses in a format were made with the head that this is now: files of one name are one format
-    to a bank. Another head of the caller's is simulated; the scene's own one must not have changed.
+    """Whether the bank's responses in a format were made with the head that its SOFA file holds now.
+
+    A bank tells heads apart by the names of their files only. Another head that the caller gives under the same name is
+    simulated; the scene's own head must not have changed.
 
     Raises:
         SceneError: the scene's own head is another one than that of the bank.
@@ -154,7 +158,7 @@ def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioF
     copied = below(root, kind.portable.sofa)
     made_with = bank.heads.get(kind.name)
     if format is not None:
-        # A bank of an older version does not say; then it is the head that was copied beside it.
+        # A bank of an older version has no hash of its head; then the head is the one that was copied beside it.
         made_with = made_with or (content_hash(copied) if copied.is_file() else None)
         return made_with is None or not Path(format.sofa).is_file() or content_hash(format.sofa) == made_with
     own = below(root, kind.sofa)
@@ -167,11 +171,11 @@ def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioF
 
 
 def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
-    """The bank of a scene, checked to hold what the scene says; None for a scene without.
+    """Opens the bank of a scene and compares it with the scene; None for a scene without a bank.
 
     Raises:
-        SceneError, ManifestError: it leads out of `root`, is none, has another rate or no such row, or a row was heard
-            from another position than the scene says.
+        SceneError, ManifestError: the bank is outside `root`, is none, has another rate or no such row, or the position of a
+            row is not that of the scene.
     """
     if scene.bank is None:
         return None
@@ -199,8 +203,8 @@ def scene_bank(scene: Scene, root: str | Path) -> ResponseBank | None:
 
 
 def scene_arrivals(scene: Scene, bank: ResponseBank | None) -> list[Arrivals]:
-    """What reaches the listener from each source, simulated. Of a scene in the mirror it is the mirror image of what was
-    simulated for the bank, its late tail included, so that a format that the bank lacks agrees with those it has."""
+    """Simulates the arrivals from each source. Those of a mirrored scene are the mirror image of what was simulated for the
+    bank, the late tail included, so that a format that the bank lacks agrees with those it has."""
     if not scene.mirror:
         return _arrivals(scene.room, scene.listener.position_m, tuple(source.position_m for source in scene.sources))
     rows = [bank.geometry(source.response) for source in scene.sources]
@@ -236,7 +240,7 @@ def _convolve(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray]) -> 
             shapes = ", ".join(str(each.shape) for each in responses)
             raise SceneError(f"responses {shapes}; expected (channels, taps), as many channels for each source.")
     samples = len(placed[0])
-    # What sounds after the window cannot be heard in it, so one transform of window + longest response is exact.
+    # Samples after the window do not matter, so one transform of window + longest response is exact.
     size = scipy.fft.next_fast_len(samples + min(samples, max(r.shape[1] for r in responses)) - 1, real=True)
     spectrum = 0.0
     for sound, response in zip(placed, responses, strict=True):

@@ -1,9 +1,9 @@
-"""Measured or foreign room responses, brought into the form of a bank (`bank.write_bank`).
+"""Imports measured room responses, or those of other simulators, as a bank (`bank.write_bank`).
 
-Two sources: sound files with a CSV of geometry, and the `.npy` trees of SoundSpaces with their JSON lists, as released
-with SpatialSoundQA. Rooms of unknown size hold only responses: the listener is at the origin and looks along x, positions
-are where each response was heard from. The responses stay as they are, but for the rate; reverberation time and
-direct-to-reverberant ratio are measured from them.
+There are two sources: sound files with a CSV of geometry, and the `.npy` trees of SoundSpaces with their JSON lists, as
+released with SpatialSoundQA (BAT, arXiv 2402.01591). Rooms of unknown size hold only responses: the listener is at the
+origin and looks along x, and positions are relative to it. The responses are resampled and otherwise unchanged;
+reverberation time and direct-to-reverberant ratio are measured from them.
 """
 
 import json
@@ -19,17 +19,17 @@ from spatial_llm.audio.io import read_audio, resample
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, soundspaces_to_internal
-from spatial_llm.scenes.acoustics import rt60_s
 from spatial_llm.scenes.bank import BankRow, ResponseBank, write_bank
 from spatial_llm.scenes.csv_rows import read_csv_rows
+from spatial_llm.scenes.room.acoustics import rt60_s
 from spatial_llm.scenes.scene import Listener, Room
 from spatial_llm.scenes.sound_files import say
 
 COLUMNS = ("file", "format", "room", "azimuth_deg", "elevation_deg", "distance_m")
-SOUNDSPACES_RATE = 32000  # .npy files name none (specs a.1)
+SOUNDSPACES_RATE = 32000  # of the release; .npy files state none
 ONSET_DB = 20.0  # the direct sound begins where a response first comes this near to its peak
-DIRECT_S = (0.001, 0.0025)  # and lasts so long before and after
-LATE_S = 0.01  # a response that begins so long after its direct sound should have come
+DIRECT_S = (0.001, 0.0025)  # time before and after that onset which counts as direct sound
+LATE_S = 0.01  # a response whose onset is later than its distance allows by this gives a warning
 # Kinds of formats that can be imported -> whether the text of an index names that format.
 _NAMED = {
     "binaural": lambda text: text.startswith("binaural"),
@@ -40,7 +40,7 @@ SHOWN = 5  # missing files that an error names
 
 @dataclass(frozen=True)
 class _Place:
-    """One response to be: where it stands (file:line), its file, room, and position from the listener."""
+    """One response to import: its line (file:line), its file, room, and position relative to the listener."""
 
     where: str
     path: Path
@@ -50,7 +50,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What a response (channels, samples) itself tells."""
+    """What is measured from a response (channels, samples)."""
 
     samples: int
     onset_s: float
@@ -112,8 +112,9 @@ def bank_from_soundspaces(
     """A binaural bank from a SoundSpaces tree: `binaural/<scene>/<n>.npy` beside the list, each (ears, samples) at 32 kHz,
     and the list {"data": [{"fname": "<scene>/<n>.npy", "sensor_position": "x,y,z", "source_position": "x,y,z"}, ...]}.
 
-    The frame of the list is x right, y up, z behind (specs a.1); its listeners all look to -z, but stand anywhere, so
-    positions are taken from each listener. Its responses do not begin with the way through the air. A scene is a room.
+    The frame of the list is x right, y up, z behind (Spatial-AST `data/dataset.py`). All listeners look to -z from different
+    places, so positions are relative to each listener. The responses do not begin with the way through the air. Each scene
+    of the list is a room.
 
     Args: as `bank_from_index`.
 

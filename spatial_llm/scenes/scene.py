@@ -1,9 +1,8 @@
-"""The scene: who sounds where in which room, how it is heard, and what is therefore true.
+"""The scene: sources in a room, a listener, the format of the recording, and the truth that follows from them.
 
-A Scene is plain data: it goes to JSON and back unchanged (`scene_to_dict`, `scene_from_dict`), and everything a
-recording is made from stands in it. Positions are in the room's frame (corner at 0, x along the length, y along the
-width, z up, metres); directions in `truth` are those of the listener's frame (see `geometry`). Sources and listener
-stand still; trajectories will be fields beside `position_m`.
+A Scene is plain data: it converts to JSON and back unchanged (`scene_to_dict`, `scene_from_dict`), and holds everything that
+a recording is made from. Positions are in the room's frame (corner at 0, x along the length, y along the width, z up,
+metres); directions in `truth` are in the listener's frame (see `geometry`). Sources and listener do not move.
 """
 
 import dataclasses
@@ -26,16 +25,16 @@ ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M = 0.1, 0.002  # truth against position
 
 @dataclass(frozen=True)
 class Room:
-    """A shoebox room, and how its responses are simulated. A measured room has responses only: `size_m` is None.
+    """A shoebox room, and how its responses are simulated. A measured room has only responses: `size_m` is None.
 
     Attributes:
         id: names the room; scenes of two splits share none. It also seeds the late tail.
         size_m: length, width, height.
-        absorption: share of the energy that the walls take, all frequencies alike; or
-        target_rt60_s: the reverberation time asked for, from which the absorption follows. One of the two is given.
-        scattering: share of the reflected energy that leaves a wall diffusely (only heard with ray tracing).
-        max_order: image sources up to this number of reflections.
-        ray_tracing: the tail beyond the image sources, from traced rays.
+        absorption: share of the energy that the walls absorb, the same at all frequencies; or
+        target_rt60_s: the wanted reverberation time, from which the absorption follows. Exactly one of the two is given.
+        scattering: share of the reflected energy that leaves a wall diffusely (used with ray tracing only).
+        max_order: image sources are computed up to this number of reflections.
+        ray_tracing: whether traced rays give the tail beyond the image sources.
         response_s: length of the responses.
     """
 
@@ -51,7 +50,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Listener:
-    """Where the listener is and looks: `heading_deg` counter-clockwise from the room's x axis, seen from above."""
+    """Position and heading of the listener: `heading_deg` counter-clockwise from the room's x axis, seen from above."""
 
     position_m: Xyz = (0.0, 0.0, 0.0)
     heading_deg: float = 0.0
@@ -59,15 +58,15 @@ class Listener:
 
 @dataclass(frozen=True)
 class Source:
-    """One source that stands still.
+    """One source that does not move.
 
     Attributes:
         label: its class, lower-case.
         recording: dry sound: "synth:<class>/<seed>", or a path relative to the scene's `sounds`.
         position_m: in the room's frame.
-        gain_db: added after the protocol has brought the dry sound to its level.
-        onset_s: when the dry sound begins to play.
-        offset_s: when it is cut; None = it plays to its end or that of the recording.
+        gain_db: applied after the protocol has brought the dry sound to its level.
+        onset_s: time at which the dry sound begins to play.
+        offset_s: time at which it is cut; None = it plays to its end or that of the recording.
         response: row of the scene's `bank`; None = the response is simulated when it is needed.
     """
 
@@ -82,8 +81,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Noise:
-    """Diffuse background noise, from all directions alike, `snr_db` below the sum of the sources (energy of the whole
-    recording, all channels)."""
+    """Diffuse background noise of equal power from all directions, `snr_db` below the sum of the sources (energy of the
+    whole recording, all channels)."""
 
     color: Literal["white", "pink"] = "pink"
     snr_db: float = 30.0
@@ -91,11 +90,13 @@ class Noise:
 
 @dataclass(frozen=True)
 class SourceTruth:
-    """What is true of one source, as heard.
+    """The truth about one source at the listener.
 
-    azimuth_deg, elevation_deg, distance_m: from the listener, in its frame. onset_s, offset_s: when its direct sound
-    begins and ends at the listener, silence inside the dry recording and the way through the air included; offset_s ends
-    with the direct sound, not with the tail of the room. drr_db: energy of the direct sound to that of all reflections.
+    Attributes:
+        azimuth_deg, elevation_deg, distance_m: in the listener's frame.
+        onset_s, offset_s: begin and end of its direct sound at the listener, with silence inside the dry recording and the
+            way through the air taken into account; the tail of the room is not included.
+        drr_db: energy of the direct sound relative to that of all reflections.
     """
 
     azimuth_deg: float
@@ -108,7 +109,7 @@ class SourceTruth:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two sources (indices, first < second) that sound at once, from `begin_s` to `end_s`."""
+    """Two sources (indices, first < second) that sound at the same time, from `begin_s` to `end_s`."""
 
     first: int
     second: int
@@ -118,8 +119,14 @@ class Overlap:
 
 @dataclass(frozen=True)
 class SceneTruth:
-    """What follows from a scene. rt60_s: T20 measured from the simulated responses of the room. volume_m3: None where the
-    room's size is not known."""
+    """The truth that follows from a scene.
+
+    Attributes:
+        sources: about each source, in the order of the scene.
+        rt60_s: reverberation time (T20) measured from the simulated responses of the room.
+        volume_m3: of the room; None where its size is not known.
+        overlaps: pairs of sources that sound at the same time.
+    """
 
     sources: tuple[SourceTruth, ...]
     rt60_s: float | None = None
@@ -135,19 +142,19 @@ def _format_to_dict(format: AudioFormat) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Scene:
-    """One recording, described.
+    """The description of one recording.
 
     Attributes:
         id: unique in its file; questions about one scene share it as recording_id.
         split: "train" or "eval"; two splits share neither rooms nor source recordings.
         seed: of everything random in rendering (noise).
         duration_s, sampling_rate: of the recording.
-        room, listener, sources (one to four), noise: what is there.
-        format: what it is heard with.
+        room, listener, sources (one to four), noise: what is recorded.
+        format: the audio format of the recording.
         protocol: how dry sounds and responses become a recording, see `scenes.render`.
         bank: folder of room responses, relative to the file the scene stands in; None = simulated when needed.
-        mirror: the responses of the bank's room are used in the mirror (left and right exchanged); room, listener and
-            positions of the scene are already the mirrored ones.
+        mirror: whether the responses of the bank are mirrored (left and right exchanged) when they are used; room, listener
+            and positions of the scene are already the mirrored ones.
         sounds: folder of dry sounds, relative likewise; None where all are synthesized.
         truth: derived, see `scenes.truth`.
     """
@@ -175,7 +182,7 @@ _ADAPTER = TypeAdapter(Scene)
 
 
 def scene_to_dict(scene: Scene) -> dict[str, Any]:
-    """The scene as plain JSON values; fields at their default are left out. `scene_from_dict` is the way back."""
+    """The scene as plain JSON values, without fields that have their default; `scene_from_dict` reads it back."""
     return _ADAPTER.dump_python(scene, mode="json", exclude_defaults=True)
 
 
@@ -195,7 +202,7 @@ def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
 
 
 def describe_validation(error: ValidationError) -> str:
-    """The first complaint of pydantic in one sentence: the field, what is wrong, what was given."""
+    """The first error of pydantic in one sentence: the field, the problem, and the given value."""
     first, count = error.errors(include_url=False)[0], error.error_count()
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     kinds = {
@@ -296,7 +303,7 @@ def _check_truth(scene: Scene, truth: SceneTruth, refuse: Any) -> None:
 
 
 def direction_of(listener: Listener, position_m: Xyz) -> tuple[float, float, float]:
-    """Azimuth and elevation in degrees and distance in metres at which the listener hears a position of the room."""
+    """Azimuth and elevation in degrees and distance in metres of a position of the room in the listener's frame."""
     # geometry.vector_to_direction on plain numbers: every line of a manifest comes through here, and numpy would take
     # longer over three numbers than the rest of the checks together (tests compare the two).
     x, y, z = (to - start for to, start in zip(position_m, listener.position_m, strict=True))
@@ -312,9 +319,8 @@ def _apart_deg(azimuth_deg: float, elevation_deg: float, other_azimuth_deg: floa
 
 
 def mirror_room(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
-    """The same seen in a mirror (the room's y axis turned over): left and right change places. A room whose size is not
-    known is mirrored about its origin."""
-
+    """Room, listener and positions with the room's y axis reversed: left and right change places. A room of unknown size is
+    mirrored about its origin."""
     width = room.size_m[1] if room.size_m else 0.0
 
     def flip(position_m: Xyz) -> Xyz:

@@ -12,10 +12,10 @@ import numpy as np
 from spatial_llm.audio.formats import Mono
 from spatial_llm.files import below
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes import acoustics
-from spatial_llm.scenes.arrivals import direct_to_reverberant_db
 from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.render import dry_sound, place, scene_arrivals, scene_bank
+from spatial_llm.scenes.room import acoustics
+from spatial_llm.scenes.room.arrivals import direct_to_reverberant_db
 from spatial_llm.scenes.scene import Overlap, Scene, SceneTruth, SourceTruth, direction_of
 
 FRAME_S = 0.01

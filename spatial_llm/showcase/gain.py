@@ -1,8 +1,8 @@
 """What a training has changed, in a few lines: the share of right answers before and after, by kind of question.
 
-The measure is the main one of each question type (see `metrics.families`): all of the value right, and within 20 degrees
-or 0.5 m where it is a number. Peculiar: both runs answered the same questions about the same recordings, so the interval
-of the difference draws recordings for both at once. All metrics of two runs: `compare`.
+The measure is the main one of each question type (see `metrics.type_metrics`): the whole value right, and within 20 degrees
+or 0.5 m where it is a number. Note: both runs answered the same questions about the same recordings, so the interval of the
+difference draws recordings for both at once. For all metrics of two runs see `scoring.compare`.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ RESAMPLES = 2000
 
 
 def gain(before: str | Path, after: str | Path, evaluation_set: EvaluationSet) -> list[dict[str, float | int | str]]:
-    """A row for each type of the questions: type, n, recordings; in percent: guess (from the question alone), before, after
+    """Returns a row for each question type: type, n, recordings; in percent: guess (from the question alone), before, after
     and gain, the last three each with its interval: before_low, before_high and so on.
 
     Args:
@@ -48,7 +48,7 @@ def gain(before: str | Path, after: str | Path, evaluation_set: EvaluationSet) -
 
 
 def format_gain(rows: list[dict[str, float | int | str]], trained: str) -> str:
-    """The rows of `gain` as a table, that of the family that was trained first."""
+    """Formats the rows of `gain` as a table, with the family that was trained first."""
     rows = sorted(rows, key=lambda row: row["type"] != trained)
     header = ["right answers, %", "guessing", "before", "after", "gain", "n", "recordings"]
 

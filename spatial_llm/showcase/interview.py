@@ -13,8 +13,7 @@ from typing import Any
 from spatial_llm.answers import format_value, parse_value
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.questions.phrasings import phrasings_of
-from spatial_llm.questions.templates import DETECTION, LOCATION, LOCATION_OF_NAMED, RELATIVE_DIRECTION, RELATIVE_DISTANCE
+from spatial_llm.questions.families import azimuth, detection, direction_yes_no, distance_yes_no, location, location_of_named
 from spatial_llm.scenes.scene import Scene
 
 MAX_NEW_TOKENS = 60
@@ -69,19 +68,19 @@ def _questions(sources: Sequence[HeardSource]) -> list[tuple[str, str, dict[str,
     one = len(sources) == 1
     asked: list[tuple[str, str, dict[str, Any], int | None]] = []
     if one:
-        asked.append(("CLASSIFICATION", DETECTION[1], {"labels": [sources[0].label]}, None))
+        asked.append(("CLASSIFICATION", detection.WORDINGS.official[1], {"labels": [sources[0].label]}, None))
     for number, source in enumerate(sources):
         if one:
-            asked.append(("DOA", LOCATION[1], source.location.to_dict(), number))
+            asked.append(("DOA", location.WORDINGS.official[1], source.location.to_dict(), number))
         else:
-            question = LOCATION_OF_NAMED[0].format(x=source.label)
+            question = location_of_named.WORDINGS.official[0].format(x=source.label)
             asked.append(("MIXUP_SINGLE_DOA", question, source.location.to_dict(), number))
-        question = phrasings_of("AZIMUTH_DEG", "train")[0].format(x=source.label)
+        question = azimuth.DEGREES.of("train")[0].format(x=source.label)
         asked.append(("AZIMUTH_DEG", question, {"azimuth_deg": source.whole_azimuth_deg}, number))
     if not one:
         first, second = sources[0], sources[1]
-        left = RELATIVE_DIRECTION[0].format(x=first.label, y=second.label, relation="on the left of")
-        nearer = RELATIVE_DISTANCE[0].format(x=first.label, y=second.label, nearer="nearer")
+        left = direction_yes_no.RELATIVE.official[0].format(x=first.label, y=second.label, relation="on the left of")
+        nearer = distance_yes_no.WORDINGS.official[0].format(x=first.label, y=second.label, nearer="nearer")
         is_left = first.word("left_right") == "left" and second.word("left_right") == "right"
         asked.append(("MIXUP_DIRECTION", left, {"yes": is_left}, None))
         asked.append(("MIXUP_DISTANCE_BOTH", nearer, {"yes": first.distance_m < second.distance_m}, None))

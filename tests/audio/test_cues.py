@@ -1,4 +1,4 @@
-"""Cues against physics and against the golden planes of the official code (specs a.2, b.1, b.6)."""
+"""Cues against physics and against the golden planes of the official code."""
 
 import numpy as np
 import pytest

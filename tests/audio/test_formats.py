@@ -36,7 +36,7 @@ IN_BANKS = [
 ]
 
 
-@pytest.mark.parametrize(("format", "spelled"), zip(ALL, IN_BANKS, strict=True))
+@pytest.mark.parametrize(("format", "spelled"), list(zip(ALL, IN_BANKS, strict=True)))
 def test_the_json_of_banks_stays_as_it_was(format, spelled):
     assert json.dumps(format_to_dict(format)) == spelled
     read = format_from_dict(json.loads(spelled))

@@ -1,4 +1,4 @@
-"""Two ears stay two ears; what cannot be used is refused in words (reliability rows A1, A3, A6 and more)."""
+"""Two ears stay two ears; what cannot be used is refused in words."""
 
 import os
 import warnings
@@ -19,7 +19,7 @@ def noise(*shape, seed=0):
 
 
 def test_opposite_ears_are_not_averaged_away(tmp_path):
-    """A1: the stock loaders return silence for this file."""
+    """The stock loaders return silence for this file."""
     path = tmp_path / "opposite.wav"
     soundfile.write(path, np.tile([0.5, -0.5], (RATE, 1)), RATE, subtype="FLOAT")
     waveform, rate = read_audio(path)
@@ -65,7 +65,7 @@ def test_what_is_no_recording_is_refused(tmp_path, make):
     ],
 )
 def test_wrong_layouts_are_refused(shape, message):
-    """A2, A3, A5: nothing is guessed about the layout."""
+    """Nothing is guessed about the layout."""
     with pytest.raises(AudioError, match=message):
         check_waveform(np.zeros(shape, np.float32))
 
@@ -95,7 +95,7 @@ def test_integers_are_scaled_like_files():
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000, 192_000])
 def test_resampling_keeps_the_interaural_delay(rate):
-    """A4: both ears pass the same filter; the delay of a band-limited click pair moves by less than a microsecond."""
+    """Both ears pass the same filter; the delay of a band-limited click pair moves by less than a microsecond."""
     delay_s = 300e-6
     t = np.arange(rate) / rate
     centre = 0.5

@@ -1,5 +1,5 @@
 """Checking data before it is used: counts, balance and histograms of what is sound; everything else named by file, line
-and field; and what training and evaluation share is found under any name (reliability row D4)."""
+and field; and what training and evaluation share is found under any name."""
 
 import copy
 import json

@@ -1,5 +1,5 @@
-"""Rows D1 to D8 of the reliability table: a broken manifest stops with one clean error that names file and line (and the
-field where there is one) before anything is trained on; odd but sound ones are read."""
+"""A broken manifest stops with one clean error that names file and line, and the field where there is one, before anything
+is trained on it; an odd but valid one is read."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def accepted(folder, content, ids=("q0", "q1")):
         assert [record.id for record in reader(path)] == list(ids)
 
 
-# D1: paths stay inside the manifest's folder
+# Paths stay inside the manifest's folder
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_d1_only_a_root_that_the_caller_names_is_allowed(folder, tmp_path):
     refused(folder, lines({"audio": "elsewhere/link.wav"}), r"m\.jsonl:1: audio .* leads out", root)
 
 
-# D2: encodings; D3: cut lines
+# Encodings and cut lines
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_d2_mark_line_ends_blank_lines_and_no_final_end_are_accepted(folder):
         accepted(folder, content)
 
 
-# D4: what stands twice (overlap of splits: test_checks.py)
+# Duplicates (overlap of splits: test_checks.py)
 
 
 def test_d4_ids_and_keys_that_stand_twice_are_listed(folder):
@@ -143,7 +143,7 @@ def test_d4_ids_and_keys_that_stand_twice_are_listed(folder):
     refused(folder, nested.encode(), r"m\.jsonl:1: key 'a\.wav' stands twice")
 
 
-# D5: the schema; D6: size and nesting
+# The schema, size and nesting
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_d6_a_line_without_end_is_not_read_whole(folder):
     tracemalloc.stop()
 
 
-# D7: files
+# Files
 
 
 def test_d7_all_missing_files_are_reported_at_once_before_anything_starts(folder):
@@ -229,7 +229,7 @@ def test_d7_size_and_hash_are_checked_where_the_manifest_has_them(folder):
     refused(folder, size_only, rf"audio 'a\.wav': has {facts['bytes'] - 8} bytes, had {facts['bytes']}")
 
 
-# D8: placeholders and special tokens as text
+# Placeholders and special tokens as text
 
 
 PROCESSOR = tiny_processor()

@@ -20,7 +20,7 @@ from spatial_llm.data.simulate.sound_folder import SoundFolderConfig, write_soun
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.locks import one_writer
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.sounds import list_index
 
 CONFIG = SimulationConfig(

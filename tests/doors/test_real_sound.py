@@ -15,7 +15,7 @@ import yaml
 from spatial_llm import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.audio.io import read_audio
 from spatial_llm.audio.level import rms_dbfs
-from spatial_llm.scenes.hrtf import kemar
+from spatial_llm.scenes.heads.hrtf import kemar
 from spatial_llm.scenes.render import render
 from spatial_llm.testing import tiny_config, tiny_processor
 

@@ -98,7 +98,7 @@ class TestBoth:
         }
 
     def test_gaps_in_a_folder_are_errors(self, config_class, model_class, base_class, tmp_path):
-        """M5: missing, left over and not finite tensors; transformers alone loads all three."""
+        """Missing, left over and not finite tensors; transformers alone loads all three."""
         build(config_class, base_class).save_pretrained(tmp_path / "base")
         with pytest.raises(CheckpointError, match=r"missing: .*azimuth_head"):
             model_class.from_pretrained(tmp_path / "base")

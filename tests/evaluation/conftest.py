@@ -16,7 +16,7 @@ from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig,
 from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.questions.config import official_only
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.testing import tiny_config, tiny_processor
 
 STEPS, BATCH = 300, 32

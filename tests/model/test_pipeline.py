@@ -1,4 +1,4 @@
-"""`ask`: paths and arrays in, text out, and every bad recording an error sentence (reliability rows A1, A3, A6)."""
+"""`ask`: paths and arrays in, text out, and every bad recording an error sentence."""
 
 import warnings
 

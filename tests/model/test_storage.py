@@ -1,4 +1,4 @@
-"""Both saved forms come back bit for bit, and no gap in a file goes unnoticed (reliability row M5)."""
+"""Both saved forms come back bit for bit, and no gap in a file goes unnoticed."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def test_trained_only_form_holds_what_trained_and_no_more(parts, tmp_path):
     parts.save_pretrained(folder, trained_only=True)
     assert set(load_file(folder / "trained.safetensors")) == trained_keys(parts)
     size = sum(p.numel() * 4 for p in parts.parameters() if p.requires_grad)
-    # Names and offsets take a few kB; row M6 allows 1 % at full size.
+    # Names and offsets take a few kB, below 1 % at full size.
     assert (folder / "trained.safetensors").stat().st_size <= size * 1.01 + 20_000
     known = json.loads((folder / "trained.json").read_text())
     assert set(known.pop("fingerprints")) == {"encoder", "language_model"}
@@ -104,7 +104,7 @@ def test_pointers_that_lead_nowhere(parts, whole, tmp_path):
 
 @pytest.mark.parametrize("part", ["encoder", "language_model"])
 def test_trained_part_is_not_put_on_another_base(parts, tmp_path, part):
-    """Row M6: of the same shape, and one weight of one tensor moved."""
+    """A base model of the same shape, with one weight of one tensor moved, is refused."""
     parts.save_pretrained(tmp_path / "trained", trained_only=True)
     loader = {"encoder": SpatialASTForLocalization, "language_model": LlamaForCausalLM}[part]
     other = loader.from_pretrained(tmp_path / {"encoder": "encoder", "language_model": "llm"}[part])

@@ -40,7 +40,7 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
     )
     model = build_on_meta(run)
     trains = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    assert trains == 73_561_600, "projector and LoRA, specs a.4"
+    assert trains == 73_561_600, "projector and LoRA: the 73.56 M parameters that BAT trains"
     weights, training = weight_bytes(model, "none")
     frozen_encoder = sum(p.numel() for p in model.encoder.parameters())
     assert weights == pytest.approx(6_738_415_616 * 2 + trains * 4 + frozen_encoder * 4, rel=1e-3)

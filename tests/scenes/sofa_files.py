@@ -7,7 +7,7 @@ import netCDF4
 import numpy as np
 import sofar
 
-from spatial_llm.scenes.hrtf import kemar
+from spatial_llm.scenes.heads.hrtf import kemar
 
 RATE = 32000
 

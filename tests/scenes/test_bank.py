@@ -11,7 +11,7 @@ from spatial_llm.blocks import Shard
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.bank import BankConfig, BankRow, ResponseBank, bank_blocks, join_bank, simulate_parts, write_bank
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.scene import Listener, Room, direction_of
 
 ROOM = RoomConfig(positions_per_room=2, max_order=3, ray_tracing=False, duration_s=0.15, absorption=(0.5, 0.6))

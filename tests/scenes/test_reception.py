@@ -10,10 +10,11 @@ import soundfile
 from spatial_llm.audio.formats import Array, parse_format
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
 from spatial_llm.scenes.noise import diffuse_noise
 from spatial_llm.scenes.render import render, render_scene
-from spatial_llm.scenes.rooms import RoomConfig, draw_room, simulate_responses
+from spatial_llm.scenes.responses import simulate_responses
+from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
 from tests.scenes.small import ANECHOIC, RATE, ROOM, bank, position, scene, source
 from tests.scenes.sofa_files import write_kemar

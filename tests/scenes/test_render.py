@@ -15,7 +15,7 @@ from spatial_llm.errors import AudioError, ManifestError, SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
 from spatial_llm.scenes.bank import mirror_response
 from spatial_llm.scenes.events import synthesize_event
-from spatial_llm.scenes.hrtf import interaural_delay_s
+from spatial_llm.scenes.heads.hrtf import interaural_delay_s
 from spatial_llm.scenes.render import place, render, render_scene, scene_responses
 from spatial_llm.scenes.scene import direction_of
 from tests.scenes.small import ANECHOIC, RATE, bank, decaying, mirror, scene, source
@@ -25,7 +25,7 @@ BINAURAL, FOA, MONO = (parse_format(name) for name in ("binaural", "foa", "mono"
 
 
 def literal(dry, responses, samples, response_samples=None):
-    """specs a.1, step by step in float64."""
+    """The rendering of BAT's released data set (SLAM-LLM, `spatial_audio_dataset.py`), step by step in float64."""
     total = np.zeros((len(responses[0]), samples))
     for sound, response in zip(dry, responses, strict=True):
         sound, response = sound.astype(np.float64), response.astype(np.float64)

@@ -15,10 +15,10 @@ from spatial_llm.audio.formats import parse_format
 from spatial_llm.blocks import Shard
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, open_bank, simulate_parts
-from spatial_llm.scenes.hrtf import kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
 from spatial_llm.scenes.noise import diffuse_noise
 from spatial_llm.scenes.render import render_scene, scene_responses
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.scene import Scene, Source
 from tests.scenes.small import ANECHOIC, RATE, bank, decaying, position, scene, source
 from tests.scenes.sofa_files import write_kemar
@@ -196,8 +196,8 @@ def test_the_head_of_a_data_folder_may_not_change(with_head, tmp_path):
 def test_two_processes_each_hear_the_head_of_their_time(tmp_path):
     path = write_kemar(tmp_path / "head.sofa")
     code = (
-        "import sys, numpy as np; from spatial_llm.scenes.hrtf import read_sofa; r = read_sofa(sys.argv[1]).responses; "
-        "print(np.linalg.norm(r[:, 1]) / np.linalg.norm(r[:, 0]))"
+        "import sys, numpy as np; from spatial_llm.scenes.heads.hrtf import read_sofa; "
+        "r = read_sofa(sys.argv[1]).responses; print(np.linalg.norm(r[:, 1]) / np.linalg.norm(r[:, 0]))"
     )
     ratios = []
     for replace in (None, other):

@@ -9,7 +9,7 @@ from spatial_llm.data.simulate.questions import WritingConfig, write_questions
 from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.questions.config import official_only
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.pretrain_language_model import pretrain_text

@@ -31,7 +31,7 @@ from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_
 from spatial_llm.scenes.dry_sounds import only_audible
 from spatial_llm.scenes.events import EVENT_CLASSES, SYNTH_PREFIX
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.sounds import SPLITS, Sound, list_folder, list_index, list_synthesized
 
 SUMMARY = "simulation.json"

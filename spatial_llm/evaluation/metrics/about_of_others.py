@@ -14,8 +14,8 @@ from spatial_llm.answers import Location
 from spatial_llm.data.records import Record
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardSource
+from spatial_llm.questions.families.rotated import TURNS_DEG
 from spatial_llm.questions.mirroring import mirror
-from spatial_llm.questions.places import TURNS_DEG
 
 # Questions about a relation, about all sources or about the room: about no place of one source
 _OF_NO_SOURCE = (

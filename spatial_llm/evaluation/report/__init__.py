@@ -1,4 +1,4 @@
-"""Scores to a page that can be read, heard and looked at: `write_report`."""
+"""Turns scores into a page with tables, plots and recordings: `write_report`."""
 
 from spatial_llm.evaluation.report.write import write_report
 

@@ -1,4 +1,4 @@
-"""Plots of the share of right answers: by number of sources, by room and noise, and the hardest classes."""
+"""Plots the share of right answers: by number of sources, by room and noise, and the hardest classes."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,7 +29,7 @@ SERIES = (
 
 
 def draw_by_sources(figure: Figure, data: Data) -> tuple[str, str]:
-    """By number of sources; returns caption and alternative text, as all of these do. Raises NoData."""
+    """Plots the share by number of sources; returns caption and alternative text, as all of these do. Raises NoData."""
     counts = sorted({item.context.sources for item in data.items if item.context.sources is not None})
     if len(counts) < 2:
         raise NoData(f"all recordings hold {counts[0]} source(s)" if counts else "the records do not say how many sources")
@@ -39,10 +39,12 @@ def draw_by_sources(figure: Figure, data: Data) -> tuple[str, str]:
 
 
 def draw_by(name: str, label: str, form: str) -> Callable[[Figure, Data], tuple[str, str]]:
-    """A plot by one number of `Context`, in ranges of about equally many questions.
+    """Plots the share by one number of `Context`, in ranges of about equally many questions.
 
     Args:
-        name: of its field. label: with unit. form: of the number, such as ".2f".
+        name: name of the field.
+        label: axis label with its unit.
+        form: format of the number, such as ".2f".
     """
 
     def draw(figure: Figure, data: Data) -> tuple[str, str]:
@@ -81,7 +83,7 @@ def _draw(figure: Figure, data: Data, of: Of, edges: NDArray, names: Sequence[st
 
 
 def draw_classes(figure: Figure, data: Data) -> tuple[str, str]:
-    """The classes with the lowest share of right answers. Raises NoData."""
+    """Plots the classes with the lowest share of right answers. Raises NoData."""
     rows_of: dict[str, list[int]] = {}
     for row, item in enumerate(data.items):
         for label in set(item.context.labels) if item.measure("right") is not None else ():

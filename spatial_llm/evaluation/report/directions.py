@@ -1,7 +1,7 @@
-"""Directions as pictures: where answers point (flowers on a compass), and one item from above, answered beside true.
+"""Directions as pictures: a compass of predicted directions, and a plan of one item with the answer beside the truth.
 
-Everything is seen from above with the front upwards and the left on the left, as the listener hears it (see `geometry`).
-Distances in a plan are those along the ground; an answered distance, which says no elevation, is drawn at the true one.
+Everything is seen from above with the front upwards and the left on the left, in the listener's frame (see `geometry`).
+Distances in a plan are those along the ground; an answered distance without an elevation is drawn at the true elevation.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,20 +21,20 @@ from spatial_llm.scenes.picture import HEAD_M
 from spatial_llm.scenes.scene import Scene
 
 TRUE, ANSWERED, OTHER = "#0072B2", "#D55E00", "0.55"
-NEAR_DEG = 30.0  # petals as near to the middle of the true sector count as right
-SHARE_SHOWN = 0.1  # petals of at least so much are labelled
+NEAR_DEG = 30.0  # petals at most this far from the middle of the true sector count as right
+SHARE_SHOWN = 0.1  # petals of at least this share are labelled
 DPI = 200
 
 
 def draw_compass(
     figure: Figure, pairs: Sequence[tuple[float, float | None]], sectors: int, petals: int, first_deg: float
 ) -> str:
-    """One flower for each sector of the true azimuth, standing where the sector is.
+    """Draws one flower of answers for each sector of the true azimuth, placed where the sector is.
 
     Args:
-        pairs: true and answered azimuth, degrees; None for an answer that says none.
-        sectors: of the true azimuth; 4 (quadrants) or 8.
-        petals: of the answers.
+        pairs: true and answered azimuth, degrees; None for an answer without one.
+        sectors: number of sectors of the true azimuth: 4 (quadrants) or 8.
+        petals: number of sectors of the answers.
         first_deg: the middle of one sector and of one petal.
 
     Returns:
@@ -65,12 +65,12 @@ def draw_compass(
 
 
 def _nearest(azimuth_deg: NDArray, count: int, first_deg: float) -> NDArray:
-    """Which of `count` equal sectors of the circle, the first around `first_deg`, an azimuth falls into."""
+    """Returns which of `count` equal sectors of the circle, the first around `first_deg`, holds an azimuth."""
     return np.floor(np.mod(azimuth_deg - first_deg + 180 / count, 360) / (360 / count)).astype(int) % count
 
 
 def _draw_flower(axes: PolarAxes, shares: NDArray, middle_deg: float, first_deg: float) -> float:
-    """Petals whose area is their share; returns the share of the right ones."""
+    """Draws petals whose area is their share; returns the share of the right ones."""
     centres_deg = first_deg + np.arange(len(shares)) * 360 / len(shares)
     right = np.abs(wrap_azimuth_deg(centres_deg - middle_deg)) <= NEAR_DEG + 1e-6
     axes.set_theta_zero_location("N")  # azimuth counts to the left, as angles do here
@@ -93,7 +93,7 @@ def _name(x: int, y: int) -> str:
 
 
 def has_plan(item: ScoredItem, scene: Scene | None) -> bool:
-    """Whether anything about the item can be drawn from above."""
+    """Returns whether anything about the item can be drawn from above."""
     return (scene is not None and scene.truth is not None) or _ground(item.where) is not None
 
 
@@ -173,7 +173,7 @@ def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> l
 
 
 def _room(scene: Scene | None) -> NDArray | None:
-    """The four corners of the room (4, 2) as the listener has them; None where its size is not known."""
+    """Returns the four corners of the room (4, 2) in the listener's frame; None where its size is not known."""
     if scene is None or scene.room.size_m is None:
         return None
     length, width, _ = scene.room.size_m
@@ -191,6 +191,6 @@ def _ground(where: Place | None) -> NDArray | None:
 
 
 def _spot(azimuth_deg: float | NDArray, along_m: float | NDArray) -> NDArray:
-    """(..., 2) to the right and upwards in the picture, of a direction and a distance along the ground."""
+    """Converts a direction and a distance along the ground to (..., 2), to the right and upwards in the picture."""
     front, left, _ = np.moveaxis(direction_to_vector(azimuth_deg, 0.0, along_m), -1, 0)
     return np.stack([-left, front], axis=-1)

@@ -1,7 +1,7 @@
-"""The items of a report: items.jsonl as typed rows, where each answer points, and which of them are worst.
+"""The items of a report: items.jsonl as typed rows, the direction of each answer, and the worst items.
 
-Peculiar: in the plots an answer in direction words points at the middle of its quarter of the circle. Answers to "rotated"
-questions (where would it be if you turned?) are not in the listener's frame, so they point nowhere here.
+Note: in the plots an answer in direction words is drawn at the middle of its quarter of the circle. Answers to "rotated"
+questions (where would it be if you turned?) are not in the listener's frame and are not drawn.
 """
 
 import json
@@ -22,7 +22,7 @@ from spatial_llm.scenes.scene import describe_validation
 UNITS = {"deg": "°", "m": " m", "s": " s"}
 WORST = 20
 OF_ONE_RECORDING = 2
-# of the worst: how many by direction and by distance; the rest are other wrong answers
+# how many of the worst items are chosen by direction and by distance; the rest are other wrong answers
 BY_DIRECTION, BY_DISTANCE = 8, 6
 WORST_RULE = (
     f"The {BY_DIRECTION} wrong answers with the largest error of the direction (in words: to the nearest point of the "
@@ -35,7 +35,7 @@ WORST_RULE = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a source is, from the listener; None where the record does not say."""
+    """Where a source is, from the listener; None where the record does not tell."""
 
     azimuth_deg: float | None = None
     elevation_deg: float | None = None
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of the recording: number of sources, room, noise, classes; None where the record does not say."""
+    """What is known of the recording: number of sources, room, noise, classes; None where the record does not tell."""
 
     sources: int | None = None
     rt60_s: float | None = None
@@ -55,8 +55,8 @@ class Context:
 
 @dataclass(frozen=True)
 class ScoredItem:
-    """One line of items.jsonl: a question, its true and its given answer, and what the scorer made of it; `reading`: the
-    one that is reported."""
+    """One line of items.jsonl: a question, its true and its predicted answer, and the scores. `reading` is the reported
+    reading."""
 
     id: str
     recording_id: str
@@ -75,16 +75,17 @@ class ScoredItem:
 
     @property
     def said(self) -> dict[str, Any] | None:
-        """The value of the given answer by the reading that is reported."""
+        """The value of the predicted answer by the reported reading."""
         return self.lenient if self.reading == "lenient" else self.strict
 
     def measure(self, name: str) -> float | None:
-        """One measure, or None where it does not apply."""
+        """Returns one measure, or None where it does not apply."""
         return self.measures.get(name)
 
     @property
     def truth(self) -> dict[str, Any]:
-        """The value of the true answer; {} where that does not parse, and of a benchmark of others, whose is an option."""
+        """The value of the true answer; {} where it does not parse, and for a benchmark of others, whose answer is an
+        option."""
         known = self.question_type in VALUE_KINDS
         return (parse_value(self.question_type, self.answer) if known else None) or {}
 
@@ -94,21 +95,22 @@ class ScoredItem:
         return self.measure("right") == 0
 
     def azimuth_of(self, value: dict[str, Any] | None) -> float | None:
-        """The azimuth, degrees, at which a value of this item points in the listener's frame; None where it does not."""
+        """Returns the azimuth, degrees, to which a value of this item points in the listener's frame; None if it points
+        nowhere."""
         return None if self.type == "rotated" else azimuth_of(value)
 
 
 for _kind in (Place, Context, ScoredItem):
-    # fields that a later scorer adds are none of the report's business
+    # the report ignores fields that a later scorer adds
     _kind.__pydantic_config__ = ConfigDict(extra="ignore", allow_inf_nan=False)
 _ADAPTER = TypeAdapter(ScoredItem)
 
 
 def read_scored_items(path: str | Path, reading: str = "strict") -> list[ScoredItem]:
-    """The lines of items.jsonl, in order, for a report on one reading.
+    """Reads the lines of items.jsonl, in order, for a report on one reading.
 
     Raises:
-        ManifestError: a line is cut, lacks a field or has one of another type, an id stands twice, or there is no line;
+        ManifestError: a line is cut, lacks a field or has one of another type, an id occurs twice, or there is no line;
             file, line and field are named.
     """
     path, items = Path(path), []
@@ -139,7 +141,7 @@ def azimuth_of(value: dict[str, Any] | None) -> float | None:
 
 
 def worst_items(items: Sequence[ScoredItem]) -> list[tuple[str, ScoredItem]]:
-    """The worst items with the reason each was taken for, by `WORST_RULE`."""
+    """Returns the worst items with the reason each was chosen for, by `WORST_RULE`."""
     wrong = [item for item in items if item.wrong]
     chosen: dict[str, tuple[str, ScoredItem]] = {}
     taken = Counter()
@@ -165,7 +167,7 @@ def worst_items(items: Sequence[ScoredItem]) -> list[tuple[str, ScoredItem]]:
 
 
 def direction_error_deg(item: ScoredItem) -> float | None:
-    """How far off a direction is by the measure of its form: of words, or else of degrees; None where it is of neither."""
+    """Returns the error of a direction by the measure of its form: words, or else degrees; None where it has neither."""
     in_words = item.measure("region_distance_deg")
     return item.measure("great_circle_deg") if in_words is None else in_words
 
@@ -175,7 +177,8 @@ def _largest(items: Sequence[ScoredItem], error: Callable[[ScoredItem], float | 
 
 
 def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterator[ScoredItem]:
-    """Wrong items, one of each question type in turn, that with the lowest share of right ones first."""
+    """Returns wrong items, one of each question type in turn, starting with the type with the lowest share of right
+    answers."""
     right = defaultdict(list)
     for item in items:
         if item.measure("right") is not None:
@@ -205,10 +208,10 @@ class ShownItem:
     """One of the worst items as the report shows it; names are those of files beside the page.
 
     Attributes:
-        number, reason: its rank and what it was taken for.
-        audio: None where the recording could not be made, or is not for two ears.
-        plan, plan_alt: picture from above and what it shows in words; None where nothing is known to draw.
-        sources: of its scene, in words, in the order of their numbers in the picture.
+        number, reason: its rank and why it was chosen.
+        audio: None where the recording could not be made, or is not binaural.
+        plan, plan_alt: picture from above and its description in words; None where nothing is known to draw.
+        sources: sources of its scene, in words, in the order of their numbers in the picture.
     """
 
     number: int
@@ -221,7 +224,7 @@ class ShownItem:
 
 
 def context_line(item: ScoredItem) -> str:
-    """What is known of the recording, in one line."""
+    """Formats what is known of the recording, in one line."""
     known = item.context
     parts = [f"Recording {item.recording_id}"]
     if known.sources is not None:
@@ -233,7 +236,7 @@ def context_line(item: ScoredItem) -> str:
 
 
 def errors_line(item: ScoredItem) -> str:
-    """The errors in degrees, metres and seconds that were measured on an item, in one line."""
+    """Formats the errors in degrees, metres and seconds that were measured on an item, in one line."""
     parts = []
     for name, value in sorted(item.measures.items()):
         stem, _, unit = name.rpartition("_")
@@ -243,7 +246,7 @@ def errors_line(item: ScoredItem) -> str:
 
 
 def reading_line(item: ScoredItem) -> str:
-    """How the answer was read, where that does not go without saying."""
+    """States how the answer was read, where that is not obvious."""
     if item.said is None:
         lenient = "" if item.lenient is None else f"; leniently {json.dumps(item.lenient, ensure_ascii=False)}"
         return f"cannot be read{lenient}"
@@ -257,7 +260,7 @@ def _bare(text: str) -> str:
 
 
 def place_words(where: Place) -> str:
-    """A place in numbers: "+30° azimuth, -5° elevation, 2.0 m", as far as it is known."""
+    """Formats a place in numbers: "+30° azimuth, -5° elevation, 2.0 m", as far as it is known."""
     parts = [
         f"{value:+.0f}° {name}"
         for name, value in (("azimuth", where.azimuth_deg), ("elevation", where.elevation_deg))

@@ -1,6 +1,6 @@
 """The report as Markdown, for terminals and code hosts: the tables of scores.md, the plots, the worst items.
 
-Foreign texts stand in code spans, in which neither Markdown nor HTML is read.
+Foreign texts are put into code spans, in which neither Markdown nor HTML is interpreted.
 """
 
 import re
@@ -13,7 +13,7 @@ from spatial_llm.evaluation.report.scores_table import format_table
 
 
 def format_report(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[ShownItem]) -> str:
-    """scores.md, then plots and worst items by the names of their files; ends in a line break."""
+    """Returns scores.md, then plots and worst items by the names of their files; ends in a line break."""
     sections = [format_table(scores).strip(), "## Plots"]
     for plot in plots:
         image = f"![{plot.alt}]({plot.file})\n\n" if plot.file else "Left out: "
@@ -36,7 +36,7 @@ def _item(shown: ShownItem) -> str:
 
 
 def code(text: str) -> str:
-    """Foreign text as a code span on one line, fenced by more backticks than stand in it."""
+    """Formats foreign text as a code span on one line, fenced by more backticks than it contains."""
     text = " ".join(text.split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""

@@ -1,7 +1,7 @@
-"""The report as one HTML page: what was asked, the numbers with their controls, plots, the worst items.
+"""The report as one HTML page: the questions, the numbers with their controls, plots, the worst items.
 
-Peculiar: no script, no network, no file but those beside it, so that it opens from a disk as from a server. Every text of
-questions and answers is foreign and is escaped where it enters the page.
+Note: the page has no script and loads nothing but the files beside it, so that it opens from a disk as from a server. Every
+text of questions and answers is foreign and is escaped where it enters the page.
 """
 
 import json
@@ -22,7 +22,7 @@ from spatial_llm.evaluation.report.style import STYLE
 from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
 from spatial_llm.evaluation.text_tables import interval, number
 
-# what stands on top, where it was measured, in words
+# the main numbers at the top of the page, in words, where they were measured
 HEADLINES = {
     "B_left_right_acc": "Left or right: one sound",
     "B_direction_acc": "Direction of one sound: all three words",
@@ -35,13 +35,13 @@ CARDS = 4
 
 
 def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[ShownItem], gain_db: float | None) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
         scores: content of scores.json.
         plots: with names of files beside the page.
         worst: with names of files beside the page.
-        gain_db: that all players share; None where there is none.
+        gain_db: gain that all players share; None where there are none.
     """
     title = f"Evaluation: {escape(_title(scores))}"
     links = (("scores", "Scores"), ("controls", "Controls"), ("plots", "Plots"), ("worst", "Worst items"),

@@ -1,8 +1,9 @@
-"""The plots of an evaluation report, from its scored items: where answers point, how errors grow, what is hard.
+"""The plots of an evaluation report, from its scored items: predicted directions, errors against distance and angle, what is
+hard.
 
-Every mean stands with its interval, bootstrapped over recordings as all scores are. A plot that has no data is left out and
-says why. Files are equal byte for byte in two runs: PNG without dates or versions. Colours are those of Okabe and Ito, told
-apart by colour-blind readers; marks differ in shape too.
+Every mean has its interval, bootstrapped over recordings as all scores are. A plot without data is left out and its caption
+gives the reason. Files are equal byte for byte in two runs: PNG without dates or versions. The colours are those of Okabe
+and Ito, which colour-blind readers can tell apart; marks differ in shape too.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ from spatial_llm.files import atomic_path
 
 STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.9",
          "axes.axisbelow": True, "legend.frameon": False, "savefig.facecolor": "white"}  # fmt: skip
-DPI = 200  # twice what the page shows, for fine screens
+DPI = 200  # twice the size on the page, for high-resolution screens
 WIDTH_IN = 6.6
 TOLERANCE_M = 0.5
 AZIMUTH_STEP_DEG = 30.0
@@ -38,7 +39,7 @@ ERRORS = (
 
 @dataclass(frozen=True)
 class Plot:
-    """One plot of the report. file: its name; None where it was left out, and then `caption` says why."""
+    """One plot of the report. `file` is its name; None if it was left out, in which case `caption` gives the reason."""
 
     file: str | None
     title: str
@@ -49,7 +50,7 @@ class Plot:
 def draw_plots(
     items: Sequence[ScoredItem], folder: str | Path, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> list[Plot]:
-    """Writes the plots as PNG into `folder` and says what they show, in the order of the report.
+    """Writes the plots as PNG into `folder` and returns their captions, in the order of the report.
 
     Args:
         items: of items.jsonl.
@@ -96,7 +97,7 @@ def _degrees(figure: Figure, data: Data) -> tuple[str, str]:
 
 
 def _pairs(data: Data, keys: set[str]) -> list[tuple[float, float | None]]:
-    """True and answered azimuth of the items whose true answer says one under any of these keys."""
+    """Returns true and answered azimuth of the items whose true answer has one under any of these keys."""
     pairs = [(item.azimuth_of(item.truth), item.azimuth_of(item.said)) for item in data.items if keys & item.truth.keys()]
     return [(true, answered) for true, answered in pairs if true is not None]
 
@@ -106,7 +107,7 @@ def _error_by_azimuth(figure: Figure, data: Data) -> tuple[str, str]:
     middles = (edges[:-1] + edges[1:]) / 2
     said = _draw_errors(figure, data, lambda item: _asked(item, "azimuth_deg"), edges, middles, apart=2.0)
     axes = figure.axes[0]
-    axes.set_xlim(180, -180)  # left stands on the left
+    axes.set_xlim(180, -180)  # positive azimuth, the left, is on the left
     names = {180: "behind", 90: "left", 0: "front", -90: "right", -180: "behind"}
     axes.set_xticks(list(names), [f"{name}\n{angle}°" for angle, name in names.items()])
     axes.set_xlabel("true azimuth")
@@ -127,7 +128,7 @@ def _error_by_distance(figure: Figure, data: Data) -> tuple[str, str]:
 
 
 def _asked(item: ScoredItem, name: str) -> float | None:
-    """The true azimuth or distance asked about, in the listener's own frame."""
+    """Returns the true azimuth or distance asked about, in the listener's own frame."""
     return None if item.where is None or item.type == "rotated" else getattr(item.where, name)
 
 

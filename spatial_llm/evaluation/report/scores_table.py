@@ -1,8 +1,8 @@
-"""scores.json as Markdown: ours with intervals, beside random, beside its controls, and beside what others published.
+"""scores.json as Markdown: our numbers with intervals, beside random, beside their controls, and beside published numbers.
 
-A row is one metric by one protocol, so numbers of different protocols (another embedding model, say) share no row, and
-a row that holds none of ours says so. On questions other than the benchmark's own, no published number is comparable.
-A control stands beside the real run on the same items: a model that answers as well without audio is shown to.
+A row is one metric by one protocol, so numbers of different protocols (another embedding model, for example) share no row,
+and a row without a number of ours says so. On questions other than the benchmark's own, no published number is comparable. A
+control is shown beside the real run on the same items, so that a model that answers as well without audio is exposed.
 """
 
 from typing import Any
@@ -30,11 +30,11 @@ READING_RULE = (
 )
 
 
-NAMED, FEW = 10, 30  # metrics named in a sentence; questions below which hardly anything can be told apart
+NAMED, FEW = 10, 30  # most metrics named in a sentence; below this many questions differences hardly show
 
 
 def format_table(scores: dict[str, Any]) -> str:
-    """The content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
+    """Formats the content of scores.json (see `score.score`) as Markdown text, ending in a line break."""
     metrics = scores["metrics"]
     main, *finer = _ours(metrics)
     sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
@@ -49,18 +49,19 @@ def format_table(scores: dict[str, Any]) -> str:
 
 
 def missing_controls(scores: dict[str, Any]) -> list[str]:
-    """A sentence on the controls that the task lists and that were not run, or nothing."""
+    """Returns a sentence on the controls that the task lists and that were not run, or an empty text."""
     names = scores["controls_missing"]
     return [f"Controls of the task that were not run: {', '.join(names)}; run predict again (--resume)."] if names else []
 
 
 def first_part(table: str) -> str:
-    """What of a scores.md is shown in a terminal: everything before its second heading, ending in a line break."""
+    """Returns the part of a scores.md that a terminal shows: everything before its second heading, ending in a line
+    break."""
     return table.split("\n## ")[0].rstrip() + "\n"
 
 
 def origin(scores: dict[str, Any]) -> str:
-    """Which questions were answered how, in one sentence or two."""
+    """States in one or two sentences which questions were answered and how."""
     task = scores["task"]
     named = "" if task is None else f"Task: {task['name']}, version {task['version']}, sha256 {task['sha256'][:12]}. "
     return (
@@ -71,19 +72,20 @@ def origin(scores: dict[str, Any]) -> str:
 
 
 def responses(scores: dict[str, Any]) -> str:
-    """Which room responses the recordings were made with: "responses: simulated (...); ", or nothing if it is not said."""
+    """Names the room responses of the recordings, "responses: simulated (...); ", or returns an empty text if they are
+    unknown."""
     policies = "; ".join(f"{name} ({text})" for name, text in scores["responses"].items())
     return f"room responses: {policies}; " if policies else ""
 
 
 def decoding(scores: dict[str, Any]) -> str:
-    """How the answers were generated: "max_new_tokens 200, num_beams 1"."""
+    """Formats how the answers were generated: "max_new_tokens 200, num_beams 1"."""
     run = scores["run"] or {}
     return ", ".join(f"{key} {value}" for key, value in sorted(run.get("decoding", {}).items())) or "unknown"
 
 
 def intervals_rule(scores: dict[str, Any]) -> str:
-    """How the intervals were made."""
+    """States how the intervals were made."""
     return (
         f"Intervals hold {100 * scores['confidence']:g} %: bootstrap over whole recordings, {scores['resamples']} "
         f"resamples, seed {scores['seed']}. Questions about one recording are not independent, so recordings are drawn, "
@@ -92,14 +94,14 @@ def intervals_rule(scores: dict[str, Any]) -> str:
 
 
 def column_rules(scores: dict[str, Any]) -> str:
-    """What the columns of the table of scores mean."""
+    """States what the columns of the table of scores mean."""
     reported = " Here the task reports the lenient reading as ours." if scores["reading"] == "lenient" else ""
     random = scores["random"]
     return f"{READING_RULE}{reported} random: {random[:1].lower()}{random[1:]}"
 
 
 def notes(scores: dict[str, Any]) -> list[str]:
-    """What a reader must know to read the numbers: ceilings below 100, records left out."""
+    """States what a reader must know to interpret the numbers: ceilings below 100, records left out."""
     reach = [
         f"{name} {number(entry['details']['of_true_answers'], entry['unit'])}"
         for name, entry in scores["metrics"].items()
@@ -113,7 +115,7 @@ def notes(scores: dict[str, Any]) -> list[str]:
 
 
 def parted(metrics: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """The names of the metrics in two parts: those of published protocols, of our families and of single axes; and finer
+    """Splits the names of the metrics in two: those of published protocols, of our families and of single axes; and finer
     diagnostics (protocols "diagnostic, ..."), which explain them."""
     finer = [name for name, entry in metrics.items() if entry["protocol"].startswith("diagnostic,")]
     return [("", [name for name in metrics if name not in finer]), *([(FINER, finer)] if finer else [])]
@@ -143,7 +145,7 @@ def _controls(scores: dict[str, Any]) -> list[str]:
         name, expected = CONTROLS.get(control, (control, ""))
         about = [f"{name}, {found['recordings']} recordings" + (f" ({found['note']})" if found["note"] else "")]
         rows = []
-        for metric in parted(scores["metrics"])[0][1]:  # those of finer diagnostics stand in scores.json
+        for metric in parted(scores["metrics"])[0][1]:  # finer diagnostics are only in scores.json
             if metric not in found["metrics"]:
                 continue
             entry = found["metrics"][metric]
@@ -156,14 +158,14 @@ def _controls(scores: dict[str, Any]) -> list[str]:
 
 
 def ordered_controls(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The controls of a scores.json, those we know in the order of `CONTROLS`, then others."""
+    """Returns the controls of a scores.json: first those in the order of `CONTROLS`, then others."""
     known = [name for name in CONTROLS if name in scores["controls"]]
     return [(name, scores["controls"][name]) for name in [*known, *sorted(set(scores["controls"]) - set(known))]]
 
 
 def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
-    """One metric of a control against the real run on the same items: `SAME` where their intervals overlap (or one has
-    none), else which of the two is better."""
+    """Compares one metric of a control with the real run on the same items: `SAME` where their intervals overlap (or one
+    has none), otherwise which of the two is better."""
     real = entry["same_items"]
     if None in (entry["low"], entry["high"], real["low"], real["high"]):
         return SAME
@@ -173,8 +175,8 @@ def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
 
 
 def unheard(scores: dict[str, Any]) -> list[str] | None:
-    """The metrics (finer diagnostics left out) on which the real run is not better than without audio; None if there is no
-    such control."""
+    """Returns the metrics (without finer diagnostics) on which the real run is not better than without audio; None
+    without that control."""
     if "no_audio" not in scores["controls"]:
         return None
     silent, metrics = scores["controls"]["no_audio"]["metrics"], scores["metrics"]
@@ -183,7 +185,8 @@ def unheard(scores: dict[str, Any]) -> list[str] | None:
 
 
 def without_audio(scores: dict[str, Any]) -> str:
-    """Whether the model listens, in a sentence or two: on how many metrics it is better with audio than without."""
+    """States in a sentence or two whether the model uses the audio: on how many metrics it is better with audio than
+    without."""
     failed = unheard(scores)
     if failed is None:
         return "There is no control without audio: whether the model listens is not shown."
@@ -196,12 +199,13 @@ def without_audio(scores: dict[str, Any]) -> str:
 
 
 def published_benchmark(scores: dict[str, Any]) -> str:
-    """The benchmark whose published scores stand beside ours: the one asked, or for questions of ours the nearest."""
+    """Returns the benchmark whose published scores are shown beside ours: the one asked, or the nearest for our own
+    questions."""
     return scores["benchmark"] or SPATIALSOUNDQA
 
 
 def comparability(scores: dict[str, Any]) -> str:
-    """Whether published numbers may be compared with ours."""
+    """States whether published numbers may be compared with ours."""
     if any(row["comparable"] for entry in scores["metrics"].values() for row in entry["published"]):
         return "A dash in the column of ours: that row is of another protocol and cannot be compared with ours."
     why = (
@@ -216,8 +220,8 @@ def comparability(scores: dict[str, Any]) -> str:
 
 
 def beside(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of published scores: a row is one metric by one protocol and decoding, a column one
-    system."""
+    """Returns header and rows of the table of published scores: a row is one metric by one protocol and decoding, a
+    column one system."""
     rows, ours = {}, decoding_name(scores["run"])
     for name, entry in scores["metrics"].items():
         if entry["published"]:
@@ -233,7 +237,8 @@ def beside(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def lenient(entry: dict[str, Any]) -> str:
-    """The value of the lenient reading, with what even that cannot read; a dash where no parser takes part."""
+    """Formats the value of the lenient reading, with the share that even it cannot read; a dash where no parser takes
+    part."""
     if entry["lenient"] is None:
         return "-"
     return f"{number(entry['lenient']['value'], entry['unit'])}, {entry['lenient']['unparsed']} unparsed"

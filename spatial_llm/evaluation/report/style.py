@@ -1,4 +1,4 @@
-"""How the HTML report looks: one style sheet, light and dark, no fonts or files from elsewhere."""
+"""The style sheet of the HTML report: light and dark, without fonts or files from elsewhere."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2127; --soft: #55606b; --paper: #ffffff; --panel: #f4f6f8; --line: #d5dbe1;

@@ -21,12 +21,13 @@ from spatial_llm.evaluation.report.scores_table import (
 )
 from spatial_llm.evaluation.text_tables import interval, number
 
-FALLS = ("no_audio", "other_audio", "question_only")  # a model that listens is better than these on every metric
-MIRRORED = "ears_swapped_mirrored"  # a model that hears sides is as good as in the real run
+FALLS = ("no_audio", "other_audio", "question_only")  # a model that uses the audio beats these on every metric
+MIRRORED = "ears_swapped_mirrored"  # a model that tells left from right is as good here as in the real run
 
 
 def bar(name: str, scores: dict[str, Any]) -> str:
-    """The value with its interval on a line from 0 to 100 %, random and the control without audio beside; else nothing."""
+    """Draws the value with its interval on a line from 0 to 100 %, with random and the control without audio; else
+    returns nothing."""
     entry = scores["metrics"][name]
     ends = [entry[key] for key in ("value", "low", "high", "random") if entry[key] is not None]
     if entry["unit"] != "%" or entry["value"] is None or not 0 <= min(ends) <= max(ends) <= 100:
@@ -46,7 +47,7 @@ def bar(name: str, scores: dict[str, Any]) -> str:
 
 
 def scores_section(scores: dict[str, Any]) -> str:
-    """Every metric with its interval, both readings, random, and counts."""
+    """Lists every metric with its interval, both readings, random, and counts."""
     heads = ["metric", "ours", "interval", "0 to 100 %", "lenient", "random", "n", "unparsed strict / lenient", "refused"]
     tables = ""
     for title, names in parted(scores["metrics"]):
@@ -78,7 +79,7 @@ def _folded(title: str, count: int, table: str) -> str:
 
 
 def controls_section(scores: dict[str, Any]) -> str:
-    """Every metric in the real run and in each control, told apart or not."""
+    """Lists every metric in the real run and in each control, with the verdict whether they differ."""
     controls = ordered_controls(scores)
     if not controls:
         return f'<section id="controls"><h2>Controls</h2><p>{NO_CONTROLS}</p></section>'
@@ -117,7 +118,7 @@ def _value_cell(entry: dict[str, Any], unit: str) -> str:
 
 
 def _bare(entry: dict[str, Any], unit: str) -> str:
-    """The value without its unit, which stands beside the metric's name."""
+    """Formats the value without its unit, which is given beside the metric's name."""
     return number(entry["value"], unit).partition(" ")[0]
 
 
@@ -131,7 +132,7 @@ def _metric_cell(name: str, entry: dict[str, Any]) -> str:
 
 
 def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, Any], real: dict[str, Any]) -> str:
-    """A control, the real run where its items are others than those of the row's `real`, and the verdict."""
+    """Formats a control with its verdict, and the real run too where its items differ from those of the row's `real`."""
     if entry is None:
         return "<td>-</td>"
     unit, found = metric["unit"], verdict(entry, metric)
@@ -139,7 +140,7 @@ def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, 
     if entry["same_items"] != real:
         its = entry["same_items"]
         other = f"<small>real {_bare(its, unit)}</small><small>{interval(its, unit)}</small>"
-    kind, mark = "open", ""  # what to expect depends on the metric
+    kind, mark = "open", ""  # the expected result depends on the metric
     if control in (*FALLS, MIRRORED) and not shows_something(entry, metric):
         found = "says nothing here"
     elif control in (*FALLS, MIRRORED):
@@ -149,7 +150,8 @@ def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, 
 
 
 def shows_something(entry: dict[str, Any], metric: dict[str, Any]) -> bool:
-    """Whether a control can tell anything here: the real run is better than random on the same items, interval and all."""
+    """Returns whether a control is informative here: the real run is better than random on the same items, with its whole
+    interval."""
     real, random = entry["same_items"], metric["random"]
     if None in (real["low"], real["high"]) or random is None:
         return False
@@ -157,7 +159,7 @@ def shows_something(entry: dict[str, Any], metric: dict[str, Any]) -> bool:
 
 
 def published_section(scores: dict[str, Any]) -> str:
-    """What others published, by protocol, beside ours."""
+    """Lists what others published, by protocol, beside our numbers."""
     header, rows = beside(scores)
     cells = []
     for metric, protocol, decoded, *values in rows:

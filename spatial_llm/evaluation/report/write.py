@@ -1,7 +1,7 @@
-"""Scores to a report: a folder with index.html, report.md, plots, and the worst items to be heard and seen.
+"""Turns scores into a report: a folder with index.html, report.md, plots, and the worst items with recordings and plans.
 
-Peculiar: recordings are rendered from their records as they were for the model, in 16 bit, all with one gain, so that
-loud and near stays louder than far. Nothing depends on the time or the place: two runs write equal bytes.
+Note: recordings are rendered from their records as they were for the model, in 16 bit, all with one gain, so that loud and
+near stays louder than far. Nothing depends on time or place: two runs write equal bytes.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
@@ -35,25 +36,25 @@ from spatial_llm.files import atomic_path, check_place, write_text
 from spatial_llm.scenes.scene import Scene
 
 PAGE, MARKDOWN, PLOTS, MEDIA = "index.html", "report.md", "plots", "items"
-PEAK = 0.9  # of the loudest recording shown
-# what the page cannot do without
+PEAK = 0.9  # peak of the loudest recording shown
+# keys of scores.json that the page needs
 _KEYS = ("benchmark", "confidence", "controls", "controls_missing", "items", "metrics", "protocols", "provenance", "random",
          "reading", "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
 
 
 def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path) -> Path:
-    """Writes the report into the folder `out`, whole or not at all; a report that stands there is replaced.
+    """Writes the report into the folder `out`, whole or not at all; an existing report is replaced.
 
     Args:
         scores_folder: with scores.json and items.jsonl of `score`.
-        evaluation_set: the questions they were made for; sounds that are missing are warned of, and left out.
+        evaluation_set: the questions that were scored; missing sounds cause a warning and are left out.
 
     Returns:
         path of the page.
 
     Raises:
-        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out`
-            is a folder that holds something else.
+        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out` is a
+            folder that holds something else.
     """
     out, scores_folder = Path(out), Path(scores_folder)
     check_place(out, folder=True, replaced=True)
@@ -83,7 +84,7 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
 
 
 def read_scores(path: str | Path) -> dict[str, Any]:
-    """The content of scores.json. Raises ManifestError if it is missing, not JSON, or not of this version."""
+    """Returns the content of scores.json. Raises ManifestError if it is missing, not JSON, or not of this version."""
     path = Path(path)
     try:
         scores = json.loads(path.read_text(encoding="utf-8"))
@@ -101,7 +102,8 @@ def _show(
     evaluation_set: EvaluationSet | ChoiceSet,
     folder: Path,
 ) -> tuple[list[ShownItem], float | None]:
-    """The items with their recordings and plans written into `folder`, and the gain of all players in dB."""
+    """Writes the recordings and plans of the items into `folder`; returns the shown items and the gain of all players in
+    dB."""
     (folder / MEDIA).mkdir()
     audio, gain_db = _write_recordings([records[item.id] for _, item in worst], evaluation_set, folder)
     shown = []
@@ -137,7 +139,7 @@ def _describe_sources(scene: Scene | None, asked: Sequence[int]) -> tuple[str, .
 def _write_recordings(
     records: Sequence[Item], evaluation_set: EvaluationSet | ChoiceSet, folder: Path
 ) -> tuple[dict[str, str], float | None]:
-    """One file for each recording that can be made and is for two ears; their names, and the gain they share in dB."""
+    """Writes one file for each binaural recording that can be made; returns their names, and the gain they share in dB."""
     waveforms: dict[str, tuple[NDArray, int]] = {}
     for record in {record.recording_id: record for record in records}.values():
         try:
@@ -145,7 +147,7 @@ def _write_recordings(
         except ManifestError as error:
             warnings.warn(f"the report has no player for recording {record.recording_id!r}: {error}", stacklevel=2)
             continue
-        if len(waveform) == 2:
+        if record.format.layout == BINAURAL and len(waveform) == BINAURAL.channels:
             waveforms[record.recording_id] = waveform, rate
     peak = max((float(np.abs(waveform).max()) for waveform, _ in waveforms.values()), default=0.0)
     if peak == 0:

@@ -10,12 +10,12 @@ import numpy as np
 
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
-from spatial_llm.scenes.arrivals import Arrivals
-from spatial_llm.scenes.hrtf import Hrtf
+from spatial_llm.scenes.heads.hrtf import Hrtf
 from spatial_llm.scenes.microphones.ambisonics import AmbisonicMicrophone
 from spatial_llm.scenes.microphones.array import MicrophoneArray
 from spatial_llm.scenes.microphones.binaural import BinauralHead
 from spatial_llm.scenes.microphones.mono import MonoMicrophone
+from spatial_llm.scenes.room.arrivals import Arrivals
 
 
 class Microphone(Protocol):

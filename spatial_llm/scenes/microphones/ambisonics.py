@@ -6,8 +6,8 @@ import numpy as np
 
 from spatial_llm.audio.ambisonics import encode
 from spatial_llm.audio.formats import Ambisonics
-from spatial_llm.scenes.arrivals import Arrivals
 from spatial_llm.scenes.microphones.impulses import sum_impulses
+from spatial_llm.scenes.room.arrivals import Arrivals
 
 
 @dataclass

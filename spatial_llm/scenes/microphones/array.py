@@ -6,8 +6,8 @@ import numpy as np
 
 from spatial_llm.audio.formats import Array
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.arrivals import Arrivals
 from spatial_llm.scenes.microphones.impulses import SINC_TAPS, sum_impulses
+from spatial_llm.scenes.room.arrivals import Arrivals
 
 
 @dataclass

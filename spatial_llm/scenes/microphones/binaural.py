@@ -7,8 +7,8 @@ from pyroomacoustics import libroom
 
 from spatial_llm.audio.formats import Binaural
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.arrivals import Arrivals
-from spatial_llm.scenes.hrtf import FRACTIONS, PAD, Hrtf, kemar, read_sofa
+from spatial_llm.scenes.heads.hrtf import FRACTIONS, PAD, Hrtf, kemar, read_sofa
+from spatial_llm.scenes.room.arrivals import Arrivals
 
 
 @dataclass

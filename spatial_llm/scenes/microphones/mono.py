@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatial_llm.audio.formats import Mono
-from spatial_llm.scenes.arrivals import Arrivals
 from spatial_llm.scenes.microphones.impulses import sum_impulses
+from spatial_llm.scenes.room.arrivals import Arrivals
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""Clips as the published encoders were trained on: a dry sound, perhaps two mixed, and one response, drawn anew each time.
+"""Training clips of the published encoders: a dry sound, perhaps two mixed, and one response, drawn anew each time.
 
-Sound and response stay apart here; they are convolved on the model's device (`encoder_rendering`). Both clips of a mix-up
-share one response, so an encoder never hears two places at once. Source: specs a.1 "Rendering, encoder training", a.2
-"Stages". What is drawn comes from torch's random numbers, which the loader seeds in each of its processes.
+Sound and response are separate here; `rendering` convolves them on the model's device. Both clips of a mix-up share one
+response, so an encoder is never trained on two places at once (Spatial-AST `data/dataset.py`; BAT, arXiv 2402.01591). The
+random numbers are torch's, which the loader seeds in each of its processes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ PLACES = ("distance", "azimuth", "elevation")
 
 
 class ClipDataset(Dataset):
-    """`dataset[clip]`: `dry` (samples,), `response` (2 ears, taps), `event_labels` (classes,), and one class each as
+    """`dataset[clip]`: `dry` (samples,), `response` (channels, taps), `event_labels` (classes,), and one class each as
     `distance_labels`, `azimuth_labels`, `elevation_labels`.
 
     Args:
@@ -117,7 +117,7 @@ class ClipDataset(Dataset):
         return sound
 
     def _response(self, row: int) -> np.ndarray:
-        """(2 ears, taps) as it is kept."""
+        """The whole response of a record, (channels, taps)."""
         record = self.records[row]
         try:
             if record.pairs is not None:

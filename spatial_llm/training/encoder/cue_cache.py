@@ -28,11 +28,11 @@ from spatial_llm.files import atomic_path, new_array, sha256_of, write_text
 
 
 def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
-    """(..., cues, frames, mel bins) of a recording -> of the same with its ears exchanged: the mirrored scene.
+    """The cues (..., cues, frames, mel bins) of a recording -> those of the same recording with its ears exchanged.
 
-    Exact but for one column: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag n/2, which was not
-    kept; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be mirrored: in quiet
-    frames its one-sided floor has swallowed one of the ears.
+    The result is exact but for one column: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag n/2, which
+    is not computed; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be mirrored:
+    in quiet frames its one-sided floor hides the level of one ear.
 
     Raises:
         SpatialLLMError: the ILD plane, or the log-mel of one ear alone, is among the cues.

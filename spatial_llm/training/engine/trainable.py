@@ -1,4 +1,4 @@
-"""What trains and what is frozen, said before step 0 and checked after the last one."""
+"""What trains and what is frozen: listed before step 0 and checked after the last one."""
 
 import contextlib
 import hashlib
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from spatial_llm.model.trained_parts import kind
 
 
 def freeze(module: nn.Module) -> nn.Module:
@@ -117,10 +119,13 @@ def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
-    """Rows (part, "trains" or "frozen", tensors, parameters): for each direct child of `model`, LoRA apart from its base."""
+    """Rows (part, "trains" or "frozen", tensors, parameters): for each direct child of `model`, and apart from it for what a
+    composite has added inside it, such as LoRA."""
+    added = [part for name, part in getattr(model, "trained_parts", dict)().items() if "." in name]
+    kinds = {id(parameter): f" {kind(part)}" for part in added for parameter in part.parameters()}
     counts: dict[tuple[str, str], list[int]] = {}
     for name, parameter in model.named_parameters():
-        part = name.split(".")[0] + (" LoRA" if "lora_" in name else "")
+        part = name.split(".")[0] + kinds.get(id(parameter), "")
         row = counts.setdefault((part, "trains" if parameter.requires_grad else "frozen"), [0, 0])
         row[0] += 1
         row[1] += parameter.numel()

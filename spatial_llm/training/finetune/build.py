@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
+from spatial_llm.encoders.folder_files import in_words
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
-from spatial_llm.model.adapters import trained_keys
 from spatial_llm.model.storage import load_tensors, read_tensors
+from spatial_llm.model.trained_parts import trained_keys
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
 from spatial_llm.shipped import find_model
 from spatial_llm.training.engine.base_models import load_base
@@ -59,8 +60,9 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
     start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
     model, dtype = start.model, DTYPES[arguments.schedule.precision]
     model.language_model.requires_grad_(False)
+    ours = trained_keys(model)
     for name, parameter in model.named_parameters():
-        if _trains(name):
+        if name in ours:
             parameter.requires_grad_(True)
         elif name.startswith("language_model."):
             parameter.data = parameter.data.to(dtype)
@@ -112,7 +114,7 @@ def projector_config(arguments: ProjectorArguments, encoder_size: int, text_size
 
 
 def load_trained(model: PreTrainedModel, folder: Path) -> None:
-    """Copies projector and LoRA of a saved model, in either form, into `model`.
+    """Copies what a saved model trained (projector, LoRA), in either form, into `model`.
 
     Raises:
         CheckpointError: there is no model in the folder, or it has other parts.
@@ -121,12 +123,10 @@ def load_trained(model: PreTrainedModel, folder: Path) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise CheckpointError(f"start_from {folder}: no *.safetensors there; give the folder `model` of a finished run.")
-    tensors = {key: tensor for file in files for key, tensor in read_tensors(file).items() if _trains(key)}
+    with torch.device("meta"), in_words(f"start_from {folder}"):
+        theirs = trained_keys(type(model)(type(model).config_class.from_pretrained(folder)))
+    tensors = {key: tensor for file in files for key, tensor in read_tensors(file).items() if key in theirs}
     load_tensors(model, tensors, expected, f"start_from {folder}")
-
-
-def _trains(key: str) -> bool:
-    return key.startswith("projector.") or ".lora_" in key
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from spatial_llm.data.dataset import distinct_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.targets import targets_of
-from spatial_llm.questions.phrasings import CONVENTIONS
+from spatial_llm.questions.families import CONVENTIONS
 from spatial_llm.questions.text_corpus import AskedScene, asked_scenes, in_words
 from spatial_llm.training.engine.base_models import load_base
 from spatial_llm.training.engine.launching import prepare

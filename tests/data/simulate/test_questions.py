@@ -16,7 +16,7 @@ from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig,
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 
 CONFIG = SimulationConfig(
     room=RoomConfig(positions_per_room=4, max_order=1, ray_tracing=False, duration_s=0.1, absorption=(0.7, 0.9)),

@@ -18,7 +18,7 @@ from spatial_llm.data.spatialsoundqa.pairs import read_pair_sound
 from spatial_llm.errors import AudioError, SceneError, SpatialLLMError
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 
 RATE = 32000
 ROOM = RoomConfig(positions_per_room=4, max_order=1, ray_tracing=False, duration_s=0.12, absorption=(0.7, 0.8),

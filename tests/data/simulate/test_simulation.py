@@ -17,9 +17,9 @@ from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig,
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.scenes.bank import ResponseBank
-from spatial_llm.scenes.hrtf import kemar
+from spatial_llm.scenes.heads.hrtf import kemar
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.rooms import RoomConfig
+from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.scene import direction_of
 
 ROOM = RoomConfig(

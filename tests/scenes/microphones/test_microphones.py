@@ -12,9 +12,9 @@ from scipy.signal import correlate, resample
 from spatial_llm.audio.ambisonics import intensity_direction, rotation, turn
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
-from spatial_llm.scenes.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.hrtf import interaural_delay_s, kemar
+from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar
 from spatial_llm.scenes.microphones import microphone_of, receive
+from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.scene import Room
 from tests.scenes.ears import anechoic, level_db
 

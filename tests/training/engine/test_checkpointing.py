@@ -1,4 +1,4 @@
-"""Every decision about a checkpoint, without any training: what is whole, which is taken, which is removed (C4, C5, C6)."""
+"""Every decision about a checkpoint, without any training: what is whole, which is taken, which is removed."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a save, at each of its files: a real one, small and in memory (C6)."""
+"""A disk that fills up in the middle of a save, at each of its files: a real one, small and in memory."""
 
 import contextlib
 import os

@@ -1,5 +1,5 @@
 """A checkpoint that somebody has put together, hashes and all: refused in a sentence that names the file, and nothing of it
-runs (M2)."""
+runs."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 """kill -9 at any moment, half of the times while a checkpoint is being written: the same command ends with the same bits and
-has lost no more than the steps since the last save (reliability row C2). And the gentler signals (C3), and two at once (C7).
+has lost no more than the steps since the last save. The gentler signals and two signals at once are tested too.
 """
 
 import json

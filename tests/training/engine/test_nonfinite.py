@@ -1,4 +1,4 @@
-"""Steps that are not finite, left out: nothing of them stays, they are counted, and a resumed run counts the same (C9)."""
+"""Steps that are not finite, left out: nothing of them stays, they are counted, and a resumed run counts the same."""
 
 import json
 import math

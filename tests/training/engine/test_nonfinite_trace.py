@@ -1,4 +1,4 @@
-"""A NaN or an infinity stops the run with the module and the records it came from, and moves nothing (C9)."""
+"""A NaN or an infinity stops the run with the module and the records it came from, and moves nothing."""
 
 from pathlib import Path
 from typing import Any

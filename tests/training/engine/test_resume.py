@@ -1,4 +1,4 @@
-"""A resumed run ends with the same bits as one that never stopped (reliability rows C1, C3, C8, C10)."""
+"""A resumed run ends with the same bits as one that never stopped."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""A part of a checkpoint is gone: refused, unless it is named; then what is fresh is said, and nothing else is (C5)."""
+"""A part of a checkpoint is gone: refused, unless it is named; then what is fresh is said, and nothing else is."""
 
 import json
 import warnings

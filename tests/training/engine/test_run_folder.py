@@ -1,4 +1,4 @@
-"""A folder that cannot be written, a disk that fills up, a model that is not there: one sentence each, nothing half (C6)."""
+"""A folder that cannot be written, a disk that fills up, a model that is not there: one sentence each, nothing half."""
 
 import json
 from pathlib import Path

@@ -1,0 +1,203 @@
+"""The parts of the composite: how they are built, joined, frozen, and saved in two forms."""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+
+from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model import storage
+from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
+from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.precision import spare_ours, within
+from spatial_llm.model.trained_parts import LANGUAGE_MODEL, AddedModule, added_modules
+
+
+class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
+    """A spatial encoder, a projector and a language model in one.
+
+    Attributes:
+        encoder: cues -> `audio_hidden_states` (clips, tokens, encoder width).
+        projector: -> `audio_embeds` (clips, audio tokens, text width).
+        language_model: any causal language model, with its head; with `config.lora`, peft's adapters are inside.
+    """
+
+    config: SpatialLLMConfig
+    config_class = SpatialLLMConfig
+    base_model_prefix = "model"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    # The Q-Former has no flash attention; give {"text_config": "flash_attention_2"} to use it in the language model.
+    _supports_flash_attn = False
+
+    def __init__(self, config: SpatialLLMConfig) -> None:
+        super().__init__(config)
+        # The language model comes first: `dtype` and `device` of the whole are those of its first tensor.
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.extend_language_model()
+        self.projector = AutoModel.from_config(config.projector_config)
+        self.encoder = AutoModel.from_config(config.encoder_config)
+        self.post_init()
+        for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
+            parts = self.named_children()
+            setattr(
+                self, names, {within(part, name) for part, module in parts for name in getattr(module, names, None) or ()}
+            )
+        self.freeze()
+
+    def initialize_weights(self) -> None:
+        super().initialize_weights()
+        # The parts have initialised themselves, each by its own rule; but the language model took LoRA's for linear layers.
+        self._init_added()
+
+    def _init_added(self) -> None:
+        init_lora(self.language_model)
+        for module in added_modules(self.language_model).values():
+            if isinstance(module, AddedModule):
+                module.init_weights()
+
+    def extend_language_model(self) -> None:
+        """Puts into `language_model` what the config adds inside it, with fresh weights: LoRA where it names some."""
+        if self.config.lora is not None:
+            inject_lora(self.language_model, self.config.lora)
+
+    def trained_parts(self) -> dict[str, nn.Module]:
+        """What is ours to train, save and load, by name in the model: the projector, and what was added inside the language
+        model (see `spatial_llm.model.trained_parts`)."""
+        added = added_modules(self.language_model)
+        return {"projector": self.projector, **{f"{LANGUAGE_MODEL}.{name}": part for name, part in added.items()}}
+
+    @classmethod
+    def from_parts(
+        cls,
+        encoder: PreTrainedModel,
+        language_model: PreTrainedModel,
+        projector: PreTrainedModel | None = None,
+        audio_token_id: int | None = None,
+        lora: dict[str, Any] | None = None,
+    ) -> Self:
+        """Joins trained parts; no weight of theirs is copied or changed, and the encoder is frozen.
+
+        Args:
+            encoder: an encoder, or one with heads, whose heads are left out.
+            language_model: any causal language model.
+            projector: with `encoder_hidden_size` and `text_hidden_size` of the two; default: a fresh Q-Former as in BAT.
+            audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
+            lora: fresh adapters for the language model, as `config.lora`; default: none.
+
+        Raises:
+            SpatialLLMError: the projector's widths are not those of the encoder and the language model.
+        """
+        encoder = encoder.base_model
+        text_config = language_model.config
+        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": text_config._attn_implementation}
+        config = SpatialLLMConfig(
+            encoder_config=encoder.config,
+            projector_config=None if projector is None else projector.config,
+            text_config=text_config,
+            audio_token_id=text_config.vocab_size if audio_token_id is None else audio_token_id,
+            lora=lora,
+        )
+        with torch.device("meta"):
+            model = cls(config)
+        model.encoder, model.language_model = encoder, language_model
+        model.extend_language_model()
+        model._init_added()
+        model.projector = AutoModel.from_config(config.projector_config) if projector is None else projector
+        model.freeze()
+        model.generation_config = language_model.generation_config
+        # Joining the configs reset what their owners had chosen. (Names of tied weights and the like were gathered from the
+        # parts on "meta", which have the same structure.)
+        model.set_attn_implementation(attention)
+        return model.train(language_model.training)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Loads either form of `save_pretrained`: everything in one folder, or the trained part with pointers.
+
+        Args:
+            encoder, language_model: trained-only form: a model, folder or hub id to use in place of the saved pointer.
+            **kwargs: everything in one folder: as in transformers (`quantization_config`: of the language model alone).
+                Trained-only form: given to the language model's own `from_pretrained` (dtype, device_map, ...).
+
+        Raises:
+            CheckpointError: a tensor is missing, left over, of another shape or not finite, or a pointer leads nowhere.
+        """
+        folder = pretrained_model_name_or_path
+        if isinstance(folder, str | os.PathLike) and os.path.isdir(folder) and kwargs.get("subfolder"):
+            folder = Path(folder, kwargs.pop("subfolder"))
+        try:
+            if storage.is_trained_only(folder):
+                return storage.load_trained_only(cls, Path(folder), **kwargs)
+            if kwargs.get("quantization_config") is not None:
+                kwargs["quantization_config"] = spare_ours(kwargs["quantization_config"])
+            loaded = super().from_pretrained(folder, *args, **kwargs)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
+            option = str(error).split("argument")[-1].strip()
+            raise SpatialLLMError(
+                f"{cls.__name__}.from_pretrained({str(folder)!r}): unknown option {option}; expected those of transformers' "
+                "from_pretrained, and encoder and language_model for a folder of the trained part alone."
+            ) from None
+        # Loading puts fresh parameters in place, which all require gradients.
+        (loaded[0] if isinstance(loaded, tuple) else loaded).freeze()
+        return loaded
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        trained_only: bool = False,
+        encoder: str | None = None,
+        language_model: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Saves the model, then reopens the files and compares their tensors with what trains.
+
+        Args:
+            trained_only: only the projector and LoRA, with pointers to encoder and language model.
+            encoder, language_model: the pointers, folder or hub id; default: where each was loaded from.
+            **kwargs: everything in one folder: as in transformers.
+
+        Raises:
+            CheckpointError: a tensor that trains is not in the file; or a part was not loaded from anywhere and no pointer
+                was given.
+            SpatialLLMError: the LoRA layers are not those that `config.lora` describes, or are merged.
+        """
+        check_lora(self)
+        if trained_only:
+            storage.save_trained_only(self, Path(save_directory), {"encoder": encoder, "language_model": language_model})
+        else:
+            super().save_pretrained(save_directory, **kwargs)
+            if kwargs.get("is_main_process", True):
+                storage.verify_saved(self, Path(save_directory))
+
+    def merge_and_unload(self) -> Self:
+        """Adds LoRA to the language model's weights and takes it away, in place; see `merge_lora`. Returns the model.
+
+        A model in half precision rounds the sums; merge in float32 where that matters.
+        """
+        merge_lora(self)
+        return self
+
+    def freeze(self) -> None:
+        """Switches gradients off in the encoder where the config says so, and in a language model that something was added
+        to, except in what was added."""
+        if self.config.freeze_encoder:
+            self.encoder.requires_grad_(False)
+        if added := added_modules(self.language_model):
+            self.language_model.requires_grad_(False)
+            for part in added.values():
+                part.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.config.freeze_encoder:
+            self.encoder.eval()
+        return self

@@ -1,0 +1,63 @@
+"""Which modules of the composite are ours to train, to save and to load: the one place that knows.
+
+They are the projector, and what was added inside the language model: LoRA's matrices, which peft puts beside the layers
+that they adapt, and every `AddedModule`. Freezing, both saved forms, fingerprints, the memory plan and the table of what
+trains ask here instead of looking at names.
+"""
+
+from torch import Tensor, nn
+
+from spatial_llm.model.adapters import lora_layers
+
+LANGUAGE_MODEL = "language_model"
+
+
+class AddedModule(nn.Module):
+    """Base class of a module of ours inside the language model, at any depth, such as a gated cross-attention.
+
+    Its parameters train while the language model around them is frozen, they are saved and loaded with the projector, and
+    the language model's fingerprint leaves them out. It must hold new parameters only, no layer of the language model.
+    A composite puts it in place in `extend_language_model`, so that it is there before weights are loaded.
+    """
+
+    def init_weights(self) -> None:
+        """Fills parameters and buffers with their initial values, by `transformers.initialization`, which spares what was
+        loaded.
+
+        A language model that is built from its config initialises every module inside it by its own rule; this runs
+        afterwards. By default nothing more is done.
+        """
+
+
+def added_modules(language_model: nn.Module) -> dict[str, nn.Module]:
+    """What was added inside `language_model`, by name in it: LoRA's parts (not the layer they adapt) and `AddedModule`s."""
+    added = {
+        f"{name}.{child}": part
+        for name, layer in lora_layers(language_model).items()
+        for child, part in layer.named_children()
+        if part is not layer.get_base_layer()
+    }
+    return added | {name: one for name, one in language_model.named_modules() if isinstance(one, AddedModule)}
+
+
+def kind(part: nn.Module) -> str:
+    """What the table of what trains calls an added module."""
+    return type(part).__name__ if isinstance(part, AddedModule) else "LoRA"
+
+
+def base_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict that `module` had before anything was added inside it, under the names of that time."""
+    added = tuple(f"{name}." for name in added_modules(module))
+    layers = {f"{name}.base_layer.": f"{name}." for name in lora_layers(module)}
+
+    def before(name: str) -> str:
+        owner, wrapped, rest = name.rpartition(".base_layer.")
+        return layers.get(owner + wrapped, owner + wrapped) + rest
+
+    return {before(name): tensor for name, tensor in module.state_dict().items() if not name.startswith(added)}
+
+
+def trained_keys(model: nn.Module) -> set[str]:
+    """Names, in the state dict of a composite, of all that is ours to train, with the buffers of those parts."""
+    parts = tuple(f"{name}." for name in model.trained_parts())
+    return {key for key in model.state_dict() if key.startswith(parts)}

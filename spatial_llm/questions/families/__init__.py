@@ -1,0 +1,57 @@
+"""The families of questions, one file each: how a question is worded, and when it is clear enough to be asked.
+
+To add a family whose answers are of a known kind, write its file and name it here. The order is that in which official
+types are asked and in which the others are drawn from, so questions written with the same seed depend on it: append.
+"""
+
+from spatial_llm.questions.families import (
+    azimuth,
+    count,
+    detection,
+    detection_at_place,
+    direction_yes_no,
+    distance,
+    distance_yes_no,
+    elevation,
+    location,
+    location_of_named,
+    nearest,
+    negative,
+    open_relation,
+    relation,
+    room,
+    rotated,
+    same_class,
+    side,
+    span,
+    time,
+)
+from spatial_llm.questions.family import Family
+
+FAMILIES: tuple[Family, ...] = (
+    detection.FAMILY,
+    location.FAMILY,
+    detection_at_place.FAMILY,
+    location_of_named.FAMILY,
+    direction_yes_no.FAMILY,
+    distance_yes_no.FAMILY,
+    open_relation.FAMILY,
+    azimuth.FAMILY,
+    elevation.FAMILY,
+    distance.FAMILY,
+    count.FAMILY,
+    nearest.FAMILY,
+    relation.FAMILY,
+    same_class.FAMILY,
+    time.FAMILY,
+    span.FAMILY,
+    room.FAMILY,
+    rotated.FAMILY,
+    side.FAMILY,
+    negative.FAMILY,
+)
+
+# The sentences that end a wording whose answer depends on a convention.
+CONVENTIONS = tuple(
+    dict.fromkeys(wording.convention for family in FAMILIES for wording in family.wordings if wording.convention)
+)

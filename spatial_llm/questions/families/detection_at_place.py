@@ -1,0 +1,41 @@
+"""Official type C: which of two sounds is at a place."""
+
+from collections.abc import Iterator
+
+from spatial_llm.questions.asking import Asker, Question
+from spatial_llm.questions.facts import HeardScene, same_place
+from spatial_llm.questions.family import Family
+from spatial_llm.questions.wordings import Wordings
+
+WORDINGS = Wordings(  # {place}: "right, front, below"; {distance}: "3 meters"
+    official=(
+        "Identify the sound events in the audio clip coming from the {place}, approximately {distance} away.",
+        "What sound events can you hear coming from the {place}, approximately {distance} away?",
+        "Which sounds are coming from the {place}, approximately {distance} away?",
+    ),
+    train=("Name the sounds at {place}, approximately {distance} away.",),
+    eval=("What do you hear from the {place}, approximately {distance} away?",),
+    extra=(
+        "What is sounding {place}, approximately {distance} away?",
+        "What is {place}, {distance} away?",
+        "Tell me what can be heard {place}, about {distance} away.",
+        "Which sound reaches you from the {place}, about {distance} away?",
+        "Identify what sounds {distance} away, {place}.",
+        "Name the sound that comes from the {place}, about {distance} away.",
+    ),
+)
+
+
+def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
+    """Ask once for each of at most `count` sources; not for a place that both sources have, or that is unclear."""
+    if same_place(*scene.sources):
+        return
+    for source in asker.clear_in_random_order(scene)[:count]:
+        place, distance = source.place_words
+        truth = {"labels": [source.label]}
+        yield asker.ask_always("MIXUP_SINGLE_CLASSIFICATION", WORDINGS, truth, place=place, distance=distance)
+
+
+FAMILY = Family(
+    "detection_at_place", {"MIXUP_SINGLE_CLASSIFICATION": "labels"}, (WORDINGS,), type="C", sources=2, most=2, ask_always=ask
+)

@@ -1,0 +1,39 @@
+"""From when to when a named sound can be heard. Asked only of scenes whose times are known."""
+
+from spatial_llm.questions.asking import Asker, Question
+from spatial_llm.questions.facts import HeardScene
+from spatial_llm.questions.family import Family
+from spatial_llm.questions.wordings import Wordings
+
+SPAN_CONVENTION = "Times are in seconds from the beginning of the recording."
+
+WORDINGS = Wordings(
+    both=(
+        "When does the sound of the {x} begin and end?",
+        "From when to when does the {x} sound?",
+        "In which span of time can you hear the sound of the {x}?",
+    ),
+    train=(
+        "Give the times at which the {x} starts and stops.",
+        "When do you hear the {x}, from when until when?",
+    ),
+    eval=(
+        "Estimate the onset and the offset of the {x}'s sound.",
+        "At what times does the {x} set in and fall silent?",
+    ),
+    convention=SPAN_CONVENTION,
+)
+
+
+def span(asker: Asker, scene: HeardScene) -> Question | None:
+    """ "1.2 to 3.4 s", to a tenth of a second; not of sounds that fill the whole recording."""
+    bounded = scene.bounded(asker.margins.shortest_s)
+    clear = [source for source in bounded if round(source.onset_s, 1) < round(source.offset_s, 1)]
+    if not clear:
+        return None
+    source = asker.pick(clear)
+    truth = {"onset_s": round(source.onset_s, 1), "offset_s": round(source.offset_s, 1)}
+    return asker.ask_spread("SPAN", WORDINGS, truth, x=source.label)
+
+
+FAMILY = Family("span", {"SPAN": "span"}, (WORDINGS,), ask=(span,))

@@ -1,0 +1,1 @@
+"""Measured heads: MIT KEMAR, and those of SOFA files."""
