@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES, Location, format_labels, format_location, parse_value
+from spatial_llm.answers import Location, format_labels, format_location
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.record import Pair, Record
 from spatial_llm.door import door
@@ -32,6 +32,7 @@ from spatial_llm.geometry import direction_words, vector_to_direction
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 

@@ -1,6 +1,6 @@
 """The three axes of a direction and their two words each, as SpatialSoundQA writes them; and the two readings of a text."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from spatial_llm.errors import SpatialLLMError
 
@@ -15,3 +15,9 @@ def is_lenient(reading: Reading) -> bool:
     if reading not in get_args(Reading):
         raise SpatialLLMError(f"reading is {reading!r}; give one of {', '.join(get_args(Reading))}.")
     return reading == "lenient"
+
+
+def mirror_words(value: dict[str, Any]) -> dict[str, Any]:
+    """A value whose direction words stand under the names of their axes, with left and right exchanged."""
+    exchanged = {"left": "right", "right": "left"}
+    return {key: exchanged[word] if key == "left_right" else word for key, word in value.items()}

@@ -31,6 +31,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, paths_of
@@ -65,6 +66,12 @@ def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, 
     named = {name for _, name in paths_of(record)}
     made_from["files"] = {name: _file_facts(str(root.path(name)), known) for name in sorted(named)}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def without_default_format(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an encoder or extractor without `audio_format` where it is the default. Their hashes, which name caches,
+    are then those of the versions before there was the field."""
+    return {name: value for name, value in settings.items() if (name, value) != ("audio_format", BINAURAL.name)}
 
 
 def _file_facts(path: str, known: dict[str, list]) -> list:

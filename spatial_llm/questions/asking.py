@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import format_value, parse_value
+from spatial_llm import answers
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import AXIS_NAMES, HeardScene, HeardSource
@@ -25,7 +25,7 @@ AHEAD = 2  # answers of head start, so that a rule of averages can begin from no
 
 @dataclass(frozen=True)
 class Question:
-    """One kept item. truth: the typed value as JSON, as `answers.parse_value` returns it; about: its meaning."""
+    """One kept item. truth: the typed value as JSON, as `answers.read` returns it; about: its meaning."""
 
     type: str
     question_type: str
@@ -42,7 +42,7 @@ class Asker:
     Attributes:
         margins: what counts as ambiguous.
         rng: source of every choice.
-        types: question type -> type of the records, of all question types.
+        types: question type -> type of its records, and kind of its value.
         known_labels: classes that an absent sound can be of.
         split: "train" or "eval", whose wordings are used.
         more_phrasings, only_unseen_phrasings: see `QuestionConfig`.
@@ -53,7 +53,7 @@ class Asker:
 
     margins: Margins
     rng: np.random.Generator
-    types: Mapping[str, str]
+    types: Mapping[str, tuple[str, str]]
     known_labels: tuple[str, ...] = ()
     split: str = "train"
     more_phrasings: bool = False
@@ -178,16 +178,17 @@ class Asker:
 
     def _checked(self, question_type: str, question: str, truth: dict[str, Any], about: About) -> Question:
         """Writes the answer of a truth, reads it again and keeps the question only if both are the same."""
+        type, kind = self.types[question_type]
         try:
-            answer = format_value(question_type, truth)
+            answer = answers.write(kind, truth)
         except SpatialLLMError as error:
             raise SceneError(f"{question!r}: {error}") from None
-        again = parse_value(question_type, answer)
+        again = answers.read(kind, answer)
         if again != truth:
             raise SceneError(
                 f"{question!r}: the answer {answer!r} reads as {again}, the truth is {truth}; not a valid label?"
             )
-        return Question(self.types[question_type], question_type, question, answer, truth, about)
+        return Question(type, question_type, question, answer, truth, about)
 
 
 def _name(option: Any) -> str:

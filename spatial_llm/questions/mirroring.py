@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from spatial_llm.answers import VALUE_KINDS
-from spatial_llm.geometry import wrap_azimuth_deg
-from spatial_llm.questions.about import MIRROR_WORD, About
+from spatial_llm.answers import KINDS
+from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.families import FAMILIES
+from spatial_llm.questions.types import VALUE_KINDS
 
 _OWN = {question_type: own for family in FAMILIES for question_type, own in family.mirror.items()}
 
@@ -27,24 +27,4 @@ def mirror(
         sources: all sources of the scene, not mirrored, in its order; None where they are not all known.
     """
     own = _OWN.get(question_type)
-    return mirror_value(VALUE_KINDS[question_type], value) if own is None else own(about, value, sources)
-
-
-def mirror_value(kind: str, value: dict[str, Any]) -> dict[str, Any]:
-    """Return a value of a kind with left and right exchanged."""
-    match kind:
-        case "location" | "direction_word" | "location_or_absent":
-            return _mirror_words(value)
-        case "locations":
-            places = [_mirror_words(place) for place in value["locations"]]
-            return {"locations": sorted(places, key=lambda place: tuple(place.values()))}
-        case "azimuth":
-            return {"azimuth_deg": float(wrap_azimuth_deg(-value["azimuth_deg"])) + 0.0}
-        case "clock":
-            return {"clock_hour": -value["clock_hour"] % 12 or 12}
-        case _:
-            return value
-
-
-def _mirror_words(place: dict[str, Any]) -> dict[str, Any]:
-    return {key: MIRROR_WORD[word] if key == "left_right" else word for key, word in place.items()}
+    return KINDS[VALUE_KINDS[question_type]].mirror(value) if own is None else own(about, value, sources)

@@ -7,11 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from spatial_llm.answers import AXES, QUESTION_TYPES
+from spatial_llm.answers import AXES
 from spatial_llm.geometry import clock_hour
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.about import About, check_about
 from spatial_llm.questions.facts import step_distance_m
+from spatial_llm.questions.types import QUESTION_TYPES
 from tests.questions.scenes import LABELS, draw_scenes
 
 MANY = QuestionConfig(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics.type_metrics import family_of
+from spatial_llm.questions.types import QUESTION_TYPES
 from spatial_llm.showcase.card import ONE_SOURCE, TWO_SOURCES, control_grid, score_grid
 
 

@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.record import Pair, Record
 from spatial_llm.data.records import PAIRS_RATE
@@ -36,6 +35,7 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.files import leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.scenes.csv_rows import read_utf8
 
 AUDIO, REVERB, QUESTIONS = "AudioSet", "mp3d_reverb", "closed-end"

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm import answers
-from spatial_llm.answers import AXES, VALUE_KINDS, Reading
+from spatial_llm.answers import AXES, Reading
 from spatial_llm.data.records import Record, labels_of
 from spatial_llm.evaluation.metrics.truths import Truth
 from spatial_llm.geometry import azimuth_of_hour
+from spatial_llm.questions.types import VALUE_KINDS, parse_value
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
 Columns = dict[str, NDArray]
@@ -25,7 +26,7 @@ _NUMBERS = {"azimuth_deg", "elevation_deg", "distance_m", "clock_hour", "count",
 
 @dataclass(frozen=True)
 class Extracted:
-    """What one answer says: `value` as `answers.parse_value` reads it, None if unparsed; `fields`, those keys of a value
+    """What one answer says: `value` as `answers.read` reads it, None if unparsed; `fields`, those keys of a value
     that can be read each by itself."""
 
     value: dict[str, Any] | None
@@ -49,7 +50,7 @@ def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, kno
 def _extract(question_type: str, text: str, reading: Reading, known: Collection[str]) -> Extracted:
     if answers.is_refusal(text):  # "I cannot tell." would be the name of a sound, "I don't know, yes?" a yes
         return Extracted(None, {})
-    value = answers.parse_value(question_type, text, reading, known)
+    value = parse_value(question_type, text, reading, known)
     if VALUE_KINDS[question_type] != "location":
         return Extracted(value, value or {})
     fields = {axis: answers.parse_axis(text, axis, reading) for axis in AXES}

@@ -8,7 +8,7 @@ is what a task asks for.
 from dataclasses import dataclass
 from typing import Literal
 
-from spatial_llm.answers import AXES, QUESTION_TYPES, VALUE_KINDS
+from spatial_llm.answers import AXES
 from spatial_llm.evaluation.metrics import measures
 from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, IOU_TOLERANCE, Measure
 from spatial_llm.evaluation.metrics.protocols import (
@@ -24,6 +24,7 @@ from spatial_llm.evaluation.metrics.protocols import (
     RELATIVE,
     TIME,
 )
+from spatial_llm.questions.types import QUESTION_TYPES, VALUE_KINDS
 
 Aggregate = Literal["mean", "median", "rmse", "balanced", "pearson", "spearman"]
 _LETTERS = {"CLASSIFICATION": "A", "DOA": "B", "MIXUP_SINGLE_CLASSIFICATION": "C", "MIXUP_SINGLE_DOA": "D"}

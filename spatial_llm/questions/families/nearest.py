@@ -81,4 +81,12 @@ def _extreme(asker: Asker, scene: HeardScene, sign: int) -> HeardSource | None:
     return first
 
 
-FAMILY = Family("nearest", {"NEAREST": "labels", "FARTHEST": "labels"}, (NEAREST, FARTHEST), ask=(nearest, farthest))
+_NEAR = {"near", "nearer", "nearest", "closer", "closest"}
+_FAR = {"far", "farther", "farthest", "further", "furthest"}
+FAMILY = Family(
+    "nearest",
+    {"NEAREST": "labels", "FARTHEST": "labels"},
+    (NEAREST, FARTHEST),
+    ask=(nearest, farthest),
+    opposites={"NEAREST": (_NEAR, _FAR), "FARTHEST": (_FAR, _NEAR)},
+)

@@ -70,10 +70,17 @@ def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSo
     return {"labels": sorted(source.label for source in beside)} if beside else None
 
 
+_OPPOSITES = {
+    "RELATION_LEFT": ({"left"}, {"right"}),
+    "RELATION_RIGHT": ({"right"}, {"left"}),
+    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}),
+    "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
+}
 FAMILY = Family(
     "relation",
     dict.fromkeys(_TYPES.values(), "labels"),
     (WORDINGS,),
     ask=(relation,),
     mirror=dict.fromkeys(_TYPES.values(), mirror_beside),
+    opposites=_OPPOSITES,
 )

@@ -122,9 +122,11 @@ def _apart(asker: Asker, sources: list[HeardSource]) -> bool:
     return all(later - earlier >= asker.margins.onset_margin_s for earlier, later in pairwise(onsets_s))
 
 
+_OPPOSITES = {"ONSET_FIRST": ({"first", "earlier", "earliest"}, {"last", "later", "latest", "second"})}
 FAMILY = Family(
     "time",
     {"ONSET_FIRST": "labels", "ONSET_ORDER": "order", "STARTS_AT": "labels", "DURATION": "duration"},
     (FIRST, ORDER, STARTS, LENGTH),
     ask=(onset_first, onset_order, starts_at, duration_s),
+    opposites=_OPPOSITES,
 )

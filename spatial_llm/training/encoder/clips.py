@@ -45,8 +45,7 @@ class ClipDataset(Dataset):
             "own" a recording.
 
     Raises:
-        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; the error names
-            it.
+        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; it is named.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class ClipDataset(Dataset):
         return sound
 
     def _response(self, row: int) -> np.ndarray:
-        """Returns the stored response (channels, taps)."""
+        """Returns the whole response of a record (channels, taps)."""
         record = self.records[row]
         try:
             if record.pairs is not None:

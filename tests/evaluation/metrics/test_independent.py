@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from spatial_llm.answers import AXES, format_location, parse_value
-from spatial_llm.answers.places import Location
+from spatial_llm.answers import AXES, Location, format_location
 from spatial_llm.evaluation.metrics import measure, read_answers
+from spatial_llm.questions.types import parse_value
 from tests.evaluation.fixtures_ours import our_records
 
 KINDS = (

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from spatial_llm.answers import format_labels, parse_value
+from spatial_llm.answers import format_labels
 from spatial_llm.data.records import Record
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics import measure, read_answers
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
+from spatial_llm.questions.types import parse_value
 from tests.evaluation.fixtures_toy import embed_words
 
 LABELS = ["Bell", "Dog bark", "Speech", "Rain"]

@@ -8,18 +8,30 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
 from spatial_llm.data.simulate.questions import records_of
 from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.about_of_others import infer_mirrored
 from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter
 from spatial_llm.questions.about import About
 from spatial_llm.questions.mirroring import mirror
+from spatial_llm.questions.types import QUESTION_TYPES, format_value, parse_value
 from spatial_llm.scenes.scene import SceneTruth, SourceTruth, direction_of, mirror_room
-from tests.questions.scenes import LABELS, draw_scenes, expected
+from tests.questions.scenes import EVERY, LABELS, draw_scenes, expected
 
 MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=4, negative=6
+    ask=EVERY
+    | {
+        "azimuth": 2,
+        "elevation": 1,
+        "distance": 1,
+        "count": 2,
+        "relation": 2,
+        "time": 3,
+        "room": 3,
+        "rotated": 4,
+        "negative": 6,
+    },
+    limit=16,
 )
 # of these the mirror image's truth is not said by the item where the question names left or right
 NOT_SAID = {"MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE"}

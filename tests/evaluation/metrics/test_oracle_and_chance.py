@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, format_bearing
+from spatial_llm.answers import format_bearing
 from spatial_llm.evaluation.metrics import interval_of, measure, measures_of_items, read_answers, read_truths, right_of
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
+from spatial_llm.questions.types import QUESTION_TYPES
 from tests.evaluation.fixtures_ours import our_records
 from tests.evaluation.fixtures_toy import embed_words
 from tests.questions.scenes import LABELS

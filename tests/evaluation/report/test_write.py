@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import ManifestError
@@ -33,6 +32,7 @@ from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from tests.evaluation.fixtures_small import write_small_set
 from tests.evaluation.report.case import INJECTED, item_line, scores_of, write_case
 

@@ -8,8 +8,8 @@ place of the sign. Azimuths beyond 180 degrees are not wrapped, since texts coun
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spatial_llm.answers.lenient.figures import Figure, before_hedges, figures_of, only, settled
-from spatial_llm.answers.lenient.words import Words
+from spatial_llm.answers.text.figures import Figure, before_hedges, figures_of, only, settled
+from spatial_llm.answers.text.words import Words
 
 _AZIMUTH_WORDS = {
     "left": 1, "leftward": 1, "leftwards": 1, "counterclockwise": 1, "anticlockwise": 1,

@@ -1,14 +1,29 @@
-"""The one span of time of a sentence: "from 1.2 to 3.4 s", "it starts at 500 ms and stops at two seconds".
+"""A span of time: when a sound begins and when it ends, in seconds from the beginning of the recording: "1.2 to 3.4 s".
 
-Peculiar: a text must hold two times and no other number. They make a span where nothing but "to" and the like stands
-between them, or where a word before each says which end it is. A length ("starts at 1 s, for 2 s") is not added up.
+Peculiar: strict takes a text that is a span and nothing else, in one of the forms "1.2 to 3.4 s" and "between 1.2 and
+3.4 s"; one end alone, a length, or ends the wrong way round are no span. Lenient finds the one span of a sentence, such as
+"it starts at 500 ms and stops at two seconds". The sentence must hold two times and no other number. They make a span where
+nothing but "to" and the like stands between them, or where a word before each says which end it is. A length ("starts at
+1 s, for 2 s") is not added up.
 """
 
-from spatial_llm.answers.lenient.amounts import SECONDS, timestamp_s, unit_end
-from spatial_llm.answers.lenient.figures import Figure, before_hedges, bound_before, figures_of
-from spatial_llm.answers.lenient.words import Words, words_of
+import re
+from collections.abc import Collection
 
-_TO = {"to", "until", "till", "-", "through"}
+from spatial_llm.answers.axes import Reading, is_lenient
+from spatial_llm.answers.kind import Kind, Value
+from spatial_llm.answers.kinds.duration import format_seconds
+from spatial_llm.answers.text.amounts import LONGEST_S, SECONDS, timestamp_s, unit_end
+from spatial_llm.answers.text.figures import Figure, before_hedges, bound_before, figures_of
+from spatial_llm.answers.text.numbers import format_number
+from spatial_llm.answers.text.words import Words, words_of
+from spatial_llm.errors import SpatialLLMError
+
+_SECONDS = r"(?:s|secs?|seconds?)"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_TO = re.compile(rf"(?:from )?({_NUMBER})(?: ?{_SECONDS})?(?: (?:to|until) | ?[-\u2013] ?)({_NUMBER}) ?{_SECONDS}")
+_BETWEEN = re.compile(rf"between ({_NUMBER})(?: ?{_SECONDS})? and ({_NUMBER}) ?{_SECONDS}")
+_TO_WORDS = {"to", "until", "till", "-", "through"}
 _BEGINNING = {"start", "starts", "started", "starting", "begin", "begins", "began", "beginning", "onset", "from", "appears"}
 _END = {"end", "ends", "ended", "ending", "stop", "stops", "stopped", "offset", "finishes", "until", "till", "ceases"}
 _END |= {"silent", "disappears"}
@@ -18,7 +33,31 @@ _LENGTHS = {"lasts", "last", "lasting", "for", "of", "duration", "length", "afte
 _RELATIVE = {"later", "after", "afterwards", "long", "or", "before", "earlier", "ago"}
 
 
-def read_span(text: str) -> tuple[float, float] | None:
+def format_span(onset_s: float, offset_s: float) -> str:
+    """Two times to "1.2 to 3.4 s". Raises SpatialLLMError unless 0 <= onset_s < offset_s and both are finite."""
+    if not 0 <= onset_s < offset_s <= LONGEST_S:
+        raise SpatialLLMError(
+            f"onset_s {onset_s}, offset_s {offset_s}; give seconds, 0 <= onset_s < offset_s <= {LONGEST_S:g}."
+        )
+    return f"{format_number(onset_s)} to {format_seconds(offset_s)}"
+
+
+def parse_span(text: str, reading: Reading = "strict") -> tuple[float, float] | None:
+    """(onset_s, offset_s) of a text that is a span and nothing else: "1.2 to 3.4 s", "From 1.2 s to 3.4 seconds.".
+
+    Lenient: the one span inside a sentence, also in milliseconds or minutes, in words, as "0:01 to 0:03", or by the names of
+    its ends: "starts at 1.2 s and ends at 3.4 s".
+    """
+    lenient = is_lenient(reading)
+    line = " ".join(text.lower().split()).removesuffix(".")
+    found = _TO.fullmatch(line) or _BETWEEN.fullmatch(line)
+    span_s = (float(found[1]), float(found[2])) if found else None
+    if span_s is None and lenient:
+        span_s = _read_span(text)
+    return span_s if span_s is not None and 0 <= span_s[0] < span_s[1] <= LONGEST_S else None
+
+
+def _read_span(text: str) -> tuple[float, float] | None:
     """(onset_s, offset_s) of the only two times of the text; None if they are not plainly the two ends of one span."""
     words = words_of(text)
     figures = figures_of(words)
@@ -66,7 +105,7 @@ def _order(words: Words, first: Figure, last: Figure, first_end: int) -> str | N
     before = words.strings[: before_hedges(words, first.start)]
     between = words.strings[first_end : before_hedges(words, last.start)]
     both = between == ["and"] and before[-1:] == ["between"]
-    if both or last.sign or (len(between) == 1 and between[0] in _TO):
+    if both or last.sign or (len(between) == 1 and between[0] in _TO_WORDS):
         name = _name(before[:-1] if both else before)
         return "joined" if name == "from" or name not in _ENDS.keys() | _LENGTHS else None
     ends = [_ENDS.get(_name(before)), _ENDS.get(_name(between))]
@@ -78,3 +117,11 @@ def _order(words: Words, first: Figure, last: Figure, first_end: int) -> str | N
 def _name(strings: list[str]) -> str:
     """The last word before a time but for "at", "is" and the like; "" if there is none."""
     return next((string for string in reversed(strings) if string not in _FILLERS), "")
+
+
+def _read(text: str, reading: Reading, known: Collection[str] | None = None) -> Value | None:
+    span_s = parse_span(text, reading)
+    return None if span_s is None else dict(zip(("onset_s", "offset_s"), span_s, strict=True))
+
+
+KIND = Kind("span", _read, lambda value: format_span(value["onset_s"], value["offset_s"]))

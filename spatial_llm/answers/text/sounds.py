@@ -11,8 +11,9 @@ from collections.abc import Collection
 from functools import lru_cache
 from itertools import islice
 
-from spatial_llm.answers.lenient.words import plain
 from spatial_llm.answers.refusals import is_refusal
+from spatial_llm.answers.text.words import plain
+from spatial_llm.errors import SpatialLLMError
 
 _OPENING = re.compile(
     r"(?:(?:the |my |final )*answer(?: is|:)|sounds?:|(?:i|we) (?:can |could )?(?:clearly )?(?:also )?"
@@ -164,3 +165,15 @@ def read_absent(text: str) -> str | None:
             first = name.split(" ")[0]
             return None if not name or first in _NO_SOUND or any(mark in name for mark in ";.!?") else name
     return None
+
+
+def name_of(text: str) -> str:
+    """A name of a sound as it is compared: lower case, single spaces."""
+    return " ".join(text.lower().split())
+
+
+def joined(names: list[str]) -> str:
+    """Names with "; " between. Raises SpatialLLMError on none, an empty one, or one with a ";" inside."""
+    if not names or not all(names) or any(";" in name for name in names):
+        raise SpatialLLMError(f"labels are {names}; give at least one, none empty and none with a ';' inside.")
+    return "; ".join(names)

@@ -1,13 +1,17 @@
-"""Yes and no inside a sentence, and the words for a room.
+"""Yes or no.
 
-Peculiar: each clause is heard for itself, and all that say something must agree. "No" is a verdict only where it opens a
-clause or closes a statement such as "the answer is no"; elsewhere it is part of a statement ("I hear no bell").
+Peculiar: strict takes the word alone. Lenient reads each clause of a sentence for itself, and all that say something must
+agree. "No" is a verdict only where it opens a clause or closes a statement such as "the answer is no"; elsewhere it is part
+of a statement ("I hear no bell").
 """
 
 import re
 
-from spatial_llm.answers.lenient.words import words_of
+from spatial_llm.answers.axes import Reading, is_lenient
+from spatial_llm.answers.kind import keyed
+from spatial_llm.answers.text.words import words_of
 
+_YES_NO = re.compile(r"[\W_]*(yes|no)[\W_]*")
 _YES, _NO = "yes|yeah|yep|yup|yea|aye", "no|nope|nah"
 _OPENING = re.compile(
     rf"(?:(?:oh|well|so|and|then|um|hmm|probably|likely|perhaps|maybe|i think|i guess) )*(?:({_YES})|({_NO}))\b"
@@ -52,35 +56,26 @@ _SO = re.compile(r"i (?:do )?(?:think|believe|guess|would say|suppose) so")
 _THERE = re.compile(r"there (?:is|are|was|were) (?:no|not)\b(?! (?:doubt|question|way|enough|sufficient|information|audio))")
 _LONGEST = 120  # characters of a clause that is a verdict as a whole
 
-_ROOM_WORDS = {
-    "small": "small", "tiny": "small", "compact": "small", "smallish": "small",
-    "large": "large", "big": "large", "huge": "large", "spacious": "large", "vast": "large",
-    "dry": "dry", "anechoic": "dry",
-    "reverberant": "reverberant", "echoey": "reverberant", "echoing": "reverberant", "echoic": "reverberant",
-    "reverberating": "reverberant",
-}  # fmt: skip
-_IN_BETWEEN = {"medium", "moderate", "moderately", "average", "mid", "neither", "not", "no", "non", "nor", "hardly"}
+
+def format_yes_no(yes: bool) -> str:
+    """True to "Yes", False to "No"."""
+    return "Yes" if yes else "No"
 
 
-def read_yes_no(text: str) -> bool | None:
+def parse_yes_no(text: str, reading: Reading = "strict") -> bool | None:
+    """True for yes, False for no, after stripping case, spaces and punctuation around it; None for anything else. Lenient:
+    also "Yes, it is.", "That is not the case" and the like, as long as the text does not contradict itself."""
+    lenient = is_lenient(reading)
+    found = _YES_NO.fullmatch(text.lower())
+    if found is not None:
+        return found[1] == "yes"
+    return _read_yes_no(text) if lenient else None
+
+
+def _read_yes_no(text: str) -> bool | None:
     """True for yes, False for no, None if the text says neither or both."""
     verdicts = {verdict for clause in words_of(text).clauses for verdict in _verdicts(clause)}
     return verdicts.pop() if len(verdicts) == 1 else None
-
-
-def read_room_word(text: str, words: tuple[str, ...], stated: str | None) -> str | None:
-    """The one of a few room words that the text states by itself or by a synonym; None if none, several or denied.
-
-    stated: what the strict reading found; nothing else can be the value then.
-    """
-    spoken = words_of(text)
-    strings = spoken.strings
-    if any(denied and string in _ROOM_WORDS for string, denied in zip(strings, spoken.denied, strict=True)):
-        return None
-    if any(strings[i : i + 2] == ["far", "from"] and strings[i + 2] in _ROOM_WORDS for i in range(len(strings) - 2)):
-        return None
-    found = {_ROOM_WORDS[string] for string in strings if string in _ROOM_WORDS} & set(words) | ({stated} - {None})
-    return found.pop() if len(found) == 1 and not _IN_BETWEEN & set(strings) else None
 
 
 def _verdicts(clause: str) -> set[bool]:
@@ -116,3 +111,6 @@ def _verdicts(clause: str) -> set[bool]:
     if _SO.fullmatch(clause):
         found.add(True)
     return found
+
+
+KIND = keyed("yes_no", "yes", parse_yes_no, format_yes_no)

@@ -1,4 +1,4 @@
-"""Numbers with a unit in a sentence: distances, times, counts, hours of the clock, ranges of reverberation time.
+"""Numbers with a unit in a sentence: distances, times, hours of the clock.
 
 Peculiar: an amount may be said more than once, if each time with the same value. One that is a range, a bound, signed or
 denied makes the whole text unparsed, whatever else it says.
@@ -7,12 +7,11 @@ denied makes the whole text unparsed, whatever else it says.
 import math
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
-from spatial_llm.answers.lenient.figures import Figure, figures_of, only, part_at, settled
-from spatial_llm.answers.lenient.words import Words, words_of
+from spatial_llm.answers.text.figures import Figure, figures_of, only, part_at, settled
+from spatial_llm.answers.text.words import Words
 
-_METRES = {
+METRES = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
     **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 0.01),
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
@@ -27,49 +26,11 @@ SECONDS = {
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
 }
 _OTHER_UNITS = {"\u00b0", "deg", "degree", "degrees", "%", "percent", "hz", "khz", "db", "o'clock", "oclock", "o", "hours"}
-_UNITS = {*_METRES, *SECONDS, *_OTHER_UNITS} - {"in", "'", '"'}
+UNITS = {*METRES, *SECONDS, *_OTHER_UNITS} - {"in", "'", '"'}
 _AFTER_INCHES = {"away", "off", "from", "and", "long", "high", "distant", "apart"}
 _TIMESTAMP = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-5][0-9](?:\.[0-9]+)?)")
-_COUNTED = re.compile(
-    r"(?:sound|source|event|class|kind|type|instrument|voice|object|categor|item|thing|signal)(?:s|es|y|ies)?"
-)
-_ADJECTIVES = {"different", "distinct", "separate", "unique", "individual", "audible", "audio", "acoustic", "main", "sound"}
-_VAGUE = {"couple", "few", "several", "some", "many", "dozen", "dozens", "pair", "multiple", "various", "numerous", "other"}
-_VAGUE |= {"additional", "more", "another"}
+LONGEST_S = 86_400.0  # a day; no recording is longer, but a language model that repeats a digit may say so
 _CONVERTED = 0.05  # how far a distance in another unit may be off before it is another distance
-_JOINS = {"to", "and", "-"}
-_BELOW, _ABOVE = {"less", "shorter", "lower", "smaller", "faster"}, {"more", "longer", "greater", "higher", "larger"}
-
-
-def read_distance(text: str, found_m: float | None = None) -> float | None:
-    """The one distance of the text in metres, from metric units, feet, inches or yards.
-
-    found_m, here and below: what the strict reading found; it stands unless an amount of the text says otherwise.
-    """
-    return _amount(words_of(text), _METRES, found_m)
-
-
-def read_seconds(text: str, found_s: float | None = None) -> float | None:
-    """The one time of the text in seconds: "1500 ms", "one and a half seconds", "1 minute 5 seconds", "0:03"."""
-    return _amount(words_of(text), SECONDS, found_s)
-
-
-def read_count(text: str, found: int | None = None) -> int | None:
-    """The one whole number of the text that has no unit; one before "sounds" and the like outweighs those elsewhere."""
-    words = words_of(text)
-    figures = figures_of(words)
-    if found is None and (not figures or _VAGUE & set(words.strings)):
-        return None if figures else _none_or_one(words)
-    free = [i for i, figure in enumerate(figures) if words.strings[figure.end] not in _UNITS]
-    if any("or" in words.strings[figures[i].end : figures[j].start] for i, j in pairwise(free)):
-        return None  # "3 sounds, or 4"
-    counted = [i for i in free if _counts_sounds(words, figures[i].end)]
-    return _whole([_counted(words, figures, i) for i in counted or free], range(10**9), found)
-
-
-def read_clock(text: str, found: int | None = None) -> int | None:
-    """The one hour of the clock of the text, 1 to 12."""
-    return hour_of(words_of(text), found)
 
 
 def hour_of(words: Words, found: int | None = None) -> int | None:
@@ -80,7 +41,7 @@ def hour_of(words: Words, found: int | None = None) -> int | None:
         end = clock_end(words, figure.end)
         if end:
             hours.append(figure.value if settled(words, figures, i, end) and words.before(figure.start) != "past" else None)
-    return _whole(hours, range(1, 13), found)
+    return whole(hours, range(1, 13), found)
 
 
 def clock_end(words: Words, index: int) -> int | None:
@@ -94,37 +55,22 @@ def clock_end(words: Words, index: int) -> int | None:
     return None
 
 
-def read_rt60_range(text: str) -> list[float | None] | None:
-    """[lowest, highest] in seconds of the one range or the one bound of the text, highest None where it is open."""
-    words = words_of(text)
-    # the number of "RT 60" is part of a name
-    figures = [figure for figure in figures_of(words) if words.before(figure.start) not in ("rt", "t")]
-    if not 1 <= len(figures) <= 2 or any(figure.value is None or figure.sign for figure in figures):
-        return None
-    if any(words.denied[figure.start] for figure in figures) or words.strings[figures[-1].end] not in SECONDS:
-        return None
-    unit_s = SECONDS[words.strings[figures[-1].end]]
-    if len(figures) == 1:
-        return _bound(words, figures[0], figures[0].value * unit_s)
-    first, last = figures
-    own_unit = words.strings[first.end] in SECONDS
-    if words.strings[first.end + own_unit] not in _JOINS or first.end + own_unit + 1 != last.start:
-        return None
-    if _sides(words, first.start, last.end + 1):
-        return None
-    low = round(first.value * (SECONDS[words.strings[first.end]] if own_unit else unit_s), 9)
-    high = round(last.value * unit_s, 9)
-    return [low, high] if low < high < math.inf else None
+def whole(values: list[float | None], allowed: range, found: int | None) -> int | None:
+    """The one whole number that all values agree on, if it is allowed.
 
-
-def _whole(values: list[float | None], allowed: range, found: int | None) -> int | None:
+    found: what the strict reading found; it stands unless a value says otherwise.
+    """
     value = only(values)
     # a float is sought in a range one by one, so only whole numbers are
     whole = int(value) if value is not None and value.is_integer() and int(value) in allowed else None
     return found if found is not None and (not values or whole == found) else whole if found is None else None
 
 
-def _amount(words: Words, units: dict[str, float], found: float | None) -> float | None:
+def amount(words: Words, units: dict[str, float], found: float | None) -> float | None:
+    """The one amount of the text in metres or seconds, by the names of its units and their factors.
+
+    found: what the strict reading found; it stands unless an amount of the text says otherwise.
+    """
     said: dict[str, float] = {}  # the value in each unit: "2.5 m (about 8 feet)" is one distance
     for value, unit in _amounts(words, figures_of(words), units):
         if value is None or not math.isfinite(value) or said.setdefault(unit, value) != value:
@@ -223,59 +169,3 @@ def timestamp_s(text: str) -> float | None:
     """Seconds of "0:03", "1:02.5" or "1:00:00"; None if it is none of these."""
     found = _TIMESTAMP.fullmatch(text)
     return None if found is None else 3600 * float(found[1] or 0) + 60 * float(found[2]) + float(found[3])
-
-
-def _counts_sounds(words: Words, index: int) -> bool:
-    """Whether "sounds", "different sound sources" and the like follow."""
-    last = min(index + 4, len(words.tokens))
-    while index < last and words.strings[index] in _ADJECTIVES and words.strings[index + 1] in _ADJECTIVES:
-        index += 1
-    following = words.strings[index : index + 2]
-    return any(_COUNTED.fullmatch(word) for word in following[: 1 + (following[0] in _ADJECTIVES)])
-
-
-def _counted(words: Words, figures: list[Figure], position: int) -> float | None:
-    figure = figures[position]
-    glued = (
-        words.touching(figure.end) and words.tokens[figure.end].kind == "word" if figure.end < len(words.tokens) else False
-    )
-    return None if glued or not settled(words, figures, position, figure.end) else figure.value
-
-
-def _none_or_one(words: Words) -> int | None:
-    strings = words.strings
-    if strings[:-1] in (["none"], ["none", "."]):
-        return 0
-    for i, string in enumerate(strings[:-1]):
-        if string in ("no", "single") and _counts_sounds(words, i + 1) and not words.denied[i]:
-            return 0 if string == "no" else 1
-    return None
-
-
-def _bound(words: Words, figure: Figure, value_s: float) -> list[float | None] | None:
-    sides = _sides(words, figure.start, figure.end + 1)
-    value_s = round(value_s, 9)
-    if len(sides) != 1 or not 0 < value_s < math.inf:
-        return None
-    return [0.0, value_s] if sides == {"below"} else [value_s, None]
-
-
-def _sides(words: Words, start: int, end: int) -> set[str]:
-    """The words of a bound right before a number and right after its unit: a set of "below" and "above"."""
-    strings = words.strings
-    before, earlier = words.before(start), strings[start - 2] if start > 1 else ""
-    after, later = strings[end], strings[end + 1] if end + 1 < len(strings) else ""
-    sides = set()
-    if before in ("below", "under", "<", "\u2264") or (before == "than" and earlier in _BELOW) or before == "within":
-        sides.add("below")
-    if (before == "most" and earlier == "at") or (before == "to" and earlier == "up"):
-        sides.add("below")
-    if before in ("above", "over", ">", "\u2265", "exceeding", "exceeds", "beyond"):
-        sides.add("above")
-    if (before == "than" and earlier in _ABOVE) or (before == "least" and earlier == "at"):
-        sides.add("above")
-    if after == "or" and later in _BELOW | {"below", "under"}:
-        sides.add("below")
-    if after == "or" and later in _ABOVE | {"above", "over"}:
-        sides.add("above")
-    return sides

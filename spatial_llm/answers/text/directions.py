@@ -9,9 +9,9 @@ import re
 from typing import NamedTuple
 
 from spatial_llm.answers.axes import AXES, AXIS_OF_WORD
-from spatial_llm.answers.lenient.amounts import clock_end, hour_of
-from spatial_llm.answers.lenient.angles import Angles, angles_of
-from spatial_llm.answers.lenient.words import Words, words_of
+from spatial_llm.answers.text.amounts import clock_end, hour_of
+from spatial_llm.answers.text.angles import Angles, angles_of
+from spatial_llm.answers.text.words import Words, words_of
 from spatial_llm.geometry import azimuth_of_hour
 
 _SYNONYMS = {
