@@ -280,7 +280,7 @@ def test_d8_placeholders_are_as_many_as_clips_whatever_the_text(question, answer
             continue
         ids = batch["input_ids"][0]
         assert ids.count(processor.audio_token_id) == processor.num_audio_tokens
-        assert set(ids[: processor.num_audio_tokens].tolist()) == {processor.audio_token_id}
+        assert set(ids[: processor.num_audio_tokens]) == {processor.audio_token_id}
         assert ids.count(processor.tokenizer.bos_token_id) == ids.count(processor.tokenizer.eos_token_id) == 1
         header = processor.tokenizer.convert_tokens_to_ids("<|start_header|>")
         assert header == processor.tokenizer.unk_token_id or header not in ids
