@@ -37,6 +37,7 @@ class PredictArguments:
         resume: continue an interrupted run of the same model, questions and settings.
         batch_size: questions answered at a time; answers do not depend on it.
         device: torch's name of it; default: a GPU if there is one.
+        merge_lora: answer with LoRA added to the weights: faster; few answers may differ, where two are nearly as likely.
         audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
         reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.
@@ -55,6 +56,7 @@ class PredictArguments:
     resume: bool = False
     batch_size: Count = 16
     device: str | None = None
+    merge_lora: bool = False
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
@@ -92,6 +94,7 @@ def main(arguments: PredictArguments) -> None:
         resume=arguments.resume,
         device=arguments.device,
         overrides=arguments.overrides(),
+        merge_lora=arguments.merge_lora,
     )
     print(f"{len(evaluation_set.items)} answers in {path}")
 

@@ -6,9 +6,10 @@ projector.) They are injected into `language_model` alone, so `q_proj` in the en
 The defaults are BAT's: rank 8, alpha 32, dropout 0.05 on q_proj and v_proj (its released training script).
 """
 
+import contextlib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,16 +89,7 @@ def merge_lora(model: PreTrainedModel) -> None:
         raise SpatialLLMError("the model has no LoRA to merge (config.lora is None); it can be saved as it is.")
     check_lora(model)
     for name, layer in layers.items():
-        weight = layer.get_base_layer().weight
-        if not weight.is_floating_point():
-            raise SpatialLLMError(
-                f"language_model.{name} is quantised ({weight.dtype}), so LoRA cannot be added to it without loss: load the "
-                "model without quantization_config, merge, and quantise the merged folder."
-            )
-        if not torch.isfinite(weight + layer.get_delta_weight("default").to(weight.dtype)).all():
-            raise SpatialLLMError(
-                f"language_model.{name} with LoRA added is not finite in {weight.dtype}: merge in float32."
-            )
+        _summed(name, layer)
     for name, layer in layers.items():
         layer.merge()
         parent, _, child = name.rpartition(".")
@@ -109,6 +101,49 @@ def merge_lora(model: PreTrainedModel) -> None:
     model.freeze()
     for part in (model, model.language_model):
         part.__dict__.pop("peft_config", None)
+
+
+@contextlib.contextmanager
+def lora_merged(model: PreTrainedModel) -> Iterator[None]:
+    """Within it, LoRA is added to the weights that it adapts and its layers are out of the way, so that the language model
+    runs as fast as without LoRA. For answering, not for training or saving.
+
+    Afterwards everything is as it was, bit for bit: the weights themselves are put back, not computed from the sums. While
+    it lasts, the sums take as much memory as the weights that LoRA adapts. A model without LoRA is left alone.
+
+    Raises:
+        SpatialLLMError: see `merge_lora`. Nothing is changed then.
+    """
+    layers = lora_layers(model.language_model)
+    if layers:
+        check_lora(model)
+    with torch.no_grad():
+        sums = {name: _summed(name, layer) for name, layer in layers.items()}
+    weights = {name: layer.get_base_layer().weight for name, layer in layers.items()}
+    try:
+        for name, layer in layers.items():
+            base = layer.get_base_layer()
+            base.weight = nn.Parameter(sums[name], requires_grad=False)
+            model.language_model.set_submodule(name, base)
+        yield
+    finally:
+        for name, layer in layers.items():
+            layer.get_base_layer().weight = weights[name]
+            model.language_model.set_submodule(name, layer)
+
+
+def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:
+    """The weight that a layer adapts and LoRA's part of it, added. Raises SpatialLLMError if that cannot be."""
+    weight = layer.get_base_layer().weight
+    if not weight.is_floating_point():
+        raise SpatialLLMError(
+            f"language_model.{name} is quantised ({weight.dtype}), so LoRA cannot be added to it without loss: load the "
+            "model without quantization_config, merge, and quantise the merged folder."
+        )
+    summed = weight + layer.get_delta_weight("default").to(weight.dtype)
+    if not torch.isfinite(summed).all():
+        raise SpatialLLMError(f"language_model.{name} with LoRA added is not finite in {weight.dtype}: merge in float32.")
+    return summed
 
 
 def check_lora(model: PreTrainedModel) -> None:

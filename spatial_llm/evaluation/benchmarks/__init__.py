@@ -1,8 +1,8 @@
 """Benchmarks of others: read from their released layout, asked in their wording, scored by their own rule.
 
-`star_bench` (STAR-Bench, the spatial part) and `mmau_pro` (MMAU-Pro, the spatial part). Both give a `ChoiceSet`, which
-predicting takes as any other set of questions, and a `ChoiceScores`, which keeps right or wrong for each item beside the
-numbers, so that intervals over recordings can be put on them. To add one, write its file and name it in `BENCHMARKS`.
+`star_bench` is the spatial part of STAR-Bench, `mmau_pro` that of MMAU-Pro. Both give a `ChoiceSet`, which predicting takes
+as any other set of questions, and a `ChoiceScores`, which keeps right or wrong for each item beside the numbers, so that
+intervals over recordings can be computed. To add one, write its file and name it in `BENCHMARKS`.
 """
 
 from spatial_llm.evaluation.benchmarks import mmau_pro, star_bench

@@ -1,4 +1,4 @@
-"""The metrics that go across question types: hallucination (no said where no is due) and reliability (refusals)."""
+"""Metrics across question types: hallucination (is "no" answered where it is right?) and reliability (refusals)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ _NAMES = {
 
 
 def hearing_metrics(run: ScoredRun) -> list[Metric]:
-    """Hallucination of the questions that allow it, and reliability of all."""
+    """Returns hallucination metrics of the questions that allow them, and reliability metrics of all."""
     return [*_hallucination(run), *_reliability(run)]
 
 
 def right_of(run: ScoredRun, reading: str = "strict") -> NDArray[np.float64]:
-    """(items,) 1 or 0 by the main measure of each item's question type, NaN where its truth is not known."""
+    """Returns (items,) 1 or 0 by the main measure of each item's question type, NaN where its truth is not known."""
     right = np.full(len(run.items), np.nan)
     for group in run.groups.values():
         right[group.rows] = group.metrics.right.of(group.answers[reading], group.truth)

@@ -1,16 +1,17 @@
 """Questions to answers, in batches that do not show: which questions share a batch, and how many, changes no answer.
 
-The answer of a question is the one it gets alone, its recording encoded alone. Batches are a faster way there: padding and
-the number of rows change the order in which a processor adds up, and so the last bits of every number; an answer changes
-with them only where two tokens are so nearly equally likely that those bits decide. So the encoder takes one recording at
-a time (a recording is long enough to fill it), and a greedy search is watched: a question in whose answer the best two
-tokens ever come nearer to each other than a near-tie is answered again, alone. A beam search compares many sums, most of
-them of beams that no answer shows, so with beams each question has a batch of its own: its beams.
+The answer of a question is the one it gets alone, its recording encoded and projected alone. Batches are a faster way
+there: padding and the number of rows change the order in which a processor adds up, and so the last bits of every
+number; an answer changes with them only where two tokens are so nearly equally likely that those bits decide. So the
+encoder and the projector take one recording at a time (a recording is long enough to fill them), once for all questions
+about it, and a greedy search is watched: a question in whose answer the best two tokens ever come nearer to each other
+than a near-tie is answered again, alone. A beam search compares many sums, most of them of beams that no answer shows,
+so with beams each question has a batch of its own: its beams.
 
-What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size, as
-long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured on tiny
-models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and other
-versions of torch add up otherwise: there near-ties may fall the other way.
+What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size,
+as long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured
+on tiny models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other
+machines and other versions of torch add up otherwise: there near-ties may fall the other way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.evaluation.predicting.tasks import Task
 from spatial_llm.model.pipeline import SpatialLLM
+from spatial_llm.model.placeholders import embed_text, placeholder_mask
 
 # Two logits nearer than so many roundings of the row's largest one are a near-tie. A batch was seen to move them by 4.5 in
 # float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
@@ -89,11 +91,11 @@ class Answerer:
         batches = [questions[start : start + self.batch_size] for start in range(0, len(questions), self.batch_size)]
         batches = [batch for batch in batches if any(item.id not in done for item in batch)]
         needed = {item.recording_id for batch in batches for item in batch}
-        hidden = {id: self._encode(items[0], load) for id, items in by_recording.items() if id in needed}
+        audio = {id: self._audio_embeds(items[0], load) for id, items in by_recording.items() if id in needed}
         for batch in batches:
-            texts, near = self._generate(batch, hidden)
+            texts, near = self._generate(batch, audio)
             for row in near:
-                (texts[row],), _ = self._generate([batch[row]], hidden)
+                (texts[row],), _ = self._generate([batch[row]], audio)
             yield {item.id: text for item, text in zip(batch, texts, strict=True)}
 
     def _prompt_tokens(self, item: Item) -> int:
@@ -102,30 +104,37 @@ class Answerer:
         except SpatialLLMError as error:
             raise ManifestError(f"record {item.id!r}: {error}") from error
 
-    def _encode(self, item: Item, load: Load) -> torch.Tensor:
-        """audio_hidden_states (tokens, width) of one recording."""
+    def _audio_embeds(self, item: Item, load: Load) -> torch.Tensor:
+        """What the language model gets of one recording, (audio tokens, text width)."""
         config = self.model.model.config.encoder_config
         extractor = self.model.processor.feature_extractor
         waveform = load(item, config.sampling_rate, config.window_samples, extractor.format)
         cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
-        features = cues["input_features"]
+        features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
-            return self.model.model.encoder(features.to(self.model.model.device)).last_hidden_state[0]
+            return self.model.model.get_audio_features(input_features=features, return_dict=True).pooler_output[0]
 
-    def _generate(self, items: Sequence[Item], hidden: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
+    def _prompt_embeds(self, input_ids: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
+        """Embeds prompts (batch, length) with their audio (batch, audio tokens, width) in place: (batch, length, width)."""
+        token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
+        embeds = embed_text(embeddings, input_ids, token)
+        audio_embeds = audio_embeds.to(embeds.device, embeds.dtype)
+        return embeds.masked_scatter(placeholder_mask(input_ids, embeds, audio_embeds, embeddings, token), audio_embeds)
+
+    def _generate(self, items: Sequence[Item], audio: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
         """Texts of the answers, and the rows to be answered alone: (questions,) each at most."""
         net, processor = self.model.model, self.model.processor
         asked = [self.task.ask(item.question) for item in items]
         inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)
-        states = torch.stack([hidden[item.recording_id] for item in items])
         length, ends = inputs["input_ids"].shape[1], net.generation_config.eos_token_id
         watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
         with torch.inference_mode():
+            audio_embeds = torch.stack([audio[item.recording_id] for item in items])
             tokens = net.generate(
                 **inputs,
-                audio_hidden_states=states,
+                inputs_embeds=self._prompt_embeds(inputs["input_ids"], audio_embeds),
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,

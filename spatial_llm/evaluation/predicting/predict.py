@@ -9,6 +9,7 @@ resumed run writes the same bytes as an uninterrupted one.
     <out>/controls/<control>/predictions.jsonl, run.json    the same questions, recordings changed (see `controls`)
 """
 
+import contextlib
 import hashlib
 import shutil
 import warnings
@@ -55,6 +56,7 @@ def predict(
     resume: bool = False,
     device: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    merge_lora: bool = False,
 ) -> Path:
     """Answers every question and runs the task's controls; returns the path of predictions.jsonl.
 
@@ -67,6 +69,8 @@ def predict(
         resume: continue an interrupted run of the same model, questions and settings instead of starting anew.
         device: as torch names it; None for a GPU if there is one.
         overrides: values in place of the task's, by dotted key; recorded.
+        merge_lora: answer with LoRA added to the weights (see `adapters.lora_merged`); recorded. It is faster, and not the
+            default, because rounding differs: where two tokens are nearly equally likely an answer may be another one.
 
     Raises:
         ManifestError: a recording cannot be made (names the record), a control makes no sense for it, or there is nothing
@@ -83,8 +87,11 @@ def predict(
     model = SpatialLLM.from_pretrained(model_folder)
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
+    if merge_lora:  # written only where it is set, so that runs of earlier versions can be resumed
+        settings["lora_merged"] = True
     answerer, out = Answerer(model, task, batch_size), Path(out)
-    with one_writer(out / PREDICTIONS, "predictions are being written"):
+    merged = model.lora_merged() if merge_lora else contextlib.nullcontext()
+    with one_writer(out / PREDICTIONS, "predictions are being written"), merged:
         path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
         if not resume:  # those of the run that has just been replaced
             shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)

@@ -45,8 +45,7 @@ class ClipDataset(Dataset):
             "own" a recording.
 
     Raises:
-        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; the error names
-            it.
+        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; it is named.
     """
 
     def __init__(

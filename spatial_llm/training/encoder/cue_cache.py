@@ -20,9 +20,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
-from spatial_llm.audio.formats import without_default
 from spatial_llm.data.dataset import CueDataset
-from spatial_llm.data.encoder_cache import recording_key
+from spatial_llm.data.encoder_cache import recording_key, without_default_format
 from spatial_llm.errors import CacheError, SpatialLLMError
 from spatial_llm.files import atomic_path, new_array, sha256_of, write_text
 
@@ -94,7 +93,7 @@ def _key(manifest: str | Path, dataset: CueDataset) -> str:
         "manifest": sha256_of(manifest),
         # The manifest only names sounds and responses; the key holds the hashes of the files as they are now.
         "recordings": [[record.recording_id, recording_key(record, dataset.root, known)] for record in dataset.records],
-        "extractor": without_default(dataset.extractor.to_dict()),
+        "extractor": without_default_format(dataset.extractor.to_dict()),
         "window_samples": dataset.window_samples,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

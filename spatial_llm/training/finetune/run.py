@@ -15,9 +15,8 @@ from torch import nn
 from torch.utils.data import Subset
 from transformers import PreTrainedModel
 
-from spatial_llm.audio.formats import without_default
 from spatial_llm.data.dataset import CueDataset, SpatialQADataset
-from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key
+from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key, without_default_format
 from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
@@ -165,8 +164,8 @@ def open_cache(
 ) -> EncoderCache:
     """Opens the cache of this encoder with these cues; if one of the two changes, it is another cache."""
     config = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith("_") and k != "transformers_version"}
-    cues = without_default(processor.feature_extractor.to_dict())
-    made_with = {"encoder": state_hash(encoder), "config": without_default(config), "cues": cues}
+    cues = without_default_format(processor.feature_extractor.to_dict())
+    made_with = {"encoder": state_hash(encoder), "config": without_default_format(config), "cues": cues}
     folder = arguments.cache_folder or Path(arguments.run_folder) / "encoded"
     return EncoderCache(folder, made_with, tokens, encoder.config.hidden_size, arguments.cache_dtype)
 
