@@ -35,7 +35,6 @@ from spatial_llm.answers.kinds.location_or_absent import format_absent, parse_ab
 from spatial_llm.answers.kinds.locations import format_locations, parse_locations
 from spatial_llm.answers.kinds.order import format_order, parse_order
 from spatial_llm.answers.kinds.rt60_range import format_rt60_range, parse_rt60_range
-from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.answers.kinds.yes_no import format_yes_no, parse_yes_no
 from spatial_llm.answers.refusals import is_refusal
 from spatial_llm.answers.text.numbers import format_number
@@ -61,7 +60,6 @@ __all__ = [
     "format_order",
     "format_rt60_range",
     "format_seconds",
-    "format_span",
     "format_yes_no",
     "is_refusal",
     "parse_absent",
@@ -81,7 +79,6 @@ __all__ = [
     "parse_order",
     "parse_rt60_range",
     "parse_seconds",
-    "parse_span",
     "parse_yes_no",
     "read",
     "write",

@@ -66,10 +66,10 @@ class TextArguments(Checked):
             return
         own = self.questions.wanted_families if self.questions else []
         sources = self.most_sources if own else 2  # types A to E are asked of one and two
-        untold = sorted({"time", "span", "room"}.intersection(own))
+        untold = sorted({"times", "room"}.intersection(self.questions.needs if self.questions else ()))
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                f"Scene tokens hold neither times nor the room: leave these families out of `ask` (asked: "
-                f"{', '.join(untold) or 'none'})."
+                "Tokens hold neither times nor the room: leave the families that need them out of `questions.ask` (needed: "
+                f"{', '.join(untold) or 'nothing'})."
             )
