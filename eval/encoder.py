@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.door import door
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.scoring.encoder_scores import (
@@ -28,7 +29,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 from spatial_llm.training.encoder.dataset import TASKS, encoder_dataset
-from spatial_llm.training.encoder.run import data_root, encoder_outputs, load_encoder
+from spatial_llm.training.encoder.run import encoder_outputs, load_encoder
 
 
 @dataclass

@@ -17,7 +17,7 @@ from spatial_llm.door import door
 from spatial_llm.evaluation.predicting.evaluation_set import read_questions
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.model import SpatialLLM
-from spatial_llm.questions.config import FAMILIES
+from spatial_llm.questions.families import FAMILIES
 from spatial_llm.scenes.picture import draw_believed
 from spatial_llm.settings import parse_arguments
 from spatial_llm.shipped import find_model
@@ -51,7 +51,7 @@ class DemoArguments:
     model: str = "tiny"
     data_config: str = "data/configs/demo.yaml"
     questions_config: str = "data/configs/demo_questions.yaml"
-    family: Literal[FAMILIES] = "elevation"
+    family: Literal[tuple(family.name for family in FAMILIES if not family.is_official)] = "elevation"
     training_config: str = "recipes/configs/demo.yaml"
 
 

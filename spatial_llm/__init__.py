@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "spatial_llm.answers": ["format_value", "parse_value"],
         "spatial_llm.encoders": [
             "DSpASTConfig",
             "DSpASTForLocalization",
@@ -30,7 +29,8 @@ __getattr__, __dir__, __all__ = lazy_names(
             "SpatialLLMProcessor",
             "add_lora",
         ],
-        "spatial_llm.projectors": ["QFormerProjector", "QFormerProjectorConfig"],
+        "spatial_llm.projectors": ["MLPProjector", "MLPProjectorConfig", "QFormerProjector", "QFormerProjectorConfig"],
+        "spatial_llm.questions.types": ["format_value", "parse_value"],
         "spatial_llm.scenes": ["Scene"],
     },
 )

@@ -225,7 +225,9 @@ def _check_keys(kind: type, content: Mapping[str, Any], origins: Mapping[str, Pa
     for key, value in content.items():
         where = origins.get(f"{above}{key}", at)
         if key not in types:
-            raise SpatialLLMError(f"{where}: unknown key {above}{key}; known are {', '.join(types)}.")
+            explain = getattr(kind, "explain_key", lambda key: None)(key)
+            instead = explain or f"known are {', '.join(types)}"
+            raise SpatialLLMError(f"{where}: unknown key {above}{key}; {instead}.")
         hints = [one for hint in alternatives(types[key]) for one in (hint, *get_args(hint))]
         nested = [one for one in hints if dataclasses.is_dataclass(one)]
         items = value if isinstance(value, list) else [value]

@@ -12,9 +12,9 @@ import warnings
 import soundfile
 
 from spatial_llm import SpatialLLM
-from spatial_llm.answers import parse_value
 from spatial_llm.errors import AudioError
 from spatial_llm.questions.families.azimuth import AZIMUTH_CONVENTION
+from spatial_llm.questions.types import parse_value
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.showcase.interview import format_interview, interview
 

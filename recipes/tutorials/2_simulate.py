@@ -75,7 +75,11 @@ for kind, waveform in recordings:
 # balances answers over many scenes, so give one writer all of yours.
 
 # %%
-writer = QuestionWriter(QuestionConfig(limit=8), np.random.default_rng(0), known_labels=("alarm", "bell", "engine"))
+writer = QuestionWriter(
+    QuestionConfig(ask={"location": 1, "location_of_named": 1, "azimuth": 2, "distance": 1, "negative": 2}, limit=8),
+    np.random.default_rng(0),
+    known_labels=("alarm", "bell", "engine"),
+)
 asked = writer.write(HeardScene.from_scene(scene))
 for item in asked:
     print(f"{item.question}\n    {item.answer}")

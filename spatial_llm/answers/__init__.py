@@ -2,61 +2,52 @@
 
 Peculiar: each parser has two readings, and both are scored. Strict, the default: a text has exactly one reading or none;
 each axis needs exactly one of its two words, a number stands alone with its unit, yes and no stand alone. Lenient:
-besides, the free wording of language models (`lenient`). Neither reads a value that the text denies ("not left"), gives
-as a range ("2 to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the
-exception, since strict takes any wording for a name. What does not fit is None: unparsed, counted by the scorer, never
-dropped. No parser raises on any string, and all take linear time. `table` says which question type has which kind of
-value.
+besides, the free wording of language models. Neither reads a value that the text denies ("not left"), gives as a range ("2
+to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the exception, since
+strict takes any wording for a name. What does not fit is None: unparsed, counted by the scorer, never dropped. No parser
+raises on any string, and all take linear time. Which question has which kind of value is said by `questions.types`.
 """
 
+from collections.abc import Collection
+
 from spatial_llm.answers.axes import AXES, Reading
-from spatial_llm.answers.bearings import format_bearing, parse_bearing
 from spatial_llm.answers.choices import parse_choice
-from spatial_llm.answers.names import (
-    format_absent,
-    format_labels,
-    format_order,
-    format_yes_no,
-    parse_absent,
-    parse_labels,
-    parse_order,
-    parse_yes_no,
-)
-from spatial_llm.answers.numbers import (
-    format_clock,
-    format_count,
-    format_degrees,
-    format_rt60_range,
-    format_seconds,
-    parse_azimuth,
-    parse_clock,
-    parse_count,
-    parse_elevation,
-    parse_rt60_range,
-    parse_seconds,
-)
-from spatial_llm.answers.places import (
+from spatial_llm.answers.kind import Kind, Value
+from spatial_llm.answers.kinds import KINDS
+from spatial_llm.answers.kinds.azimuth import format_degrees, parse_azimuth
+from spatial_llm.answers.kinds.clock import format_clock, parse_clock
+from spatial_llm.answers.kinds.count import format_count, parse_count
+from spatial_llm.answers.kinds.direction_word import parse_direction_word
+from spatial_llm.answers.kinds.distance import format_distance, parse_distance
+from spatial_llm.answers.kinds.duration import format_seconds, parse_seconds
+from spatial_llm.answers.kinds.elevation import parse_elevation
+from spatial_llm.answers.kinds.labels import format_labels, parse_labels
+from spatial_llm.answers.kinds.location import (
     Location,
-    format_distance,
+    format_bearing,
     format_location,
-    format_locations,
     parse_axis,
-    parse_direction_word,
+    parse_bearing,
     parse_directions,
-    parse_distance,
     parse_location,
-    parse_locations,
 )
+from spatial_llm.answers.kinds.location_or_absent import format_absent, parse_absent
+from spatial_llm.answers.kinds.locations import format_locations, parse_locations
+from spatial_llm.answers.kinds.order import format_order, parse_order
+from spatial_llm.answers.kinds.rt60_range import format_rt60_range, parse_rt60_range
+from spatial_llm.answers.kinds.span import format_span, parse_span
+from spatial_llm.answers.kinds.yes_no import format_yes_no, parse_yes_no
 from spatial_llm.answers.refusals import is_refusal
-from spatial_llm.answers.spans import format_span, parse_span
-from spatial_llm.answers.table import QUESTION_TYPES, VALUE_KINDS, format_value, parse_value
+from spatial_llm.answers.text.numbers import format_number
+from spatial_llm.errors import SpatialLLMError
 
 __all__ = [
     "AXES",
-    "QUESTION_TYPES",
-    "VALUE_KINDS",
+    "KINDS",
+    "Kind",
     "Location",
     "Reading",
+    "Value",
     "format_absent",
     "format_bearing",
     "format_clock",
@@ -66,11 +57,11 @@ __all__ = [
     "format_labels",
     "format_location",
     "format_locations",
+    "format_number",
     "format_order",
     "format_rt60_range",
     "format_seconds",
     "format_span",
-    "format_value",
     "format_yes_no",
     "is_refusal",
     "parse_absent",
@@ -91,6 +82,49 @@ __all__ = [
     "parse_rt60_range",
     "parse_seconds",
     "parse_span",
-    "parse_value",
     "parse_yes_no",
+    "read",
+    "write",
 ]
+
+
+def read(kind: str, text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> Value | None:
+    """The value of one kind that a text states; None if unparsed.
+
+    By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
+    bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
+    elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations": [...]};
+    order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; rt60_range {"rt60_range_s":
+    [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or
+    "reverberant"}; location_or_absent a location or {"absent": label}.
+
+    Args:
+        kind: a key of KINDS.
+        text: any text; none makes a parser raise.
+        reading: "strict" or "lenient".
+        known: names of sounds to find in free wording; read leniently only.
+
+    Raises:
+        SpatialLLMError: an unknown kind or reading.
+    """
+    return _kind(kind).read(text, reading, known)
+
+
+def write(kind: str, value: Value) -> str:
+    """The value as the answer text, of which `read` is the inverse.
+
+    Raises:
+        SpatialLLMError: an unknown kind, or a value that is not one of its kind.
+    """
+    try:
+        return _kind(kind).format(value)
+    except SpatialLLMError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SpatialLLMError(f"{value} is no value of kind {kind!r}.") from None
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise SpatialLLMError(f"kind of value is {name!r}; known are {', '.join(KINDS)}.")
+    return KINDS[name]

@@ -1,11 +1,12 @@
 """The three axes of a direction and their two words each, as SpatialSoundQA writes them; and the two readings of a text."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from spatial_llm.errors import SpatialLLMError
 
 AXES = {"left_right": ("left", "right"), "front_behind": ("front", "behind"), "above_below": ("above", "below")}
 AXIS_OF_WORD = {word: axis for axis, words in AXES.items() for word in words}
+MIRROR_WORD = {"left": "right", "right": "left"}  # what a side is called once left and right are exchanged
 
 Reading = Literal["strict", "lenient"]
 
@@ -15,3 +16,8 @@ def is_lenient(reading: Reading) -> bool:
     if reading not in get_args(Reading):
         raise SpatialLLMError(f"reading is {reading!r}; give one of {', '.join(get_args(Reading))}.")
     return reading == "lenient"
+
+
+def mirror_words(value: dict[str, Any]) -> dict[str, Any]:
+    """A value whose direction words stand under the names of their axes, with left and right exchanged."""
+    return {key: MIRROR_WORD[word] if key == "left_right" else word for key, word in value.items()}

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from spatial_llm.answers.axes import Reading, is_lenient
-from spatial_llm.answers.lenient.words import Words, words_of
+from spatial_llm.answers.text.words import Words, words_of
 from spatial_llm.errors import SpatialLLMError
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

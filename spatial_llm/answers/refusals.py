@@ -6,7 +6,7 @@ sure, but it is on the left"). Needed for scores that treat a refusal otherwise 
 
 import re
 
-from spatial_llm.answers.lenient.words import words_of
+from spatial_llm.answers.text.words import words_of
 
 _HOW = r"(?:(?:really|reliably|confidently|accurately|clearly|exactly|definitively|quite|possibly|actually|even|be) )*"
 _JUDGE = (

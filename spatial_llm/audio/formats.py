@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import Any, ClassVar
 
@@ -32,6 +32,7 @@ class AudioFormat:
 
     Attributes:
         kind: its name in `FORMATS`.
+        texts: the texts that `parse` knows, for error messages.
         sofa: path of the SOFA file with the head's impulse responses; None where there is none.
         positions_m: (microphones, xyz) metres around the listener's position; empty where all channels are received there.
         channels: number of channels of a recording.
@@ -40,11 +41,22 @@ class AudioFormat:
     """
 
     kind: ClassVar[str]
+    texts: ClassVar[str]
     sofa: str | None = None
     positions_m: tuple[Xyz, ...] = ()
     channels: int
     name: str
     channel_names: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "AudioFormat | None":
+        """The format that a short text stands for; None where it is the text of another kind."""
+        return cls() if text == cls.kind else None
+
+    @classmethod
+    def from_fields(cls, given: dict[str, Any]) -> "AudioFormat":
+        """The format with these JSON values as its fields."""
+        return cls(**given)
 
     @property
     def layout(self) -> "AudioFormat":
@@ -76,6 +88,7 @@ class Binaural(AudioFormat):
     """
 
     kind: ClassVar[str] = "binaural"
+    texts: ClassVar[str] = "binaural, binaural:<file.sofa>"
     channels: ClassVar[int] = 2
     channel_names: ClassVar[tuple[str, ...]] = ("left", "right")
 
@@ -84,6 +97,14 @@ class Binaural(AudioFormat):
     def __post_init__(self) -> None:
         if not (self.sofa is None or isinstance(self.sofa, str)):
             raise AudioError(f"sofa of a binaural format is {self.sofa!r}; give the path of a SOFA file as a text.")
+
+    @classmethod
+    def parse(cls, text: str) -> AudioFormat | None:
+        """ "binaural" or "binaural:<file.sofa>"."""
+        kind, colon, sofa = text.partition(":")
+        if colon and not sofa and kind == cls.kind:
+            raise AudioError(f"format {text!r} names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
+        return cls(sofa or None) if kind == cls.kind else None
 
     @property
     def name(self) -> str:
@@ -118,12 +139,19 @@ class Ambisonics(AudioFormat):
     """
 
     kind: ClassVar[str] = "ambisonics"
+    texts: ClassVar[str] = "foa, " + ", ".join(f"ambisonics{order}" for order in range(1, MAX_ORDER + 1))
 
     order: int
 
     def __post_init__(self) -> None:
         if isinstance(self.order, bool) or not isinstance(self.order, int) or not 1 <= self.order <= MAX_ORDER:
             raise AudioError(f"ambisonics of order {self.order!r}; give 1 to {MAX_ORDER}.")
+
+    @classmethod
+    def parse(cls, text: str) -> AudioFormat | None:
+        """ "foa", or "ambisonics" and the order."""
+        orders = {"foa": 1} | {f"{cls.kind}{order}": order for order in range(1, MAX_ORDER + 1)}
+        return cls(orders[text]) if text in orders else None
 
     @property
     def channels(self) -> int:
@@ -160,8 +188,9 @@ class Array(AudioFormat):
     """
 
     kind: ClassVar[str] = "array"
+    texts: ClassVar[str] = "array:[[x, y, z], ...]"
 
-    positions_m: tuple[Xyz, ...]
+    positions_m: tuple[Xyz, ...] = field()  # in place of the base's default: it must be given
 
     def __post_init__(self) -> None:
         if len(self.positions_m) < 1:
@@ -175,6 +204,33 @@ class Array(AudioFormat):
                 raise AudioError(
                     f"microphone {index} of the array is at {position}; give (x, y, z) in metres, finite numbers."
                 )
+
+    @classmethod
+    def parse(cls, text: str) -> AudioFormat | None:
+        """ "array:" and the positions as JSON."""
+        kind, _, positions = text.partition(":")
+        if kind != cls.kind:
+            return None
+        try:
+            found = tuple(tuple(map(float, position)) for position in json.loads(positions))
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            found = ((),)
+        if any(len(position) != 3 for position in found):
+            raise AudioError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")
+        return cls(found)
+
+    @classmethod
+    def from_fields(cls, given: dict[str, Any]) -> AudioFormat:
+        """With `positions_m` as JSON lists of numbers; a text or a boolean is no number."""
+        positions = given["positions_m"]
+        for index, row in enumerate(positions if isinstance(positions, list) else [positions]):
+            numbers = isinstance(row, list) and all(type(value) in (int, float) for value in row)
+            if not numbers:
+                raise AudioError(f"microphone {index} of the array is at {row!r}; give [x, y, z] in metres, finite numbers.")
+        try:
+            return cls(tuple(tuple(map(float, row)) for row in positions))
+        except OverflowError:
+            raise AudioError("a microphone of the array is beyond all floats; give [x, y, z] in metres.") from None
 
     @property
     def channels(self) -> int:
@@ -197,6 +253,7 @@ class Mono(AudioFormat):
     """One omnidirectional microphone at the listener's position."""
 
     kind: ClassVar[str] = "mono"
+    texts: ClassVar[str] = "mono"
     channels: ClassVar[int] = 1
     name: ClassVar[str] = "mono"
     channel_names: ClassVar[tuple[str, ...]] = ("mono",)
@@ -212,7 +269,7 @@ class Mono(AudioFormat):
 
 BINAURAL = Binaural()  # what the encoders of today take; whose head it was recorded with does not matter to them
 FORMATS: dict[str, type[AudioFormat]] = {each.kind: each for each in (Binaural, Ambisonics, Array, Mono)}
-_FIELDS = tuple(field.name for each in FORMATS.values() for field in fields(each))
+_FIELDS = tuple(each.name for format in FORMATS.values() for each in fields(format))
 
 
 def parse_format(text: str) -> AudioFormat:
@@ -222,28 +279,10 @@ def parse_format(text: str) -> AudioFormat:
     Raises:
         AudioError: none of these.
     """
-    kind, _, rest = str(text).partition(":")
-    if text == "binaural:":
-        raise AudioError("format 'binaural:' names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
-    if kind == "binaural":
-        return Binaural(rest or None)
-    if kind == "array":
-        try:
-            positions = tuple(tuple(map(float, position)) for position in json.loads(rest))
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            positions = ((),)
-        if any(len(position) != 3 for position in positions):
-            raise AudioError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")
-        return Array(positions)
-    if text == "mono":
-        return Mono()
-    order = {"foa": 1} | {f"ambisonics{n}": n for n in range(1, MAX_ORDER + 1)}
-    if isinstance(text, str) and text in order:
-        return Ambisonics(order[text])
-    raise AudioError(
-        f"format {text!r} is not known; give binaural, binaural:<file.sofa>, {', '.join(order)}, mono, "
-        "or array:[[x, y, z], ...]."
-    )
+    for each in FORMATS.values():
+        if isinstance(text, str) and (found := each.parse(text)) is not None:
+            return found
+    raise AudioError(f"format {text!r} is not known; give {', '.join(each.texts for each in FORMATS.values())}.")
 
 
 def as_format(value: "AudioFormat | str") -> AudioFormat:
@@ -262,12 +301,12 @@ def format_from_dict(value: Any) -> AudioFormat:
     kind, given = value.get("kind", BINAURAL.kind), {k: v for k, v in value.items() if k != "kind" and v is not None}
     if not isinstance(kind, str) or kind not in FORMATS:
         raise AudioError(f"format kind is {kind!r}; known are {', '.join(FORMATS)}.")
-    known = {field.name for field in fields(FORMATS[kind])}
-    if set(given) - known or (known - {"sofa"}) - set(given):
-        raise AudioError(f"format {kind!r} with {sorted(given)}; expected {sorted(known) or 'none'}.")
-    if "positions_m" in given:
-        given["positions_m"] = _positions(given["positions_m"])
-    return FORMATS[kind](**given)
+    known = fields(FORMATS[kind])
+    needed = {each.name for each in known if each.default is MISSING}
+    if set(given) - {each.name for each in known} or needed - set(given):
+        expected = [each.name for each in known] or "none"
+        raise AudioError(f"format {kind!r} with {sorted(given)}; expected {expected}.")
+    return FORMATS[kind].from_fields(given)
 
 
 def format_to_dict(format: AudioFormat) -> dict[str, Any]:
@@ -282,24 +321,5 @@ def check_same(given: AudioFormat, wanted: AudioFormat, name: str = "the recordi
         raise AudioError(f"{name} is {_described(given)}; {user} takes {_described(wanted)}.")
 
 
-def without_default(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of an encoder or extractor without `audio_format` where it is the default: hashes of them then stay what they
-    were before there was the field, and caches named by such a hash are found again."""
-    return {name: value for name, value in settings.items() if (name, value) != ("audio_format", BINAURAL.name)}
-
-
 def _described(format: AudioFormat) -> str:
     return f"{format.name} with {format.channels} channel{'s' if format.channels > 1 else ''}"
-
-
-def _positions(value: Any) -> tuple[tuple[float, ...], ...]:
-    """JSON lists of numbers as tuples of floats. Text and booleans are no numbers."""
-    rows = value if isinstance(value, list | tuple) else [value]
-    for index, row in enumerate(rows):
-        numbers = isinstance(row, list | tuple) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)
-        if not numbers:
-            raise AudioError(f"microphone {index} of the array is at {row!r}; give [x, y, z] in metres, finite numbers.")
-    try:
-        return tuple(tuple(map(float, row)) for row in rows)
-    except OverflowError:
-        raise AudioError("a microphone of the array is at a number beyond all floats; give [x, y, z] in metres.") from None

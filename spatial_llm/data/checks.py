@@ -1,9 +1,9 @@
-"""What manifests and scene files hold, once all of it is known to be sound: counts, balance, directions, and that training
-and evaluation share nothing.
+"""Checks manifests and scene files as a whole and returns their content: counts, balance, directions; and checks that
+training and evaluation share nothing.
 
-Beyond what reading checks: scenes agree with the banks they name; records that share a recording_id share the recording;
-and between the splits of all files given together no id, no recording, no room and no sound file is shared, under
-whatever name (files of equal size are compared by their SHA-256). A room and its mirror image count as one.
+Besides what reading checks: scenes agree with the banks they name; records with the same recording_id have the same
+recording; and between the splits of all files given together no id, no recording, no room and no sound file is shared, under
+any name (files of equal size are compared by their SHA-256). A room and its mirror image count as one.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ KINDS = ("id", "recording_id", "source recording", "room", "sound file (SHA-256)
 
 @dataclass(frozen=True)
 class HeardAt:
-    """One source of one recording: what it is and where it is heard; None where the record does not say."""
+    """One source of one recording: its classes and its place; None where the record does not tell."""
 
     labels: tuple[str, ...] | None
     azimuth_deg: float | None
@@ -39,7 +39,7 @@ class HeardAt:
 
 @dataclass
 class Contents:
-    """What one split of the files holds."""
+    """The content of one split of the files."""
 
     questions: list[Question] = field(default_factory=list)
     recordings: int = 0
@@ -49,7 +49,7 @@ class Contents:
 
     @property
     def labels(self) -> Counter:
-        """How many sources each class has."""
+        """The number of sources of each class."""
         return Counter(label for source in self.sources for label in source.labels or ())
 
     def balance(self, by: str) -> dict[str, Balance]:
@@ -58,14 +58,14 @@ class Contents:
 
 
 def check_files(paths: Sequence[str | Path], elsewhere: dict[str, Path] | None = None) -> dict[str, Contents]:
-    """Checks manifests and scene files, together, and returns what each split of them holds.
+    """Checks manifests and scene files together, and returns the content of each split.
 
     Args:
-        paths: JSONL files of records or of scenes; which, is told from the first line.
+        paths: JSONL files of records or of scenes; the first line shows which.
         elsewhere: folders allowed beside each file's own, see `data.paths`.
 
     Raises:
-        ManifestError: a file is not sound, or training and evaluation overlap; file, line and field are named.
+        ManifestError: a file is faulty, or training and evaluation overlap; file, line and field are named.
     """
     contents: dict[str, Contents] = {}
     overlap = _Overlap()
@@ -92,7 +92,7 @@ def _items(path: Path, root: DataRoot) -> Iterator[tuple[int, Record | Scene]]:
 
 
 def _is_new(record: Record, recordings: dict[str, bytes], where: str) -> bool:
-    """Whether this is the first question about a recording."""
+    """Returns whether this is the first question about a recording."""
     described = repr((record.audio, record.scene, record.pairs, record.sampling_rate, record.protocol))
     digest = blake2b(described.encode(), digest_size=8).digest()
     known = recordings.setdefault(record.recording_id, digest)
@@ -171,7 +171,7 @@ class _Overlap:
 
 
 def format_contents(contents: dict[str, Contents]) -> Iterator[str]:
-    """The counts as lines for reading."""
+    """Formats the counts as lines for reading."""
     for split, held in sorted(contents.items(), reverse=True):
         sizes = ", ".join(f"{count} with {number}" for number, count in sorted(held.by_number_of_sources.items()) if number)
         yield f"{split}: {len(held.questions)} questions, {held.recordings} recordings, {len(held.rooms)} rooms" + (

@@ -1,4 +1,4 @@
-"""Samples to a batch, by way of the processor, which alone knows the prompt."""
+"""Turns samples into a batch, through the processor, which alone knows the prompt."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,19 +19,20 @@ class SpatialQACollator:
         self.processor = processor
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """List of samples -> `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answer and EOS) and, by
-        what the samples hold, `input_features` (B, cues, frames, mel bins) or `audio_hidden_states` (B, tokens, width).
+        """Collates a list of samples to `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answer and EOS)
+        and, depending on what the samples hold, `input_features` (B, cues, frames, mel bins) or `audio_hidden_states` (B,
+        tokens, width).
 
         Raises:
-            ManifestError: a sample cannot be brought into a batch, for one because its text holds a special token; the
-                record is named.
+            ManifestError: a sample cannot be collated, for example because its text holds a special token; the record is
+                named.
         """
         try:
             return self._batch(samples)
         except SpatialLLMError as error:
             if len(samples) == 1:
                 raise ManifestError(f"record {samples[0]['id']!r}: {error}") from error
-            for sample in samples:  # the one at fault fails alone too
+            for sample in samples:  # finds the sample at fault, which fails alone too
                 self([sample])
             raise
 

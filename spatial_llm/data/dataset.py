@@ -1,5 +1,5 @@
-"""Manifest to samples: the recording is rendered (or read), brought to the model's rate and window, and paired with its
-question and answer."""
+"""From a manifest to samples: the recording is rendered (or read), brought to the model's rate and window, and paired
+with its question and answer."""
 
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from spatial_llm.errors import ManifestError
 
 
 def distinct_recordings(records: Sequence[Record]) -> list[Record]:
-    """The first record of each `recording_id`, in order: one for each thing there is to hear."""
+    """Returns the first record of each `recording_id`, in order, so that each recording occurs once."""
     first: dict[str, Record] = {}
     for record in records:
         first.setdefault(record.recording_id, record)
@@ -116,7 +116,7 @@ class SpatialQADataset(Dataset):
         return len(self.rows)
 
     def sample_id(self, index: int) -> str:
-        """The id of the record of `dataset[index]`."""
+        """Returns the id of the record of `dataset[index]`."""
         return self.records[self.rows[index]].id
 
     def __getitem__(self, index: int) -> dict[str, Any]:

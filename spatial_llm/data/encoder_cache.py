@@ -1,12 +1,13 @@
-"""The frozen encoder's output, computed once per recording and read back from memory-mapped files.
+"""Stores the frozen encoder's output, computed once per recording, and reads it back from memory-mapped files.
 
-A folder holds the output of one encoder (its weights, its cues, its window are in the folder's name) in blocks of a few
-recordings; each block is whole or absent and never changes. So any number of processes read while another adds blocks, a
-writer that was killed goes on where it was, and stages or manifests that share recordings share their rows. A recording is
-known by what it is made from: its scene or its pairs, the protocol, and size, time of change and content of the files named.
+A folder holds the output of one encoder (the folder's name holds its weights, cues and window) in blocks of a few
+recordings; each block is whole or absent and never changes. So any number of processes can read while another adds blocks, a
+killed writer continues where it was, and stages or manifests that share recordings share their rows. A recording is
+identified by what it is made from: its scene or its pairs, the protocol, and size, time of change and content of the files
+named.
 
-Each row has a digest of its bytes, its key and the header, which is compared whenever the row is read: what was damaged,
-exchanged or made by another encoder is refused, never trained on.
+Each row has a digest of its bytes, its key and the header, which is compared whenever the row is read. A damaged row, an
+exchanged one, or one made by another encoder is refused and never trained on.
 
     <cache folder>/encoded-<hash>/header.json             dtype, shape of a row, encoder, cues
     <cache folder>/encoded-<hash>/block-<hash>/rows.npy   (recordings, tokens, width): float32, or bfloat16 as uint16
@@ -30,6 +31,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, paths_of
@@ -37,21 +39,21 @@ from spatial_llm.errors import CacheError
 from spatial_llm.files import atomic_path, file_facts, write_json
 
 CacheDtype = Literal["bfloat16", "float32"]
-LAYOUT = 2  # counted up when the same recording would give other numbers, or the files change
-WITHOUT_DIGESTS = 1  # the layout before, whose rows are not to be trusted
+LAYOUT = 2  # increased when the same recording would give other numbers, or the files change
+WITHOUT_DIGESTS = 1  # the earlier layout, whose rows cannot be trusted
 BLOCK_RECORDINGS = 64
 HEADER, KEYS, ROWS = "header.json", "keys.json", "rows.npy"
 _STORED = {"bfloat16": np.uint16, "float32": np.float32}  # numpy has no bfloat16: its bits are kept
 
 
 def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, list] | None = None) -> str:
-    """Hash of what a recording is made from: equal for all questions about it, in whatever manifest they stand.
+    """Returns a hash of what a recording is made from, equal for all questions about it in any manifest.
 
     Args:
         record: of the recording.
         root: where the names of its files start.
-        known: what was found about files, by path, which is looked up and filled: of one dict for many records each file is
-            looked at once.
+        known: facts about files by path, which are looked up and filled; with one dict for many records each file is
+            examined once.
     """
     known = {} if known is None else known
     root, line = DataRoot.of(root), record.to_dict()
@@ -66,8 +68,14 @@ def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, 
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def without_default_format(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an encoder or extractor without `audio_format` where it is the default. Their hashes, which name caches,
+    are then those of the versions before there was the field."""
+    return {name: value for name, value in settings.items() if (name, value) != ("audio_format", BINAURAL.name)}
+
+
 def _file_facts(path: str, known: dict[str, list]) -> list:
-    """What a file is, or the files in a folder (see `files.file_facts`)."""
+    """Returns the facts of a file, or of the files in a folder (see `files.file_facts`)."""
     if path not in known:
         if os.path.isdir(path):
             inside = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
@@ -79,7 +87,7 @@ def _file_facts(path: str, known: dict[str, list]) -> list:
 
 @dataclass(frozen=True)
 class CacheSize:
-    """How much room recordings need: all of them, and those that are not there yet; bytes."""
+    """The bytes that recordings need: all of them, and those that are not stored yet."""
 
     recordings: int
     missing: int
@@ -94,17 +102,17 @@ class CacheSize:
 
 
 class EncoderCache(Mapping[str, torch.Tensor]):
-    """Encoder output (tokens, width) by `recording_key`, of those recordings that are there when it is opened.
+    """Encoder output (tokens, width) by `recording_key`, of the recordings that are stored when it is opened.
 
     Args:
-        folder: where the caches of all encoders lie.
-        made_with: what the output depends on beside the recording: hash of the encoder's weights, its config, the cues.
+        folder: folder of the caches of all encoders.
+        made_with: what the output depends on besides the recording: hash of the encoder's weights, its config, the cues.
         tokens, width: shape of one row.
-        dtype: "bfloat16" halves the room; rows come back in it.
+        dtype: "bfloat16" halves the size; rows are returned in it.
 
     Raises:
-        CacheError: the folder holds a block that is not whole, or the header of another encoder; and, where a row is read,
-            that is not what was written.
+        CacheError: the folder holds a block that is not whole, or the header of another encoder; when a row is read, it is
+            not what was written.
     """
 
     def __init__(
@@ -129,7 +137,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         return self.shape[0] * self.shape[1] * np.dtype(_STORED[self.dtype]).itemsize
 
     def refresh(self) -> None:
-        """Looks again for blocks, such as another process has written since."""
+        """Looks again for blocks, for example those that another process has written since."""
         self._rows: dict[str, tuple[str, int, str]] = {}
         blocks = sorted(self.folder.glob("block-*"))
         if blocks:
@@ -160,7 +168,8 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         return CacheError(f"{block}: damaged ({what}); delete the block, and its rows are computed anew.")
 
     def _digest(self, key: str, row: np.ndarray) -> str:
-        """Of the bytes of a row and of what they belong to: in another's place, the same bytes have another digest."""
+        """Returns the digest of a row's bytes and of what they belong to, so that the same bytes in another place have
+        another digest."""
         made = hashlib.sha256(f"{key}\0{self._header_text}\0".encode())
         made.update(np.ascontiguousarray(row))
         return made.hexdigest()[:32]
@@ -191,7 +200,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         return values.view(torch.bfloat16) if self.dtype == "bfloat16" else values
 
     def size(self, keys: Iterable[str]) -> CacheSize:
-        """The room that these recordings take."""
+        """Returns the size of these recordings."""
         keys = set(keys)
         return CacheSize(len(keys), sum(key not in self._rows for key in keys), self.row_bytes)
 
@@ -209,7 +218,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
             raise CacheError(f"{size}; {self.folder} has {free_gb:.3f} GB free. Give another cache_folder, or make room.")
 
     def add(self, keys: Sequence[str], rows: torch.Tensor) -> None:
-        """Writes one block, whole or not at all. rows: (len(keys), tokens, width)."""
+        """Writes one block, whole or not at all; rows has shape (len(keys), tokens, width)."""
         if tuple(rows.shape) != (len(keys), *self.shape):
             raise CacheError(f"rows are {tuple(rows.shape)}, expected {(len(keys), *self.shape)}.")
         if not torch.isfinite(rows).all():
@@ -240,11 +249,11 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         share: tuple[int, int] = (0, 1),
         loader_workers: int = 0,
     ) -> None:
-        """Computes the rows that are not there yet.
+        """Computes the rows that are not stored yet.
 
         Args:
             encode: cues (B, cues, frames, mel bins) -> rows (B, tokens, width).
-            recordings: what there is to hear.
+            recordings: the data set of recordings.
             keys: of each of them.
             share: (number of this process, from 0, and how many share the work).
             loader_workers: processes that render and compute cues.
@@ -252,7 +261,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         first: dict[str, int] = {}
         for index, key in enumerate(keys):
             first.setdefault(key, index)
-        # Cut before looking what is there: processes that look at different times must agree on who does what.
+        # The work is divided before looking what is stored, so that processes that look at different times agree on it.
         mine = [index for number, index in enumerate(first.values()) if number // BLOCK_RECORDINGS % share[1] == share[0]]
         wanted = [index for index in mine if keys[index] not in self._rows]
         blocks = [wanted[start : start + BLOCK_RECORDINGS] for start in range(0, len(wanted), BLOCK_RECORDINGS)]
@@ -262,11 +271,11 @@ class EncoderCache(Mapping[str, torch.Tensor]):
 
 
 class _OtherWasFaster(Exception):
-    """Another process has written the same block: its rows are the same, and may be in use."""
+    """Another process has written the same block; its rows are the same, and may be in use."""
 
 
 class ByRecordingId(Mapping[str, torch.Tensor]):
-    """Rows of a cache by `recording_id`, as `SpatialQADataset` asks for them.
+    """Rows of a cache by `recording_id`, the form that `SpatialQADataset` takes.
 
     Args:
         cache: holds all of `keys`' values.

@@ -1,10 +1,10 @@
-"""Where the files of a manifest lie, and whether they are there: names are relative and stay inside their folder.
+"""Where the files of a manifest are, and whether they exist: names are relative and stay inside their folder.
 
-A manifest's names start at its own folder, so that a data folder can be moved whole. Where recordings lie elsewhere (a
-copy of AudioSet on another disk), the reader's caller, never the manifest, names the folder that may be used: with
-`elsewhere={"AudioSet": "/data/AudioSet"}` the name "AudioSet/eval/audio/Y1.wav" is looked for below /data/AudioSet.
-Names that are absolute, climb with "..", look like a URL, or reach out of their folder through a symbolic link are
-refused in either case.
+A manifest's names start at its own folder, so that a data folder can be moved whole. Where recordings are elsewhere (a copy
+of AudioSet on another disk), the reader's caller, never the manifest, names the folder that may be used: with
+`elsewhere={"AudioSet": "/data/AudioSet"}` the name "AudioSet/eval/audio/Y1.wav" is looked for below /data/AudioSet. Names
+that are absolute, climb with "..", look like a URL, or reach out of their folder through a symbolic link are refused in
+either case.
 """
 
 import stat
@@ -21,8 +21,8 @@ SHOWN = 20  # files named in one error
 
 @dataclass(frozen=True)
 class DataRoot:
-    """The folder that a manifest's names start from, the folders elsewhere that its caller allows, by the first part of the
-    names they hold, and how long and large the recordings there may be."""
+    """The folder that a manifest's names start from; the folders elsewhere that its caller allows, by the first part of
+    the names they hold; and the limits of the recordings there."""
 
     folder: Path
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
@@ -30,11 +30,12 @@ class DataRoot:
 
     @classmethod
     def of(cls, root: "DataRoot | str | Path") -> "DataRoot":
-        """`root` itself, or the root that is this folder and nothing else."""
+        """Returns `root` itself, or the root that is this folder and nothing else."""
         return root if isinstance(root, DataRoot) else cls(Path(root))
 
     def path(self, name: str) -> Path:
-        """The path of a name. Raises ManifestError if it leads out of its folder; whether it exists is not looked at."""
+        """Returns the path of a name, without checking that it exists. Raises ManifestError if it leads out of its
+        folder."""
         first, _, rest = name.partition("/")
         if first in self.elsewhere and not leads_out(name):
             return below(self.elsewhere[first], rest)
@@ -43,19 +44,20 @@ class DataRoot:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a file was when the manifest was written: its size, and the SHA-256 of its bytes where that was taken."""
+    """What a file was when the manifest was written: its size, and the SHA-256 of its bytes where that was computed."""
 
     bytes: int
     sha256: str | None = None
 
 
 class FileCheck:
-    """Looks for the files of one record after the other, and at the end reports all that are missing or changed
-    . It holds the names of those, and of files whose bytes were compared, no others.
+    """Looks for the files of one record after the other, and at the end reports all that are missing or changed.
 
-     Args:
-         root: where the names start.
-         look: False checks only that names stay inside, for work that needs no files.
+    It remembers only the names of those, and of files whose bytes were compared.
+
+    Args:
+        root: where the names start.
+        look: False only checks that names stay inside, for work that needs no files.
     """
 
     def __init__(self, root: DataRoot, look: bool = True) -> None:

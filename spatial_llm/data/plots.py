@@ -1,4 +1,4 @@
-"""Histograms of what a data set holds: azimuth and distance of the sources, and their classes."""
+"""Histograms of a data set: azimuth and distance of the sources, and their classes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +12,8 @@ from spatial_llm.files import atomic_path
 from spatial_llm.geometry import DISTANCE_STEP_M
 
 AZIMUTH_STEP_DEG = 10.0
-CLASSES_SHOWN = 40  # the commonest
-COLORS = {"train": "#0072B2", "eval": "#D55E00"}  # told apart by colour-blind readers too (Okabe and Ito)
+CLASSES_SHOWN = 40  # the most frequent ones
+COLORS = {"train": "#0072B2", "eval": "#D55E00"}  # colour-blind readers can tell them apart (Okabe and Ito)
 
 
 def draw_contents(contents: Mapping[str, Contents], path: str | Path) -> None:
@@ -31,7 +31,7 @@ def draw_contents(contents: Mapping[str, Contents], path: str | Path) -> None:
     distances = {split: np.array([s.distance_m for s in sources]) for split, sources in placed.items()}
     _histogram(azimuth, azimuths, np.arange(-180.0, 180.1, AZIMUTH_STEP_DEG), "azimuth, degrees (+90 = left)")
     azimuth.set_xticks(range(-180, 181, 45))
-    azimuth.set_xlim(180, -180)  # left stands on the left
+    azimuth.set_xlim(180, -180)  # positive azimuth, the left, is on the left
     farthest = max((values.max() for values in distances.values() if len(values)), default=1.0)
     edges = np.arange(0.0, farthest + DISTANCE_STEP_M, DISTANCE_STEP_M)
     _histogram(distance, distances, edges, f"distance, m (steps of {DISTANCE_STEP_M:g})")

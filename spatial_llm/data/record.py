@@ -32,7 +32,7 @@ class Record:
     """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
     rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
 
-    recording_id is shared by all questions about one recording. truth: see `answers.parse_value`; {} is for pairs only,
+    recording_id is shared by all questions about one recording. truth: see `questions.types.parse_value`; {} is for pairs,
     where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the meaning
     of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier versions.
     files: what the files of `audio` or `pairs` were when the manifest was written; reading compares it. audio_format: what

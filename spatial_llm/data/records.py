@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.data.paths import DataRoot, FileCheck, FileFacts
 from spatial_llm.data.record import Record, labels_of, paths_of
@@ -23,6 +22,7 @@ from spatial_llm.errors import AudioError, ManifestError, SceneError, SpatialLLM
 from spatial_llm.jsonl import iter_lines, parse_object, plain_object, plain_object_and_end, write_jsonl
 from spatial_llm.prompts import AUDIO_TOKEN
 from spatial_llm.questions.about import check_about
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.scenes.scene import Scene, check_scene, describe_validation
 
 PAIRS_RATE = 32_000  # Hz; the protocols of pairs are defined at this rate only (BAT, arXiv 2402.01591)

@@ -1,4 +1,5 @@
-"""A record's recording: read from its file, rendered from its scene, or convolved from the pairs of the released data."""
+"""Makes a record's recording: read from its file, rendered from its scene, or convolved from the pairs of the released
+data."""
 
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spatial_llm.scenes.render import render_scene
 
 
 def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
-    """The recording of a record: float32 (channels of `record.format`, samples) at `record.sampling_rate`.
+    """Returns the recording of a record: float32 (channels of `record.format`, samples) at `record.sampling_rate`.
 
     Args:
         record: from a manifest that was read.
@@ -43,7 +44,7 @@ def load_waveform(
     window_samples: int,
     format: AudioFormat = BINAURAL,
 ) -> NDArray[np.float32]:
-    """The recording of one record, (channels, window_samples) float32 at `sampling_rate`.
+    """Returns the recording of one record, (channels, window_samples) float32 at `sampling_rate`.
 
     Args:
         record: a line of a manifest.
@@ -51,7 +52,7 @@ def load_waveform(
         sampling_rate, window_samples, format: what the encoder takes.
 
     Raises:
-        ManifestError: the recording cannot be made, or is of another format; the message names the record and the reason.
+        ManifestError: the recording cannot be made, or has another format; the message names the record and the reason.
     """
     try:
         check_same(record.format, format)

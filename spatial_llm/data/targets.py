@@ -1,4 +1,4 @@
-"""What an encoder is taught about a recording: who sounds where, from whichever form the record has."""
+"""Training targets of an encoder: what sounds where, from whichever form the record has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from spatial_llm.errors import ManifestError
 
 @dataclass(frozen=True)
 class Target:
-    """One source: its event classes, and where it is heard, in the internal frame."""
+    """One source: its event classes, and its place in the internal frame."""
 
     labels: Sequence[str]
     azimuth_deg: float
@@ -18,10 +18,10 @@ class Target:
 
 
 def targets_of(record: Record) -> list[Target]:
-    """The sources of a record's recording, in order.
+    """Returns the sources of a record's recording, in order.
 
     Raises:
-        ManifestError: the record does not say: it is a file, its scene has no truth, or its pairs lack labels or places.
+        ManifestError: the record does not tell: it is a file, its scene has no truth, or its pairs lack labels or places.
     """
     if record.scene is not None and record.scene.truth is not None:
         known = zip(record.scene.sources, record.scene.truth.sources, strict=True)

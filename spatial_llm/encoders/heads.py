@@ -8,7 +8,7 @@ from torch import distributed, nn
 from torch.nn import functional
 from transformers.utils import ModelOutput
 
-from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.precision import KeptInFloat32
 
 

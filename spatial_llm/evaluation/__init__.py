@@ -1,1 +1,1 @@
-"""Model and questions in, scores out: `predicting` needs the model, `scoring` and `report` need its answers only."""
+"""From a model and questions to scores: `predicting` needs the model, `scoring` and `report` need only its answers."""

@@ -1,7 +1,7 @@
-"""Published scores to stand beside ours, each with the protocol it was measured by.
+"""Published scores beside ours, each with the protocol it was measured by.
 
 The numbers are in `published_scores.csv` beside this file, one row each with its source. Scores of different protocols
-(another embedding model, or beams for greedy decoding) are never put in one row of a table.
+(another embedding model, or beams in place of greedy decoding) are never put in one row of a table.
 """
 
 import csv
@@ -12,12 +12,12 @@ from typing import Any
 SPATIALSOUNDQA = "SpatialSoundQA"
 
 
-NO_MODEL, UNSTATED = "-", "unstated"  # of rows that no model decoded, and of those that do not say
+NO_MODEL, UNSTATED = "-", "unstated"  # decoding of rows without a model, and of rows that do not state it
 
 
 def decoding_name(run: dict[str, Any] | None) -> str:
-    """How answers were decoded, as published rows have it: "greedy", "4 beams"; "unstated" for predictions of unknown
-    origin. `run`: content of run.json."""
+    """Returns how answers were decoded, in the terms of published rows: "greedy", "4 beams"; "unstated" for predictions
+    of unknown origin. `run` is the content of run.json."""
     beams = ((run or {}).get("decoding") or {}).get("num_beams")
     return UNSTATED if beams is None else "greedy" if beams == 1 else f"{beams} beams"
 
@@ -36,14 +36,14 @@ class PublishedScore:
     note: str
 
     def to_dict(self) -> dict:
-        """What scores.json keeps of it."""
+        """Returns what scores.json keeps of it."""
         return {
             key: value for key, value in asdict(self).items() if key in ("system", "value", "protocol", "decoding", "note")
         }
 
 
 def published_scores(benchmark: str = SPATIALSOUNDQA) -> list[PublishedScore]:
-    """The published rows of one benchmark, in the order of the file."""
+    """Returns the published rows of one benchmark, in the order of the file."""
     text = resources.files("spatial_llm.evaluation").joinpath("published_scores.csv").read_text(encoding="utf-8")
     return [
         PublishedScore(

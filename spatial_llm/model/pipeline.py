@@ -139,8 +139,10 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
 
     def lora_merged(self) -> contextlib.AbstractContextManager[None]:
-        """`with model.lora_merged():` around many questions adds LoRA to the weights meanwhile, which answers sooner (see
-        `adapters.lora_merged`). Rounding differs, so that of two nearly equally likely answers it may give the other."""
+        """`with model.lora_merged():` adds LoRA to the weights while many questions are answered, which is faster.
+
+        See `adapters.lora_merged`. Rounding differs, so of two nearly equally likely answers it may give the other.
+        """
         return lora_merged(self.model)
 
     @property

@@ -75,7 +75,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         if prompt_format not in PROMPT_FORMATS:
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted(PROMPT_FORMATS)}.")
         if num_audio_tokens < 1:
-            raise SpatialLLMError(f"num_audio_tokens is {num_audio_tokens}; expected the projector's num_query_tokens.")
+            raise SpatialLLMError(
+                f"num_audio_tokens is {num_audio_tokens}; expected at least 1, as many as the projector makes of a clip."
+            )
         _check_limit(max_question_characters)
         if audio_token_id is None:
             audio_token_id = tokenizer.get_vocab().get(AUDIO_TOKEN, len(tokenizer))

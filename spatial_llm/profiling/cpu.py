@@ -1,4 +1,5 @@
-"""How `eval/bench_training.py` measures: two ways of one thing side by side, and the gradient of an encoder in two ways."""
+"""CPU measurements of `eval/bench_training.py`: two ways of one thing side by side, and the gradient of an encoder in two
+ways."""
 
 import statistics
 import time
@@ -13,7 +14,7 @@ from spatial_llm.training.encoder.run import written_out_attention
 
 
 def compare(name: str, ours: Callable[[], object], other: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Seconds of both, measured alternately after a warm-up, and the median of the ratios other / ours."""
+    """Returns the seconds of both, measured alternately after a warm-up, and the median of the ratios other / ours."""
     pairs = []
     for _ in tqdm(range(repeats + 1), desc=name):
         start = time.perf_counter()
@@ -27,8 +28,8 @@ def compare(name: str, ours: Callable[[], object], other: Callable[[], object], 
 
 
 def encoder_gradients(batch: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Forward and backward of an encoder of the shipped one's width and patches, in bf16 on the CPU: with attention written
-    out as in its training, and with torch's choice."""
+    """Times forward and backward of an encoder of the shipped one's width and patches, in bf16 on the CPU: with attention
+    written out as in its training, and with torch's choice."""
     config = DSpASTConfig(hidden_size=192, num_hidden_layers=3, num_attention_heads=6, intermediate_size=768,
                           num_mel_bins=64, num_frames=33, patch_size=[3, 8])  # fmt: skip
     model = DSpASTForLocalization(config).train()

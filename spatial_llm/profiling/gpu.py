@@ -1,8 +1,8 @@
-"""What a training step costs on this machine: tokens a second and peak memory, beside what `plan` estimates.
+"""Measures a training step on this machine: tokens a second and peak memory, beside the estimate of `profiling.memory`.
 
-The weights are random: neither speed nor memory asks what they are. They are made on the device in the precision they are
-kept in, so that a 7B model is never whole in float32, nor on the CPU. A step is what `trainer` does: batch to the device,
-forward and backward under autocast, gradients shortened, fused AdamW.
+The weights are random, because neither speed nor memory depends on them. They are made on the device in the precision in
+which they are kept, so that a 7B model is never whole in float32, nor on the CPU. A step is that of `trainer`: batch to the
+device, forward and backward under autocast, gradient clipping, fused AdamW.
 """
 
 import copy
@@ -19,11 +19,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora
-from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, encoded_tokens, estimates, on_meta, quantised_layers
+from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, estimates, on_meta, quantised_layers
 from spatial_llm.training.engine.trainable import freeze, offloaded
 from spatial_llm.training.finetune.build import DTYPES, quantization_config
 
-WARM_UP_STEPS = 2  # the first makes gradients and moments, the second finds the allocator's blocks
+WARM_UP_STEPS = 2  # the first allocates gradients and moments, the second reuses the allocator's blocks
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Case:
 
     Attributes:
         quantization: of the language model's linear layers.
-        encoder_cache: batches bring the encoder's output, and the encoder is not on the device.
+        encoder_cache: batches hold the encoder's output, and the encoder is not on the device.
         activation_checkpointing: as in `Schedule`.
-        batch_size: rows.
-        text_tokens: of a row, beside its audio tokens.
+        batch_size: number of rows.
+        text_tokens: tokens of a row in addition to its audio tokens.
         precision: as in `Schedule`.
     """
 
@@ -48,9 +48,9 @@ class Case:
 
 
 def measure(config: SpatialLLMConfig, case: Case, device: torch.device, steps: int) -> dict[str, Any]:
-    """The case, its speed and memory, and the plan's estimate of the memory, as JSON has them.
+    """Returns the case, its speed and memory, and the plan's estimate of the memory, as JSON values.
 
-    `peak_bytes` is the allocator's own count on a GPU (`torch.cuda.max_memory_allocated`); on a CPU, which has none, the
+    `peak_bytes` is the allocator's own count on a GPU (`torch.cuda.max_memory_allocated`). A CPU has none; there it is the
     bytes of the weights and of all tensors that a step made and kept. Both leave out what CUDA itself takes, and so does
     `planned_bytes`. Where the memory does not suffice, speed and peak are None.
     """
@@ -74,7 +74,7 @@ def measure(config: SpatialLLMConfig, case: Case, device: torch.device, steps: i
 
 
 def _run(config: SpatialLLMConfig, case: Case, device: torch.device, steps: int) -> tuple[int, float]:
-    """Peak bytes and median seconds of a step."""
+    """Returns the peak bytes and the median seconds of a step."""
     model = build_random(config, case, device)
     with offloaded(model, ["encoder"] if case.encoder_cache else []):
         step = training_step(model, _batch(config, case), case, device)
@@ -108,7 +108,7 @@ def _seconds(step: Callable[[], None], steps: int) -> float:
 
 
 def build_random(config: SpatialLLMConfig, case: Case, device: torch.device) -> PreTrainedModel:
-    """The composite as `build_bat` makes it, with fresh weights, on `device`."""
+    """Builds the composite as `build_bat` does, with random weights, on `device`."""
     bare = copy.deepcopy(config)
     bare.lora = None
     with torch.device("meta"):
@@ -133,7 +133,7 @@ def build_random(config: SpatialLLMConfig, case: Case, device: torch.device) -> 
 
 
 def quantise(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> None:
-    """Puts the language model's linear layers into 4 bits, one after the other, as loading them so does."""
+    """Converts the language model's linear layers to 4 bits one after the other, as loading them in 4 bits does."""
     import bitsandbytes
 
     settings = quantization_config(dtype)
@@ -151,7 +151,7 @@ def quantise(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -
 
 
 def _batch(config: SpatialLLMConfig, case: Case) -> dict[str, torch.Tensor]:
-    """Random rows of one length on the CPU: audio tokens, then text, all of it supervised."""
+    """Returns random rows of one length on the CPU: audio tokens, then text, all of it supervised."""
     rows, encoder = case.batch_size, config.encoder_config
     text = torch.randint(0, config.text_config.vocab_size, (rows, case.text_tokens))
     text[text == config.audio_token_id] = 0
@@ -159,7 +159,7 @@ def _batch(config: SpatialLLMConfig, case: Case) -> dict[str, torch.Tensor]:
     batch = {"input_ids": torch.cat([audio, text], dim=1), "labels": torch.cat([torch.full_like(audio, -100), text], dim=1)}
     batch["attention_mask"] = torch.ones_like(batch["input_ids"])
     if case.encoder_cache:
-        batch["audio_hidden_states"] = torch.randn(rows, encoded_tokens(encoder), encoder.hidden_size).bfloat16()
+        batch["audio_hidden_states"] = torch.randn(rows, encoder.token_layout.num_tokens, encoder.hidden_size).bfloat16()
     else:
         frames = encoder.window_samples // encoder.hop_length + 1
         batch["input_features"] = torch.randn(rows, len(encoder.cues), frames, encoder.num_mel_bins)
@@ -167,7 +167,7 @@ def _batch(config: SpatialLLMConfig, case: Case) -> dict[str, torch.Tensor]:
 
 
 def training_step(model: nn.Module, batch: dict[str, torch.Tensor], case: Case, device: torch.device) -> Callable[[], None]:
-    """A function that makes one step of training."""
+    """Returns a function that makes one step of training."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
     if device.type == "cuda":
@@ -186,7 +186,7 @@ def training_step(model: nn.Module, batch: dict[str, torch.Tensor], case: Case, 
 
 
 def bitsandbytes_version() -> str | None:
-    """That of bitsandbytes, or None where it is not installed."""
+    """Returns the version of bitsandbytes, or None where it is not installed."""
     try:
         return importlib.metadata.version("bitsandbytes")
     except importlib.metadata.PackageNotFoundError:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import format_value, parse_value
+from spatial_llm import answers
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import AXIS_NAMES, HeardScene, HeardSource
@@ -25,7 +25,7 @@ AHEAD = 2  # answers of head start, so that a rule of averages can begin from no
 
 @dataclass(frozen=True)
 class Question:
-    """One kept item. truth: the typed value as JSON, as `answers.parse_value` returns it; about: its meaning."""
+    """One kept item. truth: the typed value as JSON, as `answers.read` returns it; about: its meaning."""
 
     type: str
     question_type: str
@@ -42,7 +42,7 @@ class Asker:
     Attributes:
         margins: what counts as ambiguous.
         rng: source of every choice.
-        types: question type -> type of the records, of all question types.
+        types: question type -> type of its records, and kind of its value.
         known_labels: classes that an absent sound can be of.
         split: "train" or "eval", whose wordings are used.
         more_phrasings, only_unseen_phrasings: see `QuestionConfig`.
@@ -53,7 +53,7 @@ class Asker:
 
     margins: Margins
     rng: np.random.Generator
-    types: Mapping[str, str]
+    types: Mapping[str, tuple[str, str]]
     known_labels: tuple[str, ...] = ()
     split: str = "train"
     more_phrasings: bool = False
@@ -133,7 +133,9 @@ class Asker:
         for _ in range(count if forms else 0):
             yield self.least(("form", *(form.__name__ for form in forms)), forms)
 
-    def ask(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
+    def ask(
+        self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
+    ) -> Question | None:
         """The question in one of its wordings, with the words filled in; None where the clip has been asked in all of them.
         Every answer is asked for in all wordings equally often, so that none of them gives it away.
 
@@ -145,41 +147,48 @@ class Asker:
         if not fresh:
             return None
         text = self.least(("phrasing", question_type, str(truth), words.get("side")), fresh)
-        return self._checked(question_type, text.format(**words), truth)
+        return self._checked(question_type, text.format(**words), truth, about)
 
-    def ask_spread(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
+    def ask_spread(
+        self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
+    ) -> Question | None:
         """As `ask`, but None where the answer is already given too often."""
-        question = self.ask(question_type, wordings, truth, **words)
+        question = self.ask(question_type, wordings, truth, about, **words)
         return question if question and self.spread(("answers", question_type), question.answer) else None
 
-    def ask_even(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question | None:
+    def ask_even(
+        self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
+    ) -> Question | None:
         """As `ask`, but None where the answer is ahead of the others."""
-        question = self.ask(question_type, wordings, truth, **words)
+        question = self.ask(question_type, wordings, truth, about, **words)
         return question if question and self.even(("answers", question_type), question.answer) else None
 
-    def ask_always(self, question_type: str, wordings: Wordings, truth: dict[str, Any], **words: str) -> Question:
+    def ask_always(
+        self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
+    ) -> Question:
         """The question in any of its wordings, whether the clip has been asked in it or not: for the official types.
 
         Raises:
             SceneError: the answer, parsed again, is not the truth.
         """
-        return self._checked(question_type, self.pick(self._texts(wordings)).format(**words), truth)
+        return self._checked(question_type, self.pick(self._texts(wordings)).format(**words), truth, about)
 
     def _texts(self, wordings: Wordings) -> tuple[str, ...]:
         return wordings.of(self.split, self.more_phrasings, self.only_unseen_phrasings)
 
-    def _checked(self, question_type: str, question: str, truth: dict[str, Any]) -> Question:
+    def _checked(self, question_type: str, question: str, truth: dict[str, Any], about: About) -> Question:
         """Writes the answer of a truth, reads it again and keeps the question only if both are the same."""
+        type, kind = self.types[question_type]
         try:
-            answer = format_value(question_type, truth)
+            answer = answers.write(kind, truth)
         except SpatialLLMError as error:
             raise SceneError(f"{question!r}: {error}") from None
-        again = parse_value(question_type, answer)
+        again = answers.read(kind, answer)
         if again != truth:
             raise SceneError(
                 f"{question!r}: the answer {answer!r} reads as {again}, the truth is {truth}; not a valid label?"
             )
-        return Question(self.types[question_type], question_type, question, answer, truth)
+        return Question(type, question_type, question, answer, truth, about)
 
 
 def _name(option: Any) -> str:

@@ -1,64 +1,77 @@
 """How many questions a recording gets, of which families, and what counts as ambiguous."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from spatial_llm.errors import SceneError
+from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.margins import Margins
 
-OFFICIAL = (
-    "detection", "location", "detection_at_place", "location_of_named", "direction_yes_no", "distance_yes_no",
-    "open_relation",
-)  # fmt: skip
-FAMILIES = (
-    "azimuth", "elevation", "distance", "count", "nearest", "relation", "same_class", "time", "span", "room", "rotated",
-    "side", "negative",
-)  # fmt: skip
+_NAMES = [family.name for family in FAMILIES]
 
 
 @dataclass
 class QuestionConfig(Margins):
-    """How many questions a clip gets (0 leaves the kind out) and what counts as ambiguous.
+    """How many questions a clip gets, of which families, and what counts as ambiguous (see `Margins`).
 
-    The official types are asked about one or two sources, always; of the families that follow, those drawn by lot until
-    the clip has `limit` questions in all. Within a family its kinds take turns.
+    The official types are asked about one or two sources, always. Of the other families, those drawn by lot until the clip
+    has `limit` questions in all. Within a family its question types take turns.
+
+    Attributes:
+        ask: name of a family -> how many of its questions a clip gets. What is not named is not asked.
+        limit: the most questions a clip; the official types are not cut.
+        more_phrasings: use further wordings: ours beside the official ones, and more for training.
+        only_unseen_phrasings: in the split eval, use only wordings that training never uses.
     """
 
-    detection: int = 1  # A, of clips with one source
-    location: int = 1  # B
-    detection_at_place: int = 1  # C, of clips with two sources; at most one a source
-    location_of_named: int = 1  # D; at most one a source
-    direction_yes_no: int = 1  # E
-    distance_yes_no: int = 1  # E
-    open_relation: int = 1  # E: direction, distance and source in turn
-    azimuth: int = 1  # in degrees, on the clock
-    elevation: int = 1
-    distance: int = 1
-    count: int = 1  # of sources, of classes
-    nearest: int = 1  # nearest, farthest
-    relation: int = 1  # who is on the left of, on the right of, in front of, behind whom
-    same_class: int = 1  # where the two of one class are
-    time: int = 1  # which first, order of all, what starts when, how long
-    span: int = 1  # from when to when one sounds
-    room: int = 1  # reverberation time, size, dry or reverberant
-    rotated: int = 1  # where it would be after a turn: in words, in degrees
-    side: int = 0  # of the negatives: whether a source is on the left, in front, ... of the listener; they ask it too
-    negative: int = 2  # absent sounds, present ones at a wrong place, exchanged places
-    limit: int = 10  # of questions a clip; the official types are not cut
-    more_phrasings: bool = False  # of the official types: ours beside the official wording
-    only_unseen_phrasings: bool = False  # of the split eval: all questions in wordings that training never uses
+    ask: dict[str, int] = field(default_factory=dict)
+    limit: int = 10
+    more_phrasings: bool = False
+    only_unseen_phrasings: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        numbers = [getattr(self, field.name) for field in fields(self) if field.name != "rt60_bands_s"]
-        if min(numbers) < 0 or self.detection_at_place > 2 or self.location_of_named > 2:
-            raise SceneError(f"{self}: give 0 or more, and at most 2 questions of types C and D, one for each source.")
+        unknown = sorted(set(self.ask) - set(_NAMES))
+        if unknown:
+            raise SceneError(f"ask names {', '.join(unknown)}; the families are {', '.join(_NAMES)}.")
+        for family in FAMILIES:
+            count = self.count(family.name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise SceneError(f"ask.{family.name} is {count!r}; give how many questions a clip gets, 0 or more.")
+            if family.most is not None and count > family.most:
+                raise SceneError(f"ask.{family.name} is {count}; give at most {family.most}, one for each source.")
+        if self.limit < 0:
+            raise SceneError(f"limit is {self.limit}; give the most questions a clip, 0 or more.")
+
+    def count(self, family: str) -> int:
+        """How many questions of a family a clip gets; 0 if it is not named."""
+        return self.ask.get(family, 0)
 
     @property
     def wanted_families(self) -> list[str]:
-        """The families asked for, each as often as it is asked for."""
-        return [name for name in FAMILIES for _ in range(getattr(self, name))]
+        """The families asked for, each as often as it is asked for, without the official types."""
+        return [family.name for family in FAMILIES if not family.is_official for _ in range(self.count(family.name))]
+
+    def check_asked(self) -> None:
+        """Raises SceneError, which names the families, if no question is asked at all."""
+        if not any(self.ask.values()):
+            raise SceneError(
+                f"ask is {self.ask}, so no question is asked; name families and how many questions of each a clip gets, as "
+                f"in ask: {{location: 1, azimuth: 2}}. The families are {', '.join(_NAMES)}."
+            )
+
+    @classmethod
+    def explain_key(cls, key: str) -> str | None:
+        """What to write instead of a key of earlier versions, in which each family was a field; None for any other key."""
+        return f"families stand under `ask` now, as in ask: {{{key}: 1}}" if key in _NAMES else None
 
 
-def official_only(**values: int | float | bool) -> QuestionConfig:
-    """The configuration that asks types A to E and nothing else; further fields by keyword."""
-    return QuestionConfig(**dict.fromkeys(FAMILIES, 0), **values)
+def official_only(ask: Mapping[str, int] | None = None, **values: float | bool) -> QuestionConfig:
+    """The configuration that asks each official type once, and nothing else.
+
+    Args:
+        ask: counts that differ.
+        values: further fields.
+    """
+    once = {family.name: 1 for family in FAMILIES if family.is_official}
+    return QuestionConfig(ask=once | dict(ask or {}), **values)

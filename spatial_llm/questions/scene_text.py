@@ -1,7 +1,6 @@
 """A scene in words, so that a language model can be taught the questions before it can hear."""
 
-from spatial_llm.answers import format_location, format_seconds
-from spatial_llm.answers.places import format_number
+from spatial_llm.answers import format_location, format_number, format_seconds
 from spatial_llm.questions.facts import HeardScene, HeardSource
 
 

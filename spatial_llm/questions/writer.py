@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.errors import SceneError
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.config import QuestionConfig
@@ -35,11 +34,12 @@ class QuestionWriter:
     ) -> None:
         if split not in ("train", "eval"):
             raise SceneError(f"split is {split!r}; give 'train' or 'eval'.")
+        config.check_asked()
         self.config = config
         self.asker = Asker(
             config,
             rng,
-            QUESTION_TYPES,
+            _TYPES,
             tuple(sorted(set(known_labels))),
             split,
             config.more_phrasings,
@@ -74,7 +74,7 @@ class QuestionWriter:
             self.asker.order = self.asker.rng.permutation(2)
         for family in FAMILIES:
             if family.is_official and family.sources == len(scene.sources):
-                yield from family.ask_always(self.asker, scene, getattr(self.config, family.name))
+                yield from family.ask_always(self.asker, scene, self.config.count(family.name))
 
     def _of_family(self, name: str, scene: HeardScene, asked_here: Counter[Ask]) -> Question | None:
         """A question by the function of the family that has asked least often, of this clip and then of all, or by the next
@@ -90,4 +90,5 @@ class QuestionWriter:
         return None
 
 
+_TYPES = {name: (family.type, kind) for family in FAMILIES for name, kind in family.types.items()}
 _BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}

@@ -1,4 +1,4 @@
-"""Dry sounds as they are played: which channel of a file, and whether anything is to be heard in it."""
+"""Dry sounds as they are played: which channel of a file is used, and whether it holds anything audible."""
 
 import functools
 import warnings
@@ -14,14 +14,16 @@ from spatial_llm.files import file_stamp
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.sounds import Sound
 
-CROSSTALK_DB = 60.0  # a first channel so far below the loudest holds but what leaks into it
-SOUNDS_KEPT = 256  # decoded files kept in memory by each process: 160 MB when all last 5 s
+CROSSTALK_DB = 60.0  # a first channel this far below the loudest holds only crosstalk
+SOUNDS_KEPT = 256  # most decoded files kept in memory by each process: 160 MB when all last 5 s
 SHOWN = 5
 
 
 def used_channel(waveform: np.ndarray, name: str | Path) -> np.ndarray:
-    """The channel of a dry sound (channels, samples) that is played, (samples,): the first, as the official loader takes it
-    (specs a.1); where that is silent, or 60 dB below the loudest, the loudest.
+    """Returns the channel of a dry sound (channels, samples) that is played, (samples,).
+
+    That is the first one, as in Spatial-AST's released `data/dataset.py`; where it is silent, or 60 dB below the loudest, it
+    is the loudest.
 
     Raises:
         AudioError: it holds samples that are not finite, or all channels are silent; `name` is named.
@@ -35,7 +37,7 @@ def used_channel(waveform: np.ndarray, name: str | Path) -> np.ndarray:
 
 
 def audible_channel(waveform: np.ndarray) -> int | None:
-    """Which channel `used_channel` takes; None where all are silent or not finite. A constant is silence, too."""
+    """Returns which channel `used_channel` takes; None where all are silent or not finite. A constant counts as silence."""
     finite = [index for index, channel in enumerate(waveform) if np.isfinite(channel).all()]
     energy = {
         index: float(np.var(waveform[index], dtype=np.float64)) if np.ptp(waveform[index]) else 0.0 for index in finite
@@ -47,7 +49,7 @@ def audible_channel(waveform: np.ndarray) -> int | None:
 
 
 def read_dry(path: Path, sampling_rate: int) -> np.ndarray:
-    """The dry sound of a file at `sampling_rate` Hz, float32 (n,), read-only, kept in memory until the file changes.
+    """Returns the dry sound of a file at `sampling_rate` Hz, float32 (n,), read-only, kept in memory until the file changes.
 
     Raises:
         AudioError: see `read_audio` and `used_channel`.
@@ -55,7 +57,7 @@ def read_dry(path: Path, sampling_rate: int) -> np.ndarray:
     try:
         stamp = file_stamp(path)
     except OSError:
-        stamp = ()  # reading it says what is wrong
+        stamp = ()  # reading the file raises the error
     return _read(path, stamp, sampling_rate)
 
 
@@ -68,16 +70,15 @@ def _read(path: Path, _stamp: tuple, sampling_rate: int) -> np.ndarray:
 
 
 def only_audible(sounds: Sequence[Sound], root: Path, named_by_hand: bool) -> list[Sound]:
-    """Those dry sounds in which something is to be heard.
+    """Returns those dry sounds that are not silent.
 
     Args:
-        sounds: built-in ones are taken as they are; recordings are relative to `root`.
-        named_by_hand: whether each file was asked for, as in an index: then a silent one is refused. Of a folder it is left
-            out, with a warning that names and counts them.
+        sounds: built-in ones are returned unchecked; recordings are relative to `root`.
+        named_by_hand: whether each file was asked for, as in an index: then a silent one is refused. A silent file of a
+            folder is left out, with a warning that names and counts them.
 
     Raises:
         SceneError: a silent file was asked for, or fewer than two classes of a split are left.
-        AudioError: a file cannot be read.
     """
     silent = [
         sound for sound in sounds if not sound.recording.startswith(SYNTH_PREFIX) and _is_silent(root / sound.recording)

@@ -1,8 +1,8 @@
-"""Built-in dry sounds: fourteen synthesized event classes, so that everything runs with no download.
+"""Built-in dry sounds: fourteen synthesized event classes, so that everything runs without a download.
 
-A "recording" is one draw of a class's parameters (pitch, rate, timbre, rhythm) from a seed, written as a reference
-string "synth:<class>/<seed>". The classes are caricatures, made to be told apart and to be heard from somewhere: every
-one is broad-band, because a pure tone has no audible elevation and an ambiguous delay between the ears.
+A "recording" is one draw of a class's parameters (pitch, rate, timbre, rhythm) from a seed, written as a reference string
+"synth:<class>/<seed>". The classes are caricatures, made to be told apart and to be localised: every one is broad-band,
+because a pure tone has no audible elevation and an ambiguous delay between the ears.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ SYNTH_PREFIX = "synth:"
 
 
 class _Draw:
-    """The canvas of one event: its random numbers, length and rate, and the few shapes that the classes share."""
+    """The state of one event: its random numbers, length and rate, and the few shapes that the classes share."""
 
     def __init__(self, rng: np.random.Generator, samples: int, rate: int) -> None:
         self.rng, self.samples, self.rate = rng, samples, rate
@@ -237,10 +237,10 @@ EVENT_CLASSES: tuple[str, ...] = tuple(_CLASSES)
 
 
 def synthesize_event(label: str, seed: int, duration_s: float = 2.0, sampling_rate: int = 32000) -> np.ndarray:
-    """One draw of a built-in class: float32 (samples,), peak 1. The same arguments give the same samples.
+    """Synthesizes one draw of a built-in class: float32 (samples,), peak 1. The same arguments give the same samples.
 
     Raises:
-        SceneError: an unknown class, or a duration below 0.1 s.
+        SceneError: the class is unknown, or the duration is below 0.1 s.
     """
     if label not in _CLASSES:
         raise SceneError(f"no built-in event class {label!r}; give one of {', '.join(EVENT_CLASSES)}.")
@@ -252,12 +252,13 @@ def synthesize_event(label: str, seed: int, duration_s: float = 2.0, sampling_ra
 
 
 def synth_reference(label: str, seed: int) -> str:
-    """The reference string of a draw, "synth:<class>/<seed>"."""
+    """Returns the reference string of a draw, "synth:<class>/<seed>"."""
     return f"{SYNTH_PREFIX}{label}/{seed}"
 
 
 def parse_synth_reference(reference: str) -> tuple[str, int]:
-    """The class and seed of "synth:<class>/<seed>". Raises SceneError when it is none or the class is unknown."""
+    """Returns the class and seed of "synth:<class>/<seed>". Raises SceneError if the text has another form or the class
+    is unknown."""
     label, slash, seed = reference.removeprefix(SYNTH_PREFIX).partition("/")
     if not (reference.startswith(SYNTH_PREFIX) and slash and seed.isascii() and seed.isdigit() and label in _CLASSES):
         raise SceneError(f'{reference!r} is no built-in recording; expected "synth:<class>/<seed>": "synth:bell/7".')

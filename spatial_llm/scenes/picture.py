@@ -1,5 +1,5 @@
-"""Scenes as pictures: one from above, with what is heard when, its waveforms, and its questions; or several from above,
-with the places where a model thinks the sounds are."""
+"""Pictures of scenes: one scene from above with its times, waveforms and questions; or several from above, with the places
+that a model answers."""
 
 import textwrap
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def draw_scene(
 
     Args:
         scene: with its truth.
-        recordings: formats and the scene as each hears it, (channels, samples).
+        recordings: formats and the recording of the scene in each, (channels, samples).
         questions: questions about the scene and their answers; may be empty.
     """
     channels = sum(min(len(waveform), CHANNELS_SHOWN) for _, waveform in recordings)
@@ -68,12 +68,11 @@ def draw_scene(
 def draw_believed(
     scenes: Sequence[Scene], believed: Sequence[Sequence[tuple[float, float] | None]], path: str | Path
 ) -> None:
-    """Writes scenes from above, side by side, with the place that somebody believes each source to be at, as PNG, whole or
-    not at all.
+    """Writes scenes from above, side by side, with the answered place of each source, as PNG, whole or not at all.
 
     Args:
         scenes: with their truth.
-        believed: for each scene, azimuth_deg and distance_m of each source as the listener says it, None for no answer.
+        believed: for each scene, the answered azimuth_deg and distance_m of each source, None for no answer.
     """
     figure = Figure(figsize=(4.8 * len(scenes), 6.4), layout="constrained")
     plans = np.atleast_1d(figure.subplots(1, len(scenes)))

@@ -1,7 +1,7 @@
-"""Which files of a folder are dry sounds: found at any depth, and what is left out is counted by reason and said.
+"""Finds the dry sounds of a folder at any depth; what is left out is counted by reason and reported in a warning.
 
-Peculiar: a sound belongs to the first folder below the root, which names its class. Names that begin with a dot are no
-sounds; the "._name" companions of macOS hold none although they end like the file beside them. Copies are found by
+Note: a sound belongs to the first folder below the root, which names its class. Files whose name begins with a dot are
+skipped; the "._name" companions of macOS hold no sound although they end like the file beside them. Copies are found by
 content, so that one recording is not in both splits, or under two labels, by another name.
 """
 
@@ -16,12 +16,12 @@ from spatial_llm.audio.suffixes import SOUND_SUFFIXES, UNREAD_SUFFIXES
 from spatial_llm.errors import AudioError, SceneError, printable
 from spatial_llm.files import can_be_named, leads_out, sha256_of
 
-SHOWN = 3  # examples of each reason
+SHOWN = 3  # most examples shown for each reason
 _SPLIT_FOLDERS = {"train", "training", "test", "testing", "eval", "evaluation", "val", "valid", "validation", "dev"}
 
 
 def sound_files(folder: str | Path) -> list[Path]:
-    """The sound files below a folder that belong to a class, sorted; warns once of all that is left out, by reason.
+    """Returns the sound files below a folder that belong to a class, sorted; warns once of all that is left out, by reason.
 
     Raises:
         SceneError: there is no such folder, or its subfolders are splits and not classes.
@@ -73,8 +73,8 @@ def check_labels(labels_of: Iterable[tuple[str, str]]) -> None:
 
 
 def copies_of(files: Mapping[str, Path]) -> list[list[str]]:
-    """The names of files of equal content, in groups of two and more, in the order given. Only files of equal size are
-    read. Silent files are no copies of each other. Raises SceneError for a file that cannot be read."""
+    """Returns the names of files of equal content, in groups of two and more, in the order given. Only files of equal
+    size are read. Silent files do not count as copies of each other. Raises SceneError for a file that cannot be read."""
     by_size: dict[int, list[str]] = defaultdict(list)
     by_hash: dict[str, list[str]] = defaultdict(list)
     try:
@@ -98,7 +98,7 @@ def _is_silent(path: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """All files below a folder, links followed, but none twice by a loop of links."""
+    """Returns all files below a folder; links are followed, but a loop of links is left after one round."""
     seen: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
@@ -111,7 +111,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _reason(path: Path, name: str) -> str | None:
-    """Why a file is no sound of a class: a text to count it by, "" for what nobody takes for a sound, None if it is one."""
+    """Returns why a file is no sound of a class: a text to count it by, "" for a file that nobody takes for a sound, None
+    if it is one."""
     suffix = path.suffix.lower()
     if path.name.startswith("."):
         companion = path.name.startswith("._") and path.with_name(path.name[2:]).exists()

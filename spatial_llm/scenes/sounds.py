@@ -23,8 +23,8 @@ INDEX_COLUMNS = ("file", "label", "split", "source_recording")
 
 @dataclass(frozen=True)
 class Sound:
-    """One dry recording: its label, its reference (a path relative to the sounds' folder, or "synth:<class>/<seed>"),
-    its split, and the source recording it was cut from."""
+    """One dry recording: its label, its reference (a path relative to the sounds' folder, or "synth:<class>/<seed>"), its
+    split, and the source recording it was cut from."""
 
     label: str
     recording: str
@@ -33,10 +33,10 @@ class Sound:
 
 
 def list_synthesized(train_recordings: int, eval_recordings: int, classes: Sequence[str] = EVENT_CLASSES) -> list[Sound]:
-    """The built-in classes, or some of them, with so many draws a class; train and eval draws share no seed.
+    """Returns the built-in classes, or some of them, with a number of draws for each; train and eval draws share no seed.
 
     Raises:
-        SceneError: a class that is not built in, fewer than two, or no draws.
+        SceneError: a class is not built in, there are fewer than two, or no draws.
     """
     unknown = sorted(set(classes) - set(EVENT_CLASSES))
     if unknown or len(set(classes)) < 2:
@@ -53,14 +53,14 @@ def list_synthesized(train_recordings: int, eval_recordings: int, classes: Seque
 
 
 def list_folder(folder: str | Path) -> list[Sound]:
-    """Sound files in subfolders named after their class, at any depth; see `sound_files` for what is left out, with a
-    warning.
+    """Returns the sound files in subfolders named after their class, at any depth; see `sound_files` for what is left out
+    with a warning.
 
     Each file is its own source recording, except that files that differ only in a "#number" ending, in case, or not at all
     (copies) belong together. A quarter of the recordings, chosen by a hash of the name, is eval.
 
     Raises:
-        SceneError: an empty label, one content under two labels, or fewer than two classes in a split.
+        SceneError: a label is empty, one content is under two labels, or a split has fewer than two classes.
     """
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in sound_files(folder)}
@@ -93,12 +93,12 @@ def list_folder(folder: str | Path) -> list[Sound]:
 
 
 def list_index(index: str | Path) -> list[Sound]:
-    """Sounds of a CSV with the columns file (relative to the CSV's folder), label, split (train or test/eval) and
-    source_recording; other columns are ignored.
+    """Returns the sounds of a CSV with the columns file (relative to the CSV's folder), label, split (train or test/eval)
+    and source_recording; other columns are ignored.
 
     Raises:
-        SceneError: a column or a file is missing, an unknown split, an empty field, or one source recording or one content
-            in both splits or under two labels; file and line are named.
+        SceneError: a column or a file is missing, a split is unknown, a field is empty, or one source recording or one
+            content is in both splits or under two labels; file and line are named.
     """
     index = Path(index)
     rows = read_csv_rows(index, INDEX_COLUMNS)
@@ -136,7 +136,7 @@ def list_index(index: str | Path) -> list[Sound]:
 
 
 class _Together:
-    """Source recordings that belong together, by the first name of each group."""
+    """Groups source recordings that belong together, by the first name of each group."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
@@ -156,7 +156,7 @@ class _Together:
 
 
 def _stem(name: str) -> str:
-    """The name of a file within its class, without its suffix and its "#number"."""
+    """Returns the name of a file within its class, without its suffix and its "#number"."""
     inner = name.split("/", 1)[1]
     return inner[: len(inner) - len(Path(inner).suffix)].split("#")[0]
 

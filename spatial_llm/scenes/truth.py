@@ -1,7 +1,7 @@
-"""What follows from a scene: directions, times as heard, overlaps, and what the room does.
+"""The truth that follows from a scene: directions, times at the listener, overlaps, and the room's reverberation.
 
-Directions follow from positions as they stand in the scene. Times follow from the dry sounds themselves: a recording that
-begins with silence is heard late, and one that ends before the scene does falls silent early.
+Directions follow from the positions in the scene. Times follow from the dry sounds: a sound that begins with silence starts
+late, and a sound that is shorter than the scene ends early.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ def derive_truth(
 ) -> SceneTruth:
     """The truth of a scene.
 
-    A source sounds from the first to the last sample that stands out in its dry sound as the source plays it (at its onset,
-    cut at its offset and at the end of the scene): frames of 10 ms whose level is within 40 dB of the loudest are heard,
-    and in the first and last of them the samples within 40 dB. To that comes the way through the air to the listener. Of
-    a sound that is silent as it is played both times are the same.
+    A source sounds from its first to its last audible sample, in the dry sound as the source plays it (at its onset, cut at
+    its offset and at the end of the scene). Frames of 10 ms whose level is within 40 dB of the loudest frame are audible,
+    and in the first and last of them the samples within 40 dB. The way through the air to the listener is added. Both times
+    are the onset where the sound is silent as it is played.
 
     Args:
-        scene: `truth` of it is not looked at.
+        scene: its `truth` is not used.
         dry: the dry sound of each source, see `render.dry_sound`.
-        rt60_s: T20 of the room's responses. drr_db: direct-to-reverberant ratio of each source. None, or not finite:
-            not known.
+        rt60_s: T20 of the room's responses; None or not finite where it is not known.
+        drr_db: direct-to-reverberant ratio of each source, likewise.
         propagation_delay: whether the responses begin with the way through the air.
     """
     sources = []
@@ -65,7 +65,7 @@ def derive_truth(
 
 
 def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
-    """The truth of a scene as it stands in a file: its sounds and its bank are read, or its room is simulated.
+    """The truth of a scene in a file: its sounds and its bank are read, or its room is simulated.
 
     Raises:
         SceneError, ManifestError, AudioError: see `render.render_scene`.
@@ -84,7 +84,7 @@ def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
 
 
 def active_span(sound: np.ndarray, sampling_rate: int) -> tuple[int, int] | None:
-    """First and last + 1 of the samples (n,) that stand out, see `derive_truth`; None for silence."""
+    """First and last + 1 of the audible samples of a sound (n,), see `derive_truth`; None for silence."""
     frame = round(FRAME_S * sampling_rate)
     padded = np.pad(np.abs(sound), (0, -len(sound) % frame)).reshape(-1, frame)
     level = np.sqrt(np.mean(np.square(padded, dtype=np.float64), axis=1))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES
 from spatial_llm.evaluation.metrics import read_answers, right_of
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import read_predictions
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap, mean_of
 from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.questions.types import QUESTION_TYPES
 
 RESAMPLES = 2000
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.answers import format_value, parse_value
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.families import azimuth, detection, direction_yes_no, distance_yes_no, location, location_of_named
+from spatial_llm.questions.types import format_value, parse_value
 from spatial_llm.scenes.scene import Scene
 
 MAX_NEW_TOKENS = 60

@@ -1,4 +1,4 @@
-"""Training: `engine` runs and stops any training, `encoder`, `finetune` and `tiny` are the three trainings of the project.
+"""Training: `engine` runs, stops and resumes any training; `encoder`, `finetune` and `tiny` are the three trainings here.
 
-Each training takes one typed dataclass, its `arguments`, and leaves one run folder.
+Each training takes one typed dataclass, its `arguments`, and writes one run folder.
 """

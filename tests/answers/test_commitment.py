@@ -6,6 +6,7 @@ Most phrasings are made by combination: a denial works the same way on a letter,
 import pytest
 
 from spatial_llm import answers
+from spatial_llm.questions.types import parse_value
 from tests.answers.vocabulary import KNOWN
 
 CHOICES = ["left", "right", "front left", "a dog"]
@@ -123,7 +124,7 @@ READERS = {
     "elevation": (lambda text: answers.parse_elevation(text, "lenient"), "-20 degrees", -20.0),
     "clock": (lambda text: answers.parse_clock(text, "lenient"), "2 o'clock", 2),
     "count": (lambda text: answers.parse_count(text, "lenient"), "3", 3),
-    "room": (lambda text: (answers.parse_value("ROOM_SIZE", text, "lenient") or {}).get("room_size"), "small", "small"),
+    "room": (lambda text: (parse_value("ROOM_SIZE", text, "lenient") or {}).get("room_size"), "small", "small"),
     "label": (lambda text: answers.parse_labels(text, "lenient", KNOWN), "a dog", ["dog"]),
 }
 STRICT = {
@@ -137,7 +138,7 @@ STRICT = {
     "elevation": lambda text: answers.parse_elevation(text),
     "clock": lambda text: answers.parse_clock(text),
     "count": lambda text: answers.parse_count(text),
-    "room": lambda text: answers.parse_value("ROOM_SIZE", text),
+    "room": lambda text: parse_value("ROOM_SIZE", text),
 }
 
 
@@ -317,7 +318,7 @@ def test_verdicts(text, expected):
 )
 def test_comparisons_of_sounds(question_type, text, expected):
     """A name that the text compares away, or says the opposite of, does not answer the question."""
-    value = answers.parse_value(question_type, text, "lenient", KNOWN)
+    value = parse_value(question_type, text, "lenient", KNOWN)
     assert (None if value is None else next(iter(value.values()))) == expected
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from spatial_llm import answers
+from spatial_llm.questions.types import parse_value
 from tests.answers.vocabulary import KNOWN
 
 
@@ -179,14 +180,14 @@ def test_yes_and_no(text, lenient):
 def test_lists_of_sounds(text, open_list, known_names):
     assert answers.parse_labels(text, "lenient") == open_list
     assert answers.parse_labels(text, "lenient", KNOWN) == known_names
-    assert answers.parse_value("CLASSIFICATION", text, "lenient", KNOWN) == (known_names and {"labels": known_names})
+    assert parse_value("CLASSIFICATION", text, "lenient", KNOWN) == (known_names and {"labels": known_names})
 
 
 def test_known_names_change_nothing_in_the_strict_reading():
     text = "I hear a dog."
     assert answers.parse_labels(text, known=KNOWN) == answers.parse_labels(text) == ["i hear a dog."]
-    assert answers.parse_value("CLASSIFICATION", text, known=KNOWN) == {"labels": ["i hear a dog."]}
-    assert answers.parse_value("MIXUP_DIRECTION", "Yes, it is", "lenient", KNOWN) == {"yes": True}
+    assert parse_value("CLASSIFICATION", text, known=KNOWN) == {"labels": ["i hear a dog."]}
+    assert parse_value("MIXUP_DIRECTION", "Yes, it is", "lenient", KNOWN) == {"yes": True}
 
 
 @pytest.mark.parametrize(
@@ -263,14 +264,14 @@ def test_orders(text, order):
     ],
 )
 def test_numbers_and_words(question_type, text, value):
-    parsed = answers.parse_value(question_type, text, "lenient")
+    parsed = parse_value(question_type, text, "lenient")
     assert (parsed if parsed is None else next(iter(parsed.values()))) == value
 
 
 def test_locations_one_a_line():
-    parsed = answers.parse_value("SAME_CLASS", "1. left, ahead, overhead; 2 m\n2. right, behind, below; 150 cm", "lenient")
+    parsed = parse_value("SAME_CLASS", "1. left, ahead, overhead; 2 m\n2. right, behind, below; 150 cm", "lenient")
     assert [place["distance_m"] for place in parsed["locations"]] == [2.0, 1.5]
-    assert answers.parse_value("SAME_CLASS", "left, ahead, up; 2 m\nsomewhere", "lenient") is None
+    assert parse_value("SAME_CLASS", "left, ahead, up; 2 m\nsomewhere", "lenient") is None
 
 
 @pytest.mark.parametrize(

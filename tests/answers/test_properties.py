@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.types import format_value, parse_value
 from tests.answers.test_strict import LOCATIONS, TYPE_OF_KIND, VALUES
 
 SYNONYMS = {
@@ -39,10 +40,10 @@ PLAIN = {  # names that strict and lenient both read as names: no wording, no ma
 def test_what_was_written_is_read_back_in_both_readings(kind):
     @given(PLAIN.get(kind, VALUES[kind]))
     def round_trip(value):
-        text = answers.format_value(TYPE_OF_KIND[kind], value)
+        text = format_value(TYPE_OF_KIND[kind], value)
         for reading in ("strict", "lenient"):
-            assert answers.parse_value(TYPE_OF_KIND[kind], text, reading) == value
-            assert answers.parse_value(TYPE_OF_KIND[kind], f" {text}\n", reading) == value
+            assert parse_value(TYPE_OF_KIND[kind], text, reading) == value
+            assert parse_value(TYPE_OF_KIND[kind], f" {text}\n", reading) == value
 
     round_trip()
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatial_llm import answers
-from spatial_llm.answers import AXES, VALUE_KINDS, Location
+from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 
 LOCATIONS = st.builds(
     Location,
@@ -23,7 +24,7 @@ TYPE_OF_KIND = {kind: question_type for question_type, kind in VALUE_KINDS.items
 PARSERS = [
     answers.parse_directions,
     *(lambda text, axis=axis: answers.parse_axis(text, axis) for axis in AXES),
-    *(lambda text, kind=kind: answers.parse_value(kind, text) for kind in TYPE_OF_KIND.values()),
+    *(lambda text, kind=kind: parse_value(kind, text) for kind in TYPE_OF_KIND.values()),
 ]
 # pieces that the parsers look for, so that fuzzing meets their branches
 WORDS = ["left", "right", "front", "behind", "above", "below", "yes", "no", "m", "meters", "metre", "e3"]
@@ -195,7 +196,7 @@ def test_label_rules():
     ],
 )
 def test_value_of_each_question_type(question_type, text, value):
-    assert answers.parse_value(question_type, text) == value
+    assert parse_value(question_type, text) == value
 
 
 NUMBERS = st.floats(min_value=0, max_value=1e4, allow_nan=False)
@@ -240,9 +241,9 @@ def test_every_kind_of_value_survives_text_and_json(kind):
 
     @given(VALUES[kind])
     def round_trip(value):
-        text = answers.format_value(question_type, value)
-        assert answers.parse_value(question_type, text) == value
-        assert answers.format_value(question_type, json.loads(json.dumps(value))) == text
+        text = format_value(question_type, value)
+        assert parse_value(question_type, text) == value
+        assert format_value(question_type, json.loads(json.dumps(value))) == text
 
     round_trip()
 
@@ -251,7 +252,7 @@ def test_every_kind_of_value_survives_text_and_json(kind):
 def test_a_value_of_another_kind_is_refused(kind):
     for value in ({}, {"quiz": 1}, {"left_right": "up"}, {"labels": []}, {"room_size": "tiny"}, {"clock_hour": 13}):
         with pytest.raises(SpatialLLMError):
-            answers.format_value(TYPE_OF_KIND[kind], value)
+            format_value(TYPE_OF_KIND[kind], value)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_a_value_of_another_kind_is_refused(kind):
     ],
 )
 def test_reading_numbers_and_words(question_type, text, value):
-    parsed = answers.parse_value(question_type, text)
+    parsed = parse_value(question_type, text)
     assert (parsed if parsed is None else next(iter(parsed.values()))) == value
 
 
@@ -357,7 +358,7 @@ def test_reading_numbers_and_words(question_type, text, value):
 def test_spans_of_time(text, span_s):
     assert answers.parse_span(text) == span_s
     value = None if span_s is None else {"onset_s": span_s[0], "offset_s": span_s[1]}
-    assert answers.parse_value("SPAN", text) == value
+    assert parse_value("SPAN", text) == value
 
 
 def test_a_span_is_written_forwards():
@@ -369,17 +370,17 @@ def test_a_span_is_written_forwards():
 
 def test_locations_in_any_order():
     one, other = "left, front, above; 2m", "right, behind, below; 1.5m"
-    parsed = answers.parse_value("SAME_CLASS", f"{other} | {one}")
-    assert parsed == answers.parse_value("SAME_CLASS", f"{one}|{other}") and len(parsed["locations"]) == 2
-    assert answers.format_value("SAME_CLASS", parsed) == f"{one} | {other}"
-    assert answers.parse_value("SAME_CLASS", f"{one} | somewhere") is None
+    parsed = parse_value("SAME_CLASS", f"{other} | {one}")
+    assert parsed == parse_value("SAME_CLASS", f"{one}|{other}") and len(parsed["locations"]) == 2
+    assert format_value("SAME_CLASS", parsed) == f"{one} | {other}"
+    assert parse_value("SAME_CLASS", f"{one} | somewhere") is None
 
 
 def test_unknown_words_are_refused():
     with pytest.raises(SpatialLLMError, match="QUIZ"):
-        answers.parse_value("QUIZ", "yes")
+        parse_value("QUIZ", "yes")
     with pytest.raises(SpatialLLMError, match="QUIZ"):
-        answers.format_value("QUIZ", {"yes": True})
+        format_value("QUIZ", {"yes": True})
     for write, bad in (
         (answers.format_degrees, 181.0),
         (answers.format_degrees, float("nan")),

@@ -3,7 +3,8 @@
 import random
 
 from spatial_llm import answers
-from spatial_llm.answers import AXES, VALUE_KINDS
+from spatial_llm.answers import AXES
+from spatial_llm.questions.types import VALUE_KINDS, parse_value
 
 READINGS = ("strict", "lenient")
 TYPE_OF_KIND = {kind: question_type for question_type, kind in VALUE_KINDS.items()}
@@ -11,10 +12,7 @@ KNOWN = ("Male speech, man speaking", "Speech", "Bell", "Rain", "Dog", "Vehicle 
 CHOICES = ("left", "right", "front left", "A dog", "2 m")
 
 PARSERS = {
-    **{
-        f"value of {kind}": lambda text, reading, q=q: answers.parse_value(q, text, reading)
-        for kind, q in TYPE_OF_KIND.items()
-    },
+    **{f"value of {kind}": lambda text, reading, q=q: parse_value(q, text, reading) for kind, q in TYPE_OF_KIND.items()},
     **{axis: lambda text, reading, axis=axis: answers.parse_axis(text, axis, reading) for axis in AXES},
     "directions": answers.parse_directions,
     "bearing": answers.parse_bearing,

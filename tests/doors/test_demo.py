@@ -9,7 +9,7 @@ import matplotlib.image
 import pytest
 
 from spatial_llm import SpatialLLM
-from spatial_llm.answers import parse_value
+from spatial_llm.questions.types import parse_value
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.showcase.interview import interview
 

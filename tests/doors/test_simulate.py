@@ -68,7 +68,7 @@ def test_every_simulation_parses(simulate_door, config):
 @pytest.mark.parametrize("config", WRITINGS, ids=lambda path: path.name)
 def test_every_writing_parses(write_door, config):
     arguments = parse_arguments(write_door.Arguments, ["--config", str(config), "--data", "x"])
-    assert arguments.writing.questions.location >= 1
+    assert arguments.writing.questions.ask["location"] >= 1
 
 
 def test_unknown_keys_stop(simulate_door, write_door, capsys):

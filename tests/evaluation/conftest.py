@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.answers import format_value
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import load_waveform
 from spatial_llm.data.simulate.questions import WritingConfig, write_questions
@@ -16,6 +15,7 @@ from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig,
 from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.questions.config import official_only
+from spatial_llm.questions.types import format_value
 from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.testing import tiny_config, tiny_processor
 
@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         sounds=SoundsConfig(synthesized_train=20, synthesized_eval=10),
     )
     simulate(config, folder / "data", progress=False)
-    write_questions(folder / "data", WritingConfig(questions=official_only(detection=0)), progress=False)
+    write_questions(folder / "data", WritingConfig(questions=official_only({"detection": 0})), progress=False)
     model = _learn(folder / "data")
     model.save_pretrained(folder / "model")
     return Trained(folder / "model", folder / "data" / "eval.jsonl")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.records import Record, write_manifest
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 
 RATE = 32_000
 ANSWERS = {

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from spatial_llm.audio.formats import without_default
+from spatial_llm.data.encoder_cache import without_default_format
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import CheckpointError, SpatialLLMError
@@ -68,13 +68,13 @@ def test_what_was_saved_before_there_was_an_audio_format_loads(made, name, tmp_p
     (tmp_path / "before" / name).write_text(json.dumps(settings))
     before, now = (made.from_pretrained(folder).to_dict() for folder in (tmp_path / "before", tmp_path))
     assert before == now and before["audio_format"] == "binaural"
-    assert "audio_format" not in without_default(now), "caches keep their names"
+    assert "audio_format" not in without_default_format(now), "caches keep their names"
 
 
 def test_placeholders_and_tokens(model):
     processor = tiny_processor()
     processor.num_audio_tokens = 5
-    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*num_query_tokens is 4"):
+    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*audio tokens a clip is 4"):
         SpatialLLM(model, processor)
     processor = tiny_processor()
     processor.audio_token_id = 9

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from spatial_llm.geometry import clock_hour
-from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter, official_only
-from spatial_llm.questions.config import FAMILIES
-from tests.questions.scenes import LABELS, draw_scenes
+from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter
+from tests.questions.scenes import EVERY, LABELS, draw_scenes
 
 BELL = HeardSource("bell", 45.0, 30.0, 2.62, 1.0, 3.5)
 RAIN = HeardSource("rain", -135.0, -30.0, 1.1, 0.2, 9.9)
@@ -18,11 +17,7 @@ DOG = HeardSource("dog", -58.0, 20.0, 3.94, 4.04, 4.9)
 def asked_of(*sources, family, seeds=30, labels=("bell", "dog", "rain", "siren"), split="train", **values):
     """Question type -> the answers given over some seeds, when one family is asked of one scene."""
     room = {name: values.pop(name, None) for name in ("rt60_s", "volume_m3", "duration_s")}
-    config = official_only(
-        **values, detection=0, location=0, detection_at_place=0, location_of_named=0, direction_yes_no=0,
-        distance_yes_no=0, open_relation=0,
-    )  # fmt: skip
-    setattr(config, family, 6)
+    config = QuestionConfig(ask={family: 6}, **values)
     found: dict[str, set[str]] = {}
     for seed in range(seeds):
         writer = QuestionWriter(config, np.random.default_rng(seed), labels, split)
@@ -139,7 +134,7 @@ def test_a_class_that_is_often_there_is_not_given_away():
     """Speech sounds in most scenes: whether it is asked for as present or absent stays even, class by class."""
     skewed = ("speech",) * 12 + ("bell", "rain", "dog", "siren")
     rng = np.random.default_rng(3)
-    writer = QuestionWriter(QuestionConfig(**{**dict.fromkeys(FAMILIES, 0), "negative": 1}), rng, sorted(set(skewed)))
+    writer = QuestionWriter(QuestionConfig(ask={"negative": 1}), rng, sorted(set(skewed)))
     answers: dict[tuple, Counter] = {}
     for _ in range(4000):
         sources = tuple(
@@ -157,7 +152,7 @@ def test_a_class_that_is_often_there_is_not_given_away():
 
 
 def test_sets_of_one_answer_ask_for_it_next_to_never():
-    writer = QuestionWriter(QuestionConfig(limit=30), np.random.default_rng(0), LABELS)
+    writer = QuestionWriter(QuestionConfig(ask=EVERY, limit=30), np.random.default_rng(0), LABELS)
     rng = np.random.default_rng(1)
     counts, elevations = Counter(), Counter()
     for _ in range(300):  # always two sources, on the floor of one room, through the whole clip

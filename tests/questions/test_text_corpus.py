@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.errors import SceneError
-from spatial_llm.questions import QuestionConfig, official_only, text_examples
+from spatial_llm.questions import QuestionConfig, text_examples
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
+from tests.questions.scenes import EVERY
 
 LABELS = ["bell", "rain", "waves, surf", "walk, footsteps"]
 
@@ -40,7 +41,7 @@ def test_types_a_to_e_are_what_they_were_before_other_families_came():
 
 def test_our_families_in_words():
     labels = [*LABELS, "bark", "siren"]
-    config = QuestionConfig(limit=14)
+    config = QuestionConfig(ask=EVERY, limit=14)
     examples = text_examples(labels, 6000, seed=4, config=config)
     assert examples == text_examples(labels, 6000, seed=4, config=config)
     assert {example["question_type"] for example in examples} == set(QUESTION_TYPES)
@@ -64,8 +65,7 @@ def test_our_families_in_words():
 
 def test_errors():
     with pytest.raises(SceneError, match="no question"):
-        text_examples(LABELS, 10, seed=0, config=official_only(detection=0, location=0, detection_at_place=0,
-                      location_of_named=0, direction_yes_no=0, distance_yes_no=0, open_relation=0))  # fmt: skip
+        text_examples(LABELS, 10, seed=0, config=QuestionConfig(ask={"same_class": 1}, axis_margin_deg=89.0))
 
 
 def test_two_labels_are_needed():
@@ -74,7 +74,9 @@ def test_two_labels_are_needed():
 
 
 def test_words_say_what_is_asked_for_and_no_more():
-    config = QuestionConfig(limit=12, time=0, span=0, room=0, same_class=0, relation=0, negative=0)
+    config = QuestionConfig(
+        ask=EVERY | dict.fromkeys(("time", "span", "room", "same_class", "relation", "negative"), 0), limit=12
+    )
     examples = text_examples(LABELS, 3000, seed=4, config=config, most_sources=2)
     scenes = {example["scene"] for example in examples}
     assert max(scene.count("|") for scene in scenes) == 1, "two sources at most"

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, balance, balance_table
-from tests.questions.scenes import LABELS, draw_scenes, expected
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
+from tests.questions.scenes import LABELS, SEVERAL, draw_scenes, expected
 
-MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=2, negative=5
-)
+MANY = QuestionConfig(ask=SEVERAL, limit=16)
 CHANCE = {
     "COUNT_SOURCES": 1 / 4,
     "COUNT_CLASSES": 1 / 4,

@@ -8,6 +8,7 @@ import pytest
 from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter, official_only
 from spatial_llm.questions.families import CONVENTIONS, FAMILIES, detection, location, open_relation
 from spatial_llm.questions.wordings import Wordings
+from tests.questions.scenes import EVERY
 from tests.questions.scenes import LABELS as MANY_LABELS
 
 LABELS = ["bell", "rain", "siren"]
@@ -74,8 +75,7 @@ def test_the_writer_uses_the_wordings_of_its_split(family) -> None:
         HeardSource("dog", -58.0, 20.0, 3.94, 4.04, 4.9),
     )  # fmt: skip
     for split, other in (("train", "eval"), ("eval", "train")):
-        config = official_only(limit=60)
-        setattr(config, family.name, 9)
+        config = official_only({family.name: 9}, limit=60)
         only_other = {
             text.split("{")[0]
             for _, wordings in ALL
@@ -88,7 +88,9 @@ def test_the_writer_uses_the_wordings_of_its_split(family) -> None:
 
 
 def questions(split: str, **changes: object) -> set[str]:
-    config = QuestionConfig(limit=30, time=0, span=0, room=0, same_class=0, relation=0, negative=0, **changes)
+    config = QuestionConfig(
+        ask=EVERY | dict.fromkeys(("time", "span", "room", "same_class", "relation", "negative"), 0), limit=30, **changes
+    )
     rng = np.random.default_rng(1)
     writer = QuestionWriter(config, rng, LABELS, split)
     asked = set()

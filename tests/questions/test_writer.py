@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.errors import SceneError
 from spatial_llm.questions import (
     HeardScene,
@@ -15,12 +14,13 @@ from spatial_llm.questions import (
     official_only,
     scene_to_text,
 )
-from spatial_llm.questions.config import FAMILIES
 from spatial_llm.questions.facts import step_distance_m
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
+from tests.questions.scenes import EVERY, OWN
 
 BELL = HeardSource("bell", 45.0, 30.0, 2.6)  # left, front, above; 2.5m
 RAIN = HeardSource("rain", -135.0, -30.0, 1.1)  # right, behind, below; 1m
-EACH = official_only(detection_at_place=2, location_of_named=2, open_relation=3)
+EACH = official_only({"detection_at_place": 2, "location_of_named": 2, "open_relation": 3})
 
 
 def ask(*sources, config=EACH, seed=0):
@@ -143,17 +143,19 @@ def test_scene_in_words():
 def test_official_types_alone_are_asked_as_before_and_never_of_three():
     third = HeardSource("dog", -60.0, 20.0, 3.0)
     assert not ask(BELL, RAIN, third)
-    mixed = ask(BELL, RAIN, third, config=QuestionConfig())
+    mixed = ask(BELL, RAIN, third, config=QuestionConfig(ask=EVERY))
     assert mixed and not [item for item in mixed if item.type in "ABCDE"]
 
 
 def test_the_limit_cuts_our_families_and_not_the_official_types():
-    few = QuestionConfig(limit=6)
+    few = QuestionConfig(ask=EVERY, limit=6)
     assert all(len(ask(BELL, RAIN, config=few, seed=seed)) == 6 for seed in range(10))
-    assert len(ask(BELL, RAIN, config=QuestionConfig(limit=0))) == len(ask(BELL, RAIN, config=official_only())) == 5
+    assert (
+        len(ask(BELL, RAIN, config=QuestionConfig(ask=EVERY, limit=0))) == len(ask(BELL, RAIN, config=official_only())) == 5
+    )
     ours = {item.type for seed in range(40) for item in ask(BELL, RAIN, config=few, seed=seed)} - set("ABCDE")
-    assert ours == set(FAMILIES) - {"same_class", "time", "span", "room", "side"}  # of which nothing is known, or asked here
-    items = ask(BELL, RAIN, config=QuestionConfig(limit=60, **dict.fromkeys(FAMILIES, 9)))
+    assert ours == set(OWN) - {"same_class", "time", "span", "room", "side"}  # of which nothing is known, or asked here
+    items = ask(BELL, RAIN, config=QuestionConfig(ask=EVERY | dict.fromkeys(OWN, 9), limit=60))
     assert len({item.question for item in items}) == len(items)  # nothing is asked twice of a clip
 
 
@@ -170,15 +172,21 @@ def test_errors():
     with pytest.raises(SceneError, match="one to 4"):
         ask()
     with pytest.raises(SceneError, match="at most 2"):
-        QuestionConfig(location_of_named=3)
+        QuestionConfig(ask={"location_of_named": 3})
     with pytest.raises(SceneError, match="not a valid label"):
         ask(HeardSource("Bell", 45.0, 30.0, 2.6))  # upper case: the answer would not read as the truth
     with pytest.raises(SceneError, match="labels are"):
         ask(HeardSource("a;b", 45.0, 30.0, 2.6))
     with pytest.raises(SceneError, match="'train' or 'eval'"):
         QuestionWriter(EACH, np.random.default_rng(0), split="test")
+    with pytest.raises(SceneError, match=r"ask\.azimuth is -1"):
+        QuestionConfig(ask={"azimuth": -1})
+    with pytest.raises(SceneError, match="ask names bearing; the families are detection,"):
+        QuestionConfig(ask={"bearing": 1})
+    for nothing in ({}, {"azimuth": 0}):
+        with pytest.raises(SceneError, match=r"no question is asked; name families .* detection, location,"):
+            QuestionWriter(QuestionConfig(ask=nothing), np.random.default_rng(0))
     for wrong in (
-        {"azimuth": -1},
         {"rt60_bands_s": ()},
         {"rt60_bands_s": (0.6, 0.3)},
         {"dry_below_s": 2.0},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spatial_llm.answers import parse_value
+from spatial_llm.questions.types import parse_value
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.showcase.interview import Asked, believed_places, format_interview, interview
 

@@ -1,1 +1,1 @@
-"""A data folder made from a configuration: dry sounds, room responses, sampled scenes, and questions about them."""
+"""Makes a data folder from a configuration: dry sounds, room responses, sampled scenes, and questions about them."""

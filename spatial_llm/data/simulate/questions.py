@@ -61,10 +61,12 @@ def write_questions(
         merge: only join what the shards left.
 
     Raises:
+        SceneError: the configuration asks no question.
         ManifestError: the folder has no scenes, or a line of them is not a scene.
         SpatialLLMError: the parts belong to another configuration or to other scenes, or are to be merged and some are
             missing; or another process writes questions into the folder.
     """
+    config.questions.check_asked()
     folder = Path(folder)
     splits = [split for split in SPLITS if (folder / f"{split}_scenes.jsonl").is_file()]
     if not splits:

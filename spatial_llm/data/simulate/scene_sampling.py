@@ -1,8 +1,8 @@
-"""Scenes drawn on a bank of responses: which recordings sound, from where, when, how loud, over what noise.
+"""Samples scenes on a bank of responses: which recordings sound, from where, when, how loud, over what noise.
 
-Classes and directions take turns: every class sounds equally often, and so does every octant around the listener, as far
-as the bank has sources there. All sources of a scene stand in one room. Scenes are drawn in blocks, each from its own
-seed, so that no block waits for another.
+Classes and directions take turns: every class occurs equally often, and so does every octant around the listener, as far as
+the bank has sources there. All sources of a scene are in one room. Scenes are sampled in blocks, each from its own seed, so
+that no block waits for another.
 """
 
 from collections.abc import Sequence
@@ -36,25 +36,25 @@ from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
 SCENES_PER_BLOCK = 500
-TRIES = 100  # draws of a source that is silent as it is played
-MOST_DB = 120.0  # beyond, one of two sounds is below the noise of any recording
+TRIES = 100  # most draws of a source whose played part is silent
+MOST_DB = 120.0  # with a larger difference one of two sounds is below the noise of any recording
 Range = tuple[float, float]
 
 
 @dataclass
 class DrawConfig:
-    """What is drawn for each scene. Every pair is a range (lowest, highest).
+    """What is sampled for each scene. Every pair is a range (lowest, highest).
 
     Attributes:
-        duration_s: of a scene.
-        mirror: use every room a second time in the mirror, left and right exchanged: twice the responses.
+        duration_s: length of a scene.
+        mirror: use every room a second time with left and right exchanged, which doubles the responses.
         protocol: how dry sounds and responses become a recording, see `scenes.render`.
-        same_class_share: of the scenes with several sources, how many have two of one class.
+        same_class_share: share of the scenes with several sources that have two of one class.
         onset_s: when sounds begin.
-        sound_s: how long sounds play at most; None = to their end.
-        gain_db: of sounds, around the level of the protocol.
-        noise_snr_db: of diffuse noise; None = no noise.
-        noise_color: its spectrum.
+        sound_s: how long sounds play at most; None: to their end.
+        gain_db: gain of sounds, around the level of the protocol.
+        noise_snr_db: signal-to-noise ratio of diffuse noise; None: no noise.
+        noise_color: spectrum of the noise.
     """
 
     duration_s: float = 2.0
@@ -102,12 +102,12 @@ def draw_block(
     block: int,
     folder: Path,
 ) -> None:
-    """Draws block number `block` of the scenes of a split and writes `folder`/scenes.jsonl.
+    """Samples block number `block` of the scenes of a split and writes `folder`/scenes.jsonl.
 
     Args:
         counts: number of sources of each scene of the split.
         sounds: dry sounds of this split; their recordings are relative to `sounds_root`.
-        format_names: what the scenes are heard with, in turn.
+        format_names: formats of the scenes, in turn.
         synthesized: folder where the built-in sounds are kept (see `synthesized.make_room`); None = they are not.
     """
     bank = open_bank(bank_folder)
@@ -130,11 +130,12 @@ def draw_block(
 def _audible(
     scene: Scene, drawer: "SceneDrawer", sounds_root: Path | None, kept: SynthesizedOnce | None
 ) -> tuple[Scene, list[np.ndarray]]:
-    """The scene, and the dry sound of each of its sources. A source that plays a silent part of its recording, or whose
-    sound reaches the listener after the end, is drawn again: what the scene states must be heard in it.
+    """Returns the scene, and the dry sound of each of its sources. A source that plays a silent part of its recording, or
+    whose sound reaches the listener after the end, is sampled again, because everything that the scene states must be
+    audible in it.
 
     Raises:
-        SceneError: that happens TRIES times over.
+        SceneError: this happens TRIES times.
     """
     delayed = drawer.bank.propagation_delay
     dry = []
@@ -161,14 +162,14 @@ def _audible(
 
 
 class SceneDrawer:
-    """Draws scenes one after another; its memory between scenes serves the balance alone."""
+    """Samples scenes one after another; it remembers earlier scenes only to balance classes and directions."""
 
     def __init__(self, config: DrawConfig, rng: np.random.Generator, bank: ResponseBank, sounds: Sequence[Sound]) -> None:
         self.config, self.rng, self.bank = config, rng, bank
         self.recordings: dict[str, list[str]] = {}
         for sound in sounds:
             self.recordings.setdefault(sound.label, []).append(sound.recording)
-        # Scenes with one source and scenes with more are each even by themselves.
+        # Scenes with one source and scenes with more are balanced separately.
         self._labels = {count: _Turns(sorted(self.recordings), rng) for count in range(1, MAX_SOURCES + 1)}
         # A place is a row of the bank and whether it is heard in the mirror.
         self._octants: dict[tuple[str, ...], list[tuple[int, bool]]] = {}
@@ -183,10 +184,10 @@ class SceneDrawer:
         self._turns = {count: _Turns(sorted(self._octants), rng) for count in range(1, MAX_SOURCES + 1)}
 
     def draw(self, name: str, split: str, count: int, format_name: str) -> Scene:
-        """One scene with `count` sources, without its truth.
+        """Samples one scene with `count` sources, without its truth.
 
         Raises:
-            SceneError: the room of a drawn place has fewer positions, or there are too few classes.
+            SceneError: the room of a sampled place has fewer positions, or there are too few classes.
         """
         places = self._octants[self._turns[count].next()]
         row, mirror = places[int(self.rng.integers(len(places)))]
@@ -217,7 +218,8 @@ class SceneDrawer:
         )
 
     def drawn_again(self, scene: Scene, index: int) -> Scene:
-        """The scene with another recording, time and level of source `index`, of the same class at the same place."""
+        """Returns the scene with another recording, time and level of source `index`, of the same class at the same
+        place."""
         source = scene.sources[index]
         choice = self.recordings[source.label]
         recording = choice[int(self.rng.integers(len(choice)))]
@@ -263,7 +265,7 @@ def _as_heard(rows: Sequence[BankRow], mirror: bool) -> tuple[Room, Listener, li
 
 
 class _Turns:
-    """Options in random order, each once before any comes again."""
+    """Options in random order, each once before any occurs again."""
 
     def __init__(self, options: list[Any], rng: np.random.Generator) -> None:
         self.options, self.rng, self.left = options, rng, []

@@ -41,7 +41,7 @@ SUMMARY = "simulation.json"
 @dataclass
 class SoundsConfig:
     """Where the dry sounds come from: an index CSV, a folder with a subfolder per class, or, with neither, the built-in
-    classes, or those of them that are named, with so many recordings (draws) a class."""
+    classes (or those that are named) with a number of recordings (draws) for each class."""
 
     index: str | None = None
     folder: str | None = None
@@ -56,8 +56,8 @@ class SoundsConfig:
             )
 
     def list(self) -> list[Sound]:
-        """All sounds of both splits in which something is to be heard: silent files of a folder are left out with a warning,
-        those of an index refused. Raises SceneError, AudioError, see scenes.sounds and scenes.dry_sounds."""
+        """Returns all audible sounds of both splits: silent files of a folder are left out with a warning, those of an
+        index are refused. Raises SceneError and AudioError, see scenes.sounds and scenes.dry_sounds."""
         if self.index and self.folder:
             raise SceneError(f"sounds: index {self.index} and folder {self.folder}; give one of them.")
         if self.index:
@@ -78,10 +78,10 @@ class SplitConfig:
     """How large one split is, and where its responses come from.
 
     Attributes:
-        rooms: simulated ones.
-        clips_one_source, clips_two_sources, clips_three_sources, clips_four_sources: how many scenes.
-        responses: instead of simulated rooms, measured responses: a CSV of geometry, or a SoundSpaces list (.json).
-        responses_rooms: of these, only the rooms named so.
+        rooms: number of simulated rooms.
+        clips_one_source, clips_two_sources, clips_three_sources, clips_four_sources: number of scenes.
+        responses: measured responses in place of simulated rooms: a CSV of geometry, or a SoundSpaces list (.json).
+        responses_rooms: use only the rooms of these names.
     """
 
     rooms: int = 250
@@ -94,7 +94,7 @@ class SplitConfig:
 
     @property
     def counts(self) -> list[int]:
-        """Number of sources of each scene, in order."""
+        """The number of sources of each scene, in order."""
         sizes = (self.clips_one_source, self.clips_two_sources, self.clips_three_sources, self.clips_four_sources)
         return [count for count, size in enumerate(sizes, start=1) for _ in range(size)]
 
@@ -106,14 +106,14 @@ class SplitConfig:
 
 @dataclass
 class SimulationConfig:
-    """Everything a data folder is made from.
+    """Everything that a data folder is made from.
 
     Attributes:
-        seed: of everything.
-        formats: what the responses are simulated for (see `audio.formats`).
-        formats_in_turn: scenes are heard with each of the formats in turn, as with several heads; false: with the first.
-        scenes: what is drawn for each scene.
-        room: what rooms are drawn from.
+        seed: of all random draws.
+        formats: formats that the responses are simulated for (see `audio.formats`).
+        formats_in_turn: scenes use each of the formats in turn, for example several heads; false: the first one.
+        scenes: what is sampled for each scene.
+        room: what rooms are sampled from.
         train, eval: the two splits.
         sounds: dry sounds.
     """
@@ -133,7 +133,7 @@ class SimulationConfig:
 
     @property
     def heard_with(self) -> list[str]:
-        """The formats that scenes are in."""
+        """The formats of the scenes."""
         return self.formats if self.formats_in_turn else self.formats[:1]
 
 
@@ -145,13 +145,13 @@ def simulate(
     shard: Shard | None = None,
     merge: bool = False,
 ) -> dict[str, Any] | None:
-    """Makes the data folder, whole or not at all, and returns what simulation.json says.
+    """Makes the data folder, whole or not at all, and returns the content of simulation.json.
 
-    Until it is whole, finished parts are kept beside it (`folder.parts`), so that a killed run goes on from there.
+    Until it is whole, finished parts are kept beside it (`folder.parts`), from which a killed run continues.
 
     Args:
         shard: simulate only this share of the rooms into the parts, and return None.
-        merge: simulate no room, only join what the shards left, and draw the scenes.
+        merge: simulate no room; only join the shards and sample the scenes.
 
     Raises:
         SceneError: the configuration cannot be met; see scenes.
@@ -199,7 +199,7 @@ def _simulate(
 
 
 def portable(config: SimulationConfig) -> dict[str, Any]:
-    """The configuration as JSON values, without paths of this machine, which say nothing elsewhere."""
+    """Returns the configuration as JSON values, without the paths of this machine, which mean nothing elsewhere."""
     settings = asdict(config) | {"formats": [format_to_dict(parse_format(text).portable) for text in config.formats]}
     if config.sounds.root is not None:
         settings["sounds"] |= {"index": None, "folder": None, "copied_from": config.sounds.root.name}
@@ -247,8 +247,8 @@ def _check_rooms_apart(folder: Path) -> None:
 def _draw(
     config: SimulationConfig, split: str, sounds: Sequence[Sound], folder: Path, parts: Path, workers: int, progress: bool
 ) -> list[dict[str, Any]]:
-    """Draws the scenes of one split into `folder`; returns them as they stand in the file."""
-    # Mixed, because questions are balanced within blocks of scenes: "how many?" needs scenes of every number beside it.
+    """Samples the scenes of one split into `folder`; returns them as they are in the file."""
+    # Mixed, because questions are balanced within blocks of scenes: "how many?" needs scenes of every number in a block.
     counts = np.random.default_rng([config.seed, *split.encode(), *b"counts"]).permutation(getattr(config, split).counts)
     counts = counts.tolist()
     own = [sound for sound in sounds if sound.split == split]
@@ -291,7 +291,7 @@ def _copy_sounds(root: Path | None, folder: Path, drawn: dict[str, list[dict[str
     for recording in sorted(recordings):
         (folder / recording).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / recording, folder / recording)
-    # Licences and attributions of the sounds stand in the index or beside it: they go where the sounds go.
+    # Licences and attributions of the sounds are in the index or beside it, and are copied with the sounds.
     for notice in sorted([*root.glob("*.csv"), *root.glob("LICEN[CS]E*"), *root.glob("README*")]):
         shutil.copyfile(notice, folder / notice.name)
 

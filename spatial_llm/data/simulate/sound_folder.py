@@ -1,12 +1,12 @@
-"""A folder of dry sounds made ready for simulation: an index of recorded clips, filtered, cut and varied.
+"""Prepares a folder of dry sounds for simulation: an index of recorded clips, filtered, cut and varied.
 
     folder/index.csv       columns of `scenes.sounds.list_index`, with licence and attribution of every piece
     folder/<label>/*.flac  pieces of `piece_s` seconds, 16 bit
     folder/sounds.json     what it was made from
 
-A small set of clips teaches an encoder the clips. So each training recording also comes faster and slower (pitch and
-tempo together, as for another animal or engine of its kind; Ko et al., "Audio augmentation for speech recognition",
-2015) and in pieces; what is evaluated on stays as it was recorded. Splits are by source recording.
+From a small set of clips an encoder memorises the clips. So each training recording is also written faster and slower (pitch
+and tempo together, as for another animal or engine of its kind; Ko et al., "Audio augmentation for speech recognition",
+2015) and in pieces; evaluation recordings stay unchanged. Splits are by source recording.
 """
 
 import csv
@@ -32,7 +32,7 @@ from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, INDEX_COLUMNS, list_index
 COLUMNS = ("file", "label", "split", "source_recording", "licence", "attribution")
 OURS = {"licence": "CC0 1.0", "attribution": "synthesized by spatial_llm"}
 LOWEST_RATE = 1000
-QUIET_DB = -20.0  # a piece this far below the loudest of its recording holds mostly its tail
+QUIET_DB = -20.0  # a piece this far below the loudest of its recording is mostly its decaying tail
 
 
 @dataclass
@@ -41,17 +41,17 @@ class SoundFolderConfig:
 
     Attributes:
         index: CSV with the columns file, label, split, source_recording, licence and attribution.
-        licences: those accepted, as the index spells them.
+        licences: accepted licences, as the index spells them.
         leave_out: labels of the index that are not taken.
-        evaluate: what the split `eval` holds: "held_out", a share of the training recordings, to choose by; or "test", the
-            test recordings of the index, to report. Training recordings are the same in both.
-        held_out_share: of the source recordings of each label; at least one where there are two.
+        evaluate: content of the split `eval`: "held_out", a share of the training recordings, for decisions; or "test", the
+            test recordings of the index, for reports. Training recordings are the same in both.
+        held_out_share: share of the source recordings of each label; at least one where there are two.
         piece_s: length of a piece, and of a built-in sound.
-        hop_s: from the start of a piece to that of the next one.
+        hop_s: time from the start of a piece to that of the next one.
         speeds: of the training pieces; 1 is the recording itself.
-        synthesized: built-in classes that join; none may be a label of the index that is taken.
-        synthesized_train, synthesized_eval: draws of each.
-        sampling_rate: of everything.
+        synthesized: built-in classes that are added; none may be a label of the index that is taken.
+        synthesized_train, synthesized_eval: number of draws of each.
+        sampling_rate: of all files.
     """
 
     index: str
@@ -87,7 +87,7 @@ class SoundFolderConfig:
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording of the index that is taken: its file, label, split, source recording, licence and attribution."""
+    """One recording taken from the index: its file, label, split, source recording, licence and attribution."""
 
     file: Path
     label: str
@@ -98,11 +98,11 @@ class Clip:
 
 
 def chosen_clips(config: SoundFolderConfig) -> list[Clip]:
-    """The clips of the index that the folder takes, in the order of the index.
+    """Returns the clips of the index that the folder takes, in the order of the index.
 
     Raises:
-        SceneError: no such index or column; an unknown label to leave out, a licence that no clip has, nothing left, or a
-            label that is synthesized as well.
+        SceneError: there is no such index or column, an unknown label to leave out, a licence that no clip has, nothing
+            left, or a label that is synthesized as well.
     """
     index = Path(config.index)
     sounds = list_index(index)  # checks files and splits
@@ -143,7 +143,8 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
     """Writes the folder, whole or not at all; returns the number of pieces of each split.
 
     Raises:
-        SceneError: see `chosen_clips`. AudioError: a clip cannot be read, or is silent.
+        SceneError: see `chosen_clips`.
+        AudioError: a clip cannot be read, or is silent.
     """
     check_place(folder, folder=True, replaced=True)
     clips = chosen_clips(config)
@@ -178,7 +179,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
 
 
 def _held_out(recordings: set[tuple[str, str]], share: float) -> set[str]:
-    """Of the source recordings of each label those with the smallest hashes, so that other labels change nothing."""
+    """Returns the source recordings of each label with the smallest hashes, so that other labels change nothing."""
     chosen: set[str] = set()
     for label in {label for label, _ in recordings}:
         names = sorted({name for other, name in recordings if other == label}, key=_hash)
@@ -191,7 +192,7 @@ def _hash(name: str) -> bytes:
 
 
 def _pieces(sound: np.ndarray, config: SoundFolderConfig) -> list[np.ndarray]:
-    """(samples,) -> pieces of at most `piece_s`; a short rest joins none, and quiet pieces are dropped."""
+    """Cuts (samples,) into pieces of at most `piece_s`; a short rest and quiet pieces are dropped."""
     length, hop = round(config.piece_s * config.sampling_rate), round(config.hop_s * config.sampling_rate)
     starts = range(0, max(1, len(sound) - length // 2), hop)
     pieces = [sound[start : start + length] for start in starts]
@@ -206,7 +207,7 @@ def _write(folder: Path, name: str, sound: np.ndarray, rate: int, clip: Clip) ->
     again = 2
     while (folder / file).exists():  # clips of one name in two folders, which must not replace each other
         file, again = file.with_name(f"{Path(name).stem}~{again}{Path(name).suffix}"), again + 1
-    # Only what would be clipped: the simulation brings every sound to one level anyway.
+    # Only pieces that would be clipped are scaled: the simulation brings every sound to one level anyway.
     write_sound(folder / file, sound / max(1.0, float(np.abs(sound).max())), rate, "FLAC", "PCM_16")
     values = (file.as_posix(), clip.label, clip.split, clip.source_recording, clip.licence, clip.attribution)
     return dict(zip(COLUMNS, values, strict=True))

@@ -1,1 +1,1 @@
-"""The released SpatialSoundQA: its question files read, prepared, rendered, and our own data exported in its layout."""
+"""The released SpatialSoundQA: reading, preparing and rendering it, and exporting our own data in its layout."""

@@ -1,15 +1,15 @@
-"""Our own questions and recordings in the layout of the released SpatialSoundQA, so that other people's code can train on
-them (layout: `data.spatialsoundqa`).
+"""Exports our own questions and recordings in the layout of the released SpatialSoundQA, so that other people's code can
+train on them (layout: `data.spatialsoundqa`).
 
 A recording there is one or two dry sounds and room responses at 32 kHz, convolved to 10 s by the rule `official_bat`.
-What that cannot say is counted, named and left out, never changed: gains, onsets, cuts, noise, more than two sources,
-other formats, rates and protocols, longer recordings, and questions of types that are not among the released nine.
-Shorter recordings become 10 s long: the same up to their end, then going on with what the window had cut off; the report
-counts them. A mirrored scene's response is written as a file of its own. Our responses begin with the way through the air,
-which the released ones leave out.
+Whatever this cannot express is counted, named and left out, never changed: gains, onsets, cuts, noise, more than two
+sources, other formats, rates and protocols, longer recordings, and questions of types that are not among the released nine.
+Shorter recordings become 10 s long: the same up to their end, followed by what the window had cut off; the report counts
+them. The response of a mirrored scene is written as a file of its own. Our responses begin with the propagation delay, which
+the released ones leave out.
 
 Labels that are no AudioSet classes have no `mid`; theirs begins with "local/". Positions are those of the room, turned so
-that the listener looks along -z, as the released lists have it.
+that the listener looks along -z, as in the released lists.
 """
 
 import re
@@ -35,15 +35,15 @@ from spatial_llm.scenes.render import dry_sound, scene_responses
 from spatial_llm.scenes.scene import Listener, Scene, Xyz
 
 SOUND_FOLDERS = {"train": "balanced_train/audio", "eval": "eval/audio"}
-SHOWN = 5  # ids named for each reason, and reasons in an error
+SHOWN = 5  # most ids named for each reason, and most reasons in an error
 _LONGEST_S = SAMPLES / PAIRS_RATE
 
 
 def export_release(manifests: Sequence[str | Path], folder: str | Path) -> dict[str, Any]:
-    """Writes the records of our manifests as a release folder, whole or not at all; returns what exported.json says.
+    """Writes the records of our manifests as a release folder, whole or not at all; returns the content of exported.json.
 
     Args:
-        manifests: each with its data folder around it; records of both splits may stand in one or several.
+        manifests: each with its data folder around it; records of both splits may be in one or in several.
         folder: of the release; replaced if it exists.
 
     Raises:
@@ -60,7 +60,7 @@ def export_release(manifests: Sequence[str | Path], folder: str | Path) -> dict[
 
 
 def inexpressible(record: Record) -> str | None:
-    """Why a record cannot be said in the released layout; None if it can."""
+    """Returns the reason why the released layout cannot express a record; None if it can."""
     scene = record.scene
     if scene is None:
         return "the recording is not a scene"
@@ -82,7 +82,7 @@ def inexpressible(record: Record) -> str | None:
 
 
 class _Export:
-    """A release folder in the making."""
+    """A release folder that is being written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -141,7 +141,7 @@ class _Export:
     def _write_sound(self, scene: Scene, index: int, root: Path) -> str:
         source = scene.sources[index]
         dry = dry_sound(source, scene, None if scene.sounds is None else below(root, scene.sounds))
-        # The released loader takes the level over the whole file, so it is written whole, in float: no sample changes.
+        # The released loader computes the level over the whole file, so the file is written whole and in float.
         name = f"{_plain(source.recording)}-{sha256(np.ascontiguousarray(dry).tobytes()).hexdigest()[:12]}"
         audio_id = f"{SOUND_FOLDERS[scene.split]}/{name}"
         path = self.folder / AUDIO / f"{audio_id}.wav"
@@ -204,7 +204,7 @@ class _Export:
 
 
 def format_export(report: dict[str, Any]) -> Iterable[str]:
-    """The report as lines for reading."""
+    """Formats the report as lines for reading."""
     for name, rows in report["questions"].items():
         yield f"{name}: {rows} questions"
     yield f"{report['sounds']} dry sounds, {report['responses']} room responses"
@@ -216,13 +216,13 @@ def format_export(report: dict[str, Any]) -> Iterable[str]:
 
 
 def _soundspaces(listener: Listener, position_m: Xyz) -> str:
-    """A position of the room as "x,y,z" in SoundSpaces axes, the room turned so that the listener looks along -z."""
+    """Formats a position of the room as "x,y,z" in SoundSpaces axes, the room turned so that the listener looks along -z."""
     azimuth_deg, elevation_deg, distance_m = vector_to_direction(position_m)
     turned = direction_to_vector(azimuth_deg - listener.heading_deg, elevation_deg, distance_m)
     return ",".join(f"{value + 0.0:.6f}" for value in np.round(internal_to_soundspaces(turned), 6))
 
 
 def _plain(text: str) -> str:
-    """A name of letters, digits, "-" and "_" for a file; a text that had other characters keeps a hash of itself."""
+    """Returns a file name of letters, digits, "-" and "_"; a text with other characters gets a hash of itself."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", text)[:60]
     return plain if plain == text else f"{plain}-{sha256(text.encode()).hexdigest()[:6]}"

@@ -1,6 +1,7 @@
-"""The recordings of the released SpatialSoundQA: dry sounds convolved with room responses, as BAT was trained on them.
+"""Renders the recordings of the released SpatialSoundQA: dry sounds convolved with room responses, as BAT was trained on
+them.
 
-Source: the loaders of Spatial-AST and of SLAM-LLM's recipe, described in our own words; BAT (arXiv 2402.01591).
+Source: the data loaders of Spatial-AST and of SLAM-LLM's recipe, described in our own words; BAT (arXiv 2402.01591).
 """
 
 from pathlib import Path
@@ -18,14 +19,15 @@ from spatial_llm.errors import AudioError
 from spatial_llm.scenes.dry_sounds import audible_channel
 
 SAMPLES = 10 * PAIRS_RATE
-MATCHED_RESPONSE_SAMPLES = 2 * PAIRS_RATE  # what the released encoders were trained with
+MATCHED_RESPONSE_SAMPLES = 2 * PAIRS_RATE  # length of the responses that the released encoders were trained with
 
 
 def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
-    """The recording of a record given as pairs, by its protocol: (2 ears, 320000 samples) float32 at 32 kHz.
+    """Renders a record given as pairs, by its protocol: (2 ears, 320000 samples) float32 at 32 kHz.
 
-    Each dry sound: channel 0 (the loudest one where that is silent), 32 kHz, -14 dBFS, convolved with its response, padded
-    or cut to 10 s; two sources are averaged. `official_bat` takes the whole response, `checkpoint_matched` its first 2 s.
+    Each dry sound (channel 0, or the loudest one where that is silent; 32 kHz, -14 dBFS) is convolved with its response and
+    padded or cut to 10 s; two sources are averaged. `official_bat` takes the whole response, `checkpoint_matched` its first
+    2 s.
 
     Raises:
         AudioError: a file cannot be used; it is named.
@@ -41,25 +43,26 @@ def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
 
 
 def _render_source(audio: Path, response: Path, longest: int, limits: AudioLimits) -> np.ndarray:
-    """(2, SAMPLES) float64."""
+    """Renders one source: (2, SAMPLES) float64."""
     dry, room = read_pair_sound(audio, limits)[None], read_pair_response(response)[:, :longest]
     wet = fftconvolve(dry.astype(np.float64), room.astype(np.float64), mode="full", axes=1)
     return pad_or_cut(wet, SAMPLES)
 
 
 def read_pair_sound(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> np.ndarray:
-    """The dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError; the file is named."""
+    """Returns the dry sound of a pair, whole: (n,) float32 at 32 kHz and -14 dBFS. Raises AudioError, which names the
+    file."""
     waveform, rate = read_audio(path, limits)
     channel = audible_channel(waveform) or 0
     dry = check_waveform(waveform[channel : channel + 1], Mono(), name=str(path))
     if rate != PAIRS_RATE:
-        # polyphase as the official loader has it, not our own resampler
+        # polyphase, as in the official loader, instead of our own resampler
         dry = resample_poly(dry, PAIRS_RATE, rate, axis=1)
     return normalize_rms(dry)[0]
 
 
 def read_pair_response(path: Path) -> np.ndarray:
-    """The response of a pair, whole: (2 ears, taps) float32. Raises AudioError; the file is named."""
+    """Returns the response of a pair, whole: (2 ears, taps) float32. Raises AudioError, which names the file."""
     try:
         room = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:

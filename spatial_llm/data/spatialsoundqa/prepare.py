@@ -1,13 +1,13 @@
-"""The released SpatialSoundQA as manifests of what is there: checks a release folder, and writes for each split the
-questions whose sound files are all present.
+"""Writes manifests of what a SpatialSoundQA release folder holds: checks the folder, and writes for each split the questions
+whose sound files are all present.
 
     train-stage1-clsdoa.jsonl, train-stage2-single.jsonl, train-stage3-mixup.jsonl      from the stages' train.json
     eval.jsonl                                                                          from all eval-*.json
     prepared.json                                                                       what is kept, what is missing
 
-The manifests stand in the release folder, because their names start there. Where AudioSet or the responses lie elsewhere,
-the names stay the same ("AudioSet/eval/audio/Y1.wav"), and whoever reads the manifest says where AudioSet is
-(`--audio_root`, `data.paths.DataRoot`): a manifest itself can open no other folder.
+The manifests are written into the release folder, because their names start there. Where AudioSet or the responses are
+elsewhere, the names stay the same ("AudioSet/eval/audio/Y1.wav"), and the reader of the manifest gives the folder of
+AudioSet (`--audio_root`, `data.paths.DataRoot`), because a manifest itself can open no other folder.
 """
 
 import functools
@@ -39,12 +39,12 @@ from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
 
 REPORT, EXPORTED = "prepared.json", "exported.json"  # the second marks a folder that we wrote ourselves
-PUBLISHED_ROWS = {"stage1-clsdoa": 278_784, "stage2-single": 514_784, "stage3-mixup": 872_312}  # of train.json (specs a.3)
+PUBLISHED_ROWS = {"stage1-clsdoa": 278_784, "stage2-single": 514_784, "stage3-mixup": 872_312}  # rows of train.json
 SHOWN = 10  # names of missing files in the report
 
 
 def question_files_of_split() -> dict[str, list[str]]:
-    """The released question files of each split, relative to the release folder."""
+    """Returns the released question files of each split, relative to the release folder."""
     files = {f"train-{stage}": [f"{QUESTIONS}/{stage}/train.json"] for stage in STAGES}
     return files | {"eval": [f"{QUESTIONS}/{stage}/{name}.json" for stage, names in STAGES.items() for name in names]}
 
@@ -56,17 +56,17 @@ def prepare_release(
     protocol: str = "official_bat",
     fingerprints: bool = False,
 ) -> dict[str, Any]:
-    """Writes the manifests of a release folder and prepared.json beside them; returns what the latter says.
+    """Writes the manifests of a release folder and prepared.json beside them; returns the content of the latter.
 
     Args:
         release: the SpatialSoundQA folder, with closed-end/.
         audio_root, reverb_root: see `spatialsoundqa.roots_elsewhere`.
         protocol: of the records: "official_bat", or "checkpoint_matched" (responses of 2 s).
-        fingerprints: keep size and SHA-256 of every sound file in the manifests, which are compared whenever these are
-            read; takes as long as reading all files once, each time.
+        fingerprints: keep size and SHA-256 of every sound file in the manifests. They are compared at each reading, which
+            then takes as long as reading all files once.
 
     Raises:
-        ManifestError: there is no question file, or one is not what was released; file and row are named.
+        ManifestError: there is no question file, or one is not as released; file and row are named.
     """
     release = Path(release)
     root = DataRoot(release, roots_elsewhere(audio_root, reverb_root))
@@ -157,7 +157,7 @@ def _prepare_split(
 
 def _present(record: Record, files: FileCheck) -> bool:
     there = [files.add(f"record {record.id!r}", field, name) for field, name in paths_of(record)]
-    return all(there)  # looked for all of them first, so that the report is complete
+    return all(there)  # looks for all of them first, so that the report is complete
 
 
 def _count(record: Record, counts: Counter) -> None:
@@ -167,7 +167,7 @@ def _count(record: Record, counts: Counter) -> None:
     counts["without_place"] += any(pair.distance_m is None for pair in record.pairs)
     (pair, *others) = record.pairs
     if record.type == "B" and record.truth and not others and pair.distance_m is not None:
-        # The one check of our reading of frames and lists against the released answers that the data allow.
+        # The only check that the data allow of our reading of frames and lists against the released answers.
         words = direction_words(direction_to_vector(pair.azimuth_deg, pair.elevation_deg, pair.distance_m))
         counts["compared"] += 1
         try:
@@ -188,7 +188,7 @@ def _facts(root: DataRoot, name: str) -> FileFacts:
 
 
 def format_report(report: dict[str, Any]) -> Iterable[str]:
-    """The report as lines for reading."""
+    """Formats the report as lines for reading."""
     for split, said in report["splits"].items():
         if not said["rows"]:
             yield f"{split}: no question file"

@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import QUESTION_TYPES, parse_value
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.record import Pair, Record
 from spatial_llm.data.records import PAIRS_RATE
@@ -36,6 +35,7 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.files import leads_out, sha256_of
 from spatial_llm.geometry import soundspaces_to_internal, vector_to_direction, wrap_azimuth_deg
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.scenes.csv_rows import read_utf8
 
 AUDIO, REVERB, QUESTIONS = "AudioSet", "mp3d_reverb", "closed-end"
@@ -115,6 +115,17 @@ def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | Non
     """
     given = {AUDIO: audio_root, REVERB: reverb_root}
     return {name: Path(folder) for name, folder in given.items() if folder is not None}
+
+
+def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
+    """Returns the root of a manifest's file names.
+
+    Args:
+        manifest: names are relative to its folder.
+        arguments: settings with `audio_root` and `reverb_root` (see `roots_elsewhere`) and `audio_limits`.
+    """
+    elsewhere = roots_elsewhere(arguments.audio_root, arguments.reverb_root)
+    return DataRoot(Path(manifest).parent, elsewhere, arguments.audio_limits)
 
 
 def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:

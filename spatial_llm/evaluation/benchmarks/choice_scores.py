@@ -1,8 +1,8 @@
 """Scores of multiple-choice questions: each is a mean of right (1) and wrong (0), kept item by item.
 
-Because every number here is 100 times such a mean, one interval method (bootstrap over recordings) serves them all:
-`rows` says which items of the set stand behind `right`, so their recordings are known. `random` is the expected score of
-choosing an option blindly, anew in each item.
+Because every number here is 100 times such a mean, one interval method (bootstrap over recordings) serves them all: `rows`
+gives the items of the set behind `right`, so their recordings are known. `random` is the expected score of choosing an
+option blindly, anew in each item.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class ChoiceScores:
     protocols: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """The entries by name, and the protocols, as scores.json has them."""
+        """Returns the entries by name, and the protocols, as scores.json has them."""
         return {"metrics": {name: metric.entry for name, metric in self.metrics.items()}, "protocols": self.protocols}
 
 
@@ -76,14 +76,14 @@ def mean_metric(
     published_as: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> ChoiceMetric:
-    """The mean of `right` as a metric.
+    """Returns the mean of `right` as a metric.
 
     Args:
         questions: the set that `rows` points into.
         rows, right: see `ChoiceMetric`.
         chance: (n,) probability of being right by choosing blindly.
-        published_as: the column of published_scores.csv that holds this number; None for none. Published rows are
-            comparable where the protocol is the same and the set is the complete release.
+        published_as: the column of published_scores.csv that holds this number; None for none. Published rows are comparable
+            where the protocol is the same and the set is the complete release.
     """
     rows, right = np.asarray(rows, dtype=np.int64), np.asarray(right, dtype=np.float64)
     published = [
@@ -109,7 +109,7 @@ def mean_metric(
 
 
 def string_match(questions: ChoiceSet, texts: Sequence[str], parse_choice: ParseChoice) -> ChoiceMetric:
-    """The share of texts that name the right option and no other: a diagnostic beside a benchmark's own rule."""
+    """Returns the share of texts that name the right option and no other: a diagnostic beside a benchmark's own rule."""
     items = questions.items
     readings = {
         reading: [parse_choice(text, item.choices, reading) for item, text in zip(items, texts, strict=True)]
@@ -135,7 +135,7 @@ def string_match(questions: ChoiceSet, texts: Sequence[str], parse_choice: Parse
 
 
 def share_of_answer(answer: str, choices: Sequence[str]) -> float:
-    """The probability that an option chosen blindly reads as the answer does."""
+    """Returns the probability that an option chosen blindly reads as the answer does."""
     return choices.count(answer) / len(choices)
 
 

@@ -1,13 +1,13 @@
-"""What somebody who never hears would choose: the option that is most often right in the other recordings.
+"""The question-only baseline of a benchmark: chooses the option that is most often right in the other recordings.
 
-These benchmarks release no training split to learn the habits of their questions from, so the guesser learns from the
-questions themselves, leaving out all that are asked about the recording of the one it answers. Of the options it is
-given it takes the text that is the right answer to most other questions of the same category. Where none of them is the
-answer to any, it takes the place (first, second, ...) that is right most often in the category among as many options;
-where that is unknown too, any. No option's meaning is looked at.
-Peculiar: as in `evaluation.baselines`, counts are drawn again (Poisson) before the largest is taken, for where answers
-are exactly even, what is left out is always the rarer one from then on. All runs of a question that rotates its options
-get the same lot, and so the same text.
+These benchmarks release no training split, so the baseline learns from the questions themselves, without those about the
+recording that it answers. Of the options it takes the text that is the right answer to most other questions of the same
+category. Where none of them is the answer to any, it takes the position (first, second, ...) that is right most often in the
+category among as many options; where that is unknown too, any. The meaning of an option is never used.
+
+Note: as in `evaluation.scoring.baselines`, counts are drawn again (Poisson) before the largest is taken, because where
+answers are exactly even, the answer left out is always the rarer one of the rest. All runs of a question that rotates its
+options get the same draw, and so the same text.
 """
 
 from collections import Counter, defaultdict
@@ -24,16 +24,16 @@ NOTE = (
 
 
 def question_only_choices(items: Sequence[ChoiceItem], seed: int = 0) -> list[int]:
-    """The index of an option for each item, chosen without its recording; (items,).
+    """Returns the index of an option for each item, chosen without its recording; (items,).
 
     Args:
         items: the questions with their right options. Those of an item's own recording take no part in its choice.
-        seed: of the lots.
+        seed: of the draws.
     """
     texts, places = _Counts(), _Counts()
     asked = set()
     for item in items:
-        if item.source_id not in asked:  # once, however often its options are rotated
+        if item.source_id not in asked:  # counted once, however often its options are rotated
             texts.add((item.task,), item.recording_id, item.answer)
         asked.add(item.source_id)
         if item.answer in item.choices:
@@ -53,7 +53,7 @@ def question_only_choices(items: Sequence[ChoiceItem], seed: int = 0) -> list[in
 
 
 class _Counts:
-    """How often each answer is right in a group of questions, of all recordings and of each one."""
+    """How often each answer is right in a group of questions, in all recordings and in each one."""
 
     def __init__(self) -> None:
         self._all: dict[tuple, Counter] = defaultdict(Counter)
@@ -64,12 +64,12 @@ class _Counts:
         self._own[(*group, recording)][answer] += 1
 
     def of(self, group: tuple, recording: str, answers: Sequence[str] | Sequence[int]) -> np.ndarray:
-        """How often each of the answers is right in the other recordings."""
+        """Returns how often each of the answers is right in the other recordings."""
         own = self._own[(*group, recording)]
         return np.array([self._all[group][answer] - own[answer] for answer in answers])
 
 
 def _largest(counts: np.ndarray, lot: np.random.Generator) -> int:
-    """One of the largest counts after a redraw; never one of 0 where there are others. The fraction decides ties."""
+    """Returns one of the largest counts after a redraw, never one of 0 where there are others. The fraction breaks ties."""
     drawn = np.where(counts > 0, lot.poisson(counts), -1.0 * counts.any()) + lot.random(len(counts))
     return int(np.argmax(drawn))

@@ -1,6 +1,5 @@
-"""What chance would score, in closed form: each item answered with the true answer of an item drawn at random from the
-same metric's items. Over all pairs of answer and item, so no number is drawn.
-"""
+"""Scores of chance, in closed form: each item is answered with the true answer of an item drawn at random from the same
+metric's items. The mean over all pairs of answer and item is computed, so no random number is drawn."""
 
 from collections.abc import Iterator
 
@@ -15,7 +14,7 @@ _PAIRS_AT_ONCE = 2**22
 
 
 def expected_mean(measure: Measure, truth: Columns) -> float | None:
-    """Mean of a measure over all pairs; pairs to which it does not apply do not count."""
+    """Returns the mean of a measure over all pairs; pairs to which it does not apply do not count."""
     total = count = 0.0
     for values, times in _pairs(measure, truth):
         applies = ~np.isnan(values)
@@ -25,13 +24,13 @@ def expected_mean(measure: Measure, truth: Columns) -> float | None:
 
 
 def expected_root_mean(measure: Measure, truth: Columns) -> float | None:
-    """Root of the mean square of a measure over all pairs."""
+    """Returns the root of the mean square of a measure over all pairs."""
     squared = expected_mean(Measure(measure.name, measure.reads, lambda a, t: measure.of(a, t) ** 2), truth)
     return None if squared is None else float(np.sqrt(squared))
 
 
 def expected_median(measure: Measure, truth: Columns) -> float | None:
-    """Median of a measure over all pairs."""
+    """Returns the median of a measure over all pairs."""
     values, times = zip(*_pairs(measure, truth), strict=True)
     weights = np.concatenate([np.repeat(t, v.shape[1]) for t, v in zip(times, values, strict=True)])
     median = float(median_of(np.concatenate([v.ravel() for v in values]))(weights[None])[0])
@@ -39,12 +38,13 @@ def expected_median(measure: Measure, truth: Columns) -> float | None:
 
 
 def expected_balanced_accuracy(classes: NDArray) -> float:
-    """Each class is drawn as often as it occurs; the mean of these shares over the classes is 1 / classes."""
+    """Returns 1 / classes: each class is drawn as often as it occurs, and this is the mean of these shares over the
+    classes."""
     return 1.0 / len(np.unique(classes))
 
 
 def expected_average_precision(targets: NDArray) -> float:
-    """Of a random order: (items, labels) bool, each label with a positive -> mean over the labels, in [0, 1]."""
+    """Returns the mean over the labels, in [0, 1], for a random order: (items, labels) bool, each label with a positive."""
     items, positives = len(targets), targets.sum(axis=0)
     # rank i of a positive has precision (1 + positives above) / i, and i is uniform in 1..items
     harmonic = float(np.sum(1 / np.arange(1, items + 1))) / items
@@ -52,8 +52,8 @@ def expected_average_precision(targets: NDArray) -> float:
 
 
 def _pairs(measure: Measure, truth: Columns) -> Iterator[tuple[NDArray, NDArray]]:
-    """The measure of different true answers at all items, (answers, items), and how often each answer is true; a bounded
-    number of pairs at once."""
+    """Returns the measure of different true answers at all items, (answers, items), and how often each answer is true; a
+    bounded number of pairs at once."""
     _, first, times = np.unique(truth["value"], return_index=True, return_counts=True)
     at_once = max(1, _PAIRS_AT_ONCE // len(truth["value"]))
     items = {name: column[None, :] for name, column in truth.items()}

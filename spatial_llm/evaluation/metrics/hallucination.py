@@ -59,7 +59,7 @@ def hallucination_measures(
 
     Args:
         question_types: of all items of a set; those of other types take no part.
-        parsed: the value of each predicted answer as `answers.parse_value` reads it, None where it does not parse.
+        parsed: the value of each predicted answer as `questions.types.parse_value` reads it, None where it does not parse.
         truths: the true values.
     """
     measures = {}

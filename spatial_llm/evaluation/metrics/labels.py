@@ -1,10 +1,10 @@
 """Average precision of types A and C, and the mean cosine beside it: the metrics that rest on an embedding.
 
-Peculiar: average precision over labels is not a mean cosine. Every generated answer is embedded whole, as it is, its cosine
-to each label name is a score, and per label the answers are ranked by it; no parser takes part. `mean_cosine` is what the
-text of DSpAST describes; it is reported beside, under its own name, never instead. The official script averages over all
-355 labels; on the official files each has a positive. A label without one has no average precision and is left out.
-Source: BAT (arXiv 2402.01591) and its released scoring script (specs a.5); DSpAST (arXiv 2509.13927).
+Note: average precision over labels is not a mean cosine. Every generated answer is embedded whole, its cosine to each label
+name is a score, and for each label the answers are ranked by it; no parser takes part. `mean_cosine` is what the text of
+DSpAST's paper describes; it is reported beside, under its own name. The official script averages over all 355 labels; on the
+official files each has a positive. A label without a positive has no average precision and is left out. Source: BAT (arXiv
+2402.01591) and the scoring script of its released recipe (`calculate_map.py`); DSpAST (arXiv 2509.13927).
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ def label_metrics(
     embed: Embed,
     embedding: str,
 ) -> list[Metric]:
-    """`<prefix>_mAP` and `<prefix>_mean_cosine` of the items at `rows`.
+    """Returns `<prefix>_mAP` and `<prefix>_mean_cosine` of the items at `rows`.
 
     Args:
         texts: generated answers of these items.
         truths: lower-case labels of each item; all of them must occur in `labels`.
-        refused, unparsed: how many of the answers refuse, and cannot be read.
+        refused, unparsed: how many of the answers refuse, and how many cannot be read.
         labels: the label set in the spelling to embed; matched in lower case.
         embed: texts to unit vectors (texts, width).
         embedding: its name, part of the protocol.

@@ -1,4 +1,4 @@
-"""One number of a report: which items it is of, how it follows from them, and what stands beside it."""
+"""One number of a report: its items, how it follows from them, and the numbers beside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ class Metric:
 
     Attributes:
         name: as in scores.json, such as "B_DER".
-        protocol: what it is measured by, see `protocols`; only equal protocols may be compared.
+        protocol: how it is measured, see `protocols`; only numbers of equal protocols may be compared.
         unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "r" (a correlation).
-        higher_is_better: whether a higher value is.
+        higher_is_better: whether a higher value is better.
         rule: how it follows from the answers, in a sentence.
         rows: indices of its items in the whole set, (items,).
         strict: the value by the strict parsers, as a function of the weights of these items; where it is a mean,
             `strict.values` are those of the items.
-        lenient: by the lenient ones; None where no parser takes part.
+        lenient: the value by the lenient parsers; None where no parser takes part.
         random: expected value of answering each item with the true answer of another (see `chance`); None if unknown.
-        unparsed: items whose answer strict reading cannot read, as far as this metric needs it.
-        lenient_unparsed: likewise of lenient reading; None where no parser takes part.
-        refused: items whose answer says that it cannot tell.
-        details: what belongs to this metric alone; `of_true_answers` = what the true answers themselves would score by an
+        unparsed: number of items whose answer the strict reading cannot read, as far as this metric needs it.
+        lenient_unparsed: the same for the lenient reading; None where no parser takes part.
+        refused: number of items whose answer states that it cannot tell.
+        details: values of this metric alone; `of_true_answers` is what the true answers themselves would score by an
             embedding, which may be below 100.
     """
 
@@ -48,11 +48,11 @@ class Metric:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def by(self, reading: str) -> Statistic:
-        """The value by one reading; where no parser takes part there is one value."""
+        """Returns the value by one reading; where no parser takes part there is one value."""
         return self.lenient if reading == "lenient" and self.lenient is not None else self.strict
 
     def unparsed_by(self, reading: str) -> int:
-        """Items whose answer that reading cannot read."""
+        """Returns the number of items whose answer that reading cannot read."""
         return self.lenient_unparsed if reading == "lenient" and self.lenient_unparsed is not None else self.unparsed
 
 
@@ -71,20 +71,21 @@ class Percent(Statistic):
         return 100.0 * self.share(weights)
 
     def stacked(self, other: "Percent") -> "Percent":
-        """The percentage over the items of this one followed by those of the other."""
+        """Returns the percentage over the items of this one followed by those of the other."""
         return Percent(self.share.stacked(other.share))
 
 
 def interval_of(
     statistic: Statistic, rows: NDArray[np.intp], bootstrap: Bootstrap, confidence: float
 ) -> dict[str, float | None]:
-    """value, low and high of a statistic of the items at `rows`, ready for JSON: None where undefined."""
+    """Returns value, low and high of a statistic of the items at `rows`, ready for JSON: None where undefined."""
     numbers = (bootstrap.value(statistic, rows), *bootstrap.interval(statistic, rows, confidence))
     return {key: None if np.isnan(number) else number for key, number in zip(("value", "low", "high"), numbers, strict=True)}
 
 
 def median_of(values: ArrayLike) -> Statistic:
-    """The median of `values` (items,), the middle two averaged; NaN marks items to which the measure does not apply."""
+    """Returns the median of `values` (items,), the middle two averaged; NaN marks items to which the measure does not
+    apply."""
     return Statistic(_median, np.asarray(values, dtype=np.float64))
 
 

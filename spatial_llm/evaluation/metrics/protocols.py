@@ -1,4 +1,4 @@
-"""The protocols by name: what a number is measured by, and so with what it may be compared.
+"""The protocols by name: how a number is measured, and therefore with which numbers it may be compared.
 
 A protocol is one of these, or one of these and the embedding ("bat, all-MiniLM-L6-v2"). A task asks for protocols by their
 first word.
@@ -50,11 +50,11 @@ PROTOCOLS = {
 
 
 def family_name(protocol: str) -> str:
-    """The first word: what a task asks for."""
+    """Returns the first word, by which a task asks for the protocol."""
     return protocol.split(",")[0]
 
 
 def rule_of(protocol: str) -> tuple[str, str]:
-    """The key of `PROTOCOLS` that a protocol belongs to, and its text."""
+    """Returns the key of `PROTOCOLS` that a protocol belongs to, and its text."""
     key = protocol if protocol in PROTOCOLS else family_name(protocol)
     return key, PROTOCOLS[key]

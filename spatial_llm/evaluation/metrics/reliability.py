@@ -1,10 +1,9 @@
-"""Does the model know when it does not know: accuracy, truthfulness and reliability where an answer may be refused, and
-what a treatment (fine-tuning, a prompt) made of its refusals.
+"""Does the model know when it does not know? Accuracy, truthfulness and reliability where an answer may be refused, and how
+a treatment (fine-tuning, a prompt) changed the refusals.
 
-An item is right, wrong or refused ("I cannot tell"). A refusal is neither right nor wrong.
-Peculiar: the Reliability Gain Index divides two shares, of which the lower is often 0, so each gets half an item more on
-either side: (refused + 1/2) / (items + 1). The counts stand beside.
-Source: Ma et al., "Towards Reliable Large Audio Language Model" (arXiv 2505.19294); specs e.4.
+An item is right, wrong or refused ("I cannot tell"). A refusal is neither right nor wrong. Note: the Reliability Gain Index
+divides two shares, of which the lower is often 0, so half an item is added on either side: (refused + 1/2) / (items + 1).
+The counts are given beside it. Source: Ma et al., "Towards Reliable Large Audio Language Model" (arXiv 2505.19294).
 """
 
 from dataclasses import dataclass
@@ -40,10 +39,10 @@ class RefusalCounts:
 
 
 def reliability_statistics(right: ArrayLike, refused: ArrayLike) -> dict[str, Statistic]:
-    """The measures of `RULES`, each in [0, 1].
+    """Returns the measures of `RULES`, each in [0, 1].
 
     Args:
-        right: (items,) bool or 0 and 1; of a refused item it does not count.
+        right: (items,) bool or 0 and 1; ignored where the item is refused.
         refused: (items,) bool.
 
     Raises:
@@ -61,10 +60,10 @@ def reliability_statistics(right: ArrayLike, refused: ArrayLike) -> dict[str, St
 def reliability_gain(
     right_before: ArrayLike, refused_before: ArrayLike, refused_after: ArrayLike
 ) -> tuple[Statistic, RefusalCounts]:
-    """The Reliability Gain Index of a model after a treatment against itself before, and the counts it rests on.
+    """Returns the Reliability Gain Index of a model after a treatment against itself before, and the counts it rests on.
 
-    NaN where nothing was right before, or nothing wrong: one of the shares does not exist; and where none of these items is
-    refused after, for then the halves alone would speak. Items that were refused before already take no part.
+    It is NaN where nothing was right before, or nothing wrong, because one of the shares does not exist; and where none of
+    these items is refused after, because only the added halves would count. Items that were refused before take no part.
 
     Args:
         right_before, refused_before: (items,) as in `reliability_statistics`.

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import parse_value
-from spatial_llm.data.records import Record, labels_of
+from spatial_llm.data.record import Record, labels_of
 from spatial_llm.evaluation.metrics.about_of_others import infer_about, infer_mirrored
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.mirroring import mirror
+from spatial_llm.questions.types import parse_value
 from spatial_llm.scenes.scene import direction_of
 
 
@@ -24,7 +24,7 @@ class Truth:
     """What is true of one item.
 
     Attributes:
-        value: of its answer, see `answers.parse_value`.
+        value: of its answer, see `questions.types.parse_value`.
         asked: indices of the sources asked about, into those of the recording; empty where not known, or where there is
             none.
         source: the source asked about, as the question places it (after a turn, turned); None where not known, or where

@@ -1,1 +1,1 @@
-"""A task says what is asked, a model answers, and the answers are written, those of the controls beside them."""
+"""A model answers the questions of a task; its answers, and those under the controls, are written to files."""

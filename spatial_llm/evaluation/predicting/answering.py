@@ -1,17 +1,17 @@
 """Questions to answers, in batches that do not show: which questions share a batch, and how many, changes no answer.
 
-The answer of a question is the one it gets alone, its recording encoded and projected alone. Batches are a faster way there:
-padding and the number of rows change the order in which a processor adds up, and so the last bits of every number; an answer
-changes with them only where two tokens are so nearly equally likely that those bits decide. So the encoder and the projector
-take one recording at a time (a recording is long enough to fill them), once for all questions about it, and a greedy search
-is watched: a question in whose answer the best two tokens ever come nearer to each other than a near-tie is answered again,
-alone. A beam search compares many sums, most of them of beams that no answer shows, so with beams each question has a batch
-of its own: its beams.
+The answer of a question is the one it gets alone, its recording encoded and projected alone. Batches are a faster way
+there: padding and the number of rows change the order in which a processor adds up, and so the last bits of every
+number; an answer changes with them only where two tokens are so nearly equally likely that those bits decide. So the
+encoder and the projector take one recording at a time (a recording is long enough to fill them), once for all questions
+about it, and a greedy search is watched: a question in whose answer the best two tokens ever come nearer to each other
+than a near-tie is answered again, alone. A beam search compares many sums, most of them of beams that no answer shows,
+so with beams each question has a batch of its own: its beams.
 
-What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size, as
-long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured on tiny
-models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and other
-versions of torch add up otherwise: there near-ties may fall the other way.
+What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size,
+as long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured
+on tiny models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other
+machines and other versions of torch add up otherwise: there near-ties may fall the other way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ class Answerer:
             return self.model.model.get_audio_features(input_features=features, return_dict=True).pooler_output[0]
 
     def _prompt_embeds(self, input_ids: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
-        """Prompts (batch, length) and the audio of each (batch, audio tokens, width) -> (batch, length, width)."""
+        """Embeds prompts (batch, length) with their audio (batch, audio tokens, width) in place: (batch, length, width)."""
         token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
         embeds = embed_text(embeddings, input_ids, token)
         audio_embeds = audio_embeds.to(embeds.device, embeds.dtype)

@@ -1,8 +1,8 @@
 """Controls: the same model on recordings that hold less information, or other information.
 
-A model that answers as well without its ears as with them does not use its input. `predict` runs four controls, each with
-the questions unchanged: `no_audio`, `other_audio`, `ears_swapped`, `ears_equal` (see `CONTROLLED`). Answers to recordings
-whose ears are swapped are scored twice: against the truth, and against that of the mirror image (`questions.mirroring`).
+A model that answers as well without its audio as with it does not use its input. `predict` runs four controls, each with the
+questions unchanged: `no_audio`, `other_audio`, `ears_swapped`, `ears_equal` (see `CONTROLLED`). Answers to recordings with
+swapped channels are scored twice: against the truth, and against that of the mirror image (`questions.mirroring`).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,28 +19,28 @@ Load = Callable[[Item, int, int, AudioFormat], NDArray[float32]]
 
 
 def no_audio(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
-    """Digital silence of the same length in all channels.
+    """Returns digital silence of the same length in all channels.
 
-    Why zeros and not noise: noise is a sound, with a place and a class of its own that a model may name. Silence holds no
-    information about any source and has the shape that the model expects. No model was trained on it, so what a model then
-    answers comes from the question and from its prior.
+    Zeros are used instead of noise, because noise is a sound with a place and a class of its own that a model may name.
+    Silence holds no information about any source and has the shape that the model expects. No model was trained on it, so
+    the answers then come from the question and from the model's prior.
     """
     return np.zeros_like(waveform)
 
 
 def ears_swapped(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
-    """Left and right exchanged (see `AudioFormat.mirror`): the mirror image, exactly so for a head that is the same on both
-    sides."""
+    """Exchanges left and right (see `AudioFormat.mirror`): the mirror image, exactly so for a head that is the same on
+    both sides."""
     return format.mirror(waveform)
 
 
 def ears_equal(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
-    """The mean of both ears in each of them: no difference between the ears is left, and neither side is preferred, as it
-    would be if one ear were copied. What was equal and opposite in the two cancels."""
+    """Puts the mean of both ears into each of them. No difference between the ears is left, and neither side is
+    preferred, as it would be if one ear were copied. What was equal and opposite in the two cancels."""
     return np.repeat(waveform.mean(axis=0, keepdims=True, dtype=float32), len(waveform), axis=0)
 
 
-# what each control does to the recording; other_audio takes the recording of another item as it is
+# how each control changes the recording; other_audio uses the recording of another item unchanged
 CONTROLLED: dict[str, Callable[[NDArray[float32], AudioFormat], NDArray[float32]]] = {
     "no_audio": no_audio,
     "other_audio": lambda waveform, format: waveform,
@@ -50,7 +50,7 @@ CONTROLLED: dict[str, Callable[[NDArray[float32], AudioFormat], NDArray[float32]
 
 
 def control_loader(name: str, evaluation_set: EvaluationSet, seed: int) -> Load:
-    """What a control gives to the model in place of `evaluation_set.load`: (item, sampling_rate, window_samples, format) to
+    """Returns what a control uses in place of `evaluation_set.load`: (item, sampling_rate, window_samples, format) to
     (channels, window_samples). The recording is made, brought to the model's window, and then changed."""
     if name == "no_audio":
         return lambda item, rate, samples, format: no_audio(np.empty((format.channels, samples), float32), format)
@@ -64,11 +64,11 @@ def control_loader(name: str, evaluation_set: EvaluationSet, seed: int) -> Load:
 
 
 def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
-    """Another id for each id: one random cycle through all of them (Sattolo's algorithm), the same for the same seed. No id
-    is its own partner; that the partner's answer is the same by chance is not prevented.
+    """Returns another id for each id: one random cycle through all of them (Sattolo's algorithm), the same for the same
+    seed. No id is its own partner; the partner's answer may still be the same by chance.
 
     Raises:
-        ManifestError: there is one id only.
+        ManifestError: there is only one id.
     """
     if len(ids) < 2:
         raise ManifestError("control other_audio needs two recordings or more; this set has one: leave the control out.")
@@ -80,7 +80,8 @@ def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
 
 
 def control_items(items: Sequence[Item], recordings: int | None, seed: int) -> list[Item]:
-    """The items, in order, of so many recordings drawn with the seed; all for None, or where there are not more."""
+    """Returns the items, in order, of a number of recordings drawn with the seed; all for None, or where there are not
+    more."""
     ids = list(dict.fromkeys(item.recording_id for item in items))
     if recordings is None or recordings >= len(ids):
         return list(items)

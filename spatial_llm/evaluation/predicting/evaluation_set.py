@@ -1,4 +1,4 @@
-"""The questions of an evaluation, from a manifest of ours or from the released SpatialSoundQA, behind one face."""
+"""The questions of an evaluation, from a manifest of ours or from the released SpatialSoundQA, with one interface."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,14 +17,13 @@ from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.data.spatialsoundqa import release as spatialsoundqa
 from spatial_llm.data.spatialsoundqa.prepare import EXPORTED
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
+from spatial_llm.evaluation.benchmarks import BENCHMARKS, ChoiceSet
 from spatial_llm.evaluation.predicting.tasks import Questions, Task
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.scene import Scene
 
-_BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
 _RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
 
 
@@ -42,7 +41,7 @@ class Item(Protocol):
 
     @property
     def format(self) -> AudioFormat:
-        """What its recording is."""
+        """The format of its recording."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,21 @@ class EvaluationSet:
     def load(
         self, item: Record, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
     ) -> NDArray[float32]:
-        """The recording of an item, (channels, window_samples). Raises ManifestError, naming the record, if it cannot be
-        made or is of another format."""
+        """Returns the recording of an item, (channels, window_samples). Raises ManifestError, naming the record, if it
+        cannot be made or has another format."""
         return load_waveform(item, self.root, sampling_rate, window_samples, format)
 
     def listen(self, item: Record) -> tuple[NDArray[float32], int]:
-        """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""
+        """Returns the whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as
+        `load`."""
         return render_record(item, self.root), item.sampling_rate
 
     def with_responses(self, policy: str) -> "EvaluationSet":
-        """The same questions with all recordings rendered by one room-response policy, "official_bat" or
+        """Returns the same questions with all recordings rendered by one room-response policy, "official_bat" or
         "checkpoint_matched".
 
         Raises:
-            ManifestError: a recording is a file, whose responses cannot be chosen any more.
+            ManifestError: a recording is a file, whose response cannot be chosen any more.
         """
         changed = []
         for item in self.items:
@@ -95,7 +95,7 @@ class EvaluationSet:
         return dataclasses.replace(self, items=changed)
 
     def check_files(self) -> None:
-        """Raises ManifestError with the number and the first names of all files that any item needs and that are missing."""
+        """Raises ManifestError with the number and the first names of all missing files that any item needs."""
         files = FileCheck(self.root)
         for item in self.items:
             for field, name in paths_of(item):
@@ -104,7 +104,7 @@ class EvaluationSet:
 
 
 def with_limits(evaluation_set: EvaluationSet | ChoiceSet, limits: AudioLimits) -> EvaluationSet | ChoiceSet:
-    """The same questions, whose recordings may be as long and large as `limits` say."""
+    """Returns the same questions, whose recordings may be as long and large as `limits` allow."""
     return dataclasses.replace(evaluation_set, root=dataclasses.replace(evaluation_set.root, limits=limits))
 
 
@@ -140,7 +140,7 @@ def asked_questions(
     audio_root: str | Path | None = None,
     reverb_root: str | Path | None = None,
 ) -> EvaluationSet | ChoiceSet:
-    """The questions that a door was given: those of a task, or without one those at `data`.
+    """Returns the questions that a script was given: those of a task, or without one those at `data`.
 
     Raises:
         ManifestError: neither is given; see also `read_questions` and `read_evaluation_set`.
@@ -163,7 +163,7 @@ def read_questions(
     Args:
         questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.
             "spatialsoundqa": the release (folder, stage or file), or a manifest of its question types and no others.
-            "star_bench", "mmau_pro": the released folder, see `benchmarks`.
+            A key of `BENCHMARKS`: the released folder of that benchmark.
         data: path in place of the task's.
         audio_root, reverb_root: see `read_evaluation_set`.
 
@@ -174,12 +174,12 @@ def read_questions(
     if data is None:
         raise ManifestError("the task names no questions; give their path: --data.")
     evaluation_set: EvaluationSet | ChoiceSet
-    if questions.format in _BENCHMARKS:
+    if questions.format in BENCHMARKS:
         if audio_root or reverb_root:
             raise ManifestError(
                 "--audio_root and --reverb_root are for SpatialSoundQA; this benchmark has one folder: --data."
             )
-        evaluation_set = _BENCHMARKS[questions.format](data, questions.unusable == "leave_out")
+        evaluation_set = BENCHMARKS[questions.format].read(data, questions.unusable == "leave_out")
     else:
         evaluation_set = read_evaluation_set(data, audio_root, reverb_root)
         _check_format(questions.format, evaluation_set, Path(data))
@@ -216,7 +216,7 @@ def _manifest(data: Path, audio_root: str | Path | None, reverb_root: str | Path
     records = read_manifest(data, root, look_for_files=False)
     first: dict[str, Record] = {}
     for record in records:
-        # one encoding serves all questions of a recording_id, so it must stand for one recording
+        # one encoding serves all questions of a recording_id, so each must name one recording
         other = first.setdefault(record.recording_id, record)
         if any(getattr(record, name) != getattr(other, name) for name in _RECORDING):
             raise ManifestError(

@@ -1,10 +1,10 @@
-"""The file predictions.jsonl and the settings it was made with, run.json beside it: written, read, checked.
+"""Writes, reads and checks the file predictions.jsonl and the settings it was made with, run.json beside it.
 
-A line: id, recording_id, type, question_type, question, answer, prediction (the raw text). Lines stand in the order of
-the questions. run.json says which model answered which questions how, and holds the hash of predictions.jsonl, so that
-the two cannot be mixed up. While a run lasts its lines collect in .predictions.part.jsonl, after a first line with its
-settings; only a finished run is renamed. `--resume` continues from that file. Controls (see `controls`) are runs of their
-own below it, in controls/<name>/, on the same questions or on those about some of the recordings.
+A line holds id, recording_id, type, question_type, question, answer, prediction (the raw text). Lines are in the order of
+the questions. run.json records which model answered which questions how, and the hash of predictions.jsonl, so that the two
+cannot be mixed up. During a run the lines are collected in .predictions.part.jsonl, after a first line with the settings;
+only a finished run is renamed. `--resume` continues from that file. Controls (see `controls`) are runs of their own below
+it, in controls/<name>/, on the same questions or on those about some of the recordings.
 """
 
 import json
@@ -23,7 +23,7 @@ FIELDS = ("id", "recording_id", "type", "question_type", "question", "answer")
 
 
 def prediction_line(item: Item, prediction: str) -> dict[str, str]:
-    """One line of predictions.jsonl."""
+    """Returns one line of predictions.jsonl."""
     return {name: getattr(item, name) for name in FIELDS} | {"prediction": prediction}
 
 
@@ -31,25 +31,25 @@ class PredictionWriter:
     """Collects the predictions of one run in `folder`.
 
     Args:
-        settings: what the run is made with; a resumed run must have the same.
+        settings: settings of the run; a resumed run must have the same.
         resume: continue what an interrupted (or finished) run with the same settings left; otherwise start anew.
 
     Raises:
-        ManifestError: there are predictions to resume, but of other settings, or not readable.
+        ManifestError: the predictions to resume have other settings, or are not readable.
     """
 
     def __init__(self, folder: str | Path, settings: dict[str, Any], resume: bool = False) -> None:
         self.folder, self.settings = Path(folder), settings
         self.part = self.folder / PART
         self.done: dict[str, str] = self._left_over() if resume else {}
-        # the part file is written anew: a line cut by a kill is gone, and so is what is not to be resumed
+        # the part file is written anew, without a line cut by a kill and without lines that are not resumed
         lines = [{"settings": settings}, *({"id": id, "prediction": text} for id, text in self.done.items())]
         write_jsonl(self.part, lines)
 
     def _left_over(self) -> dict[str, str]:
         if self.part.is_file():
             text = self.part.read_bytes()
-            # whatever follows the last line break was cut while it was written
+            # text after the last line break was cut while it was written
             try:
                 lines = [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
                 found, done = lines[0]["settings"], {line["id"]: line["prediction"] for line in lines[1:]}
@@ -85,7 +85,8 @@ class PredictionWriter:
 
 
 def read_run(predictions: str | Path) -> dict[str, Any] | None:
-    """The settings in run.json beside a predictions.jsonl, or None if there is none (predictions of another program).
+    """Returns the settings in run.json beside a predictions.jsonl, or None if there is none (predictions of another
+    program).
 
     Raises ManifestError if run.json belongs to another predictions.jsonl, or is damaged.
     """
@@ -108,7 +109,7 @@ def read_run(predictions: str | Path) -> dict[str, Any] | None:
 
 
 def read_predictions(path: str | Path, items: Sequence[Item], manifest_sha256: str) -> list[str]:
-    """The predicted texts in the order of `items`.
+    """Returns the predicted texts in the order of `items`.
 
     Raises:
         ManifestError: a line is cut, not UTF-8 or lacks a field; an id occurs twice, is missing, or is not among the
@@ -120,13 +121,13 @@ def read_predictions(path: str | Path, items: Sequence[Item], manifest_sha256: s
 
 
 def control_names(path: str | Path) -> list[str]:
-    """The controls that were run beside a predictions.jsonl, sorted by name."""
+    """Returns the names of the controls that were run beside a predictions.jsonl, sorted."""
     folder = Path(path).parent / CONTROL_FOLDER
     return sorted(run.parent.name for run in folder.glob(f"*/{RUN}"))
 
 
 def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sha256: str) -> tuple[list[int], list[str]]:
-    """What was answered in a control: the rows of `items` that it asked, in order, and the texts.
+    """Returns the answers of a control: the rows of `items` that it asked, in order, and the texts.
 
     Args:
         path: the predictions.jsonl beside which the control was run.
@@ -134,7 +135,7 @@ def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sh
         items, manifest_sha256: all questions of the run.
 
     Raises:
-        ManifestError: as `read_predictions`, but questions may be missing, since a control may be run on a part of the
+        ManifestError: as `read_predictions`, but questions may be missing, since a control may be run on some of the
             recordings; or the control belongs to another run: any setting differs.
     """
     run, path = read_run(path), Path(path).parent / CONTROL_FOLDER / name / PREDICTIONS
@@ -147,7 +148,7 @@ def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sh
 
 
 def _read_lines(path: Path, items: Sequence[Item], manifest_sha256: str) -> dict[str, str]:
-    """Texts by id; every line is whole and belongs to one of the questions."""
+    """Returns texts by id; every line must be whole and belong to one of the questions."""
     if path.is_dir():
         raise ManifestError(f"{path}: a folder; give the file, {path / PREDICTIONS}.")
     rows = read_jsonl(path)
@@ -182,5 +183,5 @@ def _refuse(path: Path, ids: Iterable[str], what: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Lone surrogates, which no UTF-8 file can hold, become question marks."""
+    """Replaces lone surrogates, which no UTF-8 file can hold, by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

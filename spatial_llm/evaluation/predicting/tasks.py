@@ -1,7 +1,8 @@
 """A task: which questions are asked, how, and by which protocols their answers are scored; one YAML file, strict keys.
 
-A task file may include others, see `spatial_llm.settings`. Nothing has a default: what a task does stands in its file or in
-one that it includes. The version is the number of lines of `changes`, so a task cannot change its version without a reason.
+A task file may include others, see `spatial_llm.settings`. Nothing has a default: everything that a task does is written in
+its file or in one that it includes. The version is the number of lines of `changes`, so that a task cannot change its
+version without a reason.
 """
 
 import dataclasses
@@ -16,12 +17,13 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.benchmarks import BENCHMARKS
 from spatial_llm.scenes.scene import STRICT, describe_validation
 from spatial_llm.settings import read_yaml
 
-Format = Literal["manifest", "spatialsoundqa", "star_bench", "mmau_pro"]
+Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]
-ScoringProtocol = Literal["bat", "dspast", "exact", "diagnostic", "star_bench", "mmau_pro"]
+ScoringProtocol = Literal[("bat", "dspast", "exact", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
@@ -34,11 +36,11 @@ class Questions:
     """What is asked.
 
     Attributes:
-        format: how the questions are laid out, see `items.read_questions`.
+        format: layout of the questions, see `evaluation_set.read_questions`.
         path: of the file or folder, relative to the current folder; None: given on the command line.
-        sha256: what the hash of the questions must be; None: any.
-        unusable: of a benchmark of others, what becomes of questions whose recording has not two channels: refuse the set,
-            or leave them out, counted and named; then no published number is comparable.
+        sha256: hash that the questions must have; None: any.
+        unusable: for a benchmark of others, what happens to questions whose recording does not have two channels: refuse the
+            set, or leave them out, counted and named; then no published number is comparable.
     """
 
     format: Format
@@ -49,7 +51,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How answers are searched for: `num_beams` 1 is greedy; nothing is sampled. `max_new_tokens`: longest answer."""
+    """How answers are generated: `num_beams` 1 is greedy; nothing is sampled. `max_new_tokens` is the longest answer."""
 
     num_beams: int = 1
     max_new_tokens: int = 200
@@ -60,20 +62,21 @@ class Task:
     """One task.
 
     Attributes:
-        name: as the file is called.
+        name: name of the file.
         version: counts the changes that change scores.
         changes: what each version changed, newest last.
         questions: see `Questions`.
-        prompt: what is put in the question's place of the model's own prompt format; "{question}" stands for the question.
+        prompt: text in the question's place of the model's own prompt format; "{question}" stands for the question.
         decoding: see `Decoding`.
-        reading: of the parsers, the one whose scores are reported first.
-        protocols: by which the answers are scored; metrics of other protocols are left out.
+        reading: the reading whose scores are reported first.
+        protocols: protocols to score by; metrics of other protocols are left out.
         embedding: the text embedding of average precision, see `embedding.TextEmbedder`.
-        responses: room-response policy: "as_recorded", as each record says; or for all the same: "official_bat", the whole
-            response, or "checkpoint_matched", its first 2 s (specs a.1). Recordings that are files have theirs already.
-        controls: see `controls`; run after the questions, in this order.
-        control_recordings: on how many recordings, drawn with the seed; None = all.
-        resamples: of the bootstrap.
+        responses: room-response policy: "as_recorded" follows each record; for all the same: "official_bat" takes the whole
+            response (BAT's released data loader), "checkpoint_matched" its first 2 s (as the released encoders were
+            trained). Files already contain their room.
+        controls: see `controls`; they run after the questions, in this order.
+        control_recordings: number of recordings for the controls, drawn with the seed; None: all.
+        resamples: number of bootstrap resamples.
         seed: of the draw of recordings, of the derangement of `other_audio`, and of the bootstrap.
     """
 
@@ -94,26 +97,26 @@ class Task:
 
     @property
     def sha256(self) -> str:
-        """Hash of the task as resolved: of its canonical JSON, not of the files that it is spread over."""
+        """Hash of the resolved task: of its canonical JSON, not of the files that it is spread over."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The task as plain JSON values."""
+        """Returns the task as plain JSON values."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and hash: what a result says of the task it was made by."""
+        """Name, version and hash, which every result records."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
     def ask(self, question: str) -> str:
-        """The question as it is put to the model."""
+        """Returns the question as the model gets it."""
         return self.prompt.replace(SLOT, question)
 
     def override(self, changes: Mapping[str, Any]) -> "Task":
-        """The task with other values, by dotted key ("decoding.num_beams").
+        """Returns the task with other values, by dotted key ("decoding.num_beams").
 
         Raises:
-            SpatialLLMError: an unknown key, or a value that the task file could not have.
+            SpatialLLMError: a key is unknown, or the task file could not have the value.
         """
         content = self.to_dict()
         for key, value in changes.items():
@@ -133,11 +136,11 @@ _ADAPTER = TypeAdapter(Task)
 
 
 def read_task(path: str | Path) -> Task:
-    """The task of a YAML file.
+    """Reads the task of a YAML file.
 
     Raises:
-        SpatialLLMError: the file or one it includes is missing or no YAML mapping, files include each other, a key is
-            unknown, missing, given twice, of another type or has a value that cannot be; file and key are named.
+        SpatialLLMError: the file or one it includes is missing or no YAML mapping, files include each other, or a key is
+            unknown, missing, given twice, of another type or has an impossible value; file and key are named.
     """
     file = read_yaml(path)
     return _checked(file.content, str(path), file.origins)

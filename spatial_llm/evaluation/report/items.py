@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from spatial_llm.answers import AXES, VALUE_KINDS, format_value, parse_value
+from spatial_llm.answers import AXES
 from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import azimuth_of_hour, vector_to_direction
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 from spatial_llm.scenes.scene import describe_validation
 
 UNITS = {"deg": "°", "m": " m", "s": " s"}
@@ -127,7 +128,7 @@ def read_scored_items(path: str | Path, reading: str = "strict") -> list[ScoredI
 
 
 def azimuth_of(value: dict[str, Any] | None) -> float | None:
-    """The azimuth, degrees, that a value says (see `answers.parse_value`): in degrees, on the clock, or as the middle of
+    """The azimuth, degrees, that a value says (see `answers.read`): in degrees, on the clock, or as the middle of
     the quarter that its words name. None where it says none."""
     value = value or {}
     if "azimuth_deg" in value:

@@ -1,1 +1,2 @@
-"""Written answers to scores: of one run, of two runs compared, of controls, of benchmarks of others, of encoders."""
+"""From predicted answers to scores: of one run, of two runs compared, of controls, of other people's benchmarks, of
+encoders."""

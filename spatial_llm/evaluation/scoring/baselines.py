@@ -1,12 +1,13 @@
-"""What somebody who never hears would answer: to each question what its wording is commonly answered in other recordings.
+"""The question-only baseline: answers each question with what its wording is commonly answered in other recordings.
 
-The guesser learns as in `questions.balance`: names of sounds are masked ("Is the {1} left?"), a wording met too rarely is
-tried with its numbers masked too, then the question type alone; a masked answer is filled with the question's own names.
-Peculiar: it learns from all recordings but the one it is asked about, so that each question gets a guess and none has seen
-its own answer. That leaves a trap: where answers are exactly even, what is left out is always the rarer one from then on,
-and whoever gives the commonest would always be wrong. So the counts are not trusted beyond their luck: each is drawn again
-(Poisson), and the answer that then is commonest is given. A clear bias is found as surely; where answers are exactly
-even the guesser scores a little below chance (of n questions by about 1 / sqrt(4 n)), as that of `questions.balance` does.
+It learns as `questions.balance` does: names of sounds are masked ("Is the {1} left?"), a wording that is too rare is tried
+with its numbers masked too, then the question type alone; a masked answer is filled with the question's own names.
+
+Note: it learns from all recordings but the one it is asked about, so that each question gets a guess and no guess has seen
+its own answer. Where answers are exactly even this has a flaw: the answer left out is always the rarer one of the rest, so
+that giving the commonest would always be wrong. The counts are therefore drawn anew (Poisson) and the then commonest answer
+is given. A clear bias is found as surely; where answers are exactly even the baseline scores a little below chance (by about
+1 / sqrt(4 n) of n questions), as that of `questions.balance` does.
 """
 
 import re
@@ -24,18 +25,18 @@ _MASK = re.compile(r"\{(\d+)\}")
 
 
 class AskedOfRecording(Asked, Protocol):
-    """What is needed of a record."""
+    """The fields of a record that the baseline needs."""
 
     recording_id: str
 
 
 def question_only_answers(items: Sequence[AskedOfRecording], seed: int = 0) -> list[str]:
-    """An answer text for each item, to be scored like a prediction.
+    """Returns an answer text for each item, to be scored like a prediction.
 
     Args:
-        items: the questions with their true answers. Those of an item's own recording take no part in its guess, except
-            that the names of sounds to be masked are gathered from the whole set.
-        seed: of the draws.
+        items: the questions with their true answers. Those of an item's own recording take no part in its guess, except that
+            the names of sounds to be masked are gathered from the whole set.
+        seed: of the redrawn counts.
 
     Returns:
         the guesses, in the order of the items; "" where no other recording has a question of the type.
@@ -46,7 +47,7 @@ def question_only_answers(items: Sequence[AskedOfRecording], seed: int = 0) -> l
         learned.add(wordings, item.recording_id, answer)
     guesses = []
     for row, (item, wordings, names) in enumerate(zip(items, masked.wordings, masked.names, strict=True)):
-        # a generator for each item: what it draws must not depend on what others drew, who have seen its answer
+        # a generator for each item, because its draws must not depend on those of items that have seen its answer
         lot = np.random.default_rng([seed, row])
         guess = learned.guess(wordings, item.recording_id, len(names), lot)
         guesses.append(_MASK.sub(lambda mask, names=names: names[int(mask[1]) - 1], guess))
@@ -54,7 +55,7 @@ def question_only_answers(items: Sequence[AskedOfRecording], seed: int = 0) -> l
 
 
 class _Learned:
-    """How often each answer is given to each wording, in all recordings and in each one."""
+    """Counts how often each answer is given to each wording, in all recordings and in each one."""
 
     def __init__(self) -> None:
         self._all: dict[tuple, Counter] = defaultdict(Counter)
@@ -67,8 +68,8 @@ class _Learned:
             self._own[wording, recording][answer] += 1
 
     def guess(self, wordings: Sequence[tuple], recording: str, names: int, lot: np.random.Generator) -> str:
-        """An answer that other recordings give to the first wording they have often enough, and whose masks so many names
-        can fill; "" if there is none."""
+        """Returns an answer that other recordings give to the first wording they have often enough, and whose masks the
+        names can fill; "" if there is none."""
         for wording in wordings:
             own = self._own[wording, recording]
             if self._all[wording].total() - own.total() >= OFTEN or wording is wordings[-1]:
@@ -85,7 +86,8 @@ class _Learned:
         return answers[open_to[np.argmax(drawn)]]
 
     def _table(self, wording: tuple) -> tuple[list[str], NDArray, NDArray]:
-        """Of a wording: its answers in alphabetical order, how often each is given, how many names each needs."""
+        """Returns, for a wording, its answers in alphabetical order, how often each is given, and how many names each
+        needs."""
         if wording not in self._tables:
             answers = sorted(self._all[wording])
             counts = np.array([self._all[wording][answer] for answer in answers])

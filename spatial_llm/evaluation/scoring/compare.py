@@ -1,11 +1,11 @@
-"""Two runs on the same questions, metric by metric: is the difference more than the luck of these recordings?
+"""Compares two runs on the same questions, metric by metric: is the difference more than the luck of these recordings?
 
-Peculiar: the runs are compared on the same recordings, so what makes a recording hard cancels out; two intervals may
-overlap where the difference is certain. The interval of the difference draws the same recordings for both runs; the
-p-value exchanges whole recordings between them. Many metrics are tested at once, so each p-value also stands as Holm's
-step-down method adjusts it over all tested metrics. Where a measure is right or wrong, the items on which the runs
-disagree are counted.
-Source: `statistics`; the Reliability Gain Index: `reliability`, with the first run as the one before the treatment.
+Note: both runs are compared on the same recordings, so that what makes a recording hard cancels out; two intervals may
+overlap although the difference is certain. The interval of the difference draws the same recordings for both runs; the
+p-value exchanges whole recordings between them. Many metrics are tested at once, so each p-value is also given as Holm's
+step-down method adjusts it over all tested metrics. Where a measure is right or wrong, the items on which the runs disagree
+are counted. Source: `statistics`; for the Reliability Gain Index `reliability`, with the first run as the one before the
+treatment.
 """
 
 from collections import defaultdict
@@ -22,8 +22,8 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
     Metric,
+    compute_metrics,
     embedded_texts,
-    measure,
     read_answers,
     reliability,
     right_of,
@@ -51,7 +51,7 @@ RULES = {
 }
 
 
-# No p-value is below 1 / (resamples + 1), and that is to be corrected for over a hundred metrics.
+# No p-value is below 1 / (resamples + 1), which is then corrected for over a hundred metrics.
 DEFAULTS = ScoreSettings(resamples=10_000)
 
 
@@ -60,9 +60,9 @@ class Run:
     """One run's answers as numbers.
 
     Attributes:
-        metrics: of the whole set.
+        metrics: metrics of the whole set.
         right: (items,) 1 or 0 by the main measure of each item's question type, NaN where it has none.
-        refused: (items,) bool: the answer says that it cannot tell.
+        refused: (items,) bool: whether the answer states that it cannot tell.
     """
 
     metrics: Sequence[Metric]
@@ -79,17 +79,17 @@ def compare_predictions(
     label_csv: str | Path | None = None,
     settings: ScoreSettings = DEFAULTS,
 ) -> dict[str, Any]:
-    """The content of compare.json: that of `compare`, and what it was made with.
+    """Returns the content of compare.json: that of `compare`, and what it was made with.
 
     Args:
         first, second: paths of two predictions.jsonl; the Reliability Gain Index takes the first as the run before.
         evaluation_set: the questions that both answer.
         embed, embedding, label_csv: as in `score.score_run`.
-        settings: see `ScoreSettings`; the resamples are also the exchanges of the randomization test.
+        settings: see `ScoreSettings`; its number of resamples is also that of exchanges in the randomization test.
 
     Raises:
         ManifestError: one of them was made for other questions, or is damaged (see `read_predictions`).
-        MissingVectorsError: texts have no vector in a file of them.
+        MissingVectorsError: texts have no vector in a file of vectors.
     """
     items, sha256 = evaluation_set.items, evaluation_set.sha256
     bootstrap = Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
@@ -114,9 +114,9 @@ def compare_predictions(
     embed.prepare([embedded_texts(run, labels) for run in answers])
     runs = []
     for run in answers:
-        wanted = _asked_for(measure(run, embed, embedding, labels).values(), settings)
+        wanted = _asked_for(compute_metrics(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
-    # of answers in degrees where words were asked for there are metrics only in a run that has some
+    # metrics of answers in degrees, where words were asked for, exist only in a run that has such answers
     both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))
     runs = [replace(run, metrics=[metric for metric in run.metrics if metric.name in both]) for run in runs]
     rules = {
@@ -134,17 +134,17 @@ def _asked_for(metrics: Iterable[Metric], settings: ScoreSettings) -> list[Metri
 def compare(
     first: Run, second: Run, bootstrap: Bootstrap, reading: Reading = "strict", confidence: float = CONFIDENCE
 ) -> dict[str, Any]:
-    """The differences of two runs on the same questions, ready for JSON; what is undefined is None.
+    """Returns the differences of two runs on the same questions, ready for JSON; what is undefined is None.
 
     Args:
-        first, second: their metrics must be the same ones, of the same items.
+        first, second: runs with the same metrics of the same items.
         bootstrap: over the recordings of the whole set.
-        reading: by which answers are read.
+        reading: how answers are read.
         confidence: of the intervals.
 
     Returns:
         `metrics`: name -> first, second, difference, low, high, p_value, p_holm, n, recordings, unit, higher_is_better,
-        protocol, discordant; `rgi`: value, low, high, counts; `rules`.
+            protocol, discordant; `rgi`: value, low, high, counts; `rules`.
 
     Raises:
         SpatialLLMError: the runs do not have the same metrics of the same items.
@@ -178,7 +178,7 @@ def compare(
 
 
 def _adjust(metrics: dict[str, dict[str, Any]]) -> None:
-    """Puts p_holm into each entry. A hundred diagnostics shall not hide what the metrics of the protocols show, and where
+    """Puts p_holm into each entry. The many diagnostics must not hide what the metrics of the protocols show, and where
     both runs gave the same answers there is nothing to test."""
     for diagnostic in (False, True):
         family = [entry for entry in metrics.values() if entry["protocol"].startswith("diagnostic") == diagnostic]
@@ -192,7 +192,7 @@ def _adjust(metrics: dict[str, dict[str, Any]]) -> None:
 
 
 def _gain(first: Run, second: Run, bootstrap: Bootstrap, confidence: float) -> dict[str, Any]:
-    """What became of refusals from the first run to the second, on the items that have a verdict."""
+    """Returns what became of refusals from the first run to the second, on the items that have a verdict."""
     rows = np.flatnonzero(~np.isnan(first.right))
     gain, counts = reliability.reliability_gain(first.right[rows], first.refused[rows], second.refused[rows])
     low, high = bootstrap.interval(gain, rows, confidence)
@@ -200,7 +200,7 @@ def _gain(first: Run, second: Run, bootstrap: Bootstrap, confidence: float) -> d
 
 
 def _discordant(one: Statistic, two: Statistic, higher_is_better: bool) -> dict[str, int] | None:
-    """Of a measure that is 0 or 1 (or 0 or 100 %) for each item."""
+    """Counts the items on which the runs disagree, for a measure that is 0 or 1 (or 0 or 100 %) for each item."""
     if one.values is None or two.values is None:
         return None
     values = np.stack([one.values, two.values])
@@ -226,7 +226,7 @@ def _json(value: float) -> float | None:
 
 
 def format_comparison(report: dict[str, Any]) -> str:
-    """The report of `compare_predictions` as Markdown, one table a protocol, ending in a line break."""
+    """Formats the report of `compare_predictions` as Markdown, one table a protocol, ending in a line break."""
     settings = {name: run or {} for name, run in report["runs"].items()}
     keys = sorted({*settings["first"], *settings["second"]})
     differ = [key for key in keys if settings["first"].get(key) != settings["second"].get(key)]

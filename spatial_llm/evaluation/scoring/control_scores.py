@@ -1,7 +1,7 @@
-"""The controls beside a run: the same model's answers to damaged recordings, and answers from the question alone.
+"""The controls beside a run: the same model's answers to altered recordings, and answers from the question alone.
 
 Each control is a folder <predictions folder>/controls/<name> that predict writes; its questions may be some of the run's.
-Beside every number of a control stands that of the real run on the same items, for a control on fewer items may not be
+Every number of a control has the real run's number on the same items beside it, because a control on fewer items must not be
 compared with the whole.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spatial_llm.evaluation.metrics import Answers, Metric, interval_of, mirrored_truths, read_answers
+from spatial_llm.evaluation.metrics import Metric, ScoredRun, interval_of, mirrored_truths, read_answers
 from spatial_llm.evaluation.predicting.predictions import control_names, read_control
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
@@ -31,21 +31,21 @@ NOTES = {
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """One control: its answers, to the items of the set at `rows`."""
+    """One control: its answers to the items of the set at `rows`."""
 
-    run: Answers
+    run: ScoredRun
     rows: np.ndarray
     source: Literal["model", "question"]
     note: str
 
 
-def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, seed: int) -> dict[str, Control]:
-    """The controls beside a predictions.jsonl, by name, sorted, and the question-only baseline, which is made here.
+def read_controls(predictions: str | Path, manifest_sha256: str, run: ScoredRun, seed: int) -> dict[str, Control]:
+    """Returns the controls beside a predictions.jsonl, by name, sorted, and the question-only baseline, which is made here.
 
     Args:
-        predictions, manifest_sha256: path of the real predictions, hash of their questions.
+        predictions, manifest_sha256: path of the real predictions, and the hash of their questions.
         run: the real predictions; its truths serve the controls.
-        seed: of the baseline's lots.
+        seed: of the baseline's draws.
 
     Raises:
         ManifestError: predictions of a control are damaged or not of these questions, or its run.json names another one.
@@ -65,14 +65,14 @@ def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, s
 
 def control_scores(
     control: Control,
-    real: Answers,
-    metrics_of: Callable[[Answers], dict[str, Metric]],
+    real: ScoredRun,
+    metrics_of: Callable[[ScoredRun], dict[str, Metric]],
     resamples: int,
     seed: int,
     confidence: float,
     reading: str = "strict",
 ) -> dict[str, Any]:
-    """What scores.json says of a control: its metrics, with the real run on the same items beside each."""
+    """Returns what scores.json holds of a control: its metrics, each with the real run on the same items."""
     same = _subset(real, control.rows)
     bootstrap = Bootstrap([item.recording_id for item in control.run.items], resamples, seed)
     of_control, of_real = metrics_of(control.run), metrics_of(same)
@@ -90,11 +90,11 @@ def control_scores(
 
 
 def _mirrored(swapped: Control) -> Control:
-    """The same answers against mirrored truths, on the items whose mirrored truth is known."""
+    """Returns the same answers with mirrored truths, on the items whose mirrored truth is known."""
     truths = mirrored_truths(swapped.run.items, swapped.run.truths)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
     kept = _subset(swapped.run, known)
-    run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
+    run = ScoredRun(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
     left_out = len(truths) - len(known)
     note = NOTES[MIRRORED] + (
         f"; left out: {left_out} items whose answer after the exchange is not known" if left_out else ""
@@ -102,11 +102,11 @@ def _mirrored(swapped: Control) -> Control:
     return Control(run, swapped.rows[known], "model", note)
 
 
-def _subset(run: Answers, rows: np.ndarray) -> Answers:
-    """The same answers to some of the items."""
+def _subset(run: ScoredRun, rows: np.ndarray) -> ScoredRun:
+    """Returns the same answers to some of the items."""
 
     def some(values: Any) -> list:
         return [values[row] for row in rows]
 
     readings = {reading: some(found) for reading, found in run.readings.items()}
-    return Answers(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])
+    return ScoredRun(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])

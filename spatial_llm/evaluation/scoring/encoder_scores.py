@@ -1,8 +1,9 @@
-"""How well an encoder hears, as a record: mAP, ER20, MAE and DER of a frozen manifest, with bootstrap intervals, beside
-the published rows; and what its feature attention looks at.
+"""Scores of an encoder as a record: mAP, ER20, MAE and DER on a frozen manifest, with bootstrap intervals, beside the
+published rows; and the weights of its feature attention.
 
-Peculiar: published encoder scores were measured in rooms drawn anew in each evaluation, unseeded (specs a.1), so none can
-be had again exactly. Ours rest on a manifest whose recordings are fixed, named by its hash.
+Note: published encoder scores cannot be repeated exactly, because the released evaluation of Spatial-AST and DSpAST draws a
+random room for each clip without a seed. Ours are made on a manifest whose recordings are fixed and which is named by its
+hash.
 """
 
 from collections.abc import Sequence
@@ -30,13 +31,12 @@ RULES = {
 def score_encoder(
     outputs: dict[str, NDArray], labels: dict[str, NDArray], resamples: int = 1000, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Scores of N recordings by name, each with `value`, `low`, `high` (None below two recordings) and
-    `published` rows.
+    """Scores N recordings; returns by name `value`, `low`, `high` (None below two recordings) and `published` rows.
 
     Args:
         outputs: logits "event" (N, classes), "distance", "azimuth", "elevation" (N, their classes).
         labels: "event" (N, classes) multi-hot, the others (N,) class indices.
-        resamples: of the bootstrap over recordings; the interval holds the middle 95 % of them.
+        resamples: number of bootstrap resamples over recordings; the interval holds the middle 95 % of them.
         seed: of the resamples.
     """
     point = encoder_scores(outputs, labels)
@@ -63,7 +63,7 @@ def score_encoder(
 
 
 def attention_summary(attention: NDArray, cues: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """(N, 3 branches, F cues) -> branch -> cue -> mean and standard deviation over the recordings."""
+    """Converts (N, 3 branches, F cues) to branch -> cue -> mean and standard deviation over the recordings."""
     mean, deviation = attention.mean(axis=0), attention.std(axis=0)
     return {
         branch: {cue: {"mean": float(mean[b, c]), "std": float(deviation[b, c])} for c, cue in enumerate(cues)}
@@ -72,7 +72,7 @@ def attention_summary(attention: NDArray, cues: Sequence[str]) -> dict[str, dict
 
 
 def plot_attention(summary: dict[str, dict[str, dict[str, float]]], path: str | Path) -> None:
-    """The summary as bars, one group a branch (the paper's figure 2), written as a picture."""
+    """Plots the summary as bars, one group a branch (figure 2 of arXiv 2509.13927), and writes the picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.5), layout="constrained")
@@ -95,7 +95,7 @@ def _interval(metric: dict[str, Any]) -> str:
 
 
 def format_encoder_table(report: dict[str, Any]) -> str:
-    """The report of eval/encoder.py as Markdown, ending in a line break."""
+    """Formats the report of eval/encoder.py as Markdown, ending in a line break."""
     metrics = report["metrics"]
     ours = [[name, f"{m['value']:.2f}", _interval(m), m["rule"]] for name, m in metrics.items()]
     systems = list(dict.fromkeys(row["system"] for metric in metrics.values() for row in metric["published"]))

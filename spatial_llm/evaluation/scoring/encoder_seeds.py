@@ -1,9 +1,9 @@
-"""Kinds of encoders beside each other, each trained several times: is one better, or was it the luck of a seed?
+"""Compares kinds of encoders, each trained several times: is one better, or was it the luck of a seed?
 
-A bootstrap over recordings says how a trained encoder would fare on other recordings; it says nothing of how the same
-recipe fares with another seed, and at tiny size that is the larger part. So the unit here is the run: a kind's score is the
-mean over its runs with Student's interval, and two kinds are compared by Welch's t-test, adjusted for their number (Holm
-1979). With three runs a kind both are wide, as they should be.
+A bootstrap over recordings shows how a trained encoder would score on other recordings; it does not show how the same recipe
+scores with another seed, and at tiny size that variation is larger. So the unit here is the run: a kind's score is the mean
+over its runs with Student's interval, and two kinds are compared by Welch's t-test, adjusted for their number (Holm, 1979).
+With three runs a kind both are wide, as they should be.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,22 @@ from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, holm
 from spatial_llm.evaluation.text_tables import format_grid
 
 METRICS = {"mAP": "mAP (%)", "ER20": "ER20 (%)", "MAE_deg": "MAE (degrees)", "DER": "DER (%)"}
-FEWEST = 2  # runs of a kind: of one nothing is known about seeds
+FEWEST = 2  # fewest runs of a kind; a single run shows nothing about seeds
 
 
 def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: str) -> dict[str, Any]:
-    """Scores of each kind over its runs, and its difference to the kind `reference`.
+    """Returns the scores of each kind over its runs, and its difference to the kind `reference`.
 
     Args:
         reports: by the name of the kind, what eval/encoder.py wrote (encoder.json) for each run; all on one manifest.
         reference: one of the names.
 
     Returns:
-        `manifest_sha256`, and of each kind by metric: `value` (mean over runs), `low`, `high` (95 %, Student), `runs`; and
-        but for the reference `difference` (kind minus reference) and `p_holm`.
+        `manifest_sha256`, and for each kind by metric: `value` (mean over runs), `low`, `high` (95 %, Student), `runs`; and
+            except for the reference `difference` (kind minus reference) and `p_holm`.
 
     Raises:
-        SpatialLLMError: fewer than two runs of a kind, no such reference, or reports on different manifests.
+        SpatialLLMError: a kind has fewer than two runs, there is no such reference, or reports are on different manifests.
     """
     manifests = {report["provenance"]["manifest_sha256"] for runs in reports.values() for report in runs}
     if len(manifests) != 1:
@@ -57,7 +57,8 @@ def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: st
 
 
 def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
-    """Welch's t-test. All runs of both with one value, of which the test makes 0 / 0, are no sign of a difference: 1."""
+    """Returns the p-value of Welch's t-test. If all runs of both kinds have one value, which makes the test 0 / 0, it
+    returns 1."""
     if len({*first, *second}) == 1:
         return 1.0
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
@@ -70,8 +71,8 @@ def _over_runs(runs: Sequence[float]) -> dict[str, Any]:
 
 
 def format_kinds(found: dict[str, Any]) -> str:
-    """What `compare_kinds` returns as a Markdown table: a row a kind; cells "16.4 (15.1 to 17.7; p 0.03)", p against the
-    reference."""
+    """Formats the result of `compare_kinds` as a Markdown table: a row a kind; cells "16.4 (15.1 to 17.7; p 0.03)", p
+    against the reference."""
 
     def cell(score: dict[str, Any]) -> str:
         p_value = f"; p {score['p_holm']:.2g}" if "p_holm" in score else ""

@@ -1,9 +1,15 @@
-"""predictions.jsonl -> scores.json and items.jsonl: every metric that the questions allow, by both readings, with its
-interval, beside chance, controls and what others published. No model is needed.
+"""Turns predictions.jsonl into scores.json and items.jsonl: every metric that the questions allow, by both readings, with
+its interval, beside chance, controls and published scores. No model is needed.
 
-Peculiar: the truth is read from the record's answer by the strict parsers. A record whose own answer does not parse is left
-out of its metrics and counted as `unreadable_truths` (there are none in our manifests). What does not parse in a prediction
-counts as wrong and is counted, never dropped.
+Note: the truth is read from the record's answer by the strict parsers. A record whose own answer does not parse is left out
+of its metrics and counted as `unreadable_truths` (our manifests have none). A prediction that does not parse is wrong; it is
+counted and never dropped.
+
+One answer on its way to one line of scores.json: `metrics.extract` reads "left, front, above; 2m" into columns (three words,
+an octant, a distance in metres), once strictly and once leniently. `metrics.scored_run` groups the items by question type.
+Each specification of the type in `metrics.type_metrics` applies a measure of `metrics.measures` to the columns of answers
+and truths, which gives one number for each item ("distance_wrong": 0). `metrics.compute` makes a `Metric` of them ("B_DER"),
+whose value is a `Statistic` of the items' weights, and the bootstrap over recordings gives its interval.
 """
 
 from collections import defaultdict
@@ -13,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
-    Answers,
     Metric,
+    ScoredRun,
+    compute_metrics,
     context_of,
     embedded_texts,
     interval_of,
-    measure,
     measures_of_items,
     read_answers,
     rule_of,
@@ -41,7 +47,7 @@ RANDOM_RULE = (
     "Expected score, in closed form, of answering each item with the true answer of an item drawn at random from the "
     "same metric's items; for average precision, of a random order."
 )
-# The room-response policy: which responses a recording was made with, and that none is drawn when scoring
+# The room-response policy names the responses of a recording; none is drawn at random when scoring.
 RESPONSES = {
     "official_bat": "pairs of the release, each with the whole response that its question names",
     "checkpoint_matched": "pairs of the release, each with the first 2 s of the response that its question names",
@@ -59,7 +65,7 @@ def score(
     label_csv: str | Path | None = None,
     settings: ScoreSettings = DEFAULTS,
 ) -> dict[str, Any]:
-    """The content of scores.json alone; see `score_run`."""
+    """Returns the content of scores.json alone; see `score_run`."""
     return score_run(predictions, evaluation_set, embed, embedding, label_csv, settings)[0]
 
 
@@ -77,18 +83,18 @@ def score_run(
         predictions: path of predictions.jsonl.
         evaluation_set: the questions it was made for.
         embed: texts to unit vectors (texts, width).
-        embedding: the name of that embedding, part of the protocol of A and C.
-        label_csv: class_labels_indices_subset.csv or alike, for the label set of A and C; default that of the release,
-            or the labels that occur in the answers.
+        embedding: the name of that embedding, which is part of the protocol of A and C.
+        label_csv: class_labels_indices_subset.csv or a similar file, for the label set of A and C; default: that of the
+            release, or the labels that occur in the answers.
         settings: see `ScoreSettings`.
 
     Returns:
         the content of scores.json, and the lines of items.jsonl in the order of the questions.
 
     Raises:
-        ManifestError: predictions and questions do not belong together (see `read_predictions`), a control is damaged, or
-            a true label is not in the label set.
-        MissingVectorsError: texts have no vector in a file of them.
+        ManifestError: predictions and questions do not belong together (see `read_predictions`), a control is damaged, or a
+            true label is not in the label set.
+        MissingVectorsError: texts have no vector in a file of vectors.
     """
     if isinstance(evaluation_set, ChoiceSet):
         return score_choices(predictions, evaluation_set, embed, embedding, settings)
@@ -100,8 +106,8 @@ def score_run(
     embed = EmbedOnce(embed)
     embed.prepare([embedded_texts(run, labels), *(embedded_texts(control.run, labels) for control in controls.values())])
 
-    def metrics_of(answers: Answers) -> dict[str, Metric]:
-        found = measure(answers, embed, embedding, labels)
+    def metrics_of(answers: ScoredRun) -> dict[str, Metric]:
+        found = compute_metrics(answers, embed, embedding, labels)
         return {name: metric for name, metric in found.items() if settings.asks_for(metric.protocol)}
 
     metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
@@ -129,9 +135,9 @@ def score_run(
     return report, item_lines(run, settings.reading)
 
 
-def item_lines(run: Answers, reading: str = "strict") -> list[dict[str, Any]]:
-    """The lines of items.jsonl: question, answers, both readings, the measures of each item by `reading`, and where and in
-    what surroundings it is heard."""
+def item_lines(run: ScoredRun, reading: str = "strict") -> list[dict[str, Any]]:
+    """Returns the lines of items.jsonl: question, answers, both readings, the measures of each item by `reading`, and
+    where and in what surroundings the source is."""
     lines = []
     rows = zip(run.items, run.texts, run.truths, measures_of_items(run, reading), strict=True)
     for row, (item, text, truth, measures) in enumerate(rows):
@@ -150,7 +156,8 @@ def item_lines(run: Answers, reading: str = "strict") -> list[dict[str, Any]]:
 def _entry(
     metric: Metric, bootstrap: Bootstrap, published: Sequence[tuple[PublishedScore, bool]], reading: str
 ) -> dict[str, Any]:
-    """One metric in scores.json. `published`: rows of its name, and whether their questions and recordings were these."""
+    """Returns one metric in scores.json. `published`: rows of its name, and whether their questions and recordings were
+    these."""
     entry: dict[str, Any] = interval_of(metric.strict, metric.rows, bootstrap, CONFIDENCE)
     lenient = None
     if metric.lenient is not None:
@@ -173,7 +180,7 @@ def _entry(
 
 
 def _published(benchmark: str | None, decoding: str) -> dict[str, list[tuple[PublishedScore, bool]]]:
-    """The published rows by metric, and whether each is of this benchmark and was decoded like this."""
+    """Returns the published rows by metric, and whether each is of this benchmark and was decoded like this."""
     rows = defaultdict(list)
     for row in published_scores():
         rows[row.metric].append((row, row.benchmark == benchmark and row.decoding in (decoding, NO_MODEL)))
@@ -181,7 +188,8 @@ def _published(benchmark: str | None, decoding: str) -> dict[str, list[tuple[Pub
 
 
 def _responses(items: Sequence[Record], run: dict[str, Any] | None) -> list[str]:
-    """The room-response policies of the recordings: what predict was told to take, or else what the records say."""
+    """Returns the room-response policies of the recordings: the policy that predict was given, or else those of the
+    records."""
     told = (run or {}).get("responses", "as_recorded")
     found = set()
     for item in items:

@@ -1,4 +1,4 @@
-"""What a score depends on beside answers and questions."""
+"""What a score depends on besides answers and questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """What a score depends on beside answers and questions.
+    """What a score depends on besides answers and questions.
 
     Attributes:
         resamples, seed: of the bootstrap over recordings.
         protocols: first words of the protocols to report; None for all.
         task: name, version and sha256 of the task, for scores.json.
-        reading: whose values are reported, of the run and of its controls; the lenient ones stand beside in any case.
-        controls: which the task lists; those that were not run are named.
+        reading: the reading whose values are reported, of the run and of its controls; lenient values are given beside them.
+        controls: controls that the task lists; those that were not run are named.
     """
 
     resamples: int = 1000
@@ -28,7 +28,7 @@ class ScoreSettings:
     controls: Sequence[str] = ()
 
     def asks_for(self, protocol: str) -> bool:
-        """Whether metrics of this protocol are reported."""
+        """Returns whether metrics of this protocol are reported."""
         return self.protocols is None or family_name(protocol) in self.protocols
 
     def about(self, controls: Sequence[str]) -> dict[str, Any]:

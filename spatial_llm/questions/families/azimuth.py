@@ -1,6 +1,7 @@
 """The azimuth of a named source, in degrees and as an hour of the clock."""
 
 from spatial_llm.geometry import clock_hour
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.family import Family
@@ -64,7 +65,8 @@ def azimuth_deg(asker: Asker, scene: HeardScene) -> Question | None:
     source = asker.pick_source(scene.named, asker.has_azimuth)
     if source is None:
         return None
-    return asker.ask_spread("AZIMUTH_DEG", DEGREES, {"azimuth_deg": source.whole_azimuth_deg}, x=source.label)
+    truth = {"azimuth_deg": source.whole_azimuth_deg}
+    return asker.ask_spread("AZIMUTH_DEG", DEGREES, truth, About(scene.indices(source)), x=source.label)
 
 
 def azimuth_clock(asker: Asker, scene: HeardScene) -> Question | None:
@@ -77,7 +79,8 @@ def azimuth_clock(asker: Asker, scene: HeardScene) -> Question | None:
     source = asker.pick_source(scene.named, is_clear)
     if source is None:
         return None
-    return asker.ask_spread("AZIMUTH_CLOCK", CLOCK, {"clock_hour": clock_hour(source.azimuth_deg)}, x=source.label)
+    truth = {"clock_hour": clock_hour(source.azimuth_deg)}
+    return asker.ask_spread("AZIMUTH_CLOCK", CLOCK, truth, About(scene.indices(source)), x=source.label)
 
 
 FAMILY = Family(

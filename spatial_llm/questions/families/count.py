@@ -1,5 +1,6 @@
 """How many sources sound, and how many classes of sound."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, same_place
 from spatial_llm.questions.family import Family
@@ -56,14 +57,14 @@ def count_sources(asker: Asker, scene: HeardScene) -> Question | None:
     sources = scene.sources
     if any(x.label == y.label and same_place(x, y) for i, x in enumerate(sources) for y in sources[:i]):
         return None
-    return asker.ask_even("COUNT_SOURCES", SOURCES, {"count": len(sources)})
+    return asker.ask_even("COUNT_SOURCES", SOURCES, {"count": len(sources)}, About())
 
 
 def count_classes(asker: Asker, scene: HeardScene) -> Question | None:
     """How many classes sound; of two sources and more."""
     if len(scene.sources) < 2:
         return None
-    return asker.ask_even("COUNT_CLASSES", CLASSES, {"count": len(scene.labels)})
+    return asker.ask_even("COUNT_CLASSES", CLASSES, {"count": len(scene.labels)}, About())
 
 
 FAMILY = Family(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -31,7 +32,7 @@ WORDINGS = Wordings(
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
     """Ask `count` times for the label of the only source."""
     for _ in range(count):
-        yield asker.ask_always("CLASSIFICATION", WORDINGS, {"labels": [scene.sources[0].label]})
+        yield asker.ask_always("CLASSIFICATION", WORDINGS, {"labels": [scene.sources[0].label]}, About((0,)))
 
 
 FAMILY = Family("detection", {"CLASSIFICATION": "labels"}, (WORDINGS,), type="A", sources=1, ask_always=ask)

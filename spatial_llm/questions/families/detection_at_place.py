@@ -1,10 +1,13 @@
 """Official type C: which of two sounds is at a place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
-from spatial_llm.questions.facts import HeardScene, same_place
+from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
 from spatial_llm.questions.family import Family
+from spatial_llm.questions.margins import Margins
 from spatial_llm.questions.wordings import Wordings
 
 WORDINGS = Wordings(  # {place}: "right, front, below"; {distance}: "3 meters"
@@ -33,9 +36,30 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
     for source in asker.clear_in_random_order(scene)[:count]:
         place, distance = source.place_words
         truth = {"labels": [source.label]}
-        yield asker.ask_always("MIXUP_SINGLE_CLASSIFICATION", WORDINGS, truth, place=place, distance=distance)
+        about = About(scene.indices(source), places=(source.location,))
+        yield asker.ask_always("MIXUP_SINGLE_CLASSIFICATION", WORDINGS, truth, about, place=place, distance=distance)
+
+
+def mirror(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
+    """The class that sounds at the place in the mirror image: that of another source than before, if any. It is known
+    where the question could be asked of the mirror image: one source is clearly there, and no other may be taken for it."""
+    if sources is None or len(about.places) != 1:
+        return None
+    images = [source.mirror_image() for source in sources]
+    (place,) = about.places
+    there = [image for image in images if image.location == place and image.all_clear(Margins().axis_margin_deg)]
+    if len(there) != 1 or any(same_place(there[0], other) for other in images if other is not there[0]):
+        return None
+    return {"labels": [there[0].label]}
 
 
 FAMILY = Family(
-    "detection_at_place", {"MIXUP_SINGLE_CLASSIFICATION": "labels"}, (WORDINGS,), type="C", sources=2, most=2, ask_always=ask
+    "detection_at_place",
+    {"MIXUP_SINGLE_CLASSIFICATION": "labels"},
+    (WORDINGS,),
+    type="C",
+    sources=2,
+    most=2,
+    ask_always=ask,
+    mirror={"MIXUP_SINGLE_CLASSIFICATION": mirror},
 )

@@ -8,9 +8,10 @@ that no word of the question gives the answer away.
 from collections.abc import Iterator
 
 from spatial_llm.answers import AXES
+from spatial_llm.questions.about import AXIS_OF_SIDE, About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.questions.family import Family
+from spatial_llm.questions.family import Family, mirror_claim
 from spatial_llm.questions.wordings import RELATIONS, Wordings
 
 RELATIVE = Wordings(  # {relation}: one of RELATIONS
@@ -64,14 +65,16 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
 def relative_direction(asker: Asker, scene: HeardScene) -> Question:
     """Is X on the left of Y? yes or no."""
     word, _, yes, x, y = _sides(asker, scene, "relative")
-    return asker.ask_always("MIXUP_DIRECTION", RELATIVE, {"yes": yes}, x=x.label, y=y.label, relation=RELATIONS[word])
+    about = About(scene.indices(x, y), axis=AXIS_OF_SIDE[word], side=word)
+    return asker.ask_always("MIXUP_DIRECTION", RELATIVE, {"yes": yes}, about, x=x.label, y=y.label, relation=RELATIONS[word])
 
 
 def joint_direction(asker: Asker, scene: HeardScene) -> Question:
     """Is X on the left and Y on the right? yes or no."""
     word, other, yes, x, y = _sides(asker, scene, "joint")
     words = {"word": _JOINT_WORDS[word], "other": _JOINT_WORDS[other]}
-    return asker.ask_always("MIXUP_DIRECTION", JOINT, {"yes": yes}, x=x.label, y=y.label, **words)
+    about = About(scene.indices(x, y), axis=AXIS_OF_SIDE[word], side=word)
+    return asker.ask_always("MIXUP_DIRECTION", JOINT, {"yes": yes}, about, x=x.label, y=y.label, **words)
 
 
 def _sides(asker: Asker, scene: HeardScene, form: str) -> tuple[str, str, bool, HeardSource, HeardSource]:
@@ -84,4 +87,12 @@ def _sides(asker: Asker, scene: HeardScene, form: str) -> tuple[str, str, bool, 
     return word, other, yes, x, y
 
 
-FAMILY = Family("direction_yes_no", {"MIXUP_DIRECTION": "yes_no"}, (RELATIVE, JOINT), type="E", sources=2, ask_always=ask)
+FAMILY = Family(
+    "direction_yes_no",
+    {"MIXUP_DIRECTION": "yes_no"},
+    (RELATIVE, JOINT),
+    type="E",
+    sources=2,
+    ask_always=ask,
+    mirror={"MIXUP_DIRECTION": mirror_claim},
+)

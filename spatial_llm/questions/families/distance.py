@@ -1,5 +1,6 @@
 """The distance of a named source, in metres."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -27,7 +28,8 @@ def distance_m(asker: Asker, scene: HeardScene) -> Question | None:
     source = asker.pick_source(scene.named)
     if source is None:
         return None
-    return asker.ask_spread("DISTANCE", WORDINGS, {"distance_m": round(source.distance_m, 1)}, x=source.label)
+    truth = {"distance_m": round(source.distance_m, 1)}
+    return asker.ask_spread("DISTANCE", WORDINGS, truth, About(scene.indices(source)), x=source.label)
 
 
 FAMILY = Family("distance", {"DISTANCE": "distance"}, (WORDINGS,), ask=(distance_m,))

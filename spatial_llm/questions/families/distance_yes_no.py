@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, step_distance_m
 from spatial_llm.questions.family import Family
@@ -39,7 +40,8 @@ def relative_distance(asker: Asker, scene: HeardScene) -> Question:
     nearer = asker.pick(tuple(_NEARER))
     yes = asker.least(("distance", nearer), [True, False])
     x, y = sorted(scene.sources, key=lambda source: source.distance_m, reverse=_NEARER[nearer] != yes)
-    return asker.ask_always("MIXUP_DISTANCE_BOTH", WORDINGS, {"yes": yes}, x=x.label, y=y.label, nearer=nearer)
+    about = About(scene.indices(x, y), axis="distance", side="nearer" if _NEARER[nearer] else "farther")
+    return asker.ask_always("MIXUP_DISTANCE_BOTH", WORDINGS, {"yes": yes}, about, x=x.label, y=y.label, nearer=nearer)
 
 
 FAMILY = Family("distance_yes_no", {"MIXUP_DISTANCE_BOTH": "yes_no"}, (WORDINGS,), type="E", sources=2, ask_always=ask)

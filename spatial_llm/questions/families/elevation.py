@@ -1,5 +1,6 @@
 """The elevation of a named source, in degrees."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -31,7 +32,7 @@ def elevation_deg(asker: Asker, scene: HeardScene) -> Question | None:
     if source is None:
         return None
     truth = {"elevation_deg": round(source.elevation_deg) + 0.0}
-    return asker.ask_spread("ELEVATION_DEG", WORDINGS, truth, x=source.label)
+    return asker.ask_spread("ELEVATION_DEG", WORDINGS, truth, About(scene.indices(source)), x=source.label)
 
 
 FAMILY = Family("elevation", {"ELEVATION_DEG": "elevation"}, (WORDINGS,), ask=(elevation_deg,))

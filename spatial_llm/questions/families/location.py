@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -32,7 +33,7 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
     """Ask `count` times for the location of the only source; not at all if one of its direction words is unclear."""
     source = scene.sources[0]
     for _ in range(count if source.all_clear(asker.margins.axis_margin_deg) else 0):
-        yield asker.ask_always("DOA", WORDINGS, source.location.to_dict())
+        yield asker.ask_always("DOA", WORDINGS, source.location.to_dict(), About((0,)))
 
 
 FAMILY = Family("location", {"DOA": "location"}, (WORDINGS,), type="B", sources=1, ask_always=ask)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -32,7 +33,8 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
     if len(scene.named) < 2:
         return
     for source in asker.clear_in_random_order(scene)[:count]:
-        yield asker.ask_always("MIXUP_SINGLE_DOA", WORDINGS, source.location.to_dict(), x=source.label)
+        truth = source.location.to_dict()
+        yield asker.ask_always("MIXUP_SINGLE_DOA", WORDINGS, truth, About(scene.indices(source)), x=source.label)
 
 
 FAMILY = Family(

@@ -1,5 +1,6 @@
 """Which sound is nearest to the listener, and which is farthest away."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.family import Family
@@ -56,13 +57,19 @@ FARTHEST = Wordings(
 def nearest(asker: Asker, scene: HeardScene) -> Question | None:
     """The class of the nearest source, where the next one is clearly farther."""
     source = _extreme(asker, scene, sign=1)
-    return source and asker.ask_spread("NEAREST", NEAREST, {"labels": [source.label]})
+    if source is None:
+        return None
+    about = About(scene.indices(source), axis="distance", side="nearer")
+    return asker.ask_spread("NEAREST", NEAREST, {"labels": [source.label]}, about)
 
 
 def farthest(asker: Asker, scene: HeardScene) -> Question | None:
     """The class of the farthest source, where the next one is clearly nearer."""
     source = _extreme(asker, scene, sign=-1)
-    return source and asker.ask_spread("FARTHEST", FARTHEST, {"labels": [source.label]})
+    if source is None:
+        return None
+    about = About(scene.indices(source), axis="distance", side="farther")
+    return asker.ask_spread("FARTHEST", FARTHEST, {"labels": [source.label]}, about)
 
 
 def _extreme(asker: Asker, scene: HeardScene, sign: int) -> HeardSource | None:
@@ -74,4 +81,12 @@ def _extreme(asker: Asker, scene: HeardScene, sign: int) -> HeardSource | None:
     return first
 
 
-FAMILY = Family("nearest", {"NEAREST": "labels", "FARTHEST": "labels"}, (NEAREST, FARTHEST), ask=(nearest, farthest))
+_NEAR = {"near", "nearer", "nearest", "closer", "closest"}
+_FAR = {"far", "farther", "farthest", "further", "furthest"}
+FAMILY = Family(
+    "nearest",
+    {"NEAREST": "labels", "FARTHEST": "labels"},
+    (NEAREST, FARTHEST),
+    ask=(nearest, farthest),
+    opposites={"NEAREST": (_NEAR, _FAR), "FARTHEST": (_FAR, _NEAR)},
+)

@@ -4,11 +4,15 @@ places. Half of the answers are no, of every question, every place word and ever
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from spatial_llm.answers import AXES
+from spatial_llm.answers.axes import MIRROR_WORD
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
-from spatial_llm.questions.facts import HeardScene, same_place
-from spatial_llm.questions.family import Family
+from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
+from spatial_llm.questions.family import Family, mirror_claim
 from spatial_llm.questions.wordings import Wordings
 
 PRESENT = Wordings(
@@ -99,7 +103,12 @@ _SIDES = {
 def present(asker: Asker, scene: HeardScene) -> Question | None:
     """Is there an X? yes or no."""
     chosen = _present_or_absent(asker, scene, "PRESENT", scene.labels)
-    return chosen and asker.ask("PRESENT", PRESENT, {"yes": chosen[1]}, x=chosen[0])
+    if chosen is None:
+        return None
+    label, yes = chosen
+    sounding = [source for source in scene.sources if source.label == label]
+    about = About(scene.indices(*sounding), absent=None if yes else label)
+    return asker.ask("PRESENT", PRESENT, {"yes": yes}, about, x=label)
 
 
 def present_at_place(asker: Asker, scene: HeardScene) -> Question | None:
@@ -109,8 +118,10 @@ def present_at_place(asker: Asker, scene: HeardScene) -> Question | None:
     if chosen is None:
         return None
     label, yes = chosen
-    place, distance = asker.pick([source for source in clear if source.label == label or not yes]).place_words
-    return asker.ask("PRESENT_AT_PLACE", PRESENT_AT_PLACE, {"yes": yes}, x=label, place=place, distance=distance)
+    there = asker.pick([source for source in clear if source.label == label or not yes])
+    about = About(scene.indices(there) if yes else (), places=(there.location,), absent=None if yes else label)
+    place, distance = there.place_words
+    return asker.ask("PRESENT_AT_PLACE", PRESENT_AT_PLACE, {"yes": yes}, about, x=label, place=place, distance=distance)
 
 
 def absent(asker: Asker, scene: HeardScene) -> Question | None:
@@ -120,7 +131,9 @@ def absent(asker: Asker, scene: HeardScene) -> Question | None:
     if chosen is None:
         return None
     label, yes = chosen
-    return asker.ask("ABSENT", ABSENT, clear[label].location.to_dict() if yes else {"absent": label}, x=label)
+    if not yes:
+        return asker.ask("ABSENT", ABSENT, {"absent": label}, About(absent=label), x=label)
+    return asker.ask("ABSENT", ABSENT, clear[label].location.to_dict(), About(scene.indices(clear[label])), x=label)
 
 
 def wrong_place(asker: Asker, scene: HeardScene) -> Question | None:
@@ -133,7 +146,8 @@ def wrong_place(asker: Asker, scene: HeardScene) -> Question | None:
     for word in [AXES[axis][i] for i in asker.rng.permutation(2)]:
         yes = word == source.word(axis)
         if asker.even(("WRONG_PLACE", word), yes):
-            return asker.ask("WRONG_PLACE", WRONG_PLACE, {"yes": yes}, x=source.label, side=_SIDES[word])
+            about = About(scene.indices(source), axis=axis, side=word)
+            return asker.ask("WRONG_PLACE", WRONG_PLACE, {"yes": yes}, about, x=source.label, side=_SIDES[word])
     return None
 
 
@@ -145,9 +159,26 @@ def swapped(asker: Asker, scene: HeardScene) -> Question | None:
         return None
     x, y = asker.pick(pairs)
     yes = asker.least(("SWAPPED",), [True, False])
-    places = (source.place_words for source in ((x, y) if yes else (y, x)))
-    first, second = (f"{place}, {distance} away" for place, distance in places)
-    return asker.ask("SWAPPED", SWAPPED, {"yes": yes}, x=x.label, y=y.label, first=first, second=second)
+    claimed = (x, y) if yes else (y, x)
+    first, second = (f"{place}, {distance} away" for place, distance in (source.place_words for source in claimed))
+    about = About(scene.indices(x, y), places=tuple(source.location for source in claimed))
+    return asker.ask("SWAPPED", SWAPPED, {"yes": yes}, about, x=x.label, y=y.label, first=first, second=second)
+
+
+def mirror_present_at_place(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> None:
+    """Not known. It would nearly always be no, since what was at the place has changed sides. A model that does not use
+    its input and says no would then be right; a type of question is mirrored only where what is left is no easier to
+    guess."""
+    return None
+
+
+def mirror_swapped(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
+    """What was true of two places is false in the mirror image, since both have changed sides. What was false meant that
+    each source is at the other's place: that is true in the mirror image only if the two places mirror each other."""
+    if len(about.places) != 2:
+        return None
+    first, second = about.places
+    return {"yes": not value["yes"] and replace(first, left_right=MIRROR_WORD[first.left_right]) == second}
 
 
 def _present_or_absent(
@@ -187,4 +218,5 @@ FAMILY = Family(
     },
     (PRESENT, PRESENT_AT_PLACE, ABSENT, WRONG_PLACE, SWAPPED),
     ask=(present, present_at_place, absent, wrong_place, swapped),
+    mirror={"PRESENT_AT_PLACE": mirror_present_at_place, "WRONG_PLACE": mirror_claim, "SWAPPED": mirror_swapped},
 )

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from spatial_llm.answers import AXES
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, step_distance_m
+from spatial_llm.questions.families.relation import mirror_beside
 from spatial_llm.questions.family import Family
 from spatial_llm.questions.wordings import RELATIONS, Wordings
 
@@ -77,14 +79,17 @@ def open_direction(asker: Asker, scene: HeardScene) -> Question:
     axis = asker.pick(asker.opposite_axes(scene))
     word = asker.least(("open", axis), list(AXES[axis]))
     x, y = sorted(scene.sources, key=lambda source: source.word(axis) != word)
-    return asker.ask_always("MIXUP_NONBINARY_DIRECTION", DIRECTION, {axis: word}, x=x.label, y=y.label, either=_EITHER[axis])
+    about = About(scene.indices(x, y), axis=axis)
+    return asker.ask_always(
+        "MIXUP_NONBINARY_DIRECTION", DIRECTION, {axis: word}, about, x=x.label, y=y.label, either=_EITHER[axis]
+    )
 
 
 def open_distance(asker: Asker, scene: HeardScene) -> Question:
     """How far apart are X and Y? in steps of 0.5 m."""
     x, y = (scene.sources[i] for i in asker.rng.permutation(2))
     truth = {"distance_m": _apart_m(scene)}
-    return asker.ask_always("MIXUP_NONBINARY_DISTANCE", DISTANCE, truth, x=x.label, y=y.label)
+    return asker.ask_always("MIXUP_NONBINARY_DISTANCE", DISTANCE, truth, About(scene.indices(x, y)), x=x.label, y=y.label)
 
 
 def open_source(asker: Asker, scene: HeardScene) -> Question:
@@ -92,8 +97,10 @@ def open_source(asker: Asker, scene: HeardScene) -> Question:
     axis = asker.pick(asker.opposite_axes(scene))
     word = asker.pick(AXES[axis])
     asked, named = sorted(scene.sources, key=lambda source: source.word(axis) != word)
+    (reference,) = scene.indices(named)
+    about = About(scene.indices(asked), reference, axis, word)
     truth = {"labels": [asked.label]}
-    return asker.ask_always("MIXUP_NONBINARY_SOURCE", SOURCE, truth, x=named.label, side=_SIDES[word])
+    return asker.ask_always("MIXUP_NONBINARY_SOURCE", SOURCE, truth, about, x=named.label, side=_SIDES[word])
 
 
 def _apart_m(scene: HeardScene) -> float:
@@ -112,4 +119,5 @@ FAMILY = Family(
     type="E",
     sources=2,
     ask_always=ask,
+    mirror={"MIXUP_NONBINARY_SOURCE": mirror_beside},
 )

@@ -1,6 +1,10 @@
 """Which sounds are on one side of a named one: left, right, in front, behind."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from spatial_llm.answers import AXES
+from spatial_llm.questions.about import AXIS_OF_SIDE, About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource, side_of
 from spatial_llm.questions.family import Family
@@ -29,27 +33,56 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
     """All sources on one side of a named one; only where it is clear of every other source whether it is there."""
     if len(scene.sources) < 2 or len(scene.named) < len(scene.sources):
         return None
-    found: dict[str, list[tuple[HeardSource, list[str]]]] = {}
+    found: dict[str, list[tuple[HeardSource, list[HeardSource]]]] = {}
     for word in _TYPES:
         for source in scene.sources:
-            labels = labels_beside(asker.margins, scene, source, word)
-            if labels:
-                found.setdefault(word, []).append((source, labels))
+            beside = sources_beside(asker.margins, scene, source, word)
+            if beside:
+                found.setdefault(word, []).append((source, beside))
     if not found:
         return None
     word = asker.least(("relation",), list(found))
-    source, labels = asker.pick(found[word])
-    truth = {"labels": sorted(labels)}
-    return asker.ask_spread(_TYPES[word], WORDINGS, truth, x=source.label, side=RELATIONS[word])
+    source, beside = asker.pick(found[word])
+    (reference,) = scene.indices(source)
+    about = About(scene.indices(*beside), reference, AXIS_OF_SIDE[word], word)
+    truth = {"labels": sorted(other.label for other in beside)}
+    return asker.ask_spread(_TYPES[word], WORDINGS, truth, about, x=source.label, side=RELATIONS[word])
 
 
-def labels_beside(margins: Margins, scene: HeardScene, source: HeardSource, word: str) -> list[str]:
-    """The classes on that side of the source; none where it is unclear of any."""
-    (axis,) = [axis for axis, words in AXES.items() if word in words]
+def sources_beside(margins: Margins, scene: HeardScene, source: HeardSource, word: str) -> list[HeardSource]:
+    """The sources on that side of a source; none where it is unclear of any other source whether it is there."""
+    axis = AXIS_OF_SIDE[word]
     wanted = 1 if word == AXES[axis][0] else -1
     others = [other for other in scene.sources if other is not source]
     sides = [side_of(other, source, axis, margins.axis_margin_deg, margins.relation_margin_m) for other in others]
-    return [] if 0 in sides else [other.label for other, side in zip(others, sides, strict=True) if side == wanted]
+    return [] if 0 in sides else [other for other, side in zip(others, sides, strict=True) if side == wanted]
 
 
-FAMILY = Family("relation", dict.fromkeys(_TYPES.values(), "labels"), (WORDINGS,), ask=(relation,))
+_OPPOSITES = {
+    "RELATION_LEFT": ({"left"}, {"right"}),
+    "RELATION_RIGHT": ({"right"}, {"left"}),
+    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}),
+    "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
+}
+
+
+def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
+    """The classes on a side of the reference in the mirror image: those that were on the other side. They are known where
+    the question could be asked of the mirror image: there are some, and of each source it is clear where it is."""
+    if about.axis != "left_right":
+        return value
+    if sources is None or about.reference is None:
+        return None
+    images = HeardScene(tuple(source.mirror_image() for source in sources))
+    beside = sources_beside(Margins(), images, images.sources[about.reference], about.side)
+    return {"labels": sorted(source.label for source in beside)} if beside else None
+
+
+FAMILY = Family(
+    "relation",
+    dict.fromkeys(_TYPES.values(), "labels"),
+    (WORDINGS,),
+    ask=(relation,),
+    opposites=_OPPOSITES,
+    mirror=dict.fromkeys(_TYPES.values(), mirror_beside),
+)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from spatial_llm.answers import format_rt60_range
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -63,7 +64,7 @@ def rt60_band(asker: Asker, scene: HeardScene) -> Question | None:
     bands = list(pairwise([0.0, *borders_s, None]))
     band = bands[sum(scene.rt60_s > border for border in borders_s)]
     *first, last = [format_rt60_range(each) for each in bands]
-    return asker.ask_even("ROOM_RT60", RT60, {"rt60_range_s": list(band)}, bands=f"{', '.join(first)} or {last}")
+    return asker.ask_even("ROOM_RT60", RT60, {"rt60_range_s": list(band)}, About(), bands=f"{', '.join(first)} or {last}")
 
 
 def room_size(asker: Asker, scene: HeardScene) -> Question | None:
@@ -71,7 +72,8 @@ def room_size(asker: Asker, scene: HeardScene) -> Question | None:
     small_m3, large_m3 = asker.margins.small_below_m3, asker.margins.large_above_m3
     if scene.volume_m3 is None or small_m3 <= scene.volume_m3 <= large_m3:
         return None
-    return asker.ask_even("ROOM_SIZE", SIZE, {"room_size": "small" if scene.volume_m3 < small_m3 else "large"})
+    truth = {"room_size": "small" if scene.volume_m3 < small_m3 else "large"}
+    return asker.ask_even("ROOM_SIZE", SIZE, truth, About())
 
 
 def reverberation(asker: Asker, scene: HeardScene) -> Question | None:
@@ -80,7 +82,7 @@ def reverberation(asker: Asker, scene: HeardScene) -> Question | None:
     if scene.rt60_s is None or dry_s <= scene.rt60_s <= reverberant_s:
         return None
     truth = {"reverberation": "dry" if scene.rt60_s < dry_s else "reverberant"}
-    return asker.ask_even("ROOM_REVERB", REVERBERATION, truth)
+    return asker.ask_even("ROOM_REVERB", REVERBERATION, truth, About())
 
 
 FAMILY = Family(

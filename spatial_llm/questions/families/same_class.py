@@ -1,5 +1,6 @@
 """Where all sources of one class are, in a scene where a class sounds from several places."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, same_place
 from spatial_llm.questions.family import Family
@@ -37,9 +38,9 @@ def same_class(asker: Asker, scene: HeardScene) -> Question | None:
         return None
     label = asker.pick(clear)
     # The order in which `answers.parse_locations` returns them, so that the answer reads as the truth.
-    places = sorted((source.location for source in groups[label]), key=lambda place: (place.words, place.distance_m))
-    truth = {"locations": [place.to_dict() for place in places]}
-    return asker.ask_spread("SAME_CLASS", WORDINGS, truth, x=label, count=_COUNT_WORDS[len(places)])
+    sources = sorted(groups[label], key=lambda source: (source.words, source.location.distance_m))
+    truth, about = {"locations": [source.location.to_dict() for source in sources]}, About(scene.indices(*sources))
+    return asker.ask_spread("SAME_CLASS", WORDINGS, truth, about, x=label, count=_COUNT_WORDS[len(sources)])
 
 
 FAMILY = Family("same_class", {"SAME_CLASS": "locations"}, (WORDINGS,), ask=(same_class,))

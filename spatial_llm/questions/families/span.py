@@ -1,5 +1,6 @@
 """From when to when a named sound can be heard. Asked only of scenes whose times are known."""
 
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.family import Family
@@ -33,7 +34,7 @@ def span(asker: Asker, scene: HeardScene) -> Question | None:
         return None
     source = asker.pick(clear)
     truth = {"onset_s": round(source.onset_s, 1), "offset_s": round(source.offset_s, 1)}
-    return asker.ask_spread("SPAN", WORDINGS, truth, x=source.label)
+    return asker.ask_spread("SPAN", WORDINGS, truth, About(scene.indices(source)), x=source.label)
 
 
 FAMILY = Family("span", {"SPAN": "span"}, (WORDINGS,), ask=(span,))

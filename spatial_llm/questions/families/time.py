@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from spatial_llm.answers import format_seconds
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.family import Family
@@ -75,7 +76,7 @@ def onset_first(asker: Asker, scene: HeardScene) -> Question | None:
     sources = _by_onset(scene)
     if len(sources) < 2 or sources[0].label == sources[1].label or not _apart(asker, sources[:2]):
         return None
-    return asker.ask_spread("ONSET_FIRST", FIRST, {"labels": [sources[0].label]})
+    return asker.ask_spread("ONSET_FIRST", FIRST, {"labels": [sources[0].label]}, About(scene.indices(sources[0])))
 
 
 def onset_order(asker: Asker, scene: HeardScene) -> Question | None:
@@ -83,7 +84,8 @@ def onset_order(asker: Asker, scene: HeardScene) -> Question | None:
     sources = _by_onset(scene)
     if len(sources) < 2 or len(scene.named) < len(sources) or not _apart(asker, sources):
         return None
-    return asker.ask_spread("ONSET_ORDER", ORDER, {"order": [source.label for source in sources]})
+    truth = {"order": [source.label for source in sources]}
+    return asker.ask_spread("ONSET_ORDER", ORDER, truth, About(scene.indices(*sources)))
 
 
 def starts_at(asker: Asker, scene: HeardScene) -> Question | None:
@@ -97,8 +99,8 @@ def starts_at(asker: Asker, scene: HeardScene) -> Question | None:
     if not clear:
         return None
     source = asker.pick(clear)
-    truth = {"labels": [source.label]}
-    return asker.ask_spread("STARTS_AT", STARTS, truth, time=format_seconds(round(source.onset_s, 1)))
+    about = About(scene.indices(source), time_s=round(source.onset_s, 1))
+    return asker.ask_spread("STARTS_AT", STARTS, {"labels": [source.label]}, about, time=format_seconds(about.time_s))
 
 
 def duration_s(asker: Asker, scene: HeardScene) -> Question | None:
@@ -108,7 +110,7 @@ def duration_s(asker: Asker, scene: HeardScene) -> Question | None:
         return None
     source = asker.pick(clear)
     truth = {"duration_s": round(source.offset_s - source.onset_s, 1)}
-    return asker.ask_spread("DURATION", LENGTH, truth, x=source.label)
+    return asker.ask_spread("DURATION", LENGTH, truth, About(scene.indices(source)), x=source.label)
 
 
 def _by_onset(scene: HeardScene) -> list[HeardSource]:
@@ -120,9 +122,11 @@ def _apart(asker: Asker, sources: list[HeardSource]) -> bool:
     return all(later - earlier >= asker.margins.onset_margin_s for earlier, later in pairwise(onsets_s))
 
 
+_OPPOSITES = {"ONSET_FIRST": ({"first", "earlier", "earliest"}, {"last", "later", "latest", "second"})}
 FAMILY = Family(
     "time",
     {"ONSET_FIRST": "labels", "ONSET_ORDER": "order", "STARTS_AT": "labels", "DURATION": "duration"},
     (FIRST, ORDER, STARTS, LENGTH),
     ask=(onset_first, onset_order, starts_at, duration_s),
+    opposites=_OPPOSITES,
 )

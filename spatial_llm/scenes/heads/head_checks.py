@@ -1,12 +1,12 @@
-"""Whether a measured head is what its file says: checks of the directions against the responses themselves.
+"""Checks of a measured head: the directions in its file are compared with the responses.
 
-What is certain: the ear turned to the source hears it earlier and louder, and the delay between the ears follows the
-sine of the lateral angle (for every head here the directions explain 99 % of it). So exchanged ears, clockwise azimuths,
-colatitudes, other units and a listener who looked elsewhere are found in the delays. Front and back, above and below have
-the same delays and are told apart by the pinna: it shields from 3 to 5 kHz what comes from behind (3.4 to 6.0 dB less than
-from in front, mean over a grid of KEMAR, KU100 or a human head), and its notch rises from about 6 to 10 kHz with elevation
-(5.5-7.5 against 8.5-11 kHz, 4.8 to 9.1 dB between above and below). A head is refused where these are clearly the other way
-round; where they are not clear, as of a sphere without pinnae, nothing is said.
+The ear on the side of the source receives it earlier and louder, and the delay between the ears follows the sine of the
+lateral angle (for every head that was tested the directions explain 99 % of it). The delays therefore reveal exchanged
+ears, clockwise azimuths, colatitudes, other units and a listener who looked elsewhere. Front and back, above and below have
+the same delays; the pinna tells them apart. From 3 to 5 kHz it shields sound from behind (3.4 to 6.0 dB less than from the
+front, mean over a grid of KEMAR, KU100 or a human head), and its notch rises from about 6 to 10 kHz with elevation (5.5-7.5
+against 8.5-11 kHz, 4.8 to 9.1 dB between above and below). A head is refused where these are clearly reversed; where they
+are not clear, as for a sphere without pinnae, it is accepted.
 """
 
 import warnings
@@ -21,18 +21,18 @@ from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.heads.sofa_file import MeasuredHead
 
-SIDE_DEG = 30  # a direction as far to the side tells the ears apart
+SIDE_DEG = 30  # a direction this far to the side tells the ears apart
 EXPLAINED = 0.6  # least share of the squared delays between the ears that the directions must explain
-ONE_SIDED = 0.35  # length of the mean of all directions
-ASKEW_DEG = 20.0  # of the axis through the ears, as the delays have it
+ONE_SIDED = 0.35  # a grid whose mean direction is longer than this covers one side only
+ASKEW_DEG = 20.0  # largest angle of the axis through the ears, found from the delays, to the y axis
 FRONT_DB, ABOVE_DB = -1.5, -2.0  # mean differences of mirrored directions; below, the grid is the wrong way round
-LEAST_ABOVE = 0.8  # how far up a grid goes, to how far down
-PAIRS = 8  # at least so many mirrored directions
-SAME_DIRECTION = 0.1  # of two unit vectors, about 6 degrees
-SHELL_GAP_M, SHELL_GAP = 0.04, 0.03  # between radii of two shells; what lies closer is scatter of one
-BATCH = 256  # directions at a time
-MOST_TAPS = 4096  # of a response whose spectrum is looked at
-SCATTER = 0.8  # radii of one shell, the nearest to the farthest
+LEAST_ABOVE = 0.8  # least ratio of a grid's highest elevation to its lowest
+PAIRS = 8  # least number of mirrored directions for the comparison
+SAME_DIRECTION = 0.1  # largest distance of two unit vectors that count as one direction, about 6 degrees
+SHELL_GAP_M, SHELL_GAP = 0.04, 0.03  # least gap between the radii of two shells; smaller ones are scatter of one shell
+BATCH = 256  # directions that are computed at a time
+MOST_TAPS = 4096  # the spectrum is computed from so many taps at most
+SCATTER = 0.8  # least ratio of the nearest to the farthest radius of one shell
 
 
 def check_head(head: MeasuredHead, path: Path) -> None:
@@ -45,8 +45,8 @@ def check_head(head: MeasuredHead, path: Path) -> None:
 
 
 def shell_of(head: MeasuredHead, path: Path) -> np.ndarray:
-    """Which directions are taken, (directions) bool: all of one shell, whose radii may scatter, or those of the farthest of
-    several, with a warning that says which."""
+    """Which directions are used, (directions) bool: all of one shell, whose radii may scatter, or those of the farthest of
+    several shells, with a warning that names it."""
     distance_m = head.distance_m
     ordered = np.sort(distance_m)
     gaps = np.flatnonzero(np.diff(ordered) > max(SHELL_GAP_M, SHELL_GAP * ordered[-1]))
@@ -68,8 +68,8 @@ def shell_of(head: MeasuredHead, path: Path) -> np.ndarray:
 
 
 def interaural_delays_s(responses: np.ndarray, rate: float) -> np.ndarray:
-    """How much later the right ear hears than the left: responses (directions, ears, taps) -> (directions) seconds, to a
-    sample, from the correlation below 1.5 kHz."""
+    """The delay of the right ear against the left: responses (directions, ears, taps) -> (directions) seconds, to a sample,
+    from the correlation below 1.5 kHz."""
     size = 2 * (responses.shape[-1] + 512)
     below = butter(4, 1500, fs=rate, output="sos")
     later = []
@@ -100,7 +100,7 @@ def _check_left(head: MeasuredHead, directions: np.ndarray, later_s: np.ndarray,
 def _check_delays(head: MeasuredHead, directions: np.ndarray, later_s: np.ndarray, path: Path) -> None:
     slope = (directions[:, 1] @ later_s) / (directions[:, 1] @ directions[:, 1])
     rest = np.sum((later_s - slope * directions[:, 1]) ** 2) / np.sum(later_s**2)
-    # The axis through the ears; a grid to one side only says nothing of it, as delays are no plane but a little curved.
+    # The axis through the ears cannot be found from a grid on one side only, because the delays are slightly curved.
     axis, _, rank, _ = np.linalg.lstsq(directions, later_s, rcond=0.3)
     around = rank > 1 and np.linalg.norm(directions.mean(axis=0)) < ONE_SIDED
     askew_deg = np.rad2deg(np.arctan2(np.hypot(axis[0], axis[2]), axis[1])) if around else 0.0
@@ -137,8 +137,8 @@ def _check_pinna(head: MeasuredHead, directions: np.ndarray, path: Path) -> None
 
 
 def _difference(head: MeasuredHead, directions: np.ndarray, axis: int, bands: Sequence[tuple[float, float]]) -> float | None:
-    """Mean over directions with a positive coordinate of their level less that of their mirror image, dB: of the first
-    band, less that of the second. None where too few have a mirror image, or the rate is too low."""
+    """The level of directions with a positive coordinate minus that of their mirror images, in the first band minus in the
+    second, mean in dB. None where too few directions have a mirror image, or the rate is too low."""
     flip = np.ones(3)
     flip[axis] = -1
     distance, index = cKDTree(directions).query(directions * flip)

@@ -1,12 +1,12 @@
-"""A SOFA file (AES69) of head-related impulse responses: what was measured, and from which direction of the listener.
+"""Reads a SOFA file (AES69) of head-related impulse responses, with their directions in the listener's frame.
 
 Positions stand in one global frame. The listener stands at ListenerPosition, looks along ListenerView and has ListenerUp
 above, so a direction is SourcePosition (with EmitterPosition, where that is not 0) minus ListenerPosition, turned into the
 listener's own frame. Each of them may be given once or for each measurement, in cartesian or spherical coordinates.
-Peculiar: ListenerUp has no type of its own and takes that of ListenerView, yet many files with a spherical view leave its
-cartesian default there. That default is read as such, and else whichever reading is at an angle to the view; whether
-the file can be used then, its own delays decide (`head_checks`). ReceiverPosition is relative to the listener, and swapped
-in some files: the order of the ears comes from the data.
+Note: ListenerUp has no type of its own and takes that of ListenerView, yet many files with a spherical view leave its
+cartesian default there. That default is read as cartesian; otherwise the reading that is at an angle to the view is used,
+and the delays of the responses decide whether the file is accepted (`head_checks`). ReceiverPosition is relative to the
+listener, and swapped in some files: the order of the ears comes from the data.
 """
 
 from dataclasses import dataclass
@@ -32,10 +32,13 @@ SAME_M = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class MeasuredHead:
-    """What a SOFA file holds.
+    """The content of a SOFA file.
 
-    responses: float64 (directions, ears, taps) at `rate` Hz, Data.Delay included. azimuth_deg, elevation_deg, distance_m:
-    (directions), in the listener's frame. turned: whether the listener stands or looks otherwise than at the origin along x.
+    Attributes:
+        responses: float64 (directions, ears, taps) at `rate` Hz, Data.Delay included.
+        rate: Hz.
+        azimuth_deg, elevation_deg, distance_m: (directions), in the listener's frame.
+        turned: whether the listener is not at the origin or does not look along x.
     """
 
     responses: np.ndarray

@@ -1,4 +1,4 @@
-"""The absorption that gives a shoebox room the reverberation asked for."""
+"""The absorption that gives a shoebox room a wanted reverberation time."""
 
 import functools
 
@@ -15,11 +15,11 @@ LEAST_ABSORPTION, MOST_ABSORPTION = 0.01, 0.99
 
 
 def absorption_of(room: Room) -> float:
-    """Share of energy that the walls of a room take: as given, or so that the room decays in `target_rt60_s`.
+    """Share of energy that the walls of a room absorb: as given, or so that the room decays in `target_rt60_s`.
 
-    Eyring's formula holds for rooms where sound comes from everywhere alike; in a shoebox it misses by up to 40 %. So the
-    decay is traced once, with rays from anywhere in the room (`rays.wall_counts`), and the absorption found whose decay
-    has a T20 of `target_rt60_s`. It depends on the size and the scattering of the room alone, not on who is where.
+    Eyring's formula holds where sound comes equally from all directions; in a shoebox it is off by up to 40 %. The decay is
+    therefore traced once, with rays from all positions of the room (`rays.wall_counts`), and the absorption is found whose
+    decay has a T20 of `target_rt60_s`. It depends only on the size and the scattering of the room, not on positions in it.
 
     Raises:
         SceneError: the room is of unknown size, or no absorption from 0.01 to 0.99 gives that reverberation.
@@ -37,12 +37,12 @@ def absorption_of(room: Room) -> float:
 
 @functools.lru_cache(maxsize=1024)
 def absorption_for_rt60(size_m: tuple[float, float, float], target_rt60_s: float, scattering: float) -> float:
-    """Absorption (share of energy, all walls alike) with which a room of this size decays in `target_rt60_s` seconds."""
+    """Absorption (share of energy, equal for all walls) with which a room of this size decays in `target_rt60_s` seconds."""
     refused = SceneError(
         f"no absorption from {LEAST_ABSORPTION} to {MOST_ABSORPTION} gives a room of {size_m} m a reverberation time of "
         f"{target_rt60_s} s; ask for another time or size."
     )
-    # Twice Sabine's time, 60 dB of a loss of LEAST_ABSORPTION at each wall: what is longer need not be traced.
+    # Above twice Sabine's time, for 60 dB of a loss of LEAST_ABSORPTION at each wall, nothing need be traced.
     if target_rt60_s > 2 * np.log(1e6) / LEAST_ABSORPTION * mean_free_path_m(size_m) / SPEED_OF_SOUND_M_S:
         raise refused
     shares = wall_counts(size_m, scattering, 1.2 * target_rt60_s)
@@ -54,5 +54,5 @@ def absorption_for_rt60(size_m: tuple[float, float, float], target_rt60_s: float
 
     if excess_s(LEAST_ABSORPTION) < 0 or excess_s(MOST_ABSORPTION) > 0:
         raise refused
-    # Rounded, so that the last bits of a sum do not travel into every response.
+    # The value is rounded, so that the last bits of a sum do not reach every response.
     return round(float(brentq(excess_s, LEAST_ABSORPTION, MOST_ABSORPTION, xtol=1e-5)), 4)

@@ -1,18 +1,20 @@
-"""Numbers measured from a response, not taken from the room that was asked for."""
+"""Acoustic measures that are computed from a response, not taken from the settings of the room."""
 
 import numpy as np
 
 
 def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
     """Reverberation time of a response (channels, samples): T20, the decay from -5 to -25 dB of Schroeder's backward
-    integral, times three (ISO 3382). NaN when the response ends before it has decayed far enough to tell: the integral of
-    a response cut short bends down at its end, so the last twentieth must hold less than -35 dB of the energy.
+    integral, times three (ISO 3382).
+
+    It is NaN where the response ends too early: the integral of a response that was cut bends down at its end, so the last
+    twentieth must hold less than -35 dB of the energy.
     """
     return decay_time_s(np.sum(np.asarray(response, dtype=np.float64) ** 2, axis=0), sampling_rate)
 
 
 def decay_time_s(energy: np.ndarray, sampling_rate: float) -> float:
-    """`rt60_s` of energies (samples), `sampling_rate` of them a second."""
+    """As `rt60_s`, from energies (samples) at `sampling_rate` Hz."""
     remaining = np.cumsum(energy[::-1])[::-1]
     if remaining[0] <= 0:
         return float("nan")

@@ -1,12 +1,12 @@
 """Rays in an empty shoebox: the energy that image sources leave out, and how fast a room's energy decays.
 
-Rays leave the listener and are heard in balls around the sources. Sound takes the same way in both directions, so this
-is the response from each source to the listener, and one tracing serves all sources of a room. A ray carries no energy
-of its own: after k walls (1 - absorption)^k is left of it. At a wall the share `scattering` of the rays leaves in a
-direction drawn by Lambert's law, the others as from a mirror (M. Vorlaender, Auralization, 2nd ed. 2020, ch. 11).
+Rays leave the listener and are counted in balls around the sources. Sound takes the same way in both directions, so this
+gives the response from each source to the listener, and one tracing serves all sources of a room. After k walls, a share of
+(1 - absorption)^k of a ray's energy is left. At a wall the share `scattering` of the rays leaves in a direction drawn by
+Lambert's law, the others are reflected as by a mirror (M. Vorlaender, Auralization, 2nd ed. 2020, ch. 11).
 
 pyroomacoustics 0.10 traces rays too, but its energies do not add up to those of its image sources: it counts the last
-image order twice, and what scatters both goes straight to the listener and on with the ray.
+image order twice, and scattered energy both goes straight to the listener and continues with the ray.
 """
 
 import functools
@@ -19,16 +19,21 @@ from pyroomacoustics.doa import fibonacci_spherical_sampling
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 
 BIN_S = 0.002
-BALL_M = 0.5  # radius of the ball around a source in which rays are heard
-FLIGHTS = 600_000  # from wall to wall, of all rays together: a tenth of a second
+BALL_M = 0.5  # radius of the ball around a source in which rays are counted
+FLIGHTS = 600_000  # limit of flights from wall to wall, of all rays together; they take a tenth of a second
 SILENT = 1e-8  # -80 dB: rays that have lost more are dropped
 
 
 class Flights(NamedTuple):
-    """Straight flights of rays from one wall to the next; all have met `walls` walls before.
+    """Straight flights of rays from one wall to the next.
 
-    start_m (rays, xyz); direction (rays, xyz), unit length; reach_m (rays) to the next wall; travelled_m (rays) before;
-    scattered (rays): left some wall in a drawn direction.
+    Attributes:
+        walls: number of walls that all rays have met before.
+        start_m: (rays, xyz).
+        direction: (rays, xyz), of unit length.
+        reach_m: (rays), the way to the next wall.
+        travelled_m: (rays), the way before.
+        scattered: (rays), whether the ray has left some wall in a drawn direction.
     """
 
     walls: int
@@ -47,7 +52,8 @@ def trace(
     length_m: float,
     rng: np.random.Generator,
 ) -> Iterator[Flights]:
-    """Rays (rays, xyz) through a room of size (xyz), one flight after the other, until all have travelled `length_m`."""
+    """Traces rays (rays, xyz) through a room of size (xyz), one flight after the other, until all have travelled
+    `length_m`."""
     size_m, position, direction = np.asarray(size_m, dtype=np.float64), start_m.copy(), direction.copy()
     travelled, scattered, walls = np.zeros(len(position)), np.zeros(len(position), dtype=bool), 0
     while len(position):
@@ -84,7 +90,7 @@ def _lambert(rng: np.random.Generator, axis: np.ndarray, inward: np.ndarray) -> 
 
 
 def mean_free_path_m(size_m: np.ndarray) -> float:
-    """Mean way from wall to wall in a room of size (xyz), over all places and directions: 4 V / S."""
+    """Mean way from wall to wall in a room of size (xyz), averaged over positions and directions: 4 V / S."""
     return float(2 / np.sum(1 / np.asarray(size_m)))
 
 
@@ -98,8 +104,11 @@ def late_energy(
     duration_s: float,
     seed: int,
 ) -> np.ndarray:
-    """What reaches the listener (xyz) from each source (sources, xyz) beside the mirror images up to `max_order`: all that
-    was scattered, and mirror images of higher order. absorption, scattering: shares of energy, see `scene.Room`.
+    """The energy that reaches the listener (xyz) from each source (sources, xyz) and is not in the image sources up to
+    `max_order`: all scattered energy, and image sources of higher order.
+
+    Args:
+        absorption, scattering: shares of energy, see `scene.Room`.
 
     Returns:
         (sources, bins of BIN_S) energy; the direct sound of a source at 1 m has energy 1.
@@ -136,7 +145,7 @@ def late_energy(
 
 
 def _ball_inside_m3(size_m: np.ndarray, sources_m: np.ndarray) -> np.ndarray:
-    # How much of the ball around each source lies inside the room, by counting a fine grid of points.
+    # The volume of the ball around each source inside the room is found by counting a fine grid of points.
     side = (np.arange(24) + 0.5) / 12 - 1
     grid = BALL_M * np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
     grid = grid[np.sum(grid**2, axis=1) < BALL_M**2]
@@ -147,14 +156,14 @@ def _ball_inside_m3(size_m: np.ndarray, sources_m: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def wall_counts(size_m: tuple[float, float, float], scattering: float, duration_s: float) -> np.ndarray:
-    """How many walls sound has met: (walls, bins of BIN_S), the share of rays from anywhere in the room, in any direction,
-    that have met that many walls at the middle of the bin. With weights (1 - absorption)^walls it is the room's decay."""
+    """The share of rays, from all positions of the room in all directions, that have met a number of walls at the middle of
+    a bin: (walls, bins of BIN_S). Its sum with weights (1 - absorption)^walls is the room's decay."""
     rng, count = np.random.default_rng(0), 2000
     start_m = rng.random((count, 3)) * size_m
     direction = fibonacci_spherical_sampling(count).T
     bins = int(np.ceil(duration_s / BIN_S))
     bin_m = BIN_S * SPEED_OF_SOUND_M_S
-    reached = []  # per number of walls, the share of rays that have met at least so many, at each bin
+    reached = []  # for each number of walls, the share of rays that have met at least so many, at each bin
     for flight in trace(np.array(size_m), start_m, direction, scattering, duration_s * SPEED_OF_SOUND_M_S, rng):
         arrived = np.clip(np.ceil(flight.travelled_m / bin_m - 0.5).astype(int), 0, bins)
         reached.append(np.cumsum(np.bincount(arrived, minlength=bins + 1)[:bins]) / count)

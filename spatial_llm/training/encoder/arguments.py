@@ -1,6 +1,7 @@
-"""Typed arguments of recipes/train_encoder.py, and of an encoder's published stages (specs a.1, a.2, b.3).
+"""Settings of recipes/train_encoder.py: an encoder's published stages, or one joint run.
 
-Where the released scripts do something else than the papers say, the option has the two names "paper" and "released".
+Papers: SpatialAST in BAT (arXiv 2402.01591), DSpAST (arXiv 2509.13927). Where the released scripts differ from the paper,
+an option has the two values "paper" and "released".
 """
 
 from dataclasses import dataclass, field
@@ -16,18 +17,19 @@ PositiveShare = Annotated[float, Within(0, 1, above=True)]
 
 @dataclass
 class ClipArguments(Checked):
-    """What becomes of dry sounds and responses before they are convolved (specs a.1); for stages.
+    """How dry sounds and room responses are prepared before they are convolved, in stages.
 
     Attributes:
-        responses: "random": each clip gets any response of the manifest, drawn anew each time, as published; "own": that of
-            its recording.
-        response_s: responses are padded or cut to this; 2 s as published.
-        level: of the dry sounds. "paper" (DSpAST): energy of one; "released": the scripts' -14 dBFS RMS over the whole
-            sound, which the released checkpoints heard.
-        gain: each sound times Beta(10, 10) + 0.5.
-        circular_shift: each sound turned around by a random length. The released scripts mean to, but draw the shift from
-            the length of an array of one row, so it is always 0: false.
-        mixup: share of clips that are mixed with a second sound before the convolution, Beta(10, 10) of the first.
+        responses: "random": each clip gets a response drawn from the manifest each time it is used, as published; "own": the
+            response of its recording.
+        response_s: length in seconds that responses are padded or cut to; 2 s as published.
+        level: level of the dry sounds. "paper" (DSpAST): the energy is 1; "released": -14 dBFS RMS over the whole sound, as
+            in the scripts and for the released checkpoints.
+        gain: multiplies each sound by a number drawn from Beta(10, 10) + 0.5.
+        circular_shift: shifts each sound circularly by a random length. The released scripts intend this, but draw the shift
+            from the length of an array with one row, so it is always 0; hence false.
+        mixup: share of clips that are mixed with a second sound before the convolution; the weight of the first sound is
+            drawn from Beta(10, 10).
     """
 
     called: ClassVar[str] = "clips"
@@ -42,13 +44,13 @@ class ClipArguments(Checked):
 
 @dataclass
 class EncoderOptimizerArguments(Checked):
-    """AdamW of the stages, beside `Schedule` (specs a.2 "Optimiser").
+    """AdamW of the stages, in addition to `Schedule`.
 
     Attributes:
-        layer_decay: each layer learns at this share of the rate of the one above it.
-        min_learning_rate: where the half-cosine of each stage ends.
-        cls_tokens: "released": at the full rate and with weight decay, as the scripts' rule has it, which looks for another
-            name; "paper": with the patch embedding, without weight decay.
+        layer_decay: the learning rate of a layer, as a share of the rate of the layer above it.
+        min_learning_rate: the rate at the end of each stage's half cosine.
+        cls_tokens: "released": CLS tokens train at the full rate and with weight decay, because the rule of the scripts
+            looks for another name; "paper": they train like the patch embedding, without weight decay.
     """
 
     called: ClassVar[str] = "optimizer"
@@ -60,19 +62,19 @@ class EncoderOptimizerArguments(Checked):
 
 @dataclass
 class EncoderStage(Checked):
-    """One stage of an encoder's training: from the weights of the one before, with a fresh optimiser.
+    """One stage of an encoder's training; it starts from the weights of the stage before, with a fresh optimiser.
 
     Attributes:
-        name: of its folder in the run folder.
-        loss_weights: of event, distance, azimuth and elevation; a loss of weight 0 is not computed.
-        epochs: passes over `epoch_fraction` or `epoch_clips` of the clips.
-        warmup_epochs: of these, with a rising rate.
-        train_manifest: of this stage; None = that of the run.
-        sampling: "shuffled", or "class_weighted": without replacement, each clip weighted by the sum over its labels of
+        name: name of its folder in the run folder.
+        loss_weights: weights of event, distance, azimuth and elevation; a loss of weight 0 is not computed.
+        epochs: number of epochs; an epoch draws `epoch_fraction` or `epoch_clips` of the clips.
+        warmup_epochs: of these, epochs with a rising rate.
+        train_manifest: manifest of this stage; None uses that of the run.
+        sampling: "shuffled", or "class_weighted": without replacement, where a clip's weight is the sum over its labels of
             1000 / (clips of that label + 0.01).
         epoch_fraction: share of the clips that an epoch draws.
-        epoch_clips: their number, in place of a share.
-        learning_rate: base rate of this stage; None = that of the schedule.
+        epoch_clips: number of clips that an epoch draws, in place of the share.
+        learning_rate: base rate of this stage; None uses that of the schedule.
     """
 
     called: ClassVar[str] = "stages[...]"
@@ -98,36 +100,36 @@ class EncoderStage(Checked):
 
 @dataclass
 class EncoderArguments(Checked):
-    """recipes/train_encoder.py: the published stages, or without `stages` one joint run on recordings rendered whole.
+    """Settings of recipes/train_encoder.py: the published stages or, without `stages`, one joint run on whole recordings.
 
     Attributes:
-        run_folder: where model, config, provenance and metrics go.
-        train_manifest: its distinct one-source recordings are heard.
-        eval_manifest: scored after training; its classes must be among those of the training manifest.
-        model_type: which encoder.
+        run_folder: folder for model, config, provenance and metrics.
+        train_manifest: manifest whose distinct one-source recordings are trained on.
+        eval_manifest: manifest that is scored after training; its classes must be among those of the training manifest.
+        model_type: the kind of encoder.
         model: fields of that encoder's config that differ from its full-size defaults.
-        schedule: see `Schedule`. With stages, `learning_rate` is the base rate, for 256 samples a step of all processes;
-            `steps` is the most that a stage may take (a short one for a trial); warm-up and decay are the stages' own.
+        schedule: see `Schedule`. With stages, `learning_rate` is the base rate for 256 samples a step of all processes,
+            `steps` limits the steps of each stage (small for a trial), and stages have their own warm-up and decay.
         stages: see `EncoderStage`.
-        clips: see `ClipArguments`; for stages.
-        optimizer: see `EncoderOptimizerArguments`; for stages.
-        audiomae: AudioMAE checkpoint that trunk, patches and positions of the first stage begin with.
-        initial_encoder: folder of an encoder that the first stage, or the joint run, begins with; a `model.patch_size` that
-            divides its own makes its patches finer (`encoders.finer_patches`).
-        label_csv: class_labels_indices_subset.csv or alike: the event classes in the order of the head; None = those of the
-            initial encoder, or of the training manifests.
-        audio_root, reverb_root: where AudioSet and the responses of a released data set lie, if not beside the manifest.
-        audio_limits: how long and large a recording may be, and whether cut files are read.
-        direction_smoothing_deg: width (standard deviation) of the bump that replaces the one-hot azimuth and elevation
-            targets; 0 = one-hot, as published. Joint run only, as the five below.
-        distance_smoothing_m: the same of the distance targets.
-        class_places: weight of the loss of `training.class_places`, which lets the encoder learn from recordings of several
-            sources too; 0 = recordings of one source only, as published.
-        precompute: cues of all clips once before step 0, into a file; false renders each clip anew every time.
-        mirror: each clip also with its ears exchanged and its azimuth negated.
-        cues_folder: where cue files lie, so that several runs share them; None = in the run folder.
-        seed: of initialisation and order.
-        cpu_threads: of torch; None = all cores this process may use.
+        clips: see `ClipArguments`; only used by stages.
+        optimizer: see `EncoderOptimizerArguments`; only used by stages.
+        audiomae: AudioMAE checkpoint from which the first stage loads trunk, patch embedding and positions.
+        initial_encoder: folder of an encoder from which the first stage, or the joint run, starts; a `model.patch_size` that
+            divides the encoder's own makes its patches finer (`encoders.finer_patches`).
+        label_csv: CSV of the event classes in the order of the head, such as class_labels_indices_subset.csv; None uses
+            those of the initial encoder, or of the training manifests.
+        audio_root, reverb_root: folders of AudioSet and of the responses of a released data set, if not beside the manifest.
+        audio_limits: how long and large a recording may be, and whether truncated files are read.
+        direction_smoothing_deg: standard deviation in degrees of the Gaussian that replaces the one-hot azimuth and
+            elevation targets; 0 keeps them one-hot, as published. Joint run only, as the five fields below.
+        distance_smoothing_m: the same for the distance targets, in metres.
+        class_places: weight of the loss of `class_query_head`, by which the encoder learns from recordings of several
+            sources too; 0 uses recordings of one source only, as published.
+        precompute: computes the cues of all clips before step 0, into a file; false renders each clip each time.
+        mirror: adds each clip with its ears exchanged and its azimuth negated.
+        cues_folder: folder of cue files that several runs share; None is the run folder.
+        seed: seed of initialisation and order.
+        cpu_threads: CPU threads of torch; None uses all cores that this process may use.
     """
 
     run_folder: str

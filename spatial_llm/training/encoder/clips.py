@@ -1,8 +1,8 @@
-"""Training clips of the published encoders: a dry sound, perhaps two mixed, and one response, drawn anew each time.
+"""Clips of the published encoder training: a dry sound, or a mix of two, and one response, drawn each time a clip is used.
 
-Sound and response are separate here; `rendering` convolves them on the model's device. Both clips of a mix-up share one
-response, so an encoder is never trained on two places at once (Spatial-AST `data/dataset.py`; BAT, arXiv 2402.01591). The
-random numbers are torch's, which the loader seeds in each of its processes.
+Sound and response stay apart in a sample; `CueRenderer` convolves them on the device of the model. Both sounds of a mix
+share one response, so a clip has only one place. Source: BAT (arXiv 2402.01591) and the released scripts. All draws come
+from torch's random numbers, which the loader seeds in each of its processes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,19 +31,21 @@ PLACES = ("distance", "azimuth", "elevation")
 
 
 class ClipDataset(Dataset):
-    """`dataset[clip]`: `dry` (samples,), `response` (channels, taps), `event_labels` (classes,), and one class each as
-    `distance_labels`, `azimuth_labels`, `elevation_labels`.
+    """Dry sounds and responses with labels.
+
+    A sample holds `dry` (samples,), `response` (channels, taps), `event_labels` (classes,), and one class each as
+    `distance_labels`, `azimuth_labels` and `elevation_labels`.
 
     Args:
         records: one-source recordings.
-        labels: of these, from `localization_labels`.
-        root: where their files lie.
-        config: of the encoder: rate and window.
+        labels: their labels, from `localization_labels`.
+        root: root of their file names.
+        config: the encoder's config, for sampling rate and window.
         clip: what is drawn and mixed, see `ClipArguments`. With `responses` "random" a clip is a distinct dry sound, with
             "own" a recording.
 
     Raises:
-        ManifestError: a recording that is no dry sound and response in the encoder's format and at its rate; it is named.
+        ManifestError: a recording is not a dry sound with a response in the encoder's format and at its rate; it is named.
     """
 
     def __init__(
@@ -86,15 +88,15 @@ class ClipDataset(Dataset):
         }
 
     def sample_id(self, index: int) -> str:
-        """The record that clip `index` has its sound from."""
+        """Returns the id of the record whose sound clip `index` has."""
         return self.records[self.sounds[index]].id
 
     def event_labels(self) -> torch.Tensor:
-        """Multi-hot labels of the clips, (clips, classes)."""
+        """Returns the multi-hot labels of the clips, (clips, classes)."""
         return self.labels["event"][self.sounds]
 
     def _sound(self, row: int, rng: np.random.Generator) -> np.ndarray:
-        """A dry sound as it enters the mix: (samples,) float32."""
+        """Returns a dry sound, prepared for the mix: (samples,) float32."""
         record = self.records[row]
         try:
             if record.pairs is not None:
@@ -117,7 +119,7 @@ class ClipDataset(Dataset):
         return sound
 
     def _response(self, row: int) -> np.ndarray:
-        """The whole response of a record, (channels, taps)."""
+        """Returns the whole response of a record (channels, taps)."""
         record = self.records[row]
         try:
             if record.pairs is not None:
@@ -128,13 +130,13 @@ class ClipDataset(Dataset):
 
 
 class ClipOrder:
-    """`order(epoch)`: the clips of an epoch, each at most once, the same in every process.
+    """`order(epoch)` returns the clips of an epoch, each at most once, equal in every process.
 
     Args:
-        clips: how many there are.
-        draws: how many an epoch takes.
-        seed: with the epoch, of the draw.
-        weights: (clips,) of the draw; None = all alike.
+        clips: number of clips.
+        draws: number of clips that an epoch draws.
+        seed: together with the epoch, the seed of the draw.
+        weights: weights (clips,) of the draw; None for equal ones.
 
     Raises:
         SpatialLLMError: more draws than clips.
@@ -153,18 +155,22 @@ class ClipOrder:
 
 
 def class_weights(event_labels: torch.Tensor) -> np.ndarray:
-    """(clips, classes) multi-hot -> (clips,): sum over a clip's labels of 1000 / (clips of that label + 0.01)."""
-    # In float32: of two million clips the labels alone are gigabytes, and none shall be copied.
+    """Returns the weights (clips,) of multi-hot labels (clips, classes): the sum over a clip's labels of 1000 / (clips of
+    that label + 0.01)."""
+    # In float32 and without a copy: the labels of two million clips take gigabytes.
     return (event_labels @ (1000.0 / (event_labels.sum(dim=0) + 0.01))).double().numpy()
 
 
 class Convolution(nn.Module):
-    """(B, samples) dry sounds and (B, 2 ears, taps) responses -> (B, 2 ears, samples) recordings: the full convolution, cut
-    to the window. One FFT, in float32 wherever the inputs lie; what `scenes.render.render` computes on the CPU."""
+    """Convolves dry sounds (B, samples) with responses (B, 2 ears, taps) to recordings (B, 2 ears, samples).
+
+    It is the full convolution, cut to the window, by FFT in float32 on the device of the inputs; `scenes.render.render`
+    computes the same on the CPU.
+    """
 
     def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
         samples = dry.shape[-1]
-        # What a response does after the end of the window cannot be heard in it.
+        # Taps after the length of the window have no effect in it.
         response = response[..., :samples].float()
         size = scipy.fft.next_fast_len(samples + response.shape[-1] - 1, real=True)
         spectrum = torch.fft.rfft(dry.float(), size)[:, None] * torch.fft.rfft(response, size)
@@ -172,7 +178,8 @@ class Convolution(nn.Module):
 
 
 class CueRenderer(nn.Module):
-    """(B, samples) and (B, 2, taps) -> `input_features` (B, cues, frames, mel bins) for an encoder of this config."""
+    """Renders dry sounds (B, samples) and responses (B, 2 ears, taps) to cues (B, cues, frames, mel bins) for an encoder of
+    this config. The published scripts convolve on the GPU inside the model as well."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-"""Cues of recordings of a manifest, computed once by several processes and read from a memory-mapped file.
+"""Cues of the recordings of a manifest, computed once by several processes and read from a memory-mapped file.
 
-At tiny size rendering a clip and computing its cues cost several times what a training step costs. The file is named by a
-hash of what went into it, so that runs over the same recordings share it, and it is whole or absent. Beside it stands its
-SHA-256, which is compared when it is opened: a damaged file is refused, never trained on.
+At tiny size, rendering a clip and computing its cues take several times as long as a training step. The name of the file
+holds a hash of all that it was made from, so that runs on the same recordings share it. The file is complete or absent; its
+SHA-256 stands beside it and is compared when it is opened, so that no run trains on a damaged file.
 
     <folder>/cues-<hash>.npy       (recordings, cues, frames, mel bins)
-    <folder>/cues-<hash>.sha256    written last; a file without one is made anew
+    <folder>/cues-<hash>.sha256    written last; a file without one is computed again
 """
 
 import hashlib
@@ -20,19 +20,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
-from spatial_llm.audio.formats import without_default
 from spatial_llm.data.dataset import CueDataset
-from spatial_llm.data.encoder_cache import recording_key
+from spatial_llm.data.encoder_cache import recording_key, without_default_format
 from spatial_llm.errors import CacheError, SpatialLLMError
 from spatial_llm.files import atomic_path, new_array, sha256_of, write_text
 
 
 def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
-    """The cues (..., cues, frames, mel bins) of a recording -> those of the same recording with its ears exchanged.
+    """Mirrors the cues (..., cues, frames, mel bins) of a recording: those of the same scene with exchanged ears.
 
-    The result is exact but for one column: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag n/2, which
-    is not computed; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be mirrored:
-    in quiet frames its one-sided floor hides the level of one ear.
+    This is exact except in one column of GCC-PHAT: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag
+    n/2, which is not stored; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be
+    mirrored, because in quiet frames its one-sided floor hides the level of one ear.
 
     Raises:
         SpatialLLMError: the ILD plane, or the log-mel of one ear alone, is among the cues.
@@ -51,17 +50,17 @@ def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
 
 
 def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Path) -> np.memmap:
-    """The cues of the recordings of `dataset`, read-only, (recordings, cues, frames, mel bins); made if absent.
+    """Returns the cues of the recordings of `dataset`, read-only (recordings, cues, frames, mel bins); computes absent ones.
 
     Args:
-        manifest: file that the recordings come from; its bytes are part of the file's name, as are the sounds, responses
-            and heads that they are made of (see `encoder_cache.recording_key`).
-        dataset: the recordings, in the order wanted.
-        folder: where the file `cues-<hash>.npy` lies or shall lie.
+        manifest: the file that the recordings come from. Its bytes are part of the name of the cue file, as are the sounds,
+            responses and heads that the recordings are made of (see `encoder_cache.recording_key`).
+        dataset: the recordings, in the order of the result.
+        folder: folder of the file `cues-<hash>.npy`.
 
     Raises:
-        CacheError: the file was damaged.
-        OutputError: it cannot be written.
+        CacheError: the file is damaged.
+        OutputError: the file cannot be written.
     """
     path = Path(folder) / f"cues-{_key(manifest, dataset)}.npy"
     digest = path.with_suffix(".sha256")
@@ -92,9 +91,9 @@ def _key(manifest: str | Path, dataset: CueDataset) -> str:
     known: dict[str, list] = {}
     made_from = {
         "manifest": sha256_of(manifest),
-        # With their sounds and responses as they are now: the manifest names files, and does not hold them.
+        # The manifest only names sounds and responses; the key holds the hashes of the files as they are now.
         "recordings": [[record.recording_id, recording_key(record, dataset.root, known)] for record in dataset.records],
-        "extractor": without_default(dataset.extractor.to_dict()),
+        "extractor": without_default_format(dataset.extractor.to_dict()),
         "window_samples": dataset.window_samples,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

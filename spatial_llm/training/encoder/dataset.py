@@ -1,4 +1,7 @@
-"""What an encoder learns from: recordings as cues, with labels of what sounds, where and how far (specs a.1, a.2)."""
+"""Samples of encoder training: cues of a recording, with the classes of event, distance, azimuth and elevation.
+
+The classes are those of SpatialAST (BAT, arXiv 2402.01591).
+"""
 
 import math
 from collections.abc import Sequence
@@ -20,23 +23,23 @@ from spatial_llm.training.encoder.cue_cache import mirror_cues, precompute_cues
 
 PLACES = ("distance", "azimuth", "elevation")
 TASKS = ("event", *PLACES)
-SEVERAL = -1  # as class of a place: the recording has several sources
+SEVERAL = -1  # distance, azimuth and elevation class of a recording of several sources
 
 
 def one_source_recordings(manifest: str | Path, root: DataRoot | None = None) -> list[Record]:
-    """The distinct recordings of a manifest in which exactly one source sounds.
+    """Returns the distinct recordings of a manifest that have exactly one source.
 
     Raises:
         ManifestError: there are none.
     """
     records = [record for record in distinct_recordings(read_manifest(manifest, root)) if len(targets_of(record)) == 1]
     if not records:
-        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder hears such.")
+        raise ManifestError(f"{manifest}: no recording with exactly one source; an encoder trains on such recordings.")
     return records
 
 
 def recordings_with_places(manifest: str | Path, root: DataRoot | None = None) -> list[Record]:
-    """The distinct recordings of a manifest, with however many sources, but for those in which a class sounds twice.
+    """Returns the distinct recordings of a manifest, of any number of sources, except if a class occurs twice.
 
     Raises:
         ManifestError: there are none.
@@ -53,8 +56,11 @@ def recordings_with_places(manifest: str | Path, root: DataRoot | None = None) -
 
 
 def localization_labels(records: Sequence[Record], labels: Sequence[str]) -> dict[str, torch.Tensor]:
-    """`event` (N, classes) multi-hot float32; `distance`, `azimuth`, `elevation` (N,) class indices of specs a.1, -1 where
-    several sources sound.
+    """Returns the labels of N recordings.
+
+    Returns:
+        `event` (N, classes), multi-hot float32; `distance`, `azimuth` and `elevation` (N,), class indices in steps of 0.5 m
+        and of 1 degree, SEVERAL for recordings of several sources.
 
     Raises:
         ManifestError: a source has a label that is not in `labels`.
@@ -79,8 +85,8 @@ def localization_labels(records: Sequence[Record], labels: Sequence[str]) -> dic
 
 
 def class_places(records: Sequence[Record], labels: Sequence[str]) -> torch.Tensor:
-    """(N, classes, 4) float32: of each class that sounds its direction (unit vector xyz) and the logarithm of its distance
-    in metres, 0 elsewhere. Raises ManifestError as `localization_labels`."""
+    """Returns the place of each class in N recordings, (N, classes, 4) float32: the direction as unit vector xyz and the
+    logarithm of the distance in metres; 0 for absent classes. Raises ManifestError as `localization_labels` does."""
     index = {label: i for i, label in enumerate(labels)}
     places = torch.zeros(len(records), len(labels), 4)
     for row, record in enumerate(records):
@@ -99,15 +105,18 @@ def _class_indices(record: Record, source: Target, index: dict[str, int]) -> lis
 
 
 class LocalizationDataset(Dataset):
-    """Cues and labels: `input_features` (cues, frames, mel bins), and of one recording what `localization_labels` gives of
-    all: `event_labels` (classes,), `distance_labels`, `azimuth_labels`, `elevation_labels`.
+    """Cues and labels of recordings.
+
+    A sample holds `input_features` (cues, frames, mel bins) and, from `localization_labels`, `event_labels` (classes,),
+    `distance_labels`, `azimuth_labels` and `elevation_labels`.
 
     Args:
-        cues: a `CueDataset`, or what `precompute_cues` made of one.
-        labels: of the same recordings, from `localization_labels`.
-        mirror: names of the cues, to have each recording also with its ears exchanged (odd indices); None = not.
-        ids: of the recordings of `cues`, for messages; None = their numbers.
-        places: from `class_places`, which samples then hold as well, each (classes, 4).
+        cues: a `CueDataset`, or the result of `precompute_cues` for one.
+        labels: labels of the same recordings, from `localization_labels`.
+        mirror: names of the cues; each recording then occurs a second time with its ears exchanged, at the odd indices.
+            None adds nothing.
+        ids: ids of the recordings of `cues`, for messages; None uses their numbers.
+        places: places from `class_places`; samples then hold `class_places` (classes, 4) as well.
     """
 
     def __init__(
@@ -128,7 +137,7 @@ class LocalizationDataset(Dataset):
         return len(self.cues) * (2 if self.mirror else 1)
 
     def sample_id(self, index: int) -> str:
-        """The recording of `dataset[index]`."""
+        """Returns the id of the recording of `self[index]`."""
         row = index // 2 if self.mirror else index
         return str(row) if self.ids is None else self.ids[row]
 
@@ -138,11 +147,11 @@ class LocalizationDataset(Dataset):
         if self.places is not None:
             sample["class_places"] = self.places[row]
         features = self.cues[row]
-        if not isinstance(features, torch.Tensor):  # a read-only view of the file, which torch does not take
+        if not isinstance(features, torch.Tensor):  # torch takes no read-only view of a file
             features = torch.from_numpy(np.array(features)).float()
         if mirrored:
             features = mirror_cues(features, self.mirror)
-            # Classes count from the right by way of the front: exchanging the ears reflects them at 90 = front.
+            # Azimuth classes count from 0 = right over 90 = front; exchanged ears reflect them at 90.
             if sample["azimuth_labels"] != SEVERAL:
                 sample["azimuth_labels"] = (180 - sample["azimuth_labels"]) % 360
             if self.places is not None:
@@ -158,12 +167,15 @@ def encoder_dataset(
     mirror: bool = False,
     several_sources: bool = False,
 ) -> LocalizationDataset:
-    """The one-source recordings of `manifest` as samples for an encoder of this config.
+    """Returns the one-source recordings of `manifest` as samples for an encoder of this config.
 
     Args:
-        cues_folder: where the cues of these recordings are kept, computed ahead; None = computed when asked for.
-        mirror: each recording also with its ears exchanged.
-        several_sources: the recordings of several sources as well, and the place of each class.
+        manifest: the manifest.
+        config: the encoder's config.
+        root: root of the manifest's file names.
+        cues_folder: folder for cues that are computed ahead; None computes them for each sample.
+        mirror: adds each recording with its ears exchanged.
+        several_sources: adds the recordings of several sources, and the place of each class.
     """
     records = (recordings_with_places if several_sources else one_source_recordings)(manifest, root)
     extractor = SpatialFeatureExtractor.for_encoder(config)
@@ -177,5 +189,5 @@ def encoder_dataset(
 
 
 def collate(samples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Samples of one shape -> a batch: every tensor gains a leading batch axis."""
+    """Stacks samples of equal shapes into a batch; every tensor gains a leading batch axis."""
     return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}

@@ -1,4 +1,4 @@
-"""AdamW with layer-wise decay, and its rate per step, as the encoders' scripts have them (specs a.2 "Optimiser")."""
+"""AdamW with layer-wise decay and its learning rate per step, as in the released scripts of SpatialAST and DSpAST."""
 
 import re
 from typing import Literal
@@ -14,15 +14,19 @@ SAMPLES_OF_BASE_RATE = 256
 def parameter_groups(
     model: nn.Module, learning_rate: float, weight_decay: float, layer_decay: float, cls_tokens: Literal["paper", "released"]
 ) -> list[dict]:
-    """Parameter groups of an encoder with heads, for AdamW.
+    """Returns the parameter groups of an encoder with heads, for AdamW.
 
-    With L layers, the patch embedding learns at layer_decay^(L+1) times the rate, layer i (from 0) at layer_decay^(L-i),
-    everything else (heads, fusion, gates) at the rate itself. Vectors (biases, norms) have no weight decay.
+    With L layers, the patch embedding trains at layer_decay^(L+1) times the rate, layer i (from 0) at layer_decay^(L-i)
+    times, and everything else (heads, fusion, gates) at the rate itself. Vectors (biases, norms) have no weight decay.
 
     Args:
+        model: the encoder with heads.
+        learning_rate: the peak rate.
+        weight_decay: the weight decay of matrices.
+        layer_decay: see above.
         cls_tokens: "released": the scripts look for `cls_token`, but the parameter is called `cls_tokens`; so the CLS tokens
-            learn at the full rate and with weight decay. "paper": as MAE's layer decay means it: they count as part of the
-            patch embedding, and have none.
+            train at the full rate and with weight decay. "paper": they count as part of the patch embedding and have no
+            weight decay, as in MAE's layer decay.
     """
     depth = model.config.num_hidden_layers
     groups: dict[tuple[float, float], dict] = {}
@@ -45,8 +49,8 @@ def parameter_groups(
 def optimizer_and_schedule(
     groups: list[dict], learning_rate: float, min_learning_rate: float, warmup_steps: int, steps: int
 ) -> tuple[Optimizer, LRScheduler]:
-    """AdamW over these groups, and the course of every group's rate: linear from 0 over the warm-up, then half a cosine
-    down to `min_learning_rate` (times the group's scale), moved at every step."""
+    """Returns AdamW on these groups and its schedule: at every step the rate of a group rises linearly from 0 during the
+    warm-up, then follows half a cosine down to `min_learning_rate` times the scale of the group."""
     optimizer = AdamW(groups, lr=learning_rate)
     return optimizer, get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, warmup_steps, steps, min_lr=min(min_learning_rate, learning_rate)

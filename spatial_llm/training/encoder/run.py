@@ -1,7 +1,7 @@
-"""Training an encoder: what sounds, where, how far (specs a.2, b.2), on one-source recordings unless `class_places`.
+"""Training an encoder on event class, direction and distance, jointly, on whole recordings; for tiny sizes.
 
-Here are labels, samples and scores, and the joint run on recordings rendered whole, for tiny sizes; the published stages
-are in `encoder_stages`.
+Recordings have one source each, unless `class_places` is on. The stages of the papers are in `training.encoder.stages`,
+which shares building, loading and scoring of an encoder with this module.
 """
 
 import contextlib
@@ -17,8 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, PreTrainedModel
 
-from spatial_llm.data.paths import DataRoot
-from spatial_llm.data.spatialsoundqa.release import read_label_csv, roots_elsewhere
+from spatial_llm.data.spatialsoundqa.release import data_root, read_label_csv
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
@@ -39,7 +38,7 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
     recordings_with_places,
 )
-from spatial_llm.training.engine.launching import device, prepare
+from spatial_llm.training.engine.launching import device, prepare, print_main
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
@@ -50,19 +49,15 @@ ENCODERS = {
 }
 
 
-def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
-    """Where the names of a manifest start, and which folders elsewhere `audio_root` and `reverb_root` of the arguments
-    allow; `audio_limits` of them go with it."""
-    return DataRoot(
-        Path(manifest).parent, roots_elsewhere(arguments.audio_root, arguments.reverb_root), arguments.audio_limits
-    )
-
-
 def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.Module:
-    """An encoder with heads from its folder, in eval mode, that knows the names of its event classes.
+    """Loads an encoder with heads from its folder, in eval mode, with the names of its event classes.
+
+    Args:
+        folder: the folder of the encoder.
+        label_csv: CSV with the names of its event classes; None uses the names in its config.
 
     Raises:
-        SpatialLLMError: no encoder of ours, or its classes have no names and `label_csv` gives not as many.
+        SpatialLLMError: it is none of our encoders, or there are not as many names as event classes.
     """
     kind = AutoConfig.from_pretrained(folder).model_type
     if kind not in ENCODERS:
@@ -80,16 +75,16 @@ def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.
 
 
 def event_classes(manifests: Sequence[str], arguments: EncoderArguments) -> list[str]:
-    """The event classes of the head, lower-case: those of `label_csv` in its order, or all of the manifests, sorted."""
+    """Returns the event classes of the head, in lower case: `label_csv` in its order, or those of the manifests, sorted."""
     if arguments.label_csv is not None:
         return [label.lower() for label in read_label_csv(arguments.label_csv)]
-    heard = recordings_with_places if arguments.class_places else one_source_recordings
-    records = (r for name in manifests for r in heard(name, data_root(name, arguments)))
+    recordings = recordings_with_places if arguments.class_places else one_source_recordings
+    records = (r for name in manifests for r in recordings(name, data_root(name, arguments)))
     return sorted({label for record in records for source in targets_of(record) for label in source.labels})
 
 
 def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]) -> nn.Module:
-    """A fresh encoder with heads for the event classes `labels`.
+    """Builds a freshly initialised encoder with heads for the event classes `labels`.
 
     Raises:
         SpatialLLMError: `fields` has a key that the config of this encoder does not know.
@@ -101,11 +96,11 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
 
 
 def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str]) -> nn.Module:
-    """The encoder with heads in `folder`, with what `arguments.model` changes of its config; patches may become finer.
+    """Loads the encoder with heads in `folder`, with the changes of `arguments.model`; its patches may become finer.
 
     Raises:
-        SpatialLLMError: unknown fields, patches that are no parts of those it has, or its event classes have no names and
-            there are not as many in the manifests.
+        SpatialLLMError: a field is unknown, the patches are no parts of the encoder's own, or its event classes have no
+            names and the manifests do not have as many classes.
     """
     config_class, model_class = ENCODERS[arguments.model_type]
     check_fields(config_class, arguments.model)
@@ -133,21 +128,23 @@ def check_fields(config_class: type, fields: dict[str, Any]) -> None:
 def joint_loss(
     model: nn.Module, batch: dict[str, torch.Tensor], width_deg: float, width_m: float = 0.0, output: Any = None
 ) -> torch.Tensor:
-    """The weighted sum of an encoder's losses, with bumps of `width_deg` in place of one-hot azimuth and elevation targets
-    and of `width_m` in place of one-hot distances (0 = one-hot), and places only of the recordings that have one (class
-    -1: several sources).
+    """Returns the weighted sum of an encoder's losses, optionally with smoothed targets.
 
-    One degree off is nearly right, but one-hot cross-entropy over 360 classes does not know; with few clips that is the
-    difference between learning directions at once and not at all. And where the highest class of sharp targets is the
-    likeliest distance, that of smoothed ones is the distance that most likely lies near, which is what DER asks for. Our
-    own; the published encoders train one-hot.
+    One-hot cross-entropy over 360 classes treats an error of one degree like any other; with few clips the encoder then does
+    not learn directions at all, and with smoothed targets it does at once. With smoothed distances the highest class is the
+    distance with most probability near it, which DER measures, rather than the single likeliest one. Smoothing is ours; the
+    published encoders train one-hot.
 
     Args:
-        output: of the model on `input_features`, if it has run.
+        model: the encoder with heads.
+        batch: a batch of `LocalizationDataset`. Recordings of several sources (class SEVERAL) have no loss of place.
+        width_deg: standard deviation of the Gaussian targets of azimuth and elevation, in degrees; 0 for one-hot.
+        width_m: standard deviation of the Gaussian targets of distance, in metres; 0 for one-hot.
+        output: the model's output on `input_features`, if it has been computed.
     """
     output = model(input_features=batch["input_features"]) if output is None else output
     weights = model.config.loss_weights
-    # Nothing of weight 0 is computed: AdaCos would adapt its scale. The first term keeps a batch without any a loss.
+    # A loss of weight 0 is not computed, or AdaCos would adapt its scale. The first term gives every batch a gradient.
     loss = 0.0 * output.event_logits.sum()
     if weights["event"]:
         loss = loss + weights["event"] * event_loss(output.event_logits, batch["event_labels"])
@@ -167,7 +164,7 @@ def joint_loss(
 
 
 def bump(labels: torch.Tensor, classes: int, width: float, circular: bool) -> torch.Tensor:
-    """(B,) class ids -> (B, classes) Gaussian target distributions of `width` classes, which sum to 1."""
+    """Returns Gaussian targets (B, classes) around class ids (B,), `width` classes wide (standard deviation), with sum 1."""
     offset = (torch.arange(classes, device=labels.device) - labels[:, None]).abs()
     if circular:
         offset = torch.minimum(offset, classes - offset)
@@ -176,8 +173,12 @@ def bump(labels: torch.Tensor, classes: int, width: float, circular: bool) -> to
 
 @torch.no_grad()
 def encoder_outputs(model: nn.Module, dataset: LocalizationDataset, batch_size: int = 32) -> dict[str, np.ndarray]:
-    """What a model hears in N recordings: logits of "event", "distance", "azimuth" and "elevation", each (N, classes), and
-    "feature_attention" (N, 3 branches, F cues) if it has that."""
+    """Runs a model on N recordings.
+
+    Returns:
+        The logits of "event", "distance", "azimuth" and "elevation", each (N, classes), and "feature_attention" (N, 3
+        branches, F cues) if the model has it.
+    """
     model.eval()
     outputs: dict[str, list[np.ndarray]] = {}
     for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collate):
@@ -189,15 +190,15 @@ def encoder_outputs(model: nn.Module, dataset: LocalizationDataset, batch_size: 
 
 
 def evaluate_encoder(model: nn.Module, dataset: LocalizationDataset, batch_size: int = 32) -> dict[str, float]:
-    """`encoder_scores` of a model on a data set."""
+    """Returns `encoder_scores` of a model on a data set."""
     truth = {task: dataset.labels[task].numpy() for task in TASKS}
     return encoder_scores(encoder_outputs(model, dataset, batch_size), truth)
 
 
 @contextlib.contextmanager
 def written_out_attention(model: PreTrainedModel, precision: str) -> Iterator[None]:
-    """Inside, attention is written out on a CPU in bf16: the gradient of torch's kernel there takes more than half of a step
-    of a tiny encoder (`eval/bench_training.py`)."""
+    """Uses eager attention inside the context, on a CPU in bf16: there the gradient of torch's fused kernel takes more than
+    half of a step of a tiny encoder (`eval/bench_training.py`)."""
     before = model.config._attn_implementation
     if device().type == "cpu" and precision == "bf16":
         model.set_attn_implementation("eager")
@@ -208,10 +209,10 @@ def written_out_attention(model: PreTrainedModel, precision: str) -> Iterator[No
 
 
 def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
-    """The joint run: trains and saves the encoder of `arguments`; returns its scores on the eval manifest (empty without).
+    """Trains and saves the encoder of `arguments` in one joint run; returns its scores, empty without an eval manifest.
 
     Raises:
-        SpatialLLMError: arguments of a staged run; see also `trainer.train`.
+        SpatialLLMError: the arguments are those of a run in stages; see also `trainer.train`.
     """
     for name in ("stages", "audiomae"):
         if getattr(arguments, name):
@@ -228,8 +229,8 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     root = data_root(train_manifest, arguments)
     several = arguments.class_places > 0
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
-    print(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
-    print(format_what_trains(what_trains(model)))
+    print_main(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
+    print_main(format_what_trains(what_trains(model)))
     widths = {"width_deg": arguments.direction_smoothing_deg, "width_m": arguments.distance_smoothing_m}
     loss = partial(joint_loss, **widths) if any(widths.values()) else None
     trained: nn.Module = model
@@ -244,9 +245,9 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
         root = data_root(eval_manifest, arguments)
         scores = evaluate_encoder(model, encoder_dataset(eval_manifest, model.config, root, cues_folder))
         if several:
-            heard = encoder_dataset(eval_manifest, model.config, root, cues_folder, several_sources=True)
-            scores |= class_place_scores(trained, DataLoader(heard, batch_size=32, collate_fn=collate))
+            held_out = encoder_dataset(eval_manifest, model.config, root, cues_folder, several_sources=True)
+            scores |= class_place_scores(trained, DataLoader(held_out, batch_size=32, collate_fn=collate))
         run.log({"eval": scores})
-        print("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        print_main("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)
     return scores

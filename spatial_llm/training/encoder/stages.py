@@ -1,15 +1,12 @@
-"""The published training of the encoders, in stages (specs a.2 "Stages", b.3): SpatialAST's two, DSpAST's three.
+"""The published training of the encoders in stages: SpatialAST has two (arXiv 2402.01591), DSpAST three (arXiv 2509.13927).
 
-Each stage has a folder of its own in the run folder, with its own config, metrics, checkpoints and model; it starts from the
-weights of the one before, with a fresh optimiser. The same command again takes finished stages as they are and goes on in
-the one that was stopped. `model` of the run folder is the last stage's.
+Each stage has its own folder in the run folder, with its own config, metrics, checkpoints and model. It starts from the
+weights of the stage before, with a fresh optimiser. The same command, given again, reuses finished stages and continues the
+one that was stopped. The folder `model` of the run is the model of the last stage.
 """
 
 import dataclasses
-import hashlib
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +14,10 @@ from torch import nn
 
 from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
+from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.files import sha256_of, write_json
+from spatial_llm.files import sha256_of
 from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
 from spatial_llm.training.encoder.clips import ClipDataset, ClipOrder, CueRenderer, class_weights
 from spatial_llm.training.encoder.dataset import (
@@ -30,19 +28,24 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
 )
 from spatial_llm.training.encoder.optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
-from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, data_root, evaluate_encoder, event_classes
-from spatial_llm.training.engine.launching import is_main, prepare, processes
+from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, evaluate_encoder, event_classes
+from spatial_llm.training.engine.launching import prepare, print_main, processes
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.workflow import read_marker
-
-STAGE = "stage.json"  # in a stage's model folder: what it was made by
+from spatial_llm.workflow import MARKER, fingerprint_of, read_finished, write_finished
 
 
 @dataclasses.dataclass(frozen=True)
 class StagePlan:
-    """A stage in numbers: clips drawn an epoch (whole steps only), steps, warm-up steps and the peak learning rate."""
+    """The numbers of a stage.
+
+    Attributes:
+        draws: clips that an epoch draws, a multiple of the batch.
+        steps: optimiser steps of the stage.
+        warmup_steps: of these, steps with a rising rate.
+        learning_rate: the peak rate for the batch of all processes.
+    """
 
     draws: int
     steps: int
@@ -51,10 +54,10 @@ class StagePlan:
 
 
 def plan_stage(arguments: EncoderArguments, stage: EncoderStage, clips: int, processes: int) -> StagePlan:
-    """What a stage comes to with so many clips and processes.
+    """Returns the numbers of a stage for a number of clips and of processes.
 
     Raises:
-        SpatialLLMError: an epoch draws fewer clips than one step takes, or more than there are; or no limit of steps.
+        SpatialLLMError: an epoch draws fewer clips than a step takes or more than there are, or `schedule.steps` is null.
     """
     schedule = arguments.schedule
     if schedule.steps is None:
@@ -77,10 +80,10 @@ def plan_stage(arguments: EncoderArguments, stage: EncoderStage, clips: int, pro
 
 
 def train_stages(arguments: EncoderArguments) -> dict[str, float]:
-    """Trains the stages of `arguments` one after the other; returns the last one's scores (empty without eval manifest).
+    """Trains the stages of `arguments` in order; returns the scores of the last one, empty without an eval manifest.
 
     Raises:
-        SpatialLLMError: arguments that contradict each other, before anything is written; see also `trainer.train`.
+        SpatialLLMError: the arguments contradict each other, and nothing has been written; see also `trainer.train`.
     """
     _check(arguments)
     prepare(arguments.seed, arguments.cpu_threads)
@@ -91,13 +94,13 @@ def train_stages(arguments: EncoderArguments) -> dict[str, float]:
         made_by = _fingerprint(arguments, stage, made_by)
         folder = run.path / stage.name
         heading = f"[{number}/{len(arguments.stages)}] {stage.name}"
-        known = None if arguments.schedule.resume == "never" else _finished(folder, made_by)
-        if known is not None:
-            _say(f"{heading}: already in {folder}, reused")
+        known = None if arguments.schedule.resume == "never" else read_finished(folder / "model" / MARKER, made_by)
+        if known is not None and isinstance(known.get("scores"), dict):
+            print_main(f"{heading}: already in {folder}, reused")
             model, scores = type(model).from_pretrained(folder / "model"), known["scores"]
         else:
-            _say(f"{heading} -> {folder}")
-            # Its checkpoints are refused where an earlier stage is another now.
+            print_main(f"{heading} -> {folder}")
+            # With the earlier stages among its arguments, its checkpoints are refused if one of those was changed.
             so_far = dataclasses.replace(arguments, run_folder=str(folder), stages=arguments.stages[:number])
             scores = _train_stage(so_far, stage, model, made_by)
         run.log({"stage": stage.name, "eval": scores})
@@ -106,7 +109,7 @@ def train_stages(arguments: EncoderArguments) -> dict[str, float]:
 
 
 def stage_loss(model: nn.Module, batch: dict[str, torch.Tensor], render: CueRenderer) -> torch.Tensor:
-    """The stage's loss of a batch of `ClipDataset`: convolution and cues on the batch's device, then the model."""
+    """Returns the loss of a batch of `ClipDataset`; convolution and cues are computed on the device of the batch."""
     features = render(batch["dry"], batch["response"])
     return model(input_features=features, **{f"{task}_labels": batch[f"{task}_labels"] for task in TASKS}).loss
 
@@ -120,8 +123,8 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
     plan = plan_stage(arguments, stage, len(clips), processes())
     weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
     run = RunFolder(arguments, manifest)
-    _say(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
-    _say(format_what_trains(what_trains(model)))
+    print_main(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
+    print_main(format_what_trains(what_trains(model)))
     optimizer = arguments.optimizer
     groups = parameter_groups(
         model, plan.learning_rate, arguments.schedule.weight_decay, optimizer.layer_decay, optimizer.cls_tokens
@@ -141,11 +144,11 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
         held_out = arguments.eval_manifest
         scores = evaluate_encoder(model, encoder_dataset(held_out, config, data_root(held_out, arguments)))
         run.log({"eval": scores})
-        _say("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        print_main("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(
         model.save_pretrained,
         SpatialFeatureExtractor.for_encoder(config).save_pretrained,
-        lambda temporary: write_json(temporary / STAGE, {"made_by": made_by, "scores": scores}),
+        lambda temporary: write_finished(temporary / MARKER, made_by, scores=scores),
     )
     return scores
 
@@ -161,24 +164,24 @@ def _check(arguments: EncoderArguments) -> None:
         raise SpatialLLMError("both audiomae and initial_encoder are given; the first stage begins with one.")
     config_class, _ = ENCODERS[arguments.model_type]
     for stage in arguments.stages:
-        config_class(loss_weights=stage.loss_weights)  # says what is missing
+        config_class(loss_weights=stage.loss_weights)  # raises if a task has no weight
         if not any(stage.loss_weights.values()):
             raise SpatialLLMError(f"stage {stage.name!r}: all loss_weights are 0; nothing would be learned.")
 
 
 def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Module:
-    """The encoder that the first stage begins with."""
+    """Returns the encoder that the first stage starts from."""
     if arguments.initial_encoder is not None:
         return begin_with(arguments.initial_encoder, arguments, manifests)
     model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     if arguments.audiomae is not None:
         report, fresh = load_audiomae(model, read_official(arguments.audiomae))
-        _say(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
+        print_main(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
     return model
 
 
 def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) -> str:
-    """What a stage's weights follow from: its settings and manifest, and what the stage before followed from."""
+    """Returns the fingerprint of all that determines a stage's weights; `before` is that of the stage before."""
     schedule = arguments.schedule
     made_from: dict[str, Any] = {
         "before": before or [arguments.audiomae, arguments.initial_encoder, arguments.label_csv],
@@ -194,15 +197,4 @@ def _fingerprint(arguments: EncoderArguments, stage: EncoderStage, before: str) 
         "processes": processes(),
         "seed": arguments.seed,
     }
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-
-
-def _finished(folder: Path, made_by: str) -> dict[str, Any] | None:
-    """What a stage's model folder says of itself, if that stage made it, as it is configured now."""
-    known = read_marker(folder / "model" / STAGE)
-    return known if known.get("made_by") == made_by and isinstance(known.get("scores"), dict) else None
-
-
-def _say(text: str) -> None:
-    if is_main():
-        print(text, flush=True)
+    return fingerprint_of(made_from, sort_keys=True)

@@ -1,1 +1,1 @@
-"""What every training shares: the trainer, batches, checkpoints, the run folder, and how a run is launched and stopped."""
+"""What every training shares: trainer, batches, checkpoints, run folder, and how a run is launched and stopped."""

@@ -1,8 +1,8 @@
-"""Batches whose content depends on the seed, the epoch and the place in the epoch, and on nothing else.
+"""Batches whose content depends only on the seed, the epoch and the position in the epoch.
 
 A sample that draws random numbers (an augmentation, a random crop) would otherwise draw them from a stream that also
-depends on how many loader workers there are and how far they have read ahead; a resumed run could not repeat it. Here every
-batch has its own seed, and the random numbers of training itself (dropout) are left alone by loading.
+depends on the number of loader workers and on how far they have read ahead, and a resumed run could not repeat it. Here
+every batch has its own seed, and loading does not change the random numbers of training itself (dropout).
 """
 
 import contextlib
@@ -15,21 +15,21 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-# Under this key a batch carries the indices of its samples from the loader to the training step, which takes it out.
+# Key of the indices of a batch's samples; the training step removes them before the model sees the batch.
 SAMPLE_INDICES = "sample_indices"
 Key = tuple[int, int, int]
 
 
 class EpochOrder(Sampler[Key]):
-    """The samples of one epoch after another, as keys (epoch, place in the epoch, index of the sample).
+    """Samples the keys (epoch, position in the epoch, index of the sample) of one epoch after another.
 
     Args:
         size: number of samples.
-        seed: of the order.
-        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all samples, shuffled.
+        seed: seed of the order.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None shuffles all samples.
 
     Attributes:
-        epoch: whose samples the next iteration gives; set by the training loop.
+        epoch: the epoch that the next iteration yields; the training loop sets it.
     """
 
     def __init__(self, size: int, seed: int, order: Callable[[int], Sequence[int]] | None = None) -> None:
@@ -45,17 +45,17 @@ class EpochOrder(Sampler[Key]):
 
 
 def shuffled(size: int, seed: int) -> list[int]:
-    """0 ... size - 1 in a random order."""
+    """Returns 0 ... size - 1 in a random order."""
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 class SeededBatches(Dataset):
-    """Makes whole batches of the samples of a data set, each under a seed of its own; see the head of this module.
+    """A data set whose items are whole batches, each loaded with its own seed; see the head of this module.
 
     Args:
         samples: data set with `samples[index]`.
         collate: list of samples -> batch.
-        seed: of the run.
+        seed: seed of the run.
     """
 
     def __init__(self, samples: Dataset, collate: Callable[[list[Any]], dict[str, Any]], seed: int) -> None:
@@ -67,7 +67,7 @@ class SeededBatches(Dataset):
         return len(self.samples)
 
     def __getitems__(self, keys: Sequence[Key]) -> dict[str, Any]:
-        """The keys of `EpochOrder` for one batch -> the batch, with the indices of its samples under SAMPLE_INDICES."""
+        """Returns the batch of keys of `EpochOrder`, with the indices of its samples under SAMPLE_INDICES."""
         epoch, place, _ = keys[0]
         indices = [index for _, _, index in keys]
         with seeded(self.seed, epoch, place):
@@ -76,13 +76,13 @@ class SeededBatches(Dataset):
 
 
 def as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
-    """The collate function of a loader whose data set makes whole batches."""
+    """Returns `batch`: the collate function of a loader whose data set makes whole batches."""
     return batch
 
 
 @contextlib.contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Seeds the random numbers of Python, numpy and torch (CPU) with `key`, and puts them back afterwards."""
+    """Seeds the random numbers of Python, numpy and torch (CPU) with `key`, and restores their states afterwards."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seed = int(np.random.SeedSequence(key).generate_state(1)[0])
     random.seed(seed)
@@ -97,17 +97,19 @@ def seeded(*key: int) -> Iterator[None]:
 
 
 def grouped_by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Callable[[int], list[int]]:
-    """`order(epoch)`: all samples, shuffled, but sorted by length within groups of 50 batches, the longest first of all.
+    """Returns an order in which samples of similar length are near each other, so that batches hold little padding.
+
+    `order(epoch)` shuffles all samples, then sorts them by length within groups of 50 batches; the longest one comes first.
 
     Args:
-        lengths: of the samples.
-        batch_size: samples of one optimiser step, all processes together.
-        seed: of the run.
+        lengths: length of each sample.
+        batch_size: samples of one optimiser step, of all processes together.
+        seed: seed of the run.
     """
     lengths = list(lengths)
 
     def order(epoch: int) -> list[int]:
-        # As the Trainer's own group_by_length, which would load every sample to measure it.
+        # The Trainer's own group_by_length does the same, but loads every sample to measure it.
         return get_length_grouped_indices(lengths, batch_size, generator=torch.Generator().manual_seed(seed + epoch))
 
     return order

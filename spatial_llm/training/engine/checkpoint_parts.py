@@ -1,9 +1,8 @@
-"""The parts of a checkpoint, read as if somebody else had written them; and a run that goes on without one of them, where
-`schedule.resume_without` names it (reliability rows C5, M2).
+"""Reading the parts of a checkpoint as untrusted files, and resuming without a part that `schedule.resume_without` names.
 
-The hashes in a checkpoint find damage, and no intent: whoever can change a file can change its hash. So nothing in a file
-is run, and what does not fit this run is refused by name. The Trainer would go on without a missing part, without a word,
-and with a rate of 0 or of the beginning.
+The hashes in a checkpoint detect damage but not intent: who can change a file can also change its hash. So no code in a file
+is executed, and what does not fit this run raises an error that names it. Without these checks the Trainer resumes silently
+when a part is missing, with learning rate 0 or the initial one.
 """
 
 import contextlib
@@ -22,24 +21,24 @@ from transformers import TrainerState
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.training.engine.checkpointing import PARTS, CheckpointPart
 
-# Of an optimiser's groups, what follows from the arguments; rates follow from the scheduler.
+# Settings of an optimiser group that follow from the arguments; the rates follow from the scheduler.
 _SETTINGS = ("betas", "eps", "weight_decay", "amsgrad", "maximize", "momentum", "nesterov")
 _PROGRESS = {"since": float, "before": float, "logged": int, "nonfinite": dict}
 
 
 @contextlib.contextmanager
 def part_read(path: Path) -> Iterator[None]:
-    """Inside, whatever goes wrong with the file of a checkpoint is a CheckpointError that names it."""
+    """Turns every error inside the context into a CheckpointError that names the file."""
     try:
         yield
     except SpatialLLMError:
         raise
     except pickle.UnpicklingError:
-        # torch's own words advise to load it with the safety off.
+        # torch's own message advises to load the file without the safety.
         raise _unusable(path, "it holds more than plain tensors and numbers, or is no file of torch") from None
     except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0][:200]
-        raise _unusable(path, f"{type(error).__name__}: {said}") from error
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise _unusable(path, f"{type(error).__name__}: {reason}") from error
 
 
 def _unusable(path: Path, why: str) -> CheckpointError:
@@ -52,7 +51,11 @@ def _unusable(path: Path, why: str) -> CheckpointError:
 
 
 def load_weights(path: Path, own: dict[str, torch.Tensor]) -> None:
-    """Loads what trains, by name, into the tensors `own`. Raises CheckpointError where names, shapes or types differ."""
+    """Copies the trained weights in `path` into the tensors `own`, by name.
+
+    Raises:
+        CheckpointError: names, shapes or types differ.
+    """
     with part_read(path):
         saved = load_file(path)
     odd = sorted(set(saved) ^ set(own)) + [
@@ -68,10 +71,18 @@ def load_weights(path: Path, own: dict[str, torch.Tensor]) -> None:
 def load_optimizer_and_scheduler(
     optimizer: Any, scheduler: Any, folder: Path, fresh: Collection[CheckpointPart], step: int, device: torch.device
 ) -> None:
-    """Loads what there is; a fresh optimiser gets the rates of `step`, a fresh scheduler is counted up to it.
+    """Loads the states of optimiser and scheduler that the checkpoint has.
+
+    Args:
+        optimizer: the optimiser of the run.
+        scheduler: its learning-rate scheduler.
+        folder: the checkpoint.
+        fresh: parts not to load: a fresh optimiser gets the rates of `step`, a fresh scheduler is advanced to `step`.
+        step: optimiser steps done.
+        device: device of the optimiser's state.
 
     Raises:
-        CheckpointError: a file is no such part, or that of another run.
+        CheckpointError: a file does not hold this part, or holds that of another run.
     """
     if "optimizer" not in fresh:
         path = folder / PARTS["optimizer"]
@@ -81,7 +92,7 @@ def load_optimizer_and_scheduler(
             optimizer.load_state_dict(state)
     if "scheduler" in fresh:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*before `optimizer.step")  # those steps were made before the stop
+            warnings.filterwarnings("ignore", message=".*before `optimizer.step")  # the run made them before it stopped
             for _ in range(step):
                 scheduler.step()
     else:
@@ -99,7 +110,7 @@ def load_optimizer_and_scheduler(
 
 
 def _check_optimizer(path: Path, state: dict[str, Any], optimizer: Any) -> None:
-    """Raises CheckpointError unless groups and moments are of this optimiser's parameters."""
+    """Raises CheckpointError unless groups and moments fit the parameters of this optimiser."""
     groups, own = state["param_groups"], optimizer.state_dict()["param_groups"]
     for given, ours in zip(groups, own, strict=True):
         for name in (name for name in _SETTINGS if name in ours):
@@ -121,7 +132,7 @@ def _check_optimizer(path: Path, state: dict[str, Any], optimizer: Any) -> None:
 
 
 def check_state(folder: Path, step: int) -> None:
-    """Raises CheckpointError unless trainer_state.json is one, of that step."""
+    """Raises CheckpointError unless trainer_state.json holds the Trainer's state after `step` steps."""
     path = folder / "trainer_state.json"
     with part_read(path):
         state = TrainerState.load_from_json(str(path))
@@ -130,7 +141,7 @@ def check_state(folder: Path, step: int) -> None:
 
 
 def read_progress(path: Path) -> dict[str, Any]:
-    """What the Trainer forgets. Raises CheckpointError unless all of it is there."""
+    """Reads the part of the state that the Trainer does not save. Raises CheckpointError unless it is complete."""
     with part_read(path):
         progress = json.loads(path.read_text(encoding="utf-8"))
         for name, kind in _PROGRESS.items():
@@ -146,7 +157,7 @@ def read_progress(path: Path) -> dict[str, Any]:
 
 
 def check_record(folder: Path, record: Any) -> None:
-    """Raises CheckpointError unless the marker of a checkpoint says what a run has to know of it."""
+    """Raises CheckpointError unless the marker of a checkpoint has all entries that a run needs to resume."""
     kinds = {"made_from": dict, "frozen": dict, "began": dict, "metrics_bytes": int}
     wrong = [name for name, kind in kinds.items() if not isinstance(record, dict) or not isinstance(record.get(name), kind)]
     if wrong:

@@ -1,13 +1,13 @@
-"""Checkpoints that are whole or not there, however the run ends (reliability rows C2, C4, C5, C6).
+"""Checkpoints that are complete or absent, in whatever way the run ends.
 
 checkpoints/step-00000500/   one checkpoint
     model.safetensors        what trains, by name
     optimizer.pt, scheduler.pt, rng_state*.pth, trainer_state.json, progress-*.json
-    checkpoint.json          the marker, written last: step, size and SHA-256 of every file, what the run was made from
-checkpoints/.step-*          being written or being removed; never read
+    checkpoint.json          the marker, written last: step, size and SHA-256 of every file, and the arguments of the run
+checkpoints/.step-*          a checkpoint that is being written or removed; never read
 
-Each is written to a folder of another name, every file is brought to the disk, the marker comes last, and one rename makes
-the folder a checkpoint. Reading trusts nothing: name, size and hash of every file are compared first.
+A checkpoint is written to a folder of another name, every file is synced to the disk, the marker is written last, and one
+rename makes the folder a checkpoint. Before it is read, name, size and hash of every file are compared.
 """
 
 import contextlib
@@ -30,20 +30,20 @@ from spatial_llm.files import sha256_of
 
 MARKER = "checkpoint.json"
 _NAME = re.compile(r"step-(\d{8,})")
-# What a run can go on without, if it is told so by name, and the files of each.
+# The parts that a run can resume without if `schedule.resume_without` names them, and their files.
 CheckpointPart = Literal["optimizer", "scheduler", "rng"]
 PARTS: dict[CheckpointPart, str] = {"optimizer": "optimizer.pt", "scheduler": "scheduler.pt", "rng": "rng_state*.pth"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found whole, or lacks only what it may lack.
+    """A checkpoint that is complete, but for parts that it may lack.
 
     Attributes:
         path: its folder.
         step: optimiser steps done.
-        record: what the run wrote about itself; see `finish`.
-        fresh: parts that are not whole and have to begin anew.
+        record: the JSON values that the run passed to `finish`.
+        fresh: parts that are missing or damaged and have to start fresh.
     """
 
     path: Path
@@ -54,10 +54,10 @@ class Checkpoint:
 
 @contextlib.contextmanager
 def being_written(folder: Path, step: int) -> Iterator[Path]:
-    """A temporary folder for the files of the checkpoint of `step` in `folder`; `finish` makes it a checkpoint.
+    """Yields a temporary folder for the files of the checkpoint of `step` in `folder`; `finish` makes it a checkpoint.
 
     Raises:
-        CheckpointError: a file cannot be written (disk full, no permission); what was written is removed.
+        CheckpointError: a file cannot be written (disk full, no permission); the temporary folder is removed.
     """
     temporary = folder / f".step-{step:08d}.new"
     try:
@@ -78,12 +78,12 @@ def being_written(folder: Path, step: int) -> Iterator[Path]:
 
 
 def finish(temporary: Path, step: int, record: dict[str, Any]) -> Path:
-    """Brings the files to the disk, writes the marker and renames; returns the folder of the checkpoint.
+    """Syncs the files to the disk, writes the marker and renames the folder; returns the folder of the checkpoint.
 
     Args:
-        temporary: of `being_written`, with all files in it.
+        temporary: the folder that `being_written` yielded, with all files in it.
         step: optimiser steps done.
-        record: JSON that comes back as `Checkpoint.record`.
+        record: JSON values that `find_latest_valid` returns as `Checkpoint.record`.
     """
     files = {}
     for path in sorted(temporary.rglob("*")):
@@ -97,19 +97,19 @@ def finish(temporary: Path, step: int, record: dict[str, Any]) -> Path:
     for path in [temporary, *(path for path in temporary.rglob("*") if path.is_dir())]:
         _sync(path)
     target = temporary.with_name(f"step-{step:08d}")
-    _remove(target)  # one that was found damaged, or is about to be reached again
+    _remove(target)  # a damaged one, or one of a run that has resumed from before it
     os.replace(temporary, target)
     _sync(target.parent)
     return target
 
 
 def problems(folder: Path) -> list[str]:
-    """What is wrong with the checkpoint in `folder`, one sentence for each file; empty if it is whole."""
+    """Returns one sentence for each file that is wrong in the checkpoint in `folder`; empty if it is complete."""
     return list(wrong_files(folder).values())
 
 
 def wrong_files(folder: Path) -> dict[str, str]:
-    """The same by file; the marker comes alone, because without it nothing is known of the others."""
+    """Returns what `problems` does, by file name; only the marker if that is wrong, since it describes the other files."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         stated = marker.pop("sha256")
@@ -134,32 +134,33 @@ def wrong_files(folder: Path) -> dict[str, str]:
 
 
 def find_latest_valid(folder: Path, without: Sequence[CheckpointPart] = ()) -> Checkpoint | None:
-    """The newest whole checkpoint in `folder`; None where there never was one. Warns of each damaged one it passes over.
+    """Returns the newest complete checkpoint in `folder`, None if there is none; warns of damaged ones that it skips.
 
     Args:
-        without: parts that may be missing or damaged; the checkpoint then names them as `fresh`, and a warning does.
+        folder: the folder of the checkpoints.
+        without: parts that may be missing or damaged; the result then names them as `fresh`, and a warning is given.
 
     Raises:
-        CheckpointError: there are checkpoints, but none is whole.
+        CheckpointError: there are checkpoints, but none is complete.
     """
     damaged, nameable = [], set()
     for path in _newest_first(folder):
         wrong = wrong_files(path)
         lost = [next((part for part, files in PARTS.items() if fnmatch(name, files)), None) for name in wrong]
-        said = f"checkpoint {path} is not whole: {'; '.join(wrong.values())}"
+        text = f"checkpoint {path} is not whole: {'; '.join(wrong.values())}"
         if set(lost) <= set(without):
-            for text in damaged:
-                warnings.warn(f"{text}. Going on from {path.name}, the newest whole one.", stacklevel=2)
+            for earlier in damaged:
+                warnings.warn(f"{earlier}. Going on from {path.name}, the newest whole one.", stacklevel=2)
             fresh = tuple(part for part in PARTS if part in lost)
             if fresh:
                 warnings.warn(
-                    f"{said}. Going on from it with fresh {', '.join(fresh)}, as schedule.resume_without allows: the run "
+                    f"{text}. Going on from it with fresh {', '.join(fresh)}, as schedule.resume_without allows: the run "
                     "will not end with the bits of one that never stopped.",
                     stacklevel=2,
                 )
             marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
             return Checkpoint(path, marker["step"], marker["record"], fresh)
-        damaged.append(said)
+        damaged.append(text)
         nameable |= set() if None in lost else set(lost)
     if damaged:
         without_it = f", go on without with schedule.resume_without=[{', '.join(sorted(nameable))}]" if nameable else ""
@@ -171,28 +172,28 @@ def find_latest_valid(folder: Path, without: Sequence[CheckpointPart] = ()) -> C
 
 
 def keep_last(folder: Path, count: int, step: int) -> None:
-    """Removes all but the `count` newest checkpoints up to that of `step`, which is whole.
+    """Removes all but the `count` newest checkpoints up to that of `step`, which is complete.
 
-    Later ones, which this run passed over because they are damaged, do not count; it will replace them.
+    Later checkpoints do not count: they are damaged, this run skipped them, and it will replace them.
     """
     for path in [path for path in _newest_first(folder) if _step(path) <= step][count:]:
         _remove(path)
 
 
 def remove_all(folder: Path) -> None:
-    """Removes the checkpoints in `folder`, whole or not."""
+    """Removes the checkpoints in `folder`, damaged ones included."""
     for path in _newest_first(folder):
         _remove(path)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed run left half-written or half-removed; only for the one process that owns the run folder."""
+    """Removes temporary folders of a killed run; only the process that holds the lock of the run folder may call it."""
     for path in folder.glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def latest_name(folder: Path) -> str | None:
-    """The name of the newest checkpoint, not looked into."""
+    """Returns the name of the newest checkpoint without reading it."""
     found = _newest_first(folder)
     return found[0].name if found else None
 
@@ -207,7 +208,7 @@ def _step(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    # Renamed first: a kill in the middle leaves no checkpoint with files missing.
+    # Renamed first, so that a kill in the middle leaves no checkpoint with missing files.
     if path.is_dir():
         aside = path.with_name(f".{path.name}.old")
         shutil.rmtree(aside, ignore_errors=True)

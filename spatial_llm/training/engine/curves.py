@@ -1,4 +1,4 @@
-"""The loss of a run, or of each of its stages, as a picture."""
+"""Plots the training loss of a run, or of each of its stages."""
 
 import json
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from spatial_llm.files import atomic_path
 
 
 def read_losses(metrics: str | Path) -> tuple[list[int], list[float]]:
-    """(steps, training losses) of a metrics.jsonl."""
+    """Reads steps and training losses from a metrics.jsonl."""
     rows = [json.loads(line) for line in Path(metrics).read_text(encoding="utf-8").splitlines()]
     found = [(row["step"], row["loss"]) for row in rows if "loss" in row and "step" in row]
     return [step for step, _ in found], [loss for _, loss in found]
 
 
 def plot_losses(stages: Mapping[str, str | Path], out: str | Path) -> None:
-    """One curve a stage, one beside the other.
+    """Plots one curve per stage, side by side.
 
     Args:
-        stages: metrics.jsonl of each stage, by its name.
-        out: PNG to write. A stage shorter than `schedule.log_every` has no loss to show, and its title says so.
+        stages: the metrics.jsonl of each stage, by name.
+        out: the PNG file to write. A stage shorter than `schedule.log_every` has logged no loss, which its title states.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

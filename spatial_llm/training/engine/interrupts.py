@@ -1,8 +1,8 @@
-"""SIGTERM and Ctrl-C: the step is finished, a checkpoint saved, and the process exits with status 75 (reliability row C3).
+"""SIGTERM and Ctrl-C: the run finishes its step, saves a checkpoint, and exits with status 75.
 
-75 is EX_TEMPFAIL of sysexits.h, "try again later": the same command goes on where this one stopped. A second signal ends the
-process at once, as if nobody had listened. Loader workers, which a Ctrl-C of the terminal reaches too, go on working until
-the training process lets them go.
+75 is EX_TEMPFAIL of sysexits.h, "try again later": the same command resumes from the checkpoint. A second signal ends the
+process at once, as without a handler. Loader workers, which a Ctrl-C in the terminal reaches too, ignore it; they work until
+the training process ends them.
 """
 
 import os
@@ -22,10 +22,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Listens while it is used as a context.
+    """Handles the signals inside its context.
 
     Attributes:
-        requested: a signal came; the training loop looks at it after each step.
+        requested: whether a signal has come; the training loop looks at it after each step.
     """
 
     def __init__(self) -> None:
@@ -50,12 +50,18 @@ class StopSignals:
             os.kill(os.getpid(), number)
         self.requested = True
         name = signal.Signals(number).name
-        # os.write: print is not to be entered a second time from inside itself.
+        # os.write, because the signal may interrupt a print, which must not be entered a second time.
         os.write(sys.__stderr__.fileno(), f"\n{name}: finishing this step and saving; once more ends it now.\n".encode())
 
 
 class SaveAndStop(TrainerCallback):
-    """Says when to save and when to stop, and gives a resumed run the losses it had not written yet."""
+    """Decides when the Trainer saves and stops, and restores the losses that a stopped run had not logged yet.
+
+    Args:
+        trainer: the `SafeTrainer`.
+        save_every: steps between two checkpoints; 0 saves after the last step only.
+        signals: the signals of this run.
+    """
 
     def __init__(self, trainer: Any, save_every: int, signals: StopSignals) -> None:
         self.trainer, self.every, self.signals = trainer, save_every, signals

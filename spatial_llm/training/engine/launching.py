@@ -1,6 +1,6 @@
-"""What a run has to know of how it was launched: how many processes, which device, who writes, where the weights are.
+"""How a run was launched: number of processes, device, which process writes, and where the weights are.
 
-Read from the environment that torchrun, `accelerate launch` and DeepSpeed set, so that nothing is started by asking.
+The answers come from the environment that torchrun, `accelerate launch` and DeepSpeed set, so that asking starts nothing.
 """
 
 import contextlib
@@ -16,40 +16,41 @@ from spatial_llm.errors import SpatialLLMError
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """Returns the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Number of this one among them, from 0."""
+    """Returns the number of this process among them, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes."""
+    """Returns whether this is the process that writes files and prints."""
     return rank() == 0
 
 
 def device() -> torch.device:
-    """Where this process computes."""
+    """Returns the device on which this process computes."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def use_cpu() -> bool:
-    """Whether accelerate has to be told to stay on the CPU. Told so, it would silently leave DeepSpeed out, which knows by
-    itself (DS_ACCELERATOR)."""
+    """Returns whether accelerate must be set to the CPU. With DeepSpeed it must not: accelerate would then silently leave
+    DeepSpeed out, which has its own setting (DS_ACCELERATOR)."""
     return not torch.cuda.is_available() and not _asked_for("DEEPSPEED")
 
 
 def backend() -> str | None:
-    """How processes talk: gloo without GPUs (accelerate would find no way for DeepSpeed there), else accelerate's choice."""
+    """Returns the backend between processes: gloo without GPUs (for DeepSpeed accelerate finds none there), else None, which
+    leaves the choice to accelerate."""
     return None if torch.cuda.is_available() or processes() == 1 else "gloo"
 
 
 def wait_for_all() -> None:
-    """Returns when every process has come here."""
+    """Returns when every process has called it."""
     if processes() > 1:
         PartialState(cpu=use_cpu(), backend=backend()).wait_for_everyone()
 
@@ -59,7 +60,7 @@ def _asked_for(what: str) -> bool:
 
 
 def check_launch() -> None:
-    """Raises SpatialLLMError where the launcher would silently do something else than it was asked for."""
+    """Raises SpatialLLMError if the launcher would silently do something else than it was asked for."""
     if _asked_for("FSDP") and not torch.cuda.is_available():
         raise SpatialLLMError(
             "FSDP was asked for (recipes/launch/fsdp.yaml) and this machine has no GPU: accelerate would silently run plain "
@@ -69,7 +70,7 @@ def check_launch() -> None:
 
 @contextlib.contextmanager
 def whole_weights(model: nn.Module) -> Iterator[None]:
-    """Inside, every process sees every weight whole; ZeRO-3 keeps a share of each in each process, and 0 of it elsewhere."""
+    """Gathers every weight in every process inside the context; ZeRO-3 otherwise keeps only a share in each process."""
     parameters = [parameter for parameter in model.parameters() if hasattr(parameter, "ds_id")]
     if not parameters:
         yield
@@ -81,6 +82,12 @@ def whole_weights(model: nn.Module) -> Iterator[None]:
 
 
 def prepare(seed: int, cpu_threads: int | None) -> None:
-    """Seeds Python, numpy and torch, and gives torch its CPU threads (accelerate would leave it one)."""
+    """Seeds Python, numpy and torch, and sets the CPU threads of torch (accelerate would leave it one)."""
     set_seed(seed)
     torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))
+
+
+def print_main(text: str) -> None:
+    """Prints a line, in the first process only."""
+    if is_main():
+        print(text, flush=True)

@@ -1,8 +1,7 @@
-"""Where a NaN or an infinity came from: the batch is run once more with hooks on every module (reliability row C9).
+"""Finds where a NaN or an infinity came from, by running the batch once more with hooks on every module.
 
-Normal steps pay for one look at the loss and one at the gradient norm. Only when one of them is not finite is the batch
-repeated, with the random numbers of its first run, and each module's outputs, and the gradients at its outputs and inputs,
-are looked at.
+Normal steps only check the loss and the norm of the gradient. If one of them is not finite, the batch is repeated with the
+random numbers of its first run, and the outputs of each module and the gradients at its outputs and inputs are checked.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from torch import nn
 
 @dataclass
 class _Seen:
-    """One module in the repeated run: whether its numbers were finite, and the gradients at its borders."""
+    """One module in the repeated run: whether its inputs, outputs and the gradients at both were finite."""
 
     name: str
     outputs_finite: bool
@@ -26,7 +25,7 @@ class _Seen:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of torch's random numbers, on the CPU and on the current GPU."""
+    """Returns the state of torch's random numbers on the CPU and on the current GPU."""
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
@@ -34,7 +33,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Puts back what `random_state` gave."""
+    """Restores a state that `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"])
@@ -43,9 +42,9 @@ def set_random_state(state: dict[str, Any]) -> None:
 def find_non_finite(
     model: nn.Module, batch: dict[str, Any], loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]
 ) -> str | None:
-    """Runs `loss(model, batch)` forward and backward and says what first was not finite; None if everything was finite.
+    """Runs `loss(model, batch)` forward and backward; returns what first was not finite, None if everything was finite.
 
-    Gradients of `model` are overwritten; its weights stay.
+    The gradients of `model` are overwritten, its weights are not.
     """
     bad_inputs = [name for name, value in batch.items() if isinstance(value, torch.Tensor) and not _finite(value)]
     bad_weights = [name for name, value in model.named_parameters() if not _finite(value)]
@@ -56,7 +55,7 @@ def find_non_finite(
     ]
     try:
         value = loss(model, batch)
-        # Not before this line: another process may wait for its share of the forward pass.
+        # Only now, because another process may wait for this one in its forward pass.
         if bad_inputs:
             return f"{', '.join(bad_inputs)} of the batch itself"
         if bad_weights:
@@ -76,7 +75,7 @@ def find_non_finite(
 
 def _first_backward(model: nn.Module, seen: list[_Seen]) -> str | None:
     bad_parameters = [name for name, p in model.named_parameters() if p.grad is not None and not _finite(p.grad)]
-    # The gradient comes from the last module to the first, and from the inside out.
+    # The gradient runs from the last module to the first, and reaches inner modules before outer ones.
     for one in [*(one for one in seen[::-1] if one.is_leaf), *(one for one in seen[::-1] if not one.is_leaf)]:
         own = one.is_leaf and any(name.rpartition(".")[0] == one.name for name in bad_parameters)
         if all(one.gradient_at_outputs) and (own or not all(one.gradient_at_inputs)):

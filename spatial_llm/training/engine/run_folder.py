@@ -1,12 +1,12 @@
-"""The run folder: everything about one training run in one place.
+"""The run folder: all files of one training run.
 
-config.yaml      the arguments as they were in force; the recipe reads the file back with --config
+config.yaml      the arguments that were in force, with all included files; the recipe reads it back with --config
 provenance.json  seed, versions, git hash, hash of the training manifest
-metrics.jsonl    one line each `log_every` steps, then the scores; the same bytes however often the run was stopped
-timing.jsonl     one line for each time the run was started and came to its end: from which step, how fast
+metrics.jsonl    one line every `log_every` steps, then the scores; the same bytes however often the run was stopped
+timing.jsonl     one line for each start of the run that reached the end: from which step, how fast
 checkpoints/     see `spatial_llm.training.engine.checkpointing`
-model/           the trained model, whole or absent (written aside, then renamed)
-lock.json        which process is at work here
+model/           the trained model, complete or absent (written under another name, then renamed)
+lock.json        the process that uses the folder
 
 Only the first of several processes writes.
 """
@@ -31,24 +31,26 @@ from spatial_llm.training.engine.checkpoint_parts import check_record
 from spatial_llm.training.engine.checkpointing import Checkpoint, find_latest_valid, remove_all, remove_leftovers
 from spatial_llm.training.engine.schedule import RESUMABLE
 
-# Of what the Trainer logs at the end: the clock's doing, and different in every run.
+# Values that the Trainer logs at the end and that differ in every run, because they depend on the clock.
 CLOCK = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos")
 
 
 class RunFolder:
-    """Takes `path` for this process, finds the checkpoint to go on from, and writes config and provenance.
+    """Locks the folder for this process, finds the checkpoint to resume from, and writes config and provenance.
 
     Args:
-        arguments: a dataclass of `spatial_llm.settings` with `run_folder`, `seed` and `schedule`.
-        manifest: the training manifest, hashed into the provenance; None where there is none.
+        arguments: settings with `run_folder`, `seed` and `schedule`.
+        manifest: the training manifest, whose hash goes into the provenance; None if there is none.
 
     Attributes:
-        checkpoint: where training goes on, or None.
-        made_from: what must not change between a checkpoint and its continuation, by field.
+        path: the folder.
+        checkpoints: the folder of the checkpoints.
+        checkpoint: the checkpoint to resume from, or None.
+        made_from: values by field that must not differ between a checkpoint and the run that resumes from it.
 
     Raises:
-        SpatialLLMError: the folder cannot be written, or another process is at work in it.
-        CheckpointError: its checkpoints are all damaged, or were made with other arguments or another manifest.
+        SpatialLLMError: the folder cannot be written, or another process uses it.
+        CheckpointError: all checkpoints are damaged, or they were made with other arguments or another manifest.
     """
 
     def __init__(self, arguments: Any, manifest: str | Path | None = None) -> None:
@@ -89,11 +91,12 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
+        """The folder of the trained model."""
         return self.path / "model"
 
     @property
     def metrics_bytes(self) -> int:
-        """Size of metrics.jsonl now, with everything in it on the disk."""
+        """The size of metrics.jsonl in bytes, after a sync to the disk."""
         with self._metrics.open("rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size
@@ -107,10 +110,10 @@ class RunFolder:
         self._append(self.path / "timing.jsonl", row)
 
     def save(self, *save: Callable[[Path], Any]) -> Path:
-        """Calls each `save(folder)` on a temporary folder, then renames it to `model`.
+        """Calls each `save(folder)` with a temporary folder, renames that to `model`, and returns it.
 
         Raises:
-            SpatialLLMError: it cannot be written; nothing of it stays, and the checkpoints do.
+            SpatialLLMError: the model cannot be written; no part of it stays, but the checkpoints do.
         """
         if not self.is_main:
             return self.model
@@ -159,7 +162,7 @@ class RunFolder:
             )
 
     def _rewind_metrics(self) -> None:
-        # Lines of steps after the checkpoint will be written again; half a line may be the last.
+        # Steps after the checkpoint will be logged again, and the last line may be incomplete.
         if self.checkpoint is None:
             write_text(self._metrics, "")
             return
@@ -172,7 +175,7 @@ class RunFolder:
 
 
 class MetricsCallback(TrainerCallback):
-    """Copies what the Trainer logs into the run folder, on the first process only."""
+    """Writes what the Trainer logs into the run folder, in the first process only."""
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run

@@ -1,4 +1,4 @@
-"""How long a run takes, how fast it learns, in what portions, and what it leaves on the way."""
+"""The schedule of a run: steps, learning rate, batches, logs and checkpoints."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,34 +11,34 @@ from spatial_llm.training.engine.checkpointing import CheckpointPart
 
 @dataclass
 class Schedule(Checked):
-    """How long, how fast, in what portions.
+    """The schedule of a run.
 
     Attributes:
-        batch_size: samples a step, process and accumulation.
-        learning_rate: its peak, reached after the warm-up.
-        steps: optimiser steps of the run; or
-        epochs: passes over the samples; one of the two is given.
+        batch_size: samples per batch and process.
+        learning_rate: the peak rate, reached after the warm-up.
+        steps: optimiser steps of the run. Either steps or epochs is given.
+        epochs: passes over the samples.
         warmup_fraction: share of the steps in which the rate rises linearly from 0.
-        decay: course of the rate after the warm-up, down to 0 ("constant": none).
-        weight_decay: AdamW's, on matrices only (biases and norms have none).
-        max_grad_norm: gradients longer than this are shortened to it; 0 = never.
-        gradient_accumulation: batches whose gradients are added up to one step.
-        precision: "bf16": matrix products in bfloat16 (autocast); what trains and its optimiser stay float32.
-        activation_checkpointing: keep each layer's input only and compute the rest again: slower, much less memory.
+        decay: how the rate falls to 0 after the warm-up ("constant": it does not).
+        weight_decay: weight decay of AdamW, on matrices only (biases and norms have none).
+        max_grad_norm: norm to which longer gradients are clipped; 0 does not clip.
+        gradient_accumulation: batches whose gradients are added for one step.
+        precision: "bf16" computes matrix products in bfloat16 (autocast); trained weights and optimiser stay float32.
+        activation_checkpointing: keeps only the input of each layer and computes the rest again: slower, much less memory.
         loader_workers: processes that load samples; 0 loads in the training process.
         log_every: steps between two lines of metrics.jsonl.
-        save_every: steps between two checkpoints; 0 = only one, after the last step (and one when a signal ends the run).
-        keep_checkpoints: how many of the newest stay.
-        resume: "auto" goes on from the newest whole checkpoint in the run folder, if there is one; "never" starts anew and
-            removes those that an earlier run left there.
-        resume_without: parts of a checkpoint that may be missing or damaged; the run then goes on from it with these fresh,
-            a warning and a line in metrics.jsonl, and no longer to the bits of a run that never stopped. "optimizer": its
-            moments begin at 0; "scheduler": the rate is counted up anew, to the same; "rng": dropout draws other numbers.
-            A part that is whole is used all the same.
-        nonfinite: a step whose loss or gradient is NaN or infinite. "stop": the run ends before it is made; "skip": it is
-            left out, counted, and named in metrics.jsonl.
-        nonfinite_limit: for "skip", how many such steps in a row are left out; one more stops the run.
-        report_to: trackers of the Trainer that also get the metrics, such as tensorboard or wandb.
+        save_every: steps between two checkpoints; 0 saves after the last step only. A signal that ends the run saves too.
+        keep_checkpoints: number of the newest checkpoints that are kept.
+        resume: "auto" resumes from the newest complete checkpoint in the run folder, if there is one; "never" starts fresh
+            and removes the checkpoints there.
+        resume_without: parts of a checkpoint that may be missing or damaged. The run then resumes with these parts fresh,
+            with a warning and a line in metrics.jsonl, and its weights are no longer those of a run that never stopped.
+            "optimizer": its moments start at 0; "scheduler": the rate is advanced to the same value; "rng": dropout draws
+            other numbers. A part that is complete is used nevertheless.
+        nonfinite: what happens at a step whose loss or gradient is NaN or infinite. "stop" ends the run before the step;
+            "skip" leaves the step out, counts it, and names it in metrics.jsonl.
+        nonfinite_limit: with "skip", the largest number of such steps in a row; one more stops the run.
+        report_to: trackers of the Trainer that get the metrics too, such as tensorboard or wandb.
     """
 
     called: ClassVar[str] = "schedule"
@@ -72,18 +72,18 @@ class Schedule(Checked):
             )
 
     def effective_batch(self, processes: int) -> int:
-        """Samples an optimiser step."""
+        """Returns the number of samples per optimiser step."""
         return self.batch_size * self.gradient_accumulation * processes
 
     def optimizer_steps(self, samples: int, processes: int) -> int:
-        """Steps of the run; each epoch ends with a step, be its last batches fewer or smaller."""
+        """Returns the number of steps of the run; each epoch ends with a step, even if its last batches are too few."""
         if self.steps is not None:
             return self.steps
         batches = math.ceil(samples / (self.batch_size * processes))
         return math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation))
 
 
-# Fields that may differ between a checkpoint and the run that goes on from it: its weights come out the same.
+# Fields that may differ between a checkpoint and the run that resumes from it, because they do not change the weights.
 RESUMABLE = (
     "run_folder",
     "cues_folder",
@@ -96,7 +96,7 @@ RESUMABLE = (
     "schedule.keep_checkpoints",
     "schedule.resume",
     "schedule.resume_without",
-    "schedule.nonfinite",  # without effect on the steps before it had one
+    "schedule.nonfinite",  # it had no effect on the steps so far
     "schedule.nonfinite_limit",
     "schedule.report_to",
 )

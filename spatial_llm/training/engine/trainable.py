@@ -1,4 +1,4 @@
-"""What trains and what is frozen: listed before step 0 and checked after the last one."""
+"""Which parameters train and which are frozen: listed before step 0, checked after the last one."""
 
 import contextlib
 import hashlib
@@ -12,13 +12,13 @@ from spatial_llm.model.trained_parts import kind
 
 
 def freeze(module: nn.Module) -> nn.Module:
-    """No gradients for `module`, and eval mode (BatchNorm keeps its statistics, dropout is off); returns it."""
+    """Returns `module` without gradients and in eval mode (BatchNorm keeps its statistics, dropout is off)."""
     module.requires_grad_(False)
     return module.eval()
 
 
 def state_hash(module: nn.Module) -> str:
-    """SHA-256 over names and bytes of all parameters and buffers: equal before and after if nothing moved."""
+    """Returns the SHA-256 of names and bytes of all parameters and buffers; it is equal if nothing changed."""
     digest = hashlib.sha256()
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
         _update(digest, name, tensor)
@@ -26,7 +26,7 @@ def state_hash(module: nn.Module) -> str:
 
 
 def _persistent(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers of the state dict, those that are shared under one name only."""
+    """Returns the parameters and buffers of the state dict; shared ones occur under one name."""
     kept = set(model.state_dict())
     return {name: t for name, t in [*model.named_parameters(), *model.named_buffers()] if name in kept}
 
@@ -37,10 +37,10 @@ def _update(digest: Any, name: str, tensor: torch.Tensor) -> None:
 
 
 def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What training may change, by name: parameters that require gradients, and persistent buffers of all but frozen parts.
+    """Returns what training may change, by name: parameters that require gradients, and persistent buffers beside them.
 
-    A buffer is frozen when the smallest module around it that has parameters has none to train: the statistics of a frozen
-    encoder's BatchNorm are, those of a projector are not. Shared parameters come once.
+    A buffer is frozen if the smallest module around it that has parameters has none that trains: the statistics of a frozen
+    encoder's BatchNorm are frozen, those of a projector are not. Shared parameters occur once.
     """
     tensors = {}
     for name, tensor in _persistent(model).items():
@@ -55,8 +55,12 @@ def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def frozen_hashes(model: nn.Module, parts: Sequence[str] | None = None) -> dict[str, str]:
-    """For each direct child of `model` (or those in `parts`) that has something frozen, the SHA-256 of that (see
-    `trained_tensors`)."""
+    """Returns the SHA-256 of the frozen tensors (see `trained_tensors`) of each direct child of `model`.
+
+    Args:
+        model: the model.
+        parts: the children that are hashed; None for all.
+    """
     trained = set(trained_tensors(model))
     digests: dict[str, Any] = {}
     for name, tensor in sorted(_persistent(model).items()):
@@ -67,8 +71,11 @@ def frozen_hashes(model: nn.Module, parts: Sequence[str] | None = None) -> dict[
 
 @contextlib.contextmanager
 def offloaded(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Inside, these children are attributes of `model` as ever, but none of its modules: they wait on the CPU, no `to` moves
-    them, no optimiser, wrapper or checkpoint meets them. Yields their hashes, as `frozen_hashes` would give them."""
+    """Keeps children of `model` on the CPU inside the context, and yields their `frozen_hashes`.
+
+    They remain attributes of `model` but are not among its modules: `to` does not move them, and no optimiser, wrapper or
+    checkpoint contains them.
+    """
     hashes = frozen_hashes(model, parts)
     children = dict(model.named_children())
     for part in parts:
@@ -76,7 +83,7 @@ def offloaded(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]
     try:
         yield hashes
     finally:
-        # In their old order: that of the tensors in a saved file follows from it.
+        # In their former order, from which the order of the tensors in a saved file follows.
         for part in children:
             module = model.__dict__.pop(part) if part in parts else model._modules.pop(part)
             model._modules[part] = module
@@ -84,7 +91,8 @@ def offloaded(model: nn.Module, parts: Sequence[str]) -> Iterator[dict[str, str]
 
 @contextlib.contextmanager
 def kept_use_cache(model: nn.Module) -> Iterator[None]:
-    """The Trainer sets `config.use_cache` to false; saved so, a model would answer without a cache, a third as fast."""
+    """Restores `config.use_cache` after the context. The Trainer sets it to false, and a model saved with that setting would
+    answer without a cache, three times as slowly."""
     config = getattr(model, "config", None)
     before = getattr(config, "use_cache", None)
     try:
@@ -97,7 +105,7 @@ def kept_use_cache(model: nn.Module) -> Iterator[None]:
 
 
 def probe(tensors: dict[str, torch.Tensor], values: int = 8) -> dict[str, list[float]]:
-    """A few evenly spaced values of each tensor, by which `other_weights` knows weights again."""
+    """Returns a few evenly spaced values of each tensor, by which `other_weights` recognises weights."""
     return {
         name: t.detach().reshape(-1)[:: max(1, t.numel() // values)][:values].double().tolist()
         for name, t in tensors.items()
@@ -105,9 +113,9 @@ def probe(tensors: dict[str, torch.Tensor], values: int = 8) -> dict[str, list[f
 
 
 def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -> list[str]:
-    """Names of tensors whose probes are not the same but for rounding: 0.1 % of the largest value of the probe.
+    """Returns the names of tensors whose probes differ by more than 0.1 % of the largest value of the probe.
 
-    Equal bits are too much to ask: a fresh projector is scaled to its inputs, which another processor rounds otherwise.
+    Bits need not be equal: a fresh projector is scaled to its inputs, which another processor rounds differently.
     """
     different = [name for name in before if name not in now or len(before[name]) != len(now[name])]
     different += [name for name in now if name not in before]
@@ -119,8 +127,8 @@ def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
-    """Rows (part, "trains" or "frozen", tensors, parameters): for each direct child of `model`, and apart from it for what a
-    composite has added inside it, such as LoRA."""
+    """Returns rows (part, "trains" or "frozen", tensors, parameters) for each direct child of `model`; what a composite has
+    added inside a child, such as LoRA, has rows of its own."""
     added = [part for name, part in getattr(model, "trained_parts", dict)().items() if "." in name]
     kinds = {id(parameter): f" {kind(part)}" for part in added for parameter in part.parameters()}
     counts: dict[tuple[str, str], list[int]] = {}
@@ -133,7 +141,7 @@ def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
 
 
 def format_what_trains(rows: Iterable[tuple[str, str, int, int]]) -> str:
-    """The rows of `what_trains` as a table, with the sums."""
+    """Returns the rows of `what_trains` as a table with sums."""
     rows = list(rows)
     lines = [f"{'part':<24} {'':<7} {'tensors':>8} {'parameters':>13}"]
     lines += [f"{part:<24} {state:<7} {tensors:>8} {size:>13,}" for part, state, tensors, size in rows]

@@ -1,7 +1,7 @@
-"""transformers.Trainer, set up from our typed arguments: one way to train for all runs, and one that can be stopped.
+"""One `train` function for all runs: transformers' Trainer, set up from our schedule, that can be stopped and resumed.
 
-What the Trainer does not do by itself is added here: checkpoints that are whole or not there (`checkpointing`), batches that
-come again after a stop (`batches`), signals (`interrupts`), and what becomes of a NaN (`nonfinite`).
+The Trainer gets what it lacks: checkpoints that are complete or absent (`checkpointing`), batches that are the same after a
+stop (`batches`), signals (`interrupts`), and a rule for losses that are not finite (`nonfinite`).
 """
 
 import json
@@ -60,22 +60,22 @@ def train(
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
 
-    Goes on from `run.checkpoint`, to the same weights as if it had never stopped; where that is the checkpoint of the last
-    step, the model gets its weights and nothing else happens. A SIGTERM or Ctrl-C ends the process with status 75
-    (`SystemExit`) after this step and a checkpoint.
+    It resumes from `run.checkpoint`, to the same weights as a run that never stopped; from the checkpoint of the last step,
+    it only loads the weights. A SIGTERM or Ctrl-C ends the process with status 75 (`SystemExit`) after the current step and
+    a checkpoint.
 
     Args:
         model: its forward takes the collated batch and returns an output with `loss`.
-        dataset: samples; with `sample_id(index)`, errors name them by it. A sample may draw random numbers.
+        dataset: samples, which may draw random numbers; errors name them by `sample_id(index)` if it has that.
         collate: list of samples -> batch of tensors.
         schedule: steps, rates, sizes, checkpoints.
-        run: gets the metrics and the checkpoints.
-        seed: of the order of samples and of what they draw.
+        run: the run folder for metrics and checkpoints.
+        seed: seed of the order of samples and of what they draw.
         loss: `(model, batch) -> loss` in place of the model's own.
-        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None = all, shuffled anew.
-        optimizers: optimiser and its course of rates, in place of those of `schedule`.
-        offload: children of `model` that its forward on these batches does not need: they wait on the CPU.
-        some_unused: not every parameter that trains has a part in every loss; several processes must know.
+        order: `order(epoch)` -> indices of the samples of that epoch, equally many in each; None shuffles all of them.
+        optimizers: optimiser and learning-rate scheduler, in place of those of `schedule`.
+        offload: children of `model` that its forward does not need for these batches; they stay on the CPU.
+        some_unused: whether some losses leave out parameters that train; several processes must know it.
 
     Raises:
         SpatialLLMError: no samples, nothing to train, a loss or gradient that is not finite, or the disk is full.
@@ -104,9 +104,9 @@ def train(
 
 
 class SafeTrainer(Trainer):
-    """The Trainer with our checkpoints, our order of samples, and a loss that sees the whole batch.
+    """The Trainer with our checkpoints, our order of samples, and a loss of the whole batch.
 
-    (`compute_loss_func` would see one tensor of labels only.)
+    The Trainer's own `compute_loss_func` gets only one tensor of labels.
     """
 
     def set_up(
@@ -118,11 +118,11 @@ class SafeTrainer(Trainer):
         loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None,
         offloaded_hashes: dict[str, str],
     ) -> None:
-        """What the Trainer's own constructor has no argument for."""
+        """Sets what the Trainer's constructor has no argument for; see `train`."""
         self.run, self.order, self.loss = run, order, loss
         self.keep_checkpoints = schedule.keep_checkpoints
         self.sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
-        # Of parts spread over processes nobody has the whole; they are not looked at.
+        # No process has the whole of parts that are sharded, so they are not checked.
         self.frozen = {} if self.sharded else frozen_hashes(self.model) | offloaded_hashes
         self.began = {} if self.sharded else probe(trained_tensors(self.model))
         self.epoch_iterator: Any = (nothing for nothing in ())
@@ -130,7 +130,7 @@ class SafeTrainer(Trainer):
         self.add_callback(SaveAndStop(self, schedule.save_every, signals))
 
     def run_or_resume(self) -> float:
-        """Trains from the start or from the run's checkpoint; returns the mean loss over all steps."""
+        """Trains from the start, or from the checkpoint of the run; returns the mean loss of all steps."""
         checkpoint = self.run.checkpoint
         found = [str(checkpoint.path), checkpoint.record, checkpoint.fresh] if checkpoint else [None, None, ()]
         path, record, self.fresh = broadcast_object_list(found)  # the first process decides for all
@@ -152,7 +152,7 @@ class SafeTrainer(Trainer):
         return self.train(resume_from_checkpoint=path).training_loss
 
     def check_frozen(self) -> None:
-        """After the last step: raises SpatialLLMError if a frozen part is not what it was."""
+        """Raises SpatialLLMError if training has changed a frozen part."""
         if not self.sharded and (changed := self._changed(frozen_hashes(self.model))):
             raise SpatialLLMError(f"the frozen {changed} changed during training, which is a bug; no model was saved.")
 
@@ -172,7 +172,7 @@ class SafeTrainer(Trainer):
         try:
             super()._run_epoch(*args, epoch=epoch, **kwargs)
         finally:
-            # Loader workers end now; left to the garbage collector, each would be waited for in vain for five seconds.
+            # End the loader workers now; the garbage collector would wait five seconds for each of them.
             self.epoch_iterator.close()
 
     def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> tuple[list, Any]:
@@ -202,7 +202,7 @@ class SafeTrainer(Trainer):
         super().log(self.nonfinite.corrected(logs), *args, **kwargs)
 
     def repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-        """The loss of a batch as a training step has it."""
+        """Returns the loss of a batch as a training step computes it."""
         with self.compute_loss_context_manager():
             return self.compute_loss(model, batch)
 
@@ -220,7 +220,7 @@ class SafeTrainer(Trainer):
                 self._write_parts(temporary)
                 self._finish(temporary, step)
             return
-        # Every process has a part of it; the first makes the folder and finishes it.
+        # Every process writes its part; the first process makes the folder and finishes it.
         writing = being_written(folder, step)
         if self.run.is_main:
             writing.__enter__()
@@ -241,7 +241,7 @@ class SafeTrainer(Trainer):
         self._save_rng_state(str(folder))
         if self.args.should_save:
             self.state.save_to_json(str(folder / "trainer_state.json"))
-        # What the Trainer forgets: the losses since the last line of metrics.
+        # The Trainer does not save the losses since the last line of metrics.
         since, before = self._tr_loss.item(), self._total_loss_scalar
         progress = {"since": since, "before": before, "logged": self._globalstep_last_logged,
                     "nonfinite": self.nonfinite.state()}  # fmt: skip
@@ -280,7 +280,7 @@ class SafeTrainer(Trainer):
 def training_arguments(
     schedule: Schedule, run: RunFolder, seed: int, samples: int, some_unused: bool = False
 ) -> TrainingArguments:
-    """Our schedule for so many samples in the Trainer's words. Checkpoints are our own affair."""
+    """Returns the Trainer's arguments for `schedule` and a number of samples; saving is off, since checkpoints are ours."""
     steps = schedule.optimizer_steps(samples, processes())
     return TrainingArguments(
         output_dir=str(run.path),
@@ -297,7 +297,7 @@ def training_arguments(
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=use_cpu(),
         ddp_backend=backend(),
-        # Said outright: left to itself, the Trainer looks for them unless activations are checkpointed, and fails then.
+        # Explicit, because by default the Trainer looks for unused ones unless activations are checkpointed, and then fails.
         ddp_find_unused_parameters=some_unused,
         seed=seed,
         logging_steps=schedule.log_every,

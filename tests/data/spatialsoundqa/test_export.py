@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from spatial_llm.answers import parse_value
 from spatial_llm.audio.formats import BINAURAL, Ambisonics
 from spatial_llm.data.records import Record, read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
@@ -16,6 +15,7 @@ from spatial_llm.data.spatialsoundqa.prepare import format_report, prepare_relea
 from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import great_circle_deg
+from spatial_llm.questions.types import parse_value
 from spatial_llm.scenes.bank import BankRow, write_bank
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirror_room

@@ -1,16 +1,17 @@
 """Average precision and mean cosine of types A and C: against scikit-learn, their definitions, and by hand."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
 from spatial_llm.answers import format_labels
+from spatial_llm.data.records import Record
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.metrics import measure, read_answers
+from spatial_llm.evaluation.metrics import compute_metrics, read_answers
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
+from spatial_llm.questions.types import parse_value
 from tests.evaluation.fixtures_toy import embed_words
 
 LABELS = ["Bell", "Dog bark", "Speech", "Rain"]
@@ -18,17 +19,16 @@ axis_embed = embed_words(LABELS)
 
 
 def item(index, labels):
-    """A question of type A without a recording."""
-    return SimpleNamespace(
-        id=f"q{index}", recording_id=f"r{index}", type="A", question_type="CLASSIFICATION", question="What is it?",
-        answer=format_labels(labels),
-    )  # fmt: skip
+    """A question of type A about a file."""
+    answer, file = format_labels(labels), f"r{index}.wav"
+    truth = parse_value("CLASSIFICATION", answer) or {}
+    return Record(f"q{index}", f"r{index}", "A", "CLASSIFICATION", "What is it?", answer, truth, "eval", 32_000, audio=file)
 
 
 def score(texts, truths, embed=axis_embed, labels=LABELS):
     """Value and metric of type A by name."""
     items = [item(index, names) for index, names in enumerate(truths)]
-    metrics = measure(read_answers(items, texts), embed, "toy", labels)
+    metrics = compute_metrics(read_answers(items, texts), embed, "toy", labels)
     return {name: (float(metric.strict(np.ones((1, len(items))))[0]), metric) for name, metric in metrics.items()}
 
 

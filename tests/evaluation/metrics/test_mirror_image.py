@@ -8,18 +8,30 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from spatial_llm.answers import QUESTION_TYPES, format_value, parse_value
+from spatial_llm.data.simulate.questions import records_of
+from spatial_llm.evaluation.metrics import mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.about_of_others import infer_mirrored
-from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
-from spatial_llm.scenes.scene import SceneTruth, SourceTruth, direction_of
-from spatial_llm.scenes.scene import mirror_room as mirrored_room
-from tests.questions.scenes import LABELS, draw_scenes, expected
+from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter
+from spatial_llm.questions.about import About
+from spatial_llm.questions.mirroring import mirror
+from spatial_llm.questions.types import QUESTION_TYPES, format_value, parse_value
+from spatial_llm.scenes.scene import SceneTruth, SourceTruth, direction_of, mirror_room
+from tests.questions.scenes import LABELS, SEVERAL, draw_scenes, expected
 
-MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=4, negative=6
-)
+MANY = QuestionConfig(ask=SEVERAL | {"rotated": 4, "negative": 6}, limit=16)
 # of these the mirror image's truth is not said by the item where the question names left or right
 NOT_SAID = {"MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE"}
+FOUND = {"RELATION_LEFT", "RELATION_RIGHT"}  # but of some of these it follows from the recorded meaning and the scene
+
+
+@dataclasses.dataclass
+class Asked:
+    """What the inference needs of a record without a scene."""
+
+    question_type: str
+    question: str
+    answer: str
+    scene: None = None
 
 
 def mirrored(item):
@@ -31,7 +43,7 @@ def mirrored(item):
 def mirror_scene(drawn):
     """The scene in the mirror: room, listener and sources, and the truth that follows from their positions."""
     positions = [each.position_m for each in drawn.sources]
-    room, listener, positions = mirrored_room(drawn.room, drawn.listener, positions)
+    room, listener, positions = mirror_room(drawn.room, drawn.listener, positions)
     truths = tuple(
         SourceTruth(*direction_of(listener, position), true.onset_s, true.offset_s)
         for position, true in zip(positions, drawn.truth.sources, strict=True)
@@ -72,23 +84,10 @@ def official(item, heard):
 
 
 @pytest.fixture(scope="module")
-def asked():
-    """(question with its scene, the scene) of many scenes."""
-    scenes = draw_scenes(500, seed=17)
+def records():
+    """Questions of all types about many scenes, their meaning recorded."""
     writer = QuestionWriter(MANY, np.random.default_rng(18), LABELS)
-    return [
-        (Asked(item.question_type, item.question, item.answer, drawn), drawn)
-        for drawn in scenes
-        for item in writer.write(HeardScene.from_scene(drawn))
-    ]
-
-
-@dataclasses.dataclass
-class Asked:
-    question_type: str
-    question: str
-    answer: str
-    scene: object = None
+    return [record for drawn in draw_scenes(500, seed=17) for record in records_of(drawn, writer)]
 
 
 def answer_in(item, drawn):
@@ -97,27 +96,33 @@ def answer_in(item, drawn):
     return expected(item, drawn)
 
 
-def test_the_second_reading_of_official_questions_is_right(asked):
+def images(records):
+    """(record, value of its mirror image, or None)"""
+    found = mirrored_truths(records, read_truths(records))
+    return [(record, None if image is None else image.value) for record, image in zip(records, found, strict=True)]
+
+
+def test_the_second_reading_of_official_questions_is_right(records):
     """Of the scene as it is; else the comparison with the mirrored one would prove nothing."""
-    checked = [(item, drawn) for item, drawn in asked if QUESTION_TYPES[item.question_type] in "ABCDE"]
-    wrong = [item for item, drawn in checked if official(item, HeardScene.from_scene(drawn)) != item.answer]
+    checked = [item for item in records if QUESTION_TYPES[item.question_type] in "ABCDE"]
+    wrong = [item for item in checked if official(item, HeardScene.from_scene(item.scene)) != item.answer]
     assert len(checked) > 500 and wrong == []
 
 
-def test_mirrored_truth_is_that_of_the_mirrored_scene(asked):
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "inferred"])
+def test_mirrored_truth_is_that_of_the_mirrored_scene(records, recorded):
     """The same question about the scene in the mirror has the mirrored value as its truth, whatever is asked."""
-    wrong, counts = [], defaultdict(Counter)
-    for item, drawn in asked:
-        value = mirrored(item)
-        changed = (
-            "unknown" if value is None else "same" if value == parse_value(item.question_type, item.answer) else "other"
-        )
+    wrong, found, counts = [], set(), defaultdict(Counter)
+    for item, value in images(records if recorded else [dataclasses.replace(record, about=None) for record in records]):
+        changed = "unknown" if value is None else "same" if value == item.truth else "other"
         counts[item.question_type][changed] += 1
         if value is not None:
-            answer = answer_in(item, mirror_scene(drawn))
+            found |= {item.question_type} if re.search(r"\b(left|right)\b", item.question) else set()
+            answer = answer_in(item, mirror_scene(item.scene))
             if answer is None or parse_value(item.question_type, answer) != value:
                 wrong.append((item.question_type, item.question, item.answer, value, answer))
     assert wrong == []
+    assert found & NOT_SAID == (FOUND if recorded else set())
     assert set(counts) == set(QUESTION_TYPES)
     for name, count in counts.items():
         assert (count["unknown"] > 0) == (name in NOT_SAID), name
@@ -128,13 +133,32 @@ def test_mirrored_truth_is_that_of_the_mirrored_scene(asked):
         assert set(counts[name]) == {"same"}, name
 
 
-def test_mirrored_twice_is_the_truth(asked):
+def test_the_class_at_a_mirrored_place_is_known_where_one_sound_is_clearly_there():
+    """Two sounds whose places mirror each other, and a third sound that may be taken for one of them."""
+
+    def at(label, azimuth_deg, elevation_deg=30.0, distance_m=2.0):
+        return HeardSource(label, azimuth_deg, elevation_deg, distance_m)
+
+    def what(*sources):
+        about = About((0,), places=(sources[0].location,))
+        return mirror("MIXUP_SINGLE_CLASSIFICATION", about, {"labels": [sources[0].label]}, sources)
+
+    assert what(at("bell", 40.0), at("rain", -50.0)) == {"labels": ["rain"]}
+    assert what(at("bell", 40.0), at("rain", -50.0, distance_m=2.6)) is None  # half a metre farther than the place
+    assert what(at("bell", 40.0), at("rain", -95.0)) is None  # behind
+    assert what(at("bell", 40.0), at("rain", -85.0)) is None  # hardly in front
+    assert what(at("bell", 40.0), at("rain", -50.0), at("dog", -30.0, distance_m=2.5)) is None
+    assert what(at("bell", 40.0), at("rain", -50.0), at("dog", -30.0, distance_m=3.1)) == {"labels": ["rain"]}
+
+
+def test_mirrored_twice_is_the_truth(records):
     """Where the question names no side, so that it asks the same of both."""
-    for item, _ in asked:
-        value = mirrored(item)
-        if value is not None and not re.search(r"\b(left|right)\b", item.question):
-            again = dataclasses.replace(item, answer=format_value(item.question_type, value))
-            assert mirrored(again) == parse_value(item.question_type, item.answer)
+    neutral = [
+        dataclasses.replace(item, about=None) for item in records if not re.search(r"\b(left|right)\b", item.question)
+    ]
+    for item, value in images(neutral):
+        again = dataclasses.replace(item, answer=format_value(item.question_type, value), truth=value)
+        assert infer_mirrored(again, value) == item.truth
 
 
 @pytest.mark.parametrize(

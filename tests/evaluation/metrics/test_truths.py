@@ -67,7 +67,9 @@ def test_a_released_pair_is_found_by_its_place_and_unknown_without_one(pairs):
     there = {"azimuth_deg": 60.0, "elevation_deg": 20.0, "distance_m": 2.1}
     other = {"azimuth_deg": -60.0, "elevation_deg": 20.0, "distance_m": 2.1}
     two = (Pair("a", "r", ("dog",), **other), Pair("b", "s", None, **there))
-    item = replace(record, scene=None, pairs=two, question="Where is the sound of the cat?", answer="left, front, above; 2m")
+    item = replace(
+        record, about=None, scene=None, pairs=two, question="Where is the sound of the cat?", answer="left, front, above; 2m"
+    )
     assert read_truths([item])[0].where == pytest.approx(there)
     assert context_of(item, None) == {"sources": 2, "rt60_s": None, "drr_db": None, "snr_db": None, "labels": ["dog"]}
     unknown = replace(item, pairs=(two[0], Pair("b", "s")))

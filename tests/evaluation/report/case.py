@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.answers import format_value, parse_value
 from spatial_llm.data.records import Record, write_manifest
 from spatial_llm.evaluation.published import published_scores
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.geometry import direction_to_vector, region_distance_deg, wrap_azimuth_deg
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions.facts import HeardScene
+from spatial_llm.questions.types import format_value, parse_value
 from spatial_llm.scenes.scene import Noise, Scene, SceneTruth, Source, SourceTruth, direction_of
 from tests.scenes.small import LISTENER, RATE, ROOM, position
 

@@ -1,6 +1,7 @@
-"""Receivers: every format hears a source where it is, when it is there, and as loud as its distance says."""
+"""Microphones: every format receives a source from its direction, after its delay, and at the level of its distance."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pyroomacoustics as pra
@@ -10,13 +11,22 @@ from pyroomacoustics.doa import GridSphere
 from scipy.signal import correlate, resample
 
 from spatial_llm.audio.ambisonics import intensity_direction, rotation, turn
-from spatial_llm.audio.formats import parse_format
+from spatial_llm.audio.formats import FORMATS as ALL_FORMATS
+from spatial_llm.audio.formats import Ambisonics, AudioFormat, parse_format
+from spatial_llm.blocks import Shard
+from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
+from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar
-from spatial_llm.scenes.microphones import microphone_of, receive
+from spatial_llm.scenes.microphones import MICROPHONES, microphone_of, receive
+from spatial_llm.scenes.microphones.impulses import sum_impulses
+from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.scene import Room
+from spatial_llm.scenes.room.sampling import RoomConfig
+from spatial_llm.scenes.scene import Noise, Room, scene_from_dict, scene_to_dict
 from tests.scenes.ears import anechoic, level_db
+from tests.scenes.small import ANECHOIC, scene
+from tests.scenes.small import source as source_at
 
 RATE, SAMPLES = 32000, 1600
 TETRAHEDRON = [[0.06, 0.06, 0.06], [-0.06, -0.06, 0.06], [0.06, -0.06, -0.06], [-0.06, 0.06, -0.06]]
@@ -159,3 +169,65 @@ def test_what_arrives_after_the_end_is_left_out():
         np.testing.assert_allclose(short, long[:, :3000], atol=1e-7)
         late = dataclasses.replace(arrivals, offsets_m=arrivals.offsets_m * 1e3)
         assert not receive(late, format, 0.0, RATE, 100).any()
+
+
+# --- a new microphone ---------------------------------------------------------------------------------------------------
+
+
+def test_every_format_has_a_microphone_and_no_format_falls_to_another():
+    assert set(MICROPHONES) == set(ALL_FORMATS)
+
+    @dataclasses.dataclass(frozen=True)
+    class Unknown(AudioFormat):
+        kind, name, channels, channel_names = "unknown", "unknown", 1, ("1",)
+
+    with pytest.raises(SceneError, match="no microphone for format 'unknown'; there are binaural, ambisonics, array, mono"):
+        microphone_of(Unknown(), RATE)
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureOfEight(AudioFormat):
+    """A microphone that is not in the library, written as an extension would be."""
+
+    kind = texts = name = "figure_of_eight"
+    channels, channel_names = 1, ("sideways",)
+
+    def mirror(self, waveform):
+        return -waveform
+
+    def mirrors_exactly(self, measured=False):
+        return True
+
+
+@dataclasses.dataclass
+class SidewaysMicrophone:
+    format: FigureOfEight
+    sampling_rate: int
+    head = None
+
+    def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
+        distance_m = np.linalg.norm(arrivals.offsets_m, axis=1)
+        gains = arrivals.gains * arrivals.offsets_m[:, 1] / distance_m
+        return sum_impulses(distance_m, gains[None], self.sampling_rate, samples)
+
+    def free_field(self, directions: np.ndarray) -> np.ndarray:
+        return (directions[:, 1] / np.linalg.norm(directions, axis=1))[:, None, None].astype(np.float32)
+
+
+def test_a_new_microphone_is_a_class_of_each_kind_and_a_line_in_each_table(tmp_path, monkeypatch):
+    """It renders with noise, goes through JSON and a bank, and is mirrored, while no other line of the library changes."""
+    monkeypatch.setitem(ALL_FORMATS, "figure_of_eight", FigureOfEight)
+    monkeypatch.setitem(MICROPHONES, "figure_of_eight", SidewaysMicrophone)
+    new = parse_format("figure_of_eight")
+    placed = scene(source_at(60.0), format=new, noise=Noise("white", 40.0), room=ANECHOIC)
+    assert scene_from_dict(json.loads(json.dumps(scene_to_dict(placed)))) == placed
+    sideways = render_scene(placed, tmp_path)[0]
+    y = render_scene(dataclasses.replace(placed, noise=None), tmp_path, Ambisonics(1))[1]
+    assert np.sum((sideways - y) ** 2) == pytest.approx(1e-4 * np.sum(y**2), rel=0.05), "the Y of ambisonics, and the noise"
+    config = BankConfig("b", 0, 1, RoomConfig(positions_per_room=2, max_order=1, ray_tracing=False, duration_s=0.1),
+                        ["figure_of_eight", "foa"])  # fmt: skip
+    simulate_parts(config, bank_blocks(config, tmp_path / "parts"), Shard(), 1, progress=False)
+    bank = join_bank(config, bank_blocks(config, tmp_path / "parts"), tmp_path / "bank")
+    assert ResponseBank.load(tmp_path / "bank").formats == [new, Ambisonics(1)]
+    np.testing.assert_allclose(bank.response(0, new), bank.response(0, Ambisonics(1))[1:2], atol=1e-6)
+    np.testing.assert_array_equal(bank.response(0, new, mirror=True), -bank.response(0, new))

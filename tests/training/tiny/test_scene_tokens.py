@@ -29,6 +29,7 @@ from spatial_llm.training.tiny.scene_tokens import (
     scene_token_collator,
 )
 from spatial_llm.training.tiny.text_rows import PROMPT
+from tests.questions.scenes import EVERY
 
 LABELS = ["bell", "dog bark", "rain"]
 SCENES = list(asked_scenes(LABELS, 60, seed=1))
@@ -123,7 +124,7 @@ def test_a_run_goes_on_from_it_with_the_same_classes_only(model: SceneTokens, tm
 @pytest.mark.slow  # two minutes
 def test_it_learns_to_look_up_one_of_two_by_name(data: Path, tmp_path: Path) -> None:
     """On held-out scenes: where the named one of two is. Who takes either of the two is right half as often as about one."""
-    questions = official_only(direction_yes_no=0, distance_yes_no=0, open_relation=0, location_of_named=2)
+    questions = official_only({"direction_yes_no": 0, "distance_yes_no": 0, "open_relation": 0, "location_of_named": 2})
     arguments = TextArguments(
         run_folder=str(tmp_path / "run"), manifest=str(data / "train.jsonl"), examples=70_000, eval_examples=500,
         questions=questions, types=["B", "D"], scene_tokens=2, vocab_size=600, hidden_size=96, num_hidden_layers=3,
@@ -167,7 +168,7 @@ def test_types_are_all_that_is_taught_but_all_questions_make_the_tokenizer(data:
 def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatialLLMError, match="scene_tokens is 1, and scenes have up to 2 sources"):
         small(data, tmp_path, scene_tokens=1)
-    no_times = QuestionConfig(time=0, span=0, room=0)
+    no_times = QuestionConfig(ask=EVERY | {"time": 0, "span": 0, "room": 0})
     with pytest.raises(SpatialLLMError, match="up to 4 sources"):
         small(data, tmp_path, questions=no_times)
     assert small(data, tmp_path, questions=no_times, most_sources=3)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from spatial_llm.answers import parse_value
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.records import Record
+from spatial_llm.questions.types import parse_value
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by, smoothed_answer
 
 

@@ -1,0 +1,33 @@
+"""Names of sounds: "bell; speech", lower-case, alphabetical, with "; " between, as SpatialSoundQA has them."""
+
+from collections.abc import Collection, Iterable
+
+from spatial_llm.answers.axes import Reading, is_lenient
+from spatial_llm.answers.kind import Kind, Value
+from spatial_llm.answers.text.sounds import joined, name_of, read_names
+
+
+def format_labels(labels: Iterable[str]) -> str:
+    """Sound names to "bell; speech": lower-case, alphabetical, each once. Raises SpatialLLMError on none, "" or ";"."""
+    return joined(sorted({name_of(label) for label in labels}))
+
+
+def parse_labels(text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> list[str] | None:
+    """Sound names between semicolons, lower-case, alphabetical, each once; None if there is none or an empty one.
+
+    Lenient: the wording around the names is taken off, which strict takes for names too ("I hear a dog." is dog): only a
+    plain list has the same value in both. known: names to find in the text; lenient only, strict needs none.
+    """
+    if is_lenient(reading):
+        found = read_names(text, known)
+        return None if found is None else sorted(set(found))
+    names = sorted({name_of(part) for part in text.split(";")})
+    return names if all(names) else None
+
+
+def _read(text: str, reading: Reading, known: Collection[str] | None = None) -> Value | None:
+    labels = parse_labels(text, reading, known)
+    return None if labels is None else {"labels": labels}
+
+
+KIND = Kind("labels", _read, lambda value: format_labels(value["labels"]))
