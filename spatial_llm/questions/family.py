@@ -28,10 +28,10 @@ class Family:
             `sources` sources.
         sources: see `ask_always`.
         most: the most questions a clip that `ask_always` can ask; None without such a bound.
-        mirror: by question type, what is true once left and right are exchanged, where that is not just the mirrored value:
-            the question itself names a side, a place or a turn. See `mirroring.mirror`.
         opposites: question type -> words of what the question asks for, and words of its opposite. An answer with words of
             the opposite alone names something else than what was asked for (see `types.parse_value`).
+        mirror: by question type, what is true once left and right are exchanged, where that is not just the mirrored value:
+            the question itself names a side, a place or a turn. See `mirroring.mirror`.
         type: the type that records of its questions have: "A" to "E" of the official types, the name of the family
             otherwise.
     """
@@ -43,8 +43,8 @@ class Family:
     ask_always: AskAlways | None = None
     sources: int = 0
     most: int | None = None
-    mirror: Mapping[str, Mirror] = field(default_factory=dict)
     opposites: Mapping[str, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
+    mirror: Mapping[str, Mirror] = field(default_factory=dict)
     type: str = ""
 
     def __post_init__(self) -> None:

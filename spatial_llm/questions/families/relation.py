@@ -58,6 +58,14 @@ def sources_beside(margins: Margins, scene: HeardScene, source: HeardSource, wor
     return [] if 0 in sides else [other for other, side in zip(others, sides, strict=True) if side == wanted]
 
 
+_OPPOSITES = {
+    "RELATION_LEFT": ({"left"}, {"right"}),
+    "RELATION_RIGHT": ({"right"}, {"left"}),
+    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}),
+    "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
+}
+
+
 def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
     """The classes on a side of the reference in the mirror image: those that were on the other side. They are known where
     the question could be asked of the mirror image: there are some, and of each source it is clear where it is."""
@@ -70,17 +78,11 @@ def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSo
     return {"labels": sorted(source.label for source in beside)} if beside else None
 
 
-_OPPOSITES = {
-    "RELATION_LEFT": ({"left"}, {"right"}),
-    "RELATION_RIGHT": ({"right"}, {"left"}),
-    "RELATION_FRONT": ({"front", "ahead"}, {"behind", "back"}),
-    "RELATION_BEHIND": ({"behind", "back"}, {"front", "ahead"}),
-}
 FAMILY = Family(
     "relation",
     dict.fromkeys(_TYPES.values(), "labels"),
     (WORDINGS,),
     ask=(relation,),
-    mirror=dict.fromkeys(_TYPES.values(), mirror_beside),
     opposites=_OPPOSITES,
+    mirror=dict.fromkeys(_TYPES.values(), mirror_beside),
 )

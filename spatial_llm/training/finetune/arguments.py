@@ -65,7 +65,7 @@ class BatArguments(Checked):
         encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, together with
             `language_model`, takes all parts from `start_from`, with the sizes of its projector and LoRA.
         language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or null.
-        projector: `model_type` and those fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
+        projector: `model_type` and the fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
             under the configuration's own names; without a `model_type` it is the Q-Former.
         lora: see `LoraArguments`; null trains the projector alone.
         types: question types to train on; null for all.
