@@ -20,7 +20,7 @@ from spatial_llm.answers import Location, format_labels, format_location
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.record import Pair, Record
 from spatial_llm.door import door
-from spatial_llm.evaluation.metrics import embedded_texts, interval_of, measure, read_answers
+from spatial_llm.evaluation.metrics import compute_metrics, embedded_texts, interval_of, read_answers
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import PREDICTIONS, prediction_line
 from spatial_llm.evaluation.scoring.embedding import EmbedOnce, TextEmbedder
@@ -104,7 +104,7 @@ def main(arguments: BenchArguments) -> None:
     with timed(seconds, "texts embedded"):
         embed.prepare([embedded_texts(run, LABELS)])
     with timed(seconds, "metrics and their chance"):
-        metrics = measure(run, embed, embedder.name, LABELS)
+        metrics = compute_metrics(run, embed, embedder.name, LABELS)
     bootstrap = Bootstrap([item.recording_id for item in items], arguments.resamples, arguments.seed)
     with timed(seconds, f"values and intervals of {len(metrics)} metrics, one reading"):
         for metric in metrics.values():

@@ -1,6 +1,7 @@
 """Arguments are typed: YAML and command line meet in one dataclass, and an unknown key stops the run."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
+from spatial_llm.data.simulate.questions import WritingConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import inject_lora
 from spatial_llm.profiling.memory import KNOWN
@@ -16,6 +18,12 @@ from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import build_encoder
 from spatial_llm.training.encoder.stages import plan_stage
 from spatial_llm.training.finetune.arguments import BatArguments
+
+
+@dataclass
+class Writing:
+    writing: WritingConfig = field(default_factory=WritingConfig)
+
 
 REPOSITORY = Path(__file__).parents[1]
 RECIPES = REPOSITORY / "recipes/configs"
@@ -49,9 +57,10 @@ def test_every_staged_config_builds_its_model_and_trains_a_step(path: Path) -> N
 
 
 def test_command_line_wins_over_yaml_and_reaches_nested_fields() -> None:
-    arguments = parse_arguments(BatArguments, ["--schedule.steps", "7", "--lora.rank=3"], default_config=TINY_BAT)
+    line = ["--schedule.steps", "7", "--lora.rank=3", "--projector.num_query_tokens", "9"]
+    arguments = parse_arguments(BatArguments, line, default_config=TINY_BAT)
     assert (arguments.schedule.steps, arguments.lora.rank) == (7, 3)
-    assert arguments.projector.queries == yaml.safe_load(TINY_BAT.read_text())["projector"]["queries"]
+    assert arguments.projector == yaml.safe_load(TINY_BAT.read_text())["projector"] | {"num_query_tokens": 9}
     assert parse_arguments(BatArguments, ["--lora", "null"], default_config=TINY_BAT).lora is None
 
 
@@ -67,6 +76,11 @@ def test_unknown_key_or_wrong_type_stops(argv: list[str], capsys: pytest.Capture
     with pytest.raises(SystemExit):
         parse_arguments(BatArguments, argv, default_config=TINY_BAT)
     assert argv[0].strip("-").split(".")[-1] in capsys.readouterr().err
+
+
+def test_earlier_name_of_a_projector_field_stops_with_the_one_to_write() -> None:
+    with pytest.raises(SpatialLLMError, match=r"projector.layers is no field .*write num_hidden_layers in its place"):
+        parse_arguments(BatArguments, ["--projector.layers", "2"], default_config=TINY_BAT)
 
 
 @pytest.fixture
@@ -160,3 +174,13 @@ def test_a_language_model_is_a_second_config(path: Path) -> None:
     with torch.device("meta"):
         language_model = AutoModelForCausalLM.from_config(KNOWN[arguments.language_model]())
         inject_lora(language_model, vars(arguments.lora))  # its targets are there
+
+
+def test_a_config_of_an_earlier_version_is_told_what_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "questions.yaml"
+    path.write_text("writing:\n  questions: {limit: 3, azimuth: 2}\n")
+    with pytest.raises(SpatialLLMError, match=r"key .*azimuth; families stand under `ask` now, as in ask: \{azimuth: 1"):
+        parse_arguments(Writing, ["--config", str(path)])
+    path.write_text("writing:\n  questions: {limit: 3, ask: {azimuth: 2}}\n")
+    arguments = parse_arguments(Writing, ["--config", str(path), "--writing.questions.ask.azimuth", "3"])
+    assert arguments.writing.questions.ask == {"azimuth": 3}
