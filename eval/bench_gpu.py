@@ -24,12 +24,12 @@ from spatial_llm.files import write_json
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.profiling.gpu import Case, bitsandbytes_version, measure
 from spatial_llm.profiling.memory import language_model_config
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.provenance import provenance
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 from spatial_llm.testing import tiny_config
-from spatial_llm.training.finetune.arguments import LoraArguments, ProjectorArguments
-from spatial_llm.training.finetune.build import projector_config
+from spatial_llm.training.finetune.arguments import LoraArguments
 
 ENCODERS = {"dspast": DSpASTConfig, "spatial_ast": SpatialASTConfig}
 
@@ -57,7 +57,7 @@ class BenchGpuArguments:
 
     language_model: str = "meta-llama/Llama-2-7b-hf"
     lora: LoraArguments = field(default_factory=LoraArguments)
-    projector: ProjectorArguments = field(default_factory=ProjectorArguments)
+    projector: dict[str, Any] = field(default_factory=dict)
     encoder: Literal["dspast", "spatial_ast"] = "dspast"
     size: Literal["full", "tiny"] = "full"
     device: Literal["cuda", "cpu"] = "cuda"
@@ -79,7 +79,8 @@ def model_config(arguments: BenchGpuArguments) -> SpatialLLMConfig:
         config.encoder_config = tiny_config(ENCODERS[arguments.encoder].__name__)
         return config
     text, encoder = language_model_config(arguments.language_model), ENCODERS[arguments.encoder]()
-    projector = projector_config(arguments.projector, encoder.hidden_size, text.hidden_size)
+    widths = {"encoder_hidden_size": encoder.hidden_size, "text_hidden_size": text.hidden_size}
+    projector = projector_config(arguments.projector, **widths)
     parts = {"encoder_config": encoder, "projector_config": projector, "text_config": text}
     return SpatialLLMConfig(**parts, audio_token_id=text.vocab_size, lora=vars(arguments.lora))
 

@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "SpatialLLMProcessor",
             "add_lora",
         ],
-        "spatial_llm.projectors": ["QFormerProjector", "QFormerProjectorConfig"],
+        "spatial_llm.projectors": ["MLPProjector", "MLPProjectorConfig", "QFormerProjector", "QFormerProjectorConfig"],
         "spatial_llm.questions.types": ["format_value", "parse_value"],
         "spatial_llm.scenes": ["Scene"],
     },

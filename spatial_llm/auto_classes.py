@@ -25,6 +25,7 @@ def register(_: ModuleType) -> None:
         (encoders.SpatialASTConfig, encoders.SpatialASTModel),
         (encoders.DSpASTConfig, encoders.DSpASTModel),
         (projectors.QFormerProjectorConfig, projectors.QFormerProjector),
+        (projectors.MLPProjectorConfig, projectors.MLPProjector),
         (model.SpatialLLMConfig, model.SpatialLLMModel),
     ):
         transformers.AutoConfig.register(config.model_type, config)

@@ -19,45 +19,48 @@ from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
-from spatial_llm.projectors import QFormerProjectorConfig
+from spatial_llm.projectors import MLPProjectorConfig, ProjectorConfig, QFormerProjectorConfig
 from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
-NUM_AUDIO_TOKENS = 4
 WIDTH = 48
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 # Merged to whole words; any other text falls back on bytes.
 WORDS = PROMPT_FORMATS["bat"].format(question="Where is the sound of the bell coming from? left; front; above; 2.5m Yes No")
 
 
-def tiny_config(name: str, encoder: str = "spatial_ast") -> PreTrainedConfig:
+def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> PreTrainedConfig:
     """A config of a few ten thousand parameters.
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
         encoder: model type of the encoder in a composite, "spatial_ast" or "dspast".
+        projector: model type of its projector, "spatial_qformer_projector" or "spatial_mlp_projector".
 
     Raises:
         SpatialLLMError: no such name; the message lists them.
     """
-    if encoder not in TINY_ENCODERS:
-        raise SpatialLLMError(f"no tiny encoder is called {encoder!r}; expected one of {sorted(TINY_ENCODERS)}.")
+    for kind, given, known in (("encoder", encoder, TINY_ENCODERS), ("projector", projector, TINY_PROJECTORS)):
+        if given not in known:
+            raise SpatialLLMError(f"no tiny {kind} is called {given!r}; expected one of {sorted(known)}.")
     builders = {
         ("SpatialASTConfig", "spatial_ast", "SpatialASTModel", "SpatialASTForLocalization"): _tiny_spatial_ast,
         ("DSpASTConfig", "dspast", "DSpASTModel", "DSpASTForLocalization"): _tiny_dspast,
-        ("QFormerProjectorConfig", "spatial_qformer_projector", "QFormerProjector"): _tiny_projector,
+        ("QFormerProjectorConfig", "spatial_qformer_projector", "QFormerProjector"): _tiny_qformer,
+        ("MLPProjectorConfig", "spatial_mlp_projector", "MLPProjector"): _tiny_mlp,
         ("SpatialLLMConfig", "spatial_llm", "SpatialLLMModel", "SpatialLLMForConditionalGeneration"): _tiny_composite,
     }
     for names, build in builders.items():
         if name in names:
-            return _tiny_composite(encoder) if build is _tiny_composite else build()
+            return _tiny_composite(encoder, projector) if build is _tiny_composite else build()
     raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(sum(builders, ()))}.")
 
 
-def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
+def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) -> dict[str, Any]:
     """Seeded tensors that the model of `config` takes as keyword arguments, on the CPU.
 
-    Encoders: `input_features` (B, cues, frames, mel bins). Projector: `audio_hidden_states` (B, tokens, width). Composite:
-    `input_ids` and `attention_mask` (B, length), one clip a row with its placeholders first, and `input_features`.
+    Encoders: `input_features` (B, cues, frames, mel bins). Projectors: `audio_hidden_states` (B, tokens, width), and their
+    `layout` where the projector needs it. Composite: `input_ids` and `attention_mask` (B, length), one clip a row with its
+    placeholders first, and `input_features`.
 
     Raises:
         SpatialLLMError: a config of another model.
@@ -66,8 +69,10 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     if isinstance(config, SpatialASTConfig | DSpASTConfig):
         shape = (batch_size, len(config.cues), config.num_frames, config.num_mel_bins)
         return {"input_features": torch.randn(shape, generator=random)}
-    if isinstance(config, QFormerProjectorConfig):
-        return {"audio_hidden_states": torch.randn(batch_size, 7, config.encoder_hidden_size, generator=random)}
+    if isinstance(config, ProjectorConfig):
+        layout = _tiny_spatial_ast().token_layout
+        tokens = torch.randn(batch_size, layout.num_tokens, config.encoder_hidden_size, generator=random)
+        return {"audio_hidden_states": tokens, **({"layout": layout} if isinstance(config, MLPProjectorConfig) else {})}
     if isinstance(config, SpatialLLMConfig):
         vocabulary = config.text_config.vocab_size
         text = torch.randint(0, vocabulary, (batch_size, 9), generator=random)
@@ -81,13 +86,13 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     raise SpatialLLMError(f"no tiny inputs for {type(config).__name__}; expected a config that tiny_config returns.")
 
 
-def tiny_processor(encoder: str = "spatial_ast") -> SpatialLLMProcessor:
-    """The processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder)`; clips at 32 kHz."""
+def tiny_processor(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMProcessor:
+    """The processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector)`; clips at 32 kHz."""
     config = tiny_config(encoder)
     return SpatialLLMProcessor(
         SpatialFeatureExtractor.for_encoder(config),
         _tiny_tokenizer(),
-        num_audio_tokens=NUM_AUDIO_TOKENS,
+        num_audio_tokens=tiny_config(projector).num_tokens(config.token_layout),
         prompt_format="bat",
         window_samples=config.window_samples,
     )
@@ -118,23 +123,31 @@ def _tiny_dspast() -> DSpASTConfig:
 TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast}
 
 
-def _tiny_projector() -> QFormerProjectorConfig:
+def _tiny_qformer() -> QFormerProjectorConfig:
     return QFormerProjectorConfig(
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=37,
         encoder_hidden_size=WIDTH,
-        num_query_tokens=NUM_AUDIO_TOKENS,
+        num_query_tokens=4,
         text_hidden_size=32,
     )
 
 
-def _tiny_composite(encoder: str = "spatial_ast") -> SpatialLLMConfig:
+def _tiny_mlp() -> MLPProjectorConfig:
+    # The tiny encoders make 2 rows x 2 columns of patches: two tokens.
+    return MLPProjectorConfig(hidden_size=37, columns_per_token=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
+
+
+TINY_PROJECTORS = {"spatial_qformer_projector": _tiny_qformer, "spatial_mlp_projector": _tiny_mlp}
+
+
+def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMConfig:
     tokenizer = _tiny_tokenizer()
     return SpatialLLMConfig(
         encoder_config=TINY_ENCODERS[encoder](),
-        projector_config=_tiny_projector(),
+        projector_config=TINY_PROJECTORS[projector](),
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,

@@ -12,6 +12,7 @@ MODELS = [
     "DSpASTModel",
     "DSpASTForLocalization",
     "QFormerProjector",
+    "MLPProjector",
     "SpatialLLMModel",
     "SpatialLLMForConditionalGeneration",
 ]

@@ -27,7 +27,7 @@ from spatial_llm.training.encoder.arguments import (
     EncoderStage,
 )
 from spatial_llm.training.engine.schedule import Schedule
-from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 
 REPOSITORY = Path(__file__).parents[1]
@@ -36,7 +36,6 @@ CONFIGS = REPOSITORY / "recipes/configs/demo_train"
 GIVEN: dict[type, dict[str, Any]] = {
     Schedule: {"batch_size": 1, "learning_rate": 1e-3, "steps": 3},
     LoraArguments: {},
-    ProjectorArguments: {},
     BatStage: {"name": "one"},
     BatArguments: {"run_folder": "r", "train_manifest": "m", "encoder": "e", "language_model": "l", "schedule": None},
     ClipArguments: {},

@@ -57,9 +57,10 @@ def test_every_staged_config_builds_its_model_and_trains_a_step(path: Path) -> N
 
 
 def test_command_line_wins_over_yaml_and_reaches_nested_fields() -> None:
-    arguments = parse_arguments(BatArguments, ["--schedule.steps", "7", "--lora.rank=3"], default_config=TINY_BAT)
+    line = ["--schedule.steps", "7", "--lora.rank=3", "--projector.num_query_tokens", "9"]
+    arguments = parse_arguments(BatArguments, line, default_config=TINY_BAT)
     assert (arguments.schedule.steps, arguments.lora.rank) == (7, 3)
-    assert arguments.projector.queries == yaml.safe_load(TINY_BAT.read_text())["projector"]["queries"]
+    assert arguments.projector == yaml.safe_load(TINY_BAT.read_text())["projector"] | {"num_query_tokens": 9}
     assert parse_arguments(BatArguments, ["--lora", "null"], default_config=TINY_BAT).lora is None
 
 
@@ -75,6 +76,11 @@ def test_unknown_key_or_wrong_type_stops(argv: list[str], capsys: pytest.Capture
     with pytest.raises(SystemExit):
         parse_arguments(BatArguments, argv, default_config=TINY_BAT)
     assert argv[0].strip("-").split(".")[-1] in capsys.readouterr().err
+
+
+def test_earlier_name_of_a_projector_field_stops_with_the_one_to_write() -> None:
+    with pytest.raises(SpatialLLMError, match=r"projector.layers is no field .*write num_hidden_layers in its place"):
+        parse_arguments(BatArguments, ["--projector.layers", "2"], default_config=TINY_BAT)
 
 
 @pytest.fixture

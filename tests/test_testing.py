@@ -15,6 +15,7 @@ MODELS = [
     encoders.DSpASTModel,
     encoders.DSpASTForLocalization,
     projectors.QFormerProjector,
+    projectors.MLPProjector,
     model.SpatialLLMModel,
     model.SpatialLLMForConditionalGeneration,
 ]
@@ -37,8 +38,9 @@ def test_model_of_every_tiny_config_takes_its_tiny_inputs(model_class):
 def test_inputs_are_seeded(model_class):
     config = tiny_config(model_class.__name__)
     first, same, other = tiny_inputs(config), tiny_inputs(config), tiny_inputs(config, seed=1)
-    assert all(torch.equal(first[name], same[name]) for name in first)
-    assert any(not torch.equal(first[name], other[name]) for name in first)
+    tensors = [name for name, value in first.items() if isinstance(value, torch.Tensor)]
+    assert all(torch.equal(first[name], same[name]) for name in tensors)
+    assert any(not torch.equal(first[name], other[name]) for name in tensors)
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
@@ -48,9 +50,10 @@ def test_unknown_names_are_refused_with_the_known_ones():
         tiny_inputs(tiny_config("spatial_llm").text_config)
 
 
-def test_processor_fits_the_composite():
-    config = tiny_config("SpatialLLMForConditionalGeneration")
-    processor = tiny_processor()
+@pytest.mark.parametrize("projector", ["spatial_qformer_projector", "spatial_mlp_projector"])
+def test_processor_fits_the_composite(projector):
+    config = tiny_config("SpatialLLMForConditionalGeneration", projector=projector)
+    processor = tiny_processor(projector=projector)
     assert len(processor.tokenizer) == config.text_config.vocab_size
     assert processor.audio_token_id == config.audio_token_id
     assert processor.num_audio_tokens == config.num_audio_tokens

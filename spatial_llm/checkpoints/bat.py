@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from spatial_llm.checkpoints.report import KeyReport, as_tensors, load_by_name
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora, trained_keys
+from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
 from spatial_llm.model.storage import load_tensors
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
 
@@ -28,7 +29,7 @@ HEAD_SIZE = 64  # head size of the official Q-Former (768 / 12), which no shape 
 
 
 def convert_bat(
-    state_dict: Mapping, encoder: PreTrainedModel, language_model: PreTrainedModel, alpha: int = 32
+    state_dict: Mapping, encoder: PreTrainedModel, language_model: PreTrainedModel, alpha: int = LORA_DEFAULTS["alpha"]
 ) -> tuple[SpatialLLMForConditionalGeneration, KeyReport]:
     """Converts BAT's state dict to our composite and prints the licence of the weights.
 

@@ -15,7 +15,7 @@ import torch
 from spatial_llm.audio.spectral import mel_filters
 from spatial_llm.checkpoints.report import KeyReport, Names, as_tensors, load_by_name
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
-from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.folder_files import check_regular, exists
 from spatial_llm.errors import CheckpointError
 

@@ -1,6 +1,6 @@
 """Cues to audio tokens: SpatialAST and DSpAST, with and without heads.
 
-A connector must know of an encoder: `config.num_cls_tokens`, `token_grid`, `channel_slices` and `seconds_per_row`.
+What a projector must know of an encoder's output is `config.token_layout`, a `TokenLayout`.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "spatial_llm.encoders.feature_extraction_spatial": ["SpatialFeatureExtractor"],
         "spatial_llm.encoders.modeling_dspast": ["DSpASTForLocalization", "DSpASTModel"],
         "spatial_llm.encoders.modeling_spatial_ast": ["SpatialASTForLocalization", "SpatialASTModel"],
+        "spatial_llm.encoders.token_layout": ["TokenLayout"],
     },
 )
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torchaudio.transforms import FrequencyMasking, TimeMasking
 
-from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 
 
 class SpecAugment(nn.Module):
@@ -36,7 +36,7 @@ class PatchMask(nn.Module):
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
-        self.grid = rows, columns = config.token_grid
+        self.grid = rows, columns = config.token_layout.grid
         self.kept = int(rows * (1 - config.mask_rows)), int(columns * (1 - config.mask_columns))
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:

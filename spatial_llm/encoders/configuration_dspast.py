@@ -1,11 +1,13 @@
-"""Sizes of a DSpAST encoder (specs b.1)."""
+"""Sizes of a DSpAST encoder (arXiv 2509.13927)."""
 
+from dataclasses import replace
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
 from spatial_llm.audio.cues import DSPAST_CUES, ILD, LOGMEL_LEFT, LOGMEL_RIGHT
-from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 
 BRANCHES = ("distance", "direction", "event")  # the order of the checkpoints; the paper's figure lists the event first
@@ -16,7 +18,7 @@ class DSpASTConfig(SpatialEncoderConfig):
     """DSpAST (arXiv 2509.13927; specs b): six cues, a gate per task, three passes through one shared trunk.
 
     Fields as `SpatialEncoderConfig`. `hidden_size` is split into one third per branch, so it is a multiple of 3.
-    The default loss weights are those of stages 2 and 3 (specs b.3).
+    The default loss weights are those of stages 2 and 3 (arXiv 2509.13927).
 
     Args:
         feature_attention: whether each branch weighs the cues by its gate; False is the paper's ablation without it.
@@ -50,6 +52,7 @@ class DSpASTConfig(SpatialEncoderConfig):
         return self.hidden_size // len(BRANCHES)
 
     @property
-    def channel_slices(self) -> tuple[tuple[int, int], ...]:
-        """Channel ranges of the distance, direction and event branch."""
-        return tuple((k * self.branch_size, (k + 1) * self.branch_size) for k in range(len(BRANCHES)))
+    def token_layout(self) -> TokenLayout:
+        """As in every encoder; the channels are those of the distance, the direction and the event branch."""
+        slices = tuple((k * self.branch_size, (k + 1) * self.branch_size) for k in range(len(BRANCHES)))
+        return replace(super().token_layout, channel_slices=slices)

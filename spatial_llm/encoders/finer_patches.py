@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import TypeVar
 
-from spatial_llm.encoders.modeling_spatial_ast import SpatialEncoderPreTrainedModel
+from spatial_llm.encoders.modeling_base import SpatialEncoderPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
 
 Encoder = TypeVar("Encoder", bound=SpatialEncoderPreTrainedModel)

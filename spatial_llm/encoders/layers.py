@@ -1,6 +1,7 @@
-"""The parts that SpatialAST and DSpAST are made of (specs a.2, b.1): cue norm, fusion, patches, ViT blocks.
+"""The parts that SpatialAST and DSpAST are made of: cue norm, fusion, patches, ViT blocks.
 
-Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size.
+Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size. Sources: BAT (arXiv 2402.01591), DSpAST (arXiv
+2509.13927), and facts about the released code of both.
 """
 
 import warnings
@@ -16,7 +17,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from spatial_llm.encoders.augmentation import DropPath
-from spatial_llm.encoders.configuration_spatial_ast import SpatialEncoderConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.precision import KeptInFloat32
 from spatial_llm.errors import SpatialLLMError
 
@@ -106,7 +107,7 @@ class PatchEmbeddings(nn.Module):
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
-        self.grid = config.token_grid
+        self.grid = config.token_layout.grid
         patch = tuple(config.patch_size)
         self.projection = PatchProjection(config.fusion_channels, config.hidden_size, kernel_size=patch, stride=patch)
         # In the dtype the model is built in, as the parameters are; loading casts to that of the buffer it finds.

@@ -1,9 +1,9 @@
-"""DSpAST: disentangled spatial cues (Wilkinghoff and Tan, arXiv 2509.13927; specs b.1, b.2).
+"""DSpAST: disentangled spatial cues (Wilkinghoff and Tan, arXiv 2509.13927).
 
-Six cues; per task (distance, direction, event) a gate weighs the cues and a convolution fuses them; the three planes
-pass one shared trunk; each is projected to a third of the width and the thirds stand side by side in `last_hidden_state`.
-The three passes are one: branches are stacked along the batch, sample-major (sample 0's three branches come first).
-Peculiar: a task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
+Six cues; per task (distance, direction, event) a gate weighs the cues and a convolution fuses them; the three planes pass
+one shared trunk; each is projected to a third of the width, and the thirds are concatenated in `last_hidden_state`. The
+three passes are one: branches are stacked along the batch, sample-major (sample 0's three branches come first). Note: a
+task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
 """
 
 import torch
@@ -25,12 +25,12 @@ from spatial_llm.encoders.heads import (
     localization_output,
 )
 from spatial_llm.encoders.layers import CueFusion, CueNorm, PatchEmbeddings, encoder_layers
-from spatial_llm.encoders.modeling_spatial_ast import CUE_NORM, SpatialEncoderPreTrainedModel
+from spatial_llm.encoders.modeling_base import CUE_NORM, SpatialEncoderPreTrainedModel
 from spatial_llm.encoders.precision import KeptInFloat32
 
 
 class FeatureGate(KeptInFloat32):
-    """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (specs b.1)."""
+    """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (arXiv 2509.13927)."""
 
     def __init__(self, num_cues: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class DSpASTModel(DSpASTPreTrainedModel):
         self.cue_norm = CueNorm(config)
         self.branches = nn.ModuleList([BranchFusion(config) for _ in BRANCHES])
         self.patch_embeddings = PatchEmbeddings(config)
-        self.cls_tokens = nn.Parameter(torch.empty(len(BRANCHES), config.num_cls_tokens, config.hidden_size))
+        self.cls_tokens = nn.Parameter(torch.empty(len(BRANCHES), config.token_layout.num_cls_tokens, config.hidden_size))
         self.spec_augment = SpecAugment(config)
         self.patch_mask = PatchMask(config)
         self.layers = encoder_layers(config)
@@ -96,8 +96,8 @@ class DSpASTModel(DSpASTPreTrainedModel):
 
         Returns:
             SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size), whose channels are
-            [distance | direction | event] (config.channel_slices), and `feature_attention` (B, 3 branches, F) if the model
-            has it. In training with masks, the patches that were kept, others in each branch and in no order.
+            [distance | direction | event] (`TokenLayout.channel_slices`), and `feature_attention` (B, 3 branches, F) if the
+            model has it. In training with masks, the patches that were kept, others in each branch and in no order.
             Recorded `hidden_states` and `attentions` have 3 B rows: branches are stacked along the batch.
 
         Raises:
@@ -152,13 +152,13 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; the spatial logits are cosines. `loss` = sum over the labels given of
-            config.loss_weights times BCE (events) or AdaCos (specs b.2); in training mode AdaCos scales adapt. A loss of
+            config.loss_weights times BCE (events) or AdaCos; in training mode AdaCos scales adapt. A loss of
             weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
         tokens = outputs.last_hidden_state
-        pooled = tokens[:, : self.config.num_cls_tokens].mean(dim=1)
-        distance, direction, event = (pooled[:, start:stop] for start, stop in self.config.channel_slices)
+        pooled = tokens[:, : self.config.token_layout.num_cls_tokens].mean(dim=1)
+        distance, direction, event = (pooled[:, start:stop] for start, stop in self.config.token_layout.channel_slices)
         logits = {
             "event": self.event_head(self.event_norm(event)),
             "distance": self.distance_head(distance),

@@ -1,14 +1,13 @@
-"""SpatialAST: an AST that hears two ears (BAT, Zheng et al., ICML 2024, arXiv 2402.01591; specs a.2).
+"""SpatialAST: an AST on the cues of two ears (BAT, Zheng et al., ICML 2024, arXiv 2402.01591).
 
-cues -> BatchNorm -> stretch -> fusion convolution -> patches + positions -> [3 CLS | patches] -> ViT-B, no final norm.
-Peculiar: the CLS tokens get no position; token 0 answers for distance, 1 for direction, 2 for the sound event.
-Implemented from the description in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
+cues -> BatchNorm -> stretch -> fusion convolution -> patches + positions -> [3 CLS | patches] -> ViT-B, no final norm. Note:
+the CLS tokens get no position; token 0 predicts distance, 1 direction, 2 the sound event. Implemented from the description
+in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
 """
 
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import initialization as init
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
@@ -17,48 +16,16 @@ from transformers.utils.output_capturing import capture_outputs
 from spatial_llm.encoders.augmentation import PatchMask, SpecAugment
 from spatial_llm.encoders.configuration_spatial_ast import SpatialASTConfig
 from spatial_llm.encoders.heads import (
-    AdaCosHead,
     SpatialEncoderOutput,
     SpatialLocalizationOutput,
     counted_labels,
     event_loss,
     localization_output,
 )
-from spatial_llm.encoders.layers import CueFusion, CueNorm, EncoderLayer, PatchEmbeddings, SelfAttention, encoder_layers
-from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
-
-# Regular expressions over names of tensors, from the start: within a composite they must match no other part.
-CUE_NORM = r"^(?:encoder\.)?cue_norm"
+from spatial_llm.encoders.layers import CueFusion, CueNorm, PatchEmbeddings, encoder_layers
+from spatial_llm.encoders.modeling_base import SpatialEncoderPreTrainedModel
 
 DISTANCE_TOKEN, DIRECTION_TOKEN, EVENT_TOKEN = 0, 1, 2
-
-
-class SpatialEncoderPreTrainedModel(CheckedPreTrainedModel):
-    """Initialisation and bookkeeping that both encoders share."""
-
-    base_model_prefix = "encoder"
-    main_input_name = "input_features"
-    input_modalities = ("audio",)
-    supports_gradient_checkpointing = True
-    _no_split_modules = ["EncoderLayer"]  # noqa: RUF012
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
-    # The ILD plane spans more orders of magnitude than half precision has.
-    _keep_in_fp32_modules_strict = [CUE_NORM]  # noqa: RUF012
-    _can_record_outputs = {"hidden_states": EncoderLayer, "attentions": SelfAttention}  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, PatchEmbeddings):
-            init.copy_(module.positions, module.sine_cosine_table())
-        elif isinstance(module, AdaCosHead):
-            init.xavier_uniform_(module.weight)
-            init.copy_(module.scale, module.initial_scale())
-        elif getattr(module, "cls_tokens", None) is not None:
-            init.normal_(module.cls_tokens, std=self.config.initializer_range)
 
 
 class SpatialASTPreTrainedModel(SpatialEncoderPreTrainedModel):
@@ -76,7 +43,7 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
         self.cue_norm = CueNorm(config)
         self.fusion = CueFusion(config)
         self.patch_embeddings = PatchEmbeddings(config)
-        self.cls_tokens = nn.Parameter(torch.empty(1, config.num_cls_tokens, config.hidden_size))
+        self.cls_tokens = nn.Parameter(torch.empty(1, config.token_layout.num_cls_tokens, config.hidden_size))
         self.spec_augment = SpecAugment(config)
         self.patch_mask = PatchMask(config)
         self.layers = encoder_layers(config)
@@ -143,7 +110,7 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; `loss` = sum over the labels given of config.loss_weights times BCE (events) or
-            cross-entropy (specs a.2 "Loss"). A loss of weight 0 is not computed.
+            cross-entropy, as in Spatial-AST's released training. A loss of weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
         tokens = outputs.last_hidden_state

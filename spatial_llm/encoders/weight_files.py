@@ -111,8 +111,9 @@ def check_claims(config: Any, headers: dict[str, Header], what: str) -> None:
                 f"{what}: {name} is {value:,}, but no dimension of a tensor in the weights is larger than {largest:,}: the "
                 "config is damaged or another model's."
             )
-    tokens = getattr(config, "num_tokens", 0)  # the table of positions is computed, and is a tensor of the file too
-    if isinstance(tokens, int) and (tokens - 3) * getattr(config, "hidden_size", 0) > numel:
+    layout = getattr(config, "token_layout", None)  # the table of positions is computed, and is a tensor of the file too
+    tokens = layout.num_tokens if layout is not None else 0
+    if layout is not None and (tokens - layout.num_cls_tokens) * config.hidden_size > numel:
         raise CheckpointError(
             f"{what}: num_frames, num_mel_bins and patch_size make {tokens:,} tokens of {config.hidden_size:,} values, but "
             f"the largest tensor in the weights has {numel:,}: the config is damaged or another model's."

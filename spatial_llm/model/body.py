@@ -21,6 +21,19 @@ from spatial_llm.model.pretrained import SpatialLLMPreTrainedModel
 
 
 @dataclass
+class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
+    """Encoded and projected clips.
+
+    Attributes:
+        last_hidden_state: the encoder's output (clips, tokens, encoder width).
+        pooler_output: the audio embeddings (clips, audio tokens, text width).
+        audio_mask: (clips, audio tokens) bool, False where a clip has no such token; None where all have all of them.
+    """
+
+    audio_mask: torch.Tensor | None = None
+
+
+@dataclass
 class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
     """The output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
 
@@ -65,7 +78,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
     @can_return_tuple
     def get_audio_features(
         self, input_features: torch.Tensor | None = None, audio_hidden_states: torch.Tensor | None = None, **kwargs: Any
-    ) -> BaseModelOutputWithPooling:
+    ) -> SpatialLLMAudioFeatures:
         """Encodes and projects clips.
 
         Args:
@@ -73,8 +86,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             audio_hidden_states: (clips, tokens, encoder width), the encoder's output, when it has already run.
 
         Returns:
-            `last_hidden_state` (clips, tokens, encoder width) of the encoder, and as `pooler_output` the audio embeddings
-            (clips, audio tokens, text width).
+            `last_hidden_state` (clips, tokens, encoder width) of the encoder, as `pooler_output` the audio embeddings
+            (clips, audio tokens, text width), and as `audio_mask` which of these there are, where clips differ.
         """
         if (input_features is None) == (audio_hidden_states is None):
             raise SpatialLLMError("give exactly one of input_features (cues) and audio_hidden_states (encoder output).")
@@ -82,9 +95,11 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         if input_features is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_encoder):
                 encoded = self.encoder(input_features=input_features, return_dict=True, **kwargs)
-        return BaseModelOutputWithPooling(
+        tokens = self.projector(encoded.last_hidden_state, layout=self.config.encoder_config.token_layout)
+        return SpatialLLMAudioFeatures(
             last_hidden_state=encoded.last_hidden_state,
-            pooler_output=self.projector(encoded.last_hidden_state).last_hidden_state,
+            pooler_output=tokens.last_hidden_state,
+            audio_mask=tokens.mask,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
@@ -97,19 +112,20 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         inputs_embeds: torch.Tensor | None,
         cache: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Prompts as the language model takes them, audio in place, and `audio_embeds`; arguments as `forward`."""
+        """Returns the prompts as embeddings with the audio in place, and `audio_embeds`; arguments as `forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise SpatialLLMError("give exactly one of input_ids and inputs_embeds.")
         if inputs_embeds is None:
             inputs_embeds = embed_text(self.get_input_embeddings(), input_ids, self.config.audio_token_id)
         audio_embeds = None
         if input_features is not None or audio_hidden_states is not None:
-            audio_embeds = self.get_audio_features(input_features, audio_hidden_states, return_dict=True).pooler_output
-            audio_embeds = audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
+            features = self.get_audio_features(input_features, audio_hidden_states, return_dict=True)
+            audio_embeds = features.pooler_output.to(inputs_embeds.device, inputs_embeds.dtype)
+            there = audio_embeds.flatten(0, 1) if features.audio_mask is None else audio_embeds[features.audio_mask]
             mask = placeholder_mask(
-                input_ids, inputs_embeds, audio_embeds, self.get_input_embeddings(), self.config.audio_token_id
+                input_ids, inputs_embeds, there, len(audio_embeds), self.get_input_embeddings(), self.config.audio_token_id
             )
-            inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds)
+            inputs_embeds = inputs_embeds.masked_scatter(mask, there)
         elif input_ids is not None and (cache is None or cache.get_seq_length() == 0):
             warn_without_audio(input_ids, self.config.audio_token_id)
         return inputs_embeds, audio_embeds

@@ -34,7 +34,7 @@ class SpatialLLMConfig(CheckedConfig):
         lora: low-rank adapters inside the language model, or None: rank, alpha, dropout, target_modules (BAT: 8, 32, 0.05,
             q_proj and v_proj); what is left out takes BAT's value.
         freeze_encoder: no gradient reaches the encoder and it stays in eval mode even in training, so that its BatchNorms
-            keep their statistics (specs a.4).
+            keep their statistics.
     """
 
     model_type = "spatial_llm"
@@ -67,6 +67,7 @@ class SpatialLLMConfig(CheckedConfig):
                     f"projector_config.{name} is {getattr(self.projector_config, name)}, expected {width}, the width of the "
                     f"{name.split('_')[0]} it is joined to: give that number, or leave it out."
                 )
+        _ = self.num_audio_tokens  # raises where the projector cannot take this encoder's tokens
         if self.lora is not None:
             self.lora = _checked_lora(self.lora)
         if isinstance(self.audio_token_id, bool) or self.audio_token_id < 0:
@@ -74,8 +75,8 @@ class SpatialLLMConfig(CheckedConfig):
 
     @property
     def num_audio_tokens(self) -> int:
-        """Tokens that one clip takes in the prompt."""
-        return self.projector_config.num_query_tokens
+        """Audio tokens, and so placeholders in the prompt, of one clip."""
+        return self.projector_config.num_tokens(self.encoder_config.token_layout)
 
 
 def _checked_lora(lora: dict[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
                 getattr(config.encoder_config, wanted),
                 what,
             )
-    _compare(
-        "num_audio_tokens", processor.num_audio_tokens, "projector_config.num_query_tokens", config.num_audio_tokens, what
-    )
+    _compare("num_audio_tokens", processor.num_audio_tokens, "number of audio tokens a clip", config.num_audio_tokens, what)
     if processor.window_samples is not None:  # which processors of before do not know
         wanted = getattr(config.encoder_config, "window_samples", processor.window_samples)
         _compare("window_samples", processor.window_samples, "encoder_config.window_samples", wanted, what)

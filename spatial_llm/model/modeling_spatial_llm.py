@@ -1,8 +1,9 @@
 """The composite with its head: questions about recordings -> answers.
 
-Its twin in transformers is `granite_speech`: the same roles and the same names. Peculiar here: the language model is a whole
-`AutoModelForCausalLM`, with its own head and loss; the encoder may have run already (`audio_hidden_states`); the encoder
-stays frozen and in eval mode even in training (specs a.4); and the audio comes before BOS, which is the processor's doing.
+Its counterpart in transformers is `granite_speech`, with the same roles and names. It differs in four points: the language
+model is a whole `AutoModelForCausalLM`, with its own head and loss; the encoder may have run already
+(`audio_hidden_states`); the encoder stays frozen and in eval mode even in training; and the processor puts the audio before
+BOS.
 """
 
 import inspect
@@ -133,8 +134,9 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         audio = {name: model_kwargs.pop(name) for name in AUDIO_INPUTS if model_kwargs.get(name) is not None}
         if expand_size > 1:
-            ids = (self.config.audio_token_id, self.config.num_audio_tokens)
-            audio = {name: repeat_clips(clips, input_ids, expand_size, *ids) for name, clips in audio.items()}
+            for name, clips in audio.items():
+                counts = [self.config.num_audio_tokens] * len(clips)
+                audio[name] = repeat_clips(clips, input_ids, expand_size, self.config.audio_token_id, counts)
         input_ids, model_kwargs = super()._expand_inputs_for_generation(
             expand_size, is_encoder_decoder, input_ids, **model_kwargs
         )

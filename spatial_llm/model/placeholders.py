@@ -10,8 +10,8 @@ from spatial_llm.errors import SpatialLLMError
 
 
 def embed_text(embeddings: nn.Embedding, input_ids: torch.Tensor, audio_token_id: int) -> torch.Tensor:
-    """(batch, length) ids -> (batch, length, width). A placeholder outside the vocabulary is embedded as id 0; what was
-    heard overwrites it."""
+    """(batch, length) ids -> (batch, length, width). A placeholder outside the vocabulary is embedded as id 0; the audio
+    embedding overwrites it."""
     if audio_token_id >= embeddings.num_embeddings:
         input_ids = input_ids.masked_fill(input_ids == audio_token_id, 0)
     return embeddings(input_ids)
@@ -21,10 +21,19 @@ def placeholder_mask(
     input_ids: torch.Tensor | None,
     inputs_embeds: torch.Tensor,
     audio_embeds: torch.Tensor,
+    clips: int,
     embeddings: nn.Embedding,
     audio_token_id: int,
 ) -> torch.Tensor:
     """(batch, length, 1), True where an audio embedding goes; found by id, or else by the placeholder's own embedding.
+
+    Args:
+        input_ids: (batch, length), or None.
+        inputs_embeds: (batch, length, text width).
+        audio_embeds: of all clips, one after the other (audio tokens, text width).
+        clips: their number, for the error.
+        embeddings: of the language model.
+        audio_token_id: the placeholder's id.
 
     Raises:
         SpatialLLMError: another number of placeholders than of audio embeddings; or only `inputs_embeds` came, and the
@@ -39,17 +48,15 @@ def placeholder_mask(
             f"audio came with inputs_embeds, but the placeholder {audio_token_id} lies outside the vocabulary and has no "
             "embedding to be found by: give input_ids, or put the audio embeddings in place yourself."
         )
-    clips, tokens = audio_embeds.shape[:2]
     if torch.compiler.is_compiling():
         # A number out of the data would stop the trace; the same check goes into the graph, with a shorter message.
-        torch_compilable_check(mask.sum() == clips * tokens, "another number of placeholders than of audio embeddings")
+        torch_compilable_check(mask.sum() == len(audio_embeds), "another number of placeholders than of audio embeddings")
         return mask.unsqueeze(-1)
-    wanted, given = int(mask.sum()), clips * tokens
+    wanted, given = int(mask.sum()), len(audio_embeds)
     if wanted != given:
         raise SpatialLLMError(
-            f"the prompts hold {wanted} audio placeholders, but {clips} clips of {tokens} tokens make {given} audio "
-            f"embeddings: each clip needs {tokens} placeholders (id {audio_token_id}); is the processor's num_audio_tokens "
-            "that of this model?"
+            f"the prompts hold {wanted} audio placeholders, but {clips} clips make {given} audio embeddings: each embedding "
+            f"needs a placeholder (id {audio_token_id}); is the processor's num_audio_tokens that of this model?"
         )
     return mask.unsqueeze(-1)
 
@@ -79,19 +86,35 @@ def warn_without_audio(input_ids: torch.Tensor, audio_token_id: int) -> None:
 
 
 def repeat_clips(
-    clips: torch.Tensor, input_ids: torch.Tensor | None, times: int, audio_token_id: int, num_audio_tokens: int
+    clips: torch.Tensor, input_ids: torch.Tensor | None, times: int, audio_token_id: int, counts: list[int]
 ) -> torch.Tensor:
     """Repeats the clips (clips of all prompts in order, ...) for prompts that are each repeated `times` (beams, samples).
 
     A prompt's clips are repeated together: prompts p, q with clips (p1 p2 | q1), twice -> p1 p2 p1 p2 q1 q1. Without
     `input_ids` each prompt is taken to have one clip.
+
+    Args:
+        clips: (clips, ...).
+        input_ids: (batch, length), or None.
+        times: copies of each prompt.
+        audio_token_id: the placeholder's id.
+        counts: audio tokens of each clip.
+
+    Raises:
+        SpatialLLMError: the placeholders of the prompts are not those of the clips.
     """
-    counts = [1] * clips.shape[0]
+    owners = [1] * len(clips)
     if input_ids is not None and input_ids.shape[1] > 0:
-        counts = ((input_ids == audio_token_id).sum(-1) // num_audio_tokens).tolist()
-    if sum(counts) != clips.shape[0]:
+        placeholders = (input_ids == audio_token_id).sum(-1).tolist()
+        owners, left = [], list(counts)
+        for wanted in placeholders:
+            own = 0
+            while wanted > 0 and left:
+                wanted, own = wanted - left.pop(0), own + 1
+            owners.append(own if wanted == 0 else len(clips) + 1)
+    if sum(owners) != len(clips):
         raise SpatialLLMError(
-            f"{clips.shape[0]} clips, but the prompts hold placeholders for {sum(counts)} (of {num_audio_tokens} tokens "
-            "each); expected one clip for every run of placeholders."
+            f"{len(clips)} clips of {sorted(set(counts))} audio tokens, but the prompts hold {placeholders} placeholders; "
+            "expected in each prompt those of its clips."
         )
-    return torch.cat([own for group in clips.split(counts) for own in [group] * times])
+    return torch.cat([own for group in clips.split(owners) for own in [group] * times])

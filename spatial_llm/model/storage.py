@@ -32,7 +32,6 @@ from spatial_llm.files import atomic_path, write_json
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.fingerprint import check_base, fingerprint
 from spatial_llm.model.trained_parts import trained_keys
-from spatial_llm.projectors import QFormerProjector
 
 TRAINED_WEIGHTS = "trained.safetensors"
 TRAINED_POINTERS = POINTERS
@@ -154,7 +153,8 @@ def _check_trained(config: SpatialLLMConfig, headers: dict[str, Header], folder:
     start, what = PARTS["projector_config"], f"{folder / CONFIG}: projector_config"
     projector = {name: header for name, header in headers.items() if name.startswith(start)}
     check_claims(config.projector_config, projector, what)
-    check_tensors(QFormerProjector, config.projector_config, projector, what, start)
+    projector_class = AutoModel._model_mapping[type(config.projector_config)]
+    check_tensors(projector_class, config.projector_config, projector, what, start)
     for name, header in headers.items():
         side = next((side for side, part in enumerate((".lora_A.", ".lora_B.")) if part in name), None)
         if side is None or len(header.shape) != 2 or config.lora is None:

@@ -19,7 +19,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora
-from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, encoded_tokens, estimates, on_meta, quantised_layers
+from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, estimates, on_meta, quantised_layers
 from spatial_llm.training.engine.trainable import freeze, offloaded
 from spatial_llm.training.finetune.build import DTYPES, quantization_config
 
@@ -159,7 +159,7 @@ def _batch(config: SpatialLLMConfig, case: Case) -> dict[str, torch.Tensor]:
     batch = {"input_ids": torch.cat([audio, text], dim=1), "labels": torch.cat([torch.full_like(audio, -100), text], dim=1)}
     batch["attention_mask"] = torch.ones_like(batch["input_ids"])
     if case.encoder_cache:
-        batch["audio_hidden_states"] = torch.randn(rows, encoded_tokens(encoder), encoder.hidden_size).bfloat16()
+        batch["audio_hidden_states"] = torch.randn(rows, encoder.token_layout.num_tokens, encoder.hidden_size).bfloat16()
     else:
         frames = encoder.window_samples // encoder.hop_length + 1
         batch["input_features"] = torch.randn(rows, len(encoder.cues), frames, encoder.num_mel_bins)

@@ -15,16 +15,17 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import AutoConfig, AutoModel, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
+from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
 
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, trained_keys
 from spatial_llm.model.trained_parts import added_modules
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
 from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import DTYPES, projector_config
+from spatial_llm.training.finetune.build import DTYPES
 
 CONTEXT_BYTES = 800e6  # what CUDA and its libraries take before any tensor; of the order measured on common cards
 OPTIMIZER_BYTES = 4 + 4 + 8  # a trained parameter: itself, its gradient, AdamW's two moments, all float32
@@ -149,7 +150,9 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
     encoder = encoder_config(arguments.encoder)
     config = SpatialLLMConfig(
         encoder_config=encoder,
-        projector_config=projector_config(arguments.projector, encoder.hidden_size, text.hidden_size),
+        projector_config=projector_config(
+            arguments.projector, encoder_hidden_size=encoder.hidden_size, text_hidden_size=text.hidden_size
+        ),
         text_config=text,
         audio_token_id=text.vocab_size,
         lora=None if arguments.lora is None else vars(arguments.lora),
@@ -242,8 +245,8 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
         with torch.no_grad():
             hidden = model.encoder(input_features=torch.zeros(frames, device=where)).last_hidden_state if encode else None
         if hidden is None:
-            hidden = torch.zeros(batch_size, encoded_tokens(config), config.hidden_size, device=where)
-        audio = model.projector(hidden).last_hidden_state
+            hidden = torch.zeros(batch_size, config.token_layout.num_tokens, config.hidden_size, device=where)
+        audio = model.projector(hidden, layout=config.token_layout).last_hidden_state
         words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % vocabulary)
         embeds = torch.cat([audio.to(words.dtype), words], dim=1)
         # The mask of a padded batch, ready made: making one looks at values, and there are none.
@@ -252,15 +255,6 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
         output.loss.backward()
     model.zero_grad()
     return counted.peak
-
-
-def encoded_tokens(config: PreTrainedConfig) -> int:
-    """Tokens of an encoder's output for one window."""
-    with torch.device("meta"):
-        encoder = AutoModel.from_config(config).eval().to("meta")
-        frames = config.window_samples // config.hop_length + 1
-        cues = torch.zeros(1, len(config.cues), frames, config.num_mel_bins)
-        return encoder(input_features=cues).last_hidden_state.shape[1]
 
 
 def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:

@@ -1,6 +1,7 @@
-"""Audio tokens of an encoder -> a few tokens of the language model's width. Every projector is
-`forward(audio_hidden_states (B, tokens, encoder width))`, whose output's `last_hidden_state` is `audio_embeds`
-(B, query tokens, text width)."""
+"""Projectors, which bring an encoder's tokens to the language model: fewer of them, and of its width.
+
+Every one is `forward(audio_hidden_states (B, tokens, encoder width), layout) -> AudioTokens`; see `projectors.base`.
+"""
 
 from importlib import import_module
 
@@ -9,7 +10,10 @@ from spatial_llm.lazy_names import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "spatial_llm.projectors.base": ["AudioTokens", "Projector", "ProjectorConfig"],
+        "spatial_llm.projectors.configuration_mlp": ["MLPProjectorConfig"],
         "spatial_llm.projectors.configuration_qformer": ["QFormerProjectorConfig"],
+        "spatial_llm.projectors.modeling_mlp": ["MLPProjector"],
         "spatial_llm.projectors.modeling_qformer": ["QFormerProjector"],
     },
 )

@@ -1,17 +1,19 @@
-"""Sizes of the Q-Former projector; the defaults are BAT's (specs a.4): 69,367,296 parameters."""
+"""Sizes of the Q-Former projector; the defaults are those of BAT (arXiv 2402.01591): 69,367,296 parameters."""
 
 import math
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 
-from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
+from spatial_llm.encoders.checked_config import check_counts, check_numbers
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.projectors.base import ProjectorConfig
 
 
 @strict
-class QFormerProjectorConfig(CheckedConfig):
-    """Configuration of `QFormerProjector`.
+class QFormerProjectorConfig(ProjectorConfig):
+    """Configuration of `QFormerProjector`; the two widths are those of `ProjectorConfig`.
 
     The names are those of transformers' `Blip2QFormerConfig`, because this very object configures the
     `Blip2QFormerModel` inside, so that a choice of attention implementation reaches it.
@@ -25,14 +27,12 @@ class QFormerProjectorConfig(CheckedConfig):
         hidden_dropout_prob: dropout after dense layers and on the normalised queries.
         attention_probs_dropout_prob: dropout on attention weights.
         layer_norm_eps: of the Q-Former's layer norms (the last layer norm, after the linear layer, has 1e-5).
-        cross_attention_frequency: layers 0, f, 2f, ... look at the audio; 1 = every layer.
-        encoder_hidden_size: width of `audio_hidden_states`.
-        num_query_tokens: tokens handed to the language model for each clip.
-        text_hidden_size: width of the language model.
+        cross_attention_frequency: layers 0, f, 2f, ... attend to the audio; 1 = every layer.
+        num_query_tokens: tokens that the language model gets for each clip.
         initializer_range: standard deviation of fresh dense weights (queries are drawn from N(0, 1)).
-        standardize_inputs: subtract a mean and divide by a standard deviation, per channel, from `audio_hidden_states`;
-            both are buffers, set by `QFormerProjector.calibrate`. Makes training a fresh projector at tiny size easy; BAT
-            does without.
+        standardize_inputs: subtract a mean from `audio_hidden_states` and divide by a standard deviation, per channel.
+            Both are buffers, which `QFormerProjector.start` sets; it also brings the output to the scale of the language
+            model's embeddings. A fresh projector then needs few steps at tiny size; BAT does without.
 
     Raises:
         SpatialLLMError: a size or share that cannot be; the message says which.
@@ -51,9 +51,7 @@ class QFormerProjectorConfig(CheckedConfig):
     attention_probs_dropout_prob: float | int = 0.1
     layer_norm_eps: float = 1e-12
     cross_attention_frequency: int = 2
-    encoder_hidden_size: int = 768
     num_query_tokens: int = 64
-    text_hidden_size: int = 4096
     initializer_range: float = 0.02
     standardize_inputs: bool = False
 
@@ -69,3 +67,7 @@ class QFormerProjectorConfig(CheckedConfig):
                 f"hidden_size {self.hidden_size} with {self.num_attention_heads} heads; expected a multiple of "
                 "num_attention_heads."
             )
+
+    def num_tokens(self, layout: TokenLayout) -> int:
+        """Returns `num_query_tokens`, whatever the layout."""
+        return self.num_query_tokens

@@ -1,29 +1,32 @@
-"""The Q-Former projector of BAT (specs a.4): learned queries read the encoder's tokens, then a linear layer and a layer
-norm bring them to the language model's width.
+"""The Q-Former projector of BAT: learned queries read the encoder's tokens, then a linear layer and a layer norm bring them
+to the language model's width.
 
-Composed from transformers' `Blip2QFormerModel`. Peculiar: no attention mask on the encoder's tokens (all of them are
-sound), and a layer norm at the very end, so the length of every audio embedding is set by that norm's weight alone.
-Source: BAT, arXiv 2402.01591; numbers from specs a.4.
+Composed from transformers' `Blip2QFormerModel`. Note: there is no attention mask on the encoder's tokens (all of them
+are sound), and there is a layer norm at the very end, so that norm's weight alone sets the length of every audio embedding.
+Source: BAT, arXiv 2402.01591, and the sizes of its released code and weights.
 """
+
+import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 from transformers import Blip2QFormerModel
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithCrossAttentions
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import OutputRecorder
 
-from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.projectors.base import AudioTokens, Projector
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
 
 
 class QFormer(Blip2QFormerModel):
-    """transformers' Q-Former, reporting as `attentions` the queries' own alone. The original's rule for them, a path that
-    holds ".attention.", also matches "crossattention.attention", so that both kinds come mixed."""
+    """transformers' Q-Former, which reports as `attentions` those among the queries alone. The original's rule for them, a
+    path that holds ".attention.", also matches "crossattention.attention", so that it mixes both kinds."""
 
     _can_record_outputs = {  # noqa: RUF012  (the name and form transformers asks for)
         **Blip2QFormerModel._can_record_outputs,
@@ -31,13 +34,11 @@ class QFormer(Blip2QFormerModel):
     }
 
 
-class QFormerProjector(CheckedPreTrainedModel):
+class QFormerProjector(Projector):
     """`num_query_tokens` learned queries, a Q-Former, a linear layer, a layer norm (eps 1e-5)."""
 
     config: QFormerProjectorConfig
     config_class = QFormerProjectorConfig
-    main_input_name = "audio_hidden_states"
-    input_modalities = ("audio",)
     supports_gradient_checkpointing = True
     _no_split_modules = ["Blip2QFormerLayer"]  # noqa: RUF012  (the name and form transformers asks for)
     _supports_sdpa = True
@@ -63,30 +64,28 @@ class QFormerProjector(CheckedPreTrainedModel):
                 init.zeros_(self.input_mean)
                 init.ones_(self.input_std)
 
-    def get_input_embeddings(self) -> None:
-        """None: what comes in are an encoder's tokens, which are embedded already."""
-
     @can_return_tuple
     def forward(
-        self, audio_hidden_states: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
-    ) -> BaseModelOutputWithCrossAttentions:
+        self, audio_hidden_states: torch.Tensor, layout: TokenLayout | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> AudioTokens:
         """Reads the encoder's tokens.
 
         Args:
             audio_hidden_states: (B, tokens, encoder_hidden_size).
+            layout: not looked at: the tokens are a set.
             **kwargs: `output_attentions`, `output_hidden_states` and the like, as in transformers.
 
         Returns:
             `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); where asked for, of the
             Q-Former inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a
-            layer, and `cross_attentions` (B, heads, num_query_tokens, tokens), one a layer that looks at the audio.
+            layer, and `cross_attentions` (B, heads, num_query_tokens, tokens), one for each layer that attends to the audio.
         """
         audio_hidden_states = audio_hidden_states.to(self.query.dtype)
         if self.config.standardize_inputs:
             audio_hidden_states = (audio_hidden_states - self.input_mean) / self.input_std
         queries = self.query.expand(audio_hidden_states.shape[0], -1, -1)
         outputs = self.qformer(query_embeds=queries, encoder_hidden_states=audio_hidden_states, return_dict=True, **kwargs)
-        return BaseModelOutputWithCrossAttentions(
+        return AudioTokens(
             last_hidden_state=self.norm(self.linear(outputs.last_hidden_state)),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
@@ -94,35 +93,26 @@ class QFormerProjector(CheckedPreTrainedModel):
         )
 
     @torch.no_grad()
-    def calibrate(self, audio_hidden_states: torch.Tensor) -> None:
-        """Sets the mean and standard deviation of each channel from a sample of the encoder's output.
+    def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
+        """Brings a fresh projector to scale where the config says `standardize_inputs`; see `Projector.start`.
 
-        Args:
-            audio_hidden_states: (clips, tokens, encoder_hidden_size); a few hundred clips are plenty.
+        Sets the mean and standard deviation of each input channel from the sample, of which a few hundred clips are plenty,
+        and the weight of the last layer norm to the standard deviation of the text embeddings, so that audio embeddings
+        begin as large as the words beside them.
 
         Raises:
-            SpatialLLMError: the config says `standardize_inputs=False`, or the sample is not finite.
+            SpatialLLMError: the sample is not finite, or the text embeddings have no positive standard deviation.
         """
         if not self.config.standardize_inputs:
-            raise SpatialLLMError(
-                "this projector does not standardise its inputs; build it from a config with standardize_inputs=True"
-            )
-        channels = audio_hidden_states.float().flatten(0, -2)
+            return
+        channels = sample().float().flatten(0, -2)
         if not torch.isfinite(channels).all():
             raise SpatialLLMError("audio_hidden_states holds NaN or infinity; expected finite encoder output.")
+        scale = text_embeddings.float().std().item()
+        if not 0 < scale < math.inf:
+            raise SpatialLLMError(f"the text embeddings have a standard deviation of {scale}; expected a positive number.")
         self.input_mean.copy_(channels.mean(0))
         # A constant channel says nothing; dividing by one keeps it at zero.
         std = channels.std(0)
         self.input_std.copy_(torch.where(std > 0, std, 1.0))
-
-    @torch.no_grad()
-    def scale_output_to(self, std: float) -> None:
-        """Sets the weight of the last layer norm to `std`, such as the standard deviation of the language model's token
-        embeddings, so that fresh audio embeddings are as large as the words beside them.
-
-        Raises:
-            SpatialLLMError: `std` is not a positive number.
-        """
-        if not 0 < std < float("inf"):
-            raise SpatialLLMError(f"std is {std}, expected a positive number such as the embeddings' standard deviation.")
-        self.norm.weight.fill_(std)
+        self.norm.weight.fill_(scale)

@@ -58,7 +58,7 @@ class SpatialASTSuite(_EncoderSuite, unittest.TestCase):
     all_model_classes = (SpatialASTModel, SpatialASTForLocalization)
 
     def setUp(self):
-        self.model_tester = Tester("SpatialASTModel", lambda config: config.num_tokens)
+        self.model_tester = Tester("SpatialASTModel", lambda config: config.token_layout.num_tokens)
 
 
 @listed(base={"dspast": "DSpASTModel"})
@@ -66,4 +66,4 @@ class DSpASTSuite(_EncoderSuite, unittest.TestCase):
     all_model_classes = (DSpASTModel, DSpASTForLocalization)
 
     def setUp(self):
-        self.model_tester = Tester("DSpASTModel", lambda config: config.num_tokens)
+        self.model_tester = Tester("DSpASTModel", lambda config: config.token_layout.num_tokens)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from tests.scenes.test_sofa import write_sofa
 
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
 from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
+from tests.scenes.heads.test_sofa import write_sofa
 
 RATE = 32_000
 SMALL = {
@@ -34,7 +34,8 @@ SMALL = {
     "text": {"examples": 40, "eval_examples": 4, "vocab_size": 300, "hidden_size": 24, "num_hidden_layers": 1,
              "num_attention_heads": 2, "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
     "bat": {"stages": [{"name": "scenes", "teach": "scenes", "steps": 3}, {"name": "answers"}],
-            "projector": {"queries": 2, "layers": 1, "hidden_size": 24, "attention_heads": 2},
+            "projector": {"num_query_tokens": 2, "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2,
+                          "intermediate_size": 96},
             "schedule": {"steps": 3, "batch_size": 4}, "cpu_threads": 1},
 }  # fmt: skip
 

@@ -44,8 +44,9 @@ def test_published_sizes(config_class, model_class, trainable):
         model = model_class(config_class())
     assert sum(p.numel() for p in model.parameters()) == trainable
     config = model.config
-    assert (config.num_tokens, config.token_grid, config.window_samples) == (515, (64, 8), 320_000)
-    assert config.seconds_per_row == pytest.approx(0.15625)
+    layout = config.token_layout
+    assert (layout.num_tokens, layout.num_cls_tokens, layout.grid, config.window_samples) == (515, 3, (64, 8), 320_000)
+    assert layout.seconds_per_row == pytest.approx(0.15625)
 
 
 @pytest.mark.parametrize(("config_class", "model_class", "base_class"), PAIRS)
@@ -53,7 +54,7 @@ class TestBoth:
     def test_tokens_and_logits_have_the_promised_shapes(self, config_class, model_class, base_class):
         model = build(config_class, model_class)
         output = model(features(model))
-        assert output.last_hidden_state.shape == (2, model.config.num_tokens, 48) == (2, 3 + 6 * 2, 48)
+        assert output.last_hidden_state.shape == (2, model.config.token_layout.num_tokens, 48) == (2, 3 + 6 * 2, 48)
         assert output.event_logits.shape == (2, 5)
         assert output.distance_logits.shape == (2, 21)
         assert output.azimuth_logits.shape == (2, 360)
@@ -168,7 +169,7 @@ def test_dspast_stacked_branches_equal_one_branch_at_a_time():
     x = features(model)
     together = model(x)
     cues = model.cue_norm(x)
-    for k, (start, stop) in enumerate(model.config.channel_slices):
+    for k, (start, stop) in enumerate(model.config.token_layout.channel_slices):
         plane, weights = model.branches[k](cues, cues.mean(dim=(2, 3)))
         hidden = torch.cat([model.cls_tokens[k].expand(2, -1, -1), model.patch_embeddings(plane)], dim=1)
         for layer in model.layers:

@@ -74,7 +74,7 @@ def test_what_was_saved_before_there_was_an_audio_format_loads(made, name, tmp_p
 def test_placeholders_and_tokens(model):
     processor = tiny_processor()
     processor.num_audio_tokens = 5
-    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*num_query_tokens is 4"):
+    with pytest.raises(CheckpointError, match=r"num_audio_tokens is 5, but .*audio tokens a clip is 4"):
         SpatialLLM(model, processor)
     processor = tiny_processor()
     processor.audio_token_id = 9

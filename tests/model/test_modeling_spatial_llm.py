@@ -29,7 +29,7 @@ def test_another_recording_gives_another_answer(model, inputs):
 
 def test_encoder_output_may_come_precomputed(model, inputs):
     features = model.get_audio_features(inputs["input_features"])
-    assert features.last_hidden_state.shape == (3, model.config.encoder_config.num_tokens, 48)
+    assert features.last_hidden_state.shape == (3, model.config.encoder_config.token_layout.num_tokens, 48)
     assert features.pooler_output.shape == (3, 4, 32)
     hidden = model.encoder(inputs["input_features"]).last_hidden_state
     text = {name: inputs[name] for name in ("input_ids", "attention_mask")}
@@ -48,7 +48,7 @@ def test_placeholder_may_lie_outside_the_vocabulary(model, inputs):
 
 
 def test_numbers_of_placeholders_and_embeddings_must_agree(model, inputs):
-    with pytest.raises(ValueError, match="12 audio placeholders, but 2 clips of 4 tokens make 8"):
+    with pytest.raises(ValueError, match="12 audio placeholders, but 2 clips make 8"):
         model(**{**inputs, "input_features": inputs["input_features"][:2]})
     twice = torch.cat([inputs["input_ids"]] * 2, dim=1)
     with pytest.raises(ValueError, match="24 audio placeholders"):

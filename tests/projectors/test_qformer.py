@@ -75,7 +75,10 @@ def test_checkpointing_changes_no_gradient():
     torch.testing.assert_close(*gradients)
 
 
-def test_calibrated_inputs_have_zero_mean_and_unit_deviation_per_channel():
+WORDS = torch.linspace(-1, 1, 320).reshape(10, 32)  # an embedding table
+
+
+def test_start_standardises_every_channel_of_the_input():
     projector = _tiny(standardize_inputs=True)
     tokens = 5 + 100 * tiny_inputs(projector.config, batch_size=40)["audio_hidden_states"]
     tokens[..., 7] = 3.0  # a dead channel
@@ -83,7 +86,7 @@ def test_calibrated_inputs_have_zero_mean_and_unit_deviation_per_channel():
     projector.qformer.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(kwargs["encoder_hidden_states"]), with_kwargs=True
     )
-    projector.calibrate(tokens)
+    projector.start(lambda: tokens, WORDS)
     projector(tokens)
     std = torch.ones(48)
     std[7] = 0
@@ -91,28 +94,30 @@ def test_calibrated_inputs_have_zero_mean_and_unit_deviation_per_channel():
     torch.testing.assert_close(seen[0].flatten(0, 1).std(0), std, atol=1e-4, rtol=0)
 
 
-def test_calibration_survives_saving(tmp_path):
+def test_start_brings_the_output_to_the_size_of_the_words():
+    projector = _tiny(standardize_inputs=True)
+    tokens = tiny_inputs(projector.config)["audio_hidden_states"]
+    projector.start(lambda: tokens, WORDS * 0.02)
+    assert projector(tokens).last_hidden_state.std().item() == pytest.approx(0.02 * WORDS.std().item(), rel=0.02)
+
+
+def test_what_start_found_survives_saving(tmp_path):
     projector = _tiny(standardize_inputs=True)
     tokens = 3 + tiny_inputs(projector.config)["audio_hidden_states"]
-    projector.calibrate(tokens)
+    projector.start(lambda: tokens, WORDS)
     projector.save_pretrained(tmp_path)
     loaded = QFormerProjector.from_pretrained(tmp_path)
     assert torch.equal(loaded.input_mean, projector.input_mean)
     assert torch.equal(loaded(tokens)[0], projector(tokens)[0])
 
 
-def test_calibrate_needs_its_switch_and_finite_tokens():
+def test_start_leaves_a_projector_of_bat_as_it_is_and_needs_finite_tokens():
     tokens = tiny_inputs(tiny_config("QFormerProjector"))["audio_hidden_states"]
-    with pytest.raises(SpatialLLMError, match="standardize_inputs=True"):
-        _tiny().calibrate(tokens)
-    with pytest.raises(SpatialLLMError, match="NaN"):
-        _tiny(standardize_inputs=True).calibrate(tokens.fill_(float("nan")))
-
-
-def test_scale_output_to_sets_the_size_of_the_embeddings():
     projector = _tiny()
-    projector.scale_output_to(0.02)
-    embeds = projector(**tiny_inputs(projector.config)).last_hidden_state
-    assert abs(embeds.std() - 0.02) < 5e-4
-    with pytest.raises(SpatialLLMError, match="positive"):
-        projector.scale_output_to(0.0)
+    before = {name: tensor.clone() for name, tensor in projector.state_dict().items()}
+    projector.start(lambda: pytest.fail("encoding a sample takes time"), WORDS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in projector.state_dict().items())
+    with pytest.raises(SpatialLLMError, match="NaN"):
+        _tiny(standardize_inputs=True).start(lambda: torch.full_like(tokens, float("nan")), WORDS)
+    with pytest.raises(SpatialLLMError, match="deviation of 0"):
+        _tiny(standardize_inputs=True).start(lambda: tokens, torch.zeros(3, 32))

@@ -22,6 +22,7 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat, format_to_dict, parse_format
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.simulate.scene_sampling import SCENES_PER_BLOCK, DrawConfig, draw_block
+from spatial_llm.data.simulate.synthesized import make_room
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl
@@ -264,8 +265,10 @@ def _draw(
     if (root := config.sounds.root) is not None:
         plan["sha256"] = [sha256_of(root / s.recording) for s in own if not s.recording.startswith(SYNTH_PREFIX)]
     blocks = Blocks(parts / f"{split}_scenes", -(-len(counts) // SCENES_PER_BLOCK), plan)
+    names, rate = [sound.recording for sound in own], config.room.sampling_rate
+    kept = make_room(parts / f"{split}_synthesized", names, config.scenes.duration_s, rate)
     work = functools.partial(
-        draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root
+        draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root, kept
     )
     blocks.run(work, Shard(), workers, progress, f"scenes ({split})", unit=f"{SCENES_PER_BLOCK} scenes")
     with atomic_path(folder / f"{split}_scenes.jsonl") as temporary, temporary.open("wb") as out:

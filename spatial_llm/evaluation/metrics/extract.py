@@ -12,7 +12,7 @@ import numpy as np
 
 from spatial_llm import answers
 from spatial_llm.answers import Reading
-from spatial_llm.data.records import Record, labels_of
+from spatial_llm.data.record import Record, labels_of
 from spatial_llm.evaluation.metrics.kinds import KIND_METRICS, WHOLE_VALUE
 from spatial_llm.evaluation.metrics.measures import Columns, column_of
 from spatial_llm.evaluation.metrics.spec import KindMetrics

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm import answers
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.evaluation.metrics.extract import (
     READINGS,
     Columns,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (

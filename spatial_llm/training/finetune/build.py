@@ -1,11 +1,10 @@
-"""The composite to be fine-tuned: a trained encoder, a language model, and projector and LoRA, fresh or trained before."""
+"""Builds the composite for fine-tuning: a trained encoder, a language model, and a fresh or trained projector and LoRA."""
 
 import importlib.util
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
 from spatial_llm.encoders.folder_files import in_words
@@ -13,18 +12,18 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.trained_parts import trained_keys
-from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
 from spatial_llm.training.engine.base_models import load_base
 from spatial_llm.training.engine.launching import device
 from spatial_llm.training.engine.trainable import freeze
-from spatial_llm.training.finetune.arguments import BatArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """The composite and its processor. Only projector and LoRA require gradients, and they are float32 in any precision.
+    """Builds the composite and its processor. Only projector and LoRA require gradients; they are float32 in any precision.
 
     Raises:
         SpatialLLMError: 4-bit is asked for and bitsandbytes is not installed.
@@ -36,10 +35,11 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     language_model = freeze(load_language_model(arguments))
     tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
+    widths = {"encoder_hidden_size": encoder.config.hidden_size, "text_hidden_size": text_size}
     model = SpatialLLMForConditionalGeneration.from_parts(
         encoder=encoder,
         language_model=language_model,
-        projector=build_projector(arguments.projector, encoder.config.hidden_size, text_size),
+        projector=AutoModel.from_config(projector_config(arguments.projector, **widths)),
     )
     if arguments.lora is not None:
         add_lora(model, **vars(arguments.lora))
@@ -52,7 +52,7 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
 
 
 def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """All parts of `start_from`: what is frozen of the language model in the precision of the run, the rest float32.
+    """Loads all parts from `start_from`; the frozen language model has the precision of the run, all else is float32.
 
     Raises:
         CheckpointError: there is no such model.
@@ -70,7 +70,7 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
 
 
 def load_language_model(arguments: BatArguments) -> PreTrainedModel:
-    """The language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314: NF4, double quantisation)."""
+    """Loads the language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314, section 3)."""
     dtype = DTYPES[arguments.schedule.precision]
     options: dict[str, Any] = {}
     if arguments.quantization == "4bit":
@@ -84,32 +84,9 @@ def load_language_model(arguments: BatArguments) -> PreTrainedModel:
 
 
 def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:
-    """4 bits as in QLoRA; `dtype` is that of the matrix products."""
+    """Returns the settings of QLoRA: NF4 with double quantisation; matrix products are computed in `dtype`."""
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
-
-
-def build_projector(arguments: ProjectorArguments, encoder_size: int, text_size: int) -> QFormerProjector:
-    """A fresh Q-Former between an encoder and a language model of these widths."""
-    return QFormerProjector(projector_config(arguments, encoder_size, text_size))
-
-
-def projector_config(arguments: ProjectorArguments, encoder_size: int, text_size: int) -> QFormerProjectorConfig:
-    """Its configuration."""
-    width = arguments.hidden_size or encoder_size
-    return QFormerProjectorConfig(
-        num_query_tokens=arguments.queries,
-        num_hidden_layers=arguments.layers,
-        cross_attention_frequency=arguments.cross_attention_every,
-        hidden_size=width,
-        num_attention_heads=arguments.attention_heads,
-        intermediate_size=arguments.intermediate_size or 4 * width,
-        hidden_dropout_prob=arguments.dropout,
-        attention_probs_dropout_prob=arguments.dropout,
-        encoder_hidden_size=encoder_size,
-        text_hidden_size=text_size,
-        standardize_inputs=arguments.calibrate,
     )
 
 
@@ -127,10 +104,3 @@ def load_trained(model: PreTrainedModel, folder: Path) -> None:
         theirs = trained_keys(type(model)(type(model).config_class.from_pretrained(folder)))
     tensors = {key: tensor for file in files for key, tensor in read_tensors(file).items() if key in theirs}
     load_tensors(model, tensors, expected, f"start_from {folder}")
-
-
-@torch.no_grad()
-def calibrate(model: nn.Module, audio_hidden_states: torch.Tensor) -> None:
-    """Brings a fresh projector to scale: inputs standardised, outputs as large as the language model's embeddings."""
-    model.projector.calibrate(audio_hidden_states)
-    model.projector.scale_output_to(model.get_input_embeddings().weight.float().std().item())

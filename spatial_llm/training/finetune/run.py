@@ -28,9 +28,9 @@ from spatial_llm.training.engine.launching import (
     device,
     is_main,
     prepare,
+    print_main,
     processes,
     rank,
-    say,
     wait_for_all,
     whole_weights,
 )
@@ -39,7 +39,7 @@ from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import build_bat, calibrate
+from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
 from spatial_llm.workflow import MARKER, fingerprint_of, read_finished, write_finished
@@ -67,9 +67,9 @@ def finetune_bat(arguments: BatArguments) -> Path:
         done = _fingerprint(stage, done)
         heading = f"stage {number} of {len(arguments.stages)}, {name}"
         if any(read_finished(folder / marker, done) for marker in MARKERS):
-            say(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
+            print_main(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
         else:
-            say(f"\n{heading} -> {folder}")
+            print_main(f"\n{heading} -> {folder}")
             for marker in MARKERS:
                 (folder / marker).unlink(missing_ok=True)
             finetune_once(stage)
@@ -124,14 +124,14 @@ def finetune_once(arguments: BatArguments) -> Path:
     )  # fmt: skip
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
-    if arguments.projector.calibrate and arguments.start_from is None:
-        calibrate(model, _some_encoded(model.encoder, processor, dataset))
+    if arguments.start_from is None:
+        model.projector.start(lambda: _some_encoded(model.encoder, processor, dataset), model.get_input_embeddings().weight)
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
-    say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
+    print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
     material = LESSONS[arguments.teach].prepare(arguments, model, processor, dataset)
-    say(format_schedule(arguments.schedule, len(material.samples), processes()))
-    say(format_what_trains(what_trains(material.learner)))
+    print_main(format_schedule(arguments.schedule, len(material.samples), processes()))
+    print_main(format_what_trains(what_trains(material.learner)))
     train(
         material.learner, material.samples, material.collate, arguments.schedule, run, arguments.seed,
         loss=material.loss, order=material.order, offload=material.offload,
@@ -186,7 +186,7 @@ def cached(
     sample = encode(encoder, recordings[0][None])
     cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
     size = cache.size(keys.values())
-    say(f"{size} in {cache.folder}")
+    print_main(f"{size} in {cache.folder}")
     cache.check_room(size, arguments.cache_limit)
     workers = arguments.schedule.loader_workers or (len(os.sched_getaffinity(0)) if size.missing > 64 else 0)
     cache.fill(

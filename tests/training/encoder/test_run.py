@@ -239,7 +239,8 @@ def test_a_joint_run_goes_on_with_finer_patches(data: Path, tmp_path: Path) -> N
     train_encoder(arguments(data, tmp_path / "second", **changes))
     second = SpatialASTForLocalization.from_pretrained(tmp_path / "second" / "model")
     assert second.config.patch_size == [rows, columns // 2]
-    assert second.config.num_tokens - 3 == 2 * (first.config.num_tokens - 3)
+    rows_before, columns_before = first.config.token_layout.grid
+    assert second.config.token_layout.grid == (rows_before, 2 * columns_before)
     expected = with_finer_patches(first, [rows, columns // 2]).state_dict()
     for name, value in second.named_parameters():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-20)

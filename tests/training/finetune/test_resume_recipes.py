@@ -14,7 +14,7 @@ from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import train_encoder
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import Schedule
-from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments
 from spatial_llm.training.finetune.run import finetune_bat
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
@@ -57,7 +57,10 @@ def run_of(manifest: str, text_run: Path, tmp_path_factory: pytest.TempPathFacto
     def finetune(folder: Path) -> None:
         if not (encoder / "model").exists():
             train_an_encoder(encoder)
-        projector = ProjectorArguments(queries=4, layers=1, cross_attention_every=1, attention_heads=2, calibrate=True)
+        projector = {
+            "num_query_tokens": 4, "num_hidden_layers": 1, "cross_attention_frequency": 1, "num_attention_heads": 2,
+            "hidden_size": 24, "intermediate_size": 96, "standardize_inputs": True,
+        }  # fmt: skip
         finetune_bat(
             BatArguments(
                 run_folder=str(folder),

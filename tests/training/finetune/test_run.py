@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,18 +12,27 @@ from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.errors import CacheError
 from spatial_llm.model import SpatialLLM
+from spatial_llm.profiling.memory import build_on_meta, plan
+from spatial_llm.projectors import MLPProjector
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import train_encoder
 from spatial_llm.training.engine.curves import read_losses
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import what_trains
-from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons.answers import decoded_sample
 from spatial_llm.training.finetune.run import finetune_bat, open_cache
 from tests.training.encoder.test_run import SIZES
 
 STEP = Schedule(steps=1, batch_size=4, learning_rate=1e-3)
+
+
+QFORMER = {
+    "num_query_tokens": 4, "num_hidden_layers": 1, "cross_attention_frequency": 1, "num_attention_heads": 2,
+    "hidden_size": 24, "intermediate_size": 96, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+    "standardize_inputs": True,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +55,30 @@ def arguments(data: Path, parts: dict[str, Path], run_folder: Path, **changes: o
             "encoder": str(parts["encoder"]),
             "language_model": str(parts["text"]),
             "schedule": STEP,
-            "projector": ProjectorArguments(
-                queries=4, layers=1, cross_attention_every=1, attention_heads=2, dropout=0.0, calibrate=True
-            ),
+            "projector": QFORMER,
             "lora": LoraArguments(rank=8, alpha=16, dropout=0.0, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"]),
             "cpu_threads": 1,
             **changes,
         }
     )
+
+
+@pytest.mark.parametrize("save", ["whole", "trained"])
+def test_mlp_projector_trains_is_planned_and_answers(save: str, data: Path, parts: dict[str, Path], tmp_path: Path) -> None:
+    mlp = {"model_type": "spatial_mlp_projector", "columns_per_token": 2, "hidden_size": 16}
+    given = arguments(data, parts, tmp_path / "run", projector=mlp, save=save)
+    fresh, _ = build_bat(given)
+    planned = build_on_meta(given)
+    assert {n: p.shape for n, p in planned.named_parameters()} == {n: p.shape for n, p in fresh.named_parameters()}
+    assert all(mode.total > 0 for mode in plan(given, text_tokens=20))
+    answerer = SpatialLLM.from_pretrained(finetune_bat(given))
+    projector = answerer.model.projector
+    assert isinstance(projector, MLPProjector)
+    # The encoder's grid is 4 rows x 2 columns.
+    assert answerer.processor.num_audio_tokens == answerer.model.config.num_audio_tokens == 4
+    assert not torch.equal(projector.up.weight, fresh.projector.up.weight)
+    recording = np.random.default_rng(0).standard_normal((2, 32_000)).astype(np.float32) * 0.1
+    assert isinstance(answerer.ask(recording, "Where is the sound?", sampling_rate=32_000), str)
 
 
 def test_only_projector_and_lora_train(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:

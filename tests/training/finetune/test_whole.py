@@ -16,13 +16,15 @@ from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import train_encoder
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import what_trains
-from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.run import finetune_bat
 from tests.training.encoder.test_run import SIZES
 
 STEP = Schedule(steps=2, batch_size=4, learning_rate=1e-3)
-SIZE = {"projector": ProjectorArguments(queries=2, layers=1, attention_heads=2, dropout=0.0, calibrate=True),
+SIZE = {"projector": {"num_query_tokens": 2, "num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 24,
+                      "intermediate_size": 96, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+                      "standardize_inputs": True},
         "lora": LoraArguments(rank=2, alpha=4, dropout=0.0)}  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_a_shipped_model_in_float16_goes_on_in_float32(
         ({}, "encoder is None, language_model None, start_from None; give both parts"),
         ({"start_from": "x", "encoder": "y"}, "encoder is y, language_model None"),
         ({"start_from": "x", "lora": None}, "projector and LoRA are those of start_from"),
-        ({"start_from": "x", "projector": ProjectorArguments(queries=3)}, "projector and LoRA are those of start_from"),
+        ({"start_from": "x", "projector": {"num_query_tokens": 3}}, "projector and LoRA are those of start_from"),
         ({"start_from": "x", "save": "trained"}, "saved whole"),
     ],
 )

@@ -29,6 +29,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
+from spatial_llm.encoders import TokenLayout
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.training.engine.trainable import freeze
@@ -119,11 +120,12 @@ class SceneTokenAlignment(nn.Module):
     Args:
         projector: the projector of the composite.
         scene_tokens: from `scene_tokens_of`.
+        layout: of the encoder's tokens.
     """
 
-    def __init__(self, projector: nn.Module, scene_tokens: SceneTokens) -> None:
+    def __init__(self, projector: nn.Module, scene_tokens: SceneTokens, layout: TokenLayout) -> None:
         super().__init__()
-        self.projector = projector
+        self.projector, self.layout = projector, layout
         self.told = scene_tokens  # checkpoints hold a hash of the frozen part under this name
 
     def forward(
@@ -131,7 +133,7 @@ class SceneTokenAlignment(nn.Module):
     ) -> CausalLMOutput:
         """Returns the loss of a batch of `collate_scenes`: the squared distance of each projector token to its scene token,
         summed over the width, mean over tokens and batch."""
-        tokens = self.projector(audio_hidden_states).last_hidden_state.float()
+        tokens = self.projector(audio_hidden_states, layout=self.layout).last_hidden_state.float()
         with torch.no_grad():
             truth, nobody = self.told.tokens(classes, places).float(), self.told.nobody.float()
         no_source = (tokens - nobody).square().sum(-1)  # (B, queries): cost of holding no source
@@ -150,7 +152,8 @@ class SceneTokenAlignment(nn.Module):
 def _prepare(arguments: Any, model: PreTrainedModel, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> Material:
     scene_tokens = scene_tokens_of(arguments.language_model, model.language_model, processor.tokenizer)
     samples = SceneAlignmentDataset(dataset, scene_tokens.labels, most=processor.num_audio_tokens)
-    return Material(SceneTokenAlignment(model.projector, scene_tokens), samples, collate_scenes)
+    layout = model.config.encoder_config.token_layout
+    return Material(SceneTokenAlignment(model.projector, scene_tokens, layout), samples, collate_scenes)
 
 
 def _check(arguments: Any) -> None:

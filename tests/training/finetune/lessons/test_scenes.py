@@ -13,7 +13,7 @@ from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
 from spatial_llm.training.engine.schedule import Schedule
-from spatial_llm.training.finetune.arguments import BatStage, LoraArguments, ProjectorArguments
+from spatial_llm.training.finetune.arguments import BatStage, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons.scenes import (
     SceneAlignmentDataset,
@@ -33,13 +33,13 @@ QUERIES, WIDTH = 3, 32
 class Identity(nn.Module):
     """A projector that returns its input."""
 
-    def forward(self, tokens: torch.Tensor) -> SimpleNamespace:
+    def forward(self, tokens: torch.Tensor, layout: None) -> SimpleNamespace:
         return SimpleNamespace(last_hidden_state=tokens)
 
 
 @pytest.fixture
 def alignment(model: SceneTokens) -> SceneTokenAlignment:  # noqa: F811
-    return SceneTokenAlignment(Identity(), model)
+    return SceneTokenAlignment(Identity(), model, None)
 
 
 def test_the_assignment_of_tokens_to_sources_is_free(alignment: SceneTokenAlignment) -> None:
@@ -113,7 +113,7 @@ def test_a_stage_learns_scenes_and_the_next_goes_on_from_it(
     with torch.no_grad():
         for row, record in enumerate(dataset.records):
             hidden = again.encoder(**cues[record.recording_id]).last_hidden_state
-            tokens = again.projector.eval()(hidden).last_hidden_state[0]
+            tokens = again.projector.eval()(hidden, layout=again.config.encoder_config.token_layout).last_hidden_state[0]
             for source in targets_of(record):
                 place = torch.tensor(place_numbers(source)).expand(1, len(scene_tokens.labels), -1)
                 every = scene_tokens.tokens(torch.arange(len(scene_tokens.labels))[None], place)[0]
@@ -139,7 +139,7 @@ def test_a_language_model_trained_on_words_has_no_scene_tokens(parts: dict[str, 
                 "encoder": None,
                 "language_model": None,
                 "start_from": "tiny",
-                "projector": ProjectorArguments(),
+                "projector": {},
                 "lora": LoraArguments(),
             },
             "language_model None",

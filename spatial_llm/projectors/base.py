@@ -1,0 +1,80 @@
+"""The contract between encoder, projector and language model.
+
+The processor and the composite ask a projector's configuration for `num_tokens(layout)` and nothing else, so they put the
+right number of placeholders into a prompt; the projector itself makes `AudioTokens`, as many as its configuration promised.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from huggingface_hub.dataclasses import strict
+from transformers.modeling_outputs import BaseModelOutputWithCrossAttentions
+
+from spatial_llm.encoders.checked_config import CheckedConfig
+from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
+from spatial_llm.encoders.token_layout import TokenLayout
+
+
+@dataclass
+class AudioTokens(BaseModelOutputWithCrossAttentions):
+    """What a projector makes of clips; the other fields are those of transformers, where they were asked for.
+
+    Attributes:
+        last_hidden_state: embeddings for the language model (clips, tokens, text width).
+        mask: (clips, tokens) bool, False for tokens that a clip does not have; None where every clip has all of them.
+        seconds: (tokens,), the time of the middle of each token from the start of the window; None where tokens have none.
+    """
+
+    mask: torch.Tensor | None = None
+    seconds: torch.Tensor | None = None
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of tokens of each clip."""
+        clips, tokens = self.last_hidden_state.shape[:2]
+        return [tokens] * clips if self.mask is None else self.mask.sum(dim=1).tolist()
+
+
+@strict
+class ProjectorConfig(CheckedConfig):
+    """What the configurations of all projectors share.
+
+    Args:
+        encoder_hidden_size: width of `audio_hidden_states`.
+        text_hidden_size: width of the language model.
+    """
+
+    encoder_hidden_size: int = 768
+    text_hidden_size: int = 4096
+
+    def num_tokens(self, layout: TokenLayout) -> int:
+        """Tokens that the language model gets for a clip of which the encoder made tokens of this layout.
+
+        Raises:
+            SpatialLLMError: the projector cannot take this layout.
+        """
+        raise NotImplementedError
+
+
+class Projector(CheckedPreTrainedModel):
+    """Base class: `forward(audio_hidden_states (clips, tokens, encoder width), layout) -> AudioTokens`."""
+
+    config: ProjectorConfig
+    main_input_name = "audio_hidden_states"
+    input_modalities = ("audio",)
+
+    def get_input_embeddings(self) -> None:
+        """Returns None: the input is an encoder's tokens, which are embedded already."""
+
+    def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
+        """Prepares a fresh projector before training; by default nothing is done.
+
+        Args:
+            sample: returns encoder output of some training recordings (clips, tokens, encoder width). Encoding them takes
+                time, so only a projector that looks at the sample calls it.
+            text_embeddings: the language model's embedding table (tokens, text width).
+
+        Raises:
+            SpatialLLMError: the sample or the table cannot be used.
+        """

@@ -1,0 +1,48 @@
+"""The `projector` of a recipe: a `model_type` and fields of that projector's configuration, under their own names."""
+
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, PreTrainedConfig
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.projectors.base import ProjectorConfig
+from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
+
+# What recipes of earlier versions called the fields of the Q-Former.
+EARLIER = {
+    "queries": "num_query_tokens",
+    "layers": "num_hidden_layers",
+    "cross_attention_every": "cross_attention_frequency",
+    "attention_heads": "num_attention_heads",
+    "dropout": "hidden_dropout_prob and attention_probs_dropout_prob",
+    "calibrate": "standardize_inputs",
+}
+
+
+def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig:
+    """Returns the configuration that `settings` describe; without a `model_type`, that of a Q-Former.
+
+    Args:
+        settings: `model_type` and fields.
+        **widths: `encoder_hidden_size` and `text_hidden_size`, where the settings do not give them.
+
+    Raises:
+        SpatialLLMError: an unknown `model_type` or field, or a value that cannot be; the message says what to write.
+    """
+    fields = dict(settings)
+    model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)
+    kinds = {kind.model_type: kind for kind in ProjectorConfig.__subclasses__()}
+    if model_type not in kinds:
+        raise SpatialLLMError(f"projector.model_type is {model_type!r}; expected one of {', '.join(sorted(kinds))}.")
+    known = sorted(set(kinds[model_type]().to_dict()) - set(PreTrainedConfig().to_dict()))
+    for name in fields:
+        if name not in known:
+            hint = f"write {EARLIER[name]} in its place; " if name in EARLIER else ""
+            raise SpatialLLMError(
+                f"projector.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}."
+            )
+    try:
+        return AutoConfig.for_model(model_type, **{**widths, **fields})
+    except StrictDataclassError as error:
+        raise SpatialLLMError(f"projector: {' '.join(str(error).split())}") from None
