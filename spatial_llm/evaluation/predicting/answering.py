@@ -112,11 +112,11 @@ class Answerer:
         cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
-            audio = self.model.model.get_audio_features(input_features=features, return_dict=True)
-        return audio.pooler_output[0] if audio.audio_mask is None else audio.pooler_output[0][audio.audio_mask[0]]
+            found = self.model.model.get_audio_features(input_features=features, return_dict=True)
+        return found.pooler_output[0] if found.audio_mask is None else found.pooler_output[0][found.audio_mask[0]]
 
     def _prompt_embeds(self, input_ids: torch.Tensor, clips: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Embeds prompts (batch, length), the audio (audio tokens, width) of each in place: (batch, length, width)."""
+        """Prompts (batch, length) and the audio of each (audio tokens, width) -> (batch, length, width)."""
         token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
         embeds = embed_text(embeddings, input_ids, token)
         audio = torch.cat(list(clips)).to(embeds.device, embeds.dtype)
@@ -132,9 +132,10 @@ class Answerer:
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
         with torch.inference_mode():
+            clips = [audio[item.recording_id] for item in items]
             tokens = net.generate(
                 **inputs,
-                inputs_embeds=self._prompt_embeds(inputs["input_ids"], [audio[item.recording_id] for item in items]),
+                inputs_embeds=self._prompt_embeds(inputs["input_ids"], clips),
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,
