@@ -12,6 +12,7 @@ from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.lessons import LESSONS
+from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 
 
 @dataclass
@@ -133,6 +134,11 @@ class BatArguments(Checked):
             )
         for teach in dict.fromkeys((self.teach, *(stage.teach for stage in self.stages))):
             LESSONS[teach].check(self)
+
+    @staticmethod
+    def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the fields that earlier versions may have recorded in a checkpoint of this run."""
+        return fields_of_version_0_1(fields)
 
     @property
     def goes_on_whole(self) -> bool:

@@ -8,7 +8,9 @@ one before and has its own run folder inside that of the run, so that each can b
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,11 +43,12 @@ from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
+from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
 from spatial_llm.workflow import MARKER, fingerprint_of, read_finished, write_finished
 
 CALIBRATION_CLIPS = 256
-MARKERS = (MARKER, "finished.json")  # version 0.1 used the second name
+EARLIER_MARKER = "finished.json"  # of version 0.1
 
 
 def finetune_bat(arguments: BatArguments) -> Path:
@@ -60,17 +63,18 @@ def finetune_bat(arguments: BatArguments) -> Path:
     _check_manifests(arguments)
     if not arguments.stages:
         return finetune_once(arguments)
-    done, before, metrics = "", arguments.start_from, {}
+    done, earlier, before, metrics = "", [""] * 4, arguments.start_from, {}
     for number, stage in enumerate(stage_arguments(arguments), start=1):
         name, folder = arguments.stages[number - 1].name, Path(stage.run_folder)
         stage = dataclasses.replace(stage, start_from=before)
-        done = _fingerprint(stage, done)
+        done, earlier = _fingerprint(stage, done), _fingerprints_of_version_0_1(stage, earlier)
         heading = f"stage {number} of {len(arguments.stages)}, {name}"
-        if any(read_finished(folder / marker, done) for marker in MARKERS):
+        known = [(MARKER, done), *((EARLIER_MARKER, one) for one in earlier)]
+        if any(read_finished(folder / marker, one) for marker, one in known):
             print_main(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
         else:
             print_main(f"\n{heading} -> {folder}")
-            for marker in MARKERS:
+            for marker in (MARKER, EARLIER_MARKER):
                 (folder / marker).unlink(missing_ok=True)
             finetune_once(stage)
             if is_main():
@@ -232,5 +236,14 @@ def format_schedule(schedule: Schedule, samples: int, processes: int) -> str:
 
 
 def _fingerprint(arguments: BatArguments, before: str) -> str:
-    fields = {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}
-    return fingerprint_of([fields, sha256_of(arguments.train_manifest), before])
+    return fingerprint_of([_fields(arguments), sha256_of(arguments.train_manifest), before])
+
+
+def _fingerprints_of_version_0_1(arguments: BatArguments, before: Sequence[str]) -> list[str]:
+    """Returns the fingerprints that version 0.1 may have given this stage, each after one of `before`."""
+    manifest, possible = sha256_of(arguments.train_manifest), fields_of_version_0_1(_fields(arguments))
+    return [fingerprint_of([fields, manifest, one]) for fields, one in zip(possible, before, strict=False)]
+
+
+def _fields(arguments: BatArguments) -> dict[str, Any]:
+    return {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}

@@ -1,10 +1,11 @@
 """Settings of recipes/pretrain_text.py."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
 from spatial_llm.scenes.scene import MAX_SOURCES
@@ -59,6 +60,15 @@ class TextArguments(Checked):
     initializer_range: Positive = 0.08
     seed: HalfSeed = 0
     cpu_threads: Count | None = None
+
+    @staticmethod
+    def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`."""
+        ask = "questions.ask"
+        if not any(name.startswith(ask) for name in fields):
+            return []
+        families = {f"questions.{family.name}": fields.get(f"{ask}.{family.name}", 0) for family in FAMILIES}
+        return [{name: value for name, value in fields.items() if not name.startswith(ask)} | families]
 
     def __post_init__(self) -> None:
         super().__post_init__()
