@@ -21,7 +21,7 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.scenes.heads import hrtf
 
-OUTPUT = Path(hrtf.__file__).parent / "package_data" / hrtf.KEMAR_FILE
+OUTPUT = Path(hrtf.__file__).parents[1] / "package_data" / hrtf.KEMAR_FILE
 FULL_SCALE = 32768
 
 

@@ -37,7 +37,7 @@ class PredictArguments:
         resume: continue an interrupted run of the same model, questions and settings.
         batch_size: questions answered at a time; answers do not depend on it.
         device: torch's name of it; default: a GPU if there is one.
-        merge_lora: answer with LoRA added to the weights: faster; few answers may differ, where two are nearly as likely.
+        merge_lora: add LoRA to the weights while answering: faster; an answer may differ where two are nearly as likely.
         audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
         reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.

@@ -1,9 +1,9 @@
-"""Long work in blocks that can be shared out, killed and taken up again.
+"""Long work in blocks that can be distributed, killed and resumed.
 
-The work is cut into numbered blocks, each of which depends on the configuration and its own number alone and leaves one
-folder behind, whole or not at all. Blocks that are there are not made again; which process, shard or day made one does
-not show in it. So results do not depend on the number of workers, a killed run goes on where it was, and any scheduler
-can run shards (`Shard(2, 8)`: every eighth block) that a last run without a shard joins.
+The work is split into numbered blocks. A block depends only on the configuration and its own number, and writes one folder,
+complete or not at all. Blocks that exist are not made again, and their content does not depend on the process, shard or day
+that made them. So results do not depend on the number of workers, a killed run resumes, and any scheduler can run shards
+(`Shard(2, 8)`: every eighth block), which a last run without a shard joins.
 """
 
 import json
@@ -27,14 +27,14 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` (from 1) of `count`; `Shard.asked` reads "2/8"."""
+    """Part `index` (from 1) of `count`."""
 
     index: int = 1
     count: int = 1
 
     @classmethod
     def asked(cls, text: str | None, merge: bool = False) -> "Shard | None":
-        """The shard "i/n", or None for none. Raises SpatialLLMError unless 1 <= i <= n, and if `merge` is asked for too."""
+        """Returns the shard of a text "i/n", None for None. Raises SpatialLLMError unless 1 <= i <= n, or with `merge`."""
         if text is None:
             return None
         if merge:
@@ -46,15 +46,15 @@ class Shard:
 
 
 class Blocks:
-    """The blocks of one piece of work, in a folder of their own.
+    """The blocks of one piece of work, in their own folder.
 
     Args:
-        folder: where the blocks are kept until they are joined.
-        count: how many there are.
-        plan: what they are made from, as JSON values. A folder made from another plan is refused, not mixed.
+        folder: folder of the blocks until they are joined.
+        count: number of blocks.
+        plan: the configuration that they are made from, as JSON values.
 
     Raises:
-        SpatialLLMError: the folder holds blocks of another plan.
+        SpatialLLMError: the folder holds blocks of another plan, which must not be mixed with these.
     """
 
     def __init__(self, folder: str | Path, count: int, plan: dict[str, Any]) -> None:
@@ -73,24 +73,29 @@ class Blocks:
         try:
             return json.loads(file.read_bytes())
         except ValueError:
-            return None  # damaged: nobody knows what the blocks are of
+            return None  # damaged, so the plan of the blocks is unknown
 
     def __iter__(self) -> Iterator[Path]:
-        """The folders of all blocks, in order, made or not."""
+        """Iterates over the folders of all blocks in order, whether they exist or not."""
         return (self._path(index) for index in range(self.count))
 
     def missing(self) -> list[int]:
-        """Numbers of the blocks that are not there yet."""
+        """Returns the numbers of the blocks that do not exist yet."""
         return [index for index in range(self.count) if not self._path(index).is_dir()]
 
     def run(
         self, work: Callable[[int, Path], None], shard: Shard, workers: int, progress: bool, title: str, unit: str = "block"
     ) -> None:
-        """Makes the missing blocks of a shard, in `workers` processes.
+        """Makes the missing blocks of a shard.
 
         Args:
-            work: `work(index, folder)` fills the empty folder of one block; a module-level function or a
+            work: `work(index, folder)` fills the empty folder of one block. It is a module-level function or a
                 `functools.partial` of one, so that it can be sent to another process.
+            shard: the blocks to make.
+            workers: number of processes.
+            progress: whether to show a progress bar.
+            title: title of the progress bar.
+            unit: name of a block in the progress bar.
         """
         wanted = [index for index in self.missing() if index % shard.count == shard.index - 1]
         tasks = [(work, index, self._path(index)) for index in wanted]
@@ -99,7 +104,7 @@ class Blocks:
             pass
 
     def require_all(self) -> None:
-        """Raises SpatialLLMError naming the first missing blocks, unless all are there."""
+        """Raises SpatialLLMError naming the first missing block, unless all blocks exist."""
         missing = self.missing()
         if missing:
             raise SpatialLLMError(
@@ -119,7 +124,7 @@ def _make(task: tuple[Callable[[int, Path], None], int, Path]) -> None:
 
 
 def _in_processes(tasks: list[tuple], workers: int) -> Iterator[None]:
-    # Forked where that is safe (Linux): importing the library anew takes longer than many a block.
+    # Forked where that is safe (Linux), because importing the library again takes longer than many blocks do.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
         try:

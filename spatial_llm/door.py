@@ -1,12 +1,12 @@
-"""What every door does with an error: one sentence on standard error and an exit status, no traceback.
+"""Error handling of every script: one sentence on standard error and an exit status, no traceback.
 
     if __name__ == "__main__":
         with door("score"):
             main(parse_arguments(ScoreArguments))
 
-Errors of ours, those of files and folders (disk full, no right, nothing there) and the death of a worker process are the
-user's to mend; anything else is a bug and keeps its traceback. With the environment variable SPATIAL_LLM_TRACEBACK set to
-anything but 0, all keep it, for developers.
+Errors of this library, errors of files and folders (disk full, no permission, not found) and the death of a worker process
+can be fixed by the user. Any other error is a bug and keeps its traceback. With the environment variable
+SPATIAL_LLM_TRACEBACK set to anything but 0, all errors keep it, for developers.
 """
 
 import contextlib
@@ -18,20 +18,20 @@ from collections.abc import Iterator
 from spatial_llm.errors import SpatialLLMError
 
 TRACEBACK = "SPATIAL_LLM_TRACEBACK"
-# Exit status of a run that was told to stop and saved its state: EX_TEMPFAIL of sysexits.h, "try again later".
+# Exit status of a run that was stopped by a signal and saved its state: EX_TEMPFAIL of sysexits.h, "try again later".
 STOPPED = 75
-# A DataLoader raises what happened in its worker anew, with the worker's traceback for a message.
+# A DataLoader raises the error of its worker again, with the worker's traceback as the message.
 _OF_WORKER = re.compile(r"Caught (\w+) in DataLoader worker process .*\nOriginal Traceback")
 
 
 @contextlib.contextmanager
 def door(name: str = "error") -> Iterator[None]:
-    """Inside, an error that the user can mend ends the program with `name: sentence` and status 1."""
+    """Ends the program with `name: sentence` and status 1 at an error inside the context that the user can fix."""
     try:
         yield
-        sys.stdout.flush()  # a full disk below standard output is noticed here, and not when nobody listens any more
+        sys.stdout.flush()  # a full disk behind standard output raises here, where it is still handled
     except BrokenPipeError:
-        # Whoever read the output has gone (`| head`): nothing is wrong, and nothing more can be said there.
+        # The reader of the output has ended (`| head`): that is no error, and nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (SpatialLLMError, OSError) as error:
@@ -41,8 +41,8 @@ def door(name: str = "error") -> Iterator[None]:
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says to a user: the message that it was raised with, in whatever process; of an OSError which file it
-    is and what to do."""
+    """Returns the message of an error for users, in whatever process it was raised; an OSError names the file and the
+    remedy."""
     text = str(error)
     if found := _OF_WORKER.match(text):
         starts = list(re.finditer(rf"^(\w+\.)*{found[1]}: ", text, re.MULTILINE))

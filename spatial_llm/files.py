@@ -1,7 +1,7 @@
-"""Files that are whole or absent: everything is written to a temporary name beside its target and then renamed.
+"""Files that are complete or absent: everything is written under a temporary name beside its target and then renamed.
 
-``os.replace`` within one folder is atomic on POSIX systems, so a reader (or a run that starts after a kill) sees the old
-file or the new one, never half of either.
+``os.replace`` within one folder is atomic on POSIX systems, so a reader, or a run that starts after a kill, sees the old
+file or the new one, never a part of either.
 """
 
 import contextlib
@@ -25,22 +25,22 @@ import numpy as np
 from spatial_llm.errors import ManifestError, OutputError, write_errors_named
 
 CLOCK_TICKS_NS = 50_000_000
-SAMPLES, SAMPLE_BYTES = 4, 2**14  # of a file, to know it by
-# Absolute, a scheme or a drive, a separator of Windows, an end of string in C.
+SAMPLES, SAMPLE_BYTES = 4, 2**14  # pieces of a large file that are hashed, and their size
 _LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
 _TRIES = 100
+# Absolute, a scheme or a drive, a separator of Windows, the end of a string in C.
 _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary sibling of `path` to write a file or a folder at; renamed to `path` on success, removed on failure.
+    """Yields a temporary path beside `path` for a file or a folder; it is renamed to `path` on success, removed on failure.
 
-    A folder that already stands at `path` is replaced whole.
+    A folder that exists at `path` is replaced as a whole.
 
     Raises:
-        OutputError: it cannot be written (disk full, no right, a file where a folder is needed, ...). What stood there
-            before is as it was, and folders that were made for it are gone again.
+        OutputError: it cannot be written (disk full, no permission, a file in place of a folder, ...). The former content of
+            `path` is unchanged, and parent folders that were made are removed.
     """
     path = _nameable(path)
     _refuse_in_use(path)
@@ -58,15 +58,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_files(folder: str | Path) -> Iterator[Path]:
-    """A temporary folder for several files, which come into `folder` when all of them are written, or none does.
+    """Yields a temporary folder for several files; they are moved to `folder` if all of them were written, else none is.
 
     Files of the same names are replaced, others stay.
 
     Raises:
-        OutputError: as `atomic_path`.
+        OutputError: see `atomic_path`.
     """
     folder = _nameable(folder)
-    # Inside `folder`, so that bringing the files there is renaming them.
+    # Inside `folder`, so that moving the files is renaming them.
     temporary = folder / f".files.{os.getpid()}.tmp"
     with write_errors_named(folder, temporary), _parents_made(folder / "file"):
         _remove_leftovers(folder / "files")
@@ -86,7 +86,7 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
 
 
 def check_place(path: str | Path, folder: bool = False, replaced: bool = False) -> None:
-    """Before long work: raises OutputError unless a file (or a folder) could be written (or replaced) at `path`."""
+    """Raises OutputError, before long work, unless a file (or a folder) can be written (or replaced) at `path`."""
     path = _nameable(path)
     if replaced:
         _refuse_in_use(path)
@@ -103,7 +103,7 @@ def check_place(path: str | Path, folder: bool = False, replaced: bool = False) 
 
 
 def _nameable(path: str | Path) -> Path:
-    """The path; OutputError for one that no file can have."""
+    """Returns the path. Raises OutputError if no file can have that name."""
     try:
         if "\0" not in os.fspath(path):
             os.fsencode(path)
@@ -120,7 +120,7 @@ def _refuse_in_use(path: Path) -> None:
 
 @contextlib.contextmanager
 def _parents_made(path: Path) -> Iterator[None]:
-    """Inside, the folder around `path` is there; after an error those of the folders that were made are gone."""
+    """Makes the parent folders of `path`; after an error inside the context it removes those that it made."""
     missing = list(itertools.takewhile(lambda folder: not os.path.lexists(folder), path.parents))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,8 +136,8 @@ def _put(temporary: Path, path: Path) -> None:
     if not temporary.is_dir():
         os.replace(temporary, path)
         return
-    # A folder cannot be renamed over a full one: move the old one aside first, so that a strike leaves one or the other.
-    # Another process may put its own folder there in between, so that this is tried again; the last one stays.
+    # A folder cannot be renamed over a full one. The old one is renamed first, so that a kill leaves one or the other.
+    # Another process may put its own folder there in between, so this is tried again; the last writer wins.
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     for attempt in range(_TRIES):
         try:
@@ -152,12 +152,12 @@ def _put(temporary: Path, path: Path) -> None:
                 if old.is_dir() and not path.exists():
                     os.replace(old, path)
                 raise
-    with contextlib.suppress(OSError):  # the new one is in its place; what is left is removed by the next writer
+    with contextlib.suppress(OSError):  # the new folder is in place; the next writer removes the rest
         _remove(old)
 
 
 def _remove_leftovers(path: Path) -> None:
-    # What a killed process left beside `path`. A process that is alive may still be writing its own.
+    # Temporary files of killed processes beside `path`; a process that is alive may still be writing.
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.*"):
         owner = left.name.removeprefix(f".{path.name}.").split(".")
         if len(owner) == 2 and owner[0].isdigit() and owner[1] in ("tmp", "old") and not _alive(int(owner[0])):
@@ -182,10 +182,11 @@ def _remove(path: Path) -> None:
 
 
 def below(root: str | Path, name: str) -> Path:
-    """The path of `name` in the folder `root`, which it cannot leave; whether it exists is not looked at.
+    """Returns the path of `name` in the folder `root`, whether it exists or not.
 
     Raises:
-        ManifestError: the name leads out: see `leads_out`, or through a symbolic link; or it is none that a file can have.
+        ManifestError: the name leads out of the folder (see `leads_out`), also through a symbolic link, or no file can have
+            it.
     """
     if not leads_out(name) and not can_be_named(name):
         raise ManifestError(f"{name[:300]!r} can be no file's name (not text, or too long); correct it, or rename the file.")
@@ -195,12 +196,12 @@ def below(root: str | Path, name: str) -> Path:
 
 
 def leads_out(name: str) -> bool:
-    """True for a name that is not plainly relative: empty, absolute, a URL, of another system, or with ".." in it."""
+    """Returns whether a name is not plainly relative: empty, absolute, a URL, of another system, or with ".." in it."""
     return not name or _NOT_RELATIVE.search(name) is not None or ".." in name.split("/")
 
 
 def can_be_named(name: str) -> bool:
-    """Whether a file can have a relative name that a manifest can hold: UTF-8, without controls, no part too long."""
+    """Returns whether a file can have this relative name: UTF-8, without control characters, no part too long."""
     try:
         parts = name.encode("utf-8").split(b"/")
     except UnicodeEncodeError:
@@ -209,7 +210,7 @@ def can_be_named(name: str) -> bool:
 
 
 def _stays_inside(root: str, name: str) -> bool:
-    # Resolving a path asks the disk about each of its parts; files of one folder share all but the last.
+    # Resolving a path needs a system call for each part; files of one folder share all parts but the last.
     folder, last = os.path.split(os.path.join(root, name))
     target = os.path.normpath(os.path.join(_resolved(folder), last))
     if os.path.islink(target):
@@ -218,8 +219,8 @@ def _stays_inside(root: str, name: str) -> bool:
 
 
 def _resolved(folder: str) -> str:
-    # A folder that became a symbolic link is of another kind, and one whose parent became one has another inode: one look
-    # at the disk in place of one for each part of the path.
+    # A folder that became a symbolic link has another mode, and one below such a link has another inode. So one system
+    # call shows whether the cached path still holds, in place of one call for each part.
     try:
         found = os.lstat(folder)
     except OSError:
@@ -233,12 +234,12 @@ def _resolved_as(folder: str, _stamp: tuple) -> str:
 
 
 def new_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
-    """A new .npy file of zeros, mapped to be written, whose room on the disk is taken at once.
+    """Creates a .npy file of zeros, memory-mapped for writing, and allocates its space on the disk at once.
 
-    A mapped file is given room page by page as it is written, and a full disk then kills the process.
+    Without this, the space of a mapped file is allocated page by page as it is written, and a full disk kills the process.
 
     Raises:
-        OSError: the disk has not as much room.
+        OSError: the disk has too little space.
     """
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
@@ -248,33 +249,34 @@ def new_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes UTF-8 `text` to `path`, whole or not at all."""
+    """Writes `text` as UTF-8 to `path`, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON with sorted keys; NaN and infinities are refused, they are not JSON."""
+    """Writes `value` as indented JSON with sorted keys. Raises ValueError for NaN and infinities, which are not JSON."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def file_stamp(path: str | Path) -> tuple:
-    """What a file (or folder) is now, as part of the key of whatever a process keeps of it: another file under the same
-    name, or other content, has another stamp, even of the same size and with its time of modification set back.
+    """Returns a stamp of a file (or folder), as part of the key of what a process caches of it.
+
+    Another file under the same name, or other content, has another stamp, even if size and modification time are equal.
 
     Raises:
         OSError: there is no such file.
     """
     found = os.stat(path)
     stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    # The clock of a file system ticks every few milliseconds: what was written just now may be overwritten within a tick.
+    # The clock of a file system ticks every few milliseconds; a file that was just written may change within one tick.
     if time.time_ns() - found.st_ctime_ns < CLOCK_TICKS_NS and stat.S_ISREG(found.st_mode):
         return (*stamp, _sample(path, found.st_size))
     return stamp
 
 
 def content_hash(path: str | Path) -> str:
-    """`sha256_of` a file, taken again only when the file changes."""
+    """Returns `sha256_of` a file; it is computed again only if the file has changed."""
     return _content_hash(str(path), file_stamp(path))
 
 
@@ -284,12 +286,11 @@ def _content_hash(path: str, _stamp: tuple) -> str:
 
 
 def file_facts(path: str | Path) -> list:
-    """Size, time of modification and a hash of a sample of a file's bytes, as JSON values: part of the key of what is kept
-    on disk, so that a file replaced by one of the same size and time is another one.
+    """Returns size, modification time and a hash of a sample of a file, as JSON values for the key of a cache on disk.
 
-    A file of up to 64 KiB is hashed whole; of a larger one (a folder of sounds has gigabytes) four pieces from its begin to
-    its end, which differ between any two recordings but not where a few bytes between the pieces were changed and the time
-    set back.
+    A file of up to 64 KiB is hashed as a whole. Of a larger one, because a folder of sounds has gigabytes, four pieces from
+    beginning to end are hashed. They differ between any two recordings, but not if only bytes between the pieces were
+    changed and the modification time was set back.
     """
     found = os.stat(path)
     return [found.st_size, found.st_mtime_ns, _sample(path, found.st_size)]
@@ -308,6 +309,6 @@ def _sample(path: str | Path, size: int) -> str:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Returns the hexadecimal SHA-256 of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""JSONL, one object a line: written whole or not at all, and read strictly, with errors that name file, line and field."""
+"""JSONL, one object per line: written completely or not at all, read strictly, with errors that name line and field."""
 
 import json
 import math
@@ -15,46 +15,46 @@ MAX_NESTING = 200  # of JSON objects and lists; a record has 5
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Writes one JSON object a line, keys in the order given."""
+    """Writes one JSON object per line, with the keys in the given order."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row in rows:
             out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
-    """All of `iter_jsonl` as a list."""
+    """Returns the items of `iter_jsonl` as a list."""
     return list(iter_jsonl(path))
 
 
 def iter_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file with their line numbers, counted from 1, read one at a time.
+    """Reads the objects of a JSONL file one at a time, with their line numbers, counted from 1.
 
-    Lines end with a line feed alone, or with carriage return and line feed. Blank lines and a byte-order mark are skipped.
+    Lines end with a line feed, or with carriage return and line feed. Blank lines and a byte-order mark are skipped.
 
     Raises:
         ManifestError: the file is missing; or a line is longer than MAX_LINE_BYTES, is not UTF-8, is not one JSON object,
-            has a key twice, or holds a number or text that JSON has not (NaN, half a surrogate pair); file and line are
-            named, and the field where there is one.
+            has a key twice, or holds a number or text that JSON does not allow (NaN, half a surrogate pair). The error names
+            file and line, and the field if there is one.
     """
     for number, line in iter_lines(path):
         yield number, parse_object(line, f"{path}:{number}")
 
 
 def iter_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """The lines of `iter_jsonl` as texts, without the space around them, before they are parsed.
+    """Reads the lines of `iter_jsonl` as texts, without surrounding white space, before they are parsed.
 
     Raises:
-        ManifestError: what `iter_jsonl` raises of a file and of the bytes of a line.
+        ManifestError: as `iter_jsonl` raises it for the file and for the bytes of a line.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # unlike `is_file` of a path, for a name of any length
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes a name of any length
         raise ManifestError(f"{path}: no such file; give the path of a JSONL file (one JSON object a line).")
     with _opened(path) as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(raw) > MAX_LINE_BYTES:
                 raise ManifestError(f"{path}:{number}: longer than {MAX_LINE_BYTES} bytes; expected one record a line.")
             if b"\r" in raw.removesuffix(b"\n").removesuffix(b"\r"):
-                # Text readers would end the line there, and lines would be counted differently by different tools.
+                # Some tools would end the line there and count lines differently.
                 raise ManifestError(f"{path}:{number}: a carriage return inside the line; end lines with a line feed.")
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -79,14 +79,14 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
 
 
 def plain_object(text: str, start: int = 0) -> dict[str, Any] | None:
-    """The object that `text` is from `start` on, or None where anything about it calls for `parse_object`, which takes
-    longer and says what is wrong."""
+    """Parses the object that `text` is from `start` on, fast; None if only `parse_object`, which is slower and raises the
+    errors, can judge it."""
     found = plain_object_and_end(text, start)
     return found[0] if found is not None and found[1] == len(text) else None
 
 
 def plain_object_and_end(text: str, start: int) -> tuple[dict[str, Any], int] | None:
-    """The object that begins at `start` and where in `text` it ends; None as of `plain_object`."""
+    """Parses the object that begins at `start`; returns it with its end in `text`, None as in `plain_object`."""
     if "\\ud" in text or "\\uD" in text or text.count("[", start) + text.count("{", start) > MAX_NESTING:
         return None
     try:
@@ -149,7 +149,7 @@ def parse_closely(line: str, where: str) -> dict[str, Any]:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether lists and objects nest deeper than MAX_NESTING; level by level, for recursion is what they would exhaust."""
+    """Returns whether lists and objects nest deeper than MAX_NESTING; without recursion, whose limit they could exceed."""
     level = [value]
     for _ in range(MAX_NESTING):
         parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]

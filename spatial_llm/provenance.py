@@ -1,5 +1,7 @@
-"""What a result was made with: seed, versions, git hash, manifest hash. No times and no absolute paths, so that two
-equal runs write equal bytes."""
+"""The provenance of a result: seed, versions, git hash and manifest hash.
+
+It holds no times and no absolute paths, so that two equal runs write equal bytes.
+"""
 
 import subprocess
 from importlib import metadata
@@ -12,11 +14,11 @@ PACKAGES = ("spatial-llm", "torch", "torchaudio", "transformers", "peft", "accel
 
 
 def provenance(seed: int | None = None, manifest: str | Path | None = None) -> dict[str, Any]:
-    """The record that every result file carries.
+    """Returns the provenance that every result file contains.
 
     Args:
-        seed: the seed of the run, or None where nothing was drawn.
-        manifest: path of the manifest the result rests on; its SHA-256 is kept, not its path.
+        seed: the seed of the run; None if it draws no random numbers.
+        manifest: path of the manifest that the result was made from; the record holds its SHA-256, not its path.
     """
     return {
         "seed": seed,
@@ -27,7 +29,8 @@ def provenance(seed: int | None = None, manifest: str | Path | None = None) -> d
 
 
 def git_hash() -> str | None:
-    """The commit of the checkout this package is imported from, with "+changes" if files differ; None outside git."""
+    """Returns the commit of the checkout that this package is imported from, with "+changes" if files differ; None outside
+    git."""
     here = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str | None:

@@ -1,12 +1,12 @@
-"""Which numbers the fields of arguments may have: declared in the type of the field, checked in one place.
+"""Ranges of numeric settings: declared in the type of a field, checked in one place.
 
     @dataclass
     class Schedule(Checked):
         steps: Count | None = None
         warmup_fraction: Share = 0.1
 
-A NaN or an infinity is refused in every field; `parse_arguments` looks at all dataclasses that it fills, also at those that
-are not `Checked` themselves.
+No field may be NaN or infinite. `settings.parse_arguments` checks all dataclasses that it fills, also those that are not
+`Checked` themselves.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from spatial_llm.errors import SpatialLLMError
 
 @dataclass(frozen=True, repr=False)
 class Within:
-    """From `low` to `high`, both included unless `above` or `below` say that they are not."""
+    """The range from `low` to `high`; `above` excludes `low`, `below` excludes `high`."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -46,15 +46,15 @@ Natural = Annotated[int, Within(0)]
 Positive = Annotated[float, Within(0, above=True)]
 NonNegative = Annotated[float, Within(0)]
 Share = Annotated[float, Within(0, 1)]
-Seed = Annotated[int, Within(0, 2**32 - 1)]  # what numpy takes
+Seed = Annotated[int, Within(0, 2**32 - 1)]  # the seeds of numpy
 
 
 @dataclass
 class Checked:
-    """Base of dataclasses whose numbers are checked when they are made; a `__post_init__` of their own calls this one.
+    """Base of dataclasses whose numbers are checked at construction; a `__post_init__` of a subclass must call this one.
 
     Attributes:
-        called: what users call it, as the first part of its fields' names.
+        called: the user's name of the dataclass, with which the names of its fields begin in errors.
     """
 
     called: ClassVar[str] = ""
@@ -64,7 +64,7 @@ class Checked:
 
 
 def check_numbers(value: Any, name: str = "") -> None:
-    """Raises SpatialLLMError naming the first number in a dataclass, or in one inside it, that its field does not allow."""
+    """Raises SpatialLLMError for the first number outside the range of its field, in a dataclass or in one inside it."""
     for field in dataclasses.fields(value):
         part = f"{name}.{field.name}".lstrip(".")
         _check(getattr(value, field.name), field_types(type(value)).get(field.name, Any), part)
@@ -88,14 +88,14 @@ def _check(value: Any, hint: Any, name: str) -> None:
 def _check_number(value: float, hint: Any, name: str) -> None:
     kinds = [bare for one in alternatives(hint) if (bare := typing.get_args(one)[0] if _annotated(one) else one)]
     ranges = [mark for one in alternatives(hint) if _annotated(one) for mark in one.__metadata__ if isinstance(mark, Within)]
-    whole = int in kinds and float not in kinds  # a NaN is no number of any range
+    whole = int in kinds and float not in kinds
     expected = ", ".join(["a whole number" if whole else "a number", *map(str, ranges)])
     if not math.isfinite(value) or (whole and not isinstance(value, int)) or not all(value in one for one in ranges):
         raise SpatialLLMError(f"{name} is {value}; give {expected}.")
 
 
 def alternatives(hint: Any) -> list[Any]:
-    """The types of a union; of anything else itself."""
+    """Returns the types of a union; for any other type a list of it alone."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [one for part in typing.get_args(hint) for one in alternatives(part)]
     return [hint]

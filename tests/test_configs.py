@@ -110,9 +110,9 @@ def claims_on(name: str) -> list[Claim]:
 @pytest.mark.parametrize("name", EVERY_YAML)
 def test_every_yaml_is_claimed_by_exactly_one_dataclass(name: str) -> None:
     assert len(claims_on(name)) == 1, [claim.kind for claim in claims_on(name)]
-    # The content says the same: no other dataclass has all of its keys.
-    keys = set(read_yaml(REPOSITORY / name).content)
-    assert [kind for kind in {claim.kind for claim in CLAIMS} if keys <= set(field_types(kind))] == [claims_on(name)[0].kind]
+    # The content agrees: no other dataclass has all of its keys.
+    keys, others = set(read_yaml(REPOSITORY / name).content), {claim.kind for claim in CLAIMS} - {claims_on(name)[0].kind}
+    assert [kind for kind in others if keys <= set(field_types(kind))] == []
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.patterns[0])
@@ -133,7 +133,7 @@ def test_every_yaml_is_parsed_and_comes_back_equal(name: str, tmp_path: Path, mo
     found = read(name)
     written.write_text(write(found))
     assert read(str(written)) == found
-    if isinstance(found, EncoderArguments):
+    if isinstance(found, EncoderArguments) and found.initial_encoder is None:
         config = ENCODERS[found.model_type][0](**found.model)
         assert set(found.model) <= set(config.to_dict())
         assert config.window_samples // config.hop_length + 1 <= config.num_frames
@@ -145,8 +145,13 @@ def reader_and_writer(claim: Claim) -> tuple[Callable[[str], Any], Callable[[Any
         return read_task, lambda task: yaml.safe_dump(task.to_dict())
     if claim.kind is ClusterConfig:
         # A key that accelerate does not know stops it here.
-        return ClusterConfig.from_yaml_file, lambda config: yaml.safe_dump(config.to_dict())
+        return launch_settings, yaml.safe_dump
     return lambda file: parse_arguments(claim.kind, [*claim.given, "--config", file]), to_yaml
+
+
+def launch_settings(file: str) -> dict[str, Any]:
+    """What accelerate reads from a file; parts that are not in use are None or empty."""
+    return {key: value for key, value in ClusterConfig.from_yaml_file(file).to_dict().items() if value}
 
 
 def test_a_file_that_none_or_two_claim_is_seen() -> None:

@@ -61,6 +61,15 @@ def test_a_file_loads_nothing_unsafe_and_names_no_private_path(path):
     # Written in pieces, so that this file does not hold what it forbids.
     private = re.compile("|".join(["/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "C:" + r"\\Users"]))
     assert private.findall(text) == []
+    # Whoever reads a file has this repository and the papers, and no other document of ours.
+    documents = [
+        r"spec" + r"s? [a-z]\.[0-9]",
+        r"spec" + r"s\.md",
+        r"reliabil" + r"ity (?:row|list|table)",
+        "Peculiar" + r"\b",
+    ]
+    elsewhere = re.compile("|".join(documents), re.IGNORECASE)
+    assert elsewhere.findall(text) == []
     unfinished = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "breakpoint" + r"\(\)", "pdb" + r"\.set_trace"]))
     assert unfinished.findall(text) == []
 

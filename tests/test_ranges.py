@@ -140,6 +140,8 @@ def test_the_other_configurations_refuse_what_makes_no_sense(kind: type) -> None
             shaped = value
             if "tuple" in str(hints[name]):
                 shaped = (value, value)
+            elif "dict" in str(hints[name]):
+                shaped = {"azimuth": value}
             elif "list" in str(hints[name]):
                 shaped = [value]
             with pytest.raises(SpatialLLMError):  # as parse_arguments does with what it has made

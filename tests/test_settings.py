@@ -1,6 +1,7 @@
 """Arguments are typed: YAML and command line meet in one dataclass, and an unknown key stops the run."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
+from spatial_llm.data.simulate.questions import WritingConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import inject_lora
 from spatial_llm.profiling.memory import KNOWN
@@ -18,6 +20,12 @@ from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import build_encoder
 from spatial_llm.training.encoder.stages import plan_stage
 from spatial_llm.training.finetune.arguments import BatArguments
+
+
+@dataclass
+class Writing:
+    writing: WritingConfig = field(default_factory=WritingConfig)
+
 
 REPOSITORY = Path(__file__).parents[1]
 RECIPES = REPOSITORY / "recipes/configs"
@@ -168,3 +176,13 @@ def test_a_language_model_is_a_second_config(path: Path) -> None:
     with torch.device("meta"):
         language_model = AutoModelForCausalLM.from_config(KNOWN[arguments.language_model]())
         inject_lora(language_model, vars(arguments.lora))  # its targets are there
+
+
+def test_a_config_of_an_earlier_version_is_told_what_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "questions.yaml"
+    path.write_text("writing:\n  questions: {limit: 3, azimuth: 2}\n")
+    with pytest.raises(SpatialLLMError, match=r"key .*azimuth; families stand under `ask` now, as in ask: \{azimuth: 1"):
+        parse_arguments(Writing, ["--config", str(path)])
+    path.write_text("writing:\n  questions: {limit: 3, ask: {azimuth: 2}}\n")
+    arguments = parse_arguments(Writing, ["--config", str(path), "--writing.questions.ask.azimuth", "3"])
+    assert arguments.writing.questions.ask == {"azimuth": 3}

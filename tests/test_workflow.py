@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.workflow import Stage, run_stages
+from spatial_llm.workflow import Stage, fingerprint_of, read_finished, run_stages, with_included, write_finished
 
 COUNT = "import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.mkdir(exist_ok=True); (p / 'runs').open('a').write('x')"
 
@@ -36,6 +36,31 @@ def test_reuse_and_renewal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Non
     (tmp_path / "a" / "stage.json").unlink()
     run_stages(chain(tmp_path))
     assert runs(tmp_path) == (3, 3), "what rests on a stage that ran again runs again too"
+
+
+def test_a_changed_file_that_a_config_includes_renews_its_stage(tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text("include: common.yaml\nsteps: 1\n")
+    (tmp_path / "common.yaml").write_text("seed: 1\n")
+    run_stages(chain(tmp_path))
+    run_stages(chain(tmp_path))
+    assert runs(tmp_path) == (1, 1)
+    (tmp_path / "common.yaml").write_text("seed: 2\n")
+    run_stages(chain(tmp_path))
+    assert runs(tmp_path) == (2, 2)
+    # A file that the stage lists itself counts once, as in version 0.1.
+    files = [tmp_path / "first.yaml", tmp_path / "common.yaml"]
+    assert with_included(files) == files == with_included(files[:1])
+
+
+def test_markers_of_version_0_1_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "stage.json").write_text('{"made_by": "abc", "scores": {"mAP": 1.0}}')  # of a stage of an encoder
+    assert read_finished(tmp_path / "stage.json", "abc")["scores"] == {"mAP": 1.0}
+    assert read_finished(tmp_path / "stage.json", "abd") is None
+    write_finished(tmp_path / "stage.json", "abd", scores={})
+    assert read_finished(tmp_path / "stage.json", "abd") == {"fingerprint": "abd", "scores": {}}
+    one, other = {"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}
+    assert fingerprint_of(one, sort_keys=True) == fingerprint_of(other, sort_keys=True)
+    assert fingerprint_of(one) != fingerprint_of(other)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"other": 1}', "\\xff"])

@@ -1,11 +1,12 @@
-"""Answer text <-> typed value, or None for "unparsed". The only place where answers are written or read.
+"""Converts answer text to a typed value, or to None for "unparsed", and values to text. No other module parses answers.
 
-Peculiar: each parser has two readings, and both are scored. Strict, the default: a text has exactly one reading or none;
-each axis needs exactly one of its two words, a number stands alone with its unit, yes and no stand alone. Lenient:
-besides, the free wording of language models. Neither reads a value that the text denies ("not left"), gives as a range ("2
-to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the exception, since
-strict takes any wording for a name. What does not fit is None: unparsed, counted by the scorer, never dropped. No parser
-raises on any string, and all take linear time. Which question has which kind of value is said by `questions.types`.
+Note: each parser has two readings, and both are scored. The strict reading, the default, accepts a text with exactly one
+interpretation: exactly one of the two words on each axis, one number alone with its unit, yes or no alone. The lenient
+reading also accepts the free wording of language models. Neither accepts a value that the text denies ("not left"), gives as
+a range ("2 to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the
+exception, because the strict reading takes any wording for a name. What does not fit is None: unparsed, counted by the
+scorer, never dropped. No parser raises on any string, and all take linear time. `questions.types` maps questions to kinds of
+values.
 """
 
 from collections.abc import Collection
@@ -35,7 +36,6 @@ from spatial_llm.answers.kinds.location_or_absent import format_absent, parse_ab
 from spatial_llm.answers.kinds.locations import format_locations, parse_locations
 from spatial_llm.answers.kinds.order import format_order, parse_order
 from spatial_llm.answers.kinds.rt60_range import format_rt60_range, parse_rt60_range
-from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.answers.kinds.yes_no import format_yes_no, parse_yes_no
 from spatial_llm.answers.refusals import is_refusal
 from spatial_llm.answers.text.numbers import format_number
@@ -61,7 +61,6 @@ __all__ = [
     "format_order",
     "format_rt60_range",
     "format_seconds",
-    "format_span",
     "format_yes_no",
     "is_refusal",
     "parse_absent",
@@ -81,7 +80,6 @@ __all__ = [
     "parse_order",
     "parse_rt60_range",
     "parse_seconds",
-    "parse_span",
     "parse_yes_no",
     "read",
     "write",

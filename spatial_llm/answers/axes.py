@@ -6,6 +6,7 @@ from spatial_llm.errors import SpatialLLMError
 
 AXES = {"left_right": ("left", "right"), "front_behind": ("front", "behind"), "above_below": ("above", "below")}
 AXIS_OF_WORD = {word: axis for axis, words in AXES.items() for word in words}
+MIRROR_WORD = {"left": "right", "right": "left"}  # what a side is called once left and right are exchanged
 
 Reading = Literal["strict", "lenient"]
 
@@ -19,5 +20,4 @@ def is_lenient(reading: Reading) -> bool:
 
 def mirror_words(value: dict[str, Any]) -> dict[str, Any]:
     """A value whose direction words stand under the names of their axes, with left and right exchanged."""
-    exchanged = {"left": "right", "right": "left"}
-    return {key: exchanged[word] if key == "left_right" else word for key, word in value.items()}
+    return {key: MIRROR_WORD[word] if key == "left_right" else word for key, word in value.items()}

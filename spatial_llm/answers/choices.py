@@ -1,8 +1,8 @@
 """Multiple choice: the option that an answer names, by its letter or by its text.
 
-Peculiar: a letter and a text that name different options cancel each other, and so do a denial ("B is wrong") and an
-alternative ("either A or C", "B or something else"): such a text commits to nothing. An option may carry its letter in
-its own text ("(B) left"), as some released benchmarks have it.
+Note: a letter and a text that name different options cancel each other, and so do a denial ("B is wrong") and an alternative
+("either A or C", "B or something else"), because such a text commits to nothing. An option may carry its letter in its own
+text ("(B) left"), as in some released benchmarks.
 """
 
 import re

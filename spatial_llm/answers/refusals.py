@@ -1,7 +1,7 @@
-"""Whether an answer declines to answer: "I cannot tell", "I don't know", "unable to determine".
+"""Detects whether an answer declines to answer: "I cannot tell", "I don't know", "unable to determine".
 
-Peculiar: a denial is an answer ("There is no bell", "I cannot hear a bell"), and so is a guess after a doubt ("I am not
-sure, but it is on the left"). Needed for scores that treat a refusal otherwise than a wrong answer (arXiv 2505.19294).
+Note: a denial is an answer ("There is no bell", "I cannot hear a bell"), and so is a guess after a doubt ("I am not sure,
+but it is on the left"). Scores that treat a refusal differently from a wrong answer need this (arXiv 2505.19294).
 """
 
 import re

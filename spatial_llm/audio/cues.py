@@ -1,11 +1,14 @@
 """The binaural cues of SpatialAST and DSpAST, from waveform to planes of (frames, mel bins).
 
-Source: specs a.2 (log-mel, IPD) and b.1 (GCC-PHAT, ILD). Everything here is an island of float32: phases and the ILD,
-whose range is huge, do not survive half precision. Signs: when the left ear hears a sound later by tau (the source is on
-the right), IPD = phase(right) - phase(left) = +omega tau, and GCC-PHAT peaks at lag +tau.
+Source: BAT (arXiv 2402.01591; log-mel, IPD) and DSpAST (arXiv 2509.13927; GCC-PHAT, ILD), as their checkpoints were trained.
+Everything here is an island of float32: phases and the ILD, whose range is huge, do not survive half precision. Signs: when
+a sound reaches the left ear later by tau (the source is on the right), IPD = phase(right) - phase(left) = +omega tau, and
+GCC-PHAT peaks at lag +tau. To add a cue, add a line to `CUES`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -17,7 +20,6 @@ GCC_PHAT, ILD, COS_IPD, SIN_IPD = "gcc_phat", "ild", "cos_ipd", "sin_ipd"
 
 SPATIAL_AST_CUES = (LOGMEL_LEFT, LOGMEL_RIGHT, COS_IPD, SIN_IPD)
 DSPAST_CUES = (LOGMEL_LEFT, LOGMEL_RIGHT, GCC_PHAT, ILD, COS_IPD, SIN_IPD)
-CUES = DSPAST_CUES  # every cue there is
 
 # Frames of one clip that are computed together on a CPU: everything a block needs stays in the cache, which makes the
 # whole up to twice as fast as plane after plane; a third of the 1001 frames of a clip of 10 s.
@@ -48,52 +50,91 @@ def binaural_cues(
     project = mel_projection(sampling_rate, n_fft, num_mel_bins, f_min, f_max)
     shape = (len(waveform), len(cues), frames.shape[2], num_mel_bins)
     features = torch.empty(shape, dtype=torch.float32, device=waveform.device)
+    every_bin = any(CUES[cue].every_bin for cue in cues)
     # A GPU is fed best with few large kernels, a CPU with blocks that fit its cache.
     clips, rows = (1, BLOCK_FRAMES) if waveform.device.type == "cpu" else shape[0::2]
     for clip in range(0, shape[0], clips):
         for row in range(0, shape[2], rows):
-            block = frames[clip : clip + clips, :, row : row + rows]
-            planes = _cues_of_block(block, cues, project, num_mel_bins)
+            part = frames[clip : clip + clips, :, row : row + rows]
+            block = Block(part, project, num_mel_bins, every_bin)
             for index, cue in enumerate(cues):
-                features[clip : clip + clips, index, row : row + rows] = planes[cue]
+                features[clip : clip + clips, index, row : row + rows] = CUES[cue].compute(block)
     return features
 
 
-def _cues_of_block(
-    frames: torch.Tensor, cues: Sequence[str], project: MelProjection, num_mel_bins: int
-) -> dict[str, torch.Tensor]:
-    """(B, 2 ears, frames, n_fft) -> cue name -> (B, frames, mel bins)."""
-    # GCC-PHAT needs every bin, the others only those of a mel filter.
-    first, last = (0, frames.shape[-1] // 2 + 1) if GCC_PHAT in cues else project.support
-    bins = torch.view_as_real(spectrum(frames)[..., first:last])
-    real, imag = bins[..., 0].contiguous(), bins[..., 1].contiguous()
-    magnitude = torch.addcmul(real * real, imag, imag).sqrt_()
-    planes: dict[str, torch.Tensor] = {}
-    if {LOGMEL_LEFT, LOGMEL_RIGHT, ILD} & set(cues):
-        # 10 log10 of a magnitude (not a power) spectrum, floor 1e-10, no top_db: as the checkpoints saw it.
-        logmel = project(magnitude, first).clamp_(min=1e-10).log10_().mul_(10)
-        planes[LOGMEL_LEFT], planes[LOGMEL_RIGHT] = logmel.unbind(1)
-        if ILD in cues:
-            planes[ILD] = level_difference(planes[LOGMEL_LEFT], planes[LOGMEL_RIGHT])
-    if {GCC_PHAT, COS_IPD, SIN_IPD} & set(cues):
-        silent = bool(magnitude.amin() == 0)
-        if silent:  # digital silence; an empty bin has phase 0, as torch.angle says
-            empty = magnitude == 0
-            magnitude, real = magnitude.masked_fill(empty, 1.0), real.masked_fill(empty, 1.0)
+class Block:
+    """A block of frames, and the quantities that its cues are made of, each computed when it is first used.
+
+    Args:
+        frames: (B, 2 ears, frames, n_fft).
+        project: of magnitudes to mel bins.
+        num_mel_bins: columns of every cue.
+        every_bin: True where a cue needs all frequencies, not only those of a mel filter.
+    """
+
+    def __init__(self, frames: torch.Tensor, project: MelProjection, num_mel_bins: int, every_bin: bool) -> None:
+        self.project, self.num_mel_bins = project, num_mel_bins
+        self.first, last = (0, frames.shape[-1] // 2 + 1) if every_bin else project.support
+        bins = torch.view_as_real(spectrum(frames)[..., self.first : last])
+        self.real, self.imag = bins[..., 0].contiguous(), bins[..., 1].contiguous()
+        self.magnitude = torch.addcmul(self.real * self.real, self.imag, self.imag).sqrt_()
+
+    @cached_property
+    def logmel(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Left and right, each (B, frames, mel bins) in dB: 10 log10 of a magnitude (not a power) spectrum, floor 1e-10, no
+        top_db, as the checkpoints were trained."""
+        return self.project(self.magnitude, self.first).clamp_(min=1e-10).log10_().mul_(10).unbind(1)
+
+    @cached_property
+    def empty(self) -> torch.Tensor | None:
+        """(B, 2 ears, frames, bins) True where a bin is digital silence; None where none is."""
+        return self.magnitude == 0 if bool(self.magnitude.amin() == 0) else None
+
+    @cached_property
+    def phase_difference(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of phase(right) - phase(left), each (B, frames, bins)."""
+        magnitude, real = self.magnitude, self.real
+        if self.empty is not None:  # an empty bin has phase 0, as torch.angle defines it
+            magnitude, real = magnitude.masked_fill(self.empty, 1.0), real.masked_fill(self.empty, 1.0)
         scale = magnitude.reciprocal()
         left_real, right_real = (real * scale).unbind(1)
-        left_imag, right_imag = (imag * scale).unbind(1)
+        left_imag, right_imag = (self.imag * scale).unbind(1)
         # right * conj(left) has the phase right - left; its parts are cos and sin of it without a single arctangent.
         cosine = torch.addcmul(right_real * left_real, right_imag, left_imag)
         sine = torch.addcmul(right_imag * left_real, right_real, left_imag, value=-1)
-        # The official code multiplies cos and sin by the mel matrix as if they were magnitudes, without a logarithm.
-        planes[COS_IPD], planes[SIN_IPD] = project(torch.stack([cosine, sine]), first).unbind(0)
-        if GCC_PHAT in cues:
-            if silent:  # the official phase of a product with 0 is 0
-                either = empty.any(dim=1)
-                cosine, sine = cosine.masked_fill(either, 1.0), sine.masked_fill(either, 0.0)
-            planes[GCC_PHAT] = gcc_phat(torch.complex(cosine, -sine), num_mel_bins)
-    return planes
+        return cosine, sine
+
+    @cached_property
+    def ipd(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the phase difference in mel bins. The official code multiplies them by the mel matrix as if
+        they were magnitudes, without a logarithm."""
+        return self.project(torch.stack(self.phase_difference), self.first).unbind(0)
+
+    def gcc_phat(self) -> torch.Tensor:
+        """GCC-PHAT of the two ears; the official phase of a product with 0 is 0."""
+        cosine, sine = self.phase_difference
+        if self.empty is not None:
+            either = self.empty.any(dim=1)
+            cosine, sine = cosine.masked_fill(either, 1.0), sine.masked_fill(either, 0.0)
+        return gcc_phat(torch.complex(cosine, -sine), self.num_mel_bins)
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One cue: how it is computed from a block, (B, frames, mel bins), and whether it needs every bin of the spectrum."""
+
+    compute: Callable[[Block], torch.Tensor]
+    every_bin: bool = False
+
+
+CUES: dict[str, Cue] = {
+    LOGMEL_LEFT: Cue(lambda block: block.logmel[0]),
+    LOGMEL_RIGHT: Cue(lambda block: block.logmel[1]),
+    GCC_PHAT: Cue(Block.gcc_phat, every_bin=True),
+    ILD: Cue(lambda block: level_difference(*block.logmel)),
+    COS_IPD: Cue(lambda block: block.ipd[0]),
+    SIN_IPD: Cue(lambda block: block.ipd[1]),
+}
 
 
 def level_difference(logmel_left: torch.Tensor, logmel_right: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The manifest: one JSON object a line, one record a question (station 0 of the path of the data).
+"""The manifest: one JSON object a line, one record a question (step 0 in docs/architecture.md).
 
 Reading is strict: a field missing, unknown, of another type or out of range, an id that stands twice, or a path that
 leads out of the manifest's folder stops with file, line and field; files that are missing are reported all at once. All

@@ -18,7 +18,7 @@ class DSpASTConfig(SpatialEncoderConfig):
     """DSpAST (arXiv 2509.13927; specs b): six cues, a gate per task, three passes through one shared trunk.
 
     Fields as `SpatialEncoderConfig`. `hidden_size` is split into one third per branch, so it is a multiple of 3.
-    The default loss weights are those of stages 2 and 3 (specs b.3).
+    The default loss weights are those of stages 2 and 3 (arXiv 2509.13927).
 
     Args:
         feature_attention: whether each branch weighs the cues by its gate; False is the paper's ablation without it.

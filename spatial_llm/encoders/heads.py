@@ -1,4 +1,4 @@
-"""What the encoders are trained on: heads, losses and their outputs (specs a.2 "Loss", b.2 "Losses")."""
+"""The training objectives of the encoders: heads, losses and their outputs (released code of Spatial-AST and DSpAST)."""
 
 import math
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class SpatialLocalizationOutput(ModelOutput):
 
 
 class AdaCosHead(KeptInFloat32):
-    """Cosine head with the adaptive scale of AdaCos (Zhang et al., CVPR 2019) as DSpAST uses it (specs b.2).
+    """Cosine head with the adaptive scale of AdaCos (Zhang et al., CVPR 2019) as DSpAST's released code uses it.
 
     forward gives cosines (B, C); `loss` scales them. In training mode each loss first adapts the scale to the batch: that
     of all processes together, so that they keep one scale (in the official code each process has its own, and the first
@@ -84,7 +84,7 @@ class AdaCosHead(KeptInFloat32):
 
     @torch.no_grad()
     def _adapt_scale(self, cosines: torch.Tensor, labels: torch.Tensor) -> None:
-        # specs b.2 written with logarithms of each sample's sum, in which the batch's largest logit cancels
+        # the released rule, written with logarithms of each sample's sum, in which the batch's largest logit cancels
         in_target_slot = 0.0 if self.target_term else -math.inf
         sums = torch.logsumexp((self.scale * cosines).scatter(1, labels[:, None], in_target_slot), dim=1)
         statistics = gather_rows(torch.stack([sums, cosines.gather(1, labels[:, None])[:, 0]], dim=1))

@@ -1,6 +1,7 @@
-"""The parts that SpatialAST and DSpAST are made of (specs a.2, b.1): cue norm, fusion, patches, ViT blocks.
+"""The parts that SpatialAST and DSpAST are made of: cue norm, fusion, patches, ViT blocks.
 
-Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size.
+Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size. Sources: BAT (arXiv 2402.01591), DSpAST (arXiv
+2509.13927), and facts about the released code of both.
 """
 
 import warnings

@@ -1,9 +1,9 @@
 """DSpAST: disentangled spatial cues (Wilkinghoff and Tan, arXiv 2509.13927).
 
-Six cues; per task (distance, direction, event) a gate weighs the cues and a convolution fuses them; the three planes
-pass one shared trunk; each is projected to a third of the width and the thirds stand side by side in `last_hidden_state`.
-The three passes are one: branches are stacked along the batch, sample-major (sample 0's three branches come first).
-Peculiar: a task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
+Six cues; per task (distance, direction, event) a gate weighs the cues and a convolution fuses them; the three planes pass
+one shared trunk; each is projected to a third of the width, and the thirds are concatenated in `last_hidden_state`. The
+three passes are one: branches are stacked along the batch, sample-major (sample 0's three branches come first). Note: a
+task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
 """
 
 import torch
@@ -30,7 +30,7 @@ from spatial_llm.encoders.precision import KeptInFloat32
 
 
 class FeatureGate(KeptInFloat32):
-    """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (specs b.1)."""
+    """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (arXiv 2509.13927)."""
 
     def __init__(self, num_cues: int) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; the spatial logits are cosines. `loss` = sum over the labels given of
-            config.loss_weights times BCE (events) or AdaCos (specs b.2); in training mode AdaCos scales adapt. A loss of
+            config.loss_weights times BCE (events) or AdaCos; in training mode AdaCos scales adapt. A loss of
             weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)

@@ -1,8 +1,8 @@
 """SpatialAST: an AST on the cues of two ears (BAT, Zheng et al., ICML 2024, arXiv 2402.01591).
 
-cues -> BatchNorm -> stretch -> fusion convolution -> patches + positions -> [3 CLS | patches] -> ViT-B, no final norm.
-Peculiar: the CLS tokens get no position; token 0 answers for distance, 1 for direction, 2 for the sound event.
-Implemented from the description in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
+cues -> BatchNorm -> stretch -> fusion convolution -> patches + positions -> [3 CLS | patches] -> ViT-B, no final norm. Note:
+the CLS tokens get no position; token 0 predicts distance, 1 direction, 2 the sound event. Implemented from the description
+in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
 """
 
 import torch
@@ -110,7 +110,7 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
 
         Returns:
             SpatialLocalizationOutput; `loss` = sum over the labels given of config.loss_weights times BCE (events) or
-            cross-entropy (specs a.2 "Loss"). A loss of weight 0 is not computed.
+            cross-entropy, as in Spatial-AST's released training. A loss of weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
         tokens = outputs.last_hidden_state

@@ -135,6 +135,11 @@ def lora_merged(model: PreTrainedModel) -> Iterator[None]:
 def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:
     """The weight that a layer adapts and LoRA's part of it, added. Raises SpatialLLMError if that cannot be."""
     weight = layer.get_base_layer().weight
+    if weight.is_meta:
+        raise SpatialLLMError(
+            f"language_model.{name} is offloaded (its weight is not in memory), so LoRA cannot be added to it: load the "
+            "model on devices that hold all of it."
+        )
     if not weight.is_floating_point():
         raise SpatialLLMError(
             f"language_model.{name} is quantised ({weight.dtype}), so LoRA cannot be added to it without loss: load the "

@@ -1,8 +1,9 @@
 """The composite with its head: questions about recordings -> answers.
 
-Its twin in transformers is `granite_speech`: the same roles and the same names. Peculiar here: the language model is a whole
-`AutoModelForCausalLM`, with its own head and loss; the encoder may have run already (`audio_hidden_states`); the encoder
-stays frozen and in eval mode even in training; and the audio comes before BOS, which is the processor's doing.
+Its counterpart in transformers is `granite_speech`, with the same roles and names. It differs in four points: the language
+model is a whole `AutoModelForCausalLM`, with its own head and loss; the encoder may have run already
+(`audio_hidden_states`); the encoder stays frozen and in eval mode even in training; and the processor puts the audio before
+BOS.
 """
 
 import inspect

@@ -1,9 +1,9 @@
-"""Recordings and questions to the tensors of the composite: cues on one side, a prompt with audio placeholders on the other.
+"""Converts recordings and questions to the tensors of the composite: cues, and a prompt with audio placeholders.
 
-Peculiar (specs a.4): the audio placeholders stand before BOS, which the tokenizer adds when it encodes the prompt; prompt
-and answer are joined without a space and tokenised together, while the length of the prompt is taken from tokenising it
-alone, so a merge across the border would shift one label (as in the official data set); for training, audio and prompt
-are padded on the left to a common end and the answers on the right.
+Note, as in the released data set of BAT (SLAM-LLM, `base_dataset.py`): the audio placeholders are before BOS, which the
+tokenizer adds when it encodes the prompt. Prompt and answer are joined without a space and tokenised together, while the
+length of the prompt comes from tokenising it alone, so that a merge across the border would shift one label. For training,
+audio and prompt are padded on the left to a common end, and the answers on the right.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """The Q-Former projector of BAT: learned queries read the encoder's tokens, then a linear layer and a layer norm bring them
 to the language model's width.
 
-Composed from transformers' `Blip2QFormerModel`. Peculiar: there is no attention mask on the encoder's tokens (all of them
+Composed from transformers' `Blip2QFormerModel`. Note: there is no attention mask on the encoder's tokens (all of them
 are sound), and there is a layer norm at the very end, so that norm's weight alone sets the length of every audio embedding.
 Source: BAT, arXiv 2402.01591, and the sizes of its released code and weights.
 """

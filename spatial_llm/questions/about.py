@@ -17,7 +17,6 @@ from spatial_llm.errors import SpatialLLMError
 Axis = Literal["left_right", "front_behind", "above_below", "distance"]
 Side = Literal["left", "right", "front", "behind", "above", "below", "nearer", "farther"]
 SIDES: dict[str, tuple[str, str]] = {**AXES, "distance": ("nearer", "farther")}
-MIRROR_WORD = {"left": "right", "right": "left"}
 AXIS_OF_SIDE = {side: axis for axis, sides in SIDES.items() for side in sides}
 
 
@@ -101,7 +100,8 @@ def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str
         raise SpatialLLMError(f"absent is {about.absent!r}, the answer says {truth['absent']!r}; expected the same.")
     named = {name for key in ("labels", "order") for name in truth.get(key, ())}
     meant = {name for index in about.sources for name in labels[index]}
-    if named and about.sources and named != meant:
+    listed = bool(about.sources) and all(labels[index] for index in about.sources)
+    if named and listed and named != meant:
         raise SpatialLLMError(
             f"sources {list(about.sources)} are of the classes {sorted(meant)}, the answer names {sorted(named)}; expected "
             "the sources of the answer."

@@ -52,6 +52,11 @@ class QuestionConfig(Margins):
         """The families asked for, each as often as it is asked for, without the official types."""
         return [family.name for family in FAMILIES if not family.is_official for _ in range(self.count(family.name))]
 
+    @property
+    def needs(self) -> set[str]:
+        """What the families asked for need of a scene, see `Family.needs`."""
+        return {need for family in FAMILIES if self.count(family.name) for need in family.needs}
+
     def check_asked(self) -> None:
         """Raises SceneError, which names the families, if no question is asked at all."""
         if not any(self.ask.values()):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -32,6 +32,8 @@ class Family:
             the question itself names a side, a place or a turn. See `mirroring.mirror`.
         opposites: question type -> words of what the question asks for, and words of its opposite. An answer with words of
             the opposite alone names something else than what was asked for (see `types.parse_value`).
+        needs: what of a scene its questions are about besides directions, distances and labels: "times", "room", or that one
+            class sounds twice ("repeated class"). Scenes made for these questions alone hold it.
         type: the type that records of its questions have: "A" to "E" of the official types, the name of the family
             otherwise.
     """
@@ -45,6 +47,7 @@ class Family:
     most: int | None = None
     mirror: Mapping[str, Mirror] = field(default_factory=dict)
     opposites: Mapping[str, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
+    needs: Collection[Literal["times", "room", "repeated class"]] = ()
     type: str = ""
 
     def __post_init__(self) -> None:

@@ -6,10 +6,7 @@ from typing import Any
 from spatial_llm.answers import KINDS
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardSource
-from spatial_llm.questions.families import FAMILIES
-from spatial_llm.questions.types import VALUE_KINDS
-
-_OWN = {question_type: own for family in FAMILIES for question_type, own in family.mirror.items()}
+from spatial_llm.questions.types import FAMILY_OF, VALUE_KINDS
 
 
 def mirror(
@@ -26,5 +23,5 @@ def mirror(
         value: true value of its answer, as `parse_value` returns it.
         sources: all sources of the scene, not mirrored, in its order; None where they are not all known.
     """
-    own = _OWN.get(question_type)
+    own = FAMILY_OF[question_type].mirror.get(question_type)
     return KINDS[VALUE_KINDS[question_type]].mirror(value) if own is None else own(about, value, sources)

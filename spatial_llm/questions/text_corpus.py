@@ -115,15 +115,15 @@ def _draw_for_families(
     """One source or more, some of one class, with times and a room where questions ask for these."""
     count = int(rng.integers(1, min(most_sources, len(labels)) + 1))
     names = rng.choice(len(labels), size=count, replace=False)
-    if count > 1 and config.count("same_class") and rng.uniform() < SAME_CLASS_SHARE:
+    if count > 1 and "repeated class" in config.needs and rng.uniform() < SAME_CLASS_SHARE:
         names[1] = names[0]
     sources = [_source(rng, labels[name], distance_m, elevation_deg) for name in names]
-    if config.count("time") or config.count("span"):
+    if "times" in config.needs:
         for number, source in enumerate(sources):
             duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
             onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))
             sources[number] = replace(source, onset_s=onset_s, offset_s=onset_s + duration_s)
-    if not config.count("room"):
+    if "room" not in config.needs:
         return HeardScene(tuple(sources))
     return HeardScene(tuple(sources), float(rng.uniform(*RT60_S)), float(rng.uniform(*VOLUME_M3)), CLIP_S)
 

@@ -1,67 +1,29 @@
-"""A bank of room responses on disk: simulated once, in parallel processes, then read many times.
+"""A bank of room responses on disk: written once (see `bank_simulation`, `response_files`), then read many times.
 
 It is a folder with `responses-<format>.npy` float32 (rows, channels, samples) for each audio format, read as memory maps;
 `geometry.jsonl`, one line a row; and `bank.json` with formats, configuration, reverberation and provenance. A row is one
-source position in one room for one listener; its geometry is the same in every format. It does not matter which process
-simulates a room: every room is drawn from its own seed, and the rows are in the order of the rooms.
+source position in one room for one listener; its geometry is the same in every format.
 """
 
 import functools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from spatial_llm.audio.formats import AudioFormat, Xyz, format_from_dict, format_to_dict, parse_format
-from spatial_llm.blocks import Blocks, Shard
+from spatial_llm.audio.formats import AudioFormat, Xyz, format_from_dict, format_to_dict
 from spatial_llm.errors import SceneError
-from spatial_llm.files import atomic_path, file_stamp, new_array, sha256_of, write_json
+from spatial_llm.files import atomic_path, file_stamp, new_array, write_json
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.responses import simulate_responses
-from spatial_llm.scenes.room.sampling import RoomConfig, draw_room
 from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
 
 GEOMETRY, BANK = "geometry.jsonl", "bank.json"
-ROOMS_PER_BLOCK = 5
-
-
-@dataclass
-class BankConfig:
-    """The settings of a bank.
-
-    Attributes:
-        name: part of the names and the seeds of its rooms, so that banks of two names share no room.
-        seed: of all draws.
-        rooms: number of rooms.
-        room: the ranges from which they are drawn.
-        formats: in which responses are simulated, see `audio.formats.parse_format`.
-    """
-
-    name: str = "train"
-    seed: int = 0
-    rooms: int = 250
-    room: RoomConfig = field(default_factory=RoomConfig)
-    formats: list[str] = field(default_factory=lambda: ["binaural"])
-
-    def __post_init__(self) -> None:
-        if self.rooms < 1 or self.seed < 0 or not self.name or not self.formats:
-            raise SceneError(
-                f"bank {self.name!r}: {self.rooms} rooms, seed {self.seed}, formats {self.formats}; give a name, 1 or more, "
-                "0 or more, and at least one format."
-            )
-        names = [parse_format(text).name for text in self.formats]
-        if len(set(names)) < len(names):
-            raise SceneError(f"bank {self.name!r}: formats {names}; give each once, SOFA files under different names.")
-
-    def said(self) -> dict[str, Any]:
-        """The configuration as JSON values, SOFA files where a data folder keeps them."""
-        return asdict(self) | {"formats": [format_to_dict(parse_format(text).portable) for text in self.formats]}
 
 
 @dataclass(frozen=True)
@@ -190,15 +152,6 @@ def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
     return kind.mirror(response)
 
 
-def sofa_hashes(texts: Iterable[str]) -> dict[str, str]:
-    """Name -> SHA-256 of the SOFA file, of those formats that have one. Raises SceneError: the file is not there."""
-    kinds = [kind for kind in map(parse_format, texts) if kind.sofa is not None]
-    for kind in kinds:
-        if not Path(kind.sofa).is_file():
-            raise SceneError(f"{kind.sofa}: no such file; give a SOFA file with head-related impulse responses.")
-    return {kind.name: sha256_of(kind.sofa) for kind in kinds}
-
-
 def responses_file(kind: AudioFormat) -> str:
     """Name of the file with the responses in a format."""
     return f"responses-{kind.name}.npy"
@@ -256,69 +209,6 @@ def write_bank(
         } | ({"heads": dict(heads)} if heads else {})
         write_json(temporary / BANK, settings)
     return ResponseBank.load(folder)
-
-
-def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
-    """The parts of a bank, for `build_bank` and for shards of it."""
-    count = -(-config.rooms // ROOMS_PER_BLOCK)
-    # A simulation that began with one head must not be continued with another one of the same name.
-    heads = sofa_hashes(config.formats)
-    return Blocks(folder, count, {"bank": asdict(config)} | ({"heads": heads} if heads else {}))
-
-
-def simulate_parts(config: BankConfig, blocks: Blocks, shard: Shard, workers: int, progress: bool = True) -> None:
-    """Simulates those rooms of a shard that are not there yet.
-
-    Raises:
-        SceneError: a room cannot be drawn as configured, or its reverberation is longer than the responses.
-    """
-    work = functools.partial(_simulate_block, config)
-    blocks.run(work, shard, workers, progress, f"rooms ({config.name})", unit=f"{ROOMS_PER_BLOCK} rooms")
-
-
-def join_bank(config: BankConfig, blocks: Blocks, folder: str | Path) -> ResponseBank:
-    """Joins all parts into the bank `folder`. Raises SpatialLLMError when some are missing."""
-    blocks.require_all()
-    parts = [ResponseBank.load(part) for part in blocks]
-    kinds, heads = parts[0].formats, parts[0].heads
-    if any(part.heads != heads for part in parts):
-        raise SceneError(
-            f"bank {config.name!r}: a SOFA file was replaced while rooms were simulated; delete {blocks.folder}, start anew."
-        )
-    return write_bank(
-        folder,
-        [row for part in parts for row in part.rows],
-        {kind: _all_responses(parts, kind) for kind in kinds},
-        samples=max(part.responses[kinds[0].name].shape[-1] for part in parts),
-        sampling_rate=config.room.sampling_rate,
-        config=config.said(),
-        propagation_delay=True,
-        seed=config.seed,
-        heads=heads,
-    )
-
-
-def _all_responses(parts: Sequence[ResponseBank], kind: AudioFormat) -> Iterator[np.ndarray]:
-    for part in parts:
-        yield from part.responses[kind.name]
-
-
-def _simulate_block(config: BankConfig, index: int, folder: Path) -> None:
-    kinds, heads = [parse_format(text) for text in config.formats], sofa_hashes(config.formats)
-    rows, responses = [], {kind.portable: [] for kind in kinds}
-    for number in range(index * ROOMS_PER_BLOCK, min((index + 1) * ROOMS_PER_BLOCK, config.rooms)):
-        draw = draw_room(config.room, config.name, number, config.seed)
-        simulated = simulate_responses(draw, kinds, config.room.sampling_rate)
-        for position, drr_db in zip(draw.positions_m, simulated.drr_db, strict=True):
-            place = tuple(round(float(value), 4) for value in position)
-            # Without reflections the ratio is infinite, which is no number of JSON.
-            ratio = round(float(drr_db), 3) if np.isfinite(drr_db) else None
-            rows.append(BankRow(draw.room, draw.listener, place, round(simulated.rt60_s, 4), ratio))
-        for kind in kinds:
-            responses[kind.portable] += list(simulated.responses[kind.name])
-    samples = round(config.room.duration_s * config.room.sampling_rate)
-    folder.rmdir()  # written anew, whole
-    write_bank(folder, rows, responses, samples, config.room.sampling_rate, {}, True, seed=config.seed, heads=heads)
 
 
 def _read_settings(file: Path) -> tuple[dict[str, Any], list[AudioFormat]]:

@@ -30,8 +30,8 @@ class Room:
     Attributes:
         id: names the room; scenes of two splits share none. It also seeds the late tail.
         size_m: length, width, height.
-        absorption: share of the energy that the walls absorb, the same at all frequencies; or
-        target_rt60_s: the wanted reverberation time, from which the absorption follows. Exactly one of the two is given.
+        absorption, target_rt60_s: exactly one is given. The share of the energy that the walls absorb, the same at all
+            frequencies; or the wanted reverberation time, from which the absorption follows.
         scattering: share of the reflected energy that leaves a wall diffusely (used with ray tracing only).
         max_order: image sources are computed up to this number of reflections.
         ray_tracing: whether traced rays give the tail beyond the image sources.
@@ -94,8 +94,7 @@ class SourceTruth:
 
     Attributes:
         azimuth_deg, elevation_deg, distance_m: in the listener's frame.
-        onset_s, offset_s: begin and end of its direct sound at the listener, with silence inside the dry recording and the
-            way through the air taken into account; the tail of the room is not included.
+        onset_s, offset_s: of its direct sound at the listener, without silence in the dry recording and the room's tail.
         drr_db: energy of the direct sound relative to that of all reflections.
     """
 
@@ -122,10 +121,9 @@ class SceneTruth:
     """The truth that follows from a scene.
 
     Attributes:
-        sources: about each source, in the order of the scene.
+        sources, overlaps: about each source, in the order of the scene, and pairs that sound at the same time.
         rt60_s: reverberation time (T20) measured from the simulated responses of the room.
         volume_m3: of the room; None where its size is not known.
-        overlaps: pairs of sources that sound at the same time.
     """
 
     sources: tuple[SourceTruth, ...]
@@ -135,9 +133,9 @@ class SceneTruth:
 
 
 def _format_to_dict(format: AudioFormat) -> dict[str, Any]:
-    # As in every scene file: what is null, and the kind of the default format, are left out.
-    written = {name: value for name, value in format_to_dict(format).items() if value is not None}
-    return {name: value for name, value in written.items() if (name, value) != ("kind", BINAURAL.kind)}
+    # Scene files leave out what is null, and the kind of the default format.
+    default = {"kind": BINAURAL.kind}.items()
+    return dict(item for item in format_to_dict(format).items() if item[1] is not None and item not in default)
 
 
 @dataclass(frozen=True)
@@ -148,9 +146,8 @@ class Scene:
         id: unique in its file; questions about one scene share it as recording_id.
         split: "train" or "eval"; two splits share neither rooms nor source recordings.
         seed: of everything random in rendering (noise).
-        duration_s, sampling_rate: of the recording.
+        duration_s, sampling_rate, format: of the recording.
         room, listener, sources (one to four), noise: what is recorded.
-        format: the audio format of the recording.
         protocol: how dry sounds and responses become a recording, see `scenes.render`.
         bank: folder of room responses, relative to the file the scene stands in; None = simulated when needed.
         mirror: whether the responses of the bank are mirrored (left and right exchanged) when they are used; room, listener
@@ -319,8 +316,7 @@ def _apart_deg(azimuth_deg: float, elevation_deg: float, other_azimuth_deg: floa
 
 
 def mirror_room(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
-    """Room, listener and positions with the room's y axis reversed: left and right change places. A room of unknown size is
-    mirrored about its origin."""
+    """Room, listener and positions with left and right exchanged; a room of unknown size is mirrored about its origin."""
     width = room.size_m[1] if room.size_m else 0.0
 
     def flip(position_m: Xyz) -> Xyz:

@@ -6,6 +6,7 @@ Most phrasings are made by combination: a denial works the same way on a letter,
 import pytest
 
 from spatial_llm import answers
+from spatial_llm.answers.kinds.span import parse_span
 from spatial_llm.questions.types import parse_value
 from tests.answers.vocabulary import KNOWN
 
@@ -119,7 +120,7 @@ READERS = {
     "direction word": (lambda text: answers.parse_direction_word(text, "lenient"), "behind", "behind"),
     "distance": (lambda text: answers.parse_distance(text, "lenient"), "2 m", 2.0),
     "seconds": (lambda text: answers.parse_seconds(text, "lenient"), "3 seconds", 3.0),
-    "span": (lambda text: answers.parse_span(text, "lenient"), "1.2 to 3.4 s", (1.2, 3.4)),
+    "span": (lambda text: parse_span(text, "lenient"), "1.2 to 3.4 s", (1.2, 3.4)),
     "azimuth": (lambda text: answers.parse_azimuth(text, "lenient"), "35 degrees", 35.0),
     "elevation": (lambda text: answers.parse_elevation(text, "lenient"), "-20 degrees", -20.0),
     "clock": (lambda text: answers.parse_clock(text, "lenient"), "2 o'clock", 2),
@@ -133,7 +134,7 @@ STRICT = {
     "direction word": lambda text: answers.parse_direction_word(text),
     "distance": lambda text: answers.parse_distance(text),
     "seconds": lambda text: answers.parse_seconds(text),
-    "span": lambda text: answers.parse_span(text),
+    "span": lambda text: parse_span(text),
     "azimuth": lambda text: answers.parse_azimuth(text),
     "elevation": lambda text: answers.parse_elevation(text),
     "clock": lambda text: answers.parse_clock(text),

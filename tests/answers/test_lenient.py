@@ -3,6 +3,7 @@
 import pytest
 
 from spatial_llm import answers
+from spatial_llm.answers.kinds.span import parse_span
 from spatial_llm.questions.types import parse_value
 from tests.answers.vocabulary import KNOWN
 
@@ -128,7 +129,7 @@ def test_distances(text, strict, lenient):
     ],
 )
 def test_spans_of_time(text, lenient):
-    assert (answers.parse_span(text), answers.parse_span(text, "lenient")) == (None, lenient)
+    assert (parse_span(text), parse_span(text, "lenient")) == (None, lenient)
 
 
 @pytest.mark.parametrize(

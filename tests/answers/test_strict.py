@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
+from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 
@@ -356,16 +357,16 @@ def test_reading_numbers_and_words(question_type, text, value):
     ],
 )
 def test_spans_of_time(text, span_s):
-    assert answers.parse_span(text) == span_s
+    assert parse_span(text) == span_s
     value = None if span_s is None else {"onset_s": span_s[0], "offset_s": span_s[1]}
     assert parse_value("SPAN", text) == value
 
 
 def test_a_span_is_written_forwards():
-    assert answers.format_span(1.2, 3.4) == "1.2 to 3.4 s"
+    assert format_span(1.2, 3.4) == "1.2 to 3.4 s"
     for ends in ((3.4, 1.2), (2, 2), (-1, 2), (0, float("inf")), (float("nan"), 2)):
         with pytest.raises(SpatialLLMError, match="onset_s < offset_s"):
-            answers.format_span(*ends)
+            format_span(*ends)
 
 
 def test_locations_in_any_order():

@@ -237,3 +237,9 @@ def test_a_meaning_that_does_not_fit_its_recording_is_named(line, about, said):
     with pytest.raises(ManifestError, match=said) as error:
         record_from_dict(line | {"about": about}, "m.jsonl:7")
     assert str(error.value).startswith("m.jsonl:7: ")
+
+
+@pytest.mark.parametrize("source", [0, 1])
+def test_a_source_whose_classes_are_not_listed_may_be_that_of_any_answer(source):
+    line = changed(PAIRED, type="A", question_type="CLASSIFICATION", answer="bell; ding", truth={"labels": ["bell", "ding"]})
+    assert record_from_dict(line | {"about": {"sources": [source]}}).about.sources == (source,)

@@ -20,8 +20,10 @@ from spatial_llm.data.simulate.sound_folder import SoundFolderConfig, write_soun
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.locks import one_writer
+from spatial_llm.questions import QuestionConfig
 from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.sounds import list_index
+from tests.questions.scenes import EVERY
 
 CONFIG = SimulationConfig(
     room=RoomConfig(positions_per_room=3, max_order=1, ray_tracing=False, duration_s=0.1, absorption=(0.7, 0.9)),
@@ -30,6 +32,10 @@ CONFIG = SimulationConfig(
     eval=SplitConfig(rooms=2, clips_one_source=8, clips_two_sources=8),
     sounds=SoundsConfig(synthesized_train=3, synthesized_eval=3),
 )
+
+
+def writing(seed: int = 0) -> WritingConfig:
+    return WritingConfig(seed, QuestionConfig(ask=EVERY))
 
 
 def at_once(work, count=2):
@@ -69,10 +75,10 @@ def folder(tmp_path_factory):
 
 
 def test_questions(folder):
-    write_questions(folder, WritingConfig(seed=3), progress=False)
+    write_questions(folder, writing(3), progress=False)
     once = {name: sha256_of(folder / name) for name in ("train.jsonl", "eval.jsonl", "questions.json")}
     for _ in range(3):
-        whole_or_refused(at_once(lambda: write_questions(folder, WritingConfig(seed=3), progress=False)), "being written")
+        whole_or_refused(at_once(lambda: write_questions(folder, writing(3), progress=False)), "being written")
         assert once == {name: sha256_of(folder / name) for name in once}
         assert read_manifest(folder / "train.jsonl")
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".") or path.suffix == ".parts"]
@@ -80,13 +86,13 @@ def test_questions(folder):
 
 def test_shards_of_questions_share_the_folder(folder):
     def shard(index):
-        return write_questions(folder, WritingConfig(seed=4), progress=False, shard=Shard(index, 2))
+        return write_questions(folder, writing(4), progress=False, shard=Shard(index, 2))
 
     with one_writer(folder / "questions.json", "questions are being written", shared=True):
         assert at_once(lambda: shard(1) or shard(2), count=1) == [""]
-        said = at_once(lambda: write_questions(folder, WritingConfig(seed=4), progress=False, merge=True), count=1)
+        said = at_once(lambda: write_questions(folder, writing(4), progress=False, merge=True), count=1)
         whole_or_refused([*said, ""], "questions are being written")
-    write_questions(folder, WritingConfig(seed=4), progress=False, merge=True)
+    write_questions(folder, writing(4), progress=False, merge=True)
 
 
 def test_scenes(tmp_path):

@@ -19,6 +19,7 @@ from tests.doors.failing import Ended, Hall
 from tests.golden import golden
 
 CONFIGS = "tests/doors/configs"
+WRITE = ("data/write_questions.py", "--config=data/configs/all_families.yaml", "--workers=1", "--progress=false")
 Command = Callable[[Path, Path], list]
 
 
@@ -99,7 +100,7 @@ def made(hall: Hall, toy_model: Path, tmp_path_factory: pytest.TempPathFactory) 
                 make(MAKING[part])
                 done(hall.open(*DOORS[MAKING[part]](folder, folder / part)))
                 if part == "data":
-                    done(hall.open("data/write_questions.py", f"--data={folder / part}", "--workers=1", "--progress=false"))
+                    done(hall.open(*WRITE, f"--data={folder / part}"))
         return folder
 
     return make
@@ -209,8 +210,7 @@ def test_questions_beside_their_scenes(hall: Hall, made: Callable, tmp_path: Pat
     """data/write_questions.py writes into the folder that it reads."""
     folder = tmp_path / "data"
     shutil.copytree(made("score") / "data", folder)
-    before, command = content(folder), ["data/write_questions.py", f"--data={folder}", "--workers=1", "--progress=false",
-                                        "--writing.seed=1"]  # fmt: skip
+    before, command = content(folder), [*WRITE, f"--data={folder}", "--writing.seed=1"]
     folder.chmod(0o555)
     limits = {"file_limit": 2_000} if fault == "full" else {"bound": True}
     try:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from tests.scenes.test_sofa import write_sofa
 
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
 from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
+from tests.scenes.heads.test_sofa import write_sofa
 
 RATE = 32_000
 SMALL = {

@@ -6,6 +6,7 @@ from transformers import LlamaConfig
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora, trained_keys
+from spatial_llm.model.adapters import lora_merged
 from spatial_llm.testing import tiny_config, tiny_inputs
 
 
@@ -69,3 +70,52 @@ def test_second_lora_and_unknown_layers_are_refused():
     add_lora(model)
     with pytest.raises(SpatialLLMError, match="already has LoRA"):
         add_lora(model)
+
+
+def trained_lora(dtype=torch.float32):
+    model = _tiny({"rank": 2, "alpha": 4, "dropout": 0.0, "target_modules": ["q_proj", "v_proj"]}).to(dtype)
+    for name, parameter in model.named_parameters():
+        if ".lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_merged_for_a_while_it_answers_alike_and_everything_is_put_back_bit_for_bit(dtype):
+    model = trained_lora(dtype)
+    inputs = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in tiny_inputs(model.config).items()
+    }
+    before, kept = model(**inputs).logits, {name: value.clone() for name, value in model.state_dict().items()}
+    names, own = [name for name, _ in model.named_modules()], {id(p): p.requires_grad for p in model.parameters()}
+    with lora_merged(model):
+        assert not any("lora" in name for name, _ in model.named_modules())
+        tolerance = 1e-4 if dtype == torch.float32 else 0.1
+        torch.testing.assert_close(model(**inputs).logits, before, rtol=tolerance, atol=tolerance)
+    after = model.state_dict()
+    assert after.keys() == kept.keys() and all(torch.equal(after[name], value) for name, value in kept.items())
+    assert [name for name, _ in model.named_modules()] == names
+    assert {id(p): p.requires_grad for p in model.parameters()} == own, "the very same parameters"
+    assert torch.equal(model(**inputs).logits, before)
+
+
+def test_after_an_error_too_and_a_sum_that_is_not_finite_is_refused():
+    model = trained_lora()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(KeyError), lora_merged(model):
+        raise KeyError
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    layer = model.language_model.model.layers[1].self_attn.v_proj
+    with torch.no_grad():
+        layer.lora_A["default"].weight.fill_(1e20)
+        layer.lora_B["default"].weight.fill_(1e20)
+    refused = pytest.raises(SpatialLLMError, match=r"layers\.1\.self_attn\.v_proj with LoRA added is not finite")
+    with refused, lora_merged(model):
+        pass
+    assert list(model.state_dict()) == list(before)
+
+
+def test_a_model_without_lora_is_left_alone():
+    model = _tiny()
+    with lora_merged(model):
+        assert model.config.lora is None

@@ -13,11 +13,9 @@ from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.about import About, check_about
 from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.questions.types import QUESTION_TYPES
-from tests.questions.scenes import LABELS, draw_scenes
+from tests.questions.scenes import LABELS, SEVERAL, draw_scenes
 
-MANY = QuestionConfig(
-    limit=16, azimuth=2, elevation=1, distance=1, count=2, relation=2, time=3, room=3, rotated=2, negative=5
-)
+MANY = QuestionConfig(ask=SEVERAL, limit=16)
 PLACE = r"(left|right), (front|behind), (above|below),(?: approximately| about)? ([\d.]+) meters?"
 
 

@@ -5,23 +5,9 @@ import pytest
 
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, balance, balance_table
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
-from tests.questions.scenes import EVERY, LABELS, draw_scenes, expected
+from tests.questions.scenes import LABELS, SEVERAL, draw_scenes, expected
 
-MANY = QuestionConfig(
-    ask=EVERY
-    | {
-        "azimuth": 2,
-        "elevation": 1,
-        "distance": 1,
-        "count": 2,
-        "relation": 2,
-        "time": 3,
-        "room": 3,
-        "rotated": 2,
-        "negative": 5,
-    },
-    limit=16,
-)
+MANY = QuestionConfig(ask=SEVERAL, limit=16)
 CHANCE = {
     "COUNT_SOURCES": 1 / 4,
     "COUNT_CLASSES": 1 / 4,

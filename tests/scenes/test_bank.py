@@ -10,7 +10,8 @@ from spatial_llm.audio.formats import parse_format
 from spatial_llm.blocks import Shard
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.files import sha256_of
-from spatial_llm.scenes.bank import BankConfig, BankRow, ResponseBank, bank_blocks, join_bank, simulate_parts, write_bank
+from spatial_llm.scenes.bank import BankRow, ResponseBank, write_bank
+from spatial_llm.scenes.bank_simulation import BankConfig, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.room.sampling import RoomConfig
 from spatial_llm.scenes.scene import Listener, Room, direction_of
 

@@ -14,7 +14,8 @@ import pytest
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.blocks import Shard
 from spatial_llm.errors import SceneError, SpatialLLMError
-from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, open_bank, simulate_parts
+from spatial_llm.scenes.bank import ResponseBank, open_bank
+from spatial_llm.scenes.bank_simulation import BankConfig, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
 from spatial_llm.scenes.noise import diffuse_noise
 from spatial_llm.scenes.render import render_scene, scene_responses

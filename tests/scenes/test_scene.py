@@ -172,3 +172,10 @@ def test_formats_by_name(text, channels, name):
 def test_other_formats_are_refused(text):
     with pytest.raises(AudioError):
         parse_format(text)
+
+
+def test_a_head_may_have_the_name_of_a_kind():
+    for sofa in ("binaural", "mono", "hrtf/a.sofa"):
+        headed = dataclasses.replace(SCENE, format=parse_format(f"binaural:{sofa}"))
+        assert scene_to_dict(headed)["format"] == {"sofa": sofa}
+        assert dict(scene_to_dict(SCENE)["format"])["kind"] == "array"

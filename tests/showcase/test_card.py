@@ -3,7 +3,7 @@
 import pytest
 
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.metrics.type_metrics import family_of
+from spatial_llm.evaluation.metrics.type_metrics import metrics_of
 from spatial_llm.questions.types import QUESTION_TYPES
 from spatial_llm.showcase.card import ONE_SOURCE, TWO_SOURCES, control_grid, score_grid
 
@@ -45,5 +45,5 @@ def test_controls_stand_beside_the_real_run():
 
 
 def test_every_metric_of_the_card_exists():
-    known = {f"{family_of(kind).prefix}_{spec.suffix}" for kind in QUESTION_TYPES for spec in family_of(kind).specs}
+    known = {f"{metrics_of(kind).prefix}_{spec.suffix}" for kind in QUESTION_TYPES for spec in metrics_of(kind).specs}
     assert {metric for _, metric in (*ONE_SOURCE, *TWO_SOURCES)} <= known

@@ -1,6 +1,6 @@
 """A distance in metres: "2.5m".
 
-Peculiar: the strict rules are those that an independent port of BAT uses, since no official scorer exists.
+Note: no official scorer exists; the strict rules are those that an independent port of BAT uses.
 """
 
 import math

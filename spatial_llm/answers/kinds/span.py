@@ -1,10 +1,10 @@
 """A span of time: when a sound begins and when it ends, in seconds from the beginning of the recording: "1.2 to 3.4 s".
 
-Peculiar: strict takes a text that is a span and nothing else, in one of the forms "1.2 to 3.4 s" and "between 1.2 and
-3.4 s"; one end alone, a length, or ends the wrong way round are no span. Lenient finds the one span of a sentence, such as
-"it starts at 500 ms and stops at two seconds". The sentence must hold two times and no other number. They make a span where
-nothing but "to" and the like stands between them, or where a word before each says which end it is. A length ("starts at
-1 s, for 2 s") is not added up.
+Note: the strict reading accepts a text that is a span and nothing else, in one of the forms "1.2 to 3.4 s" and "between 1.2
+and 3.4 s"; one end alone, a length, or reversed ends are no span. The lenient reading finds the one span of a sentence, such
+as "it starts at 500 ms and stops at two seconds". The sentence must hold two times and no other number. They make a span if
+only "to" or a similar word is between them, or if a word before each tells which end it is. A length ("starts at 1 s, for 2
+s") is not added up.
 """
 
 import re

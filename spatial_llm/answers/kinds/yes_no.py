@@ -1,8 +1,8 @@
 """Yes or no.
 
-Peculiar: strict takes the word alone. Lenient reads each clause of a sentence for itself, and all that say something must
-agree. "No" is a verdict only where it opens a clause or closes a statement such as "the answer is no"; elsewhere it is part
-of a statement ("I hear no bell").
+Note: the strict reading accepts the word alone. The lenient reading examines each clause of a sentence by itself, and all
+clauses with a verdict must agree. "No" is a verdict only where it opens a clause or closes a statement such as "the answer
+is no"; elsewhere it is part of a statement ("I hear no bell").
 """
 
 import re

@@ -1,7 +1,7 @@
 """Numbers with a unit in a sentence: distances, times, hours of the clock.
 
-Peculiar: an amount may be said more than once, if each time with the same value. One that is a range, a bound, signed or
-denied makes the whole text unparsed, whatever else it says.
+Note: an amount may occur more than once if it has the same value each time. One that is a range, a bound, signed or denied
+makes the whole text unparsed, whatever else the text contains.
 """
 
 import math

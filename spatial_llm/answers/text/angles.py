@@ -1,8 +1,8 @@
 """Degrees in a sentence: "30 degrees to the left, 10 degrees up", "azimuth -30, elevation 10".
 
-Peculiar: a number belongs to azimuth or elevation by the name or the direction word beside it, never by its place in the
-text. Signed as everywhere here: azimuth positive to the left, elevation positive upwards; a direction word takes the
-place of the sign. Azimuths beyond 180 degrees are not wrapped, since texts count them in both senses.
+Note: a number belongs to azimuth or elevation by the name or the direction word beside it, never by its place in the text.
+Signs are those of the library: azimuth positive to the left, elevation positive upwards; a direction word takes the place of
+the sign. Azimuths beyond 180 degrees are not wrapped, because texts count them in both senses.
 """
 
 from collections.abc import Iterator

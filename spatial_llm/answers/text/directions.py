@@ -1,8 +1,8 @@
 """Directions in a sentence: synonyms of the six words, hours of the clock and degrees.
 
-Peculiar: each axis is read on its own. On an axis every mention must say the same; a denied mention, two words of one
-axis, an angle that says otherwise, or "or" between two directions leave it unparsed. "right" as in "right in front of
-you" is no direction; "right behind" may be one, so it counts as one.
+Note: each axis is read by itself, and all mentions on an axis must agree. A denied mention, two words of one axis, an angle
+that disagrees, or "or" between two directions leave it unparsed. "right" as in "right in front of you" is no direction; in
+"right behind" it may be one, so it counts as one.
 """
 
 import re

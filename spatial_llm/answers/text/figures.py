@@ -1,7 +1,7 @@
 """Numbers in a sentence, in digits or in words: "2,5", "two and a half", "1 1/2", "one hundred and twenty".
 
-Peculiar: a number that can be read in two ways has no value. "1,500" is one thousand five hundred or one and a half;
-"2-3" and "two or three" are ranges.
+Note: an ambiguous number has no value. "1,500" may be one thousand five hundred or one and a half; "2-3" and "two or three"
+are ranges.
 """
 
 import math

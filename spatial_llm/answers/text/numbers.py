@@ -1,8 +1,8 @@
-"""Numbers as the strict reading takes them, and how numbers are written.
+"""Numbers of the strict reading, and how numbers are written.
 
-Peculiar: the number must be the only one of the text, and directly before its unit. Angles are signed as everywhere here
-(azimuth positive to the left, elevation positive upwards); a direction word takes the place of the sign, beside a sign
-it makes the text unreadable.
+Note: the number must be the only one of the text, and directly before its unit. Angles have the library's signs (azimuth
+positive to the left, elevation positive upwards); a direction word takes the place of the sign, and a text with both is
+unparsed.
 """
 
 import math

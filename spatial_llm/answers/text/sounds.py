@@ -1,9 +1,9 @@
 """Names of sounds inside a sentence: "I hear a dog barking and speech.", bullets, numbered lists.
 
-Peculiar: the strict reading takes any wording for a name, so here the wording is taken off. Names of AudioSet contain
-commas and "and" ("Male speech, man speaking"). With a set of known names, these are found first and kept whole; without
-one, commas and "and" separate names only in a text that cannot be a name itself, because it opens like a sentence or
-has several lines. A name that is not known is kept, so that a wrong extra name stays wrong.
+Note: the strict reading takes any wording for a name, so the lenient reading strips the wording. Names of AudioSet contain
+commas and "and" ("Male speech, man speaking"). With a set of known names, these are found first and kept whole; without one,
+commas and "and" separate names only in a text that cannot be a name itself, because it opens like a sentence or has several
+lines. A name that is not known is kept, so that a wrong extra name stays wrong.
 """
 
 import re

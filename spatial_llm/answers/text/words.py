@@ -1,7 +1,7 @@
-"""Text to tokens: numbers, words and marks in lower case, contractions opened, and which of them stand in a denial.
+"""Splits text into tokens: numbers, words and marks in lower case, contractions expanded, and marks which are denied.
 
-Peculiar: a denial works forwards ("not left", "anything but B") and backwards ("B is wrong", "left can be ruled out",
-"Is it left? No."). A text that denies a value does not commit to another one, so readers leave it unparsed.
+Note: a denial works forwards ("not left", "anything but B") and backwards ("B is wrong", "left can be ruled out", "Is it
+left? No."). A text that denies a value does not commit to another one, so readers leave it unparsed.
 """
 
 import re

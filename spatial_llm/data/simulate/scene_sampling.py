@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spatial_llm.audio.formats import parse_format
+from spatial_llm.data.simulate.synthesized import SynthesizedOnce
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, direction_words
 from spatial_llm.jsonl import write_jsonl
@@ -97,6 +98,7 @@ def draw_block(
     bank_folder: Path,
     format_names: Sequence[str],
     sounds_root: Path | None,
+    synthesized: Path | None,
     block: int,
     folder: Path,
 ) -> None:
@@ -106,21 +108,28 @@ def draw_block(
         counts: number of sources of each scene of the split.
         sounds: dry sounds of this split; their recordings are relative to `sounds_root`.
         format_names: formats of the scenes, in turn.
+        synthesized: folder where the built-in sounds are kept (see `synthesized.make_room`); None = they are not.
     """
     bank = open_bank(bank_folder)
+    kept = None
+    if synthesized is not None:
+        names = [sound.recording for sound in sounds]
+        kept = SynthesizedOnce(synthesized, names, config.duration_s, bank.sampling_rate)
     drawer = SceneDrawer(config, np.random.default_rng([seed, *split.encode(), *b"clips", block]), bank, sounds)
     first = block * SCENES_PER_BLOCK
     lines = []
     for number, count in enumerate(counts[first : first + SCENES_PER_BLOCK], start=first):
         scene = drawer.draw(f"{split}-{number:06d}", split, count, format_names[number % len(format_names)])
-        scene, dry = _audible(scene, drawer, sounds_root)
+        scene, dry = _audible(scene, drawer, sounds_root, kept)
         rows = [bank.geometry(source.response) for source in scene.sources]
         truth = derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)
         lines.append(scene_to_dict(replace(scene, truth=truth)))
     write_jsonl(folder / "scenes.jsonl", lines)
 
 
-def _audible(scene: Scene, drawer: "SceneDrawer", sounds_root: Path | None) -> tuple[Scene, list[np.ndarray]]:
+def _audible(
+    scene: Scene, drawer: "SceneDrawer", sounds_root: Path | None, kept: SynthesizedOnce | None
+) -> tuple[Scene, list[np.ndarray]]:
     """Returns the scene, and the dry sound of each of its sources. A source that plays a silent part of its recording, or
     whose sound reaches the listener after the end, is sampled again, because everything that the scene states must be
     audible in it.
@@ -133,7 +142,8 @@ def _audible(scene: Scene, drawer: "SceneDrawer", sounds_root: Path | None) -> t
     for index in range(len(scene.sources)):
         for _ in range(TRIES):
             source = scene.sources[index]
-            sound = dry_sound(source, scene, sounds_root)
+            own = kept is not None and source.recording in kept
+            sound = kept[source.recording] if own else dry_sound(source, scene, sounds_root)
             away_m = direction_of(scene.listener, source.position_m)[2]
             delay = round(away_m / SPEED_OF_SOUND_M_S * scene.sampling_rate) if delayed else 0
             played = place(sound, source, scene)

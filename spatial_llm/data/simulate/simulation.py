@@ -22,12 +22,14 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat, format_to_dict, parse_format
 from spatial_llm.blocks import Blocks, Shard
 from spatial_llm.data.simulate.scene_sampling import SCENES_PER_BLOCK, DrawConfig, draw_block
+from spatial_llm.data.simulate.synthesized import make_room
 from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
 from spatial_llm.jsonl import read_jsonl
 from spatial_llm.locks import one_writer
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
+from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.bank_simulation import BankConfig, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.dry_sounds import only_audible
 from spatial_llm.scenes.events import EVENT_CLASSES, SYNTH_PREFIX
 from spatial_llm.scenes.response_files import bank_from_index, bank_from_soundspaces
@@ -264,8 +266,10 @@ def _draw(
     if (root := config.sounds.root) is not None:
         plan["sha256"] = [sha256_of(root / s.recording) for s in own if not s.recording.startswith(SYNTH_PREFIX)]
     blocks = Blocks(parts / f"{split}_scenes", -(-len(counts) // SCENES_PER_BLOCK), plan)
+    names, rate = [sound.recording for sound in own], config.room.sampling_rate
+    kept = make_room(parts / f"{split}_synthesized", names, config.scenes.duration_s, rate)
     work = functools.partial(
-        draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root
+        draw_block, config.scenes, config.seed, split, counts, own, bank, config.heard_with, config.sounds.root, kept
     )
     blocks.run(work, Shard(), workers, progress, f"scenes ({split})", unit=f"{SCENES_PER_BLOCK} scenes")
     with atomic_path(folder / f"{split}_scenes.jsonl") as temporary, temporary.open("wb") as out:

@@ -1,6 +1,6 @@
 """The released SpatialSoundQA: its question files as records, and its lists of labels and places.
 
-Peculiar: the release holds no binaural recordings. Each row names one or two dry AudioSet clips and one or two room
+Note: the release holds no binaural recordings. Each row names one or two dry AudioSet clips and one or two room
 responses, and the recording is their convolution (`spatialsoundqa_pairs`). `question_id` is not unique, so a record is keyed
 by its content; rows of equal content are told apart by a number. An answer that our parsers cannot read gives a record with
 the truth {}.
@@ -15,7 +15,7 @@ the truth {}.
         mp3d_reverb/eval_reverberation.json        {"data": [{"fname", "sensor_position", "source_position"}, ...]}; train_
     row: audio_id, reverb_id, audio_id2, reverb_id2 (null with one source), question_id, question_type, question, answer
 
-Source: the data card and the loaders of Spatial-AST and of SLAM-LLM's recipe, described in our own words (specs a.1, a.3).
+Source: the data card and the loaders of Spatial-AST and of SLAM-LLM's recipe, described in our own words.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """Multiple-choice questions of a benchmark of others, with their recordings: what predicting needs of them.
 
-Peculiar: these recordings were not made for us. Some are mono or have more channels than two ears, some questions name
-several files, and our model hears one recording of two channels. Others repeat the one channel or drop the rest; here
-such an item is an error that names it, or, asked for by name, it is left out, counted, listed, and the score is no
-longer comparable with published ones.
+Note: these recordings were not made for this library. Some are mono or have more than two channels, some questions name
+several files, and our model takes one recording of two channels. Others repeat the one channel or drop the rest; here such
+an item is an error that names it. On request it is left out, counted and listed instead, and the score is then no longer
+comparable with published ones.
 """
 
 import hashlib

@@ -22,16 +22,16 @@ MiDashengLM-Spatial's published number has one step more: an answer of one lette
 is the metric "accuracy_letters_as_choices", under its own protocol.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.evaluation.benchmarks.benchmark import Benchmark, Embed
 from spatial_llm.evaluation.benchmarks.choice_scores import (
     ChoiceScores,
     ParseChoice,
@@ -67,8 +67,6 @@ PROTOCOLS = {
 }
 RULE = "Share of answers whose nearest choice by embedding is the right one."
 LETTERS_RULE = "The same, where an answer of one letter stands for that choice."
-
-Embed = Callable[[Sequence[str]], NDArray]
 
 
 class _Row(BaseModel):
@@ -226,3 +224,6 @@ def _item(row: _Row) -> ChoiceItem:
         audio=tuple(row.audio_path),
         task=SPATIAL,
     )
+
+
+BENCHMARK = Benchmark(MMAU_PRO, PROTOCOL, read_mmau_pro, score_mmau_pro, lambda item, index: item.choices[index])

@@ -31,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.benchmarks.benchmark import Benchmark
 from spatial_llm.evaluation.benchmarks.choice_scores import (
     ChoiceMetric,
     ChoiceScores,
@@ -235,3 +236,12 @@ def _read_array(path: Path) -> list[Any]:
     if not isinstance(rows, list) or not rows:
         raise ManifestError(f"{path}: a {type(rows).__name__}, expected an array of questions, at least one.")
     return rows
+
+
+BENCHMARK = Benchmark(
+    STAR_BENCH,
+    PROTOCOL,
+    read_star_bench,
+    lambda questions, texts, embed, embedding, parse_choice: score_star_bench(questions, texts, parse_choice),
+    lambda item, index: LETTERS[index],
+)

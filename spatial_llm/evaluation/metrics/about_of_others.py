@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spatial_llm.answers import Location
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.families.rotated import TURNS_DEG

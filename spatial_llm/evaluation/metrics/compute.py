@@ -14,8 +14,8 @@ from spatial_llm.evaluation.metrics.labels import label_metrics
 from spatial_llm.evaluation.metrics.measures import Measure
 from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.metrics.protocols import BAT
-from spatial_llm.evaluation.metrics.scored_run import Answers, Group
-from spatial_llm.evaluation.metrics.type_metrics import Spec
+from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
+from spatial_llm.evaluation.metrics.spec import Spec
 from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
@@ -30,8 +30,8 @@ from spatial_llm.evaluation.statistics.bootstrap import (
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 
 
-def measure(
-    run: Answers, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
+def compute_metrics(
+    run: ScoredRun, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
 ) -> dict[str, Metric]:
     """All metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. Which there are follows from the questions, but for
     those of answers in degrees to questions that words would answer: they are there if an answer is.
@@ -46,7 +46,7 @@ def measure(
         ManifestError: a true label of A or C is not in the label set.
     """
     metrics = [
-        _metric(run, group, spec) for group in run.groups.values() for spec in group.family.specs if _applies(group, spec)
+        _metric(run, group, spec) for group in run.groups.values() for spec in group.metrics.specs if _applies(group, spec)
     ]
     if embed is not None:
         labels = _label_set(run, labels)
@@ -56,7 +56,7 @@ def measure(
                 texts = [run.texts[row] for row in group.rows]
                 true = [run.truths[row].value["labels"] for row in group.rows]
                 counts = int(run.refused[group.rows].sum()), run.unparsed(group.rows, "strict")
-                metrics += label_metrics(group.family.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
+                metrics += label_metrics(group.metrics.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
     metrics += hearing_metrics(run)
     halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
     if len(halves) == 2:
@@ -64,8 +64,8 @@ def measure(
     return {metric.name: metric for metric in sorted(metrics, key=lambda metric: metric.name)}
 
 
-def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[str]:
-    """All texts that `measure` embeds: labels, true answers and answers of types A and C."""
+def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None) -> list[str]:
+    """All texts that `compute_metrics` embeds: labels, true answers and answers of types A and C."""
     groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
     if not groups:
         return []
@@ -74,11 +74,11 @@ def embedded_texts(run: Answers, labels: Sequence[str] | None = None) -> list[st
     return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))
 
 
-def measures_of_items(run: Answers, reading: str = "strict") -> list[dict[str, float | None]]:
+def measures_of_items(run: ScoredRun, reading: str = "strict") -> list[dict[str, float | None]]:
     """The measures of each item by a reading, by name; None where an answer or a truth has none."""
     found: list[dict[str, float | None]] = [{} for _ in run.items]
     for group in run.groups.values():
-        for name, each in sorted(group.family.measures.items()):
+        for name, each in sorted(group.metrics.measures.items()):
             applies = ~np.isnan(each.of(group.truth, group.truth))
             values = np.where(applies, each.of(group.answers[reading], group.truth), np.nan)
             for row, value in zip(group.rows, values.tolist(), strict=True):
@@ -87,16 +87,16 @@ def measures_of_items(run: Answers, reading: str = "strict") -> list[dict[str, f
 
 
 def _applies(group: Group, spec: Spec) -> bool:
-    said = not spec.if_said or any(not np.isnan(group.answers[name][spec.measure.reads]).all() for name in READINGS)
+    said = not spec.only_if_present or any(not np.isnan(group.answers[name][spec.measure.reads]).all() for name in READINGS)
     return said and not np.isnan(spec.measure.of(group.truth, group.truth)).all()
 
 
-def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
+def _metric(run: ScoredRun, group: Group, spec: Spec) -> Metric:
     some = np.flatnonzero(~np.isnan(spec.measure.of(group.truth, group.truth)))
     truth = _take(group.truth, some)
     strict, lenient = (_take(group.answers[reading], some) for reading in READINGS)
     return Metric(
-        name=f"{group.family.prefix}_{spec.suffix}",
+        name=f"{group.metrics.prefix}_{spec.suffix}",
         protocol=spec.protocol,
         unit=spec.unit,
         higher_is_better=spec.higher_is_better,
@@ -104,7 +104,7 @@ def _metric(run: Answers, group: Group, spec: Spec) -> Metric:
         rows=group.rows[some],
         strict=_statistic(spec, spec.measure.of(strict, truth), truth),
         lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
-        random=None if spec.if_said else _expected(spec, truth),
+        random=None if spec.only_if_present else _expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
         refused=int(run.refused[group.rows[some]].sum()),
@@ -166,7 +166,7 @@ def _take(columns: Columns, rows: NDArray) -> Columns:
     return {name: column[rows] for name, column in columns.items()}
 
 
-def _label_set(run: Answers, labels: Sequence[str] | None) -> list[str]:
+def _label_set(run: ScoredRun, labels: Sequence[str] | None) -> list[str]:
     """The given labels, or those of the true answers; every true label of A and C must be among them."""
     true = [
         (run.items[row], name)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from spatial_llm.evaluation.metrics import chance, hallucination, reliability
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.metrics.protocols import HALLUCINATION, RELIABILITY
-from spatial_llm.evaluation.metrics.scored_run import Answers
+from spatial_llm.evaluation.metrics.scored_run import ScoredRun
 
 _NAMES = {
     "accuracy": "reliability_accuracy",
@@ -16,20 +16,20 @@ _NAMES = {
 }
 
 
-def hearing_metrics(run: Answers) -> list[Metric]:
+def hearing_metrics(run: ScoredRun) -> list[Metric]:
     """Returns hallucination metrics of the questions that allow them, and reliability metrics of all."""
     return [*_hallucination(run), *_reliability(run)]
 
 
-def right_of(run: Answers, reading: str = "strict") -> NDArray[np.float64]:
+def right_of(run: ScoredRun, reading: str = "strict") -> NDArray[np.float64]:
     """Returns (items,) 1 or 0 by the main measure of each item's question type, NaN where its truth is not known."""
     right = np.full(len(run.items), np.nan)
     for group in run.groups.values():
-        right[group.rows] = group.family.right.of(group.answers[reading], group.truth)
+        right[group.rows] = group.metrics.right.of(group.answers[reading], group.truth)
     return right
 
 
-def _hallucination(run: Answers) -> list[Metric]:
+def _hallucination(run: ScoredRun) -> list[Metric]:
     known = np.array([row for row, truth in enumerate(run.truths) if truth is not None], dtype=np.intp)
     types, truths = [run.items[row].question_type for row in known], [run.truths[row].value for row in known]
     strict, lenient = (
@@ -59,7 +59,7 @@ def _hallucination(run: Answers) -> list[Metric]:
     return metrics
 
 
-def _reliability(run: Answers) -> list[Metric]:
+def _reliability(run: ScoredRun) -> list[Metric]:
     right = {reading: right_of(run, reading) for reading in ("strict", "lenient")}
     rows = np.flatnonzero(~(np.isnan(right["strict"]) | np.isnan(right["lenient"])))
     if not len(rows):
@@ -68,7 +68,7 @@ def _reliability(run: Answers) -> list[Metric]:
         reliability.reliability_statistics(right[reading][rows], run.refused[rows]) for reading in ("strict", "lenient")
     )
     groups = run.groups.values()
-    by_chance = [len(group.rows) * (chance.expected_mean(group.family.right, group.truth) or 0.0) for group in groups]
+    by_chance = [len(group.rows) * (chance.expected_mean(group.metrics.right, group.truth) or 0.0) for group in groups]
     guessing = 100 * sum(by_chance) / sum(len(group.rows) for group in groups)  # a true answer refuses nothing
     return [
         Metric(

@@ -1,11 +1,10 @@
-"""Does the model hear what is not there: how it says no to sounds that are absent, to sounds at a wrong place, and to
-exchanged places.
+"""Hallucination: how the model answers "no" to sounds that are absent, to sounds at a wrong place, and to exchanged places.
 
-The positive class is "no". A question of type ABSENT asks where a sound is; to answer that there is none is a no, to give
-a place is a yes. What does not parse is neither: a no that was due and is missing, and no yes in the yes-rate.
-Peculiar: each kind is scored by itself, because a model can refuse every absent sound and still agree to every place.
-Source: Kuan, Huang and Lee, object hallucination in large audio-language models (arXiv 2406.08402): F1, precision and
-recall of "no" and the yes-rate (specs e.6); the two spatial kinds are ours.
+The positive class is "no". A question of type ABSENT asks where a sound is; to answer that there is none is a no, to give a
+place is a yes. What does not parse is neither: it is a missing no where a no is right, and no yes in the yes-rate. Note:
+each kind is scored by itself, because a model can refuse every absent sound and still agree to every place. Source: Kuan,
+Huang and Lee, object hallucination in large audio-language models (arXiv 2406.08402): F1, precision and recall of "no" and
+the yes-rate; the two spatial kinds are ours.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm import answers
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.evaluation.metrics.extract import (
     READINGS,
     Columns,
@@ -20,21 +20,22 @@ from spatial_llm.evaluation.metrics.extract import (
     truth_columns,
 )
 from spatial_llm.evaluation.metrics.truths import Truth, read_truths
-from spatial_llm.evaluation.metrics.type_metrics import Family, family_of
+from spatial_llm.evaluation.metrics.type_metrics import TypeMetrics, metrics_of
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The items of one question type: their rows in the set, and columns of truths and, by reading, of answers."""
+    """The items of one question type: how they are measured, their rows in the set, and columns of truths and, by
+    reading, of answers."""
 
-    family: Family
+    metrics: TypeMetrics
     rows: NDArray[np.intp]
     truth: Columns
     answers: dict[str, Columns]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class ScoredRun:
     """The answers of one run, extracted.
 
     Attributes:
@@ -76,7 +77,7 @@ def read_answers(
     texts: Sequence[str],
     truths: Sequence[Truth | None] | None = None,
     known: Collection[str] | None = None,
-) -> Answers:
+) -> ScoredRun:
     """Extracts both readings of the texts.
 
     Args:
@@ -87,14 +88,14 @@ def read_answers(
     known = known_names(items, truths) if known is None else known
     refused = np.array([answers.is_refusal(text) for text in texts], dtype=bool)
     readings = {reading: extract(items, texts, reading, known) for reading in READINGS}
-    return Answers(items, texts, truths, known, readings, refused)
+    return ScoredRun(items, texts, truths, known, readings, refused)
 
 
-def _group(run: Answers, question_type: str, rows: list[int]) -> Group:
+def _group(run: ScoredRun, question_type: str, rows: list[int]) -> Group:
     codes: dict[str, int] = {}
     truth = truth_columns(question_type, [run.truths[row] for row in rows], codes)
     columns = {
         reading: columns_of(question_type, [found[row].fields for row in rows], codes)
         for reading, found in run.readings.items()
     }
-    return Group(family_of(question_type), np.array(rows, dtype=np.intp), truth, columns)
+    return Group(metrics_of(question_type), np.array(rows, dtype=np.intp), truth, columns)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.records import Record, labels_of
+from spatial_llm.data.record import Record, labels_of
 from spatial_llm.evaluation.metrics.about_of_others import infer_about, infer_mirrored
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.mirroring import mirror

@@ -112,14 +112,15 @@ class Answerer:
         cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
-            return self.model.model.get_audio_features(input_features=features, return_dict=True).pooler_output[0]
+            found = self.model.model.get_audio_features(input_features=features, return_dict=True)
+        return found.pooler_output[0] if found.audio_mask is None else found.pooler_output[0][found.audio_mask[0]]
 
-    def _prompt_embeds(self, input_ids: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
-        """Embeds prompts (batch, length) with their audio (batch, audio tokens, width) in place: (batch, length, width)."""
+    def _prompt_embeds(self, input_ids: torch.Tensor, clips: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Prompts (batch, length) and the audio of each (audio tokens, width) -> (batch, length, width)."""
         token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
         embeds = embed_text(embeddings, input_ids, token)
-        audio_embeds = audio_embeds.to(embeds.device, embeds.dtype)
-        return embeds.masked_scatter(placeholder_mask(input_ids, embeds, audio_embeds, embeddings, token), audio_embeds)
+        audio = torch.cat(list(clips)).to(embeds.device, embeds.dtype)
+        return embeds.masked_scatter(placeholder_mask(input_ids, embeds, audio, len(clips), embeddings, token), audio)
 
     def _generate(self, items: Sequence[Item], audio: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
         """Texts of the answers, and the rows to be answered alone: (questions,) each at most."""
@@ -131,10 +132,10 @@ class Answerer:
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
         with torch.inference_mode():
-            audio_embeds = torch.stack([audio[item.recording_id] for item in items])
+            clips = [audio[item.recording_id] for item in items]
             tokens = net.generate(
                 **inputs,
-                inputs_embeds=self._prompt_embeds(inputs["input_ids"], audio_embeds),
+                inputs_embeds=self._prompt_embeds(inputs["input_ids"], clips),
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,

@@ -17,14 +17,13 @@ from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.data.spatialsoundqa import release as spatialsoundqa
 from spatial_llm.data.spatialsoundqa.prepare import EXPORTED
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.benchmarks import ChoiceSet, read_mmau_pro, read_star_bench
+from spatial_llm.evaluation.benchmarks import BENCHMARKS, ChoiceSet
 from spatial_llm.evaluation.predicting.tasks import Questions, Task
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.scene import Scene
 
-_BENCHMARKS = {"star_bench": read_star_bench, "mmau_pro": read_mmau_pro}
 _RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
 
 
@@ -164,7 +163,7 @@ def read_questions(
     Args:
         questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.
             "spatialsoundqa": the release (folder, stage or file), or a manifest of its question types and no others.
-            "star_bench", "mmau_pro": the released folder, see `benchmarks`.
+            A key of `BENCHMARKS`: the released folder of that benchmark.
         data: path in place of the task's.
         audio_root, reverb_root: see `read_evaluation_set`.
 
@@ -175,12 +174,12 @@ def read_questions(
     if data is None:
         raise ManifestError("the task names no questions; give their path: --data.")
     evaluation_set: EvaluationSet | ChoiceSet
-    if questions.format in _BENCHMARKS:
+    if questions.format in BENCHMARKS:
         if audio_root or reverb_root:
             raise ManifestError(
                 "--audio_root and --reverb_root are for SpatialSoundQA; this benchmark has one folder: --data."
             )
-        evaluation_set = _BENCHMARKS[questions.format](data, questions.unusable == "leave_out")
+        evaluation_set = BENCHMARKS[questions.format].read(data, questions.unusable == "leave_out")
     else:
         evaluation_set = read_evaluation_set(data, audio_root, reverb_root)
         _check_format(questions.format, evaluation_set, Path(data))

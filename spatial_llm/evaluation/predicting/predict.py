@@ -1,6 +1,6 @@
 """A model answers all questions of an evaluation set -> predictions.jsonl, and those of the controls beside it.
 
-Peculiar: a recording is encoded once, however many questions are asked about it. Questions are gathered around batches
+Note: a recording is encoded once, however many questions are asked about it. Questions are gathered around batches
 of recordings, sorted by length and padded on the left. Which questions share a batch depends on the questions and the
 batch size alone, not on what an interrupted run has left; and no answer depends on the batch (see `answering`). So a
 resumed run writes the same bytes as an uninterrupted one.

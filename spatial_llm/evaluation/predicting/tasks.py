@@ -17,12 +17,13 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.benchmarks import BENCHMARKS
 from spatial_llm.scenes.scene import STRICT, describe_validation
 from spatial_llm.settings import read_yaml
 
-Format = Literal["manifest", "spatialsoundqa", "star_bench", "mmau_pro"]
+Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]
-ScoringProtocol = Literal["bat", "dspast", "exact", "diagnostic", "star_bench", "mmau_pro"]
+ScoringProtocol = Literal[("bat", "dspast", "exact", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]

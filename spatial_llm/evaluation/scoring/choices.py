@@ -11,11 +11,10 @@ import numpy as np
 
 from spatial_llm.answers import is_refusal, parse_choice
 from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.benchmarks import BENCHMARKS, Benchmark
 from spatial_llm.evaluation.benchmarks.choice_scores import ChoiceMetric, ChoiceScores
-from spatial_llm.evaluation.benchmarks.choices import LETTERS, ChoiceSet
-from spatial_llm.evaluation.benchmarks.mmau_pro import MMAU_PRO, score_mmau_pro
+from spatial_llm.evaluation.benchmarks.choices import ChoiceSet
 from spatial_llm.evaluation.benchmarks.question_only import NOTE, question_only_choices
-from spatial_llm.evaluation.benchmarks.star_bench import STAR_BENCH, score_star_bench
 from spatial_llm.evaluation.metrics import interval_of
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.predicting.predictions import (
@@ -75,11 +74,15 @@ def score_choices(
 
 def rule_for(questions: ChoiceSet, embed: Embed, embedding: str) -> Rule:
     """The benchmark's own rule as a function of questions and texts. Raises ManifestError for a benchmark without one."""
-    if questions.benchmark == STAR_BENCH:
-        return lambda some, texts: score_star_bench(some, texts, parse_choice)
-    if questions.benchmark == MMAU_PRO:
-        return lambda some, texts: score_mmau_pro(some, texts, embed, embedding, parse_choice)
-    raise ManifestError(f"no rule to score {questions.benchmark!r} by; known are {STAR_BENCH} and {MMAU_PRO}.")
+    benchmark = _benchmark_of(questions)
+    return lambda some, texts: benchmark.score(some, texts, embed, embedding, parse_choice)
+
+
+def _benchmark_of(questions: ChoiceSet) -> Benchmark:
+    by_title = {benchmark.title: benchmark for benchmark in BENCHMARKS.values()}
+    if questions.benchmark not in by_title:
+        raise ManifestError(f"no rule to score {questions.benchmark!r} by; known are {' and '.join(by_title)}.")
+    return by_title[questions.benchmark]
 
 
 def refusals(texts: Sequence[str]) -> np.ndarray:
@@ -149,12 +152,10 @@ def _controls(
 
 
 def question_only_texts(questions: ChoiceSet, seed: int) -> list[str]:
-    """The choices of somebody who never hears, in the form that the benchmark's own rule reads: letters for STAR-Bench,
-    texts of options for MMAU-Pro."""
+    """The choices of a guesser that sees the questions alone, in the form that the benchmark's own rule reads."""
     chosen = question_only_choices(questions.items, seed)
-    if questions.benchmark == STAR_BENCH:
-        return [LETTERS[index] for index in chosen]
-    return [item.choices[index] for item, index in zip(questions.items, chosen, strict=True)]
+    spell = _benchmark_of(questions).option_as_answer
+    return [spell(item, index) for item, index in zip(questions.items, chosen, strict=True)]
 
 
 def _lines(questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray) -> list[dict[str, Any]]:

@@ -22,8 +22,8 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
     Metric,
+    compute_metrics,
     embedded_texts,
-    measure,
     read_answers,
     reliability,
     right_of,
@@ -114,7 +114,7 @@ def compare_predictions(
     embed.prepare([embedded_texts(run, labels) for run in answers])
     runs = []
     for run in answers:
-        wanted = _asked_for(measure(run, embed, embedding, labels).values(), settings)
+        wanted = _asked_for(compute_metrics(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
     # metrics of answers in degrees, where words were asked for, exist only in a run that has such answers
     both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))

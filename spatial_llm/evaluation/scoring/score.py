@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.records import Record
+from spatial_llm.data.record import Record
 from spatial_llm.data.spatialsoundqa.release import read_label_csv
 from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
-    Answers,
     Metric,
+    ScoredRun,
+    compute_metrics,
     context_of,
     embedded_texts,
     interval_of,
-    measure,
     measures_of_items,
     read_answers,
     rule_of,
@@ -106,8 +106,8 @@ def score_run(
     embed = EmbedOnce(embed)
     embed.prepare([embedded_texts(run, labels), *(embedded_texts(control.run, labels) for control in controls.values())])
 
-    def metrics_of(answers: Answers) -> dict[str, Metric]:
-        found = measure(answers, embed, embedding, labels)
+    def metrics_of(answers: ScoredRun) -> dict[str, Metric]:
+        found = compute_metrics(answers, embed, embedding, labels)
         return {name: metric for name, metric in found.items() if settings.asks_for(metric.protocol)}
 
     metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)
@@ -135,7 +135,7 @@ def score_run(
     return report, item_lines(run, settings.reading)
 
 
-def item_lines(run: Answers, reading: str = "strict") -> list[dict[str, Any]]:
+def item_lines(run: ScoredRun, reading: str = "strict") -> list[dict[str, Any]]:
     """Returns the lines of items.jsonl: question, answers, both readings, the measures of each item by `reading`, and
     where and in what surroundings the source is."""
     lines = []

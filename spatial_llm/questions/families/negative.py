@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from spatial_llm.answers import AXES
-from spatial_llm.questions.about import MIRROR_WORD, About
+from spatial_llm.answers.axes import MIRROR_WORD
+from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
 from spatial_llm.questions.facts import HeardScene, HeardSource, same_place
 from spatial_llm.questions.family import Family, mirror_claim

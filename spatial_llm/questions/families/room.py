@@ -90,4 +90,5 @@ FAMILY = Family(
     {"ROOM_RT60": "rt60_range", "ROOM_SIZE": "room_size", "ROOM_REVERB": "reverberation"},
     (RT60, SIZE, REVERBERATION),
     ask=(rt60_band, room_size, reverberation),
+    needs=("room",),
 )

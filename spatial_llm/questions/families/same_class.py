@@ -43,4 +43,10 @@ def same_class(asker: Asker, scene: HeardScene) -> Question | None:
     return asker.ask_spread("SAME_CLASS", WORDINGS, truth, about, x=label, count=_COUNT_WORDS[len(sources)])
 
 
-FAMILY = Family("same_class", {"SAME_CLASS": "locations"}, (WORDINGS,), ask=(same_class,))
+FAMILY = Family(
+    "same_class",
+    {"SAME_CLASS": "locations"},
+    (WORDINGS,),
+    ask=(same_class,),
+    needs=("repeated class",),
+)

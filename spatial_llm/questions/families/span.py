@@ -37,4 +37,10 @@ def span(asker: Asker, scene: HeardScene) -> Question | None:
     return asker.ask_spread("SPAN", WORDINGS, truth, About(scene.indices(source)), x=source.label)
 
 
-FAMILY = Family("span", {"SPAN": "span"}, (WORDINGS,), ask=(span,))
+FAMILY = Family(
+    "span",
+    {"SPAN": "span"},
+    (WORDINGS,),
+    ask=(span,),
+    needs=("times",),
+)

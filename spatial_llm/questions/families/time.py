@@ -129,4 +129,5 @@ FAMILY = Family(
     (FIRST, ORDER, STARTS, LENGTH),
     ask=(onset_first, onset_order, starts_at, duration_s),
     opposites=_OPPOSITES,
+    needs=("times",),
 )

@@ -119,7 +119,7 @@ class ClipDataset(Dataset):
         return sound
 
     def _response(self, row: int) -> np.ndarray:
-        """Returns the stored response (channels, taps)."""
+        """Returns the whole response of a record (channels, taps)."""
         record = self.records[row]
         try:
             if record.pairs is not None:

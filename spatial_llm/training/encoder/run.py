@@ -38,7 +38,7 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
     recordings_with_places,
 )
-from spatial_llm.training.engine.launching import device, prepare, say
+from spatial_llm.training.engine.launching import device, prepare, print_main
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
@@ -229,8 +229,8 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     root = data_root(train_manifest, arguments)
     several = arguments.class_places > 0
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
-    say(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
-    say(format_what_trains(what_trains(model)))
+    print_main(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
+    print_main(format_what_trains(what_trains(model)))
     widths = {"width_deg": arguments.direction_smoothing_deg, "width_m": arguments.distance_smoothing_m}
     loss = partial(joint_loss, **widths) if any(widths.values()) else None
     trained: nn.Module = model
@@ -248,6 +248,6 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
             held_out = encoder_dataset(eval_manifest, model.config, root, cues_folder, several_sources=True)
             scores |= class_place_scores(trained, DataLoader(held_out, batch_size=32, collate_fn=collate))
         run.log({"eval": scores})
-        say("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        print_main("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(model.save_pretrained, SpatialFeatureExtractor.for_encoder(model.config).save_pretrained)
     return scores

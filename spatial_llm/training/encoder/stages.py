@@ -29,7 +29,7 @@ from spatial_llm.training.encoder.dataset import (
 )
 from spatial_llm.training.encoder.optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
 from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, evaluate_encoder, event_classes
-from spatial_llm.training.engine.launching import prepare, processes, say
+from spatial_llm.training.engine.launching import prepare, print_main, processes
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
@@ -96,10 +96,10 @@ def train_stages(arguments: EncoderArguments) -> dict[str, float]:
         heading = f"[{number}/{len(arguments.stages)}] {stage.name}"
         known = None if arguments.schedule.resume == "never" else read_finished(folder / "model" / MARKER, made_by)
         if known is not None and isinstance(known.get("scores"), dict):
-            say(f"{heading}: already in {folder}, reused")
+            print_main(f"{heading}: already in {folder}, reused")
             model, scores = type(model).from_pretrained(folder / "model"), known["scores"]
         else:
-            say(f"{heading} -> {folder}")
+            print_main(f"{heading} -> {folder}")
             # With the earlier stages among its arguments, its checkpoints are refused if one of those was changed.
             so_far = dataclasses.replace(arguments, run_folder=str(folder), stages=arguments.stages[:number])
             scores = _train_stage(so_far, stage, model, made_by)
@@ -123,8 +123,8 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
     plan = plan_stage(arguments, stage, len(clips), processes())
     weights = class_weights(clips.event_labels()) if stage.sampling == "class_weighted" else None
     run = RunFolder(arguments, manifest)
-    say(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
-    say(format_what_trains(what_trains(model)))
+    print_main(f"{len(clips)} clips, {plan.draws} an epoch; {plan.steps} steps, peak rate {plan.learning_rate:.3g}")
+    print_main(format_what_trains(what_trains(model)))
     optimizer = arguments.optimizer
     groups = parameter_groups(
         model, plan.learning_rate, arguments.schedule.weight_decay, optimizer.layer_decay, optimizer.cls_tokens
@@ -144,7 +144,7 @@ def _train_stage(arguments: EncoderArguments, stage: EncoderStage, model: nn.Mod
         held_out = arguments.eval_manifest
         scores = evaluate_encoder(model, encoder_dataset(held_out, config, data_root(held_out, arguments)))
         run.log({"eval": scores})
-        say("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        print_main("  ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.save(
         model.save_pretrained,
         SpatialFeatureExtractor.for_encoder(config).save_pretrained,
@@ -176,7 +176,7 @@ def _first_weights(arguments: EncoderArguments, manifests: list[str]) -> nn.Modu
     model = build_encoder(arguments.model_type, arguments.model, event_classes(manifests, arguments))
     if arguments.audiomae is not None:
         report, fresh = load_audiomae(model, read_official(arguments.audiomae))
-        say(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
+        print_main(f"{arguments.audiomae}: {report.summary()}\n{len(fresh)} tensors stay fresh: {', '.join(fresh)}")
     return model
 
 

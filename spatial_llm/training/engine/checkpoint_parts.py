@@ -37,8 +37,8 @@ def part_read(path: Path) -> Iterator[None]:
         # torch's own message advises to load the file without the safety.
         raise _unusable(path, "it holds more than plain tensors and numbers, or is no file of torch") from None
     except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0][:200]
-        raise _unusable(path, f"{type(error).__name__}: {said}") from error
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise _unusable(path, f"{type(error).__name__}: {reason}") from error
 
 
 def _unusable(path: Path, why: str) -> CheckpointError:

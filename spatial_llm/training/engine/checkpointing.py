@@ -147,20 +147,20 @@ def find_latest_valid(folder: Path, without: Sequence[CheckpointPart] = ()) -> C
     for path in _newest_first(folder):
         wrong = wrong_files(path)
         lost = [next((part for part, files in PARTS.items() if fnmatch(name, files)), None) for name in wrong]
-        said = f"checkpoint {path} is not whole: {'; '.join(wrong.values())}"
+        text = f"checkpoint {path} is not whole: {'; '.join(wrong.values())}"
         if set(lost) <= set(without):
-            for text in damaged:
-                warnings.warn(f"{text}. Going on from {path.name}, the newest whole one.", stacklevel=2)
+            for earlier in damaged:
+                warnings.warn(f"{earlier}. Going on from {path.name}, the newest whole one.", stacklevel=2)
             fresh = tuple(part for part in PARTS if part in lost)
             if fresh:
                 warnings.warn(
-                    f"{said}. Going on from it with fresh {', '.join(fresh)}, as schedule.resume_without allows: the run "
+                    f"{text}. Going on from it with fresh {', '.join(fresh)}, as schedule.resume_without allows: the run "
                     "will not end with the bits of one that never stopped.",
                     stacklevel=2,
                 )
             marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
             return Checkpoint(path, marker["step"], marker["record"], fresh)
-        damaged.append(said)
+        damaged.append(text)
         nameable |= set() if None in lost else set(lost)
     if damaged:
         without_it = f", go on without with schedule.resume_without=[{', '.join(sorted(nameable))}]" if nameable else ""

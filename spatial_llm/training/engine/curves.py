@@ -19,7 +19,7 @@ def plot_losses(stages: Mapping[str, str | Path], out: str | Path) -> None:
 
     Args:
         stages: the metrics.jsonl of each stage, by name.
-        out: the PNG file to write. A stage shorter than `schedule.log_every` has logged no loss; its title says so.
+        out: the PNG file to write. A stage shorter than `schedule.log_every` has logged no loss, which its title states.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

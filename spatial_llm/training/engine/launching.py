@@ -87,7 +87,7 @@ def prepare(seed: int, cpu_threads: int | None) -> None:
     torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))
 
 
-def say(text: str) -> None:
+def print_main(text: str) -> None:
     """Prints a line, in the first process only."""
     if is_main():
         print(text, flush=True)

@@ -63,11 +63,13 @@ class RunFolder:
             return
         made_with = provenance(seed=arguments.seed, manifest=manifest)
         fields = {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}
-        self.made_from = {
-            **fields,
+        other = {
             "content of the manifest": made_with["manifest_sha256"],
             "number of processes": int(os.environ.get("WORLD_SIZE", "1")),
         }
+        self.made_from = fields | other
+        earlier = arguments.earlier_fields(fields) if hasattr(arguments, "earlier_fields") else []
+        self._earlier = [one | other for one in earlier]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = lock_folder(self.path)
@@ -155,7 +157,7 @@ class RunFolder:
             for name in sorted({**before, **now})
             if name not in before or name not in now or before[name] != now[name]
         ]
-        if changed:
+        if changed and before not in self._earlier:
             raise CheckpointError(
                 f"{checkpoint.path} was made with other arguments: {'; '.join(changed)}. Put them back, give another "
                 "run_folder, or start anew with schedule.resume=never."

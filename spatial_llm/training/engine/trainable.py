@@ -127,8 +127,8 @@ def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:
-    """Rows (part, "trains" or "frozen", tensors, parameters): for each direct child of `model`, and apart from it for what a
-    composite has added inside it, such as LoRA."""
+    """Returns rows (part, "trains" or "frozen", tensors, parameters) for each direct child of `model`; what a composite has
+    added inside a child, such as LoRA, has rows of its own."""
     added = [part for name, part in getattr(model, "trained_parts", dict)().items() if "." in name]
     kinds = {id(parameter): f" {kind(part)}" for part in added for parameter in part.parameters()}
     counts: dict[tuple[str, str], list[int]] = {}

@@ -1,4 +1,4 @@
-"""Typed arguments of recipes/finetune_bat.py."""
+"""Settings of recipes/finetune_bat.py."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -12,6 +12,7 @@ from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.lessons import LESSONS
+from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 
 
 @dataclass
@@ -35,14 +36,14 @@ class LoraArguments(Checked):
 
 @dataclass
 class BatStage(Checked):
-    """One stage of a run in several; each goes on from the weights of the one before.
+    """One stage of a run in stages; it starts from the weights of the stage before.
 
     Attributes:
-        name: of its sub-folder of the run folder.
-        types: its questions; null = all that the manifest has.
-        train_manifest: null = that of the run.
-        teach: as in `BatArguments`.
-        steps: null = as the schedule of the run says.
+        name: name of its sub-folder of the run folder.
+        types: question types that it trains on; null for all in the manifest.
+        train_manifest: its manifest; null for that of the run.
+        teach: its lesson, as in `BatArguments`.
+        steps: its optimiser steps; null for those of the schedule.
     """
 
     called: ClassVar[str] = "stages[...]"
@@ -56,41 +57,41 @@ class BatStage(Checked):
 
 @dataclass
 class BatArguments(Checked):
-    """recipes/finetune_bat.py.
+    """Settings of recipes/finetune_bat.py.
 
     Attributes:
-        run_folder: where model (with processor), config, provenance and metrics go.
-        train_manifest: questions and answers; also one that data/prepare_spatialsoundqa.py made of the released data.
-        schedule: see `Schedule`; with `stages`, of each of them.
-        encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, as
-            `language_model`: that of `start_from`, whose projector and LoRA are then of the sizes that they have there.
-        language_model: folder (or hub name) of any `AutoModelForCausalLM` with its tokenizer; or null.
-        projector: `model_type` and fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
+        run_folder: folder for model (with processor), config, provenance and metrics.
+        train_manifest: manifest of questions and answers: ours, or one that data/prepare_spatialsoundqa.py made.
+        schedule: see `Schedule`; it applies to each of the `stages`.
+        encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, together with
+            `language_model`, takes all parts from `start_from`, with the sizes of its projector and LoRA.
+        language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or null.
+        projector: `model_type` and the fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
             under the configuration's own names; without a `model_type` it is the Q-Former.
         lora: see `LoraArguments`; null trains the projector alone.
-        types: only questions of these types; null = all.
-        teach: "answers", projector and LoRA to answer questions; "scenes", the projector alone to tell each recording in the
-            tokens in which the language model was told scenes (`lessons.scenes`), for a stage before the answers.
-        stages: trained one after the other, each in a sub-folder; empty = all at once. A stage that is finished is not
-            trained again.
-        start_from: folder of a model trained before, of the same parts, whose projector and LoRA to go on from, or the name
-            of one that comes with the package (tiny); null = fresh ones.
+        types: question types to train on; null for all.
+        teach: the lesson, see `finetune.lessons`. "answers": projector and LoRA learn to answer; "scenes": the projector
+            alone learns the scene tokens of the language model, as a stage before the answers.
+        stages: stages that are trained in order, each in a sub-folder; a finished stage is not trained again. Empty for one
+            run.
+        start_from: folder of a trained model of the same parts, or the name of one in the package (tiny), from whose
+            projector and LoRA the run starts; null initialises them.
         quantization: "4bit": the language model's linear layers in NF4 with double quantisation (QLoRA; needs
             bitsandbytes, `pip install 'spatial-llm[4bit]'`).
-        distance_smoothing_m: width of the bump that distances in steps of 0.5 m are drawn from anew each time they are
-            taught; 0 = the true ones, as published. See `training.smoothed_answers`.
-        save: "whole", everything in one folder; "trained", projector and LoRA with pointers to the rest.
-        audio_root, reverb_root: folders of the released data's dry sounds and responses that lie elsewhere than beside the
-            manifest, see `data.spatialsoundqa.roots_elsewhere`.
-        audio_limits: how long and large a recording may be, and whether cut files are read.
-        group_by_length: batches of questions of like length, less padding.
-        encoder_cache: run the frozen encoder once over each recording, before step 0, and keep its output on disk; false
-            runs it in every step.
-        cache_folder: where encoder output lies, so that several runs share it; null = in the run folder.
-        cache_dtype: of what is kept.
-        cache_limit: GB of encoder output; a run that needs more stops before it has computed any.
-        seed: of initialisation and order.
-        cpu_threads: of torch; None = all cores this process may use.
+        distance_smoothing_m: standard deviation in metres of the Gaussian from which the distance in an answer is drawn each
+            time the answer is used, in steps of 0.5 m; 0 uses the true distance, as published. See `tiny.smoothed_answers`.
+        save: "whole" saves everything in one folder; "trained" saves projector and LoRA with the paths of the other parts.
+        audio_root, reverb_root: folders of the released data's dry sounds and responses, if not beside the manifest; see
+            `data.spatialsoundqa.release.roots_elsewhere`.
+        audio_limits: how long and large a recording may be, and whether truncated files are read.
+        group_by_length: makes batches of questions of similar length, with less padding.
+        encoder_cache: runs the frozen encoder once on each recording, before step 0, and keeps its output on disk; false
+            runs the encoder in every step.
+        cache_folder: folder of encoder output that several runs share; null is a folder in the run folder.
+        cache_dtype: data type of the output on disk.
+        cache_limit: largest size of the encoder output in GB; a run that needs more stops before it computes any.
+        seed: seed of initialisation and order.
+        cpu_threads: CPU threads of torch; null uses all cores that this process may use.
     """
 
     run_folder: str
@@ -126,17 +127,22 @@ class BatArguments(Checked):
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names) or any(not name or "/" in name for name in names):
-            raise SpatialLLMError(f"stages are called {names}; give each a plain name of its own: it becomes a folder.")
+            raise SpatialLLMError(f"stages are called {names}; give each a plain and different name: it becomes a folder.")
         if self.stages and (self.types is not None or self.teach != "answers"):
             raise SpatialLLMError(
-                "types or teach and stages are both given; what a stage teaches stands in stages[...].types and .teach."
+                "types or teach and stages are both given; give them for each stage, in stages[...].types and .teach."
             )
         for teach in dict.fromkeys((self.teach, *(stage.teach for stage in self.stages))):
             LESSONS[teach].check(self)
 
+    @staticmethod
+    def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the fields that earlier versions may have recorded in a checkpoint of this run."""
+        return fields_of_version_0_1(fields)
+
     @property
     def goes_on_whole(self) -> bool:
-        """Whether all parts are those of `start_from`."""
+        """Whether all parts come from `start_from`."""
         return self.encoder is None and self.language_model is None and self.start_from is not None
 
     def _check_parts(self) -> None:

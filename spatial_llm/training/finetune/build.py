@@ -1,4 +1,4 @@
-"""The composite to be fine-tuned: a trained encoder, a language model, and projector and LoRA, fresh or trained before."""
+"""Builds the composite for fine-tuning: a trained encoder, a language model, and a fresh or trained projector and LoRA."""
 
 import importlib.util
 from pathlib import Path
@@ -23,7 +23,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """The composite and its processor. Only projector and LoRA require gradients, and they are float32 in any precision.
+    """Builds the composite and its processor. Only projector and LoRA require gradients; they are float32 in any precision.
 
     Raises:
         SpatialLLMError: 4-bit is asked for and bitsandbytes is not installed.
@@ -52,7 +52,7 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
 
 
 def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """All parts of `start_from`: what is frozen of the language model in the precision of the run, the rest float32.
+    """Loads all parts from `start_from`; the frozen language model has the precision of the run, all else is float32.
 
     Raises:
         CheckpointError: there is no such model.
@@ -70,7 +70,7 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
 
 
 def load_language_model(arguments: BatArguments) -> PreTrainedModel:
-    """The language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314: NF4, double quantisation)."""
+    """Loads the language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314, section 3)."""
     dtype = DTYPES[arguments.schedule.precision]
     options: dict[str, Any] = {}
     if arguments.quantization == "4bit":
@@ -84,7 +84,7 @@ def load_language_model(arguments: BatArguments) -> PreTrainedModel:
 
 
 def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:
-    """4 bits as in QLoRA; `dtype` is that of the matrix products."""
+    """Returns the settings of QLoRA: NF4 with double quantisation; matrix products are computed in `dtype`."""
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )

@@ -8,7 +8,9 @@ one before and has its own run folder inside that of the run, so that each can b
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,9 +30,9 @@ from spatial_llm.training.engine.launching import (
     device,
     is_main,
     prepare,
+    print_main,
     processes,
     rank,
-    say,
     wait_for_all,
     whole_weights,
 )
@@ -41,11 +43,12 @@ from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
+from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
 from spatial_llm.workflow import MARKER, fingerprint_of, read_finished, write_finished
 
 CALIBRATION_CLIPS = 256
-MARKERS = (MARKER, "finished.json")  # version 0.1 used the second name
+EARLIER_MARKER = "finished.json"  # of version 0.1
 
 
 def finetune_bat(arguments: BatArguments) -> Path:
@@ -60,17 +63,18 @@ def finetune_bat(arguments: BatArguments) -> Path:
     _check_manifests(arguments)
     if not arguments.stages:
         return finetune_once(arguments)
-    done, before, metrics = "", arguments.start_from, {}
+    done, earlier, before, metrics = "", [""] * 4, arguments.start_from, {}
     for number, stage in enumerate(stage_arguments(arguments), start=1):
         name, folder = arguments.stages[number - 1].name, Path(stage.run_folder)
         stage = dataclasses.replace(stage, start_from=before)
-        done = _fingerprint(stage, done)
+        done, earlier = _fingerprint(stage, done), _fingerprints_of_version_0_1(stage, earlier)
         heading = f"stage {number} of {len(arguments.stages)}, {name}"
-        if any(read_finished(folder / marker, done) for marker in MARKERS):
-            say(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
+        known = [(MARKER, done), *((EARLIER_MARKER, one) for one in earlier)]
+        if any(read_finished(folder / marker, one) for marker, one in known):
+            print_main(f"{heading}: already in {folder}, reused (delete the folder to train it again)")
         else:
-            say(f"\n{heading} -> {folder}")
-            for marker in MARKERS:
+            print_main(f"\n{heading} -> {folder}")
+            for marker in (MARKER, EARLIER_MARKER):
                 (folder / marker).unlink(missing_ok=True)
             finetune_once(stage)
             if is_main():
@@ -127,11 +131,11 @@ def finetune_once(arguments: BatArguments) -> Path:
     if arguments.start_from is None:
         model.projector.start(lambda: _some_encoded(model.encoder, processor, dataset), model.get_input_embeddings().weight)
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
-    say(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
+    print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
     material = LESSONS[arguments.teach].prepare(arguments, model, processor, dataset)
-    say(format_schedule(arguments.schedule, len(material.samples), processes()))
-    say(format_what_trains(what_trains(material.learner)))
+    print_main(format_schedule(arguments.schedule, len(material.samples), processes()))
+    print_main(format_what_trains(what_trains(material.learner)))
     train(
         material.learner, material.samples, material.collate, arguments.schedule, run, arguments.seed,
         loss=material.loss, order=material.order, offload=material.offload,
@@ -186,7 +190,7 @@ def cached(
     sample = encode(encoder, recordings[0][None])
     cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
     size = cache.size(keys.values())
-    say(f"{size} in {cache.folder}")
+    print_main(f"{size} in {cache.folder}")
     cache.check_room(size, arguments.cache_limit)
     workers = arguments.schedule.loader_workers or (len(os.sched_getaffinity(0)) if size.missing > 64 else 0)
     cache.fill(
@@ -232,5 +236,14 @@ def format_schedule(schedule: Schedule, samples: int, processes: int) -> str:
 
 
 def _fingerprint(arguments: BatArguments, before: str) -> str:
-    fields = {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}
-    return fingerprint_of([fields, sha256_of(arguments.train_manifest), before])
+    return fingerprint_of([_fields(arguments), sha256_of(arguments.train_manifest), before])
+
+
+def _fingerprints_of_version_0_1(arguments: BatArguments, before: Sequence[str]) -> list[str]:
+    """Returns the fingerprints that version 0.1 may have given this stage, each after one of `before`."""
+    manifest, possible = sha256_of(arguments.train_manifest), fields_of_version_0_1(_fields(arguments))
+    return [fingerprint_of([fields, manifest, one]) for fields, one in zip(possible, before, strict=False)]
+
+
+def _fields(arguments: BatArguments) -> dict[str, Any]:
+    return {name: value for name, value in flat_fields(arguments).items() if name not in RESUMABLE}

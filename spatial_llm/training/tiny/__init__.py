@@ -1,1 +1,1 @@
-"""What only the shipped tiny model uses: its language model, trained on text, and the scene tokens that it reads."""
+"""Trainings of the shipped tiny model only: a language model trained on text or on scene tokens, and smoothed answers."""

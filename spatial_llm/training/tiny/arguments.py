@@ -1,45 +1,46 @@
-"""Typed arguments of recipes/pretrain_text.py."""
+"""Settings of recipes/pretrain_text.py."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.config import QuestionConfig
+from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
 from spatial_llm.scenes.scene import MAX_SOURCES
 from spatial_llm.training.engine.schedule import Schedule
 
 SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
-VocabularySize = Annotated[int, Within(256)]  # each byte is a token
-HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training and held-out text have twice this one, and one more
+VocabularySize = Annotated[int, Within(256)]  # every byte is a token
+HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training text uses 2 * seed, held-out text 2 * seed + 1
 
 
 @dataclass
 class TextArguments(Checked):
-    """recipes/pretrain_text.py: a language model that learns its questions from scenes in words or tokens.
+    """Settings of recipes/pretrain_text.py: a language model that learns questions about scenes in words or in tokens.
 
     Attributes:
-        run_folder: where model (with tokenizer), config, provenance and metrics go.
-        manifest: its classes are what the scenes are made of.
-        examples: training questions.
-        eval_examples: questions about held-out scenes, for the exact-match score.
-        questions: which are asked, and what is ambiguous; None for types A to E.
-        types: only questions of these types are taught, and scored; all of them make a fresh tokenizer. None = all.
-        most_sources: see `questions.text_corpus.asked_scenes`.
-        scene_tokens: how many tokens a scene is told in, see `training.scene_tokens`: one for each source at least, and
-            no question about times or the room, of which they do not tell; 0 = it is told in words.
-        initial_language_model: folder of a model that an earlier run made, to go on from with its tokenizer; the five fields
-            below are then that model's. None = a fresh one.
+        run_folder: folder for model (with tokenizer), config, provenance and metrics.
+        manifest: manifest whose event classes the scenes are made of.
+        examples: number of training questions.
+        eval_examples: number of questions about held-out scenes, for the exact-match score.
+        questions: which questions are asked, and what is ambiguous; None for types A to E.
+        types: question types that are trained and scored, None for all; a fresh tokenizer is made from all of them.
+        most_sources: largest number of sources of a scene, see `questions.text_corpus.asked_scenes`.
+        scene_tokens: number of tokens that represent a scene, see `tiny.scene_tokens`: at least one for each source. They
+            hold neither times nor the room, so questions about those must be off. 0 represents a scene in words.
+        initial_language_model: folder of a model of an earlier run, from which this run starts with its tokenizer; the five
+            fields below are then ignored. None initialises a model.
         vocab_size: tokens of the byte-level BPE.
-        hidden_size: width of the Llama; its feed-forward is 8/3 as wide.
-        num_hidden_layers: its layers.
-        num_attention_heads: its heads.
-        initializer_range: standard deviation of fresh weights. The usual 0.02 is for wide models: at width 128 attention
-            then starts so even that 900 steps learn no looking-up at all.
+        hidden_size: width of the Llama; its feed-forward layer is 8/3 as wide.
+        num_hidden_layers: layers of the Llama.
+        num_attention_heads: attention heads of a layer.
+        initializer_range: standard deviation of fresh weights. The usual 0.02 suits wide models: at width 128 attention then
+            starts so uniform that 900 steps do not teach it to look up a source.
         schedule: see `Schedule`; a batch counts scenes, each with all its questions.
-        seed: of scenes, initialisation and order.
-        cpu_threads: of torch; None = all cores this process may use.
+        seed: seed of scenes, initialisation and order.
+        cpu_threads: CPU threads of torch; None uses all cores that this process may use.
     """
 
     run_folder: str
@@ -60,16 +61,25 @@ class TextArguments(Checked):
     seed: HalfSeed = 0
     cpu_threads: Count | None = None
 
+    @staticmethod
+    def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`."""
+        ask = "questions.ask"
+        if not any(name.startswith(ask) for name in fields):
+            return []
+        families = {f"questions.{family.name}": fields.get(f"{ask}.{family.name}", 0) for family in FAMILIES}
+        return [{name: value for name, value in fields.items() if not name.startswith(ask)} | families]
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scene_tokens == 0:
             return
         own = self.questions.wanted_families if self.questions else []
         sources = self.most_sources if own else 2  # types A to E are asked of one and two
-        untold = sorted({"time", "span", "room"}.intersection(own))
+        untold = sorted({"times", "room"}.intersection(self.questions.needs if self.questions else ()))
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                f"Tokens tell neither times nor the room: leave these families out of `ask` (asked: "
-                f"{', '.join(untold) or 'none'})."
+                "Tokens hold neither times nor the room: leave the families that need them out of `questions.ask` (needed: "
+                f"{', '.join(untold) or 'nothing'})."
             )

@@ -1,4 +1,4 @@
-"""The tiny language model of the demonstration and of smoke runs: a Llama and a byte-level BPE, both made from our text."""
+"""The tiny language model of demonstration and smoke runs: a Llama, and a byte-level BPE that is trained on our text."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,16 +11,15 @@ BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 
 
 def build_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str] = ()) -> PreTrainedTokenizerFast:
-    """A byte-level BPE trained on `texts`: any text can be encoded and comes back exactly; digits stand alone.
+    """Trains a byte-level BPE on `texts`. It encodes any text and decodes it exactly; each digit is a token.
+
+    BOS is put before every encoded text, and a space before its first word, as in Llama's tokenizer. A class then has the
+    same tokens in a scene, in a question and in an answer; otherwise the model could not look it up by its name.
 
     Args:
-        texts: what it shall be good at.
-        vocab_size: tokens in all, at least 259 (the 256 bytes, BOS, EOS, padding), the phrases not counted.
-        phrases: constant text that becomes one token each, such as the frame of a prompt; the model then spends no
-            position on spelling it.
-
-    BOS is put in front of every encoded text, and a space before its first word, as Llama's tokenizer does: a class is then
-    the same tokens in a scene, in a question and as an answer, or nothing could be looked up by its name.
+        texts: the training texts.
+        vocab_size: number of tokens without the phrases, at least 259 (256 bytes, BOS, EOS, padding).
+        phrases: constant texts, such as the frame of a prompt, that become one token each, so that they take one position.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Prepend(" ")
@@ -45,7 +44,7 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str
 
 
 def build_language_model(arguments: TextArguments, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A fresh Llama of the size in `arguments`, embeddings tied."""
+    """Initialises a Llama of the size in `arguments`, with tied embeddings."""
     width = arguments.hidden_size
     return LlamaForCausalLM(
         LlamaConfig(

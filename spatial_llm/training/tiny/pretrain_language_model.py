@@ -1,5 +1,7 @@
-"""Teaching the tiny language model before it hears: a scene, told in words or in tokens (`scene_tokens`), stands where audio
-tokens will stand, then BAT's prompt with a question, then the answer. Afterwards it knows the questions and needs only ears.
+"""Pre-trains the tiny language model on text, before it gets audio tokens.
+
+A sample is a scene, in words or in tokens (`scene_tokens`), in the position of the later audio tokens; then BAT's prompt
+with a question; then the answer. The model learns questions and answers here; fine-tuning then connects the encoder.
 """
 
 import itertools
@@ -28,11 +30,11 @@ from spatial_llm.training.tiny.text_rows import PROMPT, Ids, Turn, text_collator
 
 
 class TextDataset(Dataset):
-    """Scenes in words with all their questions, as token ids, not padded: item (scene, [(prompt, answer), ...]).
+    """Scenes in words with all their questions, as unpadded token ids: items (scene, [(prompt, answer), ...]).
 
     Args:
-        examples: of `spatial_llm.questions.text_corpus.text_examples`; those of a scene follow each other.
-        tokenizer: that puts BOS before a text.
+        examples: from `questions.text_corpus.in_words`; those of a scene follow each other.
+        tokenizer: a tokenizer that puts BOS before a text.
     """
 
     def __init__(self, examples: Sequence[dict[str, str]], tokenizer: Any) -> None:
@@ -49,24 +51,28 @@ class TextDataset(Dataset):
         return self.items[index]
 
     def questions(self) -> list[Turn]:
-        """(Scene and prompt, answer) of every question."""
+        """Returns (scene and prompt, answer) for every question."""
         return [(scene + prompt, answer) for scene, turns in self.items for prompt, answer in turns]
 
 
 @torch.no_grad()
 def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset | SceneTokenDataset, batch_size: int = 64) -> list[bool]:
-    """For each example, whether the greedy answer equals the true one, token for token up to EOS.
+    """Returns for each question whether the greedy answer equals the true one, token by token up to EOS.
 
-    model: a language model on scenes in words, or `SceneTokens` on a SceneTokenDataset.
+    Args:
+        model: a language model for a `TextDataset`, or `SceneTokens` for a `SceneTokenDataset`.
+        tokenizer: the tokenizer of the language model.
+        dataset: scenes with their questions.
+        batch_size: questions per batch.
     """
     model.eval()
-    told = isinstance(model, SceneTokens)
-    language_model = model.language_model if told else model
+    in_tokens = isinstance(model, SceneTokens)
+    language_model = model.language_model if in_tokens else model
     questions, right = dataset.questions(), list[bool]()
     for start in tqdm(range(0, len(questions), batch_size), desc="held-out answers", unit="batch"):
         prompts, answers = zip(*questions[start : start + batch_size], strict=True)
-        if told:
-            padded, length = model.prompts(prompts), 0  # of embeddings, new tokens come back alone
+        if in_tokens:
+            padded, length = model.prompts(prompts), 0  # after embeddings, only new tokens are returned
         else:
             padded = tokenizer.pad({"input_ids": list(prompts)}, padding_side="left", return_tensors="pt").to(model.device)
             length = padded["input_ids"].shape[1]
@@ -78,7 +84,7 @@ def exact_answers(model: Any, tokenizer: Any, dataset: TextDataset | SceneTokenD
 
 
 def _begin(arguments: TextArguments, scenes: Sequence[AskedScene]) -> tuple[Any, Any]:
-    """The language model that is to learn, and its tokenizer: fresh ones, or those of an earlier run."""
+    """Returns the language model and its tokenizer: fresh ones, or those of an earlier run."""
     if arguments.initial_language_model is not None:
         model = load_base(AutoModelForCausalLM, arguments.initial_language_model, "initial_language_model")
         return model.train(), load_base(AutoTokenizer, arguments.initial_language_model, "its tokenizer")
@@ -91,17 +97,17 @@ def _begin(arguments: TextArguments, scenes: Sequence[AskedScene]) -> tuple[Any,
 
 
 def _of_types(scenes: Sequence[AskedScene], types: Sequence[str] | None) -> list[AskedScene]:
-    """Those questions that are of these types, and the scenes that have some."""
+    """Returns the scenes with their questions of these types; scenes without one are left out."""
     kept = [(scene, [item for item in asked if types is None or item.type in types]) for scene, asked in scenes]
     return [(scene, asked) for scene, asked in kept if asked]
 
 
 def pretrain_text(arguments: TextArguments) -> dict[str, float]:
-    """Makes, trains and saves tokenizer and language model; returns exact-match shares on held-out scenes by type."""
+    """Builds, trains and saves tokenizer and language model; returns shares of exact answers on held-out scenes by type."""
     prepare(arguments.seed, arguments.cpu_threads)
     recordings = distinct_recordings(read_manifest(arguments.manifest))
     labels = sorted({label for record in recordings for source in targets_of(record) for label in source.labels})
-    # Seeds of training and held-out text: scenes are drawn from continuous ranges, so no scene comes twice.
+    # Training and held-out text have different seeds; scenes are drawn from continuous ranges, so none occurs in both.
     drawn = {"labels": labels, "config": arguments.questions, "most_sources": arguments.most_sources}
     scenes = list(asked_scenes(n=arguments.examples, seed=2 * arguments.seed, **drawn))
     held_out = list(asked_scenes(n=arguments.eval_examples, seed=2 * arguments.seed + 1, **drawn))

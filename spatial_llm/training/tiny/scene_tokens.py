@@ -1,10 +1,11 @@
-"""Scenes told in tokens: what a language model of ours reads before there are audio tokens, one for each source.
+"""Scene tokens: one embedding per source, on which a language model is pre-trained in place of audio tokens.
 
-In words a source is a dozen tokens, and what is asked of one of two must be found by its name and read from the tokens that
-follow it: a step of looking up and a step of reading, which a model of a few million parameters did not learn from 4,000
-steps of text. Here a source is one token that holds its class, in the very embeddings that spell it in a question, and its
-place; that is also what audio tokens can be, for a Q-Former puts what it likes into each of them. The map from places to
-embeddings learns with the language model and is then left behind: the Q-Former takes its seat.
+    token = NAME_SCALE * mean embedding of the tokens that spell the class + PLACE_SCALE * MLP(place of the source)
+
+In words a source takes a dozen tokens. To answer about one of two sources, the model must find it by its name and then read
+the tokens after the name; a model of a few million parameters did not learn these two steps in 4,000 steps of text. A scene
+token holds class and place together, and the class by the same embeddings that spell it in a question. A projector can learn
+to produce such tokens (`finetune.lessons.scenes`); it then replaces this module, whose MLP trains with the language model.
 """
 
 import json
@@ -30,17 +31,17 @@ from spatial_llm.training.tiny.text_rows import Batch, Ids, Turn, text_collator,
 
 PLACE_NUMBERS = 9
 HIDDEN = 256
-# At first a token is mostly its class, or nothing is found by its name: with both at 1, 800 steps taught no looking up.
+# A token starts as mostly its class, so that it is found by its name: with both scales at 1, 800 steps did not teach that.
 NAME_SCALE, PLACE_SCALE = 2.0, 0.3
-NO_SOURCE = -1  # the class of a token that tells of no source
+NO_SOURCE = -1  # the class of a token without a source
 FILE = "scene_tokens.safetensors"
 
-Told = tuple[torch.Tensor, torch.Tensor]  # classes (count,) and places (count, PLACE_NUMBERS) of a scene
+SceneTensors = tuple[torch.Tensor, torch.Tensor]  # classes (count,) and places (count, PLACE_NUMBERS) of a scene
 
 
 def place_numbers(source: HeardSource | Target) -> list[float]:
-    """Where a source is, as PLACE_NUMBERS numbers of about the size of 1: the unit vector to it (front, left, up), cosine
-    and sine of its azimuth and of twice that, the logarithm of its distance in metres, and a quarter of it."""
+    """Returns the place of a source as PLACE_NUMBERS numbers of magnitude about 1: the unit vector to it (front, left, up),
+    cosine and sine of its azimuth and of twice its azimuth, the logarithm of its distance in metres, and a quarter of it."""
     azimuth = math.radians(source.azimuth_deg)
     angles = [turn(times * azimuth) for times in (1, 2) for turn in (math.cos, math.sin)]
     towards = direction_to_vector(source.azimuth_deg, source.elevation_deg)
@@ -48,12 +49,13 @@ def place_numbers(source: HeardSource | Target) -> list[float]:
 
 
 class SceneTokenDataset(Dataset):
-    """Scenes with all their questions; each time a scene is taken, its sources get other tokens of the `count` there are.
+    """Scenes with all their questions; each time a scene is used, its sources get random positions among `count` tokens.
 
     Args:
-        scenes: of `questions.text_corpus.asked_scenes`.
+        scenes: scenes from `questions.text_corpus.asked_scenes`.
         labels: classes, in the order of `SceneTokens`.
-        count: tokens of a scene, at least as many as a scene has sources.
+        tokenizer: the tokenizer of the language model.
+        count: number of tokens of a scene, at least its number of sources.
     """
 
     def __init__(
@@ -74,14 +76,15 @@ class SceneTokenDataset(Dataset):
         return len(self.turns)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`scene` (token ids that are replaced), `turns`, `classes` (count,) and `places` (count, PLACE_NUMBERS)."""
+        """Returns `scene` (ids in the positions of the scene tokens), `turns`, `classes` (count,) and `places` (count,
+        PLACE_NUMBERS)."""
         seats = torch.randperm(self.count)[: len(self.classes[index])]
         classes, places = torch.full((self.count,), NO_SOURCE), torch.zeros(self.count, PLACE_NUMBERS)
         classes[seats], places[seats] = self.classes[index], self.places[index]
         return {"scene": [self.blank] * self.count, "turns": self.turns[index], "classes": classes, "places": places}
 
-    def questions(self) -> list[tuple[tuple[Told, Ids], Ids]]:
-        """((scene, prompt), answer) of every question."""
+    def questions(self) -> list[tuple[tuple[SceneTensors, Ids], Ids]]:
+        """Returns ((scene, prompt), answer) for every question."""
         scenes = [self[index] for index in range(len(self))]
         return [
             (((scene["classes"], scene["places"]), prompt), answer) for scene in scenes for prompt, answer in scene["turns"]
@@ -89,26 +92,23 @@ class SceneTokenDataset(Dataset):
 
 
 def scene_token_collator(pad_token_id: int) -> Callable[[list[dict[str, Any]]], Batch]:
-    """Collator as `text_rows.text_collator`, with `classes` (B, count) and `places` (B, count, PLACE_NUMBERS)."""
+    """Returns the collator of `text_rows.text_collator` with `classes` (B, count) and `places` (B, count, PLACE_NUMBERS)."""
     rows = text_collator(pad_token_id)
 
     def collate(samples: list[dict[str, Any]]) -> Batch:
-        told = {name: torch.stack([sample[name] for sample in samples]) for name in ("classes", "places")}
-        return rows([(sample["scene"], sample["turns"]) for sample in samples]) | told
+        scenes = {name: torch.stack([sample[name] for sample in samples]) for name in ("classes", "places")}
+        return rows([(sample["scene"], sample["turns"]) for sample in samples]) | scenes
 
     return collate
 
 
 class SceneTokens(nn.Module):
-    """A language model that is told scenes in tokens.
+    """A language model that reads scene tokens.
 
     Args:
-        language_model: reads them; its input embeddings spell the classes.
-        tokenizer: its own.
-        labels: classes.
-
-    Raises:
-        CheckpointError: `go_on_from` a run that had other classes.
+        language_model: the language model; its input embeddings spell the classes.
+        tokenizer: its tokenizer.
+        labels: the classes.
     """
 
     def __init__(self, language_model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> None:
@@ -125,39 +125,42 @@ class SceneTokens(nn.Module):
         self.register_buffer("share", share / share.sum(1, keepdim=True), persistent=False)
 
     def tokens(self, classes: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """(B, count) and (B, count, PLACE_NUMBERS) -> embeddings (B, count, width): a multiple of the mean of the tokens
-        that spell the class, and the place."""
+        """Embeds classes (B, count) and places (B, count, PLACE_NUMBERS) as scene tokens (B, count, width)."""
         spelled = self.language_model.get_input_embeddings()(self.spelled)
         names = (spelled * self.share[..., None]).sum(1)
-        told = self.name_scale * names[classes.clamp(min=0)] + PLACE_SCALE * self.place(places)
-        return torch.where((classes == NO_SOURCE)[..., None], self.nobody, told)
+        tokens = self.name_scale * names[classes.clamp(min=0)] + PLACE_SCALE * self.place(places)
+        return torch.where((classes == NO_SOURCE)[..., None], self.nobody, tokens)
 
     def embed(self, input_ids: torch.Tensor, classes: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """(B, length), of which the first `count` stand for the scene -> embeddings (B, length, width)."""
+        """Embeds rows (B, length), whose first `count` ids are replaced by scene tokens, as (B, length, width)."""
         words = self.language_model.get_input_embeddings()(input_ids[:, classes.shape[1] :])
         return torch.cat([self.tokens(classes, places).to(words.dtype), words], dim=1)
 
     def forward(self, input_ids: torch.Tensor, classes: torch.Tensor, places: torch.Tensor, **rows: torch.Tensor) -> Any:
-        """A batch of `scene_token_collator` -> the language model's output, with its loss."""
+        """Returns the language model's output, with its loss, for a batch of `scene_token_collator`."""
         return self.language_model(inputs_embeds=self.embed(input_ids, classes, places), use_cache=False, **rows)
 
-    def prompts(self, asked: Sequence[tuple[Told, Ids]]) -> dict[str, torch.Tensor]:
-        """Scenes and prompts, padded on the left, as `generate` takes them: `inputs_embeds` and `attention_mask`."""
+    def prompts(self, asked: Sequence[tuple[SceneTensors, Ids]]) -> dict[str, torch.Tensor]:
+        """Returns `inputs_embeds` and `attention_mask` of scenes and prompts for `generate`, padded on the left."""
         words, rows = self.language_model.get_input_embeddings(), []
         for (classes, places), prompt in asked:
-            told = self.tokens(classes[None], places[None])[0]
-            rows.append(torch.cat([told, words(torch.tensor(prompt, device=told.device))]))
+            scene = self.tokens(classes[None], places[None])[0]
+            rows.append(torch.cat([scene, words(torch.tensor(prompt, device=scene.device))]))
         mask = pad_sequence([torch.ones(len(row)) for row in rows], batch_first=True, padding_side="left")
         embeds = pad_sequence(rows, batch_first=True, padding_side="left")
         return {"inputs_embeds": embeds, "attention_mask": mask.long().to(embeds.device)}
 
     def save(self, folder: Path) -> None:
-        """Writes what is not the language model, for another run to go on from."""
+        """Writes the parameters that are not the language model's to a file in `folder`."""
         own = {name: value.contiguous() for name, value in self.state_dict().items() if name in self._own_names()}
         save_file(own, folder / FILE, metadata={"labels": json.dumps(self.labels)})
 
     def go_on_from(self, folder: str | None) -> None:
-        """Reads what `save` wrote beside the language model of an earlier run; nothing where that was told in words."""
+        """Loads the file that `save` wrote beside the language model of an earlier run, if there is one.
+
+        Raises:
+            CheckpointError: that run had other classes.
+        """
         if folder is None or not (path := Path(folder) / FILE).is_file():
             return
         with safe_open(path, "pt") as file:

@@ -1,10 +1,10 @@
-"""Answers whose distance is taught with a little noise, so that a model that answers greedily errs less.
+"""Answers whose distance is drawn around the true one, so that greedy answers are more often within the tolerance.
 
-A greedy answer is the likeliest one. If a sound may be 2 m away (30 %), 3 m (25 %), 3.5 m (25 %) or 4 m (20 %), that is
-2 m, and 70 % of the time it is off by more than 0.5 m; 3.5 m would be so in 30 %. Whoever is scored by a tolerance wants the
-distance that most likely lies near. Distances drawn from a bump around the truth teach exactly that: the model learns its
-belief smoothed by the bump, and the top of the smoothed belief is its answer. Our own; `training.encoder.joint_loss` does
-the same for the encoder's head.
+A greedy answer is the single likeliest one. If a source is at 2 m (30 %), 3 m (25 %), 3.5 m (25 %) or 4 m (20 %), the greedy
+answer is 2 m, and 70 % of the time it is wrong by more than 0.5 m; 3.5 m would be wrong in 30 %. A score with a tolerance
+rewards the distance with most probability near it. If the distances of the training answers are drawn from a Gaussian around
+the truth, the model learns its distribution convolved with that Gaussian, whose maximum is that distance. This is ours;
+`training.encoder.run.joint_loss` does the same for the head of the encoder.
 """
 
 import math
@@ -17,12 +17,15 @@ from spatial_llm.geometry import DISTANCE_STEP_M
 from spatial_llm.questions.types import format_value
 
 STEPPED = ("DOA", "MIXUP_SINGLE_DOA", "ROTATED")  # question types whose answer holds a distance in steps of 0.5 m
-NEAREST_M = DISTANCE_STEP_M  # no source is said to be at 0 m
+NEAREST_M = DISTANCE_STEP_M  # no answer states 0 m
 
 
 def smoothed_answer(record: Record, width_m: float) -> str:
-    """The answer of a record; of `STEPPED` types with a distance drawn, by torch's random numbers, from a Gaussian of
-    standard deviation `width_m` around the true one, in steps of 0.5 m from 0.5 m on."""
+    """Returns the answer of a record, for `STEPPED` types with a drawn distance.
+
+    The distance is drawn with torch's random numbers from a Gaussian of standard deviation `width_m` (metres) around the
+    true one, in steps of 0.5 m from 0.5 m upwards.
+    """
     if record.question_type not in STEPPED or not record.truth:
         return record.answer
     true_m = record.truth["distance_m"]
@@ -35,5 +38,5 @@ def smoothed_answer(record: Record, width_m: float) -> str:
 
 
 def answers_smoothed_by(width_m: float) -> partial[str] | None:
-    """`answer_of` for `SpatialQADataset`: smoothed answers, or for a width of 0 None, the records' own."""
+    """Returns `answer_of` for `SpatialQADataset`; None for a width of 0, which keeps the answers of the records."""
     return partial(smoothed_answer, width_m=width_m) if width_m else None

@@ -1,4 +1,4 @@
-"""Scenes, questions and answers as rows of token ids: a scene, then each question in BAT's prompt and its answer."""
+"""Rows of token ids: a scene, then each question in BAT's prompt with its answer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,23 +18,28 @@ Batch = dict[str, torch.Tensor]
 
 
 def turns_of(tokenizer: Any, asked: Iterable[tuple[str, str]]) -> list[Turn]:
-    """Questions and answers as token ids: a prompt is BOS and BAT's prompt with the question; an answer ends with EOS.
+    """Encodes questions and answers: a prompt is BOS and BAT's prompt with the question; an answer ends with EOS.
 
-    tokenizer: that puts BOS before a text.
+    Args:
+        tokenizer: a tokenizer that puts BOS before a text.
+        asked: questions with their answers.
     """
     questions, answers = zip(*asked, strict=True)
     prompts = tokenizer([PROMPT.format(question=question) for question in questions])["input_ids"]
-    said = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    return [(prompt, [*answer, tokenizer.eos_token_id]) for prompt, answer in zip(prompts, said, strict=True)]
+    encoded = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    return [(prompt, [*answer, tokenizer.eos_token_id]) for prompt, answer in zip(prompts, encoded, strict=True)]
 
 
 def text_collator(pad_token_id: int) -> Callable[[list[tuple[Ids, list[Turn]]]], Batch]:
-    """Collator to a batch of scenes, each followed by its questions, which see the scene and themselves but not each other:
-    the loss is that of one row a question, and the scene is read once for all of them.
+    """Returns a collator that puts each scene and all its questions into one row.
+
+    A question attends to the scene and to itself, but not to the other questions. The loss equals that of one row per
+    question, and the scene is computed once for all of them.
 
     Returns:
-        `input_ids`, `position_ids` (those of a scene with one question), `labels` (B, length) and `attention_mask`
-        (B, 1, length, length), true where a token is seen. The loss is on answers and EOS.
+        A function from a list of (scene, turns) to `input_ids`, `position_ids` (as if each question stood alone after its
+        scene), `labels` (B, length), with loss on answers and EOS only, and `attention_mask` (B, 1, length, length), true
+        where a token is attended to.
     """
 
     def collate(samples: list[tuple[Ids, list[Turn]]]) -> Batch:
@@ -53,7 +58,7 @@ def text_collator(pad_token_id: int) -> Callable[[list[tuple[Ids, list[Turn]]]],
 
 
 def _row(scene: Ids, turns: list[Turn]) -> dict[str, Ids]:
-    """A scene and its questions in one row; `turn` is 0 in the scene and counts the questions from 1."""
+    """Returns a scene and its questions as one row; `turn` is 0 in the scene and counts the questions from 1."""
     row = {"input_ids": [*scene], "position_ids": [*range(len(scene))], "turn": [0] * len(scene)}
     row["labels"] = [IGNORED] * len(scene)
     for number, (prompt, answer) in enumerate(turns, start=1):

@@ -15,8 +15,10 @@ from spatial_llm.data.simulate.scene_sampling import DrawConfig
 from spatial_llm.data.simulate.simulation import SimulationConfig, SoundsConfig, SplitConfig, simulate
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
+from spatial_llm.questions import QuestionConfig
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.room.sampling import RoomConfig
+from tests.questions.scenes import EVERY
 
 CONFIG = SimulationConfig(
     room=RoomConfig(positions_per_room=4, max_order=1, ray_tracing=False, duration_s=0.1, absorption=(0.7, 0.9)),
@@ -27,6 +29,10 @@ CONFIG = SimulationConfig(
 )
 
 
+def writing(seed: int = 0) -> WritingConfig:
+    return WritingConfig(seed, QuestionConfig(ask=EVERY))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(questions, "SCENES_PER_BLOCK", 7)  # several blocks of a small set
@@ -35,25 +41,25 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_same_bytes_from_workers_and_shards(folder):
-    write_questions(folder, WritingConfig(seed=3), progress=False)
+    write_questions(folder, writing(3), progress=False)
     once = {name: sha256_of(folder / name) for name in ("train.jsonl", "eval.jsonl", "questions.json")}
-    write_questions(folder, WritingConfig(seed=3), workers=2, progress=False)
+    write_questions(folder, writing(3), workers=2, progress=False)
     assert once == {name: sha256_of(folder / name) for name in once}
     for name in once:
         (folder / name).unlink()
     for index in (3, 1):
-        assert write_questions(folder, WritingConfig(seed=3), progress=False, shard=Shard(index, 3)) is None
+        assert write_questions(folder, writing(3), progress=False, shard=Shard(index, 3)) is None
     with pytest.raises(SpatialLLMError, match="parts are missing"):
-        write_questions(folder, WritingConfig(seed=3), progress=False, merge=True)
+        write_questions(folder, writing(3), progress=False, merge=True)
     assert not (folder / "train.jsonl").exists()
-    write_questions(folder, WritingConfig(seed=3), progress=False, shard=Shard(2, 3))
-    write_questions(folder, WritingConfig(seed=3), progress=False, merge=True)
+    write_questions(folder, writing(3), progress=False, shard=Shard(2, 3))
+    write_questions(folder, writing(3), progress=False, merge=True)
     assert once == {name: sha256_of(folder / name) for name in once}
     assert not list(folder.glob("*.parts"))
 
 
 def test_records_stand_with_their_scene(folder):
-    summary = write_questions(folder, WritingConfig(), progress=False)
+    summary = write_questions(folder, writing(), progress=False)
     scenes = {scene.id: scene for scene in read_scenes(folder / "eval_scenes.jsonl")}
     records = read_manifest(folder / "eval.jsonl")
     assert {record.recording_id for record in records} == set(scenes)
@@ -71,4 +77,4 @@ def test_records_stand_with_their_scene(folder):
 
 def test_a_folder_without_scenes_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="simulate scenes first"):
-        write_questions(tmp_path, WritingConfig(), progress=False)
+        write_questions(tmp_path, writing(), progress=False)

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from spatial_llm.answers import AXES, Location, format_location
-from spatial_llm.evaluation.metrics import measure, read_answers
+from spatial_llm.evaluation.metrics import compute_metrics, read_answers
 from spatial_llm.questions.types import parse_value
 from tests.evaluation.fixtures_ours import our_records
 
@@ -38,7 +38,9 @@ def noisy():
         rows.setdefault(record.question_type, []).append(
             (record, text, record.truth, parse_value(record.question_type, text))
         )
-    return rows, {name: (float(m.strict(np.ones((1, m.strict.items)))[0]), m) for name, m in measure(run, None).items()}
+    return rows, {
+        name: (float(m.strict(np.ones((1, m.strict.items)))[0]), m) for name, m in compute_metrics(run, None).items()
+    }
 
 
 def angle_between(first, second):
@@ -125,7 +127,7 @@ def test_words_and_degrees_share_no_number():
     (azimuth, elevation), (other, height) = true_bearing(items[1]), true_bearing(items[2])
     texts = [items[0].answer, f"azimuth {azimuth} degrees, elevation {elevation} degrees",
              f"azimuth {other} degrees, elevation {height - 30 if height > 0 else height + 30} degrees", "?"]  # fmt: skip
-    found = measure(read_answers(items, texts), None)
+    found = compute_metrics(read_answers(items, texts), None)
     values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items() if name.startswith("B_")}
     assert values["B_region_distance_mean"] == 0 and values["B_region_ER20"] == 75
     assert values["B_great_circle_mean"] == pytest.approx(15) and values["B_great_circle_ER20"] == 50
@@ -247,7 +249,9 @@ def test_spans_worked_by_hand():
     item = next(record for record in our_records() if record.question_type == "SPAN")
     items = [replace(item, answer="1 to 3 s", truth={"onset_s": 1.0, "offset_s": 3.0})] * 4
     texts = ["1 to 3 s", "from 0.5 s to 2.0 s", "3 to 4 s", "for 2 s"]  # 2 of 2 s; 1 of 2.5 s; 0 of 3 s; unparsed
-    found = {name: metric for name, metric in measure(read_answers(items, texts), None).items() if name.startswith("SPAN")}
+    found = {
+        name: metric for name, metric in compute_metrics(read_answers(items, texts), None).items() if name.startswith("SPAN")
+    }
     values = {name: float(metric.strict(np.ones((1, 4)))[0]) for name, metric in found.items()}
     assert values == pytest.approx(
         {
@@ -256,7 +260,7 @@ def test_spans_worked_by_hand():
         }
     )  # fmt: skip
     assert {metric.unparsed for metric in found.values()} == {1}
-    halved = measure(read_answers(items[:1], ["1 to 2 s"]), None)["SPAN_iou_at_least_50"]
+    halved = compute_metrics(read_answers(items[:1], ["1 to 2 s"]), None)["SPAN_iou_at_least_50"]
     assert halved.strict(np.ones((1, 1)))[0] == 100
 
 
@@ -265,7 +269,7 @@ def test_distance_worked_by_hand():
     items = [record for record in our_records() if record.question_type == "DOA"][:2]
     truths = [Location("left", "front", "above", 2.0), Location("left", "front", "above", 4.0)]
     items = [replace(i, answer=format_location(t), truth=t.to_dict()) for i, t in zip(items, truths, strict=True)]
-    found = measure(read_answers(items, ["left, front, above; 2.4m", "right, front; 3.4m"]), None)
+    found = compute_metrics(read_answers(items, ["left, front, above; 2.4m", "right, front; 3.4m"]), None)
     values = {
         name: round(float(metric.strict(np.ones((1, 2)))[0]), 6)
         for name, metric in found.items()

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 from spatial_llm.answers import format_labels
 from spatial_llm.data.records import Record
 from spatial_llm.errors import ManifestError
-from spatial_llm.evaluation.metrics import measure, read_answers
+from spatial_llm.evaluation.metrics import compute_metrics, read_answers
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
 from spatial_llm.questions.types import parse_value
 from tests.evaluation.fixtures_toy import embed_words
@@ -28,7 +28,7 @@ def item(index, labels):
 def score(texts, truths, embed=axis_embed, labels=LABELS):
     """Value and metric of type A by name."""
     items = [item(index, names) for index, names in enumerate(truths)]
-    metrics = measure(read_answers(items, texts), embed, "toy", labels)
+    metrics = compute_metrics(read_answers(items, texts), embed, "toy", labels)
     return {name: (float(metric.strict(np.ones((1, len(items))))[0]), metric) for name, metric in metrics.items()}
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from spatial_llm.answers import format_bearing
-from spatial_llm.evaluation.metrics import interval_of, measure, measures_of_items, read_answers, read_truths, right_of
+from spatial_llm.evaluation.metrics import (
+    compute_metrics,
+    interval_of,
+    measures_of_items,
+    read_answers,
+    read_truths,
+    right_of,
+)
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 from spatial_llm.questions.types import QUESTION_TYPES
 from tests.evaluation.fixtures_ours import our_records
@@ -23,7 +30,7 @@ def value(statistic):
 
 
 def metrics_of(run):
-    return measure(run, embed_words(LABELS), "toy", LABELS)
+    return compute_metrics(run, embed_words(LABELS), "toy", LABELS)
 
 
 def test_truth_is_perfect_on_every_metric_of_every_question_type(oracle):
@@ -121,7 +128,7 @@ def test_chance_is_the_mean_over_all_constant_predictions():
         answers.setdefault(record.question_type, []).append(record.answer)
     for turn in range(most):
         texts = [answers[record.question_type][turn % len(answers[record.question_type])] for record in records]
-        for name, metric in measure(read_answers(records, texts, truths), None).items():
+        for name, metric in compute_metrics(read_answers(records, texts, truths), None).items():
             is_mean = metric.strict.values is not None and len(metric.rows) == most and not name.startswith("reliab")
             if is_mean and not np.isnan(metric.strict.values).any():
                 runs.setdefault(name, []).append(value(metric.strict))
@@ -137,6 +144,6 @@ def test_both_readings_are_scored_and_refusals_counted(oracle):
     items = [oracle.items[row] for row in rows[:2]]
     hour = items[0].answer.split()[0]
     run = read_answers(items, [f"It is at {hour} o'clock, I would say.", "I cannot tell."])
-    metric = measure(run, None)["AZIMUTH_CLOCK_exact"]
+    metric = compute_metrics(run, None)["AZIMUTH_CLOCK_exact"]
     assert (metric.unparsed, metric.lenient_unparsed, metric.refused) == (1, 1, 1)
     assert value(metric.lenient) == 50.0

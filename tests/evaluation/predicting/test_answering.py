@@ -76,6 +76,42 @@ def test_batch_size_changes_no_answer(model, items):
     assert found[0] == found[1] == found[2]
 
 
+def test_the_projector_runs_once_a_recording_and_the_answers_are_those_of_generate(model, items, monkeypatch):
+    projected, forward = [], model.model.projector.forward
+
+    def counting(hidden, *arguments, **options):
+        projected.append(len(hidden))
+        return forward(hidden, *arguments, **options)
+
+    monkeypatch.setattr(model.model.projector, "forward", counting)
+    found = answers(model, items, 4)
+    assert projected == [1] * RECORDINGS
+    monkeypatch.undo()
+    net, config = model.model, model.model.config.encoder_config
+    for item in items[:10]:  # as each would be answered with nothing computed ahead
+        waveform = load(item, config.sampling_rate, config.window_samples, None)
+        options = {"sampling_rate": config.sampling_rate, "return_tensors": "pt", "scale_known": True}
+        inputs = model.processor(audio=waveform, text=short_task().ask(item.question), **options)
+        new = short_task().decoding.max_new_tokens
+        tokens = net.generate(**inputs, do_sample=False, max_new_tokens=new, suppress_tokens=model.suppressed_token_ids)
+        text = model.processor.tokenizer.decode(tokens[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert found[item.id] == text.strip()
+
+
+def test_batch_size_changes_no_answer_with_lora_merged_either(items):
+    model = tiny_model()
+    with torch.no_grad():
+        for name, parameter in model.model.named_parameters():
+            if ".lora_B" in name:
+                parameter.normal_()
+    apart = answers(model, items, 1)
+    with model.lora_merged():
+        merged = [answers(model, items, n) for n in (1, 16)]
+    assert merged[0] == merged[1]
+    assert sum(merged[0][name] != text for name, text in apart.items()) <= 2, "other bits, nearly the same answers"
+    assert answers(model, items, 16) == apart
+
+
 def test_nor_where_the_last_bits_decide(undecided, items, monkeypatch):
     """Without the watch the answers differ, so that the test can fail; with it they are those of each question alone."""
     some = items[:32]

@@ -32,6 +32,8 @@ from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
+from spatial_llm.questions.about import About
+from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from tests.evaluation.fixtures_small import write_small_set
 from tests.evaluation.report.case import INJECTED, item_line, scores_of, write_case
@@ -221,6 +223,31 @@ def test_a_plan_has_the_answer_where_it_points(tmp_path):
     for color, side in (((0.0, 0.447, 0.698), -1), ((0.835, 0.369, 0.0), 1)):
         columns = np.argwhere(np.abs(picture - color).max(axis=-1) < 0.05)[:, 1]
         assert len(columns) > 50 and np.sign(columns.mean() - middle) == side
+
+
+def test_the_sources_that_a_question_asks_about_are_marked(case, tmp_path):
+    """As its recorded meaning says: both of a relation, and one of two that sound at the same place."""
+    pairs = [record for record in read_manifest(case[0]) if record.question_type == "MIXUP_DIRECTION"]
+    relation = replace(pairs[0], about=About((0, 1), axis="left_right", side="left"))
+    (first, second), places = pairs[1].scene.sources, pairs[1].scene.truth.sources
+    together = replace(
+        pairs[1].scene, sources=(first, replace(second, position_m=first.position_m)),
+        truth=replace(pairs[1].scene.truth, sources=(places[0], places[0])),
+    )  # fmt: skip
+    azimuth = f"{HeardScene.from_scene(together).sources[1].whole_azimuth_deg:g} degrees"
+    one = replace(
+        pairs[1], scene=together, type="azimuth", question_type="AZIMUTH_DEG", question="At what azimuth is it?",
+        answer=azimuth, truth=parse_value("AZIMUTH_DEG", azimuth), about=About((1,)),
+    )  # fmt: skip
+    write_manifest(tmp_path / "eval.jsonl", [relation, one])
+    lines = [item_line(relation, "?"), item_line(one, "?")]
+    write_jsonl(tmp_path / "scores" / "items.jsonl", lines)
+    write_json(tmp_path / "scores" / "scores.json", scores_of(lines, sha256_of(tmp_path / "eval.jsonl")))
+    write_report(tmp_path / "scores", read_evaluation_set(tmp_path / "eval.jsonl"), tmp_path / "report")
+    shown = (tmp_path / "report" / "report.md").read_text().split("worst items")[1].split("### ")[1:]
+    marked = {re.search("record: `(.*)`", text)[1]: re.findall("source .*", text) for text in shown}
+    asked = {id: ["(asked about)" in line for line in lines] for id, lines in marked.items()}
+    assert asked == {relation.id: [True, True], one.id: [False, True]}
 
 
 def test_released_pairs_and_files_have_no_scene(tmp_path):

@@ -16,7 +16,8 @@ from spatial_llm.audio.formats import Ambisonics, AudioFormat, parse_format
 from spatial_llm.blocks import Shard
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, great_circle_deg, vector_to_direction
-from spatial_llm.scenes.bank import BankConfig, ResponseBank, bank_blocks, join_bank, simulate_parts
+from spatial_llm.scenes.bank import ResponseBank
+from spatial_llm.scenes.bank_simulation import BankConfig, bank_blocks, join_bank, simulate_parts
 from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar
 from spatial_llm.scenes.microphones import MICROPHONES, microphone_of, receive
 from spatial_llm.scenes.microphones.impulses import sum_impulses

@@ -172,6 +172,11 @@ def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatialLLMError, match="up to 4 sources"):
         small(data, tmp_path, questions=no_times)
     assert small(data, tmp_path, questions=no_times, most_sources=3)
-    for family in ("time", "span", "room"):
-        with pytest.raises(SpatialLLMError, match=rf"asked: {family}\)"):
-            small(data, tmp_path, questions=replace(no_times, **{family: 1}), most_sources=3)
+    for family, need in (("time", "times"), ("span", "times"), ("room", "room")):
+        with pytest.raises(SpatialLLMError, match=rf"needed: {need}\)"):
+            small(
+                data,
+                tmp_path,
+                questions=QuestionConfig(ask=EVERY | {"time": 0, "span": 0, "room": 0, family: 1}),
+                most_sources=3,
+            )

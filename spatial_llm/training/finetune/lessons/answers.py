@@ -8,7 +8,7 @@ from spatial_llm.data.collator import SpatialQACollator
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.training.engine.batches import grouped_by_length
-from spatial_llm.training.engine.launching import processes, say
+from spatial_llm.training.engine.launching import print_main, processes
 from spatial_llm.training.finetune.lessons.lesson import Lesson, Material
 
 
@@ -23,7 +23,7 @@ def decoded_sample(collator: SpatialQACollator, sample: dict[str, Any]) -> str:
 
 def _prepare(arguments: Any, model: PreTrainedModel, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> Material:
     collator = SpatialQACollator(processor)
-    say(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
+    print_main(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     size = arguments.schedule.effective_batch(processes())
     order = grouped_by_length(dataset.lengths, size, arguments.seed) if arguments.group_by_length else None
     # With its output in the cache the encoder does not run again, and its memory on the GPU is free for the rest.

@@ -1,0 +1,45 @@
+"""The documents: every link leads somewhere, and the code of the front page prints what stands below it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FOLDERS = (".", "docs", "recipes", "data", "eval")
+PAGES = [page for folder in FOLDERS for page in sorted((REPOSITORY / folder).glob("*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which the headings of a page are linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(path), f"{page.name} links to {target}"
+
+
+def test_files_that_the_architecture_names_are_there():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w/]+\.(?:py|yaml|cfg))`", text) if "/" in name}
+    assert len(named) > 20
+    missing = {name for name in named if not any((REPOSITORY / top / name).exists() for top in ("", "spatial_llm"))}
+    assert missing == set()
+
+
+def test_the_code_of_the_front_page_prints_what_it_says():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    code, printed = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL).groups()
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == printed
