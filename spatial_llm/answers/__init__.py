@@ -1,12 +1,12 @@
-"""Converts answer text to a typed value, or to None for "unparsed", and values to text. No other module parses answers.
+"""Parses answer text to a typed value, or to None for "unparsed", and writes values as text. No other module parses answers.
 
 Note: each parser has two readings, and both are scored. The strict reading, the default, accepts a text with exactly one
 interpretation: exactly one of the two words on each axis, one number alone with its unit, yes or no alone. The lenient
 reading also accepts the free wording of language models. Neither accepts a value that the text denies ("not left"), gives as
 a range ("2 to 3 m") or contradicts, and wherever strict finds a value lenient finds the same. Names of sounds are the
-exception, because the strict reading takes any wording for a name. What does not fit is None: unparsed, counted by the
-scorer, never dropped. No parser raises on any string, and all take linear time. `questions.types` maps questions to kinds of
-values.
+exception, because the strict reading takes any wording for a name. Everything else gives None; the scorer counts such
+answers and never drops them. No parser raises on any string, and all take linear time. `questions.types` maps questions to
+kinds of values.
 """
 
 from collections.abc import Collection
@@ -87,7 +87,7 @@ __all__ = [
 
 
 def read(kind: str, text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> Value | None:
-    """The value of one kind that a text states; None if unparsed.
+    """Returns the value of one kind that a text states; None if unparsed.
 
     By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
     bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
@@ -109,7 +109,7 @@ def read(kind: str, text: str, reading: Reading = "strict", known: Collection[st
 
 
 def write(kind: str, value: Value) -> str:
-    """The value as the answer text, of which `read` is the inverse.
+    """Returns the value as answer text; `read` is the inverse.
 
     Raises:
         SpatialLLMError: an unknown kind, or a value that is not one of its kind.

@@ -1,4 +1,4 @@
-"""Multiple choice: the option that an answer names, by its letter or by its text.
+"""Multiple choice: finds the option that an answer names, by its letter or by its text.
 
 Note: a letter and a text that name different options cancel each other, and so do a denial ("B is wrong") and an alternative
 ("either A or C", "B or something else"), because such a text commits to nothing. An option may carry its letter in its own
@@ -18,9 +18,9 @@ _END = ".,;:!? "
 _OWN_LETTER = re.compile(r"\(?([a-z])[).:]\s*|\(([a-z])\)\s*")
 _MASK = "\x00"
 _OR = r"(?:or|and|nor|vs|versus|to|as well as|/|&|\+)"
-_CLOSE = r"[\s\"')\]}>`$]{0,8}"  # bounded, as is all below, so that no text takes quadratic time
+_CLOSE = r"[\s\"')\]}>`$]{0,8}"  # bounded, like all patterns below, so that no text takes quadratic time
 _OPEN = r"[\s\"'(\[{<`$]{0,8}"
-# a letter is meant where it opens the text with a mark, stands in brackets, or follows "answer", "option" and the like
+# A letter names an option if it opens the text with a mark, stands in brackets, or follows "answer", "option" and the like
 _LETTER = re.compile(
     r"(?:^[\s\"'(\[]*([a-z])(?=\s*(?:[).:,\]\"]|'(?!\w)|-\s|-$|\n|$)))|[(\[{<]\s*([a-z])\s*[)\]}>]|\$([a-z])\$"
     r"|(?<!\w)(?:option|choice|letter|choose|select|pick|go with)(?: is)?:?\s*[\"'(\[]?([a-z])(?!\w)"
@@ -28,7 +28,7 @@ _LETTER = re.compile(
     r"(?:([b-hj-z])(?!\w|'\w)|([ai])(?=\s*(?:[).:,\]\"'!?]|$|\n|because|since|as )))",
     re.IGNORECASE,
 )
-# "A" is an article and "I" a pronoun, save before a mark, a verb that no article has, or another letter
+# "A" is an article and "I" a pronoun, except before a mark, before a verb that follows no article, or before another letter.
 _CAPITAL = re.compile(
     r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?=\s*(?:[).:,!?\]]|$))"
     rf"|(A)(?=\s+(?:is|was|are|seems|sounds|looks|fits|can|could|or|and|nor|vs|versus|rather|instead|but|not)(?!\w))"
@@ -48,19 +48,19 @@ _OPEN_BEGINNING = re.compile(
 _REASON = {"as", "since", "because", "for", "so", "while", "and", "though", "but", "which", "that", "if", "when"}
 _UNSURE = {"sure", "certain", "confident", "positive", "only", "wrong", "incorrect", "false", "bad"}
 _CLOSING_MARKS = {")", "]", ">", "}", '"', "'", "`", "$"}
-_FAR = 12  # tokens after an option among which a "not" denies it
-_LONGEST_LINK = 60  # characters before an option in which "or" may stand
+_FAR = 12  # a "not" within this many tokens after an option denies it
+_LONGEST_LINK = 60  # longest text, in characters, between an "or" and the option after it
 
 
 def parse_choice(text: str, choices: Sequence[str], reading: Reading = "strict") -> int | None:
-    """The index of the one option that a text names, or None.
+    """Returns the index of the one option that a text names, or None.
 
-    Strict: a letter alone (A is the first option), or exactly the text of one option, save case, spaces and marks at the
-    end. Lenient: also "(b)", "Answer: B", "option B", or the text of exactly one option inside a sentence, not denied; a
-    letter and an option's text must agree, and so must several of either.
+    Strict: the text is a letter alone (A is the first option) or exactly the text of one option, apart from case, spaces and
+    marks at the end. Lenient: also "(b)", "Answer: B", "option B", or the text of exactly one option inside a sentence, not
+    denied; all letters and option texts in the answer must agree.
 
     Raises:
-        SpatialLLMError: no option or more than 26.
+        SpatialLLMError: there is no option, or there are more than 26.
     """
     if not 1 <= len(choices) <= len(_LETTERS):
         raise SpatialLLMError(f"choices has {len(choices)} options; give 1 to {len(_LETTERS)}.")
@@ -77,7 +77,7 @@ def _line(text: str) -> str:
 
 
 def _option(choice: str, index: int) -> str:
-    """An option in lower case, without the letter of its place."""
+    """Returns an option in lower case, without the letter of its place."""
     line = _line(choice)
     own = _OWN_LETTER.match(line)
     if own and (own[1] or own[2]) == _LETTERS[index] and len(line) > own.end():
@@ -94,7 +94,7 @@ def _agreed(indices: set[int]) -> int | None:
 
 
 def _inside(text: str, options: list[str]) -> int | None:
-    """The option that a sentence names by letter, by text or by both."""
+    """Returns the option that a sentence names by letter, by text or by both."""
     words = words_of(_BOLD.sub(" ", text))
     found = _options_in(words, options)
     masked = list(words.text)
@@ -102,11 +102,11 @@ def _inside(text: str, options: list[str]) -> int | None:
         masked[start:end] = _MASK * (end - start)
     letters = _letters_in("".join(masked), len(options))
     if letters is None:
-        return None  # an option that does not exist
+        return None  # the letter of an option that does not exist
     index = _agreed({index for index, _, _ in found} | {index for index, _ in letters})
     if index is None:
         return None
-    # Without the options' texts, in which "false" and "not moving" deny nothing.
+    # The options' texts are removed first, because "false" and "not moving" in them deny nothing.
     words = words_of("".join(masked))
     starts = [token.start for token in words.tokens]
     places = sorted({(start, end) for _, start, end in found} | {(at, at + 1) for _, at in letters})
@@ -118,7 +118,8 @@ def _inside(text: str, options: list[str]) -> int | None:
 
 
 def _letters_in(remaining: str, options: int) -> list[tuple[int, int]] | None:
-    """(option, character) of each letter of a text without the options' texts; None if one names no option outright."""
+    """Returns (option, character) of each letter of a text without the options' texts; None if one clearly names no
+    existing option."""
     matches = [(match, True) for match in _LETTER.finditer(remaining)]
     matches += [(match, False) for match in _CAPITAL.finditer(remaining)]
     found: dict[int, int] = {}
@@ -126,7 +127,7 @@ def _letters_in(remaining: str, options: int) -> list[tuple[int, int]] | None:
         at = match.start(match.lastindex or 0)
         index = _LETTERS.find(remaining[at].lower())
         if index < 0:
-            continue  # a letter that only looks like one of ours in lower case
+            continue  # such as the long s, which IGNORECASE matches as an s
         if index >= options:
             if outright:
                 return None
@@ -145,7 +146,7 @@ def _letters_in(remaining: str, options: int) -> list[tuple[int, int]] | None:
 
 
 def _denied_after(words: Words, index: int) -> bool:
-    """Whether the clause goes on from a token to deny what stands before it, in any words: "B does not fit"."""
+    """Returns whether the rest of the clause after a token denies what precedes it: "B does not fit"."""
     while index < len(words.tokens) and words.strings[index] in _CLOSING_MARKS:
         index += 1
     last = min(index + _FAR, len(words.tokens))
@@ -157,7 +158,8 @@ def _denied_after(words: Words, index: int) -> bool:
 
 
 def _left_open(remaining: str, places: list[tuple[int, int]]) -> bool:
-    """Whether "or", "either" and the like tie an option to something that is none: "B or something else"."""
+    """Returns whether "or", "either" and the like tie an option to something that is not an option: "B or something
+    else"."""
     for number, (start, end) in enumerate(places):
         after = _OPEN_END.match(remaining, end)
         if after and not (number + 1 < len(places) and places[number + 1][0] - after.end() <= _LONGEST_LINK):
@@ -169,10 +171,10 @@ def _left_open(remaining: str, places: list[tuple[int, int]]) -> bool:
 
 
 def _options_in(words: Words, options: list[str]) -> list[tuple[int, int, int]]:
-    """The options whose text occurs, each as (index, first character, character after the last).
+    """Returns the options whose text occurs, each as (index, first character, character after the last).
 
-    A longer option hides a shorter one in the same place ("front left" hides "left"); two options of the same text are
-    both found.
+    A longer option hides a shorter one in the same place ("front left" hides "left"). Two options of the same text are both
+    found.
     """
     sought: dict[str, list[tuple[list[str], int]]] = {}
     for index, option in enumerate(options):

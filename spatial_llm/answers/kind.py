@@ -1,4 +1,4 @@
-"""A kind of value: how it is read from a text, how it is written, and what it is in the mirror image."""
+"""Defines a kind of value: how it is read from a text, how it is written, and how left and right are exchanged in it."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ Read = Callable[[str, Reading, Collection[str] | None], Value | None]
 
 
 def unchanged(value: Value) -> Value:
-    """The mirror image of a value that names no side."""
+    """Returns the value itself: the mirror image of a value that names no side."""
     return value
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of value.
+    """Defines one kind of value.
 
     Attributes:
         name: its name in `KINDS`.
-        read: (text, reading, known) to the value, None if unparsed; `known` are names of sounds to find in free wording, or
-            None.
-        format: the value to the text of which `read` is the inverse, in both readings.
-        mirror: the value once left and right are exchanged.
+        read: maps (text, reading, known) to the value, None if unparsed; `known` are names of sounds to find in free
+            wording, or None.
+        format: maps the value to its text; `read` is the inverse in both readings.
+        mirror: maps the value to the value after left and right are exchanged.
     """
 
     name: str
@@ -40,13 +40,13 @@ def keyed(
     format: Callable[[Any], str],
     mirror: Callable[[Value], Value] = unchanged,
 ) -> Kind:
-    """The kind whose value is one thing under one key, such as {"distance_m": 2.5}.
+    """Returns a kind whose value has a single key, such as {"distance_m": 2.5}.
 
     Args:
-        name: of the kind.
-        key: of the value.
-        read, format: of the thing itself.
-        mirror: of the whole value.
+        name: name of the kind.
+        key: key of the value.
+        read, format: parse and write what stands under the key.
+        mirror: mirrors the whole value.
     """
 
     def read_keyed(text: str, reading: Reading, known: Collection[str] | None = None) -> Value | None:

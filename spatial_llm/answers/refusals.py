@@ -40,10 +40,10 @@ _NO_GUESS = re.compile(r"\b(?:but|however) (?:if|please|feel free|i (?:can|could
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the text declines to answer; False if it goes on to a guess, and False for the empty text."""
+    """Returns whether the text declines to answer; False if it goes on to a guess, and False for the empty text."""
     line = " ".join(words_of(text).strings)
     last = None
-    for last in _REFUSAL.finditer(line):  # noqa: B007  (the last one counts)
+    for last in _REFUSAL.finditer(line):  # noqa: B007  (the last match counts)
         pass
     if last is None:
         return False

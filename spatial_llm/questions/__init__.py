@@ -1,4 +1,4 @@
-"""Questions about a scene, their answers, and the structured truth behind each."""
+"""Writes questions about a scene, their answers, and the structured truth behind each."""
 
 from spatial_llm.questions.asking import Question
 from spatial_llm.questions.balance import balance, balance_table

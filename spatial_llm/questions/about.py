@@ -1,8 +1,8 @@
-"""The meaning of a question, kept beside its wording: which sources it asks about, along which axis, on which side, after
-which turn, at which place or time, and which class it names that does not sound.
+"""The meaning of a question, kept beside its wording: the sources, axis, side, turn, place or time that it asks about, and
+the class it names that does not sound.
 
-The family that asks a question writes its `About`; a manifest line carries it, so that nothing has to be inferred from the
-English text later. Data of others has none.
+The family that writes a question writes its `About`. A manifest line carries it, so that nothing has to be inferred from the
+English text later. Data from elsewhere has none.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,24 +22,23 @@ AXIS_OF_SIDE = {side: axis for axis, sides in SIDES.items() for side in sides}
 
 @dataclass(frozen=True)
 class About:
-    """What one question asks; all fields that a question does not need stay at their default.
+    """Holds what one question asks. Fields that a question does not need stay at their default.
 
     Attributes:
-        sources: indices, into the sources of the scene, of the sources whose class, place, time or relation is asked for,
-            in the order of the question (SAME_CLASS, ONSET_ORDER: of the answer). Empty where the question is about the
-            recording as a whole (counts, the room) or about a sound that is not there. Written by all other families.
-        reference: index of the source that the question names, while it asks for those beside it. Written by the relation
-            questions whose answer is a class (MIXUP_NONBINARY_SOURCE, RELATION_*).
-        axis: the axis along which the question compares, an axis of direction words or "distance". Written by the
-            relations, by NEAREST and FARTHEST, and by WRONG_PLACE.
-        side: the end of that axis which the question names. Written with `axis`, but for MIXUP_NONBINARY_DIRECTION, whose
-            answer it is.
-        turn_deg: by how many degrees the question turns the listener, positive to the left. Written by the family rotated.
-        places: the places that the question names, in its order. Written by MIXUP_SINGLE_CLASSIFICATION and
-            PRESENT_AT_PLACE (one place), and by SWAPPED (where the first source is claimed to be, then the second).
-        time_s: the time, in seconds from the beginning of the recording, that the question names. Written by STARTS_AT.
-        absent: the class that the question asks for although it does not sound. Written by PRESENT, PRESENT_AT_PLACE and
-            ABSENT.
+        sources: indices, into the sources of the scene, of those whose class, place, time or relation is the answer, in the
+            order of the question (SAME_CLASS, ONSET_ORDER: of the answer). Empty for questions about the recording as a
+            whole (counts, the room) or about an absent sound. All other families write it.
+        reference: index of the source that the question names when it asks for those beside it. Relation questions whose
+            answer is a class write it (MIXUP_NONBINARY_SOURCE, RELATION_*).
+        axis: the axis along which the question compares, an axis of direction words or "distance". Relations, NEAREST,
+            FARTHEST and WRONG_PLACE write it.
+        side: the end of that axis which the question names. Questions that write `axis` write it too, except
+            MIXUP_NONBINARY_DIRECTION, whose answer it is.
+        turn_deg: by how many degrees the question turns the listener, positive to the left. The family rotated writes it.
+        places: the places that the question names, in its order. MIXUP_SINGLE_CLASSIFICATION and PRESENT_AT_PLACE write one
+            place, SWAPPED the claimed places of the first and the second source.
+        time_s: the time, in seconds from the beginning of the recording, that the question names. STARTS_AT writes it.
+        absent: the class that the question names although it does not sound. PRESENT, PRESENT_AT_PLACE and ABSENT write it.
     """
 
     sources: tuple[int, ...] = ()
@@ -52,7 +51,7 @@ class About:
     absent: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that are not at their default, as JSON values."""
+        """Returns the fields that are not at their default, as JSON values."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         given = {name: value for name, value in given.items() if value != _NOTHING[name]}
         if "sources" in given:
@@ -68,7 +67,7 @@ for _kind in (Location, About):
 
 
 def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str, Any]) -> None:
-    """Checks a meaning against the recording and the answer that it belongs to.
+    """Checks a meaning against its recording and its answer.
 
     Args:
         about: the meaning.
@@ -76,8 +75,8 @@ def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str
         truth: the value of the true answer.
 
     Raises:
-        SpatialLLMError: an index is not that of a source or stands twice, the side is not one of the axis, the absent
-            class does sound, or the sources are not those of the classes in the answer.
+        SpatialLLMError: an index is not that of a source or occurs twice, the side is not one of the axis, the absent class
+            does sound, or the sources are not those of the classes in the answer.
     """
     indices = [*about.sources, *([] if about.reference is None else [about.reference])]
     wrong = [index for index in indices if not 0 <= index < len(labels)]

@@ -1,9 +1,9 @@
-"""One kept question, and what all families need to ask one: wording, choice, balance, and the check of the answer.
+"""One question, and what all families need to write one: wording, choice, balance, and the check of the answer.
 
-The balance has a memory over all clips of a set, in three strengths. Where the writer can choose the answer (yes or no:
-who is named first), it takes the one given least often so far: `least`. Where the scene fixes it and there are few
-(counts, bands), an answer is kept only while it is not ahead of the rarest one: `even`. Where there are many (labels,
-degrees), only while it has not been given twice as often as the others on average: `spread`.
+The balance counts answers over all clips of a set, in three strengths. If the writer can choose the answer (yes or no: which
+source is named first), `least` takes the one given least often so far. If the scene fixes it and there are few (counts,
+bands), `even` keeps an answer only while it is not ahead of the rarest one. If there are many (labels, degrees), `spread`
+keeps it only while it has not been given twice as often as the others on average.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from spatial_llm.questions.facts import AXIS_NAMES, HeardScene, HeardSource
 from spatial_llm.questions.margins import Margins
 from spatial_llm.questions.wordings import Wordings
 
-AHEAD = 2  # answers of head start, so that a rule of averages can begin from nothing
+AHEAD = 2  # head start in answers, so that rules about averages work while there are few answers
 
 
 @dataclass(frozen=True)
 class Question:
-    """One kept item. truth: the typed value as JSON, as `answers.read` returns it; about: its meaning."""
+    """Holds one kept question. truth: the typed value as JSON, as `answers.read` returns it; about: its meaning."""
 
     type: str
     question_type: str
@@ -37,18 +37,18 @@ class Question:
 
 @dataclass
 class Asker:
-    """What the families ask with.
+    """Chooses wordings and answers for the families, and checks each question.
 
     Attributes:
         margins: what counts as ambiguous.
-        rng: source of every choice.
+        rng: random generator of every choice.
         types: question type -> type of its records, and kind of its value.
-        known_labels: classes that an absent sound can be of.
-        split: "train" or "eval", whose wordings are used.
+        known_labels: classes that an absent sound can have.
+        split: "train" or "eval", which selects the wordings.
         more_phrasings, only_unseen_phrasings: see `QuestionConfig`.
-        asked: texts of the questions that the clip has been asked.
-        order: the order in which the sources of a clip are asked about, where an official type asks once a source.
-        given: the memory: how often each answer has been given.
+        asked: texts of the questions written about the clip so far.
+        order: random order of the sources of a clip, for official types that ask once for each source.
+        given: how often each answer has been given so far.
     """
 
     margins: Margins
@@ -65,11 +65,11 @@ class Asker:
     # --- choice and balance ---------------------------------------------------------------------------------------------
 
     def pick(self, options: Sequence[Any]) -> Any:
-        """One of the options, each with the same probability."""
+        """Returns one of the options, each with the same probability."""
         return options[int(self.rng.integers(len(options)))]
 
     def least(self, key: tuple, options: Sequence[Any]) -> Any:
-        """The option given least often so far under this key, ties drawn; counted as given."""
+        """Returns the option given least often so far under this key, at random among ties, and counts it."""
         given = self.given.setdefault(key, Counter())
         fewest = min(given[_name(option)] for option in options)
         chosen = self.pick([option for option in options if given[_name(option)] == fewest])
@@ -77,15 +77,15 @@ class Asker:
         return chosen
 
     def even(self, key: tuple, answer: Any) -> bool:
-        """True, and counted, unless the answer is already ahead of the rarest one met under this key. While no second
-        answer has been met, one passes."""
+        """Returns True, and counts the answer, unless it is already ahead of the rarest one met under this key. While no
+        second answer has been met, one passes."""
         given = self.given.setdefault(key, Counter())
         given[answer] += 0  # met
         rarest = min(given.values()) if len(given) > 1 else 0
         return self._counted(given, answer, rarest + 1)
 
     def spread(self, key: tuple, answer: Any) -> bool:
-        """True, and counted, unless the answer has been given twice as often as the others on average."""
+        """Returns True, and counts the answer, unless it has been given twice as often as the others on average."""
         given = self.given.setdefault(key, Counter())
         others = len(given) - (answer in given)
         mean = (given.total() - given[answer]) / others if others else 0.0
@@ -103,16 +103,16 @@ class Asker:
     def pick_source(
         self, sources: Sequence[HeardSource], is_clear: Callable[[HeardSource], bool] = lambda source: True
     ) -> HeardSource | None:
-        """One of the sources that are clear; None where none is."""
+        """Returns one of the sources that are clear; None if there is none."""
         clear = [source for source in sources if is_clear(source)]
         return self.pick(clear) if clear else None
 
     def has_azimuth(self, source: HeardSource) -> bool:
-        """True unless the source is nearly straight above or below the listener."""
+        """Returns True unless the source is nearly straight above or below the listener."""
         return abs(source.elevation_deg) <= 90.0 - self.margins.zenith_margin_deg
 
     def opposite_axes(self, scene: HeardScene) -> list[str]:
-        """The axes on which all sources are clear and the first two are on opposite sides of the listener."""
+        """Returns the axes on which all sources are clear and the first two are on opposite sides of the listener."""
         first, second, *_ = scene.sources
         return [
             axis
@@ -122,22 +122,22 @@ class Asker:
         ]
 
     def clear_in_random_order(self, scene: HeardScene) -> list[HeardSource]:
-        """The sources whose direction words are all clear, in the order drawn for this clip."""
+        """Returns the sources whose direction words are all clear, in the random order of this clip."""
         sources = [scene.sources[index] for index in self.order]
         return [source for source in sources if source.all_clear(self.margins.axis_margin_deg)]
 
     # --- asking ---------------------------------------------------------------------------------------------------------
 
     def in_turn(self, forms: Sequence[Callable], count: int) -> Iterator[Callable]:
-        """`count` times the form of a question asked least often so far; nothing where no form is possible."""
+        """Yields, `count` times, the form of a question used least often so far; nothing if no form is possible."""
         for _ in range(count if forms else 0):
             yield self.least(("form", *(form.__name__ for form in forms)), forms)
 
     def ask(
         self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
     ) -> Question | None:
-        """The question in one of its wordings, with the words filled in; None where the clip has been asked in all of them.
-        Every answer is asked for in all wordings equally often, so that none of them gives it away.
+        """Returns the question in one of its wordings, with the words filled in; None if the clip already has all of them.
+        Every answer gets all wordings equally often, so that no wording gives the answer away.
 
         Raises:
             SceneError: the answer, parsed again, is not the truth.
@@ -152,21 +152,21 @@ class Asker:
     def ask_spread(
         self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
     ) -> Question | None:
-        """As `ask`, but None where the answer is already given too often."""
+        """Writes a question as `ask`, but returns None if the answer is already given too often."""
         question = self.ask(question_type, wordings, truth, about, **words)
         return question if question and self.spread(("answers", question_type), question.answer) else None
 
     def ask_even(
         self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
     ) -> Question | None:
-        """As `ask`, but None where the answer is ahead of the others."""
+        """Writes a question as `ask`, but returns None if the answer is ahead of the others."""
         question = self.ask(question_type, wordings, truth, about, **words)
         return question if question and self.even(("answers", question_type), question.answer) else None
 
     def ask_always(
         self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
     ) -> Question:
-        """The question in any of its wordings, whether the clip has been asked in it or not: for the official types.
+        """Returns the question in any of its wordings, even one that the clip already has: for the official types.
 
         Raises:
             SceneError: the answer, parsed again, is not the truth.
@@ -177,7 +177,7 @@ class Asker:
         return wordings.of(self.split, self.more_phrasings, self.only_unseen_phrasings)
 
     def _checked(self, question_type: str, question: str, truth: dict[str, Any], about: About) -> Question:
-        """Writes the answer of a truth, reads it again and keeps the question only if both are the same."""
+        """Writes the answer of a truth, parses it again and returns the question; raises SceneError if the two differ."""
         type, kind = self.types[question_type]
         try:
             answer = answers.write(kind, truth)

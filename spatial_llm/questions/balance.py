@@ -1,10 +1,10 @@
-"""How balanced a set of questions is, and what guessing from the question alone would score.
+"""Measures how balanced a set of questions is, and what guessing from the question alone would score.
 
-The guesser never hears anything. Its questions are split by lot into two halves; of one it learns, for each wording with
-the names of sounds masked, the commonest answer, and gives that in the other. Where a wording was met too rarely it tries
-it with its numbers masked too, then the question type alone. Names that the question itself gives are masked in the
-answer as well ("There is no {1}"), so that it may repeat them. Where answers are exactly even it scores a little below
-chance: what one half has more of, the other has less of.
+The guesser uses no audio. Its questions are split at random into two halves. From one half it learns, for each wording with
+the names of sounds masked, the commonest answer, and it gives that answer in the other half. If it met a wording too rarely,
+it also masks the numbers, and then uses the question type alone. Names that the question itself gives are masked in the
+answer as well ("There is no {1}"), so that the guesser may repeat them. Where answers are exactly even it scores a little
+below chance: what one half has more of, the other has less of.
 """
 
 import re
@@ -17,13 +17,13 @@ import numpy as np
 
 from spatial_llm.scenes.scene import Scene
 
-OFTEN = 8  # times a wording must have been met to be trusted
-SHOWN = 10  # answers that are listed
+OFTEN = 8  # least number of times a wording must occur to be trusted
+SHOWN = 10  # number of answers in the table
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Asked(Protocol):
-    """What is needed of a question or a record."""
+    """Lists the fields needed of a question or a record."""
 
     type: str
     question_type: str
@@ -34,12 +34,12 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Balance:
-    """Of one type or question type.
+    """Holds the balance of one type or question type.
 
     Attributes:
-        n: questions.
-        different: different answers among them.
-        answers: the commonest answers and how often they are given, names that the question gives masked.
+        n: number of questions.
+        different: number of different answers.
+        answers: the commonest answers and how often they are given; names that the question gives are masked.
         majority: share of the commonest answer.
         question_only: share of right answers of the guesser, in the half it did not learn from; None below two questions.
         yes: share of yes among yes and no; None where there are none.
@@ -54,12 +54,12 @@ class Balance:
 
 
 def balance(items: Iterable[Asked], by: str = "type", seed: int = 0) -> dict[str, Balance]:
-    """The balance of each type ("A" to "E" and our families), or of each question type.
+    """Returns the balance of each type ("A" to "E" and our families), or of each question type.
 
     Args:
         items: questions or records.
         by: "type" or "question_type".
-        seed: of the halves.
+        seed: seed of the split into halves.
     """
     items = list(items)
     masked = Masked(items)
@@ -71,7 +71,7 @@ def balance(items: Iterable[Asked], by: str = "type", seed: int = 0) -> dict[str
 
 
 def balance_table(found: dict[str, Balance]) -> str:
-    """The balance as a table in plain text, one row a type."""
+    """Returns the balance as a table in plain text, one row a type."""
     lines = [f"{'':26}{'n':>7}{'answers':>9}{'majority':>10}{'question only':>15}{'yes':>8}   commonest answer"]
     for name, row in found.items():
         question_only = "" if row.question_only is None else f"{100 * row.question_only:.1f} %"
@@ -98,14 +98,14 @@ def _balance_of(items: Sequence[Asked], answers: list[str], right: dict[int, boo
 
 
 class Masked:
-    """Questions and answers without the names of sounds: those that answer any question of the set, or sound in a scene
-    of it.
+    """Holds questions and answers without the names of sounds: names that answer any question of the set, or sound in a
+    scene of it.
 
     Attributes:
-        questions: with the names masked, "{1}" for the first that is named, in the order of the items.
-        answers: with those names masked that the question gives.
-        names: what stands behind the masks of each item, the first first.
-        wordings: of each item, from the most exact to the question type alone: what a guesser may learn by.
+        questions: questions with the names masked, "{1}" for the first name, in the order of the items.
+        answers: answers in which the names that the question gives are masked.
+        names: the masked names of each item, in the order of their masks.
+        wordings: keys by which the guesser may learn each item, from the exact wording to the question type alone.
     """
 
     def __init__(self, items: Sequence[Asked]) -> None:
@@ -136,7 +136,7 @@ def _names(item: Asked) -> list[str]:
 
 
 def _guessed_right(items: Sequence[Asked], masked: Masked, seed: int) -> dict[int, bool]:
-    """For each question of the tested half, whether the guesser has it right."""
+    """Returns for each question of the tested half whether the guesser has it right."""
     keys = masked.wordings
     order = np.random.default_rng(seed).permutation(len(items))
     learned: dict[tuple, Counter] = defaultdict(Counter)

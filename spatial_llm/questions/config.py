@@ -1,4 +1,4 @@
-"""How many questions a recording gets, of which families, and what counts as ambiguous."""
+"""Configures how many questions a recording gets, of which families, and what counts as ambiguous."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ _NAMES = [family.name for family in FAMILIES]
 
 @dataclass
 class QuestionConfig(Margins):
-    """How many questions a clip gets, of which families, and what counts as ambiguous (see `Margins`).
+    """Configures how many questions a clip gets, of which families, and what counts as ambiguous (see `Margins`).
 
-    The official types are asked about one or two sources, always. Of the other families, those drawn by lot until the clip
-    has `limit` questions in all. Within a family its question types take turns.
+    A clip with one or two sources always gets its official questions. Other families are drawn at random until the clip has
+    `limit` questions in all. Within a family the question types take turns.
 
     Attributes:
-        ask: name of a family -> how many of its questions a clip gets. What is not named is not asked.
-        limit: the most questions a clip; the official types are not cut.
+        ask: name of a family -> how many of its questions a clip gets. Families that are not named write none.
+        limit: most questions of a clip; the official types are not cut.
         more_phrasings: use further wordings: ours beside the official ones, and more for training.
         only_unseen_phrasings: in the split eval, use only wordings that training never uses.
     """
@@ -44,21 +44,21 @@ class QuestionConfig(Margins):
             raise SceneError(f"limit is {self.limit}; give the most questions a clip, 0 or more.")
 
     def count(self, family: str) -> int:
-        """How many questions of a family a clip gets; 0 if it is not named."""
+        """Returns how many questions of a family a clip gets; 0 if the family is not named."""
         return self.ask.get(family, 0)
 
     @property
     def wanted_families(self) -> list[str]:
-        """The families asked for, each as often as it is asked for, without the official types."""
+        """Returns the configured families without the official types, each as often as its count."""
         return [family.name for family in FAMILIES if not family.is_official for _ in range(self.count(family.name))]
 
     @property
     def needs(self) -> set[str]:
-        """What the families asked for need of a scene, see `Family.needs`."""
+        """Returns what the configured families need of a scene, see `Family.needs`."""
         return {need for family in FAMILIES if self.count(family.name) for need in family.needs}
 
     def check_asked(self) -> None:
-        """Raises SceneError, which names the families, if no question is asked at all."""
+        """Raises SceneError, which names the families, if the configuration writes no question at all."""
         if not any(self.ask.values()):
             raise SceneError(
                 f"ask is {self.ask}, so no question is asked; name families and how many questions of each a clip gets, as "
@@ -67,12 +67,13 @@ class QuestionConfig(Margins):
 
     @classmethod
     def explain_key(cls, key: str) -> str | None:
-        """What to write instead of a key of earlier versions, in which each family was a field; None for any other key."""
+        """Returns what to write instead of a key of earlier versions, in which each family was a field; None for any other
+        key."""
         return f"families stand under `ask` now, as in ask: {{{key}: 1}}" if key in _NAMES else None
 
 
 def official_only(ask: Mapping[str, int] | None = None, **values: float | bool) -> QuestionConfig:
-    """The configuration that asks each official type once, and nothing else.
+    """Returns the configuration that writes each official type once, and nothing else.
 
     Args:
         ask: counts that differ.

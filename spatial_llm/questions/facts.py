@@ -1,4 +1,4 @@
-"""What a listener could know of a scene, and when it is clear enough to be asked about."""
+"""The facts about a scene that the audio can reveal, and when they are clear enough for a question."""
 
 import math
 from collections import Counter
@@ -14,14 +14,14 @@ from spatial_llm.questions.wordings import meters
 from spatial_llm.scenes.scene import Scene
 
 AXIS_NAMES = tuple(AXES)  # "left_right", "front_behind", "above_below"
-FILLING_S = 0.1  # a sound that is at most this much shorter than its recording fills it
+FILLING_S = 0.1  # a sound fills its recording if it is at most this much shorter
 _AXIS_COORDINATE = {"left_right": 1, "front_behind": 0, "above_below": 2}  # of xyz in the internal frame
 
 
 @dataclass(frozen=True)
 class HeardSource:
-    """One static source as the listener hears it: its label, its direction and distance in the internal frame, and when
-    it begins and ends as heard (None: not known, and not asked about)."""
+    """Holds one static source at the listener: its label, its direction and distance in the internal frame, and when it
+    begins and ends there, in seconds (None: not known; no question asks for it)."""
 
     label: str
     azimuth_deg: float
@@ -32,59 +32,59 @@ class HeardSource:
 
     @cached_property
     def xyz(self) -> np.ndarray:
-        """(xyz) in metres: front, left, up."""
+        """Returns (xyz) in metres: front, left, up."""
         return direction_to_vector(self.azimuth_deg, self.elevation_deg, self.distance_m)
 
     @cached_property
     def words(self) -> tuple[str, str, str]:
-        """left/right, front/behind, above/below."""
+        """Returns the three direction words: left/right, front/behind, above/below."""
         return direction_words(self.xyz)
 
     @cached_property
     def location(self) -> Location:
-        """The words with the distance in steps of 0.5 m, as SpatialSoundQA writes it."""
+        """Returns the words with the distance in steps of 0.5 m, as SpatialSoundQA writes it."""
         return Location(*self.words, step_distance_m(self.distance_m))
 
     @property
     def place_words(self) -> tuple[str, str]:
-        """The location as questions name it: ("right, front, below", "3 meters")."""
+        """Returns the location in the form of questions: ("right, front, below", "3 meters")."""
         return ", ".join(self.location.words), meters(self.location.distance_m)
 
     @property
     def whole_azimuth_deg(self) -> float:
-        """The azimuth in whole degrees, -179 to 180."""
+        """Returns the azimuth in whole degrees, -179 to 180."""
         return float(wrap_azimuth_deg(round(self.azimuth_deg)))
 
     def word(self, axis: str) -> str:
-        """The word of one axis."""
+        """Returns the word of one axis."""
         return self.words[AXIS_NAMES.index(axis)]
 
     def angle_from_plane_deg(self, axis: str) -> float:
-        """Angle above the plane where this axis changes its word; positive to the left, the front, upwards."""
+        """Returns the angle from the plane where this axis changes its word; positive to the left, the front, upwards."""
         return math.degrees(math.asin(max(-1.0, min(1.0, self.xyz[_AXIS_COORDINATE[axis]] / self.distance_m))))
 
     def is_clear(self, axis: str, margin_deg: float) -> bool:
-        """True if the source is at least `margin_deg` away from the plane where this axis changes its word."""
+        """Returns True if the source is at least `margin_deg` away from the plane where this axis changes its word."""
         across = abs(self.xyz[_AXIS_COORDINATE[axis]])
         return bool(across >= self.distance_m * math.sin(math.radians(margin_deg)))
 
     def all_clear(self, margin_deg: float) -> bool:
-        """True if all three direction words are clear."""
+        """Returns True if all three direction words are clear."""
         return all(self.is_clear(axis, margin_deg) for axis in AXIS_NAMES)
 
     def after_turn(self, turn_deg: float) -> "HeardSource":
-        """The same source after the listener has turned by `turn_deg`, positive to the left."""
+        """Returns the same source after the listener has turned by `turn_deg`, positive to the left."""
         return replace(self, azimuth_deg=float(wrap_azimuth_deg(self.azimuth_deg - turn_deg)))
 
     def mirror_image(self) -> "HeardSource":
-        """The same source with left and right exchanged."""
+        """Returns the same source with left and right exchanged."""
         return replace(self, azimuth_deg=float(wrap_azimuth_deg(-self.azimuth_deg)))
 
 
 @dataclass(frozen=True)
 class HeardScene:
-    """One recording as heard: its one to four sources, the room's reverberation time and volume, and how long it is
-    (None: not known, and not asked about)."""
+    """Holds one recording: its one to four sources, the room's reverberation time and volume, and its duration in seconds
+    (None: not known; no question asks for it)."""
 
     sources: tuple[HeardSource, ...]
     rt60_s: float | None = None
@@ -93,10 +93,10 @@ class HeardScene:
 
     @staticmethod
     def from_scene(scene: Scene) -> "HeardScene":
-        """What is true of a simulated scene.
+        """Returns the facts of a simulated scene.
 
         Raises:
-            SceneError: its truth has not been derived, or says of a source that it is never heard.
+            SceneError: its truth has not been derived, or a source never sounds in the recording.
         """
         if scene.truth is None:
             raise SceneError(f"scene {scene.id!r} has no truth; derive it before questions are asked.")
@@ -114,28 +114,29 @@ class HeardScene:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The classes that sound, alphabetical, each once."""
+        """Returns the classes that sound, alphabetical, each once."""
         return tuple(sorted({source.label for source in self.sources}))
 
     @cached_property
     def named(self) -> tuple[HeardSource, ...]:
-        """The sources that their label names alone: "the sound of the bell" is one of two bells for nobody."""
+        """Returns the sources that no other source shares its label with: "the sound of the bell" names neither of two
+        bells."""
         count = Counter(source.label for source in self.sources)
         return tuple(source for source in self.sources if count[source.label] == 1)
 
     def indices(self, *sources: HeardSource) -> tuple[int, ...]:
-        """Where each of these sources stands in `sources`. Each is one of them, not a turned or equal one."""
+        """Returns the index of each of these sources in `sources`, by identity: a turned or equal source is not found."""
         at = {id(source): index for index, source in enumerate(self.sources)}
         return tuple(at[id(source)] for source in sources)
 
     @property
     def is_timed(self) -> bool:
-        """True if all onsets and offsets are known."""
+        """Returns True if all onsets and offsets are known."""
         return all(source.onset_s is not None and source.offset_s is not None for source in self.sources)
 
     def bounded(self, shortest_s: float) -> list[HeardSource]:
-        """The named sources that last at least `shortest_s` and do not fill the whole recording; none where times are not
-        known."""
+        """Returns the named sources that last at least `shortest_s` and do not fill the whole recording; none if times are
+        not known."""
         return [
             source
             for source in self.named
@@ -146,17 +147,18 @@ class HeardScene:
 
 
 def same_place(first: HeardSource, second: HeardSource) -> bool:
-    """True if a place in words and metres would name both: one octant, and distances that differ by less than 1 m."""
+    """Returns True if one place in words and metres could name both: one octant, and distances that differ by less than 1
+    m."""
     apart_m = abs(step_distance_m(first.distance_m) - step_distance_m(second.distance_m))
     return first.words == second.words and apart_m < 1.0
 
 
 def side_of(first: HeardSource, second: HeardSource, axis: str, margin_deg: float, margin_m: float) -> int:
-    """Where the first is, seen from the second: 1 = left, in front or above, -1 = the opposite, 0 = not clear.
+    """Returns where the first is, seen from the second: 1 = left, in front or above, -1 = the opposite, 0 = not clear.
 
-    Two sources on opposite sides of the listener are clear. On the same side, left and above are clear if the angle and
-    the distance from the dividing plane agree; of "in front of" on one side there is a reading that it means nearer to the
-    listener and one that it means further ahead, so that is never clear.
+    Two sources on opposite sides of the listener are clear. On the same side, left and above are clear if the angle and the
+    distance from the dividing plane agree. "In front of" on one side is never clear: it can mean nearer to the listener or
+    further ahead.
     """
     angles = [source.angle_from_plane_deg(axis) for source in (first, second)]
     if angles[0] * angles[1] < 0 and min(map(abs, angles)) >= margin_deg:
@@ -171,5 +173,6 @@ def side_of(first: HeardSource, second: HeardSource, axis: str, margin_deg: floa
 
 
 def step_distance_m(distance_m: float) -> float:
-    """A distance in the 0.5 m steps of SpatialSoundQA, rounded as its classes are (`round(2 d) / 2`, banker's)."""
+    """Returns a distance in the 0.5 m steps of SpatialSoundQA, rounded like its classes (`round(2 d) / 2`, banker's
+    rounding)."""
     return round(float(distance_m) / DISTANCE_STEP_M) * DISTANCE_STEP_M

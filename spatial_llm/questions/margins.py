@@ -1,4 +1,4 @@
-"""What counts as ambiguous: how far from a border a scene must be before it is asked about."""
+"""Defines what counts as ambiguous: how far from a border a scene must be before a question is written about it."""
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -8,7 +8,7 @@ from spatial_llm.errors import SceneError
 
 @dataclass
 class Margins:
-    """Margins of all families. Raises SceneError where they leave nothing to ask."""
+    """Holds the margins of all families. Raises SceneError if they leave nothing to ask."""
 
     axis_margin_deg: float = 10.0  # a direction word is clear this far from the plane where it changes
     distance_margin_m: float = 0.5  # "nearer" is clear from this difference on
@@ -16,9 +16,9 @@ class Margins:
     zenith_margin_deg: float = 30.0  # a source this close to straight up or down has no clear azimuth
     clock_margin_deg: float = 5.0  # an hour is clear this far from the half hours beside it
     onset_margin_s: float = 0.3  # "first" is clear from this difference of onsets on
-    shortest_s: float = 0.2  # sounds below this length are not asked for it, nor for their span
+    shortest_s: float = 0.2  # no question asks for the length or the span of a shorter sound
     rt60_bands_s: tuple[float, ...] = (0.3, 0.6)  # borders between the bands of reverberation time
-    rt60_margin: float = 0.1  # a band is clear this share of its border away from it
+    rt60_margin: float = 0.1  # a band is clear at this distance from its border, as a share of the border
     dry_below_s: float = 0.3
     reverberant_above_s: float = 0.6
     small_below_m3: float = 75.0

@@ -1,4 +1,4 @@
-"""What is true of the mirror image of a scene: the same question, its answer once left and right are exchanged."""
+"""Derives the true answer for the mirror image of a scene: the same question after left and right are exchanged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +12,13 @@ from spatial_llm.questions.types import FAMILY_OF, VALUE_KINDS
 def mirror(
     question_type: str, about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None = None
 ) -> dict[str, Any] | None:
-    """Return the true value of a question once the ears of its recording are swapped; None where it is not known.
+    """Returns the true value of a question after the ears of its recording are swapped; None if it is not known.
 
     Directions are mirrored; labels, counts, distances, elevations, times and rooms stay. A question that names a side, a
-    place or a turn asks something else of the mirror image, and its family says what is then true.
+    place or a turn asks something else of the mirror image, and its family computes the truth.
 
     Args:
-        question_type: of the question.
+        question_type: type of the question.
         about: meaning of the question.
         value: true value of its answer, as `parse_value` returns it.
         sources: all sources of the scene, not mirrored, in its order; None where they are not all known.

@@ -1,14 +1,14 @@
-"""A scene in words, so that a language model can be taught the questions before it can hear."""
+"""Writes a scene in words, so that a language model can learn the questions before it gets any audio."""
 
 from spatial_llm.answers import format_location, format_number, format_seconds
 from spatial_llm.questions.facts import HeardScene, HeardSource
 
 
 def scene_to_text(scene: HeardScene, everything: bool = False) -> str:
-    """All that the answers to A, B, C and D are made of: "bell: left, front, below; 2.5m | rain: right, ...".
+    """Returns all facts behind the answers of A, B, C and D: "bell: left, front, below; 2.5m | rain: right, ...".
 
-    everything: also what our own families ask for: "bell: left, front, below; 2.5m, azimuth 35, elevation -12, distance
-    2.4m, from 0.3 s to 1.9 s | ... | room: RT60 0.45 s, 80 cubic meters"; what is not known is left out.
+    everything: also the facts behind our own families: "bell: left, front, below; 2.5m, azimuth 35, elevation -12, distance
+    2.4m, from 0.3 s to 1.9 s | ... | room: RT60 0.45 s, 80 cubic meters"; unknown facts are left out.
     """
     parts = [f"{source.label}: {format_location(source.location)}" for source in scene.sources]
     if everything:

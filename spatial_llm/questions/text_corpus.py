@@ -1,8 +1,8 @@
-"""Scenes, questions and answers, in words if wanted, drawn without any audio, by the writer that asks about recordings.
+"""Draws scenes, questions and answers without any audio, on request with the scenes in words, by the same question writer.
 
-For teaching a small language model the form of the questions before it hears anything. One kind cannot be answered from
-the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), of which they allow an estimate only. Numbers in
-the words are rounded, so a duration may be off by a tenth of a second.
+They teach a small language model the form of the questions before it gets audio. One question type cannot be answered from
+the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), which they only allow to estimate. Numbers in the
+words are rounded, so a duration may be off by a tenth of a second.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,24 +22,26 @@ from spatial_llm.scenes.scene import MAX_SOURCES
 Range = tuple[float, float]
 AskedScene = tuple[HeardScene, list[Question]]
 
-ONE_SOURCE_SHARE = 0.4  # of the scenes; those with one source get two official questions, those with two five
+ONE_SOURCE_SHARE = 0.4  # share of scenes; one source gets two official questions, two sources get five
 CLIP_S, SHORTEST_S = 10.0, 0.5
 RT60_S, VOLUME_M3 = (0.15, 1.0), (30.0, 250.0)
-SAME_CLASS_SHARE = 0.25  # of the scenes with two sources and more, where our own families are asked
+SAME_CLASS_SHARE = 0.25  # share of the scenes with two sources and more, for our own families
 
 
 def text_examples(
     labels: Sequence[str], n: int, seed: int, config: QuestionConfig | None = None, **drawn: Any
 ) -> list[dict[str, str]]:
-    """`n` examples as dicts of scene (in words), question, answer, type and question_type; arguments as `asked_scenes`.
+    """Returns `n` examples as dicts of scene (in words), question, answer, type and question_type; arguments as
+    `asked_scenes`.
 
-    With families of ours the words also say degrees and metres, and times or the room where these are asked for.
+    If the configuration has families of ours, the words also give degrees and metres, and times or the room if a family
+    needs them.
     """
     return in_words(asked_scenes(labels, n, seed, config=config, **drawn), config)
 
 
 def in_words(scenes: Iterable[AskedScene], config: QuestionConfig | None) -> list[dict[str, str]]:
-    """Scenes of `asked_scenes`, which were asked by this configuration, as examples of `text_examples`."""
+    """Returns scenes of `asked_scenes`, made with this configuration, as examples of `text_examples`."""
     everything = bool(config and config.wanted_families)
     return [
         {
@@ -63,13 +65,13 @@ def asked_scenes(
     config: QuestionConfig | None = None,
     most_sources: int = MAX_SOURCES,
 ) -> Iterator[AskedScene]:
-    """Scenes drawn at random, each with what is asked about it: `n` questions in all. Equal arguments, equal scenes.
+    """Draws random scenes, each with its questions, until there are `n` questions in all. Equal arguments give equal scenes.
 
     Args:
         labels: classes that sound; two or more.
-        distance_m, elevation_deg: ranges that sources are drawn from.
+        distance_m, elevation_deg: ranges of the source positions.
         config: which questions; None for types A to E.
-        most_sources: of a scene with families of ours; those with types A to E alone have one or two.
+        most_sources: most sources of a scene with families of ours; those with types A to E alone have one or two.
 
     Raises:
         SceneError: fewer than two different labels, or a configuration that leaves nothing to ask.
@@ -98,7 +100,7 @@ def asked_scenes(
 
 
 def _draw(rng: np.random.Generator, labels: list[str], distance_m: Range, elevation_deg: Range) -> HeardScene:
-    """One source or two different ones, and nothing known but where they are."""
+    """Returns one source or two different ones, of which only the places are known."""
     count = 1 if rng.uniform() < ONE_SOURCE_SHARE else 2
     names = rng.choice(len(labels), size=count, replace=False)
     return HeardScene(tuple(_source(rng, labels[name], distance_m, elevation_deg) for name in names))
@@ -112,7 +114,7 @@ def _draw_for_families(
     config: QuestionConfig,
     most_sources: int,
 ) -> HeardScene:
-    """One source or more, some of one class, with times and a room where questions ask for these."""
+    """Returns one source or more, some of one class, with times and a room if the questions need these."""
     count = int(rng.integers(1, min(most_sources, len(labels)) + 1))
     names = rng.choice(len(labels), size=count, replace=False)
     if count > 1 and "repeated class" in config.needs and rng.uniform() < SAME_CLASS_SHARE:

@@ -1,5 +1,5 @@
-"""The question types of all families: the type of their records, the kind of value that answers them, and how their
-answers are read and written.
+"""The question types of all families: the type of their records, the kind of value that answers them, and how their answers
+are parsed and written.
 
 The types "A" to "E" and their question types are those of SpatialSoundQA; the other types are ours, named as their family.
 """
@@ -16,7 +16,7 @@ from spatial_llm.questions.families import FAMILIES
 FAMILY_OF = {question_type: family for family in FAMILIES for question_type in family.types}
 QUESTION_TYPES = {question_type: family.type for question_type, family in FAMILY_OF.items()}
 VALUE_KINDS = {question_type: family.types[question_type] for question_type, family in FAMILY_OF.items()}
-# The types of options that choose questions by them, as `types: [A, span]`.
+# Types of options that select questions by type, such as `types: [A, span]`.
 QuestionType = Literal[tuple(dict.fromkeys(QUESTION_TYPES.values()))]
 _WORD = re.compile(r"\w+")
 
@@ -24,10 +24,10 @@ _WORD = re.compile(r"\w+")
 def parse_value(
     question_type: str, text: str, reading: Reading = "strict", known: Collection[str] | None = None
 ) -> dict[str, Any] | None:
-    """The value that an answer states, by its question type, as a record has it under `truth`; None if unparsed. See
-    `answers.read` for the form of each kind of value.
+    """Returns the value that an answer states, by its question type, in the form of a record's `truth`; None if unparsed.
+    `answers.read` documents the form of each kind of value.
 
-    Lenient: the names in a text that says the opposite of what was asked are no answer: "the bell is farther" to "which is
+    Lenient: names in a text that states the opposite of the question are no answer: "the bell is farther" to "which is
     nearer?".
 
     Args:
@@ -47,7 +47,7 @@ def parse_value(
 
 
 def format_value(question_type: str, value: dict[str, Any]) -> str:
-    """The value as the answer text, of which `parse_value` is the inverse.
+    """Returns the value as the answer text; `parse_value` is the inverse.
 
     Raises:
         SpatialLLMError: an unknown question type, or a value that is not one of its kind.

@@ -1,13 +1,13 @@
-"""How one question can be worded, and which of the wordings each split uses.
+"""The wordings of one question, and which of them each split uses.
 
-Training and evaluation share some wordings and each have some of their own: a model that learned strings instead of
-questions shows it on those that only evaluation uses. Names in braces are filled in by the family: `{x}` and `{y}` stand
-for labels, the others are explained where they are used.
+Training and evaluation share some wordings, and each has some of its own. A model that learned strings instead of questions
+fails on those that only evaluation uses. The family fills in names in braces: `{x}` and `{y}` stand for labels, the others
+are explained where they are used.
 """
 
 from dataclasses import dataclass
 
-# How a question names the side of a sound on which another one is.
+# Words for the side of a sound on which another one is.
 RELATIONS = {
     "left": "on the left of",
     "right": "on the right of",
@@ -20,17 +20,17 @@ RELATIONS = {
 
 @dataclass(frozen=True)
 class Wordings:
-    """The wordings of one question.
+    """Holds the wordings of one question.
 
     Attributes:
         official: wordings close to SpatialSoundQA, used by both splits. A question that has them is of an official type, and
-            all wordings that follow are used only where `QuestionConfig.more_phrasings` is on.
+            all wordings that follow are used only if `QuestionConfig.more_phrasings` is on.
         both: wordings that both splits use.
-        train, eval: wordings that one split alone uses.
-        extra: further wordings of training, used only where `QuestionConfig.more_phrasings` is on. A small language model
-            knows no words but those of its questions, and learns strings from four wordings.
-        convention: a sentence that ends every wording except `official` and `extra`, where the answer depends on a
-            convention (as in JAEGER, arXiv 2602.18527). People who ask leave it out, and so does `extra`.
+        train, eval: wordings that only one split uses.
+        extra: further wordings of training, used only if `QuestionConfig.more_phrasings` is on. A small language model knows
+            no words except those of its questions, and with four wordings it learns strings.
+        convention: a sentence that ends every wording except `official` and `extra`, if the answer depends on a convention
+            (as in JAEGER, arXiv 2602.18527). Human users leave it out, and so does `extra`.
     """
 
     official: tuple[str, ...] = ()
@@ -41,12 +41,12 @@ class Wordings:
     convention: str = ""
 
     def of(self, split: str, more: bool = False, only_unseen: bool = False) -> tuple[str, ...]:
-        """The wordings that one split uses, in a fixed order.
+        """Returns the wordings that one split uses, in a fixed order.
 
         Args:
             split: "train" or "eval".
             more: `QuestionConfig.more_phrasings`.
-            only_unseen: `QuestionConfig.only_unseen_phrasings`; of "eval" only the wordings that training never uses.
+            only_unseen: `QuestionConfig.only_unseen_phrasings`; for "eval", return only wordings that training never uses.
         """
         if split == "eval" and only_unseen:
             return self._with_convention(self.eval)
@@ -60,5 +60,5 @@ class Wordings:
 
 
 def meters(distance_m: float) -> str:
-    """A distance as questions name it: "3 meters", "2.5 meters", "1 meter"."""
+    """Returns a distance in the form of questions: "3 meters", "2.5 meters", "1 meter"."""
     return f"{distance_m:g} meter" + ("" if distance_m == 1 else "s")

@@ -1,8 +1,8 @@
-"""Scenes -> questions, each with its answer and the structured truth behind it.
+"""Writes questions about scenes, each with its answer and the structured truth behind it.
 
-Three rules hold for every question kept. It is unambiguous: no axis word is asked of a source near the plane where the
-word changes, no comparison of what is nearly equal, no source is named by a label that two have. Its answer text, parsed
-again, is the truth. And the answers are balanced (see `asking`), so that no word of the question gives the answer away.
+Three rules hold for every question. It is unambiguous: it asks for no axis word of a source near the plane where the word
+changes, compares nothing nearly equal, and names no source by a label that two share. Its answer text, parsed again, is the
+truth. And the answers are balanced (see `asking`), so that no word of the question gives the answer away.
 """
 
 from collections import Counter
@@ -20,13 +20,13 @@ from spatial_llm.scenes.scene import MAX_SOURCES
 
 
 class QuestionWriter:
-    """Writes the questions of one clip after another; its memory between clips serves the balance alone.
+    """Writes the questions of one clip after another; what it remembers between clips serves the balance alone.
 
     Args:
-        config: how many, of what, and what is ambiguous.
-        rng: of every choice.
-        known_labels: classes that an absent sound can be of; without any, no absent sound is asked for.
-        split: "train" or "eval": whose phrasings are used.
+        config: how many questions, of which families, and what is ambiguous.
+        rng: random generator of every choice.
+        known_labels: classes that an absent sound can have; without any, no question names an absent sound.
+        split: "train" or "eval", which selects the wordings.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class QuestionWriter:
         self._written: Counter[Ask] = Counter()
 
     def write(self, scene: HeardScene) -> list[Question]:
-        """The questions about one clip: the official types if it has one source or two, then families in random order up
-        to the limit; fewer than configured when too little is clear.
+        """Returns the questions about one clip: the official types if it has one source or two, then families in random
+        order up to the limit; fewer than configured if too little is clear.
 
         Raises:
             SceneError: there are no sources, or more than four.
@@ -77,7 +77,7 @@ class QuestionWriter:
                 yield from family.ask_always(self.asker, scene, self.config.count(family.name))
 
     def _of_family(self, name: str, scene: HeardScene, asked_here: Counter[Ask]) -> Question | None:
-        """A question by the function of the family that has asked least often, of this clip and then of all, or by the next
+        """Returns a question by the function of the family used least often, for this clip and then for all, or by the next
         one for which the clip is clear enough."""
         ask = _BY_NAME[name].ask
         shuffled = [ask[i] for i in self.asker.rng.permutation(len(ask))]

@@ -1,6 +1,6 @@
-"""The kinds of values, one file each: strict reading, lenient reading, writing and mirror image side by side.
+"""Defines the kinds of values, one file each: strict reading, lenient reading, writing and mirror image side by side.
 
-To add a kind, write its file and name it here; `evaluation/metrics/kinds` says how its answers are measured.
+To add a kind, write its file and name it here; `evaluation/metrics/kinds` defines how its answers are measured.
 """
 
 from spatial_llm.answers.kind import Kind

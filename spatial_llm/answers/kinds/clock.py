@@ -1,4 +1,4 @@
-"""The hour of the clock that points at a sound, 12 straight ahead and 3 to the right: "2 o'clock"."""
+"""Parses and writes the hour of the clock that points at a sound, 12 straight ahead and 3 to the right: "2 o'clock"."""
 
 import re
 
@@ -13,15 +13,15 @@ _CLOCK = re.compile(r"\s*o\s*['\u2019]?\s*clock(?!\w)")
 
 
 def format_clock(hour: int) -> str:
-    """An hour to "2 o'clock". Raises SpatialLLMError on anything but 1 to 12."""
+    """Returns an hour as "2 o'clock". Raises SpatialLLMError on anything but 1 to 12."""
     if hour not in range(1, 13):
         raise SpatialLLMError(f"hour is {hour}; give 1 to 12.")
     return f"{hour} o'clock"
 
 
 def parse_clock(text: str, reading: Reading = "strict") -> int | None:
-    """The one hour of the clock, 1 to 12, in digits or as a word: "2 o'clock", "two o'clock". Lenient: also beside other
-    numbers."""
+    """Returns the one hour of the clock, 1 to 12, in digits or as a word: "2 o'clock", "two o'clock". Lenient: also beside
+    other numbers."""
     lenient = is_lenient(reading)
     found = one_integer(text)
     hour = found[0] if found and 1 <= found[0] <= 12 and _CLOCK.match(found[1]) else None
@@ -29,7 +29,7 @@ def parse_clock(text: str, reading: Reading = "strict") -> int | None:
 
 
 def mirror_clock(value: Value) -> Value:
-    """The hour on the other side of the line from 6 to 12."""
+    """Returns the hour mirrored at the line from 6 to 12."""
     return {"clock_hour": -value["clock_hour"] % 12 or 12}
 
 

@@ -1,4 +1,4 @@
-"""A number of sounds: "3"."""
+"""Parses and writes a number of sounds: "3"."""
 
 import re
 from itertools import pairwise
@@ -20,16 +20,16 @@ _VAGUE |= {"additional", "more", "another"}
 
 
 def format_count(count: int) -> str:
-    """A count to "3". Raises SpatialLLMError if negative."""
+    """Returns a count as "3". Raises SpatialLLMError if it is negative."""
     if count < 0:
         raise SpatialLLMError(f"count is {count}; give 0 or more.")
     return str(count)
 
 
 def parse_count(text: str, reading: Reading = "strict") -> int | None:
-    """The one whole number of the text, in digits or as a word up to twelve: "3", "There are three sounds.".
+    """Returns the one whole number of the text, in digits or as a word up to twelve: "3", "There are three sounds.".
 
-    Lenient: larger numbers in words, "no sounds", "a single sound", and a number of sounds beside others.
+    Lenient: larger numbers in words, "no sounds", "a single sound", and a number of sounds beside other numbers.
     """
     lenient = is_lenient(reading)
     found = one_integer(text)
@@ -38,9 +38,9 @@ def parse_count(text: str, reading: Reading = "strict") -> int | None:
 
 
 def _read_count(text: str, found: int | None = None) -> int | None:
-    """The one whole number of the text that has no unit; one before "sounds" and the like outweighs those elsewhere.
+    """Returns the one whole number of the text that has no unit. A number before "sounds" and the like outweighs others.
 
-    found: what the strict reading found; it stands unless an amount of the text says otherwise.
+    found: the strict result, which is kept unless the text contradicts it.
     """
     words = words_of(text)
     figures = figures_of(words)
@@ -54,7 +54,7 @@ def _read_count(text: str, found: int | None = None) -> int | None:
 
 
 def _counts_sounds(words: Words, index: int) -> bool:
-    """Whether "sounds", "different sound sources" and the like follow."""
+    """Returns whether "sounds", "different sound sources" and the like follow."""
     last = min(index + 4, len(words.tokens))
     while index < last and words.strings[index] in _ADJECTIVES and words.strings[index + 1] in _ADJECTIVES:
         index += 1

@@ -1,4 +1,4 @@
-"""The word of one axis: {"left_right": "left"}, written "left"."""
+"""Parses and writes the word of one axis: {"left_right": "left"}, written "left"."""
 
 import re
 from collections.abc import Collection
@@ -11,9 +11,9 @@ _WORD = re.compile(r"\w+")
 
 
 def parse_direction_word(text: str, reading: Reading = "strict") -> str | None:
-    """The only direction word of the text, of any axis ("left"), or None if there is none or several.
+    """Returns the only direction word of the text, of any axis ("left"), or None if there is none or several.
 
-    Lenient: also synonyms, and the same direction said twice.
+    Lenient: also synonyms, and the same direction given twice.
     """
     lenient = is_lenient(reading)
     found = [word for word in _WORD.findall(text.lower()) if word in AXIS_OF_WORD]

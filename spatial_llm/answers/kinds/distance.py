@@ -1,4 +1,4 @@
-"""A distance in metres: "2.5m".
+"""Parses and writes a distance in metres: "2.5m".
 
 Note: no official scorer exists; the strict rules are those that an independent port of BAT uses.
 """
@@ -13,21 +13,22 @@ from spatial_llm.answers.text.numbers import format_number
 from spatial_llm.answers.text.words import words_of
 from spatial_llm.errors import SpatialLLMError
 
-FARTHEST_M = 10_000.0  # no sound of a scene is farther, but a language model that repeats a digit may say so
+FARTHEST_M = 10_000.0  # no source is farther, but a language model that repeats a digit may write more
 # A number may not be the tail of another one: "2,5m", "1.2.5m", "-3m" and "x2m" are all unparsed, not 5, 2.5, 3 and 2.
 _DISTANCE = re.compile(r"(?<![\w.\-])(?<![0-9],)([0-9]+(?:\.[0-9]+)?)\s*(?:m|meters?|metres?)(?![\w/^]|\s*per\b)")
 
 
 def format_distance(distance_m: float) -> str:
-    """Metres to "2.5m", integers without a point ("2m"). Raises SpatialLLMError if negative or not finite."""
+    """Returns metres as "2.5m", integers without a point ("2m"). Raises SpatialLLMError if negative or not finite."""
     check_distance(distance_m)
     return format_number(distance_m) + "m"
 
 
 def parse_distance(text: str, reading: Reading = "strict") -> float | None:
-    """The one distance in the text, in metres: a number and m, meter(s) or metre(s). None if there is none or several.
+    """Returns the one distance in the text, in metres: a number and m, meter(s) or metre(s). None if there is none or
+    several.
 
-    Lenient: also cm, mm, km, feet, inches and yards, numbers in words, a decimal comma; no ranges, no bounds.
+    Lenient: also cm, mm, km, feet, inches and yards, numbers in words, and a decimal comma; no ranges and no bounds.
     """
     lenient = is_lenient(reading)
     found = _DISTANCE.findall(text.lower())

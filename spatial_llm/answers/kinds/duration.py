@@ -1,4 +1,4 @@
-"""A length of time in seconds: "3.2 s"."""
+"""Parses and writes a length of time in seconds: "3.2 s"."""
 
 import re
 
@@ -13,14 +13,14 @@ _SECONDS = re.compile(r"\s*(?:s|secs?|seconds?)(?![\w/^])")
 
 
 def format_seconds(time_s: float) -> str:
-    """Seconds to "3.2 s". Raises SpatialLLMError if negative or not finite."""
+    """Returns seconds as "3.2 s". Raises SpatialLLMError if negative or not finite."""
     if not 0 <= time_s <= LONGEST_S:
         raise SpatialLLMError(f"time_s is {time_s}; give seconds, 0 to {LONGEST_S:g}.")
     return format_number(time_s) + " s"
 
 
 def parse_seconds(text: str, reading: Reading = "strict") -> float | None:
-    """The one time of the text, in seconds: a number without sign, and s, sec(s) or second(s).
+    """Returns the one time of the text, in seconds: a number without sign, and s, sec(s) or second(s).
 
     Lenient: also milliseconds and minutes, numbers in words, "1 minute 5 seconds", and "0:03".
     """

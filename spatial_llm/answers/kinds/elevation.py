@@ -1,4 +1,4 @@
-"""The elevation in degrees, in [-90, 90], positive upwards: "-20 degrees"."""
+"""Parses and writes the elevation in degrees, in [-90, 90], positive upwards: "-20 degrees"."""
 
 from spatial_llm.answers.axes import Reading, is_lenient
 from spatial_llm.answers.kind import keyed
@@ -10,12 +10,12 @@ _SIGN_OF_ELEVATION = {"above": 1.0, "up": 1.0, "below": -1.0, "down": -1.0}
 
 
 def format_elevation(elevation_deg: float) -> str:
-    """Degrees to "-20 degrees". Raises SpatialLLMError beyond 90 degrees, or if not finite."""
+    """Returns degrees as "-20 degrees". Raises SpatialLLMError beyond 90 degrees, or if not finite."""
     return format_degrees(elevation_deg, most=90)
 
 
 def parse_elevation(text: str, reading: Reading = "strict") -> float | None:
-    """The one elevation in degrees in [-90, 90], positive upwards: "-20 degrees", "20 degrees below". Lenient: as
+    """Returns the one elevation in degrees in [-90, 90], positive upwards: "-20 degrees", "20 degrees below". Lenient: as
     `parse_azimuth`."""
     lenient = is_lenient(reading)
     elevation_deg = angle(text, _SIGN_OF_ELEVATION, 90)

@@ -1,4 +1,4 @@
-"""Names of sounds: "bell; speech", lower-case, alphabetical, with "; " between, as SpatialSoundQA has them."""
+"""Parses and writes names of sounds: "bell; speech", lower-case, alphabetical, with "; " between, as in SpatialSoundQA."""
 
 from collections.abc import Collection, Iterable
 
@@ -8,15 +8,16 @@ from spatial_llm.answers.text.sounds import joined, name_of, read_names
 
 
 def format_labels(labels: Iterable[str]) -> str:
-    """Sound names to "bell; speech": lower-case, alphabetical, each once. Raises SpatialLLMError on none, "" or ";"."""
+    """Returns sound names as "bell; speech": lower-case, alphabetical, each once. Raises SpatialLLMError on none, "" or
+    ";"."""
     return joined(sorted({name_of(label) for label in labels}))
 
 
 def parse_labels(text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> list[str] | None:
-    """Sound names between semicolons, lower-case, alphabetical, each once; None if there is none or an empty one.
+    """Returns sound names between semicolons, lower-case, alphabetical, each once; None if there is none or an empty one.
 
-    Lenient: the wording around the names is taken off, which strict takes for names too ("I hear a dog." is dog): only a
-    plain list has the same value in both. known: names to find in the text; lenient only, strict needs none.
+    Lenient: removes the wording around the names, which strict takes for names too ("I hear a dog." gives dog). So only a
+    plain list has the same value in both readings. known: names to find in the text; only the lenient reading uses them.
     """
     if is_lenient(reading):
         found = read_names(text, known)

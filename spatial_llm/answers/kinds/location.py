@@ -1,8 +1,8 @@
-"""Where a sound is, in words and metres: "right, front, below; 2.5m".
+"""Parses and writes where a sound is, in words and metres: "right, front, below; 2.5m".
 
-Formats: SpatialSoundQA (BAT, arXiv 2402.01591, and the strings of the released files); parse rules: those that an
-independent port of BAT uses for directions, since no official scorer exists. An answer may give two angles where words
-were asked for; these are read too (`parse_bearing`), but are not the value.
+Formats: SpatialSoundQA (BAT, arXiv 2402.01591, and the strings of the released files). Parse rules: those that an
+independent port of BAT uses for directions, since no official scorer exists. An answer may give two angles where the
+question wants words; `parse_bearing` reads these too, but they are not the value.
 """
 
 import re
@@ -23,7 +23,7 @@ _BEARING = re.compile(r"azimuth:?\s+([^,;]*?)\s*[,;]\s*elevation:?\s+([^,;]*)")
 
 @dataclass(frozen=True)
 class Location:
-    """Where a sound is: one word per axis and the distance in metres. Raises SpatialLLMError on any other word."""
+    """Holds where a sound is: one word per axis and the distance in metres. Raises SpatialLLMError on any other word."""
 
     left_right: str
     front_behind: str
@@ -38,27 +38,27 @@ class Location:
 
     @property
     def words(self) -> tuple[str, str, str]:
-        """The three direction words: left or right, front or behind, above or below."""
+        """Returns the three direction words: left or right, front or behind, above or below."""
         return self.left_right, self.front_behind, self.above_below
 
     def to_dict(self) -> dict:
-        """The `truth` of a B or D record; `Location(**truth)` is the way back."""
+        """Returns the `truth` of a B or D record; `Location(**truth)` is the inverse."""
         return asdict(self)
 
 
 def format_location(location: Location) -> str:
-    """Location to "right, front, below; 2.5m", the answer of types B and D."""
+    """Returns a location as "right, front, below; 2.5m", the answer of types B and D."""
     return f"{', '.join(location.words)}; {format_distance(location.distance_m)}"
 
 
 def parse_location(text: str, reading: Reading = "strict") -> Location | None:
-    """All three direction words and the distance, or None if any of the four is unparsed."""
+    """Returns all three direction words and the distance, or None if any of the four is unparsed."""
     words, distance_m = parse_directions(text, reading), parse_distance(text, reading)
     return None if words is None or distance_m is None else Location(*words, distance_m)
 
 
 def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
-    """The word of one axis (a key of AXES) if exactly one of its two words occurs, and once; else None.
+    """Returns the word of one axis (a key of AXES) if exactly one of its two words occurs, and once; else None.
 
     Lenient: also synonyms, hours of the clock and degrees; None if anything in the text contradicts or denies it.
     """
@@ -68,7 +68,7 @@ def parse_axis(text: str, axis: str, reading: Reading = "strict") -> str | None:
 
 
 def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, str] | None:
-    """The three direction words in the order of AXES, or None if any axis is unparsed."""
+    """Returns the three direction words in the order of AXES, or None if any axis is unparsed."""
     lenient = is_lenient(reading)
     found = _WORD.findall(text.lower())
     words = {axis: _one_axis(found, axis) for axis in AXES}
@@ -78,12 +78,13 @@ def parse_directions(text: str, reading: Reading = "strict") -> tuple[str, str, 
 
 
 def format_bearing(azimuth_deg: float, elevation_deg: float) -> str:
-    """Two angles to "azimuth -30 degrees, elevation 10 degrees". Raises SpatialLLMError beyond 180 or 90 degrees."""
+    """Returns two angles as "azimuth -30 degrees, elevation 10 degrees". Raises SpatialLLMError beyond 180 or 90 degrees."""
     return f"azimuth {format_degrees(azimuth_deg)}, elevation {format_elevation(elevation_deg)}"
 
 
 def parse_bearing(text: str, reading: Reading = "strict") -> tuple[float, float] | None:
-    """(azimuth_deg, elevation_deg) where a text gives both in degrees, else None; signed as everywhere here.
+    """Returns (azimuth_deg, elevation_deg) if a text gives both in degrees, else None; azimuth is positive to the left,
+    elevation upwards.
 
     Strict: "azimuth <angle>, elevation <angle>" and nothing else, each angle as `parse_azimuth` and `parse_elevation` read
     it. Lenient: both by name or direction word, anywhere in the text.
@@ -102,7 +103,7 @@ def _one_axis(words: list[str], axis: str) -> str | None:
 
 
 def read_location(text: str, reading: Reading, known: Collection[str] | None = None) -> Value | None:
-    """`parse_location` as a value."""
+    """Returns the result of `parse_location` as a value."""
     location = parse_location(text, reading)
     return None if location is None else location.to_dict()
 

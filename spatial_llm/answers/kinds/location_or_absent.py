@@ -1,4 +1,4 @@
-"""Where a sound is, or that there is none of its name: a location, or "There is no bell"."""
+"""Parses and writes where a sound is, or that there is none of its name: a location, or "There is no bell"."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ _ABSENT = "there is no "
 
 
 def format_absent(label: str) -> str:
-    """ "There is no bell". Raises SpatialLLMError on "", ";" or a name that ends with a point."""
+    """Returns "There is no bell". Raises SpatialLLMError on "", ";" or a name that ends with a point."""
     name = name_of(label)
     if name.endswith("."):
         raise SpatialLLMError(f"label is {label!r}; a name that ends with a point cannot be read back.")
@@ -20,8 +20,8 @@ def format_absent(label: str) -> str:
 
 
 def parse_absent(text: str, reading: Reading = "strict") -> str | None:
-    """The name in "There is no <name>", with or without a point at the end; None for any other text. Lenient: also "I
-    don't hear a <name>", "The <name> is not present" and the like."""
+    """Returns the name in "There is no <name>", with or without a point at the end; None for any other text. Lenient: also
+    "I don't hear a <name>", "The <name> is not present" and the like."""
     lenient = is_lenient(reading)
     line = name_of(text)
     name = line.removeprefix(_ABSENT).removesuffix(".").rstrip()

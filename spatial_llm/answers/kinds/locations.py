@@ -1,4 +1,4 @@
-"""Where several sounds of one class are: "left, front, above; 2m | right, behind, below; 1m"."""
+"""Parses and writes where several sounds of one class are: "left, front, above; 2m | right, behind, below; 1m"."""
 
 from collections.abc import Collection, Iterable
 
@@ -9,7 +9,7 @@ from spatial_llm.errors import SpatialLLMError
 
 
 def format_locations(locations: Iterable[Location]) -> str:
-    """Locations in a fixed order between bars: "left, front, above; 2m | right, behind, below; 1m". Raises
+    """Returns locations in a fixed order between bars: "left, front, above; 2m | right, behind, below; 1m". Raises
     SpatialLLMError on none."""
     ordered = _ordered(locations)
     if not ordered:
@@ -18,8 +18,8 @@ def format_locations(locations: Iterable[Location]) -> str:
 
 
 def parse_locations(text: str, reading: Reading = "strict") -> list[Location] | None:
-    """The locations between bars, in a fixed order, so that the order of the text does not matter; None if any of them
-    is unparsed. Lenient: without bars, one location a line."""
+    """Returns the locations between bars, sorted, so that the order of the text does not matter; None if any of them is
+    unparsed. Lenient: without bars, one location a line."""
     parts = text.split("|")
     if is_lenient(reading) and len(parts) == 1:
         parts = [line for line in text.splitlines() if line.strip()] or parts

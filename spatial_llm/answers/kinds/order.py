@@ -1,4 +1,4 @@
-"""Names of sounds in an order: "speech; bell"."""
+"""Parses and writes names of sounds in an order: "speech; bell"."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,7 +9,8 @@ from spatial_llm.errors import SpatialLLMError
 
 
 def format_order(labels: Sequence[str]) -> str:
-    """Sound names in the order given: "speech; bell". Raises SpatialLLMError as `format_labels`, and if one repeats."""
+    """Returns sound names in the order given: "speech; bell". Raises SpatialLLMError as `format_labels`, and if one
+    repeats."""
     names = [name_of(label) for label in labels]
     if len(set(names)) != len(names):
         raise SpatialLLMError(f"labels are {names}; an order names each once.")
@@ -17,8 +18,8 @@ def format_order(labels: Sequence[str]) -> str:
 
 
 def parse_order(text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> list[str] | None:
-    """Sound names between semicolons in their order; None if there is none, an empty one, or one twice. Lenient, known: as
-    `parse_labels`, and "then", "followed by" or an arrow separate names as well."""
+    """Returns sound names between semicolons in their order; None if there is none, an empty one, or one twice. Lenient,
+    known: as `parse_labels`; "then", "followed by" or an arrow separate names as well."""
     if is_lenient(reading):
         found = read_names(text, known, ordered=True)
         return None if found is None or len(set(found)) != len(found) else found

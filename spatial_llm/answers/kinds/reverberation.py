@@ -1,4 +1,4 @@
-"""Whether a room is dry or reverberant."""
+"""Parses and writes whether a room is dry or reverberant."""
 
 from spatial_llm.answers.kind import keyed
 from spatial_llm.answers.text.room_words import parse_room_word

@@ -1,4 +1,4 @@
-"""Whether a room is small or large."""
+"""Parses and writes whether a room is small or large."""
 
 from spatial_llm.answers.kind import keyed
 from spatial_llm.answers.text.room_words import parse_room_word

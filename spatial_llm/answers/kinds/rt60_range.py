@@ -1,4 +1,4 @@
-"""A range of reverberation time in seconds, open at one end or closed: "0.3 to 0.6 s", "below 0.3 s"."""
+"""Parses and writes a range of reverberation time in seconds, open at one end or closed: "0.3 to 0.6 s", "below 0.3 s"."""
 
 import math
 import re
@@ -21,8 +21,8 @@ _BELOW, _ABOVE = {"less", "shorter", "lower", "smaller", "faster"}, {"more", "lo
 
 
 def format_rt60_range(range_s: tuple[float, float | None]) -> str:
-    """A range of seconds to "below 0.3 s" (from 0), "0.3 to 0.6 s", or "above 0.6 s" (to None). Raises SpatialLLMError
-    unless 0 <= lowest < highest."""
+    """Returns a range of seconds as "below 0.3 s" (from 0), "0.3 to 0.6 s", or "above 0.6 s" (to None). Raises
+    SpatialLLMError unless 0 <= lowest < highest."""
     low, high = range_s
     if (
         not (math.isfinite(low) and low >= 0)
@@ -36,7 +36,7 @@ def format_rt60_range(range_s: tuple[float, float | None]) -> str:
 
 
 def parse_rt60_range(text: str, reading: Reading = "strict") -> list[float | None] | None:
-    """[lowest, highest] in seconds of a text that is a range and nothing else; [0, x] for "below x s", [x, None] for
+    """Returns [lowest, highest] in seconds of a text that is a range and nothing else; [0, x] for "below x s", [x, None] for
     "above x s". Lenient: the one range inside a sentence, also in milliseconds, and "x s or less"."""
     lenient = is_lenient(reading)
     range_s = _range(text)
@@ -57,9 +57,10 @@ def _range(text: str) -> list[float | None] | None:
 
 
 def _read_range(text: str) -> list[float | None] | None:
-    """[lowest, highest] in seconds of the one range or the one bound of the text, highest None where it is open."""
+    """Returns [lowest, highest] in seconds of the one range or the one bound of the text; highest is None where it is
+    open."""
     words = words_of(text)
-    # the number of "RT 60" is part of a name
+    # the number in "RT 60" is part of a name
     figures = [figure for figure in figures_of(words) if words.before(figure.start) not in ("rt", "t")]
     if not 1 <= len(figures) <= 2 or any(figure.value is None or figure.sign for figure in figures):
         return None
@@ -88,7 +89,7 @@ def _bound(words: Words, figure: Figure, value_s: float) -> list[float | None] |
 
 
 def _sides(words: Words, start: int, end: int) -> set[str]:
-    """The words of a bound right before a number and right after its unit: a set of "below" and "above"."""
+    """Returns which bounds stand right before a number and right after its unit: a set of "below" and "above"."""
     strings = words.strings
     before, earlier = words.before(start), strings[start - 2] if start > 1 else ""
     after, later = strings[end], strings[end + 1] if end + 1 < len(strings) else ""

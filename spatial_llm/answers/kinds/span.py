@@ -1,10 +1,11 @@
-"""A span of time: when a sound begins and when it ends, in seconds from the beginning of the recording: "1.2 to 3.4 s".
+"""Parses and writes a span of time: when a sound begins and ends, in seconds from the beginning of the recording: "1.2 to
+3.4 s".
 
 Note: the strict reading accepts a text that is a span and nothing else, in one of the forms "1.2 to 3.4 s" and "between 1.2
 and 3.4 s"; one end alone, a length, or reversed ends are no span. The lenient reading finds the one span of a sentence, such
 as "it starts at 500 ms and stops at two seconds". The sentence must hold two times and no other number. They make a span if
-only "to" or a similar word is between them, or if a word before each tells which end it is. A length ("starts at 1 s, for 2
-s") is not added up.
+only "to" or a similar word is between them, or if a word before each names its end. A length ("starts at 1 s, for 2 s") is
+not added up.
 """
 
 import re
@@ -34,7 +35,7 @@ _RELATIVE = {"later", "after", "afterwards", "long", "or", "before", "earlier", 
 
 
 def format_span(onset_s: float, offset_s: float) -> str:
-    """Two times to "1.2 to 3.4 s". Raises SpatialLLMError unless 0 <= onset_s < offset_s and both are finite."""
+    """Returns two times as "1.2 to 3.4 s". Raises SpatialLLMError unless 0 <= onset_s < offset_s and both are finite."""
     if not 0 <= onset_s < offset_s <= LONGEST_S:
         raise SpatialLLMError(
             f"onset_s {onset_s}, offset_s {offset_s}; give seconds, 0 <= onset_s < offset_s <= {LONGEST_S:g}."
@@ -43,7 +44,7 @@ def format_span(onset_s: float, offset_s: float) -> str:
 
 
 def parse_span(text: str, reading: Reading = "strict") -> tuple[float, float] | None:
-    """(onset_s, offset_s) of a text that is a span and nothing else: "1.2 to 3.4 s", "From 1.2 s to 3.4 seconds.".
+    """Returns (onset_s, offset_s) of a text that is a span and nothing else: "1.2 to 3.4 s", "From 1.2 s to 3.4 seconds.".
 
     Lenient: the one span inside a sentence, also in milliseconds or minutes, in words, as "0:01 to 0:03", or by the names of
     its ends: "starts at 1.2 s and ends at 3.4 s".
@@ -58,7 +59,8 @@ def parse_span(text: str, reading: Reading = "strict") -> tuple[float, float] | 
 
 
 def _read_span(text: str) -> tuple[float, float] | None:
-    """(onset_s, offset_s) of the only two times of the text; None if they are not plainly the two ends of one span."""
+    """Returns (onset_s, offset_s) of the only two times of the text; None unless they are clearly the two ends of one
+    span."""
     words = words_of(text)
     figures = figures_of(words)
     if len(figures) != 2 or any(figure.value is None and ":" not in words.strings[figure.start] for figure in figures):
@@ -76,12 +78,12 @@ def _read_span(text: str) -> tuple[float, float] | None:
 
 
 def _end_of_amount(words: Words, figure: Figure) -> int | None:
-    """The token after a time with its unit, or after "0:03"; None where it has no unit."""
+    """Returns the token after a time with its unit, or after "0:03"; None if it has no unit."""
     return figure.end if ":" in words.strings[figure.start] else unit_end(words, figure, SECONDS)
 
 
 def _seconds(words: Words, figure: Figure, end: int) -> float | None:
-    """The time of a figure whose unit, or that of the other end, stands before token `end`."""
+    """Returns the time of a figure, in seconds; its unit, or that of the other end, stands before token `end`."""
     if ":" in words.strings[figure.start]:
         return timestamp_s(words.strings[figure.start])
     unit = SECONDS.get(words.strings[end - 1])
@@ -89,7 +91,8 @@ def _seconds(words: Words, figure: Figure, end: int) -> float | None:
 
 
 def _plain(words: Words, first: Figure, last: Figure, ends: list[int | None]) -> bool:
-    """Whether neither time is signed, denied, a bound or relative to another; a hyphen that joins both is no sign."""
+    """Returns whether neither time is signed, denied, a bound or relative to another; a hyphen that joins both is no
+    sign."""
     joined_by_sign = last.sign == "-" and last.start == (ends[0] or first.end) and words.touching(last.start)
     return (
         not first.sign
@@ -100,8 +103,8 @@ def _plain(words: Words, first: Figure, last: Figure, ends: list[int | None]) ->
 
 
 def _order(words: Words, first: Figure, last: Figure, first_end: int) -> str | None:
-    """How the two belong together: "joined" by a word for "to", "named" by words for their ends, "reversed" if the end is
-    named first; None if neither."""
+    """Returns how the two times belong together: "joined" by a word for "to", "named" by words for their ends, "reversed" if
+    the end is named first; None if neither."""
     before = words.strings[: before_hedges(words, first.start)]
     between = words.strings[first_end : before_hedges(words, last.start)]
     both = between == ["and"] and before[-1:] == ["between"]
@@ -115,7 +118,7 @@ def _order(words: Words, first: Figure, last: Figure, first_end: int) -> str | N
 
 
 def _name(strings: list[str]) -> str:
-    """The last word before a time but for "at", "is" and the like; "" if there is none."""
+    """Returns the last word before a time, apart from "at", "is" and the like; "" if there is none."""
     return next((string for string in reversed(strings) if string not in _FILLERS), "")
 
 

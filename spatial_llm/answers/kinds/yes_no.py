@@ -1,4 +1,4 @@
-"""Yes or no.
+"""Parses and writes yes or no.
 
 Note: the strict reading accepts the word alone. The lenient reading examines each clause of a sentence by itself, and all
 clauses with a verdict must agree. "No" is a verdict only where it opens a clause or closes a statement such as "the answer
@@ -24,7 +24,7 @@ _EITHER = re.compile(
     rf"\b(?:(?:{_YES}) (?:or|nor|and|versus|vs) (?:a |maybe |perhaps |possibly )*(?:{_NO})|"
     rf"(?:{_NO}) (?:or|nor|and|versus|vs) (?:a |maybe |perhaps |possibly )*(?:{_YES}))\b"
 )
-# "yes is wrong"; and what keeps "to say yes" from being a yes
+# "yes is wrong"; and words that keep "to say yes" from counting as a yes
 _JUDGED = re.compile(
     rf"\b(?:{_YES}|{_NO}) (?:is|was|would|seems?|sounds?|looks?|can|could|may|might|must)\b.*"
     r"\b(?:not|wrong|incorrect|false|untrue|unlikely|impossible|ruled out|excluded|mistaken)\b"
@@ -54,17 +54,17 @@ _NOT = re.compile(
 )
 _SO = re.compile(r"i (?:do )?(?:think|believe|guess|would say|suppose) so")
 _THERE = re.compile(r"there (?:is|are|was|were) (?:no|not)\b(?! (?:doubt|question|way|enough|sufficient|information|audio))")
-_LONGEST = 120  # characters of a clause that is a verdict as a whole
+_LONGEST = 120  # most characters of a clause that is a verdict as a whole
 
 
 def format_yes_no(yes: bool) -> str:
-    """True to "Yes", False to "No"."""
+    """Returns "Yes" for True and "No" for False."""
     return "Yes" if yes else "No"
 
 
 def parse_yes_no(text: str, reading: Reading = "strict") -> bool | None:
-    """True for yes, False for no, after stripping case, spaces and punctuation around it; None for anything else. Lenient:
-    also "Yes, it is.", "That is not the case" and the like, as long as the text does not contradict itself."""
+    """Returns True for yes, False for no, after stripping case, spaces and punctuation around it; None for anything else.
+    Lenient: also "Yes, it is.", "That is not the case" and the like, as long as the text does not contradict itself."""
     lenient = is_lenient(reading)
     found = _YES_NO.fullmatch(text.lower())
     if found is not None:
@@ -73,13 +73,13 @@ def parse_yes_no(text: str, reading: Reading = "strict") -> bool | None:
 
 
 def _read_yes_no(text: str) -> bool | None:
-    """True for yes, False for no, None if the text says neither or both."""
+    """Returns True for yes, False for no, None if the text states neither or both."""
     verdicts = {verdict for clause in words_of(text).clauses for verdict in _verdicts(clause)}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def _verdicts(clause: str) -> set[bool]:
-    """What one clause says: nothing, yes, no, or both."""
+    """Returns the verdicts of one clause: none, yes, no, or both."""
     found = set()
     opening = None if _NO_VERDICT.match(clause) else _OPENING.match(clause)
     if opening:
@@ -87,7 +87,7 @@ def _verdicts(clause: str) -> set[bool]:
         found |= {opening[1] is not None} | ({again[1] is not None} if again else set())
     ending = _CLOSING.fullmatch(clause[-_LONGEST:])
     if ending and not _NO_VERDICT.match(clause):
-        # "not yes" says no more than that it is not a yes
+        # "not yes" states only that the answer is not yes
         unsaid = " not " in f" {clause[-_LONGEST:]} " or _RELUCTANT.search(clause[-_LONGEST:])
         found |= {True, False} if unsaid else {ending[1] is not None}
     if _EITHER.search(clause) or _JUDGED.search(clause[:_LONGEST]):

@@ -1,4 +1,4 @@
-"""Numbers with a unit in a sentence: distances, times, hours of the clock.
+"""Finds numbers with a unit in a sentence: distances, times, hours of the clock.
 
 Note: an amount may occur more than once if it has the same value each time. One that is a range, a bound, signed or denied
 makes the whole text unparsed, whatever else the text contains.
@@ -29,12 +29,12 @@ _OTHER_UNITS = {"\u00b0", "deg", "degree", "degrees", "%", "percent", "hz", "khz
 UNITS = {*METRES, *SECONDS, *_OTHER_UNITS} - {"in", "'", '"'}
 _AFTER_INCHES = {"away", "off", "from", "and", "long", "high", "distant", "apart"}
 _TIMESTAMP = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-5][0-9](?:\.[0-9]+)?)")
-LONGEST_S = 86_400.0  # a day; no recording is longer, but a language model that repeats a digit may say so
-_CONVERTED = 0.05  # how far a distance in another unit may be off before it is another distance
+LONGEST_S = 86_400.0  # one day; no recording is longer, but a language model that repeats a digit may write more
+_CONVERTED = 0.05  # relative difference up to which two distances in different units count as equal
 
 
 def hour_of(words: Words, found: int | None = None) -> int | None:
-    """The one hour of the clock among the tokens, 1 to 12; None if there is none, or more than one, or a range."""
+    """Returns the one hour of the clock among the tokens, 1 to 12; None if there is none, more than one, or a range."""
     figures = figures_of(words)
     hours = []
     for i, figure in enumerate(figures):
@@ -45,7 +45,7 @@ def hour_of(words: Words, found: int | None = None) -> int | None:
 
 
 def clock_end(words: Words, index: int) -> int | None:
-    """The token after "o'clock" in one of its spellings at `index`; None if it does not stand there."""
+    """Returns the token after "o'clock" in one of its spellings at `index`; None if it does not stand there."""
     strings = words.strings
     if strings[index] in ("o'clock", "oclock"):
         return index + 1
@@ -56,20 +56,20 @@ def clock_end(words: Words, index: int) -> int | None:
 
 
 def whole(values: list[float | None], allowed: range, found: int | None) -> int | None:
-    """The one whole number that all values agree on, if it is allowed.
+    """Returns the one whole number that all values agree on, if it is allowed.
 
-    found: what the strict reading found; it stands unless a value says otherwise.
+    found: the strict result, which is kept unless a value contradicts it.
     """
     value = only(values)
-    # a float is sought in a range one by one, so only whole numbers are
+    # Only whole numbers are looked up, because a range is searched for a float one by one.
     whole = int(value) if value is not None and value.is_integer() and int(value) in allowed else None
     return found if found is not None and (not values or whole == found) else whole if found is None else None
 
 
 def amount(words: Words, units: dict[str, float], found: float | None) -> float | None:
-    """The one amount of the text in metres or seconds, by the names of its units and their factors.
+    """Returns the one amount of the text in metres or seconds; `units` maps the names of its units to their factors.
 
-    found: what the strict reading found; it stands unless an amount of the text says otherwise.
+    found: the strict result, which is kept unless an amount of the text contradicts it.
     """
     said: dict[str, float] = {}  # the value in each unit: "2.5 m (about 8 feet)" is one distance
     for value, unit in _amounts(words, figures_of(words), units):
@@ -80,12 +80,13 @@ def amount(words: Words, units: dict[str, float], found: float | None) -> float 
     values = list(said.values())
     if any(not math.isclose(value, values[0], rel_tol=_CONVERTED, abs_tol=1e-8) for value in values):
         return None
-    # rounded because 250 cm are 2.5 m, not 2.5000000000000004
+    # rounded, so that 250 cm are 2.5 m, not 2.5000000000000004
     return None if not values else found if found is not None else round(values[0], 9)
 
 
 def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> Iterator[tuple[float | None, str]]:
-    """(value in metres or seconds, its unit in the text) of each amount; None for one that is no plain statement."""
+    """Yields (value in metres or seconds, its unit in the text) of each amount; the value is None if it is not a plain
+    statement."""
     ended = 0
     for i, figure in enumerate(figures):
         if figure.start < ended:
@@ -104,7 +105,7 @@ def _amounts(words: Words, figures: list[Figure], units: dict[str, float]) -> It
 
 
 def unit_end(words: Words, figure: Figure, units: dict[str, float]) -> int | None:
-    """The token after the unit of a number; None if no unit of this family (a dict of its names) follows."""
+    """Returns the token after the unit of a number; None if no unit of `units` follows."""
     strings, index = words.strings, figure.end
     if strings[index] == "-" and index + 1 < len(words.tokens) and strings[index + 1] not in ("'", '"'):
         index += 1  # "a two-metre gap"
@@ -130,7 +131,7 @@ def _are_inches(words: Words, index: int) -> bool:
 def _smaller_part(
     words: Words, figures: list[Figure], position: int, end: int, units: dict[str, float]
 ) -> tuple[float | None, int]:
-    """(what a smaller unit adds, next token): "5 ft 10 in", "1 m and 50 cm", "2 metres and a half"."""
+    """Returns (what a smaller unit adds, next token): "5 ft 10 in", "1 m and 50 cm", "2 metres and a half"."""
     unit = units[words.strings[end - 1]]
     part = part_at(words, end)
     if part:
@@ -149,7 +150,7 @@ def _smaller_part(
 
 
 def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[tuple[float | None, str]]:
-    """Amounts of one: "a metre away", "about a foot". Not "a second bell", nor the article of "half a metre"."""
+    """Yields amounts of one: "a metre away", "about a foot". Skips "a second bell" and the article of "half a metre"."""
     strings = words.strings
     for i, string in enumerate(strings[:-2]):
         unit = strings[i + 1]
@@ -166,6 +167,6 @@ def _units_with_article(words: Words, units: dict[str, float]) -> Iterator[tuple
 
 
 def timestamp_s(text: str) -> float | None:
-    """Seconds of "0:03", "1:02.5" or "1:00:00"; None if it is none of these."""
+    """Returns the seconds of "0:03", "1:02.5" or "1:00:00"; None for any other text."""
     found = _TIMESTAMP.fullmatch(text)
     return None if found is None else 3600 * float(found[1] or 0) + 60 * float(found[2]) + float(found[3])

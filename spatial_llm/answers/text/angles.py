@@ -1,8 +1,8 @@
-"""Degrees in a sentence: "30 degrees to the left, 10 degrees up", "azimuth -30, elevation 10".
+"""Finds degrees in a sentence: "30 degrees to the left, 10 degrees up", "azimuth -30, elevation 10".
 
-Note: a number belongs to azimuth or elevation by the name or the direction word beside it, never by its place in the text.
-Signs are those of the library: azimuth positive to the left, elevation positive upwards; a direction word takes the place of
-the sign. Azimuths beyond 180 degrees are not wrapped, because texts count them in both senses.
+Note: the name or the direction word beside a number decides whether it is an azimuth or an elevation, never its place in the
+text. Signs are those of the library: azimuth positive to the left, elevation positive upwards; a direction word takes the
+place of the sign. Azimuths beyond 180 degrees are not wrapped, because texts count them in both senses.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,8 @@ _BACKWARD = {"by", "at", "(", ":", "is", "an", "angle", "of", "=", "the", "about
 
 @dataclass(frozen=True)
 class Angles:
-    """What a text says in degrees. loose: numbers that belong to neither; clear: none is a range, denied or too large."""
+    """Holds the degrees of a text. loose: numbers that are neither azimuth nor elevation; clear: no number is a range,
+    denied or too large."""
 
     azimuth_deg: float | None = None
     elevation_deg: float | None = None
@@ -39,7 +40,7 @@ class Angles:
 
 
 def angles_of(words: Words) -> Angles:
-    """The azimuth and the elevation of a text; nothing but `clear=False` if any of them is no plain statement."""
+    """Returns the azimuth and the elevation of a text; only `clear=False` if any of them is not a plain statement."""
     found: dict[str, list[float | None]] = {"azimuth": [], "elevation": [], "": []}
     for name, value in _mentions(words):
         found[name].append(value)
@@ -51,9 +52,9 @@ def angles_of(words: Words) -> Angles:
 
 
 def _mentions(words: Words) -> Iterator[tuple[str, float | None]]:
-    """("azimuth", "elevation" or "", signed degrees or None) of each number of degrees."""
+    """Yields ("azimuth", "elevation" or "", signed degrees or None) of each number of degrees."""
     figures = figures_of(words)
-    used = -1  # the last token that belongs to an angle already
+    used = -1  # last token that already belongs to an angle
     for i, figure in enumerate(figures):
         end = _unit_end(words, figure.end)
         name, name_at = _name_of(words, figure, end, used)
@@ -71,7 +72,8 @@ def _mentions(words: Words) -> Iterator[tuple[str, float | None]]:
 
 
 def _signed(figure: Figure, name: str, word: str, value: float | None) -> tuple[str, float | None]:
-    """(name, degrees with the sign of the word or of the number); None degrees where name, word and sign do not fit."""
+    """Returns (name, degrees with the sign of the word or of the number); degrees are None if name, word and sign contradict
+    each other."""
     sign_of = {"azimuth": _AZIMUTH_WORDS, "elevation": _ELEVATION_WORDS, "": {}}
     kind = "azimuth" if word in _AZIMUTH_WORDS else "elevation" if word else ""
     name = name or kind
@@ -82,14 +84,14 @@ def _signed(figure: Figure, name: str, word: str, value: float | None) -> tuple[
 
 
 def _unit_end(words: Words, index: int) -> int:
-    """The token after the unit at `index`, or `index` itself."""
+    """Returns the token after the unit at `index`, or `index` itself."""
     skip = 1 if words.strings[index] == "-" and words.touching(index) else 0
     unit = words.strings[index + skip] if index + skip < len(words.tokens) else ""
     return index + skip + 1 if unit in _UNITS else index
 
 
 def _name_of(words: Words, figure: Figure, end: int, used: int) -> tuple[str, int]:
-    """("azimuth", "elevation" or "", its token) of a number, from the words right before or right after it."""
+    """Returns ("azimuth", "elevation" or "", its token) of a number, from the words right before or right after it."""
     index = figure.start - 1
     while index > used and words.strings[index] in _BACKWARD:
         index -= 1
@@ -104,7 +106,8 @@ def _name_of(words: Words, figure: Figure, end: int, used: int) -> tuple[str, in
 
 
 def _word_after(words: Words, index: int) -> tuple[str, int]:
-    """The direction word after a number, over "to the", "towards your" and the like; ("", -1) if there is none."""
+    """Returns the direction word after a number, skipping "to the", "towards your" and the like; ("", -1) if there is
+    none."""
     last = min(index + 5, len(words.tokens))
     while index < last and words.strings[index] in _FORWARD:
         index += 1
@@ -115,7 +118,7 @@ def _word_after(words: Words, index: int) -> tuple[str, int]:
 
 
 def _word_before(words: Words, index: int, used: int) -> tuple[str, int]:
-    """The direction word before a number, over "by", "at" and the like; ("", -1) if there is none."""
+    """Returns the direction word before a number, skipping "by", "at" and the like; ("", -1) if there is none."""
     index = before_hedges(words, index) - 1
     while index > used and words.strings[index] in _BACKWARD:
         index -= 1

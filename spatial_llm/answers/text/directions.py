@@ -1,4 +1,4 @@
-"""Directions in a sentence: synonyms of the six words, hours of the clock and degrees.
+"""Finds directions in a sentence: synonyms of the six words, hours of the clock and degrees.
 
 Note: each axis is read by itself, and all mentions on an axis must agree. A denied mention, two words of one axis, an angle
 that disagrees, or "or" between two directions leave it unparsed. "right" as in "right in front of you" is no direction; in
@@ -28,12 +28,12 @@ _BEFORE_RIGHT = {"the", "your", "to", "on", "from", "and", "-"}
 _NO_UP = {"to", "ahead", "close", "front", "the", "until"}
 _NOT_OF_PLACE = re.compile(r"pitch|frequenc|volume|level|tone|note|quality|octave|register|than$")
 _OVER_YOU = {"you", "your", "the"}
-_NEAR = 4  # tokens between "or" and the directions that it separates
+_NEAR = 4  # most tokens between "or" and the directions that it separates
 _NO_OTHER = {"so", "thereabouts", "thereabout", "rather"}  # "on the left or so"
 
 
 class Mention(NamedTuple):
-    """A direction word of the text: its axis, the word of AXES it stands for, its token, and whether it is denied."""
+    """Holds a direction word of the text: its axis, the word of AXES it stands for, its token, and whether it is denied."""
 
     axis: str
     word: str
@@ -42,32 +42,32 @@ class Mention(NamedTuple):
 
 
 def read_axes(text: str, found: dict[str, str | None]) -> dict[str, str | None]:
-    """The word of each axis in `found`, None where it is unparsed.
+    """Returns the word of each axis in `found`, None where it is unparsed.
 
-    found, here and below: what the strict reading found; it stands unless something in the text says otherwise.
+    found, here and below: the strict result, which is kept unless something in the text contradicts it.
     """
     stated = _stated(words_of(text))
     return {axis: _agreed(stated[axis], word) for axis, word in found.items()}
 
 
 def read_direction_word(text: str, found: str | None = None) -> str | None:
-    """The only direction that the words of the text state, of any axis; None if there is none or several."""
+    """Returns the only direction that the words of the text state, of any axis; None if there is none or several."""
     return _agreed({None if mention.denied else mention.word for mention in mentions_of(words_of(text))}, found)
 
 
 def read_azimuth(text: str, found_deg: float | None = None) -> float | None:
-    """The one azimuth in degrees that the text gives by name or direction word, or by the only number of degrees."""
+    """Returns the one azimuth in degrees that the text gives by name or direction word, or by the only number of degrees."""
     words = words_of(text)
     angles = angles_of(words)
     given_deg = angles.azimuth_deg if found_deg is None else found_deg
     if given_deg is None and _is_lone(angles) and not any(m.axis != "front_behind" for m in mentions_of(words)):
-        given_deg = angles.loose[0]  # the question says which angle it is
+        given_deg = angles.loose[0]  # the question determines which angle it is
     named_otherwise = angles.azimuth_deg is None and angles.elevation_deg is not None
     return None if named_otherwise or not _fit(words, angles, Angles(azimuth_deg=given_deg)) else given_deg
 
 
 def read_elevation(text: str, found_deg: float | None = None) -> float | None:
-    """The one elevation in degrees, as `read_azimuth`."""
+    """Returns the one elevation in degrees, as `read_azimuth`."""
     words = words_of(text)
     angles = angles_of(words)
     given_deg = angles.elevation_deg if found_deg is None else found_deg
@@ -78,7 +78,7 @@ def read_elevation(text: str, found_deg: float | None = None) -> float | None:
 
 
 def read_bearing(text: str) -> tuple[float, float] | None:
-    """(azimuth_deg, elevation_deg) where the text gives both."""
+    """Returns (azimuth_deg, elevation_deg) if the text gives both."""
     words = words_of(text)
     angles = angles_of(words)
     if angles.azimuth_deg is None or angles.elevation_deg is None or not _fit(words, angles, angles):
@@ -93,7 +93,7 @@ def _agreed(stated: set[str | None], found: str | None) -> str | None:
 
 
 def _stated(words: Words) -> dict[str, set[str | None]]:
-    """All that a text says about each axis; None for what it denies or leaves open."""
+    """Returns all statements of a text about each axis; None stands for one that is denied or left open."""
     mentions = mentions_of(words)
     stated: dict[str, set[str | None]] = {axis: set() for axis in AXES}
     for mention in mentions:
@@ -106,7 +106,7 @@ def _stated(words: Words) -> dict[str, set[str | None]]:
 
 
 def mentions_of(words: Words) -> list[Mention]:
-    """The direction words of a text in their order."""
+    """Returns the direction words of a text in their order."""
     found = []
     for index, string in enumerate(words.strings[:-1]):
         word = _WORD_OF.get(string) if _is_direction(words, index) else None
@@ -120,12 +120,12 @@ def mentions_of(words: Words) -> list[Mention]:
 
 
 def _is_lone(angles: Angles) -> bool:
-    """Whether a text gives one number of degrees and does not say of which angle."""
+    """Returns whether a text gives one number of degrees without naming the angle."""
     return len(angles.loose) == 1 and angles.azimuth_deg is None and angles.elevation_deg is None
 
 
 def _fit(words: Words, angles: Angles, given: Angles) -> bool:
-    """Whether the angles of a text are plain statements, and no direction word says otherwise than the angle given."""
+    """Returns whether the angles of a text are plain statements that no direction word contradicts."""
     sides = {axis: word for axis, word in _sides_of(given) if word}
     return angles.clear and all(
         not mention.denied and sides.get(mention.axis, mention.word) == mention.word for mention in mentions_of(words)
@@ -133,10 +133,10 @@ def _fit(words: Words, angles: Angles, given: Angles) -> bool:
 
 
 def _is_direction(words: Words, index: int) -> bool:
-    """Whether a synonym is used for a place here, not as another word of the same letters."""
+    """Returns whether a synonym denotes a direction here, rather than another word of the same spelling."""
     string, following = words.strings[index], words.strings[index + 1]
     if string == "right":
-        # "on the right, in front": a mark or the article tells the place from the adverb
+        # "on the right, in front": a mark or the article shows that "right" is the place, not the adverb
         if words.before(index) in ("all", "am") or words.strings[max(index - 2, 0) : index] == ["you", "are"]:
             return False
         return following not in _NO_RIGHT or words.before(index) in _BEFORE_RIGHT or words.before(index) in _WORD_OF
@@ -154,7 +154,7 @@ def _is_direction(words: Words, index: int) -> bool:
 
 
 def _over(words: Words, index: int) -> str | None:
-    """ "above" for "over you", "over your head", "over the head"."""
+    """Returns "above" for "over you", "over your head", "over the head"."""
     following, later = words.strings[index + 1], words.strings[index + 2 : index + 3]
     if following == "you" or (following in _OVER_YOU and later == ["head"]):
         return "above"
@@ -162,8 +162,8 @@ def _over(words: Words, index: int) -> str | None:
 
 
 def _doubtful(words: Words, mentions: list[Mention]) -> set[str]:
-    """The axes of directions with "or" between them ("on the left or behind"), or with "or" and no other direction right
-    after or before them ("left or somewhere else", "level or above")."""
+    """Returns the axes of directions with "or" between them ("on the left or behind"), or with "or" and no other direction
+    right after or before them ("left or somewhere else", "level or above")."""
     axes: set[str] = set()
     following = 0
     for index, string in enumerate(words.strings):
@@ -183,13 +183,13 @@ def _doubtful(words: Words, mentions: list[Mention]) -> set[str]:
 
 
 def _from_angles(words: Words) -> list[tuple[str, str | None]]:
-    """(axis, word) of what the degrees and the hour say; None for an axis on whose border they lie."""
+    """Returns (axis, word) as the degrees and the hour imply; the word is None for an axis on whose border they lie."""
     stated = _sides_of(angles_of(words))
     hour = hour_of(words)
     if hour is not None:
         stated += _from_azimuth(azimuth_of_hour(hour))
     elif any(clock_end(words, index) for index in range(len(words.tokens))):
-        stated += [("left_right", None), ("front_behind", None)]  # two hours, or one that is denied
+        stated += [("left_right", None), ("front_behind", None)]  # two hours, or a denied one
     return stated
 
 

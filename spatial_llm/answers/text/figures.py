@@ -1,4 +1,4 @@
-"""Numbers in a sentence, in digits or in words: "2,5", "two and a half", "1 1/2", "one hundred and twenty".
+"""Finds numbers in a sentence, in digits or in words: "2,5", "two and a half", "1 1/2", "one hundred and twenty".
 
 Note: an ambiguous number has no value. "1,500" may be one thousand five hundred or one and a half; "2-3" and "two or three"
 are ranges.
@@ -57,12 +57,12 @@ _BOUND_PAIRS = {
     ("/", "+"),
 }  # a word, the one before
 _LITTLE = {"a", "bit", "little", "even", "slightly", "much", "somewhat", "perhaps", "maybe", "possibly", "far"}
-_NEAR = 4  # tokens between a number and the "or" or "at most" that belongs to it
+_NEAR = 4  # most tokens between a number and the "or" or "at most" that belongs to it
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number. value: None where it cannot be read; sign: "-", "+" or ""; start, end: its tokens."""
+    """Holds one number. value: None if it cannot be read; sign: "-", "+" or ""; start, end: its tokens."""
 
     value: float | None
     sign: str
@@ -72,7 +72,7 @@ class Figure:
 
 @lru_cache(maxsize=8)
 def figures_of(words: Words) -> list[Figure]:
-    """All numbers of a text in their order; those inside names ("RT60", "x2") are left out."""
+    """Returns all numbers of a text in their order, except those inside names ("RT60", "x2")."""
     found, index = [], 0
     while index < len(words.tokens):
         value_end = _number(words, index)
@@ -88,8 +88,8 @@ def figures_of(words: Words) -> list[Figure]:
 
 
 def settled(words: Words, figures: list[Figure], position: int, end: int, signed: bool = False) -> bool:
-    """Whether a number with its unit (up to token `end`) is one plain statement: no range, bound or denial; a sign only
-    if `signed`."""
+    """Returns whether a number with its unit (up to token `end`) is one plain statement: no range, bound or denial; a sign
+    only if `signed`."""
     figure = figures[position]
     return (
         figure.value is not None
@@ -102,7 +102,8 @@ def settled(words: Words, figures: list[Figure], position: int, end: int, signed
 
 
 def _in_range(words: Words, figures: list[Figure], position: int, end: int) -> bool:
-    """Whether another bare number is tied to this one: "2 to 3 m", "2 or about 3 m", "2 m or 3", "2 m left, or 3"."""
+    """Returns whether another bare number is tied to this one: "2 to 3 m", "2 or about 3 m", "2 m or 3", "2 m left, or
+    3"."""
     index = before_hedges(words, figures[position].start)
     if position:
         other = figures[position - 1].end
@@ -119,7 +120,8 @@ def _in_range(words: Words, figures: list[Figure], position: int, end: int) -> b
 
 
 def _open_after(words: Words, end: int) -> bool:
-    """Whether "at most", "or more", "plus", "further" and the like stand after a number and its unit (up to `end`)."""
+    """Returns whether "at most", "or more", "plus", "further" and the like stand after a number and its unit (up to
+    `end`)."""
     strings = words.strings
     if strings[end] in _OPEN or (strings[end] in _SIGN_WORDS and strings[end + 1] == "or"):
         return True
@@ -142,9 +144,9 @@ def _open_after(words: Words, end: int) -> bool:
 
 
 def bound_before(words: Words, index: int) -> bool:
-    """Whether "less than", "at least", "up to" and the like stand before the number at `index`.
+    """Returns whether "less than", "at least", "up to" and the like stand before the number at `index`.
 
-    Not "above" and "below", which are directions in most answers: "right, front, below 2 m".
+    "above" and "below" do not count: they are directions in most answers, as in "right, front, below 2 m".
     """
     index = before_hedges(words, index)
     before, earlier = words.before(index), words.strings[index - 2] if index > 1 else ""
@@ -154,20 +156,20 @@ def bound_before(words: Words, index: int) -> bool:
 
 
 def before_hedges(words: Words, index: int) -> int:
-    """The index of the token after the last one that is not "about", "roughly" and the like."""
+    """Returns the index of the token after the last one that is not "about", "roughly" and the like."""
     while index and words.strings[index - 1] in _ABOUT:
         index -= 1
     return index
 
 
 def only(values: Iterable[float | None]) -> float | None:
-    """The value that all of them share; None if there is none, if they differ, or if one of them is None."""
+    """Returns the value that all of them share; None if there is none, if they differ, or if one of them is None."""
     distinct = set(values)
     return distinct.pop() if len(distinct) == 1 else None
 
 
 def _sign(words: Words, index: int) -> tuple[str, int, bool]:
-    """(sign, first token, whether it stands free) of a number; a hyphen after a word or number is no sign."""
+    """Returns (sign, first token, whether it stands free) of a number; a hyphen after a word or number is no sign."""
     token = words.tokens[index]
     if words.before(index) in _SIGN_WORDS:
         return _SIGN_WORDS[words.before(index)], index - 1, True
@@ -176,14 +178,14 @@ def _sign(words: Words, index: int) -> tuple[str, int, bool]:
     mark, text = words.strings[index - 1], words.text
     if mark in ("-", "+"):
         before = text[words.tokens[index - 1].start - 1 : words.tokens[index - 1].start]
-        # "2-3" is a range, which `settled` sees; "az-3" is left unreadable by keeping its sign
+        # "2-3" is a range, which `settled` detects; "az-3" keeps its sign, so that it stays unreadable
         return ("", index, True) if before.isdigit() else (mark, index - 1, True)
     before = text[token.start - 1]
     return "", index, not (before.isalnum() or before in "_.,:")
 
 
 def _number(words: Words, index: int) -> tuple[float | None, int] | None:
-    """(value, next token) of the number that begins at a token; None if none does."""
+    """Returns (value, next token) of the number that begins at a token; None if none does."""
     token, following = words.tokens[index], words.strings[index + 1]
     if token.kind == "number":
         if following == "/" and index + 2 < len(words.tokens) and words.tokens[index + 2].kind == "number":
@@ -211,7 +213,7 @@ def _value_of(digits: str) -> float | None:
 
 
 def _words(words: Words, index: int) -> tuple[float, int] | None:
-    """A number in words that begins at `index`: up to 999, with "point five", "and a half" or "quarters"."""
+    """Returns a number in words that begins at `index`: up to 999, with "point five", "and a half" or "quarters"."""
     strings, found = words.strings, _below_hundred(words, index)
     if found is None and strings[index + 1] != "hundred":
         return None
@@ -247,7 +249,7 @@ def _below_hundred(words: Words, index: int) -> tuple[int, int] | None:
 
 
 def _with_part(words: Words, value: float, end: int) -> tuple[float, int]:
-    """A whole number and what is added to it: "and a half", "and three quarters", "1/2", a decimal sign on its own."""
+    """Returns a whole number plus its fraction: "and a half", "and three quarters", "1/2", a decimal sign on its own."""
     part = part_at(words, end)
     if part:
         return value + part[0], part[1]
@@ -263,7 +265,7 @@ def _with_part(words: Words, value: float, end: int) -> tuple[float, int]:
 
 
 def part_at(words: Words, index: int) -> tuple[float, int] | None:
-    """(part, next token) of "and a half", "and half", "and a quarter", "and three quarters" at a token."""
+    """Returns (part, next token) of "and a half", "and half", "and a quarter", "and three quarters" at a token."""
     strings = words.strings[index : index + 3]
     if strings[:1] != ["and"]:
         return None

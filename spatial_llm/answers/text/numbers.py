@@ -1,4 +1,4 @@
-"""Numbers of the strict reading, and how numbers are written.
+"""Parses numbers in the strict reading, and writes numbers.
 
 Note: the number must be the only one of the text, and directly before its unit. Angles have the library's signs (azimuth
 positive to the left, elevation positive upwards); a direction word takes the place of the sign, and a text with both is
@@ -24,13 +24,13 @@ _DIRECTION_WORDS = {*AXIS_OF_WORD, "up", "down"}
 
 
 def format_number(value: float) -> str:
-    """A number without exponent and without trailing zeros: "2.5", "2", "-0.25"; zero has no sign."""
+    """Returns a number without exponent and without trailing zeros: "2.5", "2", "-0.25"; zero has no sign."""
     text = format(Decimal(repr(float(value) + 0.0)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def angle(text: str, sign_of: dict[str, float], most: float) -> float | None:
-    """The only angle of the text, in degrees up to `most`; a word of `sign_of` beside it gives its sign."""
+    """Returns the only angle of the text, in degrees up to `most`; a word of `sign_of` beside it gives its sign."""
     found = one_number(text)
     words = [word for word in _WORD.findall(text.lower()) if word in _DIRECTION_WORDS]
     if found is None or not _DEGREES.match(found[1]) or abs(found[0]) > most:
@@ -42,7 +42,8 @@ def angle(text: str, sign_of: dict[str, float], most: float) -> float | None:
 
 
 def one_number(text: str) -> tuple[float, str, bool] | None:
-    """(value, what follows, has a sign) of the only number of the text; None if it is not a plain one, or a name's part."""
+    """Returns (value, what follows, has a sign) of the only number of the text; None if it is not plain, or part of a
+    name."""
     text = text.lower()
     matches = list(islice(_NUMBER.finditer(text), 2))
     if len(matches) != 1:
@@ -57,7 +58,7 @@ def one_number(text: str) -> tuple[float, str, bool] | None:
 
 
 def one_integer(text: str) -> tuple[int, str] | None:
-    """(value, what follows) of the only whole number of the text, in digits or as a word."""
+    """Returns (value, what follows) of the only whole number of the text, in digits or as a word."""
     text = text.lower()
     words = [match for match in _WORD.finditer(text) if match[0] in _COUNT_WORDS]
     if len(words) == 1 and not _NUMBER.search(text):

@@ -1,4 +1,4 @@
-"""The words for a room: small or large, dry or reverberant."""
+"""Parses the words for a room: small or large, dry or reverberant."""
 
 import re
 
@@ -18,8 +18,8 @@ _IN_BETWEEN = {"medium", "moderate", "moderately", "average", "mid", "neither", 
 
 
 def parse_room_word(text: str, words: tuple[str, ...], reading: Reading) -> str | None:
-    """The one of a few words that the text states: exactly one of them in the text, once, and not denied. Lenient: also by
-    a synonym."""
+    """Returns the word of `words` that the text states: exactly one of them occurs, once, and is not denied. Lenient: also
+    by a synonym."""
     lenient = is_lenient(reading)
     tokens = _WORD.findall(text.lower())
     found = [token for token in tokens if token in words]
@@ -28,9 +28,9 @@ def parse_room_word(text: str, words: tuple[str, ...], reading: Reading) -> str 
 
 
 def _read_room_word(text: str, words: tuple[str, ...], stated: str | None) -> str | None:
-    """The one of a few room words that the text states by itself or by a synonym; None if none, several or denied.
+    """Returns the room word that the text states by itself or by a synonym; None if there is none, several or a denied one.
 
-    stated: what the strict reading found; nothing else can be the value then.
+    stated: the strict result; the value cannot be any other word then.
     """
     spoken = words_of(text)
     strings = spoken.strings

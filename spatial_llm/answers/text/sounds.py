@@ -1,4 +1,4 @@
-"""Names of sounds inside a sentence: "I hear a dog barking and speech.", bullets, numbered lists.
+"""Finds names of sounds inside a sentence: "I hear a dog barking and speech.", bullets, numbered lists.
 
 Note: the strict reading takes any wording for a name, so the lenient reading strips the wording. Names of AudioSet contain
 commas and "and" ("Male speech, man speaking"). With a set of known names, these are found first and kept whole; without one,
@@ -44,17 +44,17 @@ _DENIAL = re.compile(
     r"(?:anything|everything|all) but|rul(?:e|ed|ing) out|excluded?|eliminated?|reject(?:ed)?|apart from|"
     r"aside from|(?:less|least) likely|nowhere)(?!\w)"
 )
-_EARLIER = re.compile(r"(?<!\w)before(?!\w)")  # it orders names; where no order is asked for, one of two is meant
+_EARLIER = re.compile(r"(?<!\w)before(?!\w)")  # orders names; without an order, one of two is meant
 _END = " .!?\"'`"
 _WORD = re.compile(r"\w+")
-_MASK = "\x00"  # stands for a known name; taken out of the text beforehand
+_MASK = "\x00"  # stands for a known name; removed from the text beforehand
 
 
 def read_names(text: str, known: Collection[str] | None = None, ordered: bool = False) -> list[str] | None:
-    """The names of a text in the order in which it has them, lower-case, repetitions kept; None if there is none, or one
-    is denied, left open ("a dog or a cat") or compared ("nearer than the dog"), or the text declines to answer.
+    """Returns the names of a text in its order, lower-case, repetitions kept; None if there is none, or one is denied, left
+    open ("a dog or a cat") or compared ("nearer than the dog"), or the text declines to answer.
 
-    known: names that may contain separators; all names then come back as written there, in lower case.
+    known: names that may contain separators; the result holds them as written there, in lower case.
     """
     if is_refusal(text):
         return None
@@ -81,7 +81,7 @@ def read_names(text: str, known: Collection[str] | None = None, ordered: bool = 
 
 
 def _masked(text: str, known: Collection[str]) -> tuple[str, list[str]]:
-    """The text with each known name replaced by a mark, and those names in their order; the longest name counts."""
+    """Returns the text with each known name replaced by a mark, and those names in their order; the longest match wins."""
     names = _by_first_word(tuple(known))
     tokens = list(_WORD.finditer(text)) if names else []
     pieces, found, position, index = [], [], 0, 0
@@ -100,7 +100,7 @@ def _masked(text: str, known: Collection[str]) -> tuple[str, list[str]]:
 
 @lru_cache(maxsize=8)
 def _by_first_word(known: tuple[str, ...]) -> dict[str, list[tuple[list[str], str]]]:
-    """first word -> (all words, the name in lower case) of each known name, longest first."""
+    """Returns first word -> (all words, the name in lower case) of each known name, longest first."""
     names: dict[str, list[tuple[list[str], str]]] = {}
     for label in known:
         words = _WORD.findall(plain(label))
@@ -112,14 +112,14 @@ def _by_first_word(known: tuple[str, ...]) -> dict[str, list[tuple[list[str], st
 
 
 def _without_item(line: str) -> str:
-    """A line without its bullet or number."""
+    """Returns a line without its bullet or number."""
     line = line.strip()
     item = _ITEM.match(line)
     return line[item.end() :] if item else line
 
 
 def _bare(chunk: str, sentence: bool) -> str:
-    """One name without marks around it; in a sentence also without articles and "can be heard"."""
+    """Returns one name without marks around it; in a sentence also without articles and "can be heard"."""
     chunk = " ".join(chunk.strip(_END).split())
     if sentence:
         article = _ARTICLE.match(chunk)
@@ -149,7 +149,7 @@ _NO_SOUND = {"doubt", "idea", "way", "question", "clue", "one"}
 
 
 def read_absent(text: str) -> str | None:
-    """The name that the whole text, one sentence, says is not there; None if it says anything else."""
+    """Returns the name that the whole text, one sentence, states to be absent; None for any other text."""
     line = " ".join(plain(text).split()).strip(_END)
     line = line.removeprefix("no, ")
     short = line
@@ -168,12 +168,12 @@ def read_absent(text: str) -> str | None:
 
 
 def name_of(text: str) -> str:
-    """A name of a sound as it is compared: lower case, single spaces."""
+    """Returns the form in which names of sounds are compared: lower case, single spaces."""
     return " ".join(text.lower().split())
 
 
 def joined(names: list[str]) -> str:
-    """Names with "; " between. Raises SpatialLLMError on none, an empty one, or one with a ";" inside."""
+    """Returns names with "; " between. Raises SpatialLLMError on none, an empty one, or one with a ";" inside."""
     if not names or not all(names) or any(";" in name for name in names):
         raise SpatialLLMError(f"labels are {names}; give at least one, none empty and none with a ';' inside.")
     return "; ".join(names)

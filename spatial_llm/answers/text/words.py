@@ -1,4 +1,4 @@
-"""Splits text into tokens: numbers, words and marks in lower case, contractions expanded, and marks which are denied.
+"""Splits text into tokens (numbers, words and marks in lower case, contractions expanded) and marks which are denied.
 
 Note: a denial works forwards ("not left", "anything but B") and backwards ("B is wrong", "left can be ruled out", "Is it
 left? No."). A text that denies a value does not commit to another one, so readers leave it unparsed.
@@ -45,7 +45,7 @@ _DENIALS = {
     "except", "excluding", "opposite", "unlikely", "doubt", "doubts", "doubtful", "exclude", "excludes", "excluded",
     "eliminate", "eliminates", "eliminated", "eliminating", "reject", "rejects", "rejected", "impossible", "improbable",
 }  # fmt: skip
-# What a judgement says of the words before it in its clause, and, as "the wrong answer", of those after it.
+# Judgements of the words before them in their clause and, as in "the wrong answer", of those after them.
 _DISMISSALS = {
     "wrong", "incorrect", "false", "untrue", "mistaken", "inaccurate", "implausible", "invalid", "impossible", "improbable",
     "unlikely", "doubtful", "excluded", "eliminated", "rejected",
@@ -75,11 +75,11 @@ _RETRACTION = re.compile(
     r"not (?:the case|the answer|it|correct|right|true|so|be right|be)))"
 )
 _SENTENCE_ENDS = {".", "!", "?", "\n"}
-_LONGEST = 60  # characters of a clause that takes another one back
+_LONGEST = 60  # most characters of a clause that takes another one back
 
 
 class Token(NamedTuple):
-    """A piece of the text. kind: "number", "word" or "mark"; start and end: characters of `Words.text`."""
+    """Holds a piece of the text. kind: "number", "word" or "mark"; start and end: characters of `Words.text`."""
 
     text: str
     kind: str
@@ -89,25 +89,25 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """A text with plain signs, and its tokens in lower case; made by `words_of`."""
+    """Holds a text with plain signs, and its tokens in lower case; made by `words_of`."""
 
     text: str
     tokens: list[Token]
 
     @cached_property
     def strings(self) -> list[str]:
-        """The text of each token, with an empty one at the end, so that looking one ahead is safe."""
+        """Returns the text of each token, with an empty one at the end, so that looking one ahead is safe."""
         return [token.text for token in self.tokens] + [""]
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How often each token occurs."""
+        """Returns how often each token occurs."""
         return Counter(self.strings)
 
     @cached_property
     def denied(self) -> list[bool]:
-        """For each token, whether the text denies it: by a word before it in its clause, by what its clause goes on to say
-        of it, or by a clause that follows and takes it back."""
+        """Returns for each token whether the text denies it: by a word before it in its clause, by the rest of its clause,
+        or by a later clause that takes it back."""
         flags, denied, lasting = [], False, False
         for index, string in enumerate(self.strings):
             if string in _BREAKS and string not in ("(", ")"):
@@ -121,7 +121,7 @@ class Words:
         return flags
 
     def denies(self, index: int) -> bool:
-        """Whether the token denies those after it."""
+        """Returns whether the token denies those after it."""
         string, following = self.strings[index], self.strings[index + 1 : index + 2]
         if string in ("no", "without") and _SURE & set(self.strings[index + 1 : index + 3]):
             return False  # "without a doubt"
@@ -133,7 +133,7 @@ class Words:
 
     @cached_property
     def spans(self) -> list[tuple[int, int]]:
-        """(first token, token after the last) of each clause that is not empty."""
+        """Returns (first token, token after the last) of each clause that is not empty."""
         found, start = [], 0
         for index in range(len(self.strings)):
             if index < len(self.tokens) and not self._breaks(index):
@@ -144,19 +144,19 @@ class Words:
         return found
 
     def _breaks(self, index: int) -> bool:
-        """Whether a clause ends at the token; "but" ends none in "anything but left"."""
+        """Returns whether a clause ends at the token; "but" ends none in "anything but left"."""
         string = self.strings[index]
         return string in _BREAKS and not (string == "but" and self.before(index) in _ALL_BUT)
 
     def _taken_back(self) -> Iterator[tuple[int, int]]:
-        """(first token, token after the last) of what is denied by words that follow."""
-        sentence, ended = 0, 0  # the first clause of the sentence, and the token after the clause before
+        """Yields (first token, token after the last) of each piece that later words deny."""
+        sentence, ended = 0, 0  # first clause of the sentence; token after the previous clause
         for number, (start, end) in enumerate(self.spans):
             marks = set(self.strings[ended:start]) if number else set()
             said = " ".join(string for string in self.strings[start:end] if string[0].isalnum())
             doubted = "?" in marks and (self._dismissal(start, end) is not None or any(map(self.denies, range(start, end))))
             if number and (doubted or (len(said) < _LONGEST and _RETRACTION.fullmatch(said))):
-                # a mark inside a sentence takes back one clause, a mark at its end the whole sentence
+                # A mark inside a sentence takes back one clause, a mark at its end the whole sentence.
                 first = sentence if marks & _SENTENCE_ENDS else number - 1
                 yield self.spans[first][0], ended
             if marks & _SENTENCE_ENDS:
@@ -167,7 +167,7 @@ class Words:
             ended = end
 
     def _dismissal(self, start: int, end: int) -> int | None:
-        """The last token of a clause that judges what stands before it: "wrong", "not correct", "ruled out"."""
+        """Returns the last token of a clause that dismisses what stands before it: "wrong", "not correct", "ruled out"."""
         for index in range(end - 1, start - 1, -1):
             string = self.strings[index]
             if string in _DISMISSALS or (self.before(index), string) in _DISMISSING_PAIRS:
@@ -183,7 +183,7 @@ class Words:
 
     @cached_property
     def clauses(self) -> list[str]:
-        """The clauses as words with single spaces, without marks, empty ones left out."""
+        """Returns the clauses as words with single spaces, without marks; empty ones are left out."""
         clauses: list[list[str]] = [[]]
         for index, token in enumerate(self.tokens):
             if self._breaks(index) or token.text == '"':
@@ -193,22 +193,23 @@ class Words:
         return [" ".join(clause) for clause in clauses if clause]
 
     def touching(self, index: int) -> bool:
-        """Whether token `index` follows the one before without a space."""
+        """Returns whether token `index` follows the one before without a space."""
         return index > 0 and self.tokens[index - 1].end == self.tokens[index].start
 
     def before(self, index: int) -> str:
-        """The text of the token before `index`, "" at the beginning."""
+        """Returns the text of the token before `index`, "" at the beginning."""
         return self.strings[index - 1] if index else ""
 
 
 def plain(text: str) -> str:
-    """Lower case, with plain quotation marks, hyphens, spaces and fractions."""
+    """Returns the text in lower case, with plain quotation marks, hyphens, spaces and fractions."""
     return text.translate(_PLAIN).lower()
 
 
 @lru_cache(maxsize=8)  # several parsers read the same answer one after the other
 def words_of(text: str) -> Words:
-    """A text and its tokens; "isn't" becomes "is" and "not". Tags are left out, and "<2 m>" is in brackets, not a bound."""
+    """Returns a text with its tokens; "isn't" becomes "is" and "not". Tags are left out, and "<2 m>" is in brackets, not a
+    bound."""
     text = _TAG.sub(lambda match: " " * len(match[0]), text.translate(_PLAIN))
     text = _ANGLES.sub(lambda match: f"({match[1]})", text)
     tokens = []

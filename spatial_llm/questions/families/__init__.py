@@ -1,7 +1,7 @@
-"""The families of questions, one file each: how a question is worded, and when it is clear enough to be asked.
+"""The families of questions, one file each: how a question is worded, and when it is clear enough to be written.
 
-To add a family whose answers are of a known kind, write its file and name it here. The order is that in which official
-types are asked and in which the others are drawn from, so questions written with the same seed depend on it: append.
+To add a family whose answers are of a known kind, write its file and name it here. Official types are written, and other
+families drawn, in this order, so questions written with the same seed depend on it: append.
 """
 
 from spatial_llm.questions.families import (
@@ -51,7 +51,7 @@ FAMILIES: tuple[Family, ...] = (
     negative.FAMILY,
 )
 
-# The sentences that end a wording whose answer depends on a convention.
+# Sentences that end a wording whose answer depends on a convention.
 CONVENTIONS = tuple(
     dict.fromkeys(wording.convention for family in FAMILIES for wording in family.wordings if wording.convention)
 )

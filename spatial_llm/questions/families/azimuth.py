@@ -1,4 +1,4 @@
-"""The azimuth of a named source, in degrees and as an hour of the clock."""
+"""Asks for the azimuth of a named source, in degrees and as an hour of the clock."""
 
 from spatial_llm.geometry import clock_hour
 from spatial_llm.questions.about import About
@@ -61,7 +61,7 @@ CLOCK = Wordings(
 
 
 def azimuth_deg(asker: Asker, scene: HeardScene) -> Question | None:
-    """ "-35 degrees", whole degrees; of sources that are not nearly above or below."""
+    """Asks for "-35 degrees", in whole degrees, of a source that is not nearly above or below."""
     source = asker.pick_source(scene.named, asker.has_azimuth)
     if source is None:
         return None
@@ -70,7 +70,7 @@ def azimuth_deg(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def azimuth_clock(asker: Asker, scene: HeardScene) -> Question | None:
-    """ "2 o'clock"; of sources that are not nearly halfway between two hours."""
+    """Asks for "2 o'clock", of a source that is not nearly halfway between two hours."""
 
     def is_clear(source: HeardSource) -> bool:
         off_deg = abs(source.azimuth_deg - 30.0 * round(source.azimuth_deg / 30.0))

@@ -1,4 +1,4 @@
-"""How many sources sound, and how many classes of sound."""
+"""Asks how many sources sound, and how many classes of sound."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -53,7 +53,7 @@ CLASSES = Wordings(
 
 
 def count_sources(asker: Asker, scene: HeardScene) -> Question | None:
-    """How many sources sound; not where two of one class are at one place and may pass for one."""
+    """Asks how many sources sound; not if two of one class are at one place and may pass for one."""
     sources = scene.sources
     if any(x.label == y.label and same_place(x, y) for i, x in enumerate(sources) for y in sources[:i]):
         return None
@@ -61,7 +61,7 @@ def count_sources(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def count_classes(asker: Asker, scene: HeardScene) -> Question | None:
-    """How many classes sound; of two sources and more."""
+    """Asks how many classes sound; only of two sources and more."""
     if len(scene.sources) < 2:
         return None
     return asker.ask_even("COUNT_CLASSES", CLASSES, {"count": len(scene.labels)}, About())

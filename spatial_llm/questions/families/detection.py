@@ -1,4 +1,4 @@
-"""Official type A: which sound is in a clip with one source."""
+"""Official type A: asks which sound is in a clip with one source."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ WORDINGS = Wordings(
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask `count` times for the label of the only source."""
+    """Asks `count` times for the label of the only source."""
     for _ in range(count):
         yield asker.ask_always("CLASSIFICATION", WORDINGS, {"labels": [scene.sources[0].label]}, About((0,)))
 

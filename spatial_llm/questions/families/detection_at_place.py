@@ -1,4 +1,4 @@
-"""Official type C: which of two sounds is at a place."""
+"""Official type C: asks which of two sounds is at a place."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ WORDINGS = Wordings(  # {place}: "right, front, below"; {distance}: "3 meters"
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask once for each of at most `count` sources; not for a place that both sources have, or that is unclear."""
+    """Asks once for each of at most `count` sources; not for a place that both sources share, or that is unclear."""
     if same_place(*scene.sources):
         return
     for source in asker.clear_in_random_order(scene)[:count]:
@@ -41,8 +41,9 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
 
 
 def mirror(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
-    """The class that sounds at the place in the mirror image: that of another source than before, if any. It is known
-    where the question could be asked of the mirror image: one source is clearly there, and no other may be taken for it."""
+    """Returns the class that sounds at the place in the mirror image: that of another source than before, if any. It is
+    known if the question could be asked of the mirror image: one source is clearly there, and no other may be taken for
+    it."""
     if sources is None or len(about.places) != 1:
         return None
     images = [source.mirror_image() for source in sources]

@@ -1,8 +1,8 @@
-"""Official type E, yes or no: whether one of two sources is on a side of the other, or each on a side of the listener.
+"""Official type E, yes or no: asks whether one of two sources is on a side of the other, or each on a side of the listener.
 
-Not public, and decided here: a relation ("X on the left of Y") is asked only of sources on opposite sides of the listener
-on that axis, where every reading of it agrees. Who is named first follows from the answer given least often so far, so
-that no word of the question gives the answer away.
+Decided here, because the rule of the released data is not public: a relation ("X on the left of Y") is asked only of sources
+on opposite sides of the listener on that axis, where every reading of it agrees. The answer given least often so far decides
+who is named first, so that no word of the question gives the answer away.
 """
 
 from collections.abc import Iterator
@@ -56,21 +56,21 @@ _JOINT_WORDS = {
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask `count` questions, the two forms in turn; none without an axis that clearly separates the two named sources."""
+    """Asks `count` questions, the two forms in turn; none without an axis that clearly separates the two named sources."""
     possible = [relative_direction, joint_direction] if len(scene.named) == 2 and asker.opposite_axes(scene) else []
     for form in asker.in_turn(possible, count):
         yield form(asker, scene)
 
 
 def relative_direction(asker: Asker, scene: HeardScene) -> Question:
-    """Is X on the left of Y? yes or no."""
+    """Asks: is X on the left of Y? yes or no."""
     word, _, yes, x, y = _sides(asker, scene, "relative")
     about = About(scene.indices(x, y), axis=AXIS_OF_SIDE[word], side=word)
     return asker.ask_always("MIXUP_DIRECTION", RELATIVE, {"yes": yes}, about, x=x.label, y=y.label, relation=RELATIONS[word])
 
 
 def joint_direction(asker: Asker, scene: HeardScene) -> Question:
-    """Is X on the left and Y on the right? yes or no."""
+    """Asks: is X on the left and Y on the right? yes or no."""
     word, other, yes, x, y = _sides(asker, scene, "joint")
     words = {"word": _JOINT_WORDS[word], "other": _JOINT_WORDS[other]}
     about = About(scene.indices(x, y), axis=AXIS_OF_SIDE[word], side=word)
@@ -78,7 +78,8 @@ def joint_direction(asker: Asker, scene: HeardScene) -> Question:
 
 
 def _sides(asker: Asker, scene: HeardScene, form: str) -> tuple[str, str, bool, HeardSource, HeardSource]:
-    """A word of an axis, the opposite word, the answer, and the two sources in the order in which it is the answer."""
+    """Returns a word of an axis, the opposite word, the answer, and the two sources in the order for which it is the
+    answer."""
     axis = asker.pick(asker.opposite_axes(scene))
     word = asker.pick(AXES[axis])
     yes = asker.least((form, word), [True, False])

@@ -1,4 +1,4 @@
-"""The distance of a named source, in metres."""
+"""Asks for the distance of a named source, in metres."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -24,7 +24,7 @@ WORDINGS = Wordings(
 
 
 def distance_m(asker: Asker, scene: HeardScene) -> Question | None:
-    """ "2.3m", to a tenth of a metre."""
+    """Asks for "2.3m", to a tenth of a metre."""
     source = asker.pick_source(scene.named)
     if source is None:
         return None

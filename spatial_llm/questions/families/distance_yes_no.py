@@ -1,4 +1,4 @@
-"""Official type E, yes or no: which of two sources is nearer."""
+"""Official type E, yes or no: asks which of two sources is nearer."""
 
 from collections.abc import Iterator
 
@@ -23,11 +23,11 @@ WORDINGS = Wordings(  # {nearer}: one of _NEARER
         "Does the sound of the {x} come from {nearer} than that of the {y}?",
     ),
 )
-_NEARER = {"nearer": True, "closer": True, "farther": False}  # word -> does it hold for the nearer source
+_NEARER = {"nearer": True, "closer": True, "farther": False}  # word -> whether it is true of the nearer source
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask `count` questions; none where the distances are nearly equal, or both sources have one label."""
+    """Asks `count` questions; none if the distances are nearly equal, or both sources have one label."""
     first, second = (source.distance_m for source in scene.sources)
     differ = step_distance_m(first) != step_distance_m(second)
     clear = differ and abs(first - second) >= asker.margins.distance_margin_m
@@ -36,7 +36,7 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
 
 
 def relative_distance(asker: Asker, scene: HeardScene) -> Question:
-    """Is X nearer than Y? yes or no."""
+    """Asks: is X nearer than Y? yes or no."""
     nearer = asker.pick(tuple(_NEARER))
     yes = asker.least(("distance", nearer), [True, False])
     x, y = sorted(scene.sources, key=lambda source: source.distance_m, reverse=_NEARER[nearer] != yes)

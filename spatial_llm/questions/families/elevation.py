@@ -1,4 +1,4 @@
-"""The elevation of a named source, in degrees."""
+"""Asks for the elevation of a named source, in degrees."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -27,7 +27,7 @@ WORDINGS = Wordings(
 
 
 def elevation_deg(asker: Asker, scene: HeardScene) -> Question | None:
-    """ "-20 degrees", whole degrees."""
+    """Asks for "-20 degrees", in whole degrees."""
     source = asker.pick_source(scene.named)
     if source is None:
         return None

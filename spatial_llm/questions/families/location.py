@@ -1,4 +1,4 @@
-"""Official type B: where the only source of a clip is, in direction words and metres."""
+"""Official type B: asks where the only source of a clip is, in direction words and metres."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ WORDINGS = Wordings(
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask `count` times for the location of the only source; not at all if one of its direction words is unclear."""
+    """Asks `count` times for the location of the only source; not at all if one of its direction words is unclear."""
     source = scene.sources[0]
     for _ in range(count if source.all_clear(asker.margins.axis_margin_deg) else 0):
         yield asker.ask_always("DOA", WORDINGS, source.location.to_dict(), About((0,)))

@@ -1,4 +1,4 @@
-"""Official type D: where one of two named sources is, in direction words and metres."""
+"""Official type D: asks where one of two named sources is, in direction words and metres."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ WORDINGS = Wordings(
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask once for each of at most `count` sources; not where both have one label, or a direction word is unclear."""
+    """Asks once for each of at most `count` sources; not if both have one label, or a direction word is unclear."""
     if len(scene.named) < 2:
         return
     for source in asker.clear_in_random_order(scene)[:count]:

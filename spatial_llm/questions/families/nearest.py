@@ -1,4 +1,4 @@
-"""Which sound is nearest to the listener, and which is farthest away."""
+"""Asks which sound is nearest to the listener, and which is farthest away."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -55,7 +55,7 @@ FARTHEST = Wordings(
 
 
 def nearest(asker: Asker, scene: HeardScene) -> Question | None:
-    """The class of the nearest source, where the next one is clearly farther."""
+    """Asks for the class of the nearest source, if the next one is clearly farther."""
     source = _extreme(asker, scene, sign=1)
     if source is None:
         return None
@@ -64,7 +64,7 @@ def nearest(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def farthest(asker: Asker, scene: HeardScene) -> Question | None:
-    """The class of the farthest source, where the next one is clearly nearer."""
+    """Asks for the class of the farthest source, if the next one is clearly nearer."""
     source = _extreme(asker, scene, sign=-1)
     if source is None:
         return None

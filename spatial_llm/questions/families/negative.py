@@ -1,6 +1,5 @@
-"""Questions that a listener who always agrees gets wrong: sounds that are not there, places that are wrong, exchanged
-places. Half of the answers are no, of every question, every place word and every class that is asked for.
-"""
+"""Asks questions that a model which always agrees gets wrong: absent sounds, wrong places, exchanged places. Half of the
+answers are no, for every question, every place word and every class."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -101,7 +100,7 @@ _SIDES = {
 
 
 def present(asker: Asker, scene: HeardScene) -> Question | None:
-    """Is there an X? yes or no."""
+    """Asks: is there an X? yes or no."""
     chosen = _present_or_absent(asker, scene, "PRESENT", scene.labels)
     if chosen is None:
         return None
@@ -112,7 +111,7 @@ def present(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def present_at_place(asker: Asker, scene: HeardScene) -> Question | None:
-    """Is there an X at a place where something sounds? yes or no."""
+    """Asks: is there an X at a place where something sounds? yes or no."""
     clear = [source for source in scene.sources if source.all_clear(asker.margins.axis_margin_deg)]
     chosen = _present_or_absent(asker, scene, "PRESENT_AT_PLACE", sorted({source.label for source in clear}))
     if chosen is None:
@@ -125,7 +124,7 @@ def present_at_place(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def absent(asker: Asker, scene: HeardScene) -> Question | None:
-    """Where is X? its location, or that there is none."""
+    """Asks: where is X? its location, or that there is none."""
     clear = {source.label: source for source in scene.named if source.all_clear(asker.margins.axis_margin_deg)}
     chosen = _present_or_absent(asker, scene, "ABSENT", list(clear))
     if chosen is None:
@@ -137,7 +136,7 @@ def absent(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def wrong_place(asker: Asker, scene: HeardScene) -> Question | None:
-    """Is X on a side where it is, or on the other? yes or no, in equal numbers for each word."""
+    """Asks: is X on a side where it is, or on the other? yes or no, in equal numbers for each word."""
     margin_deg = asker.margins.axis_margin_deg
     clear = [(source, axis) for source in scene.named for axis in AXES if source.is_clear(axis, margin_deg)]
     if not clear:
@@ -152,7 +151,7 @@ def wrong_place(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def swapped(asker: Asker, scene: HeardScene) -> Question | None:
-    """Is X here and Y there? yes, or no where the places are exchanged."""
+    """Asks: is X here and Y there? yes, or no if the places are exchanged."""
     clear = [source for source in scene.named if source.all_clear(asker.margins.axis_margin_deg)]
     pairs = [(x, y) for x in clear for y in clear if x is not y and not same_place(x, y)]
     if not pairs:
@@ -166,15 +165,16 @@ def swapped(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def mirror_present_at_place(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> None:
-    """Not known. It would nearly always be no, since what was at the place has changed sides. A model that does not use
-    its input and says no would then be right; a type of question is mirrored only where what is left is no easier to
+    """Returns None. The answer would nearly always be no, since what was at the place has changed sides, and a model that
+    ignores its input and answers no would be right. A question type is mirrored only if the remaining items are no easier to
     guess."""
     return None
 
 
 def mirror_swapped(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
-    """What was true of two places is false in the mirror image, since both have changed sides. What was false meant that
-    each source is at the other's place: that is true in the mirror image only if the two places mirror each other."""
+    """Returns the answer in the mirror image. A true claim about two places becomes false, since both sources have changed
+    sides. A false claim meant that each source is at the other's place: it becomes true only if the two places mirror each
+    other."""
     if len(about.places) != 2:
         return None
     first, second = about.places
@@ -184,8 +184,8 @@ def mirror_swapped(about: About, value: dict[str, Any], sources: Sequence[HeardS
 def _present_or_absent(
     asker: Asker, scene: HeardScene, question_type: str, labels: Sequence[str]
 ) -> tuple[str, bool] | None:
-    """A class, and whether it is one of `labels` (True) or one that does not sound (False): both equally often of every
-    class, so that how common a class is gives no answer away; None where that leaves nothing."""
+    """Returns a class, and whether it is one of `labels` (True) or does not sound (False). Both occur equally often for
+    every class, so that how common a class is gives no answer away. Returns None if no class is left."""
     absent_labels = [label for label in asker.known_labels if label not in scene.labels]
     if not labels or not absent_labels:
         return None

@@ -1,4 +1,5 @@
-"""Official type E, open: on which side of the other one of two sources is, how far apart they are, which is on a side."""
+"""Official type E, open: asks on which side of the other one of two sources is, how far apart they are, or which is on a
+side."""
 
 from collections.abc import Iterator
 
@@ -66,7 +67,7 @@ _SIDES = RELATIONS | {"left": "on the left side of", "right": "on the right side
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Ask `count` questions, those forms that are clear in turn; none where both sources have one label."""
+    """Asks `count` questions, those forms that are clear in turn; none if both sources have one label."""
     beside = bool(asker.opposite_axes(scene))
     clear = {open_direction: beside, open_distance: _apart_m(scene) > 0, open_source: beside}
     possible = [form for form, is_clear in clear.items() if is_clear and len(scene.named) == 2]
@@ -75,7 +76,7 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
 
 
 def open_direction(asker: Asker, scene: HeardScene) -> Question:
-    """Is X on the left or right of Y? the word."""
+    """Asks: is X on the left or right of Y? The answer is the word."""
     axis = asker.pick(asker.opposite_axes(scene))
     word = asker.least(("open", axis), list(AXES[axis]))
     x, y = sorted(scene.sources, key=lambda source: source.word(axis) != word)
@@ -86,14 +87,14 @@ def open_direction(asker: Asker, scene: HeardScene) -> Question:
 
 
 def open_distance(asker: Asker, scene: HeardScene) -> Question:
-    """How far apart are X and Y? in steps of 0.5 m."""
+    """Asks how far apart X and Y are, in steps of 0.5 m."""
     x, y = (scene.sources[i] for i in asker.rng.permutation(2))
     truth = {"distance_m": _apart_m(scene)}
     return asker.ask_always("MIXUP_NONBINARY_DISTANCE", DISTANCE, truth, About(scene.indices(x, y)), x=x.label, y=y.label)
 
 
 def open_source(asker: Asker, scene: HeardScene) -> Question:
-    """What is on the left side of X? the label of the other source."""
+    """Asks what is on the left side of X; the answer is the label of the other source."""
     axis = asker.pick(asker.opposite_axes(scene))
     word = asker.pick(AXES[axis])
     asked, named = sorted(scene.sources, key=lambda source: source.word(axis) != word)

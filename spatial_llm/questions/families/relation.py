@@ -1,4 +1,4 @@
-"""Which sounds are on one side of a named one: left, right, in front, behind."""
+"""Asks which sounds are on one side of a named one: left, right, in front, behind."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ _TYPES = {"left": "RELATION_LEFT", "right": "RELATION_RIGHT", "front": "RELATION
 
 
 def relation(asker: Asker, scene: HeardScene) -> Question | None:
-    """All sources on one side of a named one; only where it is clear of every other source whether it is there."""
+    """Asks for all sources on one side of a named one, if it is clear for every other source whether it is there."""
     if len(scene.sources) < 2 or len(scene.named) < len(scene.sources):
         return None
     found: dict[str, list[tuple[HeardSource, list[HeardSource]]]] = {}
@@ -50,7 +50,7 @@ def relation(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def sources_beside(margins: Margins, scene: HeardScene, source: HeardSource, word: str) -> list[HeardSource]:
-    """The sources on that side of a source; none where it is unclear of any other source whether it is there."""
+    """Returns the sources on that side of a source; none if it is unclear for any other source whether it is there."""
     axis = AXIS_OF_SIDE[word]
     wanted = 1 if word == AXES[axis][0] else -1
     others = [other for other in scene.sources if other is not source]
@@ -59,8 +59,8 @@ def sources_beside(margins: Margins, scene: HeardScene, source: HeardSource, wor
 
 
 def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
-    """The classes on a side of the reference in the mirror image: those that were on the other side. They are known where
-    the question could be asked of the mirror image: there are some, and of each source it is clear where it is."""
+    """Returns the classes on a side of the reference in the mirror image: those that were on the other side. They are known
+    if the question could be asked of the mirror image: there are some, and for each source it is clear where it is."""
     if about.axis != "left_right":
         return value
     if sources is None or about.reference is None:

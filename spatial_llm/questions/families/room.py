@@ -1,4 +1,4 @@
-"""What the room is like: reverberation time, size, dry or reverberant. Asked only where it is known."""
+"""Asks about the room: reverberation time, size, dry or reverberant. Only for scenes whose room is known."""
 
 from itertools import pairwise
 
@@ -57,7 +57,7 @@ REVERBERATION = Wordings(
 
 
 def rt60_band(asker: Asker, scene: HeardScene) -> Question | None:
-    """The band of the reverberation time; not near a border."""
+    """Asks for the band of the reverberation time; not near a border."""
     borders_s, margin = asker.margins.rt60_bands_s, asker.margins.rt60_margin
     if scene.rt60_s is None or any(abs(scene.rt60_s - border) < margin * border for border in borders_s):
         return None
@@ -68,7 +68,7 @@ def rt60_band(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def room_size(asker: Asker, scene: HeardScene) -> Question | None:
-    """Small or large; not in between."""
+    """Asks whether the room is small or large; not in between."""
     small_m3, large_m3 = asker.margins.small_below_m3, asker.margins.large_above_m3
     if scene.volume_m3 is None or small_m3 <= scene.volume_m3 <= large_m3:
         return None
@@ -77,7 +77,7 @@ def room_size(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def reverberation(asker: Asker, scene: HeardScene) -> Question | None:
-    """Dry or reverberant; not in between."""
+    """Asks whether the room is dry or reverberant; not in between."""
     dry_s, reverberant_s = asker.margins.dry_below_s, asker.margins.reverberant_above_s
     if scene.rt60_s is None or dry_s <= scene.rt60_s <= reverberant_s:
         return None

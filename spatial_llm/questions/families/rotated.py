@@ -1,4 +1,4 @@
-"""Where a named source would be after the listener has turned: in direction words, and as an azimuth in degrees."""
+"""Asks where a named source would be after the listener has turned: in direction words, and as an azimuth in degrees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +67,7 @@ AZIMUTH = Wordings(  # {turn}: one of TURNS_DEG
 
 
 def rotated_location(asker: Asker, scene: HeardScene) -> Question | None:
-    """Direction words and distance after a turn of the listener."""
+    """Asks for direction words and distance after a turn of the listener."""
     turn = asker.pick(tuple(TURNS_DEG))
     turn_deg, margin_deg = TURNS_DEG[turn], asker.margins.axis_margin_deg
     source = asker.pick_source(scene.named, lambda source: source.after_turn(turn_deg).all_clear(margin_deg))
@@ -80,7 +80,7 @@ def rotated_location(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def rotated_azimuth(asker: Asker, scene: HeardScene) -> Question | None:
-    """Azimuth in whole degrees after a turn of the listener."""
+    """Asks for the azimuth in whole degrees after a turn of the listener."""
     turn = asker.pick(tuple(TURNS_DEG))
     source = asker.pick_source(scene.named, asker.has_azimuth)
     if source is None:
@@ -91,8 +91,9 @@ def rotated_azimuth(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def mirror(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any]:
-    """A source at azimuth a is at b = a - turn after the turn; its mirror image, at -a, is then at -b - 2 turn. Twice a
-    turn is a multiple of 90 degrees, so words are mirrored as exactly as degrees."""
+    """Returns the location or azimuth in the mirror image. A source at azimuth a is at b = a - turn after the turn; its
+    mirror image, at -a, is then at -b - 2 turn. Twice a turn is a multiple of 90 degrees, so words are mirrored as exactly
+    as degrees."""
     if "azimuth_deg" in value:
         return {"azimuth_deg": float(wrap_azimuth_deg(-value["azimuth_deg"] - 2 * about.turn_deg)) + 0.0}
     azimuth_deg = -_MIDDLE_DEG[value["left_right"], value["front_behind"]] - 2 * about.turn_deg

@@ -1,4 +1,4 @@
-"""Where all sources of one class are, in a scene where a class sounds from several places."""
+"""Asks where all sources of one class are, in a scene where a class sounds from several places."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -25,7 +25,7 @@ _COUNT_WORDS = {2: "two", 3: "three", 4: "four"}
 
 
 def same_class(asker: Asker, scene: HeardScene) -> Question | None:
-    """Where all sources of one class are; each at another place in words and metres."""
+    """Asks where all sources of one class are; each must be at another place in words and metres."""
     groups = {label: [source for source in scene.sources if source.label == label] for label in scene.labels}
     clear = [
         label
@@ -37,7 +37,7 @@ def same_class(asker: Asker, scene: HeardScene) -> Question | None:
     if not clear:
         return None
     label = asker.pick(clear)
-    # The order in which `answers.parse_locations` returns them, so that the answer reads as the truth.
+    # In the order in which `answers.parse_locations` returns them, so that the parsed answer equals the truth.
     sources = sorted(groups[label], key=lambda source: (source.words, source.location.distance_m))
     truth, about = {"locations": [source.location.to_dict() for source in sources]}, About(scene.indices(*sources))
     return asker.ask_spread("SAME_CLASS", WORDINGS, truth, about, x=label, count=_COUNT_WORDS[len(sources)])

@@ -1,4 +1,4 @@
-"""Whether a named source is on a side of the listener: one question of the family `negative`, asked on its own."""
+"""Asks whether a named source is on a side of the listener: one question of the family `negative` as a family of its own."""
 
 from spatial_llm.questions.families.negative import wrong_place
 from spatial_llm.questions.family import Family

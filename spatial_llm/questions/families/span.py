@@ -1,4 +1,4 @@
-"""From when to when a named sound can be heard. Asked only of scenes whose times are known."""
+"""Asks from when to when a named sound lasts. Only for scenes whose times are known."""
 
 from spatial_llm.questions.about import About
 from spatial_llm.questions.asking import Asker, Question
@@ -27,7 +27,7 @@ WORDINGS = Wordings(
 
 
 def span(asker: Asker, scene: HeardScene) -> Question | None:
-    """ "1.2 to 3.4 s", to a tenth of a second; not of sounds that fill the whole recording."""
+    """Asks for "1.2 to 3.4 s", to a tenth of a second; not of sounds that fill the whole recording."""
     bounded = scene.bounded(asker.margins.shortest_s)
     clear = [source for source in bounded if round(source.onset_s, 1) < round(source.offset_s, 1)]
     if not clear:

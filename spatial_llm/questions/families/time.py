@@ -1,4 +1,4 @@
-"""When sounds begin and how long they last, as heard. Asked only of scenes whose times are known."""
+"""Asks when sounds begin at the listener and how long they last. Only for scenes whose times are known."""
 
 from itertools import pairwise
 
@@ -72,7 +72,7 @@ LENGTH = Wordings(
 
 
 def onset_first(asker: Asker, scene: HeardScene) -> Question | None:
-    """The class of the sound that starts first, where the next one starts clearly later."""
+    """Asks for the class of the sound that starts first, if the next one starts clearly later."""
     sources = _by_onset(scene)
     if len(sources) < 2 or sources[0].label == sources[1].label or not _apart(asker, sources[:2]):
         return None
@@ -80,7 +80,7 @@ def onset_first(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def onset_order(asker: Asker, scene: HeardScene) -> Question | None:
-    """All classes in the order in which they start, where all onsets are clearly apart."""
+    """Asks for all classes in the order in which they start, if all onsets are clearly apart."""
     sources = _by_onset(scene)
     if len(sources) < 2 or len(scene.named) < len(sources) or not _apart(asker, sources):
         return None
@@ -89,7 +89,7 @@ def onset_order(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def starts_at(asker: Asker, scene: HeardScene) -> Question | None:
-    """The class that starts at a time, where no other starts near it."""
+    """Asks for the class that starts at a time, if no other starts near it."""
     sources = _by_onset(scene)
     if len(sources) < 2:
         return None
@@ -104,7 +104,7 @@ def starts_at(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def duration_s(asker: Asker, scene: HeardScene) -> Question | None:
-    """How long a sound lasts, to a tenth of a second; not of sounds that fill the whole recording."""
+    """Asks how long a sound lasts, to a tenth of a second; not of sounds that fill the whole recording."""
     clear = scene.bounded(asker.margins.shortest_s)
     if not clear:
         return None
