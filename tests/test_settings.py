@@ -13,6 +13,8 @@ from spatial_llm.data.simulate.questions import WritingConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import inject_lora
 from spatial_llm.profiling.memory import KNOWN
+from spatial_llm.projectors import QFormerProjectorConfig
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.run import build_encoder
@@ -154,7 +156,7 @@ def test_a_value_of_the_wrong_type_names_the_included_file(files: Callable, caps
 
 def test_published_size_is_bats() -> None:
     arguments = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_single_stage.yaml")])
-    assert (arguments.projector.queries, arguments.projector.layers, arguments.projector.cross_attention_every) == (64, 8, 2)
+    assert projector_config(arguments.projector).to_dict() == QFormerProjectorConfig().to_dict()
     assert (arguments.lora.rank, arguments.lora.alpha, arguments.lora.target_modules) == (8, 32, ["q_proj", "v_proj"])
     stages = parse_arguments(BatArguments, ["--config", str(RECIPES / "spatialsoundqa_multi_stage.yaml")])
     assert [stage.types for stage in stages.stages] == [["A", "B"], ["A", "B", "C", "D"], ["A", "B", "C", "D", "E"]]

@@ -39,7 +39,7 @@ def features(model, batch=2, frames=51):
     (DSpASTConfig, DSpASTForLocalization, 86_085_127),
 ])  # fmt: skip
 def test_published_sizes(config_class, model_class, trainable):
-    """Specs a.2 and b.1: 85.96 M and 86.09 M, to the parameter."""
+    """The released SpatialAST and DSpAST have 85.96 M and 86.09 M, to the parameter."""
     with torch.device("meta"):
         model = model_class(config_class())
     assert sum(p.numel() for p in model.parameters()) == trainable
@@ -189,7 +189,7 @@ def test_dspast_spatial_logits_are_cosines():
 
 
 def test_adacos_scale_against_a_worked_example():
-    """Specs b.2 written out in a loop, on random cosines."""
+    """AdaCos (Zhang et al., CVPR 2019) written out in a loop, on random cosines."""
     torch.manual_seed(0)
     head = AdaCosHead(8, 21).train()
     torch.nn.init.normal_(head.weight)

@@ -12,7 +12,7 @@ from spatial_llm.profiling.memory import KNOWN, PeakBytes, build_on_meta, format
 from spatial_llm.settings import parse_arguments
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
-from tests.training.conftest import data  # noqa: F401  (a fixture)
+from tests.training.conftest import data, text_run  # noqa: F401  (fixtures)
 from tests.training.finetune.test_run import arguments, parts  # noqa: F401  (a fixture)
 
 REPOSITORY = Path(__file__).parents[2]

@@ -15,12 +15,16 @@ from spatial_llm.data.records import read_manifest
 from spatial_llm.data.spatialsoundqa.export import export_release
 from spatial_llm.data.spatialsoundqa.prepare import prepare_release
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
+from spatial_llm.files import sha256_of
+from spatial_llm.settings import flat_fields
 from spatial_llm.training.engine.curves import read_losses
 from spatial_llm.training.engine.run_folder import RunFolder
-from spatial_llm.training.engine.schedule import Schedule
+from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.run import finetune_bat, stage_arguments
+from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
+from spatial_llm.workflow import fingerprint_of, write_finished
 from tests.training.finetune.test_run import arguments, parts  # noqa: F401  (a fixture)
 
 FILES = ("train-stage1-clsdoa", "train-stage2-single", "train-stage3-mixup")
@@ -68,8 +72,12 @@ def test_three_stages_on_the_released_layout(
     finetune_bat(run)
     assert capsys.readouterr().out.count("reused") == 3
     markers = [tmp_path / "run" / name / "stage.json" for name in ("1-hearing", "2-one-of-two")]
-    markers[0].rename(markers[0].with_name("finished.json"))  # as version 0.1 called it
-    markers[1].unlink()
+    for marker in markers:
+        marker.unlink()
+    # As version 0.1 marked the first stage: another name of the file, other names of the fields.
+    fields = {name: value for name, value in flat_fields(stage_arguments(run)[0]).items() if name not in RESUMABLE}
+    made_from = [fields_of_version_0_1(fields)[0], sha256_of(run.train_manifest), ""]
+    write_finished(markers[0].with_name("finished.json"), fingerprint_of(made_from))
     assert finetune_bat(run) == model
     assert capsys.readouterr().out.count("reused") == 2, "the same weights come out of the stage that ran again"
 
