@@ -88,7 +88,7 @@ def open_manifest(
     path = Path(path)
     root = DataRoot.of(path.parent if root is None else root)
     if not path.is_file():
-        next(iter_records(path, root))  # raises the error that names the line
+        next(iter_records(path, root))  # raises the error about a missing file
     sha256 = sha256_of(path)
     key = hashlib.sha256(f"{sha256} {code_hash()} {pydantic.VERSION}".encode()).hexdigest()
     name = f"{path.stem[:100]}-{key[:32]}.arrow"

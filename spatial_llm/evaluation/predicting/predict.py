@@ -101,7 +101,7 @@ def predict(
             load = control_loader(name, evaluation_set, task.seed)
             of_control = settings | {"control": {"name": name, "recordings": recordings}}
             with warnings.catch_warnings():
-                # about recordings that a control has silenced, and about long ones, of which the run itself has warned
+                # Warnings about recordings that a control silences, and about long ones, which the run has given already.
                 warnings.simplefilter("ignore")
                 _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
     return path
