@@ -104,7 +104,7 @@ class SpatialQADataset(Dataset):
             self.use_encoder_cache(audio_hidden_states)
 
     def use_encoder_cache(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
-        """From now on samples hold encoder output that was computed ahead. Raises ManifestError if some is missing."""
+        """Makes samples contain precomputed encoder output. Raises ManifestError if some is missing."""
         missing = [name for name in self.first_rows if name not in audio_hidden_states]
         if missing:
             raise ManifestError(

@@ -25,7 +25,7 @@ class Layout:
 
     @property
     def header(self) -> int:
-        """Number of bytes before the body."""
+        """Returns the number of bytes before the body."""
         return self.name_bytes + struct.calcsize(self.size_format)
 
 
@@ -39,7 +39,7 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Offset at which the body ends, without padding."""
+        """Returns the offset at which the body ends, without padding."""
         return self.offset + self.stated
 
 

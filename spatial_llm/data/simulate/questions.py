@@ -109,7 +109,8 @@ def _write(
 
 
 def _join(blocks: Blocks, scenes: int, manifest: Path, root: Path) -> dict[str, Any]:
-    """All blocks in one manifest, whose names start at `root`; returns what questions.json says of the split."""
+    """Joins all blocks to one manifest, whose file names start at `root`; returns the entry of the split for
+    questions.json."""
     blocks.require_all()
     with manifest.open("wb") as out:
         for block in blocks:
@@ -135,7 +136,7 @@ def _write_block(
 
 
 def records_of(scene: Scene, writer: QuestionWriter) -> list[Record]:
-    """The questions about one scene as records."""
+    """Returns the questions about one scene as records."""
     return [
         Record(
             id=f"{scene.id}-{number}",

@@ -41,7 +41,7 @@ class Item(Protocol):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of its recording."""
+        """Returns the format of its recording."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def read_questions(
     audio_root: str | Path | None = None,
     reverb_root: str | Path | None = None,
 ) -> EvaluationSet | ChoiceSet:
-    """The questions of a task.
+    """Returns the questions of a task.
 
     Args:
         questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.

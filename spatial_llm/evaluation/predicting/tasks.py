@@ -97,7 +97,7 @@ class Task:
 
     @property
     def sha256(self) -> str:
-        """Hash of the resolved task: of its canonical JSON, not of the files that it is spread over."""
+        """Returns the hash of the resolved task: of its canonical JSON, independent of the files that it is spread over."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Task:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and hash, which every result records."""
+        """Returns name, version and hash, which every result records."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
     def ask(self, question: str) -> str:
@@ -170,7 +170,7 @@ def _checked(content: dict[str, Any], where: str, origins: Mapping[str, Path]) -
 
 
 def _expectations(task: Task) -> list[tuple[str, bool, str]]:
-    """(key, whether it holds, what was expected)."""
+    """Yields (key, whether it holds, what was expected)."""
     sha256, lists = task.questions.sha256, (task.protocols, task.controls)
     distinct = [len(set(names)) == len(names) for names in lists]
     return [

@@ -164,7 +164,7 @@ def _draw_listener(axes: Axes) -> None:
 
 
 def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> list[tuple[NDArray, str, str]]:
-    """Spot, number and colour of each source: those asked about in the colour of the truth."""
+    """Returns spot, number and colour of each source: those that the question is about have the colour of the truth."""
     if scene is None or scene.truth is None:
         where = _ground(item.where)
         return [] if where is None else [(where, "", TRUE)]
