@@ -39,7 +39,7 @@ def binaural_cues(
     """Computes (B, 2 ears, samples) -> (B, len(cues) planes, frames, num_mel_bins) float32, planes in the order of `cues`.
 
     Raises:
-        AudioError: an unknown cue, more GCC lags asked for than the transform has, or fewer samples than half a frame.
+        AudioError: an unknown cue, more GCC lags than the transform has, or fewer samples than half a frame.
     """
     unknown = [cue for cue in cues if cue not in CUES]
     if unknown or not cues:

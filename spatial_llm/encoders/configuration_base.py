@@ -47,7 +47,7 @@ class SpatialEncoderConfig(CheckedConfig):
         loss_weights: of event, distance, azimuth and elevation in the sum of losses.
 
     Raises:
-        SpatialLLMError: sizes that cannot be, or do not fit each other; the message says which.
+        SpatialLLMError: sizes are impossible, or do not fit each other; the message names them.
     """
 
     hidden_size: int = 768

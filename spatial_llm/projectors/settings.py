@@ -28,7 +28,7 @@ def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig
         **widths: `encoder_hidden_size` and `text_hidden_size`, if the settings do not give them.
 
     Raises:
-        SpatialLLMError: an unknown `model_type` or field, or an impossible value; the message tells what to write.
+        SpatialLLMError: an unknown `model_type` or field, or an impossible value; the message gives what to write.
     """
     fields = dict(settings)
     model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)

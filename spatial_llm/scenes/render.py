@@ -146,7 +146,7 @@ def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None =
 def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioFormat | None) -> bool:
     """Returns whether the bank's responses in a format were made with the head that its SOFA file holds now.
 
-    A bank tells heads apart by the names of their files only. Another head that the caller gives under the same name is
+    A bank distinguishes heads by the names of their files only. Another head that the caller gives under the same name is
     simulated; the scene's own head must not have changed.
 
     Raises:

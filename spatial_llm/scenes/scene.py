@@ -187,7 +187,7 @@ def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
     """Returns a checked scene; `where` (file:line) starts every error message.
 
     Raises:
-        SceneError: a field is missing, unknown, of another type or not finite, or what it says cannot be (see
+        SceneError: a field is missing, unknown, of another type or not finite, or its value is impossible (see
             `check_scene`); the field is named.
     """
     try:

@@ -36,7 +36,7 @@ SUMMARY = "questions.json"
 
 @dataclass
 class WritingConfig:
-    """What is asked about every scene; equal configuration and seed, equal questions."""
+    """Configures the questions about every scene; equal configuration and seed give equal questions."""
 
     seed: int = 0
     questions: QuestionConfig = field(default_factory=QuestionConfig)
@@ -54,7 +54,7 @@ def write_questions(
     shard: Shard | None = None,
     merge: bool = False,
 ) -> dict[str, Any] | None:
-    """Writes the manifests of a data folder, each whole or not at all, and returns what questions.json says.
+    """Writes the manifests of a data folder, each whole or not at all, and returns the content of questions.json.
 
     Args:
         shard: write only this share of the blocks into `<split>.jsonl.parts`, and return None.

@@ -1,7 +1,7 @@
 """A whole data folder from one configuration: banks of room responses, and the scenes drawn on them.
 
     folder/train_scenes.jsonl, eval_scenes.jsonl    one Scene a line, with its truth
-    folder/train_bank/, eval_bank/                  room responses in every format asked for; no room is in both
+    folder/train_bank/, eval_bank/                  room responses in every configured format; no room is in both
     folder/sounds/, hrtf/                           copies of the dry sounds and SOFA files in use, where there are any
     folder/simulation.json                          configuration, counts, provenance
 

@@ -75,7 +75,7 @@ class ChoiceSet:
         benchmark: as in published_scores.csv.
         root: where the names of sound files start.
         released: how many questions the release is known to hold.
-        left_out: why a question of the file is not asked, by its id in the release.
+        left_out: why a question of the file is left out, by its id in the release.
         label_csv: always None; these benchmarks have no label set.
     """
 
@@ -164,7 +164,7 @@ class ChoiceSet:
 
 
 def lettered(choices: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Returns each option with its letter, A first."""
+    """Yields each option with its letter, A first."""
     return zip(LETTERS[: len(choices)], choices, strict=True)
 
 

@@ -52,7 +52,7 @@ def expected_average_precision(targets: NDArray) -> float:
 
 
 def _pairs(measure: Measure, truth: Columns) -> Iterator[tuple[NDArray, NDArray]]:
-    """Returns the measure of different true answers at all items, (answers, items), and how often each answer is true; a
+    """Yields the measure of different true answers at all items, (answers, items), and how often each answer is true; a
     bounded number of pairs at once."""
     _, first, times = np.unique(truth["value"], return_index=True, return_counts=True)
     at_once = max(1, _PAIRS_AT_ONCE // len(truth["value"]))

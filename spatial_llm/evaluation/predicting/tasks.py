@@ -1,4 +1,4 @@
-"""A task: which questions are asked, how, and by which protocols their answers are scored; one YAML file, strict keys.
+"""A task: its questions, its prompt, and the protocols that score the answers; one YAML file, strict keys.
 
 A task file may include others, see `spatial_llm.settings`. Nothing has a default: everything that a task does is written in
 its file or in one that it includes. The version is the number of lines of `changes`, so that a task cannot change its
@@ -33,7 +33,7 @@ SLOT = "{question}"
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked.
+    """Selects the questions of a task.
 
     Attributes:
         format: layout of the questions, see `evaluation_set.read_questions`.
@@ -170,7 +170,7 @@ def _checked(content: dict[str, Any], where: str, origins: Mapping[str, Path]) -
 
 
 def _expectations(task: Task) -> list[tuple[str, bool, str]]:
-    """Yields (key, whether it holds, what was expected)."""
+    """Returns (key, whether it holds, what was expected)."""
     sha256, lists = task.questions.sha256, (task.protocols, task.controls)
     distinct = [len(set(names)) == len(names) for names in lists]
     return [

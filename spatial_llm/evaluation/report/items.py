@@ -178,7 +178,7 @@ def _largest(items: Sequence[ScoredItem], error: Callable[[ScoredItem], float | 
 
 
 def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterator[ScoredItem]:
-    """Returns wrong items, one of each question type in turn, starting with the type with the lowest share of right
+    """Yields wrong items, one of each question type in turn, starting with the type with the lowest share of right
     answers."""
     right = defaultdict(list)
     for item in items:

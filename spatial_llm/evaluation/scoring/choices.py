@@ -127,7 +127,7 @@ def _controls(
     """Returns the controls for scores.json, by name: those beside the predictions, and the question alone."""
 
     def scored(rows: Sequence[int], said: Sequence[str]) -> dict[str, Any]:
-        """Metrics of `said` to the items at `rows`, with the real run on the same items beside."""
+        """Returns the metrics of texts for the items at `rows`, and those of the real run on the same items."""
         some = replace(questions, items=[questions.items[row] for row in rows])
         of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
         bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)

@@ -162,7 +162,7 @@ def open_embedding(
 
 
 class EmbedOnce:
-    """An embedding that embeds no text a second time, however often it is asked.
+    """An embedding that computes the vector of each text only once.
 
     Args:
         embed: texts to unit vectors (texts, width).

@@ -44,7 +44,7 @@ class Statistic:
         bootstrap.interval(share, rows)  # (0.5, 1.0): the middle 95 % of 1,000 such values
 
     Args:
-        build: arrays -> function of the weights; it is called once, when the first value is asked for.
+        build: arrays -> function of the weights; it is called once, for the first value.
         arrays: what is known of the items, (items, ...) each. Two statistics of the same build can be stacked.
 
     Raises:
