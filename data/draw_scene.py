@@ -36,7 +36,7 @@ class Arguments:
         data: JSONL with scenes, or a manifest; paths in it are relative to its folder.
         scene: id of the scene.
         out: the picture; recordings are written beside it.
-        formats: what the scene is heard with, see `audio.formats.parse_format`; None = its own format.
+        formats: formats in which the scene is rendered, see `audio.formats.parse_format`; None = its own format.
         ambisonics: channel order and normalisation of the ambisonic files: AmbiX (ACN, SN3D) or Furse-Malham.
     """
 

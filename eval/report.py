@@ -47,7 +47,7 @@ def main(arguments: ReportArguments) -> None:
     evaluation_set = asked_questions(task, arguments.data, arguments.audio_root, arguments.reverb_root)
     evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     if task is not None and task.responses != "as_recorded":
-        evaluation_set = evaluation_set.with_responses(task.responses)  # as the model heard them
+        evaluation_set = evaluation_set.with_responses(task.responses)  # as in the input of the model
     print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")
 
 

@@ -44,7 +44,7 @@ class DataRoot:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a file was when the manifest was written: its size, and the SHA-256 of its bytes where that was computed."""
+    """Facts about a file when the manifest was written: its size, and the SHA-256 of its bytes if computed."""
 
     bytes: int
     sha256: str | None = None

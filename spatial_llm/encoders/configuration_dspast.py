@@ -15,7 +15,7 @@ BRANCHES = ("distance", "direction", "event")  # the order of the checkpoints; t
 
 @strict
 class DSpASTConfig(SpatialEncoderConfig):
-    """DSpAST (arXiv 2509.13927; specs b): six cues, a gate per task, three passes through one shared trunk.
+    """Configuration of DSpAST (arXiv 2509.13927): six cues, a gate per task, three passes through one shared trunk.
 
     Fields as `SpatialEncoderConfig`. `hidden_size` is split into one third per branch, so it is a multiple of 3.
     The default loss weights are those of stages 2 and 3 (arXiv 2509.13927).

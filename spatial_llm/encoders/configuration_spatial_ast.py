@@ -7,6 +7,6 @@ from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 
 @strict
 class SpatialASTConfig(SpatialEncoderConfig):
-    """SpatialAST (BAT, arXiv 2402.01591): log-mels and IPD of two ears, one trunk, three CLS tokens."""
+    """Configuration of SpatialAST (BAT, arXiv 2402.01591): log-mels and IPD of two ears, one trunk, three CLS tokens."""
 
     model_type = "spatial_ast"

@@ -50,7 +50,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What is measured from a response (channels, samples)."""
+    """Quantities measured from a response (channels, samples)."""
 
     samples: int
     onset_s: float

@@ -18,7 +18,7 @@ from spatial_llm.scenes.room.sampling import RoomDraw
 
 @dataclass(frozen=True, eq=False)
 class RoomResponses:
-    """What `simulate_responses` returns.
+    """The result of `simulate_responses`.
 
     responses: format name -> float32 (positions, channels, samples). rt60_s: T20 at the listener's point (mono), mean over
     the positions. drr_db: (positions) energy of the direct sound over that of all reflections.

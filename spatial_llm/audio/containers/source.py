@@ -66,7 +66,7 @@ class Plain:
 
 @dataclass
 class Sound:
-    """What a file holds.
+    """The content of a sound file.
 
     Attributes:
         container: its name, for messages.

@@ -43,7 +43,7 @@ Range = tuple[float, float]
 
 @dataclass
 class DrawConfig:
-    """What is sampled for each scene. Every pair is a range (lowest, highest).
+    """Configures the sampling of each scene. Every pair is a range (lowest, highest).
 
     Attributes:
         duration_s: length of a scene.

@@ -41,7 +41,7 @@ SUMMARY = "simulation.json"
 
 @dataclass
 class SoundsConfig:
-    """Where the dry sounds come from: an index CSV, a folder with a subfolder per class, or, with neither, the built-in
+    """Sets the source of the dry sounds: an index CSV, a folder with a subfolder per class, or, with neither, the built-in
     classes (or those that are named) with a number of recordings (draws) for each class."""
 
     index: str | None = None
@@ -76,7 +76,7 @@ class SoundsConfig:
 
 @dataclass
 class SplitConfig:
-    """How large one split is, and where its responses come from.
+    """Sets the size of one split and the source of its responses.
 
     Attributes:
         rooms: number of simulated rooms.
@@ -107,7 +107,7 @@ class SplitConfig:
 
 @dataclass
 class SimulationConfig:
-    """Everything that a data folder is made from.
+    """All settings of a data folder.
 
     Attributes:
         seed: of all random draws.

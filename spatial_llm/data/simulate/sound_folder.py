@@ -37,7 +37,7 @@ QUIET_DB = -20.0  # a piece this far below the loudest of its recording is mostl
 
 @dataclass
 class SoundFolderConfig:
-    """What goes into the folder.
+    """Sets the content of the folder.
 
     Attributes:
         index: CSV with the columns file, label, split, source_recording, licence and attribution.

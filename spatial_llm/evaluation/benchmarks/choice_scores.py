@@ -27,7 +27,7 @@ STRING_MATCH_RULE = (
 
 @dataclass(frozen=True)
 class ChoiceMetric:
-    """One number and what it is the mean of.
+    """One number and the values that it averages.
 
     Fields:
         entry: as in scores.json, without interval.

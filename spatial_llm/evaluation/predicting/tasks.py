@@ -51,7 +51,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How answers are generated: `num_beams` 1 is greedy; nothing is sampled. `max_new_tokens` is the longest answer."""
+    """Settings of generation: `num_beams` 1 is greedy; nothing is sampled. `max_new_tokens` is the longest answer."""
 
     num_beams: int = 1
     max_new_tokens: int = 200

@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of the recording: number of sources, room, noise, classes; None where the record does not tell."""
+    """Known facts about the recording: number of sources, room, noise, classes; None where the record does not tell."""
 
     sources: int | None = None
     rt60_s: float | None = None

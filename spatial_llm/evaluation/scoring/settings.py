@@ -1,4 +1,4 @@
-"""What a score depends on besides answers and questions."""
+"""Settings that a score depends on, besides answers and questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ PositiveShare = Annotated[float, Within(0, 1, above=True)]
 
 @dataclass
 class ClipArguments(Checked):
-    """How dry sounds and room responses are prepared before they are convolved, in stages.
+    """Settings for preparing dry sounds and room responses before convolution, in stages.
 
     Attributes:
         responses: "random": each clip gets a response drawn from the manifest each time it is used, as published; "own": the
