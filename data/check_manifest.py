@@ -22,7 +22,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class CheckArguments:
-    """What to check together.
+    """Sets what to check together.
 
     Attributes:
         files: manifests and files of scenes; give training and evaluation in one call to find what they share.

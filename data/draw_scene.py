@@ -30,7 +30,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class Arguments:
-    """What to draw.
+    """Sets what to draw.
 
     Attributes:
         data: JSONL with scenes, or a manifest; paths in it are relative to its folder.

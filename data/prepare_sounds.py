@@ -15,7 +15,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class Arguments:
-    """What to take, and where to write it.
+    """Sets what to take, and where to write it.
 
     Attributes:
         output: folder; an existing one is replaced.

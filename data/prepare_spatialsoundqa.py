@@ -21,7 +21,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class PrepareArguments:
-    """Which folder, and in which direction.
+    """Sets the folder and the direction.
 
     Attributes:
         release: the SpatialSoundQA folder, with closed-end/; with `export`, the folder to write.

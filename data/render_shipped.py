@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).parents[1] / "spatial_llm" / "shipped" / "recordings"
 
 @dataclass
 class Arguments:
-    """Where to write.
+    """Sets where to write.
 
     Attributes:
         out: folder; files of the same names in it are replaced.

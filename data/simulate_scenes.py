@@ -1,4 +1,4 @@
-"""Simulate a data folder: room responses in every format asked for, and scenes with their truth, train and eval apart.
+"""Simulate a data folder: room responses in every configured format, and scenes with their truth, train and eval apart.
 
     python data/simulate_scenes.py --config data/configs/demo_train.yaml --output DATA
     python data/simulate_scenes.py --config data/configs/dry_index.yaml --simulation.sounds.index INDEX.csv --output DATA
@@ -22,7 +22,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class Arguments:
-    """What to simulate, and where to write it.
+    """Sets what to simulate, and where to write it.
 
     Attributes:
         output: folder to write.

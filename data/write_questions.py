@@ -22,7 +22,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class Arguments:
-    """What to ask, and about which scenes.
+    """Sets what to ask, and about which scenes.
 
     Attributes:
         data: folder with train_scenes.jsonl and eval_scenes.jsonl.
@@ -30,7 +30,7 @@ class Arguments:
         shard: "i/n": only this share, without joining; None: everything.
         merge: only join the shards.
         progress: show progress bars.
-        writing: what is asked.
+        writing: which questions to write.
     """
 
     data: str

@@ -1,13 +1,14 @@
-"""Speed as ratios, both sides measured alternately in one run on this machine.
+"""Measures speed as ratios, both sides alternately in one run on this machine.
 
     make bench        or        python eval/bench.py [--repeats 7] [--out bench.json]
 
 1. front end: waveform to the four SpatialAST cues, ours (FFT) against the same planes on torchlibrosa's convolutional
-   STFT, as the official code has it; 2 clips of 10 s.
+   STFT, as in the official code; 2 clips of 10 s.
 2. DSpAST: three branches stacked along the batch against one after the other, in three passes through the trunk; one clip,
    at full size and at that of recipes/configs/demo_train/encoder.yaml.
-Measured with one thread, as in a worker of a data loader, and with all cores; first both sides are checked to give the same
-numbers. About three minutes on 2 cores.
+
+Both run with one thread, as in a worker of a data loader, and with all cores, after a check that both sides give the same
+numbers. It takes about three minutes on 2 cores.
 """
 
 import statistics
@@ -39,7 +40,7 @@ TINY = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 6, "i
 
 @dataclass
 class BenchArguments:
-    """How often to measure, and where to write."""
+    """Sets how often to measure, and where to write."""
 
     repeats: Count = 7
     out: str = "bench.json"
@@ -47,7 +48,7 @@ class BenchArguments:
 
 
 class ConvolutionalFrontEnd(torch.nn.Module):
-    """The four cues on torchlibrosa's convolutional STFT: (B, 2, samples) -> (B, 4, frames, 128)."""
+    """Computes the four cues with torchlibrosa's convolutional STFT: (B, 2, samples) -> (B, 4, frames, 128)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class ConvolutionalFrontEnd(torch.nn.Module):
 
 
 class SequentialDSpAST(DSpASTModel):
-    """DSpAST, one branch after the other: the same output by three passes through the trunk, behind the same entry."""
+    """Runs DSpAST one branch after the other: the same output and entry, by three passes through the trunk."""
 
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
@@ -83,7 +84,7 @@ class SequentialDSpAST(DSpASTModel):
 
 
 def compare(name: str, ours: Callable[[], torch.Tensor], other: Callable[[], torch.Tensor], repeats: int) -> dict:
-    """Seconds of both sides, measured alternately, and the median of the ratios other / ours."""
+    """Returns the seconds of both sides, measured alternately, and the median of the ratios other / ours."""
     torch.testing.assert_close(ours(), other(), rtol=1e-3, atol=1e-3)  # also the warm-up
     pairs = []
     for _ in tqdm(range(repeats), desc=name):

@@ -1,4 +1,4 @@
-"""How soon a newcomer hears an answer: a fresh process imports, loads the model and answers, and how much memory that takes.
+"""Measures the time to the first answer and the memory it takes: a fresh process imports, loads the model and answers.
 
     make bench        or        python eval/bench_answer.py [--model tiny] [--runs 3] [--out bench_answer.json]
 
@@ -21,7 +21,7 @@ from spatial_llm.shipped import RECORDINGS
 
 GOALS = {"first_answer_s": 5.0, "peak_mb": 1500.0}
 QUESTION = "Where is the sound in this audio clip coming from?"
-# In a process of its own, because a second import, a second load and a second answer are all faster.
+# Runs in a process of its own, because a second import, a second load and a second answer are all faster.
 PROGRAM = """
 import json, resource, sys, time
 start = time.perf_counter()
@@ -41,7 +41,7 @@ print(json.dumps({"import_s": imported - start, "load_s": loaded - imported, "fi
 
 @dataclass
 class BenchArguments:
-    """Which model is asked, in how many processes, and where the numbers go."""
+    """Sets which model answers, in how many processes, and where to write."""
 
     model: str = "tiny"
     runs: Count = 3

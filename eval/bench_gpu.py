@@ -1,4 +1,4 @@
-"""Tokens a second and peak memory of BAT's training step on a GPU, with random weights: nothing is downloaded.
+"""Measures tokens a second and peak memory of BAT's training step on a GPU, with random weights: nothing is downloaded.
 
     python eval/bench_gpu.py                                        # Llama-2-7B, full-size DSpAST; needs a data-centre GPU
     python eval/bench_gpu.py --config recipes/configs/language_models/llama3_2_1b.yaml --text_tokens '[128, 512]'
@@ -36,23 +36,23 @@ ENCODERS = {"dspast": DSpASTConfig, "spatial_ast": SpatialASTConfig}
 
 @dataclass
 class BenchGpuArguments:
-    """What to measure.
+    """Sets what to measure.
 
     Attributes:
-        language_model: hub name or folder of which only the config is read; a file of recipes/configs/language_models as
-            --config gives it with its LoRA.
+        language_model: hub name or folder of which only the config is read; --config with a file of
+            recipes/configs/language_models sets it with its LoRA.
         lora, projector: as in recipes/finetune_bat.py.
-        encoder: which, at full size.
-        size: "tiny" puts models of a few thousand parameters in place of all of them.
+        encoder: model type of the encoder, at full size.
+        size: "tiny" replaces all models by models of a few thousand parameters.
         device: "cpu" takes the tiny size only.
-        quantization: of the language model; 4bit is left out, in words, without bitsandbytes.
+        quantization: quantisation of the language model; 4bit is skipped with a message if bitsandbytes is missing.
         encoder_cache: with stored encoder output (true), with the encoder running (false).
         activation_checkpointing, precision: as in the recipe's schedule.
-        batch_size: rows a step.
+        batch_size: rows in a step.
         text_tokens: lengths of prompt and answer, beside the audio tokens.
-        steps: measured ones, after two of warm-up; the median counts.
-        out: JSON to write.
-        seed: of weights and rows.
+        steps: measured steps, after two of warm-up; the result is the median.
+        out: JSON file to write.
+        seed: seed of weights and rows.
     """
 
     language_model: str = "meta-llama/Llama-2-7b-hf"
@@ -73,7 +73,7 @@ class BenchGpuArguments:
 
 
 def model_config(arguments: BenchGpuArguments) -> SpatialLLMConfig:
-    """The composite to be measured."""
+    """Returns the config of the composite to be measured."""
     if arguments.size == "tiny":
         config = tiny_config("SpatialLLMForConditionalGeneration")
         config.encoder_config = tiny_config(ENCODERS[arguments.encoder].__name__)
@@ -117,7 +117,7 @@ def main(arguments: BenchGpuArguments) -> None:
 
 
 def format_row(row: dict[str, Any]) -> str:
-    """A measurement in one line."""
+    """Returns a measurement as one line."""
     how = "NF4" if row["quantization"] == "4bit" else row["precision"]
     case = f"{how}, encoder {'cached' if row['encoder_cache'] else 'runs'}"
     said = f"{case}, {row['batch_size']} x ({row['audio_tokens']} + {row['text_tokens']}) tokens: "

@@ -1,11 +1,11 @@
-"""Speed of what stands around a model: manifests, dry sounds and answers, each against the straightforward way.
+"""Measures the speed of manifests, dry sounds and answers, each against the straightforward way.
 
     make bench        or        python eval/bench_reading.py [--questions 20000] [--repeats 3] [--out bench_reading.json]
 
 1. a manifest of scenes, ten questions about each, opened the first time and again, against `json.loads` of its lines;
 2. dry sounds of sources that share them, each sound synthesised once, against once for each source;
 3. questions about shipped recordings, the audio projected once a recording, and LoRA merged besides, against neither.
-Seconds of processor time with one thread, the best of the repeats. About two minutes.
+Numbers are seconds of processor time with one thread, the best of the repeats. It takes about two minutes.
 """
 
 import json
@@ -42,7 +42,7 @@ QUESTIONS = ("Where is the sound coming from?", "What do you hear?", "How far aw
 
 @dataclass
 class BenchArguments:
-    """How much to read, how often to measure, and where to write."""
+    """Sets how much to read, how often to measure, and where to write."""
 
     questions: Count = 20_000
     repeats: Count = 3
@@ -50,7 +50,7 @@ class BenchArguments:
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Processor time of the fastest of the repeats."""
+    """Returns the processor time of the fastest of the repeats."""
     found = []
     for _ in range(repeats):
         start = time.process_time()
@@ -60,7 +60,7 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 
 def bench_manifest(count: int, repeats: int, folder: Path) -> dict[str, float]:
-    """Seconds to parse the lines of a manifest, to open it, and to open it again."""
+    """Returns the seconds to parse the lines of a manifest, to open it, and to open it again."""
     room, path = Room("room", (6.0, 5.0, 3.0), absorption=0.5), folder / "questions.jsonl"
     labels = [EVENT_CLASSES[number // A_SCENE % len(EVENT_CLASSES)] for number in range(count)]
 
@@ -81,7 +81,7 @@ def bench_manifest(count: int, repeats: int, folder: Path) -> dict[str, float]:
 
 
 def bench_sounds(repeats: int, folder: Path) -> dict[str, float]:
-    """Seconds for the dry sounds of 420 sources that share 140 sounds, as scenes share them: three sources a sound."""
+    """Returns the seconds for the dry sounds of 420 sources that share 140 sounds, three sources each."""
     names = [f"synth:{label}/{seed}" for label in EVENT_CLASSES for seed in range(10)]
     every = np.random.default_rng(0).permutation(names * 3).tolist()
 
@@ -96,7 +96,7 @@ def bench_sounds(repeats: int, folder: Path) -> dict[str, float]:
 
 
 def bench_answers(repeats: int) -> dict[str, float]:
-    """Seconds for 48 questions about one recording of the shipped model, in batches."""
+    """Returns the seconds for 48 questions about one recording of the shipped model, in batches."""
     model, task = SpatialLLM.from_pretrained("tiny"), read_task(Path(__file__).parent / "tasks" / "ours.yaml")
     net, config = model.model, model.model.config.encoder_config
     waveform = prepare_waveform(RECORDINGS / "one_source.flac", None, config.sampling_rate, config.window_samples)

@@ -1,9 +1,10 @@
-"""How fast scenes are rendered: seconds of audio per second and core.
+"""Measures how fast scenes are rendered: seconds of audio per second and core.
 
     make bench        or        python eval/bench_scenes.py [--repeats 7] [--out bench_scenes.json]
 
-A scene of 10 s with two sources of 10 s: dry sounds in memory, responses of 1 s as they lie in a bank; binaural and
-first-order ambisonics, by 1 and 2 worker processes, each with one thread. About a minute on 2 cores.
+A scene lasts 10 s and has two sources of 10 s, dry sounds in memory, and responses of 1 s as stored in a bank. It is
+rendered as binaural and as first-order ambisonics, by 1 and 2 worker processes, each with one thread. The bench takes about
+a minute on 2 cores.
 """
 
 import multiprocessing
@@ -32,7 +33,7 @@ RATE, SCENE_S, FORMATS = 32_000, 10.0, ("binaural", "ambisonics1")
 
 @dataclass
 class BenchArguments:
-    """How often to measure, and where to write."""
+    """Sets how often to measure, and where to write."""
 
     repeats: Count = 7
     out: str = "bench_scenes.json"
@@ -48,7 +49,7 @@ def render_scenes(dry: list[np.ndarray], responses: np.ndarray, scenes: int) -> 
 
 
 def bench_scenes(repeats: int, scenes: int = 20) -> dict[str, dict[str, Any]]:
-    """Rendered seconds per second and core, median and range over `repeats`, by format and number of workers."""
+    """Returns rendered seconds per second and core, median and range over `repeats`, by format and number of workers."""
     draw = draw_room(RoomConfig(positions_per_room=4, target_rt60_s=(0.5, 0.5)), "bench", 0, seed=0)
     simulated = simulate_responses(draw, [parse_format(name) for name in FORMATS], RATE)
     dry = [synthesize_event(label, 0, SCENE_S, RATE) for label in list(EVENT_CLASSES)[:4]]

@@ -1,10 +1,11 @@
-"""How long scoring takes: 17,000 synthetic answers in SpatialSoundQA's proportions, 355 labels, embeddings and intervals.
+"""Measures how long scoring takes: 17,000 synthetic answers in SpatialSoundQA's proportions, 355 labels, embeddings and
+intervals.
 
     make bench        or        python eval/bench_scores.py [--items 17000] [--resamples 1000] [--out bench_scores.json]
 
-The parts are timed one by one, then `score_run` as eval/score.py calls it, which does all of them and the question-only
-control. Goal: under 3 minutes on 2 cores. Measured: 30 s of processor time, on one core; the bench takes
-twice as long, because the last part does all of it again.
+The parts are timed one by one, then `score_run` as eval/score.py calls it, which runs all of them and the question-only
+control. Goal: under 3 minutes on 2 cores. Measured: 30 s of processor time, on one core; the bench takes twice as long,
+because the last part repeats all others.
 """
 
 import os
@@ -37,7 +38,7 @@ from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 
-# of the training questions (BAT's project page); the two kinds of type E that are published share 0.412
+# Shares of the training questions (BAT's project page); the two published kinds of type E together have 0.412.
 SHARES = {"CLASSIFICATION": 0.159, "DOA": 0.159, "MIXUP_SINGLE_CLASSIFICATION": 0.135, "MIXUP_SINGLE_DOA": 0.135,
           "MIXUP_DIRECTION": 0.206, "MIXUP_DISTANCE_BOTH": 0.206}  # fmt: skip
 QUALITIES = ("small", "large", "wooden", "electric", "distant", "wet", "old", "metal", "heavy", "soft", "low", "high",
@@ -50,7 +51,7 @@ GOAL_S = 180.0
 
 @dataclass
 class BenchArguments:
-    """How much to score, how often to resample, and where to write."""
+    """Sets how much to score, how often to resample, and where to write."""
 
     items: Count = 17_000
     resamples: Count = 1000
@@ -59,7 +60,7 @@ class BenchArguments:
 
 
 def synthetic(n: int, seed: int) -> tuple[list[Record], list[str]]:
-    """Questions, four about each recording of one source, and answers to them of which half are right."""
+    """Returns questions, four about each recording of one source, and answers to them of which half are right."""
     rng = np.random.default_rng(seed)
     records, texts = [], []
     for index, kind in enumerate(map(str, rng.choice(list(SHARES), size=n, p=list(SHARES.values())))):
@@ -87,7 +88,7 @@ def _answer(kind: str, xyz: np.ndarray, rng: np.random.Generator) -> str:
 
 @contextmanager
 def timed(seconds: dict[str, dict[str, float]], part: str) -> Iterator[None]:
-    """Notes the seconds on the wall and those of the processor, which tell on a busy machine."""
+    """Records wall-clock seconds and processor seconds; the latter are reliable on a busy machine."""
     start, busy = time.perf_counter(), time.process_time()
     yield
     seconds[part] = {"wall": round(time.perf_counter() - start, 1), "cpu": round(time.process_time() - busy, 1)}
@@ -96,7 +97,7 @@ def timed(seconds: dict[str, dict[str, float]], part: str) -> Iterator[None]:
 
 def main(arguments: BenchArguments) -> None:
     seconds: dict[str, dict[str, float]] = {}
-    cache = tempfile.TemporaryDirectory()  # no vectors that an earlier run has kept
+    cache = tempfile.TemporaryDirectory()  # no cached vectors of an earlier run
     os.environ["SPATIAL_LLM_CACHE"] = cache.name
     items, texts = synthetic(arguments.items, arguments.seed)
     with timed(seconds, "embedding model loaded"):

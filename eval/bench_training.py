@@ -1,4 +1,4 @@
-"""Speed and memory of training and asking, both sides of each pair measured alternately in one run on this machine.
+"""Measures speed and memory of training and answering, both sides of each pair alternately in one run on this machine.
 
     make bench        or        python eval/bench_training.py [--repeats 5] [--out bench_training.json]
 
@@ -38,7 +38,7 @@ QUESTION, ANSWER = "Where is the sound of the bell coming from?", "left; front; 
 
 @dataclass
 class BenchTrainingArguments:
-    """How often to measure, and where to write."""
+    """Sets how often to measure, and where to write."""
 
     repeats: Count = 5
     out: str = "bench_training.json"
@@ -46,7 +46,7 @@ class BenchTrainingArguments:
 
 
 def small_bat() -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """The model with fresh weights, LoRA inside, and its processor."""
+    """Returns the model with fresh weights and LoRA, and its processor."""
     tokenizer = tiny_processor().tokenizer
     encoder = SpatialASTConfig(hidden_size=144, num_hidden_layers=6, num_attention_heads=6, intermediate_size=576,
                                duration_s=2.0, num_frames=208)  # fmt: skip

@@ -26,7 +26,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class CompareArguments:
-    """What to compare.
+    """Sets what to compare.
 
     Attributes:
         first: path of a predictions.jsonl.

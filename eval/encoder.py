@@ -34,7 +34,7 @@ from spatial_llm.training.encoder.run import encoder_outputs, load_encoder
 
 @dataclass
 class EvaluateEncoderArguments:
-    """What to score.
+    """Sets what to score.
 
     Attributes:
         model: folder of an encoder with heads, such as runs/x/model of recipes/train_encoder.py.

@@ -21,7 +21,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class EncoderSeedsArguments:
-    """What to compare.
+    """Sets what to compare.
 
     Attributes:
         scores: folder with a folder <kind>-<seed> for each run.

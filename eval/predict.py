@@ -27,7 +27,7 @@ TASK = Path(__file__).parent / "tasks" / "ours.yaml"
 
 @dataclass
 class PredictArguments:
-    """What to answer, and how.
+    """Sets what to answer, and how.
 
     Attributes:
         model: folder of a saved SpatialLLM, or tiny, which comes with the package.

@@ -21,7 +21,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class ReportArguments:
-    """What to report on.
+    """Sets what to report on.
 
     Attributes:
         scores: folder with scores.json and items.jsonl.

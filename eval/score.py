@@ -34,7 +34,7 @@ from spatial_llm.settings import parse_arguments
 
 @dataclass
 class ScoreArguments:
-    """What to score, and by which embedding.
+    """Sets what to score, and by which embedding.
 
     Attributes:
         predictions: path of predictions.jsonl.

@@ -27,7 +27,7 @@ REFERENCE = "dspast"
 
 @dataclass
 class Arguments:
-    """What to train from, and how often.
+    """Sets what to train from, and how often.
 
     Attributes:
         clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are used for scoring.

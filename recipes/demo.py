@@ -34,7 +34,7 @@ STAGES = ("scenes", "questions", "before", "training", "after")
 
 @dataclass
 class DemoArguments:
-    """What to run, and where.
+    """Sets what to run, and where.
 
     Attributes:
         until: last stage to run.

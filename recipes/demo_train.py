@@ -30,7 +30,7 @@ CONTROL_RECORDINGS = 150  # of 600 recordings; four controls take about 15 s
 
 @dataclass
 class DemoArguments:
-    """What to run, and where.
+    """Sets what to run, and where.
 
     Attributes:
         until: last stage to run.

@@ -39,7 +39,7 @@ RUNS = (
 
 @dataclass
 class Arguments:
-    """What to pack, or to describe.
+    """Sets what to pack, or to describe.
 
     Attributes:
         out: folder of the packed model.

@@ -27,7 +27,7 @@ CONTROLS = ["--control_recordings", "1800"]  # gives every row of controls in th
 
 @dataclass
 class Arguments:
-    """What to score, and on what.
+    """Sets what to score, and on what.
 
     Attributes:
         clips: index CSV of recorded dry sounds, that of recipes/train_tiny.py; its test recordings are used.

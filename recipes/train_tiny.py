@@ -2,8 +2,8 @@
 
     python recipes/train_tiny.py --clips CLIPS/index.csv --head IRC_1002.sofa [--until scenes|...] [--runs runs/tiny]
 
-Needs 2 CPU cores and no download, and takes about eight hours; a GPU is used where there is one. A stage that is finished
-and whose configuration did not change is reused. recipes/score_tiny.py makes its scores and its card.
+It needs 2 CPU cores and no download, and takes about eight hours; a GPU is used if there is one. A finished stage whose
+configuration did not change is reused. recipes/score_tiny.py computes the scores and writes the model card.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder"
 
 @dataclass
 class Arguments:
-    """What to train from, and where.
+    """Sets the sources of the training, and where to write.
 
     Attributes:
         clips: index CSV of recorded dry sounds (columns file, label, split, source_recording, licence, attribution).
         head: SOFA file of a second head to train with.
         until: last stage to run.
-        runs: folder for everything that is made.
+        runs: folder for all output.
         configs: folder of the YAML of every stage.
     """
 
@@ -41,7 +41,7 @@ class Arguments:
 
 
 class Chain:
-    """Stages of one run, each named after the YAML that configures it."""
+    """Builds the stages of one run, each named after the YAML that configures it."""
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments, self.runs, self.configs = arguments, Path(arguments.runs), Path(arguments.configs)
@@ -69,7 +69,7 @@ class Chain:
         return self.asked(f"{prefix}data", prefix, "questions.yaml", dry, "--simulation.formats", heads)
 
     def hearing(self, out: str, questions: Stage, *before: Stage) -> Stage:
-        """Returns the training of an encoder on those scenes, which goes on from the one before."""
+        """Returns the training stage of an encoder on those scenes, which continues from the stage before."""
         given = {f"{split}_manifest": questions.folder / f"{split}.jsonl" for split in ("train", "eval")}
         given["cues_folder"] = self.runs / "cues"
         if before:
@@ -77,19 +77,19 @@ class Chain:
         return self.recipe("the encoder learns what, where and how far", "train_encoder", out, [questions, *before], **given)
 
     def speaking(self, what: str, out: str, questions: Stage, *before: Stage) -> Stage:
-        """Returns the training of a language model on `what`, which goes on from the one before."""
+        """Returns the training stage of a language model on `what`, which continues from the stage before."""
         given = {"manifest": questions.folder / "train.jsonl"}
         if before:
             given["initial_language_model"] = before[-1].folder / "model"
         return self.recipe(f"the language model learns to {what}", "pretrain_text", out, [questions, *before], **given)
 
     def joining(self, encoder: Stage, text: Stage) -> Stage:
-        """Returns the training of projector and LoRA between the two."""
+        """Returns the training stage of projector and LoRA between the two."""
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model", **self.asking()}
         return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
 
     def answering(self, out: str, before: Stage, last: str = "") -> Stage:
-        """Returns a further training of the joint model, from the run before or from the last stage of it."""
+        """Returns a further training stage of the joint model, from the run before or from its last stage."""
         given = {"start_from": before.folder / last / "model", **self.asking()}
         return self.recipe("the joined model goes on to answer", "finetune_bat", out, [before], **given)
 

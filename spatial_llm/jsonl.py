@@ -72,7 +72,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
-    """One line of JSONL as an object; `where` (file:line) starts every error message. Raises ManifestError, see
+    """Returns one line of JSONL as an object; `where` (file:line) starts every error message. Raises ManifestError, see
     `iter_jsonl`."""
     plain = plain_object(line)
     return parse_closely(line, where) if plain is None else plain
@@ -111,7 +111,7 @@ _PLAIN = json.JSONDecoder(parse_constant=_unlike_json, object_pairs_hook=_unlike
 
 
 def parse_closely(line: str, where: str) -> dict[str, Any]:
-    """`parse_object` without its quick way."""
+    """Parses as `parse_object`, without its fast path."""
     constants: list[str] = []
 
     def constant(name: str) -> float:
@@ -159,7 +159,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def _find(value: Any, wrong: Callable[[Any], bool], field: str = "") -> str | None:
-    """The path of the first leaf (or key) that is wrong, as in "sources[0].position_m[2]"; None if there is none."""
+    """Returns the path of the first leaf (or key) that is wrong, as in "sources[0].position_m[2]"; None if there is none."""
     if isinstance(value, dict):
         for key, item in value.items():
             if wrong(key):

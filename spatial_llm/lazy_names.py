@@ -9,7 +9,7 @@ from typing import Any
 def lazy_names(
     package: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """The `__getattr__`, `__dir__` and `__all__` of a package.
+    """Returns the `__getattr__`, `__dir__` and `__all__` of a package.
 
     Args:
         package: its `__name__`.

@@ -29,7 +29,7 @@ WORDS = PROMPT_FORMATS["bat"].format(question="Where is the sound of the bell co
 
 
 def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> PreTrainedConfig:
-    """A config of a few ten thousand parameters.
+    """Returns a config of a few ten thousand parameters.
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
@@ -56,7 +56,7 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
 
 
 def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) -> dict[str, Any]:
-    """Seeded tensors that the model of `config` takes as keyword arguments, on the CPU.
+    """Returns seeded tensors that the model of `config` takes as keyword arguments, on the CPU.
 
     Encoders: `input_features` (B, cues, frames, mel bins). Projectors: `audio_hidden_states` (B, tokens, width), and their
     `layout` where the projector needs it. Composite: `input_ids` and `attention_mask` (B, length), one clip a row with its
@@ -87,7 +87,7 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
 
 
 def tiny_processor(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMProcessor:
-    """The processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector)`; clips at 32 kHz."""
+    """Returns the processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector)`; clips at 32 kHz."""
     config = tiny_config(encoder)
     return SpatialLLMProcessor(
         SpatialFeatureExtractor.for_encoder(config),
@@ -167,7 +167,7 @@ def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qfor
 
 @lru_cache(maxsize=1)
 def _tokenizer_json() -> str:
-    """A byte-level BPE tokenizer, trained in a blink on the words above; the same everywhere."""
+    """Returns a byte-level BPE tokenizer, trained on the words above in an instant; the same everywhere."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -17,11 +17,7 @@ VARIABLE = "SPATIAL_LLM_CACHE"  # of the environment: another place for the fold
 
 
 def cache_folder(kind: str) -> Path:
-    """The folder for one kind of result, made if it is not there.
-
-    It lies in `$SPATIAL_LLM_CACHE`, or else in `spatial-llm` within `$XDG_CACHE_HOME` or `~/.cache`. Where that cannot be
-    written (a read-only home), it is a temporary folder that goes when this process ends.
-    """
+    """Returns the folder for one kind of result, creating it if needed."""
     base = os.environ.get(VARIABLE) or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "spatial-llm")
     folder = Path(os.path.expanduser(base), kind)
     with contextlib.suppress(OSError):
@@ -33,7 +29,7 @@ def cache_folder(kind: str) -> Path:
 
 @functools.cache
 def temporary_folder(kind: str) -> Path:
-    """One folder a process and kind, which goes when the process ends."""
+    """Returns one folder a process and kind, which is deleted when the process ends."""
     # Not one an object: a finalizer of the object would also run in forked workers, and would take the file away from under
     # the process that opened it.
     folder = tempfile.mkdtemp(prefix=f"spatial-llm-{kind}-")
@@ -67,7 +63,8 @@ def touch(path: Path) -> None:
 
 @functools.cache
 def code_hash() -> str:
-    """A hash of all Python files of this package: what other code has checked or computed may be wrong for this one."""
+    """Returns a hash of all Python files of this package: results that other code checked or computed may be wrong for this
+    one."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):

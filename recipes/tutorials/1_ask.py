@@ -1,9 +1,9 @@
 # %% [markdown]
-"""Tutorial 1: ask a model about a recording, read its answers as values, and see whether it listens.
+"""Tutorial 1: ask a model about a recording, read its answers as values, and see whether it uses the audio.
 
     python recipes/tutorials/1_ask.py      # or cell by cell, in an editor that knows "# %%"; a minute on 2 cores
 
-Needs nothing but the package: the model and the recordings come with it.
+It needs nothing but the package: the model and the recordings come with it.
 """
 
 # %%
@@ -23,7 +23,7 @@ MODEL = "tiny"  # the model that comes with the package, or a folder of yours
 
 # %% [markdown]
 # ## One recording, one question
-# A recording has two channels, left ear first. Any sampling rate will do; the model hears two seconds.
+# A recording has two channels, left ear first. Any sampling rate will do; the model's window is two seconds.
 
 # %%
 model = SpatialLLM.from_pretrained(MODEL)
@@ -31,8 +31,8 @@ scene, recording = read_shipped()[0]
 print(model.ask(recording, "What sound events can you hear in the audio clip?"))
 
 # %% [markdown]
-# Questions have a form that the model was trained on; angles say in the question how they are counted. Azimuth is counted
-# counter-clockwise from straight ahead, so what is on your left has a positive one.
+# Use the wordings of the training questions; those about angles include the convention. Azimuth is counted
+# counter-clockwise from straight ahead, so a sound on your left has a positive one.
 
 # %%
 label = scene.sources[0].label
@@ -42,8 +42,8 @@ answer = model.ask(recording, question)
 print(f"{answer!r}; in truth {scene.truth.sources[0].azimuth_deg:.0f} degrees")
 
 # %% [markdown]
-# An answer is text. `parse_value` reads it, strictly: what has no single clear value is None, and is counted as wrong where
-# answers are scored.
+# An answer is text. `parse_value` parses it strictly: a text without a single clear value gives None, which counts as wrong
+# when answers are scored.
 
 # %%
 print(parse_value("AZIMUTH_DEG", answer))
@@ -51,8 +51,8 @@ print(parse_value("AZIMUTH_DEG", "somewhere on the left, I think"))
 
 # %% [markdown]
 # ## Arrays
-# The same from an array (2, samples) with its rate. With the ears exchanged the sound must jump to the other side: the
-# simplest test of whether a model listens to directions at all.
+# `ask` also takes an array (2, samples) with its rate. With the ears exchanged the sound must jump to the other side: the
+# simplest test of whether a model uses directions at all.
 
 # %%
 waveform, rate = soundfile.read(recording, dtype="float32")
@@ -61,7 +61,7 @@ print("as it is:      ", model.ask(waveform, question, sampling_rate=rate))
 print("ears exchanged:", model.ask(waveform[::-1].copy(), question, sampling_rate=rate))
 
 # %% [markdown]
-# Silence is warned of, and what cannot be right is refused in words.
+# Silence gives a warning, and invalid input raises an error that explains what is wrong.
 
 # %%
 with warnings.catch_warnings(record=True) as caught:
@@ -75,7 +75,7 @@ except AudioError as error:
 
 # %% [markdown]
 # ## All that comes with the package
-# Three recordings with what is true about them. One pair of eyes is no evaluation: for numbers with intervals, on thousands
+# Three recordings with their true values. A few examples are no evaluation: for numbers with intervals, on thousands
 # of questions, see eval/predict.py and eval/score.py.
 
 # %%

@@ -1,9 +1,9 @@
 # %% [markdown]
-"""Tutorial 2: a room of your own, a microphone of your own, and questions about what sounds there.
+"""Tutorial 2: simulate a room and microphones of your own, and write questions about the sounds in it.
 
     python recipes/tutorials/2_simulate.py      # or cell by cell; a minute on 2 cores
 
-Writes a picture and a sound file for each microphone format into runs/tutorials/simulate.
+It writes a picture and a sound file for each microphone format into runs/tutorials/simulate.
 """
 
 # %%
@@ -23,13 +23,13 @@ from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, check
 from spatial_llm.scenes.truth import truth_of
 
 # %% tags=["parameters"]
-MODEL = "tiny"  # asked at the end
+MODEL = "tiny"  # answers a question at the end
 OUT = "runs/tutorials/simulate"
 
 # %% [markdown]
 # ## A scene is data
-# A room, a listener, sources with positions in metres (corner of the room at 0, z up). What a direction is follows from the
-# listener's place and heading, and is never written by hand.
+# A room, a listener, sources with positions in metres (corner of the room at 0, z up). Directions are computed from the
+# listener's place and heading, and are never written by hand.
 
 # %%
 folder = Path(OUT)
@@ -46,7 +46,7 @@ scene = Scene(
 check_scene(scene, "my scene")
 
 # %% [markdown]
-# The truth follows: directions as the listener hears them, times with the way through the air, reverberation of the room.
+# The truth is derived: directions from the listener, times including the travel through the air, the room's reverberation.
 # A real room reverberates longer than walls of absorption 0.5; then give `target_rt60_s` and `ray_tracing=True`.
 
 # %%
@@ -59,7 +59,7 @@ print(f"reverberation time {scene.truth.rt60_s:.2f} s")
 # %% [markdown]
 # ## One scene, any microphone
 # Binaural through a measured head (or your own SOFA file: "binaural:head.sofa"), ambisonics, or an array given by its
-# coordinates in metres around the listener's point: here a tetrahedron of four microphones, 4 cm from the centre.
+# coordinates in metres around the listener's position: here a tetrahedron of four microphones, 4 cm from the centre.
 
 # %%
 corners = 0.04 / np.sqrt(3) * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
@@ -71,8 +71,8 @@ for kind, waveform in recordings:
 
 # %% [markdown]
 # ## Questions that are true by construction
-# The writer asks what is unambiguous in this scene, reads each answer again and keeps it only if it says the truth. It
-# balances answers over many scenes, so give one writer all of yours.
+# The writer asks what is unambiguous in this scene, parses each answer again and keeps it only if it is the truth. It
+# balances answers over many scenes, so use one writer for all of yours.
 
 # %%
 writer = QuestionWriter(
@@ -85,7 +85,7 @@ for item in asked:
     print(f"{item.question}\n    {item.answer}")
 
 # %% [markdown]
-# A picture of all that, and the scene as a line of JSON, which data/draw_scene.py, recipes and evaluation read.
+# A picture of the scene, and the scene as a line of JSON, which data/draw_scene.py, recipes and evaluation read.
 
 # %%
 draw_scene(scene, recordings, [(item.question, item.answer) for item in asked], folder / "mine.png")
@@ -93,8 +93,8 @@ write_jsonl(folder / "scenes.jsonl", [scene_to_dict(scene)])
 print(f"written: {folder}/mine.png, scenes.jsonl")
 
 # %% [markdown]
-# ## And what does the model say?
-# It hears with two ears, so it takes the binaural recording.
+# ## The model's answer
+# The model's encoder takes two ears, so it gets the binaural recording.
 
 # %%
 model = SpatialLLM.from_pretrained(MODEL)

@@ -1,10 +1,10 @@
 # %% [markdown]
-"""Tutorial 3: teach the shipped model the sounds of your own recordings.
+"""Tutorial 3: train the shipped model on the sounds of your own recordings.
 
     python recipes/tutorials/3_finetune.py      # or cell by cell; about five minutes on 2 cores
 
 A folder with one subfolder per class becomes scenes in simulated rooms, the scenes become questions, the questions train
-projector and LoRA, and the model is asked before and after. Writes into runs/tutorials/finetune.
+projector and LoRA, and the model answers before and after. The output goes to runs/tutorials/finetune.
 """
 
 # %%
@@ -30,7 +30,7 @@ from spatial_llm.training.finetune.run import finetune_bat
 
 # %% tags=["parameters"]
 MODEL = "tiny"  # to start from
-SOUNDS = None  # your folder: SOUNDS/class name/any.wav, at least two classes; None makes a stand-in
+SOUNDS = None  # your folder: SOUNDS/class name/any.wav, at least two classes; None synthesises sounds
 OUT = "runs/tutorials/finetune"
 ROOMS, CLIPS, EVAL_CLIPS, STEPS = 40, 600, 80, 250
 
@@ -38,7 +38,7 @@ ROOMS, CLIPS, EVAL_CLIPS, STEPS = 40, 600, 80, 250
 # ## The sounds
 # Dry (without a room), mono, at any rate, a second or more. A quarter of the files, chosen by a hash of their names, is kept
 # for evaluation: cut one long recording into "name#1.wav", "name#2.wav" so that its pieces stay on one side.
-# The stand-in: three sounds that the model never met.
+# The default: three synthetic sounds that were not in the model's training.
 
 # %%
 out = Path(OUT)
@@ -83,8 +83,8 @@ print(f"{len(records)} questions for evaluation, such as: {records[0].question} 
 
 # %% [markdown]
 # ## Before, training, after
-# The encoder stays as it is and its output is kept on disk; projector and LoRA go on from the shipped model. More steps and
-# more clips help; a class that the encoder cannot tell from others needs recipes/train_encoder.py.
+# The encoder is frozen and its output is cached on disk; projector and LoRA start from the shipped model. More steps and
+# more clips help; a class that the encoder does not separate from others needs recipes/train_encoder.py.
 
 # %%
 task = read_task("eval/tasks/ours.yaml")
@@ -101,7 +101,7 @@ print(format_gain(gain(before, after, evaluation), trained="A"))
 
 # %% [markdown]
 # ## Ask the new model
-# Type A is what sounds, type B where. The model is an ordinary folder: give it to `SpatialLLM.from_pretrained`, to
+# Type A asks what sounds, type B where. The model is an ordinary folder: give it to `SpatialLLM.from_pretrained`, to
 # `spatial-llm ask --model`, to eval/predict.py.
 
 # %%

@@ -47,7 +47,8 @@ def encode(directions: np.ndarray, order: int) -> np.ndarray:
 
 
 def rotation(order: int, matrix: np.ndarray) -> np.ndarray:
-    """What turning a sound field does to its channels: encode(matrix @ direction) = rotation @ encode(direction).
+    """Returns the matrix that turns the channels of a sound field: encode(matrix @ direction) = rotation @
+    encode(direction).
 
     Args:
         order: 1 to 3.
@@ -70,8 +71,8 @@ def _grid(order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def turn(yaw_deg: float, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
-    """Rotation (3, 3) of directions: first roll about x, then pitch about y (positive = the front goes up), then yaw about
-    z (positive = the front goes to the left)."""
+    """Returns the rotation (3, 3) of directions: first roll about x, then pitch about y (positive = the front goes up), then
+    yaw about z (positive = the front goes to the left)."""
     (cy, cp, cr), (sy, sp, sr) = (f(np.deg2rad([yaw_deg, pitch_deg, roll_deg])) for f in (np.cos, np.sin))
     yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     pitch = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
@@ -80,13 +81,13 @@ def turn(yaw_deg: float, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.nd
 
 
 def to_fuma(waveform: np.ndarray) -> np.ndarray:
-    """ACN/SN3D (channels, samples) -> Furse-Malham (W X Y Z ...), of orders 1 to 3."""
+    """Converts ACN/SN3D (channels, samples) to Furse-Malham (W X Y Z ...), of orders 1 to 3."""
     channels = _checked(waveform)
     return (waveform[_FUMA_TO_ACN[:channels]] * _FUMA_GAINS[:channels, None]).astype(waveform.dtype)
 
 
 def from_fuma(waveform: np.ndarray) -> np.ndarray:
-    """Furse-Malham (channels, samples) -> ACN/SN3D, of orders 1 to 3."""
+    """Converts Furse-Malham (channels, samples) to ACN/SN3D, of orders 1 to 3."""
     channels = _checked(waveform)
     out = np.empty_like(waveform)
     out[_FUMA_TO_ACN[:channels]] = waveform / _FUMA_GAINS[:channels, None]
@@ -94,8 +95,8 @@ def from_fuma(waveform: np.ndarray) -> np.ndarray:
 
 
 def intensity_direction(waveform: np.ndarray) -> np.ndarray:
-    """Where the sound of a recording comes from on average: ACN/SN3D (channels, samples) -> (xyz), the mean active
-    intensity over the mean energy density. 1 long for one plane wave, near 0 for diffuse sound."""
+    """Returns the mean direction of the sound in a recording: ACN/SN3D (channels, samples) -> (xyz), the mean active
+    intensity over the mean energy density. Its length is 1 for one plane wave, near 0 for diffuse sound."""
     w, y, z, x = np.asarray(waveform, dtype=np.float64)[:4]
     energy = np.mean(w**2 + x**2 + y**2 + z**2) / 2
     return np.array([np.mean(w * axis) for axis in (x, y, z)]) / energy if energy > 0 else np.zeros(3)

@@ -36,10 +36,10 @@ def binaural_cues(
     f_min: float,
     f_max: float,
 ) -> torch.Tensor:
-    """(B, 2 ears, samples) -> (B, len(cues) planes, frames, num_mel_bins) float32, planes in the order of `cues`.
+    """Computes (B, 2 ears, samples) -> (B, len(cues) planes, frames, num_mel_bins) float32, planes in the order of `cues`.
 
     Raises:
-        AudioError: an unknown cue, more GCC lags asked for than the transform has, or fewer samples than half a frame.
+        AudioError: an unknown cue, more GCC lags than the transform has, or fewer samples than half a frame.
     """
     unknown = [cue for cue in cues if cue not in CUES]
     if unknown or not cues:
@@ -81,18 +81,18 @@ class Block:
 
     @cached_property
     def logmel(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Left and right, each (B, frames, mel bins) in dB: 10 log10 of a magnitude (not a power) spectrum, floor 1e-10, no
-        top_db, as the checkpoints were trained."""
+        """Returns left and right log-mel spectra, each (B, frames, mel bins) in dB: 10 log10 of a magnitude (not a power)
+        spectrum, floor 1e-10, no top_db, as the checkpoints were trained."""
         return self.project(self.magnitude, self.first).clamp_(min=1e-10).log10_().mul_(10).unbind(1)
 
     @cached_property
     def empty(self) -> torch.Tensor | None:
-        """(B, 2 ears, frames, bins) True where a bin is digital silence; None where none is."""
+        """Returns (B, 2 ears, frames, bins), True where a bin is digital silence; None if none is."""
         return self.magnitude == 0 if bool(self.magnitude.amin() == 0) else None
 
     @cached_property
     def phase_difference(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine and sine of phase(right) - phase(left), each (B, frames, bins)."""
+        """Returns cosine and sine of phase(right) - phase(left), each (B, frames, bins)."""
         magnitude, real = self.magnitude, self.real
         if self.empty is not None:  # an empty bin has phase 0, as torch.angle defines it
             magnitude, real = magnitude.masked_fill(self.empty, 1.0), real.masked_fill(self.empty, 1.0)
@@ -106,12 +106,12 @@ class Block:
 
     @cached_property
     def ipd(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine and sine of the phase difference in mel bins. The official code multiplies them by the mel matrix as if
-        they were magnitudes, without a logarithm."""
+        """Returns cosine and sine of the phase difference in mel bins. The official code multiplies them by the mel matrix
+        as if they were magnitudes, without a logarithm."""
         return self.project(torch.stack(self.phase_difference), self.first).unbind(0)
 
     def gcc_phat(self) -> torch.Tensor:
-        """GCC-PHAT of the two ears; the official phase of a product with 0 is 0."""
+        """Returns GCC-PHAT of the two ears; the official phase of a product with 0 is 0."""
         cosine, sine = self.phase_difference
         if self.empty is not None:
             either = self.empty.any(dim=1)
@@ -138,12 +138,13 @@ CUES: dict[str, Cue] = {
 
 
 def level_difference(logmel_left: torch.Tensor, logmel_right: torch.Tensor) -> torch.Tensor:
-    """DSpAST's ILD plane, exp(l_left) / (exp(l_right) + 1e-16) of log-mels in dB: (m_left / m_right)^4.343, floored."""
+    """Returns DSpAST's ILD plane, exp(l_left) / (exp(l_right) + 1e-16) of log-mels in dB: (m_left / m_right)^4.343,
+    floored."""
     return torch.exp(logmel_left) / (torch.exp(logmel_right) + 1e-16)
 
 
 def gcc_phat(cross_phasor: torch.Tensor, num_lags: int) -> torch.Tensor:
-    """Generalised cross-correlation with phase transform: lags -num_lags/2 ... num_lags/2 - 1 of each frame.
+    """Returns the generalised cross-correlation with phase transform: lags -num_lags/2 ... num_lags/2 - 1 of each frame.
 
     Args:
         cross_phasor: (B, frames, bins) complex, unit phasors of left * conj(right).

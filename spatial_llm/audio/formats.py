@@ -28,7 +28,7 @@ AMBISONIC_NAMES = "WYZXVTRSUQOMKLNP"  # in ACN order
 
 
 class AudioFormat:
-    """What every format has; the defaults are those of a format without a head and without an array.
+    """Base class of all formats; the defaults are those of a format without a head and without an array.
 
     Attributes:
         kind: its name in `FORMATS`.
@@ -50,22 +50,22 @@ class AudioFormat:
 
     @classmethod
     def parse(cls, text: str) -> "AudioFormat | None":
-        """The format that a short text stands for; None where it is the text of another kind."""
+        """Returns the format of a short text; None if the text is that of another kind."""
         return cls() if text == cls.kind else None
 
     @classmethod
     def from_fields(cls, given: dict[str, Any]) -> "AudioFormat":
-        """The format with these JSON values as its fields."""
+        """Returns the format with these JSON values as its fields."""
         return cls(**given)
 
     @property
     def layout(self) -> "AudioFormat":
-        """The format without what does not change the meaning of its channels: two heads have one layout."""
+        """Returns the format without fields that do not change the meaning of its channels: two heads have one layout."""
         return self
 
     @property
     def portable(self) -> "AudioFormat":
-        """The same format, with its files where a data folder keeps them."""
+        """Returns the same format, with its files where a data folder keeps them."""
         return self
 
     def mirror(self, waveform: NDArray) -> NDArray | None:
@@ -74,8 +74,8 @@ class AudioFormat:
         return None
 
     def mirrors_exactly(self, measured: bool = False) -> bool:
-        """Whether `mirror` of a recording is exactly the recording of the mirrored scene; `measured`: of responses that were
-        measured, not simulated."""
+        """Returns whether `mirror` of a recording is exactly the recording of the mirrored scene; `measured`: whether the
+        responses were measured, not simulated."""
         return False
 
 
@@ -100,7 +100,7 @@ class Binaural(AudioFormat):
 
     @classmethod
     def parse(cls, text: str) -> AudioFormat | None:
-        """ "binaural" or "binaural:<file.sofa>"."""
+        """Parses "binaural" or "binaural:<file.sofa>"."""
         kind, colon, sofa = text.partition(":")
         if colon and not sofa and kind == cls.kind:
             raise AudioError(f"format {text!r} names no SOFA file; give binaural:<file.sofa>, or binaural for MIT KEMAR.")
@@ -108,25 +108,25 @@ class Binaural(AudioFormat):
 
     @property
     def name(self) -> str:
-        """ "binaural", or "binaural-<SOFA file>", wherever that file lies."""
+        """Returns "binaural", or "binaural-<SOFA file>", independent of the folder of the file."""
         return f"binaural-{re.sub(r'[^A-Za-z0-9_]+', '_', PurePath(self.sofa).stem)}" if self.sofa else "binaural"
 
     @property
     def layout(self) -> AudioFormat:
-        """Left and right ear, of whatever head."""
+        """Returns left and right ear, for any head."""
         return BINAURAL
 
     @property
     def portable(self) -> AudioFormat:
-        """The same head, its file in `hrtf/`."""
+        """Returns the same head, its file in `hrtf/`."""
         return self if self.sofa is None else replace(self, sofa=f"hrtf/{PurePath(self.sofa).name}")
 
     def mirror(self, waveform: NDArray) -> NDArray:
-        """The ears exchanged."""
+        """Returns the recording with the ears exchanged."""
         return np.ascontiguousarray(waveform[::-1])
 
     def mirrors_exactly(self, measured: bool = False) -> bool:
-        """Only KEMAR's simulated ears mirror each other exactly; those of a measured head need not be alike."""
+        """Returns True only for KEMAR's simulated ears; those of a measured head can differ."""
         return self.sofa is None and not measured
 
 
@@ -149,33 +149,33 @@ class Ambisonics(AudioFormat):
 
     @classmethod
     def parse(cls, text: str) -> AudioFormat | None:
-        """ "foa", or "ambisonics" and the order."""
+        """Parses "foa", or "ambisonics" and the order."""
         orders = {"foa": 1} | {f"{cls.kind}{order}": order for order in range(1, MAX_ORDER + 1)}
         return cls(orders[text]) if text in orders else None
 
     @property
     def channels(self) -> int:
-        """(order + 1)^2."""
+        """Returns (order + 1)^2."""
         return (self.order + 1) ** 2
 
     @property
     def name(self) -> str:
-        """ "ambisonics1" to "ambisonics3"."""
+        """Returns "ambisonics1" to "ambisonics3"."""
         return f"ambisonics{self.order}"
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """W, Y, Z, X, ..."""
+        """Returns W, Y, Z, X, ..."""
         return tuple(AMBISONIC_NAMES[: self.channels])
 
     def mirror(self, waveform: NDArray) -> NDArray:
-        """The channels that are odd in y, those of index m < 0, with the opposite sign."""
+        """Returns the recording with the sign of the channels that are odd in y (index m < 0) reversed."""
         degrees = range(self.order + 1)
         signs = np.concatenate([np.where(np.arange(-degree, degree + 1) < 0, -1.0, 1.0) for degree in degrees])
         return waveform * signs[:, None].astype(waveform.dtype)
 
     def mirrors_exactly(self, measured: bool = False) -> bool:
-        """Always: the harmonics are even or odd in y."""
+        """Returns True: the harmonics are even or odd in y."""
         return True
 
 
@@ -207,7 +207,7 @@ class Array(AudioFormat):
 
     @classmethod
     def parse(cls, text: str) -> AudioFormat | None:
-        """ "array:" and the positions as JSON."""
+        """Parses "array:" and the positions as JSON."""
         kind, _, positions = text.partition(":")
         if kind != cls.kind:
             return None
@@ -221,7 +221,7 @@ class Array(AudioFormat):
 
     @classmethod
     def from_fields(cls, given: dict[str, Any]) -> AudioFormat:
-        """With `positions_m` as JSON lists of numbers; a text or a boolean is no number."""
+        """Returns the format with `positions_m` as JSON lists of numbers; a text or a boolean is no number."""
         positions = given["positions_m"]
         for index, row in enumerate(positions if isinstance(positions, list) else [positions]):
             numbers = isinstance(row, list) and all(type(value) in (int, float) for value in row)
@@ -234,17 +234,17 @@ class Array(AudioFormat):
 
     @property
     def channels(self) -> int:
-        """One a microphone."""
+        """Returns the number of microphones."""
         return len(self.positions_m)
 
     @property
     def name(self) -> str:
-        """ "array4-<hash of the positions>"."""
+        """Returns "array4-<hash of the positions>"."""
         return f"array{self.channels}-{hashlib.sha256(json.dumps(self.positions_m).encode()).hexdigest()[:8]}"
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """ "1", "2", ..."""
+        """Returns "1", "2", ..."""
         return tuple(str(channel + 1) for channel in range(self.channels))
 
 
@@ -259,11 +259,11 @@ class Mono(AudioFormat):
     channel_names: ClassVar[tuple[str, ...]] = ("mono",)
 
     def mirror(self, waveform: NDArray) -> NDArray:
-        """The recording itself: it holds no left and no right."""
+        """Returns the recording itself: it has no left and no right."""
         return waveform
 
     def mirrors_exactly(self, measured: bool = False) -> bool:
-        """Always."""
+        """Returns True."""
         return True
 
 
@@ -273,8 +273,8 @@ _FIELDS = tuple(each.name for format in FORMATS.values() for each in fields(form
 
 
 def parse_format(text: str) -> AudioFormat:
-    """A format from its short text: "binaural", "binaural:<file.sofa>", "ambisonics1" to "ambisonics3", "foa" (the first
-    order), "mono", or "array:[[x, y, z], ...]" with coordinates in metres.
+    """Returns the format of a short text: "binaural", "binaural:<file.sofa>", "ambisonics1" to "ambisonics3", "foa" (the
+    first order), "mono", or "array:[[x, y, z], ...]" with coordinates in metres.
 
     Raises:
         AudioError: none of these.
@@ -286,12 +286,12 @@ def parse_format(text: str) -> AudioFormat:
 
 
 def as_format(value: "AudioFormat | str") -> AudioFormat:
-    """A format as it is, or from its short text. Raises AudioError, see `parse_format`."""
+    """Returns a format as it is, or from its short text. Raises AudioError, see `parse_format`."""
     return value if isinstance(value, AudioFormat) else parse_format(value)
 
 
 def format_from_dict(value: Any) -> AudioFormat:
-    """A format from its JSON object: `kind` (default "binaural") and the fields of that kind; others may be null.
+    """Returns a format from its JSON object: `kind` (default "binaural") and the fields of that kind; others may be null.
 
     Raises:
         AudioError: no such kind, a field that the kind does not have or one that is missing, or a value it cannot have.
@@ -310,8 +310,8 @@ def format_from_dict(value: Any) -> AudioFormat:
 
 
 def format_to_dict(format: AudioFormat) -> dict[str, Any]:
-    """The JSON object of a format with the fields of all kinds, null where they are not its own; `format_from_dict` is the
-    way back."""
+    """Returns the JSON object of a format with the fields of all kinds, null where they are not its own; `format_from_dict`
+    is the inverse."""
     return {"kind": format.kind} | dict.fromkeys(_FIELDS) | asdict(format)
 
 

@@ -24,8 +24,8 @@ class AudioLimits:
     Attributes:
         max_seconds: longest recording, in s.
         max_bytes: largest recording once decoded to float32, in bytes: 4 per sample and channel.
-        allow_truncated: read a file that ends before its header says, or that has lost a part, with a warning instead of an
-            error; the samples that are there are returned.
+        allow_truncated: read a file that ends before the length in its header, or has lost a part, with a warning instead
+            of an error; the samples that are there are returned.
     """
 
     max_seconds: float = 600.0

@@ -49,11 +49,11 @@ class Contents:
 
     @property
     def labels(self) -> Counter:
-        """The number of sources of each class."""
+        """Counts the sources of each class."""
         return Counter(label for source in self.sources for label in source.labels or ())
 
     def balance(self, by: str) -> dict[str, Balance]:
-        """See `questions.balance.balance`."""
+        """Returns the balance, see `questions.balance.balance`."""
         return balance(self.questions, by)
 
 

@@ -27,7 +27,7 @@ def distinct_recordings(records: Sequence[Record]) -> list[Record]:
 
 
 class CueDataset(Dataset):
-    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed when asked for."""
+    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed on access."""
 
     def __init__(
         self, records: Sequence[Record], root: DataRoot | str | Path, extractor: SpatialFeatureExtractor, window_samples: int
@@ -65,7 +65,7 @@ class SpatialQADataset(Dataset):
 
     Attributes:
         lengths: characters of question and answer together, for batches of like length.
-        first_rows: the row of `records` where each recording is first asked about, by `recording_id`.
+        first_rows: the row of `records` in which each recording occurs first, by `recording_id`.
 
     Raises:
         ManifestError: the manifest is not one, files of it are missing, it has no question of `types`, or
@@ -104,7 +104,7 @@ class SpatialQADataset(Dataset):
             self.use_encoder_cache(audio_hidden_states)
 
     def use_encoder_cache(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
-        """From now on samples hold encoder output that was computed ahead. Raises ManifestError if some is missing."""
+        """Makes samples contain precomputed encoder output. Raises ManifestError if some is missing."""
         missing = [name for name in self.first_rows if name not in audio_hidden_states]
         if missing:
             raise ManifestError(

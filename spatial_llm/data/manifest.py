@@ -1,15 +1,15 @@
-"""Manifests of any length: every line is checked once, then rows are read from disk as they are asked for.
+"""Opens manifests of any length: every line is checked once, then rows are read from disk on demand.
 
 The released training file of SpatialSoundQA has 872,312 rows, some 3 GB as objects. Here each checked row goes, as the text
-of its line, into an Arrow file that `datasets` maps into memory; a row is parsed when it is asked for, and worker processes
-share the file. The rows are kept as text, because the JSON builder of `datasets` makes columns of them: missing fields come
-back as None and mixed types are coerced, so that a row would no longer be what was checked. The Arrow file is written by us,
-not by `load_dataset`, which takes a path for a glob pattern, passes over hidden folders, and ends lines at characters where
+of its line, into an Arrow file that `datasets` maps into memory. A row is parsed on access, and worker processes share the
+file. Rows are kept as text, because the JSON builder of `datasets` would turn them into columns: missing fields come back as
+None and mixed types are coerced, so a row would differ from the checked one. This module writes the Arrow file itself
+instead of `load_dataset`, which takes a path for a glob pattern, skips hidden folders, and ends lines at characters where
 `jsonl.iter_jsonl` does not.
 
-The Arrow file is kept in the user's cache folder, and whoever opens the same manifest again finds it there: its name holds
-the hash of the manifest's bytes, of the checks (the code of this package) and of pydantic, so that it is found for no other
-content. Files that the rows name are looked for at each opening.
+The Arrow file is kept in the user's cache folder and reused when the same manifest is opened again. Its name holds the hash
+of the manifest's bytes, of the checks (the code of this package) and of pydantic, so that it is found for no other content.
+Each opening checks the files that the rows name.
 """
 
 import hashlib
@@ -30,19 +30,19 @@ from spatial_llm.errors import ManifestError, OutputError
 from spatial_llm.files import atomic_path, sha256_of
 from spatial_llm.user_cache import cache_folder, code_hash, temporary_folder, touch, trim
 
-# files: JSON list of [field, name, bytes, SHA-256] of the files that no row shortly before needs; null where there is none.
+# files: JSON list of [field, name, bytes, SHA-256] of the files that no recent row needs; null if there is none.
 _SCHEMA = pyarrow.schema({"number": pyarrow.int64(), "record": pyarrow.large_string(), "files": pyarrow.large_string()})
 _BATCH_ROWS = 250
-_END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream
-MOST_BYTES = 8 * 2**30  # of Arrow files in the cache folder; those used longest ago go first
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # the last bytes of an Arrow stream
+MOST_BYTES = 8 * 2**30  # most bytes of Arrow files in the cache folder; least recently used files are deleted first
 
 
 class Manifest(Sequence[Record]):
-    """The records of a manifest, in order, as `open_manifest` gives them. Pickles to other processes of this machine.
+    """Holds the records of a manifest in order, see `open_manifest`. Pickles to other processes of the same machine.
 
     Attributes:
-        path: of the manifest.
-        root: where its names start; for rendering.
+        path: path of the manifest.
+        root: where its file names start; for rendering.
     """
 
     def __init__(self, path: Path, root: DataRoot, rows: Dataset) -> None:
@@ -63,7 +63,7 @@ class Manifest(Sequence[Record]):
         return self._reader.read(row["record"], f"{self.path}:{row['number']}")
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """The rows as plain JSON objects, in order: for a look at a few fields of all, without checking each again."""
+        """Yields the rows as plain JSON objects, in order: for reading a few fields of all without checking each again."""
         for rows in self._rows.select_columns("record").iter(_BATCH_ROWS):
             yield from map(json.loads, rows["record"])
 
@@ -73,12 +73,13 @@ def open_manifest(
 ) -> Manifest:
     """Checks a whole manifest and opens it, without holding it in memory.
 
-    It takes about 0.1 ms a row the first time, a few seconds for the largest released file when it is opened again.
+    It takes about 0.1 ms a row the first time, and a few seconds for the largest released file when it is opened again.
 
     Args:
         path: the manifest.
-        root: where its names start and which folders elsewhere are allowed (`data.paths`); default its own folder, none.
-        cache_dir: folder for the Arrow file, which is about as large as the manifest; default the user's cache folder
+        root: where its file names start and which folders elsewhere are allowed (`data.paths`); default: its own folder,
+            none.
+        cache_dir: folder for the Arrow file, which is about as large as the manifest; default: the user's cache folder
             (`user_cache`), where such files together take at most MOST_BYTES.
 
     Raises:
@@ -87,7 +88,7 @@ def open_manifest(
     path = Path(path)
     root = DataRoot.of(path.parent if root is None else root)
     if not path.is_file():
-        next(iter_records(path, root))  # says so
+        next(iter_records(path, root))  # raises the error about a missing file
     sha256 = sha256_of(path)
     key = hashlib.sha256(f"{sha256} {code_hash()} {pydantic.VERSION}".encode()).hexdigest()
     name = f"{path.stem[:100]}-{key[:32]}.arrow"
@@ -96,7 +97,7 @@ def open_manifest(
     target = cache_folder("manifests") / name
     try:
         rows = _rows(path, root, target, sha256)
-    except OutputError:  # the cache folder has no room: a quota of the user's home
+    except OutputError:  # the cache folder has no room, such as a quota on the home folder
         return Manifest(path, root, _rows(path, root, temporary_folder("manifests") / name, sha256))
     touch(target)
     trim(target.parent, MOST_BYTES, ".arrow", keep=target)
@@ -104,7 +105,8 @@ def open_manifest(
 
 
 def _rows(path: Path, root: DataRoot, target: Path, sha256: str) -> Dataset:
-    """The rows of the Arrow file `target`, which is written first unless it is there and whole; `sha256` of the manifest."""
+    """Returns the rows of the Arrow file `target`, which is written first unless it is there and complete; `sha256` of the
+    manifest."""
     if (rows := _kept(target)) is not None:
         _look_for_files(rows, path, root)
         return rows
@@ -113,7 +115,7 @@ def _rows(path: Path, root: DataRoot, target: Path, sha256: str) -> Dataset:
         pyarrow.OSFile(str(temporary), "wb") as sink,
         pyarrow.ipc.new_stream(sink, _SCHEMA) as writer,
     ):
-        # The records themselves are let go one by one: held by the batch, they would cost a quarter of the time.
+        # Records are released one by one: keeping a batch of them would cost a quarter of the time.
         rows = ((line.number, line.text, _files_to_json(line.new_files)) for line in iter_checked(path, root))
         while batch := list(itertools.islice(rows, _BATCH_ROWS)):
             columns = [list(column) for column in zip(*batch, strict=True)]
@@ -124,18 +126,18 @@ def _rows(path: Path, root: DataRoot, target: Path, sha256: str) -> Dataset:
 
 
 def _kept(target: Path) -> Dataset | None:
-    """The rows of an Arrow file; None if it is not there or damaged."""
+    """Returns the rows of an Arrow file; None if it is not there or damaged."""
     try:
         with target.open("rb") as file:
             file.seek(-len(_END), os.SEEK_END)
-            whole = file.read() == _END  # a stream that is cut between two batches reads as a shorter one
+            whole = file.read() == _END  # a stream that is cut between two batches would read as a shorter one
         return Dataset.from_file(str(target)) if whole else None
     except (pyarrow.ArrowException, OSError):
         return None
 
 
 def _look_for_files(rows: Dataset, path: Path, root: DataRoot) -> None:
-    """Raises ManifestError as reading the manifest does, if files that its records name are missing or changed."""
+    """Raises ManifestError, like reading the manifest, if files that its records name are missing or changed."""
     files = FileCheck(root)
     for batch in rows.data.table.select(["number", "files"]).to_batches():
         named = batch.filter(batch.column("files").is_valid())

@@ -1,4 +1,4 @@
-"""One question about one recording as an object, and what it names: classes and files."""
+"""Defines one question about one recording as an object, and the classes and files that it names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from spatial_llm.scenes.scene import STRICT, Scene, scene_to_dict
 
 @dataclass(frozen=True)
 class Pair:
-    """One source of a recording as the released data have it: a dry sound and a room response, two files.
+    """Holds one source of a recording as the released data have it: a dry sound and a room response, two files.
 
     labels: its event classes; azimuth_deg, elevation_deg, distance_m: where the response puts it, in the internal frame.
-    Each is None where the release does not say.
+    Each is None if the release does not give it.
     """
 
     audio: str
@@ -29,14 +29,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Record:
-    """One question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it is
-    rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
+    """Holds one question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it
+    is rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
 
-    recording_id is shared by all questions about one recording. truth: see `questions.types.parse_value`; {} is for pairs,
-    where the released answer cannot be read by our parsers (scoring counts and leaves out such records). about: the meaning
-    of the question, as the family that asked it wrote it; None in data of others and in manifests of earlier versions.
-    files: what the files of `audio` or `pairs` were when the manifest was written; reading compares it. audio_format: what
-    the file of `audio` is, as a short text (see `audio.formats.parse_format`); None = binaural.
+    recording_id is shared by all questions about one recording. truth: see `questions.types.parse_value`; {} only for pairs
+    whose released answer our parsers cannot read (scoring counts and leaves out such records). about: the meaning of the
+    question, as its family wrote it; None in data from elsewhere and in manifests of earlier versions. files: facts about
+    the files of `audio` or `pairs` when the manifest was written; reading compares them. audio_format: format of the file of
+    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural.
     """
 
     id: str
@@ -58,13 +58,13 @@ class Record:
 
     @property
     def format(self) -> AudioFormat:
-        """What its recording is: the scene's format, that of the file, or two ears for pairs."""
+        """Returns the format of its recording: that of the scene or of the file, binaural for pairs."""
         if self.scene is not None:
             return self.scene.format
         return BINAURAL if self.audio_format is None else parse_format(self.audio_format)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as its manifest line; `record_from_dict` is the way back."""
+        """Returns the record as its manifest line; `record_from_dict` is the inverse."""
         line = {name: value for name, value in vars(self).items() if value is not None}
         if self.about is not None:
             line["about"] = self.about.to_dict()
@@ -87,14 +87,15 @@ def _given(value: Any) -> dict[str, Any]:
 
 
 def labels_of(record: Record) -> list[tuple[str, ...]]:
-    """The classes of each source of a recording, in order: empty tuples where they are not listed, no source of a file."""
+    """Returns the classes of each source of a recording, in order: empty tuples if they are not listed, no source for a
+    file."""
     if record.scene is not None:
         return [(source.label,) for source in record.scene.sources]
     return [pair.labels or () for pair in record.pairs or ()]
 
 
 def paths_of(record: Record) -> Iterator[tuple[str, str]]:
-    """(field, path relative to the manifest's folder) of every file or folder the record needs."""
+    """Yields (field, path relative to the manifest's folder) of every file or folder the record needs."""
     if record.audio is not None:
         yield "audio", record.audio
     for index, pair in enumerate(record.pairs or ()):

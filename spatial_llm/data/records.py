@@ -1,8 +1,8 @@
-"""The manifest: one JSON object a line, one record a question (step 0 in docs/architecture.md).
+"""Reads and writes the manifest: one JSON object a line, one record a question (step 0 in docs/architecture.md).
 
-Reading is strict: a field missing, unknown, of another type or out of range, an id that stands twice, or a path that
-leads out of the manifest's folder stops with file, line and field; files that are missing are reported all at once. All
-paths are relative to the manifest's folder (see `data.paths`), so that a data folder can be moved whole.
+Reading is strict: a field that is missing, unknown, of another type or out of range, an id that occurs twice, or a path that
+leads out of the manifest's folder raises an error with file, line and field. Missing files are reported all at once. All
+paths are relative to the manifest's folder (see `data.paths`), so that a data folder can be moved as a whole.
 """
 
 import functools
@@ -30,16 +30,16 @@ PAIRS_RATE = 32_000  # Hz; the protocols of pairs are defined at this rate only 
 
 _ADAPTER, _SCENE_ADAPTER = TypeAdapter(Record), TypeAdapter(Scene)
 _SCENE_KEY = '"scene": '  # as json.dumps writes it
-_REMEMBERED = 50_000  # answers, names of files
-_SHORT = 200  # characters of an answer that is remembered
+_REMEMBERED = 50_000  # number of answers and of file names that are cached
+_SHORT = 200  # most characters of an answer that is cached
 
 
 def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True) -> list[Record]:
-    """The records of a JSONL manifest, in order, all in memory; `data.manifest.open_manifest` is for long ones.
+    """Returns the records of a JSONL manifest, in order, all in memory; `data.manifest.open_manifest` is for long ones.
 
     Args:
         path: the manifest.
-        root: where its names start and which folders elsewhere are allowed; default its own folder and none.
+        root: where its file names start and which folders elsewhere are allowed; default: its own folder and none.
         look_for_files: False for work on questions and answers alone.
 
     Raises:
@@ -51,10 +51,11 @@ def read_manifest(path: str | Path, root: DataRoot | str | Path | None = None, l
 def iter_records(
     path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True
 ) -> Iterator[tuple[int, Record]]:
-    """The records of a manifest with their line numbers, checked one at a time; what concerns several is raised at the end.
+    """Yields the records of a manifest with their line numbers, checked one at a time. Errors about several records come at
+    the end.
 
     Raises:
-        ManifestError: a line is not a record (see the module); at the end: there was none, ids stand twice, or files that
+        ManifestError: a line is not a record (see the module); at the end: there was none, ids occur twice, or files that
             records name are missing or changed. File, line and field are named.
     """
     for checked in iter_checked(path, root, look_for_files):
@@ -62,8 +63,8 @@ def iter_records(
 
 
 class CheckedLine(NamedTuple):
-    """A line of a manifest, the record on it, and of the files that the record needs those not among the last ones that
-    earlier lines needed, as (field, name, facts)."""
+    """Holds a line of a manifest, its record, and those files it needs that recent lines did not need, as (field, name,
+    facts)."""
 
     number: int
     text: str
@@ -74,7 +75,7 @@ class CheckedLine(NamedTuple):
 def iter_checked(
     path: str | Path, root: DataRoot | str | Path | None = None, look_for_files: bool = True
 ) -> Iterator[CheckedLine]:
-    """The lines of a manifest with their records, checked as `iter_records` says, which raises the same errors."""
+    """Yields the lines of a manifest with their records, checked as in `iter_records`, with the same errors."""
     path = Path(path)
     files = FileCheck(DataRoot.of(path.parent if root is None else root), look_for_files)
     ids, reader, known, scene = RepeatedIds(path), RecordReader(), set[Any](), None
@@ -99,22 +100,22 @@ def iter_checked(
 
 
 def write_manifest(path: str | Path, records: Iterable[Record]) -> None:
-    """Writes records as JSONL, one a line, whole or not at all."""
+    """Writes records as JSONL, one a line. The file is written completely or not at all."""
     write_jsonl(path, (record.to_dict() for record in records))
 
 
 class RecordReader:
     """Reads the lines of one manifest, one after another.
 
-    Most lines repeat much of the one before: questions about one recording share its scene, whose text is then compared in
-    place of being checked again. A line that is not plainly right goes to `record_from_dict`, which says what is wrong.
+    Most lines repeat much of the one before: questions about one recording share its scene, whose text is then compared
+    instead of being checked again. A line that is not clearly right goes to `record_from_dict`, which raises the error.
     """
 
     def __init__(self) -> None:
         self._scene_text, self._scene = "", None
 
     def read(self, text: str, where: str) -> Record:
-        """The record on one line; `where` (file:line) starts every error message. Raises ManifestError as
+        """Returns the record on one line; `where` (file:line) starts every error message. Raises ManifestError as
         `record_from_dict`."""
         try:
             record = self._plain_record(text)
@@ -128,7 +129,7 @@ class RecordReader:
             if not text.startswith(self._scene_text or "-", start) and not self._take_scene(text, start):
                 return None
             scene, text = self._scene, text[:start] + "null" + text[start + len(self._scene_text) :]
-            # What was cut out must have been the value of the record's own key, and the only one so called.
+            # The text that was cut out must have been the value of the record's own key, the only one of this name.
             if text.count('"scene"') != 1 or "\\u" in text:
                 return None
         line = plain_object(text)
@@ -136,13 +137,13 @@ class RecordReader:
             return None
         record = _ADAPTER.validate_json(text)
         if scene is not None:
-            record = Record(**{**vars(record), "scene": scene})  # in a third of the time of dataclasses.replace
+            record = Record(**{**vars(record), "scene": scene})  # takes a third of the time of dataclasses.replace
         _check_question(record, "")
         _check_recording(record, "")
         return record
 
     def _take_scene(self, text: str, start: int) -> bool:
-        """Keeps the scene that begins at `start` if it is a right one."""
+        """Keeps the scene that begins at `start` if it is valid; returns whether it is."""
         found = plain_object_and_end(text, start)
         if found is not None:
             scene_text = text[start : found[1]]
@@ -153,7 +154,7 @@ class RecordReader:
 
 
 def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:
-    """One manifest line as a checked record; `where` (file:line) starts every error message.
+    """Returns one manifest line as a checked record; `where` (file:line) starts every error message.
 
     Raises:
         ManifestError: see `iter_records`; everything but repeated ids and missing files is checked here.
@@ -202,7 +203,7 @@ def _check_question(record: Record, where: str) -> None:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _value_of_short(question_type: str, answer: str) -> dict[str, Any] | None:
-    return parse_value(question_type, answer)  # compared only: nobody may change a value that is remembered
+    return parse_value(question_type, answer)  # callers only compare it: a cached value must not be changed
 
 
 def _check_recording(record: Record, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Ids that stand twice in a JSONL file of any length."""
+"""Finds ids that occur twice in a JSONL file of any length."""
 
 from array import array
 from hashlib import blake2b
@@ -12,22 +12,22 @@ from spatial_llm.jsonl import iter_jsonl
 
 
 class RepeatedIds:
-    """Finds ids that stand twice in a file; it keeps 12 bytes a line, not the ids.
+    """Finds ids that occur twice in a file; it stores 12 bytes a line, not the ids.
 
     Args:
-        path: of the file, which is read again where an id may stand twice.
+        path: path of the file, which is read again if an id may occur twice.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.digests, self.lines = path, array("Q"), array("I")
 
     def add(self, number: int, name: str) -> None:
-        """Notes the id `name` of line `number`."""
+        """Stores the id `name` of line `number`."""
         self.digests.append(int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big"))
         self.lines.append(number)
 
     def finish(self) -> None:
-        """Raises ManifestError if an id stands twice, listing such ids with their lines, or if there was no line."""
+        """Raises ManifestError if an id occurs twice, listing such ids with their lines, or if there was no line."""
         if not self.lines:
             raise ManifestError(f"{self.path}: holds no record; expected at least one line.")
         digests = np.array(self.digests)
@@ -37,7 +37,7 @@ class RepeatedIds:
         suspects = set(np.array(self.lines)[np.isin(digests, values[counts > 1])].tolist())
         lines_of: dict[str, list[int]] = {}
         for number, line in iter_jsonl(self.path):
-            if number in suspects:  # equal digests could still be two ids
+            if number in suspects:  # equal digests can still come from two ids
                 lines_of.setdefault(line["id"], []).append(number)
         double = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
         if double:

@@ -1,4 +1,4 @@
-"""Files of scenes: one JSON object a line, one scene a line, and the files that scenes need."""
+"""Reads files of scenes, one JSON object and one scene a line, and lists the files that scenes need."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +12,16 @@ from spatial_llm.scenes.scene import Scene, scene_from_dict
 
 
 def read_scenes(path: str | Path) -> list[Scene]:
-    """The scenes of a JSONL file, one a line, in order. Raises ManifestError, see `iter_scenes`."""
+    """Returns the scenes of a JSONL file, one a line, in order. Raises ManifestError, see `iter_scenes`."""
     return [scene for _, scene in iter_scenes(path)]
 
 
 def iter_scenes(path: str | Path) -> Iterator[tuple[int, Scene]]:
-    """The scenes of a file with their line numbers, checked one at a time; what concerns several is raised at the end.
+    """Yields the scenes of a file with their line numbers, checked one at a time. Errors about several scenes come at the
+    end.
 
     Raises:
-        ManifestError: a line is not a scene; at the end: there was none, ids stand twice, or files that scenes name are
+        ManifestError: a line is not a scene; at the end: there was none, ids occur twice, or files that scenes name are
             missing. File, line and field are named.
     """
     path = Path(path)
@@ -50,7 +51,7 @@ def check_dry_sounds(scene: Scene, where: str) -> None:
 
 
 def paths_of_scene(scene: Scene) -> Iterator[tuple[str, str]]:
-    """(field, path relative to the file's folder) of every file or folder the scene needs."""
+    """Yields (field, path relative to the file's folder) of every file or folder the scene needs."""
     yield from ((field, getattr(scene, field)) for field in ("bank", "sounds") if getattr(scene, field) is not None)
     if scene.format.sofa is not None:
         yield "format.sofa", scene.format.sofa

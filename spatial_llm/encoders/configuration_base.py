@@ -17,7 +17,8 @@ NUM_CLS_TOKENS = 3  # of every encoder here
 
 @strict
 class SpatialEncoderConfig(CheckedConfig):
-    """What both encoders share. The defaults are the published size: 10 s at 32 kHz, 1024 x 128 cues, ViT-B.
+    """Base class of the configurations of both encoders. The defaults are the published size: 10 s at 32 kHz, 1024 x 128
+    cues, ViT-B.
 
     Args:
         hidden_size: width of the trunk and of `last_hidden_state`; a multiple of 4 (sine-cosine positions).
@@ -46,7 +47,7 @@ class SpatialEncoderConfig(CheckedConfig):
         loss_weights: of event, distance, azimuth and elevation in the sum of losses.
 
     Raises:
-        SpatialLLMError: sizes that cannot be, or do not fit each other; the message says which.
+        SpatialLLMError: sizes are impossible, or do not fit each other; the message names them.
     """
 
     hidden_size: int = 768
@@ -156,11 +157,11 @@ class SpatialEncoderConfig(CheckedConfig):
 
     @property
     def token_layout(self) -> TokenLayout:
-        """The tokens and channels of `last_hidden_state`, for an input that lasts `duration_s`."""
+        """Returns the tokens and channels of `last_hidden_state`, for an input that lasts `duration_s`."""
         rows, columns = self.num_frames // self.patch_size[0], self.num_mel_bins // self.patch_size[1]
         return TokenLayout(NUM_CLS_TOKENS, (rows, columns), ((0, self.hidden_size),), self.duration_s / rows)
 
     @property
     def window_samples(self) -> int:
-        """Samples of one window, at `sampling_rate`."""
+        """Returns the samples of one window, at `sampling_rate`."""
         return round(self.duration_s * self.sampling_rate)

@@ -53,6 +53,7 @@ class DSpASTConfig(SpatialEncoderConfig):
 
     @property
     def token_layout(self) -> TokenLayout:
-        """As in every encoder; the channels are those of the distance, the direction and the event branch."""
+        """Returns the layout as in every encoder; the channels are those of the distance, the direction and the event
+        branch."""
         slices = tuple((k * self.branch_size, (k + 1) * self.branch_size) for k in range(len(BRANCHES)))
         return replace(super().token_layout, channel_slices=slices)

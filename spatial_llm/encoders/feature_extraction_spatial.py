@@ -63,12 +63,12 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
 
     @property
     def format(self) -> AudioFormat:
-        """What the waveforms are, parsed from `audio_format`."""
+        """Returns the format of the waveforms, parsed from `audio_format`."""
         return parse_format(self.audio_format)
 
     @classmethod
     def for_encoder(cls, config: Any) -> "SpatialFeatureExtractor":
-        """The extractor that feeds an encoder of this config (`SpatialASTConfig` or `DSpASTConfig`)."""
+        """Returns the extractor for an encoder of this config (`SpatialASTConfig` or `DSpASTConfig`)."""
         return cls(
             feature_size=config.num_mel_bins,
             sampling_rate=config.sampling_rate,
@@ -130,7 +130,8 @@ class SpatialFeatureExtractor(SequenceFeatureExtractor):
 
 
 def _batch(waveforms: Any, format: AudioFormat, scale_known: bool) -> torch.Tensor:
-    """One recording, a batch, or a list of recordings -> (B, channels, samples) float32 tensor, every one checked."""
+    """Converts one recording, a batch, or a list of recordings to a (B, channels, samples) float32 tensor, every one
+    checked."""
     device = waveforms.device if isinstance(waveforms, torch.Tensor) else "cpu"
     if isinstance(waveforms, list | tuple):
         recordings = [to_numpy(recording) for recording in waveforms]

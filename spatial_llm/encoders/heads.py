@@ -1,4 +1,5 @@
-"""The training objectives of the encoders: heads, losses and their outputs (released code of Spatial-AST and DSpAST)."""
+"""Defines the training objectives of the encoders: heads, losses and their outputs (released code of Spatial-AST and
+DSpAST)."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from spatial_llm.encoders.precision import KeptInFloat32
 
 @dataclass
 class SpatialEncoderOutput(ModelOutput):
-    """Output of the encoders without heads.
+    """Holds the output of the encoders without heads.
 
-    last_hidden_state: (B, 3 CLS + rows * columns tokens, hidden_size), not normalised: what a projector eats.
+    last_hidden_state: (B, 3 CLS + rows * columns tokens, hidden_size), not normalised: the input of a projector.
     feature_attention: (B, 3 branches, F cues) in [0, 1], DSpAST only.
     """
 
@@ -28,7 +29,7 @@ class SpatialEncoderOutput(ModelOutput):
 
 @dataclass
 class SpatialLocalizationOutput(ModelOutput):
-    """Output of the encoders with heads.
+    """Holds the output of the encoders with heads.
 
     loss: weighted sum of the losses of the labels given, or None.
     event_logits (B, event classes), distance_logits (B, 21), azimuth_logits (B, 360), elevation_logits (B, 180);
@@ -48,15 +49,16 @@ class SpatialLocalizationOutput(ModelOutput):
 
 
 class AdaCosHead(KeptInFloat32):
-    """Cosine head with the adaptive scale of AdaCos (Zhang et al., CVPR 2019) as DSpAST's released code uses it.
+    """Cosine head with the adaptive scale of AdaCos (Zhang et al., CVPR 2019, arXiv 1905.00292) as in DSpAST's released
+    code.
 
-    forward gives cosines (B, C); `loss` scales them. In training mode each loss first adapts the scale to the batch: that
-    of all processes together, so that they keep one scale (in the official code each process has its own, and the first
-    one's is saved). The scale is a buffer: checkpoints hold it.
+    forward returns cosines (B, C); `loss` scales them. In training mode each loss first adapts the scale to the batch of all
+    processes together, so that they keep one scale (in the official code each process has its own, and the first one's is
+    saved). The scale is a buffer, so checkpoints contain it.
 
     Args:
-        target_term: in the sum over wrong classes the target's slot contributes e^0 instead of nothing. So does the
-            official code, and the checkpoints were trained so; the AdaCos paper does not.
+        target_term: in the sum over wrong classes the target contributes e^0 instead of nothing. The official code does so,
+            and the checkpoints were trained with it; the AdaCos paper does not.
     """
 
     def __init__(self, in_features: int, num_classes: int, target_term: bool = True) -> None:
@@ -66,17 +68,17 @@ class AdaCosHead(KeptInFloat32):
         self.register_buffer("scale", self.initial_scale())
 
     def initial_scale(self) -> torch.Tensor:
-        """sqrt(2) ln(C - 1), shape (1,) float32."""
+        """Returns sqrt(2) ln(C - 1), shape (1,) float32."""
         return torch.tensor([math.sqrt(2) * math.log(max(2, len(self.weight) - 1))], dtype=torch.float32)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(B, in_features) -> cosines to the class weights (B, C), in float32, also where the rest is autocast."""
+        """Maps (B, in_features) to cosines with the class weights (B, C), in float32 even under autocast."""
         with torch.autocast(hidden.device.type, enabled=False):
             return functional.linear(functional.normalize(hidden.float()), functional.normalize(self.weight.float()))
 
     def loss(self, cosines: torch.Tensor, labels: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
-        """Cross-entropy of scaled cosines (B, C) and class ids (B,), or, where they are given, the distributions `targets`
-        (B, C) around these; the scale adapts to the ids alone."""
+        """Returns the cross-entropy of scaled cosines (B, C) with class ids (B,), or, if given, with the distributions
+        `targets` (B, C) around these; the scale adapts to the ids alone."""
         if self.training:
             self._adapt_scale(cosines.detach(), labels)
         scaled = self.scale.to(cosines.dtype) * cosines
@@ -84,7 +86,7 @@ class AdaCosHead(KeptInFloat32):
 
     @torch.no_grad()
     def _adapt_scale(self, cosines: torch.Tensor, labels: torch.Tensor) -> None:
-        # the released rule, written with logarithms of each sample's sum, in which the batch's largest logit cancels
+        # The released rule, with logarithms of each sample's sum, in which the batch's largest logit cancels.
         in_target_slot = 0.0 if self.target_term else -math.inf
         sums = torch.logsumexp((self.scale * cosines).scatter(1, labels[:, None], in_target_slot), dim=1)
         statistics = gather_rows(torch.stack([sums, cosines.gather(1, labels[:, None])[:, 0]], dim=1))
@@ -94,7 +96,7 @@ class AdaCosHead(KeptInFloat32):
 
 
 def gather_rows(rows: torch.Tensor) -> torch.Tensor:
-    """(n, k) of this process -> (sum of n, k) of all processes, in their order; without gradients. n may differ."""
+    """Gathers (n, k) of this process -> (sum of n, k) of all processes, in their order; without gradients. n may differ."""
     if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return rows
     counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(distributed.get_world_size())]
@@ -106,12 +108,12 @@ def gather_rows(rows: torch.Tensor) -> torch.Tensor:
 
 
 def counted_labels(config: SpatialEncoderConfig, labels: dict[str, torch.Tensor | None]) -> dict[str, torch.Tensor]:
-    """Those labels that are given and whose loss has a weight other than 0."""
+    """Returns those labels that are given and whose loss has a weight other than 0."""
     return {name: given for name, given in labels.items() if given is not None and config.loss_weights[name]}
 
 
 def weighted_loss(config: SpatialEncoderConfig, losses: dict[str, torch.Tensor]) -> torch.Tensor | None:
-    """Sum of the losses, each times `config.loss_weights[name]`; None if there are none."""
+    """Returns the sum of the losses, each times `config.loss_weights[name]`; None if there are none."""
     terms = [config.loss_weights[name] * loss for name, loss in losses.items()]
     return sum(terms) if terms else None
 
@@ -122,7 +124,8 @@ def localization_output(
     logits: dict[str, torch.Tensor],
     losses: dict[str, torch.Tensor],
 ) -> SpatialLocalizationOutput:
-    """What a model with heads returns: logits by name ("event", ...), their weighted loss, and the encoder's output."""
+    """Returns the output of a model with heads: logits by name ("event", ...), their weighted loss, and the encoder's
+    output."""
     return SpatialLocalizationOutput(
         loss=weighted_loss(config, losses),
         **{f"{name}_logits": values for name, values in logits.items()},
@@ -134,5 +137,5 @@ def localization_output(
 
 
 def event_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, mean over batch and classes; labels (B, C) multi-hot or mixed in [0, 1]."""
+    """Returns the binary cross-entropy, mean over batch and classes; labels (B, C) are multi-hot or mixed in [0, 1]."""
     return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))

@@ -1,4 +1,4 @@
-"""The parts that SpatialAST and DSpAST are made of: cue norm, fusion, patches, ViT blocks.
+"""Defines the layers of SpatialAST and DSpAST: cue norm, fusion, patches, ViT blocks.
 
 Shapes: B batch, F cues, T frames, M mel bins, S tokens, D hidden_size. Sources: BAT (arXiv 2402.01591), DSpAST (arXiv
 2509.13927), and facts about the released code of both.
@@ -40,7 +40,7 @@ class CueNorm(KeptInFloat32):
         self.norm = nn.BatchNorm2d(max(1, len(self.normalized)), affine=False, dtype=torch.float32)
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
-        """(B, F, frames <= T, M) -> (B, F, T, M) in the dtype of the statistics."""
+        """Maps (B, F, frames <= T, M) -> (B, F, T, M) in the dtype of the statistics."""
         if (
             input_features.ndim != 4
             or input_features.shape[1] != self.num_cues
@@ -73,7 +73,7 @@ class CueNorm(KeptInFloat32):
 
 
 class CueFusion(nn.Module):
-    """Convolution over the cues, 3 x 3 without bias, then BatchNorm and GELU: (B, F, T, M) -> (B, C, T, M)."""
+    """Applies a convolution over the cues, 3 x 3 without bias, then BatchNorm and GELU: (B, F, T, M) -> (B, C, T, M)."""
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
@@ -85,10 +85,11 @@ class CueFusion(nn.Module):
 
 
 class PatchProjection(nn.Conv2d):
-    """A convolution whose stride is its kernel, as a matrix product: (B, C, T, M) -> (B, rows * columns, D), time-major.
+    """Applies a convolution whose stride is its kernel, as a matrix product: (B, C, T, M) -> (B, rows * columns, D),
+    time-major.
 
-    The patches do not overlap, and on a CPU the gradient of such a convolution takes far longer. The weight is read here,
-    in the forward of the module that owns it: offloading fetches weights module by module.
+    The patches do not overlap, and on a CPU the gradient of such a convolution takes far longer. The weight is read here, in
+    the forward of the module that owns it, because offloading fetches weights module by module.
     """
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
@@ -99,10 +100,10 @@ class PatchProjection(nn.Conv2d):
 
 
 class PatchEmbeddings(nn.Module):
-    """Patches of the fused plane, plus fixed positions: (B, C, T, M) -> (B, rows * columns, D), time-major.
+    """Embeds patches of the fused plane and adds fixed positions: (B, C, T, M) -> (B, rows * columns, D), time-major.
 
-    The position table is AudioMAE's sine-cosine table, never trained, hence a buffer. Its row 0 belongs to a CLS token
-    of AudioMAE that these encoders do not use; it is kept so that released tables load as they are.
+    The position table is AudioMAE's sine-cosine table (arXiv 2207.06405), never trained, hence a buffer. Its row 0 belongs
+    to a CLS token of AudioMAE that these encoders do not use; it is kept so that released tables load unchanged.
     """
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
@@ -110,11 +111,12 @@ class PatchEmbeddings(nn.Module):
         self.grid = config.token_layout.grid
         patch = tuple(config.patch_size)
         self.projection = PatchProjection(config.fusion_channels, config.hidden_size, kernel_size=patch, stride=patch)
-        # In the dtype the model is built in, as the parameters are; loading casts to that of the buffer it finds.
+        # In the dtype in which the model is built, like the parameters; loading casts to the dtype of the buffer.
         self.register_buffer("positions", self.sine_cosine_table().to(torch.get_default_dtype()))
 
     def sine_cosine_table(self) -> torch.Tensor:
-        """(1, 1 + rows * columns, D) float32: half of the channels tell the column, half the row; row 0 is zero."""
+        """Returns (1, 1 + rows * columns, D) float32: half of the channels encode the column, half the row; row 0 is
+        zero."""
         rows, columns = self.grid
         size = self.projection.out_channels
         frequencies = 1.0 / 10_000 ** (np.arange(size // 4) / (size / 4))
@@ -142,7 +144,8 @@ def eager_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention written out, for when the weights are asked for: (B, heads, S, D / heads) each -> (B, S, heads, ...)."""
+    """Computes attention step by step, for callers that need the weights: (B, heads, S, D / heads) each -> (B, S, heads,
+    ...)."""
     weights = torch.matmul(query, key.transpose(2, 3)) * scaling
     if attention_mask is not None:
         weights = weights + attention_mask
@@ -152,7 +155,7 @@ def eager_attention(
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with one fused qkv projection; the kernel is transformers' choice (SDPA by default)."""
+    """Applies multi-head self-attention with one fused qkv projection; transformers chooses the kernel (SDPA by default)."""
 
     def __init__(self, config: SpatialEncoderConfig) -> None:
         super().__init__()
@@ -175,7 +178,7 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(GradientCheckpointingLayer):
-    """A pre-norm ViT block: (B, S, D) -> (B, S, D).
+    """Applies a pre-norm ViT block: (B, S, D) -> (B, S, D).
 
     Args:
         drop_path: in training, share of the samples that skip each of its two residuals.
@@ -200,6 +203,7 @@ class EncoderLayer(GradientCheckpointingLayer):
 
 
 def encoder_layers(config: SpatialEncoderConfig) -> nn.ModuleList:
-    """The trunk: `config.num_hidden_layers` blocks whose drop-path rises linearly from 0 to `config.drop_path_rate`."""
+    """Returns the trunk: `config.num_hidden_layers` blocks whose drop-path rises linearly from 0 to
+    `config.drop_path_rate`."""
     rates = np.linspace(0, config.drop_path_rate, config.num_hidden_layers)
     return nn.ModuleList([EncoderLayer(config, float(rate)) for rate in rates])

@@ -1,4 +1,5 @@
-"""What the models of all spatial encoders share: initialisation, and what transformers asks of a model class."""
+"""Defines the base class of all spatial encoders: initialisation, and the attributes that transformers requires of a model
+class."""
 
 import torch
 from torch import nn
@@ -8,7 +9,7 @@ from spatial_llm.encoders.heads import AdaCosHead
 from spatial_llm.encoders.layers import EncoderLayer, PatchEmbeddings, SelfAttention
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 
-# Regular expressions over names of tensors, from the start: within a composite they must match no other part.
+# Regular expressions that match names of tensors from the start: within a composite they must match no other part.
 CUE_NORM = r"^(?:encoder\.)?cue_norm"
 
 

@@ -1,9 +1,9 @@
 """DSpAST: disentangled spatial cues (Wilkinghoff and Tan, arXiv 2509.13927).
 
-Six cues; per task (distance, direction, event) a gate weighs the cues and a convolution fuses them; the three planes pass
-one shared trunk; each is projected to a third of the width, and the thirds are concatenated in `last_hidden_state`. The
-three passes are one: branches are stacked along the batch, sample-major (sample 0's three branches come first). Note: a
-task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
+The input has six cues. For each task (distance, direction, event) a gate weighs the cues and a convolution fuses them to one
+plane. The three planes pass one shared trunk, each is projected to a third of the width, and the thirds are concatenated in
+`last_hidden_state`. The three passes run as one: branches are stacked along the batch, sample-major (sample 0's three
+branches come first). Note: a task's vector is the mean of its three CLS tokens, and only the event's is layer-normed.
 """
 
 import torch
@@ -30,7 +30,7 @@ from spatial_llm.encoders.precision import KeptInFloat32
 
 
 class FeatureGate(KeptInFloat32):
-    """Feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (arXiv 2509.13927)."""
+    """Computes feature attention M(X) = sigmoid(W2 ReLU(W1 BN(GAP(X)) + b1) + b2), one weight a cue (arXiv 2509.13927)."""
 
     def __init__(self, num_cues: int) -> None:
         super().__init__()
@@ -39,13 +39,14 @@ class FeatureGate(KeptInFloat32):
         self.fc2 = nn.Linear(num_cues, num_cues, dtype=torch.float32)
 
     def forward(self, mean: torch.Tensor) -> torch.Tensor:
-        """Cues averaged over time and frequency (B, F) -> weights (B, F)."""
+        """Maps cues averaged over time and frequency (B, F) to weights (B, F)."""
         normalized = self.norm(mean.to(self.norm.running_mean.dtype))
         return torch.sigmoid(self.fc2(functional.relu(self.fc1(normalized.to(self.fc1.weight.dtype)))))
 
 
 class BranchFusion(nn.Module):
-    """One task's gate (if `config.feature_attention`) and fusion: (B, F, T, M) -> plane (B, C, T, M), weights (B, F)."""
+    """Applies one task's gate (if `config.feature_attention`) and fusion: (B, F, T, M) -> plane (B, C, T, M), weights (B,
+    F)."""
 
     def __init__(self, config: DSpASTConfig) -> None:
         super().__init__()
@@ -61,14 +62,14 @@ class BranchFusion(nn.Module):
 
 class DSpASTPreTrainedModel(SpatialEncoderPreTrainedModel):
     config_class = DSpASTConfig
-    # The gate reads means of the ILD plane too. Named with its owner: a language model has modules called gate as well.
+    # The gate reads means of the ILD plane too. The pattern includes the owner: language models have gates too.
     _keep_in_fp32_modules_strict = [CUE_NORM, r"^(?:encoder\.)?branches\.\d+\.gate"]  # noqa: RUF012
 
 
 class DSpASTModel(DSpASTPreTrainedModel):
-    """The encoder without heads: `input_features` (B, 6, frames, mel bins) -> `last_hidden_state` (B, 515, 768)."""
+    """The encoder without heads: maps `input_features` (B, 6, frames, mel bins) to `last_hidden_state` (B, 515, 768)."""
 
-    # A folder of the model with heads loads here too; its heads are left out by name.
+    # A folder of the model with heads loads here too; these patterns leave out its heads.
     _keys_to_ignore_on_load_unexpected = [r"^(event|distance|azimuth|elevation)_(head|norm)\."]  # noqa: RUF012
 
     def __init__(self, config: DSpASTConfig) -> None:
@@ -97,16 +98,16 @@ class DSpASTModel(DSpASTPreTrainedModel):
         Returns:
             SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size), whose channels are
             [distance | direction | event] (`TokenLayout.channel_slices`), and `feature_attention` (B, 3 branches, F) if the
-            model has it. In training with masks, the patches that were kept, others in each branch and in no order.
-            Recorded `hidden_states` and `attentions` have 3 B rows: branches are stacked along the batch.
+            model has it. In training with masks it contains only the kept patches, different ones in each branch, in no
+            order. Recorded `hidden_states` and `attentions` have 3 B rows: branches are stacked along the batch.
 
         Raises:
-            SpatialLLMError: another number of cues or mel bins, or too many frames.
+            SpatialLLMError: the number of cues or mel bins is wrong, or there are too many frames.
         """
         features = self.cue_norm(input_features)
         mean = features.mean(dim=(2, 3))
         planes, weights = zip(*(branch(features, mean) for branch in self.branches), strict=True)
-        planes = [self.spec_augment(plane) for plane in planes]  # each branch is blanked elsewhere
+        planes = [self.spec_augment(plane) for plane in planes]  # each branch has its own mask
         stacked = torch.stack(planes, dim=1).flatten(0, 1)  # (B * 3, C, T, M)
         cls_tokens = self.cls_tokens.repeat(features.shape[0], 1, 1)
         hidden_states = torch.cat([cls_tokens, self.patch_mask(self.patch_embeddings(stacked))], dim=1)
@@ -123,7 +124,7 @@ class DSpASTModel(DSpASTPreTrainedModel):
 class DSpASTForLocalization(DSpASTPreTrainedModel):
     """DSpAST with its heads: a linear layer for events, AdaCos for distance, azimuth and elevation."""
 
-    # AdaCos needs exact angles.
+    # AdaCos needs angles in full precision.
     _keep_in_fp32_modules_strict = ["^distance_head", "^azimuth_head", "^elevation_head"]  # noqa: RUF012  (the encoder's: see there)
 
     def __init__(self, config: DSpASTConfig) -> None:
@@ -148,7 +149,7 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
         elevation_labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLocalizationOutput:
-        """Encodes cues and reads the heads. Arguments as `SpatialASTForLocalization.forward`.
+        """Encodes cues and applies the heads. The arguments are those of `SpatialASTForLocalization.forward`.
 
         Returns:
             SpatialLocalizationOutput; the spatial logits are cosines. `loss` = sum over the labels given of

@@ -1,8 +1,8 @@
 """SpatialAST: an AST on the cues of two ears (BAT, Zheng et al., ICML 2024, arXiv 2402.01591).
 
 cues -> BatchNorm -> stretch -> fusion convolution -> patches + positions -> [3 CLS | patches] -> ViT-B, no final norm. Note:
-the CLS tokens get no position; token 0 predicts distance, 1 direction, 2 the sound event. Implemented from the description
-in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
+the CLS tokens get no position; token 0 predicts distance, 1 direction, 2 the sound event. It is implemented from the
+description in the paper and public facts; weights are loaded by name (`spatial_llm.checkpoints`).
 """
 
 import torch
@@ -33,9 +33,9 @@ class SpatialASTPreTrainedModel(SpatialEncoderPreTrainedModel):
 
 
 class SpatialASTModel(SpatialASTPreTrainedModel):
-    """The encoder without heads: `input_features` (B, cues, frames, mel bins) -> `last_hidden_state` (B, 515, 768)."""
+    """The encoder without heads: maps `input_features` (B, cues, frames, mel bins) to `last_hidden_state` (B, 515, 768)."""
 
-    # A folder of the model with heads loads here too; its heads are left out by name.
+    # A folder of the model with heads loads here too; these patterns leave out its heads.
     _keys_to_ignore_on_load_unexpected = [r"^(event|distance|direction|azimuth|elevation)_(head|norm)\."]  # noqa: RUF012
 
     def __init__(self, config: SpatialASTConfig) -> None:
@@ -61,11 +61,11 @@ class SpatialASTModel(SpatialASTPreTrainedModel):
             input_features: (B, F cues, frames <= num_frames, M mel bins), as `SpatialFeatureExtractor` makes them.
 
         Returns:
-            SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size); in training with masks,
-            of the patches that were kept, in no order.
+            SpatialEncoderOutput with `last_hidden_state` (B, 3 CLS + rows * columns, hidden_size); in training with masks it
+            contains only the kept patches, in no order.
 
         Raises:
-            SpatialLLMError: another number of cues or mel bins, or too many frames.
+            SpatialLLMError: the number of cues or mel bins is wrong, or there are too many frames.
         """
         plane = self.spec_augment(self.fusion(self.cue_norm(input_features)))
         patches = self.patch_mask(self.patch_embeddings(plane))
@@ -101,12 +101,12 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
         elevation_labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLocalizationOutput:
-        """Encodes cues and reads the heads.
+        """Encodes cues and applies the heads.
 
         Args:
             input_features: (B, F cues, frames, M mel bins).
             event_labels: (B, event classes) multi-hot, float.
-            distance_labels, azimuth_labels, elevation_labels: (B,) class ids as `spatial_llm.geometry` makes them.
+            distance_labels, azimuth_labels, elevation_labels: (B,) class ids as `spatial_llm.geometry` computes them.
 
         Returns:
             SpatialLocalizationOutput; `loss` = sum over the labels given of config.loss_weights times BCE (events) or

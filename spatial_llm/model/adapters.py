@@ -1,9 +1,9 @@
-"""LoRA (Hu et al., arXiv 2106.09685) inside the language model, by peft.
+"""Adds LoRA (Hu et al., arXiv 2106.09685) inside the language model, with peft.
 
-The adapters are modules of the composite itself, described by `config.lora`: building the config builds them, so an ordinary
-`from_pretrained` finds a place for every tensor. (Adapters added from outside, by `model.add_adapter`, are saved without the
-projector.) They are injected into `language_model` alone, so `q_proj` in the encoder or the Q-Former is never adapted.
-The defaults are BAT's: rank 8, alpha 32, dropout 0.05 on q_proj and v_proj (its released training script).
+The adapters are modules of the composite itself, described by `config.lora`: building a model from the config builds them,
+so an ordinary `from_pretrained` finds a place for every tensor. (Adapters added from outside, by `model.add_adapter`, are
+saved without the projector.) They are injected into `language_model` alone, so `q_proj` in the encoder or the Q-Former is
+never adapted. The defaults are BAT's: rank 8, alpha 32, dropout 0.05 on q_proj and v_proj (its released training script).
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def add_lora(
     dropout: float = LORA_DEFAULTS["dropout"],
     target_modules: Sequence[str] = tuple(LORA_DEFAULTS["target_modules"]),
 ) -> None:
-    """Adds LoRA to the language model of a `SpatialLLMForConditionalGeneration` and notes it in the config.
+    """Adds LoRA to the language model of a `SpatialLLMForConditionalGeneration` and records it in the config.
 
     The update starts at zero (B = 0), so the model answers as before until it is trained; its base is frozen.
 
@@ -68,8 +68,8 @@ def add_lora(
 
 
 def lora_layers(language_model: nn.Module) -> "dict[str, LoraLayer]":
-    """The layers of `language_model` that carry LoRA, by name."""
-    if "peft" not in sys.modules:  # then nothing can carry LoRA, and an import of half a second is saved
+    """Returns the layers of `language_model` that carry LoRA, by name."""
+    if "peft" not in sys.modules:  # then nothing carries LoRA, and this saves an import of half a second
         return {}
     from peft.tuners.lora import LoraLayer
 
@@ -78,7 +78,7 @@ def lora_layers(language_model: nn.Module) -> "dict[str, LoraLayer]":
 
 @torch.no_grad()
 def merge_lora(model: PreTrainedModel) -> None:
-    """Adds LoRA to the weights it adapts and takes it away, in place; `config.lora` is None afterwards.
+    """Adds LoRA to the weights it adapts and removes its layers, in place; `config.lora` is None afterwards.
 
     Raises:
         SpatialLLMError: the model has no LoRA, its layers do not fit `config.lora`, a weight is quantised, or the sum is not
@@ -95,7 +95,7 @@ def merge_lora(model: PreTrainedModel) -> None:
         parent, _, child = name.rpartition(".")
         setattr(model.language_model.get_submodule(parent), child, layer.get_base_layer())
     model.config.lora = None
-    # As a model whose config names no LoRA is loaded: what LoRA had frozen may train.
+    # As after loading a model without LoRA in its config, weights that LoRA had frozen may train.
     for parameter in model.language_model.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     model.freeze()
@@ -105,11 +105,11 @@ def merge_lora(model: PreTrainedModel) -> None:
 
 @contextlib.contextmanager
 def lora_merged(model: PreTrainedModel) -> Iterator[None]:
-    """Within it, LoRA is added to the weights that it adapts and its layers are out of the way, so that the language model
-    runs as fast as without LoRA. For answering, not for training or saving.
+    """Inside this context, LoRA is added to the weights that it adapts and its layers are bypassed, so that the language
+    model runs as fast as without LoRA. Use it for answering, not for training or saving.
 
-    Afterwards everything is as it was, bit for bit: the weights themselves are put back, not computed from the sums. While
-    it lasts, the sums take as much memory as the weights that LoRA adapts. A model without LoRA is left alone.
+    Afterwards everything is as before, bit for bit: the original weights are restored, not computed from the sums. Inside,
+    the sums take as much memory as the weights that LoRA adapts. A model without LoRA is unchanged.
 
     Raises:
         SpatialLLMError: see `merge_lora`. Nothing is changed then.
@@ -133,7 +133,8 @@ def lora_merged(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:
-    """The weight that a layer adapts and LoRA's part of it, added. Raises SpatialLLMError if that cannot be."""
+    """Returns the sum of the weight that a layer adapts and of LoRA's update. Raises SpatialLLMError if it cannot be
+    computed."""
     weight = layer.get_base_layer().weight
     if weight.is_meta:
         raise SpatialLLMError(
@@ -154,8 +155,8 @@ def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:
 def check_lora(model: PreTrainedModel) -> None:
     """Raises SpatialLLMError unless the LoRA layers are those that `config.lora` describes, and are not merged.
 
-    A saved model is built anew from its config, so a difference would change its answers: LoRA that is already in the
-    weights would be added a second time.
+    A saved model is rebuilt from its config, so a difference would change its answers: merged LoRA would be added a second
+    time.
     """
     layers, lora = lora_layers(model.language_model), model.config.lora
     do = "use model.merge_and_unload(), or add_lora to add adapters"
@@ -190,7 +191,7 @@ def check_lora(model: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def init_lora(language_model: nn.Module) -> None:
-    """Fresh LoRA weights, as peft draws them: A uniform (Kaiming, a = sqrt 5), B zero. Loaded tensors are left alone."""
+    """Initialises LoRA weights as peft does: A uniform (Kaiming, a = sqrt 5), B zero. Loaded tensors keep their values."""
     for layer in lora_layers(language_model).values():
         for down in layer.lora_A.values():
             init.kaiming_uniform_(down.weight, a=math.sqrt(5))

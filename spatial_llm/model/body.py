@@ -1,7 +1,7 @@
-"""The composite without a head: prompts with recordings -> hidden states of the language model's body.
+"""The composite without a head: maps prompts with recordings to hidden states of the language model's body.
 
-The names of tensors are the same with and without the head, which is the language model's own, so each class loads the
-other's folders. How the parts are built, joined, frozen and saved is in `spatial_llm.model.pretrained`.
+Tensors have the same names with and without the head, which is the language model's own, so each class loads the other's
+folders. `spatial_llm.model.pretrained` builds, joins, freezes and saves the parts.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from spatial_llm.model.pretrained import SpatialLLMPreTrainedModel
 
 @dataclass
 class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
-    """Encoded and projected clips.
+    """Holds encoded and projected clips.
 
     Attributes:
         last_hidden_state: the encoder's output (clips, tokens, encoder width).
         pooler_output: the audio embeddings (clips, audio tokens, text width).
-        audio_mask: (clips, audio tokens) bool, False where a clip has no such token; None where all have all of them.
+        audio_mask: (clips, audio tokens) bool, False where a clip has no such token; None if all clips have all of them.
     """
 
     audio_mask: torch.Tensor | None = None
@@ -35,13 +35,13 @@ class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
 
 @dataclass
 class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
-    """The output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
+    """Holds the output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
 
     audio_embeds: torch.Tensor | None = None
 
 
 class SpatialLLMModel(SpatialLLMPreTrainedModel):
-    """What answers questions about spatial audio, up to the last hidden states (BAT, arXiv 2402.01591)."""
+    """Computes the last hidden states for prompts about spatial audio (BAT, arXiv 2402.01591)."""
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
@@ -52,17 +52,17 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, *args: Any, audio_token_id: int | None = None, **kwargs: Any
     ) -> nn.Module:
-        """As in transformers, but the audio placeholder stays apart from the new tokens.
+        """Resizes as in transformers, but the audio placeholder stays apart from the new tokens.
 
         Args:
-            audio_token_id: the placeholder's id from now on; make the processor anew with it.
+            audio_token_id: the placeholder's new id; build the processor again with it.
 
         Raises:
             SpatialLLMError: the placeholder lies outside the vocabulary, would fall into the larger one, and no
                 `audio_token_id` was given. Nothing is changed then.
         """
         size = self.get_input_embeddings().num_embeddings
-        # transformers rounds up to a multiple where one is asked for.
+        # transformers rounds up to a multiple if the caller gives one.
         multiple = (args[0] if args else kwargs.get("pad_to_multiple_of")) or 1
         wanted = -(-(size if new_num_tokens is None else new_num_tokens) // multiple) * multiple
         if audio_token_id is None:
@@ -86,8 +86,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             audio_hidden_states: (clips, tokens, encoder width), the encoder's output, when it has already run.
 
         Returns:
-            `last_hidden_state` (clips, tokens, encoder width) of the encoder, as `pooler_output` the audio embeddings
-            (clips, audio tokens, text width), and as `audio_mask` which of these there are, where clips differ.
+            `last_hidden_state` (clips, tokens, encoder width) of the encoder, `pooler_output`, the audio embeddings (clips,
+            audio tokens, text width), and `audio_mask`, which of these exist if clips differ.
         """
         if (input_features is None) == (audio_hidden_states is None):
             raise SpatialLLMError("give exactly one of input_features (cues) and audio_hidden_states (encoder output).")
@@ -151,10 +151,10 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
-            cache, past_key_values: what earlier tokens left behind, under transformers' name since 5.24 and before.
+            cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
 
         Raises:
-            SpatialLLMError: another number of placeholders than of audio embeddings, or a cache under both names.
+            SpatialLLMError: the numbers of placeholders and audio embeddings differ, or a cache is given under both names.
         """
         cache = one_cache(cache, past_key_values)
         inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)

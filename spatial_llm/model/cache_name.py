@@ -1,4 +1,5 @@
-"""What transformers calls the keys and values of earlier tokens: `past_key_values` until 5.23, `cache` since 5.24."""
+"""Accepts both of transformers' names for the keys and values of earlier tokens: `past_key_values` until 5.23, `cache` since
+5.24."""
 
 import inspect
 import warnings
@@ -13,7 +14,7 @@ CACHE = "cache" if "cache" in _NAMED else "past_key_values"
 
 
 def one_cache(cache: Any, past_key_values: Any) -> Any:
-    """The one of the two that was given, or None; the old name, where there is a new one, warns.
+    """Returns the one of the two that was given, or None; warns about the old name if the new one exists.
 
     Raises:
         SpatialLLMError: both were given.

@@ -1,4 +1,4 @@
-"""Configuration of the composite: encoder, projector, language model, and what joins them."""
+"""Configures the composite: encoder, projector, language model, and the settings that join them."""
 
 import math
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 
-# Registering the encoders' and projectors' configs is a side effect of importing them; sub-configs are found by model_type.
+# Importing the encoders and projectors registers their configs, so that sub-configs are found by model_type.
 import spatial_llm.encoders
 import spatial_llm.projectors  # noqa: F401
 from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.errors import SpatialLLMError
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
-# Of a part whose configuration does not name its own.
+# Default for a part whose configuration does not name its own.
 DEFAULT_MODEL_TYPES = {
     "encoder_config": "spatial_ast",
     "projector_config": "spatial_qformer_projector",
@@ -26,19 +26,19 @@ class SpatialLLMConfig(CheckedConfig):
     """Configuration of `SpatialLLMForConditionalGeneration`.
 
     Args:
-        encoder_config: of the spatial encoder (`model_type` "spatial_ast", "dspast", ...).
-        projector_config: of the projector; the two widths it joins are filled in where they are not given.
-        text_config: of any causal language model.
-        audio_token_id: id of a placeholder in `input_ids`, one for each audio token. May lie outside the language model's
+        encoder_config: configuration of the spatial encoder (`model_type` "spatial_ast", "dspast", ...).
+        projector_config: configuration of the projector; its two widths are filled in if they are not given.
+        text_config: configuration of any causal language model.
+        audio_token_id: id of a placeholder in `input_ids`, one for each audio token. It may lie outside the language model's
             vocabulary (Llama-2 has no spare token): it is replaced before anything is embedded.
         lora: low-rank adapters inside the language model, or None: rank, alpha, dropout, target_modules (BAT: 8, 32, 0.05,
-            q_proj and v_proj); what is left out takes BAT's value.
+            q_proj and v_proj); missing keys take BAT's values.
         freeze_encoder: no gradient reaches the encoder and it stays in eval mode even in training, so that its BatchNorms
             keep their statistics.
     """
 
     model_type = "spatial_llm"
-    # Not `sub_configs_defaults`, which transformers before 5.20 does not know.
+    # Not `sub_configs_defaults`, because transformers before 5.20 does not have it.
     sub_configs = dict.fromkeys(DEFAULT_MODEL_TYPES, AutoConfig)
 
     encoder_config: dict | PreTrainedConfig | None = None
@@ -67,7 +67,7 @@ class SpatialLLMConfig(CheckedConfig):
                     f"projector_config.{name} is {getattr(self.projector_config, name)}, expected {width}, the width of the "
                     f"{name.split('_')[0]} it is joined to: give that number, or leave it out."
                 )
-        _ = self.num_audio_tokens  # raises where the projector cannot take this encoder's tokens
+        _ = self.num_audio_tokens  # raises if the projector cannot take this encoder's tokens
         if self.lora is not None:
             self.lora = _checked_lora(self.lora)
         if isinstance(self.audio_token_id, bool) or self.audio_token_id < 0:
@@ -75,12 +75,12 @@ class SpatialLLMConfig(CheckedConfig):
 
     @property
     def num_audio_tokens(self) -> int:
-        """Audio tokens, and so placeholders in the prompt, of one clip."""
+        """Returns the number of audio tokens of one clip, which is the number of its placeholders in the prompt."""
         return self.projector_config.num_tokens(self.encoder_config.token_layout)
 
 
 def _checked_lora(lora: dict[str, Any]) -> dict[str, Any]:
-    """`lora` with BAT's values for what it leaves out. Raises SpatialLLMError naming a key or value that cannot be."""
+    """Returns `lora` with BAT's values for missing keys. Raises SpatialLLMError on an invalid key or value."""
     if unknown := sorted(set(lora) - set(LORA_DEFAULTS)):
         raise SpatialLLMError(f"lora has unknown keys {unknown}; expected some of {sorted(LORA_DEFAULTS)}.")
     lora = {**LORA_DEFAULTS, **lora}

@@ -1,8 +1,8 @@
-"""Fingerprints by which a trained part recognises the encoder and the language model that it was trained with.
+"""Computes fingerprints by which a trained part recognises the encoder and the language model that it was trained with.
 
-A fingerprint must be quick to take of billions of weights, and the same whether they were loaded as float32 or bfloat16, so
-it looks at every tensor, but at no more than 65,536 evenly spaced values of it, rounded to bfloat16. Further training moves
-all of a tensor, and so the fingerprint.
+A fingerprint must be fast for billions of weights, and the same whether they were loaded as float32 or bfloat16. So it
+covers every tensor, but at most 65,536 evenly spaced values of each, rounded to bfloat16. Further training changes all of a
+tensor, and so the fingerprint.
 """
 
 import hashlib
@@ -18,10 +18,11 @@ VALUES = 65_536
 
 
 def fingerprint(module: nn.Module) -> str | None:
-    """SHA-256 over names, shapes and sampled values of the weights and buffers of `module`, without what was added inside.
+    """Returns the SHA-256 over names, shapes and sampled values of the weights and buffers of `module`, without added
+    modules.
 
-    None where the weights are in another form than float32 or bfloat16 (float16, quantised, spread over processes), in
-    which the same model has other values.
+    Returns None if the weights are in another form than float32 or bfloat16 (float16, quantised, spread over processes),
+    because the same model has other values then.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(base_state(module).items()):
@@ -37,9 +38,10 @@ def fingerprint(module: nn.Module) -> str | None:
 
 
 def check_base(name: str, module: nn.Module, expected: str | None, what: str) -> None:
-    """Raises CheckpointError if `module`, the `name` that the adapters in `what` are put on, is not the one they know.
+    """Raises CheckpointError if `module`, the `name` under the adapters in `what`, differs from the one they were trained
+    with.
 
-    Warns where one of the two has no fingerprint.
+    Warns if one of the two has no fingerprint.
     """
     found = fingerprint(module)
     if expected is None or found is None:

@@ -1,7 +1,7 @@
-"""Whether a processor feeds a model what it was trained on: cues, placeholders and tokens.
+"""Checks that a processor feeds a model what it was trained on: cues, placeholders and tokens.
 
-Cues in another order, another transform, another model's tokenizer: each gives tensors of the right shape and answers that
-mean nothing.
+Cues in another order, another transform, another model's tokenizer: each gives tensors of the right shape and meaningless
+answers.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig
 from spatial_llm.errors import CheckpointError
 from spatial_llm.prompts import AUDIO_TOKEN
 
-# Of the feature extractor and of the encoder's config.
+# Settings that the feature extractor and the encoder's config share.
 _FRONT_END = {
     "cues": "cues",
     "audio_format": "audio_format",
@@ -31,13 +31,13 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
         config: a `SpatialLLMConfig`.
         processor: a `SpatialLLMProcessor`.
         what: the folder or class that joins them, for the error.
-        generation_config: of the model, where it has one; it may end answers at other tokens than the config.
+        generation_config: the model's generation config, if it has one; it may end answers at other tokens than the config.
 
     Raises:
         CheckpointError: a setting differs, or the tokenizer is not the language model's; both values are given.
     """
     for given, wanted in _FRONT_END.items():
-        # An encoder from elsewhere may have another front end, and then not these fields.
+        # An encoder from elsewhere may have another front end, without these fields.
         if hasattr(config.encoder_config, wanted):
             _compare(
                 f"feature_extractor.{given}",
@@ -47,7 +47,7 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
                 what,
             )
     _compare("num_audio_tokens", processor.num_audio_tokens, "number of audio tokens a clip", config.num_audio_tokens, what)
-    if processor.window_samples is not None:  # which processors of before do not know
+    if processor.window_samples is not None:  # unknown to processors of earlier versions
         wanted = getattr(config.encoder_config, "window_samples", processor.window_samples)
         _compare("window_samples", processor.window_samples, "encoder_config.window_samples", wanted, what)
     _compare("audio_token_id", processor.audio_token_id, "audio_token_id", config.audio_token_id, what)
@@ -67,7 +67,7 @@ def _check_tokenizer(config: PreTrainedConfig, tokenizer: Any, what: str, genera
     slot, rows = config.audio_token_id, config.get_text_config().vocab_size
     tokens, added = tokenizer.get_vocab(), tokenizer.added_tokens_decoder
     used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-    # Some tokenizers have special tokens that their model has no row for, and that no text holds.
+    # Some tokenizers have special tokens for which their model has no row; they occur in no text.
     spare = {number for number, token in added.items() if token.special and number not in used} | {slot}
     beyond = [token for token, number in tokens.items() if number >= rows and number not in spare]
     if beyond or not tokens:

@@ -1,4 +1,4 @@
-"""The composite with its head: questions about recordings -> answers.
+"""The composite with its head: answers questions about recordings.
 
 Its counterpart in transformers is `granite_speech`, with the same roles and names. It differs in four points: the language
 model is a whole `AutoModelForCausalLM`, with its own head and loss; the encoder may have run already
@@ -27,21 +27,21 @@ AUDIO_INPUTS = ("input_features", "audio_hidden_states")
 
 @dataclass
 class SpatialLLMCausalLMOutputWithPast(CausalLMOutputWithPast):
-    """The language model's output and `audio_embeds` (clips, tokens, text width), None where no audio went in."""
+    """Holds the language model's output and `audio_embeds` (clips, tokens, text width), None without audio."""
 
     audio_embeds: torch.Tensor | None = None
 
 
 class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
-    """Answers questions about spatial audio. The parts, and how they are joined and saved: see `SpatialLLMModel`."""
+    """Answers questions about spatial audio. `SpatialLLMModel` documents the parts, and how they are joined and saved."""
 
     @property
     def base_model(self) -> SpatialLLMModel:
-        """The very same parts as a model without head. (No submodule of its own: saved names stay what they are.)"""
+        """Returns the same parts as a model without head. It is not a submodule, so that saved names stay unchanged."""
         body = SpatialLLMModel.__new__(SpatialLLMModel)
         nn.Module.__init__(body)
         for name, value in self.__dict__.items():
-            # Hooks and methods that a tool put on this very model (a patched `forward`) are meant for it, not for the body:
+            # Hooks and methods that a tool put on this model (a patched `forward`) are not copied to the body:
             # a patched `forward` that calls the body would call itself.
             if "hook" not in name and not (callable(value) and hasattr(type(self), name)):
                 body.__dict__[name] = value
@@ -76,12 +76,12 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
-            labels: (batch, length); -100 is ignored.
-            logits_to_keep: of the last so many tokens (0: all), or of those at these positions, (kept,).
-            cache, past_key_values: what earlier tokens left behind, under transformers' name since 5.24 and before.
+            labels: (batch, length) token ids; -100 is ignored.
+            logits_to_keep: number of last tokens with logits (0: all), or their positions (kept,).
+            cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
 
         Raises:
-            SpatialLLMError: another number of placeholders than of audio embeddings, or a cache under both names.
+            SpatialLLMError: the numbers of placeholders and audio embeddings differ, or a cache is given under both names.
         """
         cache = one_cache(cache, past_key_values)
         inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)
@@ -117,8 +117,8 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         inputs = super().prepare_inputs_for_generation(
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
-        # transformers drops input_features after the prompt, but does not know our other name for audio. And a generation
-        # that goes on from a cache has its audio there already, unless its new part holds placeholders.
+        # transformers drops input_features after the prompt, but does not know our other name for audio. A generation
+        # that continues from a cache has its audio there already, unless its new part contains placeholders.
         cache, new = inputs.get(CACHE), inputs.get("input_ids")
         continued = cache is not None and cache.get_seq_length() > 0
         if continued and new is not None and not (new == self.config.audio_token_id).any():

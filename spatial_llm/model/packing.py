@@ -1,7 +1,7 @@
-"""A saved model made small enough to travel with a package: its matrices in half precision, everything else as it was.
+"""Packs a saved model so that it is small enough for a package: matrices in half precision, everything else unchanged.
 
-Vectors (biases, norms, running statistics) stay in float32: they are few, and variances of cues leave the range of
-float16. The config goes on saying float32, so loading gives a float32 model whose matrices are rounded to 11 bits.
+Vectors (biases, norms, running statistics) stay in float32: they are few, and variances of cues leave the range of float16.
+The config still names float32, so loading gives a float32 model whose matrices are rounded to 11 bits.
 """
 
 import shutil
@@ -21,10 +21,10 @@ WEIGHTS = "model.safetensors"
 
 
 def pack(folder: str | Path, out: str | Path) -> int:
-    """Writes `folder`, a whole saved model of float32, to `out` with its matrices in float16; returns the bytes of `out`.
+    """Writes `folder`, a whole saved model in float32, to `out` with its matrices in float16; returns the bytes of `out`.
 
     Raises:
-        CheckpointError: no `model.safetensors` and float32 `config.json` in the folder, a file of it is damaged or was
+        CheckpointError: the folder lacks `model.safetensors` or a float32 `config.json`, a file of it is damaged or was
             changed since it was saved, or a weight is beyond float16.
     """
     folder, out = Path(folder), Path(out)
@@ -41,7 +41,7 @@ def pack(folder: str | Path, out: str | Path) -> int:
             tensors[key] = half = tensor.half()
             if not torch.isfinite(half).all():
                 raise CheckpointError(f"{folder}: {key} holds {tensor.abs().max():.3g}, more than float16 can.")
-    # A folder that was changed by hand is not given a new seal in passing.
+    # A folder that was changed by hand must not get a new seal here.
     check_seal(folder, MODEL)
     check_seal(folder, PROCESSOR)
     with atomic_path(out) as temporary:

@@ -1,11 +1,11 @@
-"""Prompts and answers of one batch as a rectangle: prompts padded on the left, answers on the right."""
+"""Pads prompts and answers of one batch to a rectangle: prompts on the left, answers on the right."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
 
-IGNORED = -100  # as a label: no loss there
+IGNORED = -100  # label of tokens without loss
 
 
 def pad_rows(
@@ -17,7 +17,8 @@ def pad_rows(
 ) -> dict[str, list[list[int]]]:
     """Pads (placeholders and prompt, answer and EOS) rows to one rectangle.
 
-    Left of the first, so that all prompts end in one column, and right of the second. `max_length` widens the left.
+    The first part is padded on the left, so that all prompts end in one column, the second on the right. `max_length` widens
+    the left.
 
     Returns:
         `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length).
@@ -38,10 +39,10 @@ def pad_rows(
 
 
 def padding_options(options: dict[str, Any]) -> dict[str, Any]:
-    """transformers' `padding`, `max_length` and `truncation` as arguments of `pad_rows`.
+    """Converts transformers' `padding`, `max_length` and `truncation` to arguments of `pad_rows`.
 
     Raises:
-        SpatialLLMError: truncation was asked for, or padding to a length that is not given.
+        SpatialLLMError: the options demand truncation, or padding to a length that is not given.
     """
     if options.get("truncation"):
         raise SpatialLLMError("truncation was asked for; a prompt that is cut loses its question: shorten the text instead.")

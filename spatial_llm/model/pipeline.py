@@ -1,4 +1,5 @@
-"""`SpatialLLM`: a model and its processor, and `ask`, which takes a recording and a question and gives the answer's text."""
+"""Defines `SpatialLLM`: a model with its processor, and `ask`, which maps a recording and a question to the answer's
+text."""
 
 import contextlib
 import os
@@ -35,7 +36,7 @@ def _or_shipped() -> str:
 
 
 def _on_hub(name: str, options: dict[str, Any]) -> bool:
-    """Whether `name` may be that of a model on the hub; offline, whether its config lies in the cache."""
+    """Returns whether `name` may be that of a model on the hub; offline, whether its config is in the cache."""
     if os.path.isdir(name) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return False
     config = "/".join(part for part in (options.get("subfolder"), "config.json") if part)
@@ -44,7 +45,8 @@ def _on_hub(name: str, options: dict[str, Any]) -> bool:
 
 
 def _check_folder(folder: Path) -> None:
-    """transformers would take the config of any other model for ours and fill the gaps with the sizes of a 7B model."""
+    """Raises CheckpointError for a folder of another model. transformers would read its config as ours and fill the gaps
+    with the sizes of a 7B model."""
     if not exists(folder / CONFIG):
         is_folder = exists(folder) and os.path.isdir(folder)
         below = ("*/config.json", "*/model/config.json") if is_folder else ()
@@ -62,13 +64,13 @@ def _check_folder(folder: Path) -> None:
 
 
 def reseal(folder: str | os.PathLike) -> None:
-    """Seals a folder as it is now, after a change that was wanted (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
+    """Seals a folder as it is now, after an intended change (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
 
     Args:
-        folder: of a saved `SpatialLLM`, of its model alone, or of an encoder.
+        folder: folder of a saved `SpatialLLM`, of its model alone, or of an encoder.
 
     Raises:
-        CheckpointError: what is in the folder does not load, seal apart; the old seal is left as it is.
+        CheckpointError: the content of the folder does not load, apart from the seal; the old seal stays as it is.
     """
     folder = Path(folder)
     if not exists(folder / CONFIG):
@@ -91,11 +93,11 @@ def reseal(folder: str | os.PathLike) -> None:
 
 
 class SpatialLLM:
-    """A `SpatialLLMForConditionalGeneration` with its `SpatialLLMProcessor`.
+    """Joins a `SpatialLLMForConditionalGeneration` and its `SpatialLLMProcessor`.
 
     Args:
         model: the model; it is put into eval mode.
-        processor: the processor that feeds it.
+        processor: prepares its inputs.
 
     Raises:
         CheckpointError: the processor is another model's: its cues, placeholders or tokens differ from those of the model.
@@ -111,14 +113,14 @@ class SpatialLLM:
         """Loads model and processor.
 
         Args:
-            folder: of a saved model; or the name of one that comes with the package ("tiny"), which is loaded as float32
-                unless `dtype` says otherwise (a local folder of that name with a model in it wins); or a name on the hub.
-            kwargs: go to the model's `from_pretrained`; those that say where the files lie (subfolder, revision, cache_dir,
-                token, ...) to the processor's too.
+            folder: folder of a saved model; or the name of one that comes with the package ("tiny"), which is loaded as
+                float32 unless `dtype` is given (a local folder of that name with a model in it wins); or a name on the hub.
+            kwargs: go to the model's `from_pretrained`; those that locate the files (subfolder, revision, cache_dir, token,
+                ...) also go to the processor's.
 
         Raises:
-            CheckpointError: no such folder or model, or it is of another kind; a file of it is damaged, was changed since it
-                was saved, or belongs to another model; see `from_pretrained` of the model and of the processor.
+            CheckpointError: there is no such folder or model, or it is of another kind; a file of it is damaged, was changed
+                since it was saved, or belongs to another model; see `from_pretrained` of the model and of the processor.
         """
         folder = find_model(folder)
         one_dtype(kwargs)
@@ -128,7 +130,7 @@ class SpatialLLM:
             folder = Path(folder, kwargs.pop("subfolder", None) or "")
             _check_folder(folder)
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
-        # First, because it is small: what is wrong with it is found before billions of weights are read.
+        # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
         return cls(SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs), processor)
 
@@ -139,7 +141,7 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
 
     def lora_merged(self) -> contextlib.AbstractContextManager[None]:
-        """`with model.lora_merged():` adds LoRA to the weights while many questions are answered, which is faster.
+        """Adds LoRA to the weights inside `with model.lora_merged():`, so that many questions are answered faster.
 
         See `adapters.lora_merged`. Rounding differs, so of two nearly equally likely answers it may give the other.
         """
@@ -147,13 +149,14 @@ class SpatialLLM:
 
     @property
     def suppressed_token_ids(self) -> list[int] | None:
-        """For `generate(suppress_tokens=)`: the audio placeholder, which would ask for a recording that is not there."""
+        """Returns token ids for `generate(suppress_tokens=)`: the audio placeholder, which would need a recording that is
+        not there."""
         slot = self.model.config.audio_token_id
         return [slot] if slot < self.model.config.get_text_config().vocab_size else None
 
     @property
     def _positions(self) -> int | None:
-        """Most tokens of a prompt, where the language model has a limit."""
+        """Returns the most tokens of a prompt; None if the language model has no limit."""
         found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return found if isinstance(found, int) and found > 0 else None
 
@@ -172,27 +175,27 @@ class SpatialLLM:
         """Answers a question about a recording.
 
         Args:
-            audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: the
-                two ears, left first, for all encoders that are there. Any rate: it is resampled. Shorter than the model's
-                window: padded with silence; longer: the loudest window is used, with a warning.
-            question: in words.
-            sampling_rate: of an array, in Hz (a file brings its own).
-            max_new_tokens: longest answer.
-            num_beams: 1 is greedy; the official evaluation uses 4.
+            audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: two
+                ears, left first, for all current encoders. Any rate is resampled. A shorter recording than the model's
+                window is padded with silence; of a longer one the loudest window is used, with a warning.
+            question: the question in words.
+            sampling_rate: rate of an array, in Hz (a file contains its own).
+            max_new_tokens: longest answer, in tokens.
+            num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
-            max_question_characters: longest question; default: that of the processor (8,000). A longer one is refused, never
-                cut, as is one of more tokens than the language model has positions for.
-            format: what the recording is, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
+            max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
+                is never cut, and so is one of more tokens than the language model has positions.
+            format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
 
         Returns:
             The answer.
 
         Raises:
-            AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none;
-                another format or number of channels than the encoder takes, (samples, channels) layout, empty, NaN or
-                infinity; an array without its rate. Silence gives a warning.
-            SpatialLLMError: the question is too long, no Unicode, or holds a special token.
+            AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
+                number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
+                infinity, or has no rate. Silence gives a warning.
+            SpatialLLMError: the question is too long, not valid Unicode, or contains a special token.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
@@ -206,7 +209,7 @@ class SpatialLLM:
         )
         rate = encoder_config.sampling_rate
         options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
-        options["scale_known"] = True  # prepare_waveform has judged it
+        options["scale_known"] = True  # prepare_waveform has checked it
         batch = self.processor(audio=waveform, text=question, **options).to(self.model.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:

@@ -1,4 +1,4 @@
-"""Audio placeholders in prompts: finding them, checking their number, and keeping the clips of a prompt together."""
+"""Handles audio placeholders in prompts: finds them, checks their number, and keeps the clips of a prompt together."""
 
 import warnings
 
@@ -10,8 +10,8 @@ from spatial_llm.errors import SpatialLLMError
 
 
 def embed_text(embeddings: nn.Embedding, input_ids: torch.Tensor, audio_token_id: int) -> torch.Tensor:
-    """(batch, length) ids -> (batch, length, width). A placeholder outside the vocabulary is embedded as id 0; the audio
-    embedding overwrites it."""
+    """Embeds ids (batch, length) -> (batch, length, width). A placeholder outside the vocabulary is embedded as id 0; the
+    audio embedding overwrites it."""
     if audio_token_id >= embeddings.num_embeddings:
         input_ids = input_ids.masked_fill(input_ids == audio_token_id, 0)
     return embeddings(input_ids)
@@ -25,18 +25,19 @@ def placeholder_mask(
     embeddings: nn.Embedding,
     audio_token_id: int,
 ) -> torch.Tensor:
-    """(batch, length, 1), True where an audio embedding goes; found by id, or else by the placeholder's own embedding.
+    """Returns (batch, length, 1), True at the place of an audio embedding; found by id, or else by the placeholder's own
+    embedding.
 
     Args:
         input_ids: (batch, length), or None.
         inputs_embeds: (batch, length, text width).
-        audio_embeds: of all clips, one after the other (audio tokens, text width).
-        clips: their number, for the error.
-        embeddings: of the language model.
+        audio_embeds: audio embeddings of all clips, one after the other (audio tokens, text width).
+        clips: number of clips, for the error.
+        embeddings: embedding layer of the language model.
         audio_token_id: the placeholder's id.
 
     Raises:
-        SpatialLLMError: another number of placeholders than of audio embeddings; or only `inputs_embeds` came, and the
+        SpatialLLMError: the numbers of placeholders and audio embeddings differ; or only `inputs_embeds` is given, and the
             placeholder lies outside the vocabulary, so that it has no embedding.
     """
     if input_ids is not None:
@@ -49,7 +50,7 @@ def placeholder_mask(
             "embedding to be found by: give input_ids, or put the audio embeddings in place yourself."
         )
     if torch.compiler.is_compiling():
-        # A number out of the data would stop the trace; the same check goes into the graph, with a shorter message.
+        # Reading a number from the data would stop the trace; the same check goes into the graph, with a shorter message.
         torch_compilable_check(mask.sum() == len(audio_embeds), "another number of placeholders than of audio embeddings")
         return mask.unsqueeze(-1)
     wanted, given = int(mask.sum()), len(audio_embeds)
@@ -73,9 +74,9 @@ def check_apart(audio_token_id: int, size: int, wanted: int) -> None:
 
 
 def warn_without_audio(input_ids: torch.Tensor, audio_token_id: int) -> None:
-    """Warns when prompts hold placeholders and no audio came with them.
+    """Warns if prompts contain placeholders and no audio is given.
 
-    Not an error, because transformers' own suites run the prompts of audio models without their audio.
+    It is not an error, because transformers' own test suites run the prompts of audio models without their audio.
     """
     if not torch.compiler.is_compiling() and (input_ids == audio_token_id).any():
         warnings.warn(
@@ -101,7 +102,7 @@ def repeat_clips(
         counts: audio tokens of each clip.
 
     Raises:
-        SpatialLLMError: the placeholders of the prompts are not those of the clips.
+        SpatialLLMError: the placeholders of the prompts do not match the clips.
     """
     owners = [1] * len(clips)
     if input_ids is not None and input_ids.shape[1] > 0:

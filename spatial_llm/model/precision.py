@@ -1,8 +1,8 @@
-"""In which precision the parts of a whole are loaded: what one part keeps in float32 is no matter of the others, and in 4 or
-8 bits are the language model's own layers alone.
+"""Restricts options about precision to the part they belong to: float32 modules of one part do not affect the others, and
+only the language model's own layers are loaded in 4 or 8 bits.
 
-Encoder and projector are small beside it, LoRA's matrices are what trains, and the output layer stays as it is where the
-caller names nothing, as in transformers.
+Encoder and projector are small beside the language model, LoRA's matrices train, and the output layer keeps its precision if
+the caller names no modules, as in transformers.
 """
 
 import copy
@@ -10,20 +10,21 @@ from typing import Any
 
 SKIPPED = ("encoder", "projector", r".*\.lora_[AB]")
 OUTPUT = r".*\.(?:lm_head|embed_out)"
-# What the kinds of quantization config call the list of modules that they leave alone.
+# Names, in the kinds of quantization config, of the list of modules that stay unquantised.
 _LISTS = ("llm_int8_skip_modules", "modules_to_not_convert")
 
 
 def within(part: str, pattern: str) -> str:
-    """A regular expression over the tensor names of `part`, as one over the names of the whole that matches there alone."""
+    """Converts a regular expression over the tensor names of `part` to one over the names of the whole that matches only
+    there."""
     # No "*": transformers reads it as ".*" wherever it stands.
     return rf"^{part}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{part}\.(?:.+)?(?:{pattern})"
 
 
 def spare_ours(quantization: Any) -> Any:
-    """A copy of a quantization config (object or dictionary) that leaves alone what is not the language model's own.
+    """Returns a copy of a quantization config (object or dictionary) that quantises only the language model's own layers.
 
-    A config of a kind that has no such list comes back as it is.
+    A config of a kind without such a list is returned unchanged.
     """
     quantization = copy.deepcopy(quantization)
     if isinstance(quantization, dict):

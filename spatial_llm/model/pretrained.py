@@ -1,4 +1,4 @@
-"""The parts of the composite: how they are built, joined, frozen, and saved in two forms."""
+"""Builds, joins and freezes the parts of the composite, and saves them in two forms."""
 
 import os
 from pathlib import Path
@@ -18,11 +18,11 @@ from spatial_llm.model.trained_parts import LANGUAGE_MODEL, AddedModule, added_m
 
 
 class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
-    """A spatial encoder, a projector and a language model in one.
+    """Joins a spatial encoder, a projector and a language model.
 
     Attributes:
-        encoder: cues -> `audio_hidden_states` (clips, tokens, encoder width).
-        projector: -> `audio_embeds` (clips, audio tokens, text width).
+        encoder: maps cues to `audio_hidden_states` (clips, tokens, encoder width).
+        projector: maps these to `audio_embeds` (clips, audio tokens, text width).
         language_model: any causal language model, with its head; with `config.lora`, peft's adapters are inside.
     """
 
@@ -53,7 +53,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
 
     def initialize_weights(self) -> None:
         super().initialize_weights()
-        # The parts have initialised themselves, each by its own rule; but the language model took LoRA's for linear layers.
+        # Each part has initialised itself by its own rule, but the language model treats LoRA's layers as linear layers.
         self._init_added()
 
     def _init_added(self) -> None:
@@ -63,13 +63,14 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
                 module.init_weights()
 
     def extend_language_model(self) -> None:
-        """Puts into `language_model` what the config adds inside it, with fresh weights: LoRA where it names some."""
+        """Adds to `language_model` the modules that the config describes, with fresh weights: LoRA if `config.lora` is
+        set."""
         if self.config.lora is not None:
             inject_lora(self.language_model, self.config.lora)
 
     def trained_parts(self) -> dict[str, nn.Module]:
-        """What is ours to train, save and load, by name in the model: the projector, and what was added inside the language
-        model (see `spatial_llm.model.trained_parts`)."""
+        """Returns the modules to train, save and load, by name in the model: the projector, and what was added inside the
+        language model (see `spatial_llm.model.trained_parts`)."""
         added = added_modules(self.language_model)
         return {"projector": self.projector, **{f"{LANGUAGE_MODEL}.{name}": part for name, part in added.items()}}
 
@@ -87,9 +88,9 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         Args:
             encoder: an encoder, or one with heads, whose heads are left out.
             language_model: any causal language model.
-            projector: with `encoder_hidden_size` and `text_hidden_size` of the two; default: a fresh Q-Former as in BAT.
+            projector: a projector between the widths of the two; default: a fresh Q-Former as in BAT.
             audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
-            lora: fresh adapters for the language model, as `config.lora`; default: none.
+            lora: settings of fresh adapters for the language model, as `config.lora`; default: none.
 
         Raises:
             SpatialLLMError: the projector's widths are not those of the encoder and the language model.
@@ -112,7 +113,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         model.projector = AutoModel.from_config(config.projector_config) if projector is None else projector
         model.freeze()
         model.generation_config = language_model.generation_config
-        # Joining the configs reset what their owners had chosen. (Names of tied weights and the like were gathered from the
+        # Joining the configs reset choices of the parts. (Names of tied weights and the like were gathered from the
         # parts on "meta", which have the same structure.)
         model.set_attn_implementation(attention)
         return model.train(language_model.training)
@@ -123,11 +124,11 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
 
         Args:
             encoder, language_model: trained-only form: a model, folder or hub id to use in place of the saved pointer.
-            **kwargs: everything in one folder: as in transformers (`quantization_config`: of the language model alone).
-                Trained-only form: given to the language model's own `from_pretrained` (dtype, device_map, ...).
+            **kwargs: everything in one folder: as in transformers (`quantization_config` applies to the language model
+                alone). Trained-only form: go to the language model's own `from_pretrained` (dtype, device_map, ...).
 
         Raises:
-            CheckpointError: a tensor is missing, left over, of another shape or not finite, or a pointer leads nowhere.
+            CheckpointError: a tensor is missing, unexpected, of another shape or not finite, or a pointer is invalid.
         """
         folder = pretrained_model_name_or_path
         if isinstance(folder, str | os.PathLike) and os.path.isdir(folder) and kwargs.get("subfolder"):
@@ -146,7 +147,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
                 f"{cls.__name__}.from_pretrained({str(folder)!r}): unknown option {option}; expected those of transformers' "
                 "from_pretrained, and encoder and language_model for a folder of the trained part alone."
             ) from None
-        # Loading puts fresh parameters in place, which all require gradients.
+        # Loading creates new parameters, which all require gradients.
         (loaded[0] if isinstance(loaded, tuple) else loaded).freeze()
         return loaded
 
@@ -161,14 +162,14 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         """Saves the model, then reopens the files and compares their tensors with what trains.
 
         Args:
-            trained_only: only the projector and LoRA, with pointers to encoder and language model.
+            trained_only: save only the projector and LoRA, with pointers to encoder and language model.
             encoder, language_model: the pointers, folder or hub id; default: where each was loaded from.
             **kwargs: everything in one folder: as in transformers.
 
         Raises:
-            CheckpointError: a tensor that trains is not in the file; or a part was not loaded from anywhere and no pointer
-                was given.
-            SpatialLLMError: the LoRA layers are not those that `config.lora` describes, or are merged.
+            CheckpointError: a tensor that trains is not in the file; or a part was not loaded from a folder or the hub and
+                no pointer was given.
+            SpatialLLMError: the LoRA layers differ from `config.lora`, or are merged.
         """
         check_lora(self)
         if trained_only:
@@ -179,7 +180,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
                 storage.verify_saved(self, Path(save_directory))
 
     def merge_and_unload(self) -> Self:
-        """Adds LoRA to the language model's weights and takes it away, in place; see `merge_lora`. Returns the model.
+        """Adds LoRA to the language model's weights and removes its layers, in place; see `merge_lora`. Returns the model.
 
         A model in half precision rounds the sums; merge in float32 where that matters.
         """
@@ -187,8 +188,8 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         return self
 
     def freeze(self) -> None:
-        """Switches gradients off in the encoder where the config says so, and in a language model that something was added
-        to, except in what was added."""
+        """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except
+        in those modules."""
         if self.config.freeze_encoder:
             self.encoder.requires_grad_(False)
         if added := added_modules(self.language_model):

@@ -40,24 +40,25 @@ from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
 PromptFormat = Literal["bat"]
 
-# Of `from_pretrained`: where the files lie, and how to get them.
+# Options of `from_pretrained` that locate the files.
 HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
-MOST_CHARACTERS = 8_000  # of a question; of 100,000 characters, attention would take gigabytes
+MOST_CHARACTERS = 8_000  # longest question; with 100,000 characters, attention would take gigabytes
 
 
 class SpatialLLMProcessor(ProcessorMixin):
-    """One recording and one question a row -> `input_features`, `input_ids`, `attention_mask` and, with answers, `labels`.
+    """Converts one recording and one question a row to `input_features`, `input_ids`, `attention_mask` and, with answers,
+    `labels`.
 
     Args:
         feature_extractor: a `SpatialFeatureExtractor` that fits the encoder.
-        tokenizer: of the language model.
-        num_audio_tokens: placeholders a clip, as many as the projector makes.
+        tokenizer: tokenizer of the language model.
+        num_audio_tokens: placeholders for each clip, as many as the projector's tokens.
         prompt_format: "bat".
-        audio_token_id: id of the placeholder, as in the model's config; default: of "<|audio|>" where the tokenizer has it,
-            else the first id outside its vocabulary.
-        max_question_characters: longest question, and longest answer in training; a longer one is refused, never cut.
-        window_samples: of the encoder; recordings of another length are brought to it as `SpatialLLM.ask` does. None where
-            it is not known: recordings must be as long as the window.
+        audio_token_id: id of the placeholder, as in the model's config; default: the id of "<|audio|>" if the tokenizer has
+            it, else the first id outside its vocabulary.
+        max_question_characters: longest question, and longest answer in training; a longer one is an error and is never cut.
+        window_samples: window of the encoder; recordings of another length are padded or cut as in `SpatialLLM.ask`. None if
+            it is not known: recordings must then be as long as the window.
     """
 
     text_kwargs = {"padding": True}  # noqa: RUF012  (the name and form transformers asks for)
@@ -90,7 +91,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
     @classmethod
     def for_model(cls, model: PreTrainedModel, tokenizer: Any, prompt_format: PromptFormat = "bat") -> "SpatialLLMProcessor":
-        """The processor that feeds a `SpatialLLMForConditionalGeneration`, given its language model's tokenizer."""
+        """Returns the processor for a `SpatialLLMForConditionalGeneration`, given its language model's tokenizer."""
         return cls(
             SpatialFeatureExtractor.for_encoder(model.config.encoder_config),
             tokenizer,
@@ -102,7 +103,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "SpatialLLMProcessor":
-        """As `ProcessorMixin.from_pretrained`, with the files checked before, and the whole after.
+        """Loads as `ProcessorMixin.from_pretrained`, checking the files before and the whole afterwards.
 
         Raises:
             CheckpointError: a file is missing or damaged, or is not the one that was saved with the folder; or the processor
@@ -127,7 +128,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         return processor
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `ProcessorMixin.save_pretrained`, and seals what it wrote (see `spatial_llm.encoders.seal`)."""
+        """Saves as `ProcessorMixin.save_pretrained`, and seals the files (see `spatial_llm.encoders.seal`)."""
         written = super().save_pretrained(save_directory, *args, **kwargs)
         write_seal(Path(save_directory), PROCESSOR)
         return written
@@ -138,7 +139,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
     def _read_window(self, folder: Any, **kwargs: Any) -> None:
-        """Folders of before know no window: it is that of the model beside the processor, if there is one."""
+        """Reads the window from the model beside the processor, if there is one: folders of earlier versions do not contain
+        it."""
         if self.window_samples is None:
             options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
             settings, _ = PreTrainedConfig.get_config_dict(folder, _raise_exceptions_for_missing_entries=False, **options)
@@ -150,7 +152,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         return ["input_ids", "attention_mask", *self.feature_extractor.model_input_names]
 
     def prompt(self, question: str) -> str:
-        """The text before the answer."""
+        """Returns the text before the answer."""
         return PROMPT_FORMATS[self.prompt_format].format(question=question)
 
     def __call__(
@@ -166,12 +168,13 @@ class SpatialLLMProcessor(ProcessorMixin):
 
         Args:
             audio: one recording (channels, samples), a batch (B, channels, samples) or a list of recordings, of the feature
-                extractor's format. Shorter than the model's window: padded with silence; longer: the loudest window is
-                taken, with a warning. None builds the text side only, placeholders included (for `audio_hidden_states`).
+                extractor's format. A shorter recording than the model's window is padded with silence; of a longer one the
+                loudest window is used, with a warning. None builds the text side only, placeholders included (for
+                `audio_hidden_states`).
             text: the question or questions.
-            answers: the answers, for training; None leaves room for the model's own.
+            answers: the answers, for training; None for generation.
             max_characters: longest question or answer; default: the processor's `max_question_characters`.
-            scale_known: whether the recordings come from `prepare_waveform`, which has judged their scale; default: not.
+            scale_known: whether the recordings come from `prepare_waveform`, which has checked their scale; default: no.
             **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
                 Prompts are never truncated.
 
@@ -181,8 +184,8 @@ class SpatialLLMProcessor(ProcessorMixin):
             answer and EOS; `input_features` (B, cues, frames, mel bins).
 
         Raises:
-            SpatialLLMError: no question, other numbers of questions, answers and recordings, a text that is too long, no
-                Unicode, or holds the placeholder or another special token.
+            SpatialLLMError: there is no question, the numbers of questions, answers and recordings differ, or a text is too
+                long, not valid Unicode, or contains the placeholder or another special token.
             AudioError: see `SpatialFeatureExtractor`.
         """
         if text is None:
@@ -225,7 +228,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         return features["input_features"]
 
     def _row(self, question: str, answer: str | None) -> tuple[list[int], list[int]]:
-        """(placeholders and prompt, answer and EOS) as ids; the second is empty without an answer."""
+        """Returns (placeholders and prompt, answer and EOS) as ids; the second is empty without an answer."""
         self._refuse_special(question, "question")
         prompt = self.prompt(question)
         slots = [self.audio_token_id] * self.num_audio_tokens
@@ -239,13 +242,14 @@ class SpatialLLMProcessor(ProcessorMixin):
         return slots + ids[:length], [*ids[length:], self.tokenizer.eos_token_id]
 
     def _ids(self, text: str) -> list[int]:
-        """Ids as the tokenizer gives them, with its BOS; an EOS it may add is taken off, it belongs after the answer."""
+        """Returns ids as the tokenizer gives them, with its BOS; an EOS that it adds is removed, because it belongs after
+        the answer."""
         ids = list(self.tokenizer(text)["input_ids"])
         return ids[:-1] if len(ids) > 1 and ids[-1] == self.tokenizer.eos_token_id else ids
 
     def _refuse_special(self, text: str, what: str) -> None:
         ids = set(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        # Chat tokenizers have special tokens that play no named part, such as headers of turns: these are special too.
+        # Chat tokenizers have special tokens without a named role, such as headers of turns: these are special too.
         added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         special = (added | set(self.tokenizer.all_special_ids) | {self.audio_token_id}) - {self.tokenizer.unk_token_id}
         if ids & special or AUDIO_TOKEN in text:
@@ -256,7 +260,7 @@ class SpatialLLMProcessor(ProcessorMixin):
             )
 
     def _pad_id(self) -> int:
-        # pad = EOS where the tokenizer has no padding token, as in the official recipe.
+        # pad = EOS if the tokenizer has no padding token, as in the official recipe.
         pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         if pad is None and eos is None:
             raise SpatialLLMError("the tokenizer has neither a padding nor an EOS token: set tokenizer.pad_token.")
@@ -264,13 +268,13 @@ class SpatialLLMProcessor(ProcessorMixin):
 
 
 def fit_window(audio: Any, sampling_rate: int, window_samples: int, format: AudioFormat, scale_known: bool = False) -> Any:
-    """Recordings as `SpatialFeatureExtractor` takes them, each brought to the window as `prepare_waveform` does.
+    """Returns recordings as `SpatialFeatureExtractor` takes them, each padded or cut to the window by `prepare_waveform`.
 
-    What has the right length already is given back as it is. Raises AudioError: see `prepare_waveform`.
+    Recordings of the right length are returned unchanged. Raises AudioError: see `prepare_waveform`.
     """
     items = list(audio) if isinstance(audio, list | tuple) or np.ndim(audio) == 3 else [audio]
     if isinstance(audio, list | tuple) and items and all(np.ndim(item) == 1 for item in items):
-        items = [audio]  # one recording, given ear by ear
+        items = [audio]  # one recording, given as a list of channels
     if all(np.ndim(item) == 2 and np.shape(item)[1] == window_samples for item in items):
         return audio
     arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]

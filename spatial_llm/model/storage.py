@@ -1,9 +1,9 @@
-"""The two forms of a saved composite, and the check after every save.
+"""Reads and writes the two forms of a saved composite, and checks every save.
 
-Everything in one folder is transformers' own form. The trained-only form holds the projector and LoRA in
+Everything in one folder is transformers' own form. The trained-only form consists of the projector and LoRA in
 `trained.safetensors`, the whole `config.json`, and in `trained.json` pointers to encoder and language model with their
 fingerprints: a folder of a few hundred MB at most beside a language model of many GB. Local pointers are relative to the
-folder; on an encoder or a language model of another fingerprint the trained part is not put.
+folder. Loading refuses an encoder or a language model whose fingerprint differs.
 """
 
 import os
@@ -38,14 +38,14 @@ TRAINED_POINTERS = POINTERS
 
 
 def is_trained_only(folder: Any) -> bool:
-    """Whether `folder` is a local folder in the trained-only form."""
+    """Returns whether `folder` is a local folder in the trained-only form."""
     return isinstance(folder, str | os.PathLike) and exists(Path(folder) / TRAINED_POINTERS)
 
 
 def verify_saved(model: PreTrainedModel, folder: Path) -> None:
     """Reopens the weights in `folder` and raises CheckpointError if a tensor that trains is not there.
 
-    A trained-only form that an earlier save left in the same folder is removed: this one holds all of it.
+    Removes a trained-only form that an earlier save left in the same folder, because this save contains all of it.
     """
     expected = trained_keys(model) - set(model._keys_to_ignore_on_save or ())
     raise_on_gaps(f"{folder}, just saved", missing=expected - _keys_in(folder.glob("*.safetensors")))
@@ -72,7 +72,7 @@ def save_trained_only(model: PreTrainedModel, folder: Path, pointers: dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
-    # The model without head generates nothing itself, but its folder is read as one that does.
+    # The model without head does not generate, but its folder may be loaded as a model that does.
     generation_config = getattr(model, "generation_config", None) or model.language_model.generation_config
     generation_config.save_pretrained(folder)
     with atomic_path(folder / TRAINED_WEIGHTS) as path:
@@ -94,7 +94,7 @@ def load_trained_only(
 ) -> Any:
     """Loads the trained-only form; see `SpatialLLMForConditionalGeneration.from_pretrained`."""
     one_dtype(kwargs)
-    kwargs.pop("config", None)  # given by the Auto classes; it is the one read here
+    kwargs.pop("config", None)  # given by the Auto classes; the same config is read here
     read_settings(folder)
     pointers, fingerprints = _read_pointers(folder)
     config = SpatialLLMConfig.from_pretrained(folder)
@@ -135,7 +135,8 @@ def _load_encoder(where: str, config: SpatialLLMConfig, folder: Path) -> PreTrai
 
 
 def _load_language_model(where: str, options: dict[str, Any]) -> PreTrainedModel:
-    """transformers builds what a damaged config claims, and fills what is missing at random."""
+    """Loads the language model, with checks: transformers builds whatever a damaged config claims, and fills missing tensors
+    at random."""
     local = Path(where)
     with in_words(f"the language model {where}"):
         if os.path.isdir(local) and "trust_remote_code" not in options:
@@ -149,7 +150,7 @@ def _load_language_model(where: str, options: dict[str, Any]) -> PreTrainedModel
 
 
 def _check_trained(config: SpatialLLMConfig, headers: dict[str, Header], folder: Path) -> None:
-    """Compares projector and LoRA of a config with the file before anything is built of it."""
+    """Compares projector and LoRA of a config with the file before any module is built."""
     start, what = PARTS["projector_config"], f"{folder / CONFIG}: projector_config"
     projector = {name: header for name, header in headers.items() if name.startswith(start)}
     check_claims(config.projector_config, projector, what)
@@ -167,8 +168,8 @@ def _check_trained(config: SpatialLLMConfig, headers: dict[str, Header], folder:
 
 
 def load_tensors(model: PreTrainedModel, tensors: dict[str, torch.Tensor], expected: set[str], what: str) -> None:
-    """Copies `tensors` into `model`, all of `expected` and nothing else; raises CheckpointError naming what does not fit:
-    another shape or kind of number, or, once cast to the model's type, a value that cannot be."""
+    """Copies `tensors` into `model`: all of `expected` and nothing else. Raises CheckpointError naming each tensor of
+    another shape or number type, or, after the cast to the model's type, with an impossible value."""
     state = model.state_dict()
     common = expected & set(tensors)
     shapes = [
@@ -196,7 +197,7 @@ def load_tensors(model: PreTrainedModel, tensors: dict[str, torch.Tensor], expec
 
 
 def _read_pointers(folder: Path) -> tuple[dict[str, str], dict[str, str | None]]:
-    """Where encoder and language model lie, and their fingerprints, by name."""
+    """Returns the locations of encoder and language model, and their fingerprints, by name."""
     path = folder / TRAINED_POINTERS
     pointers = read_json(path)
     fingerprints = pointers.get("fingerprints", {})
@@ -209,7 +210,7 @@ def _read_pointers(folder: Path) -> tuple[dict[str, str], dict[str, str | None]]
 
 
 def _follow(folder: Path, name: str, pointers: dict[str, str]) -> str:
-    """The folder or hub id that a pointer leads to."""
+    """Returns the folder or hub id that a pointer refers to."""
     pointer = pointers[name]
     local = os.path.normpath(folder / pointer)
     if exists(Path(local)) and os.path.isdir(local):
@@ -228,7 +229,7 @@ def _follow(folder: Path, name: str, pointers: dict[str, str]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file. Raises CheckpointError if it is not whole."""
+    """Returns the tensors of a safetensors file. Raises CheckpointError if it is not complete."""
     read_headers([path])
     try:
         return load_file(path)

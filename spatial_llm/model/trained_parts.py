@@ -1,8 +1,8 @@
-"""Which modules of the composite are ours to train, to save and to load: the one place that knows.
+"""Decides which modules of the composite train, are saved and are loaded: the only place that knows.
 
-They are the projector, and what was added inside the language model: LoRA's matrices, which peft puts beside the layers
-that they adapt, and every `AddedModule`. Freezing, both saved forms, fingerprints, the memory plan and the table of what
-trains ask here instead of looking at names.
+They are the projector, and what was added inside the language model: LoRA's matrices, which peft puts beside the layers that
+they adapt, and every `AddedModule`. Freezing, both saved forms, fingerprints, the memory plan and the table of what trains
+call this module instead of matching names.
 """
 
 from torch import Tensor, nn
@@ -13,24 +13,26 @@ LANGUAGE_MODEL = "language_model"
 
 
 class AddedModule(nn.Module):
-    """Base class of a module of ours inside the language model, at any depth, such as a gated cross-attention.
+    """Base class of a module that this library adds inside the language model, at any depth, such as a gated
+    cross-attention.
 
     Its parameters train while the language model around them is frozen, they are saved and loaded with the projector, and
-    the language model's fingerprint leaves them out. It must hold new parameters only, no layer of the language model.
-    A composite puts it in place in `extend_language_model`, so that it is there before weights are loaded.
+    the language model's fingerprint leaves them out. It must contain new parameters only, no layer of the language model. A
+    composite adds it in `extend_language_model`, so that it exists before weights are loaded.
     """
 
     def init_weights(self) -> None:
-        """Fills parameters and buffers with their initial values, by `transformers.initialization`, which spares what was
-        loaded.
+        """Fills parameters and buffers with their initial values, by `transformers.initialization`, which skips loaded
+        tensors.
 
         A language model that is built from its config initialises every module inside it by its own rule; this runs
-        afterwards. By default nothing more is done.
+        afterwards. By default it does nothing.
         """
 
 
 def added_modules(language_model: nn.Module) -> dict[str, nn.Module]:
-    """What was added inside `language_model`, by name in it: LoRA's parts (not the layer they adapt) and `AddedModule`s."""
+    """Returns the modules added inside `language_model`, by name in it: LoRA's parts (not the layer they adapt) and
+    `AddedModule`s."""
     added = {
         f"{name}.{child}": part
         for name, layer in lora_layers(language_model).items()
@@ -41,12 +43,12 @@ def added_modules(language_model: nn.Module) -> dict[str, nn.Module]:
 
 
 def kind(part: nn.Module) -> str:
-    """What the table of what trains calls an added module."""
+    """Returns the name of an added module in the table of what trains."""
     return type(part).__name__ if isinstance(part, AddedModule) else "LoRA"
 
 
 def base_state(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict that `module` had before anything was added inside it, under the names of that time."""
+    """Returns the state dict that `module` had before anything was added inside it, under the names of that time."""
     added = tuple(f"{name}." for name in added_modules(module))
     layers = {f"{name}.base_layer.": f"{name}." for name in lora_layers(module)}
 
@@ -58,6 +60,6 @@ def base_state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def trained_keys(model: nn.Module) -> set[str]:
-    """Names, in the state dict of a composite, of all that is ours to train, with the buffers of those parts."""
+    """Returns the names, in the state dict of a composite, of all tensors to train, with the buffers of those parts."""
     parts = tuple(f"{name}." for name in model.trained_parts())
     return {key for key in model.state_dict() if key.startswith(parts)}

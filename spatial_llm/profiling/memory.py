@@ -1,8 +1,9 @@
-"""How much GPU memory a run will take, in each of its modes, without loading a weight.
+"""Estimates how much GPU memory a run takes, in each of its modes, without loading a weight.
 
-The model is built on torch's "meta" device, where tensors have shapes and no bytes, and one training step is run there,
-forward and backward, while the bytes of every tensor alive are counted. Upper estimates: attention is counted with its whole
-matrix of weights, which flash kernels do not keep, and what autocast would make bf16 is counted as float32 in the projector.
+The model is built on torch's "meta" device, where tensors have shapes and no bytes. One training step runs there, forward
+and backward, while the bytes of every live tensor are counted. The numbers are upper estimates: attention is counted with
+its whole matrix of weights, which flash kernels do not store, and tensors of the projector that autocast would make bf16 are
+counted as float32.
 """
 
 import functools
@@ -27,8 +28,8 @@ from spatial_llm.shipped import find_model
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import DTYPES
 
-CONTEXT_BYTES = 800e6  # what CUDA and its libraries take before any tensor; of the order measured on common cards
-OPTIMIZER_BYTES = 4 + 4 + 8  # a trained parameter: itself, its gradient, AdamW's two moments, all float32
+CONTEXT_BYTES = 800e6  # taken by CUDA and its libraries before any tensor; the order measured on common cards
+OPTIMIZER_BYTES = 4 + 4 + 8  # for each trained parameter: itself, its gradient, AdamW's two moments, all float32
 # NF4 with double quantisation (QLoRA, arXiv 2305.14314, section 3): 4 bits, and 0.127 for the scales of its blocks.
 NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 
@@ -41,7 +42,7 @@ def _llama(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: in
     )  # fmt: skip
 
 
-# Sizes of the language models of recipes/configs/language_models, for machines that cannot ask the hub.
+# Sizes of the language models of recipes/configs/language_models, for machines without access to the hub.
 KNOWN = {
     "meta-llama/Llama-2-7b-hf": lambda: _llama(4096, 11008, 32, 32, 32, 32_000),
     "meta-llama/Llama-3.2-1B": lambda: _llama(2048, 8192, 16, 32, 8, 128_256),
@@ -57,12 +58,12 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Mode:
-    """One way to run, and its bytes on one GPU.
+    """Describes one way to run, and its bytes on one GPU.
 
     Attributes:
-        weights: of all parts, in the precision they are kept in.
-        training: gradients and optimiser of what trains.
-        step: the most that is alive at once in a step beside those.
+        weights: bytes of all parts, in the precision in which they are stored.
+        training: bytes of gradients and optimiser state of what trains.
+        step: most bytes alive at once in a step, beside those.
     """
 
     quantization: str
@@ -74,12 +75,12 @@ class Mode:
 
     @property
     def total(self) -> float:
-        """All of it, with what CUDA itself takes."""
+        """Returns all bytes, including those that CUDA itself takes."""
         return self.weights + self.training + self.step + CONTEXT_BYTES
 
 
 class PeakBytes(TorchDispatchMode):
-    """Inside, counts the bytes of all tensors made, as long as they live; `peak` is the most at once."""
+    """Counts, while active, the bytes of all new tensors as long as they live; `peak` is the most at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class PeakBytes(TorchDispatchMode):
     def _count(self, storage: torch.UntypedStorage, known: list[Any]) -> None:
         key = storage._cdata
         if key in self._seen or any(isinstance(t, torch.Tensor) and t.untyped_storage()._cdata == key for t in known):
-            return  # counted, or a view of something that was there before
+            return  # already counted, or a view of an earlier tensor
         size = self._seen[key] = storage.nbytes()
         self.now += size
         self.peak = max(self.peak, self.now)
@@ -107,13 +108,13 @@ class PeakBytes(TorchDispatchMode):
 
 
 def plan(arguments: BatArguments, text_tokens: int = 128) -> list[Mode]:
-    """The modes of a run: as the arguments say, and with 4 bits, activation checkpointing and encoder cache on and off.
+    """Returns the modes of a run: as configured, and with 4 bits, activation checkpointing and encoder cache on and off.
 
     Args:
-        text_tokens: of prompt and answer in the longest row of a batch, beside the audio tokens.
+        text_tokens: tokens of prompt and answer in the longest row of a batch, beside the audio tokens.
 
     Raises:
-        SpatialLLMError: the language model's config cannot be had.
+        SpatialLLMError: the language model's config is not available.
     """
     modes = []
     for checkpointing in (False, True):
@@ -124,11 +125,11 @@ def plan(arguments: BatArguments, text_tokens: int = 128) -> list[Mode]:
 
 
 def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpointing: bool, cache: bool) -> list[Mode]:
-    """The mode of a model on "meta" in its own precision, and that in 4 bits.
+    """Returns the mode of a model on "meta" in its own precision, and that in 4 bits.
 
     Args:
-        checkpointing: of activations, which is switched on in `model`.
-        cache: the encoder's output is stored, and it is not on the GPU.
+        checkpointing: activation checkpointing, which is switched on in `model`.
+        cache: the encoder's output comes from the cache, and the encoder is not on the GPU.
     """
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -141,7 +142,7 @@ def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpo
 
 
 def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
-    """The composite that `build_bat` would build, without its weights."""
+    """Returns the composite that `build_bat` would build, without its weights."""
     if arguments.goes_on_whole:
         return on_meta(
             SpatialLLMConfig.from_pretrained(find_model(arguments.start_from)), DTYPES[arguments.schedule.precision]
@@ -161,10 +162,11 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
 
 
 def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
-    """The composite of a config as it is trained, without its weights: the language model in `dtype`, the rest float32."""
+    """Returns the composite of a config in its training precision, without its weights: the language model in `dtype`, the
+    rest float32."""
     with torch.device("meta"):
         model = SpatialLLMForConditionalGeneration(config)
-    model.to("meta")  # tables of positions, which are computed, not drawn, are elsewhere still
+    model.to("meta")  # position tables are computed, not drawn, and are still on another device
     model.language_model.requires_grad_(False)
     ours = trained_keys(model)
     for name, parameter in model.named_parameters():
@@ -176,12 +178,12 @@ def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
 
 
 def encoder_config(folder: str) -> PreTrainedConfig:
-    """Of a saved encoder; where there is none yet, that of the full-size SpatialAST."""
+    """Returns the config of a saved encoder; if there is none yet, that of the full-size SpatialAST."""
     return AutoConfig.from_pretrained(folder) if Path(folder).is_dir() else SpatialASTConfig()
 
 
 def language_model_config(name: str) -> PreTrainedConfig:
-    """From the folder or the hub, or for the language models of our recipes from a table."""
+    """Returns the config from the folder or the hub, or from a table for the language models of our recipes."""
     file = Path(name) / "config.json"
     return _language_model_config(name, file_stamp(file) if file.is_file() else ())
 
@@ -200,8 +202,8 @@ def _language_model_config(name: str, _stamp: tuple) -> PreTrainedConfig:
 
 
 def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tuple[float, float]:
-    """Bytes of all weights, and of gradients and optimiser of those that train; without those of the encoder if it does not
-    run."""
+    """Returns the bytes of all weights, and of gradients and optimiser state of those that train; without those of the
+    encoder if it does not run."""
     weights = training = 0.0
     quantised = {id(module.weight) for module in quantised_layers(model).values()} if quantization == "4bit" else set()
     tensors = [*model.named_parameters(), *model.named_buffers()]
@@ -214,7 +216,8 @@ def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tu
 
 
 def quantised_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """What bitsandbytes would keep in 4 bits: the language model's linear layers, without its head and what was added."""
+    """Returns the layers that bitsandbytes stores in 4 bits: the language model's linear layers, without its head and added
+    modules."""
     head, added = model.get_output_embeddings(), added_modules(model.language_model).values()
     spared = {head, *(module for part in added for module in part.modules())}
     return {
@@ -225,14 +228,14 @@ def quantised_layers(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def _dequantised(model: nn.Module, quantization: str) -> float:
-    # One layer's weights at a time come back in full for its matrix product.
+    # The weights of one layer at a time are dequantised for its matrix product.
     if quantization == "none":
         return 0.0
     return max(layer.weight.numel() * layer.weight.element_size() for layer in quantised_layers(model).values())
 
 
 def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode: bool) -> int:
-    """The most bytes alive at once in a forward and backward pass, beside the weights.
+    """Returns the most bytes alive at once in a forward and backward pass, beside the weights.
 
     Args:
         encode: run the encoder too; otherwise its output comes from the cache.
@@ -249,7 +252,7 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
         audio = model.projector(hidden, layout=config.token_layout).last_hidden_state
         words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % vocabulary)
         embeds = torch.cat([audio.to(words.dtype), words], dim=1)
-        # The mask of a padded batch, ready made: making one looks at values, and there are none.
+        # The mask of a padded batch is given, because computing it needs values, which meta tensors do not have.
         mask = torch.zeros(batch_size, 1, embeds.shape[1], embeds.shape[1], dtype=words.dtype, device=where)
         output = model.language_model(inputs_embeds=embeds, attention_mask=mask, labels=ids, use_cache=False)
         output.loss.backward()
@@ -258,7 +261,7 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
 
 
 def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:
-    """The modes as a table, the one that the arguments choose marked."""
+    """Returns the modes as a table in which the configured one is marked."""
     chosen = (arguments.quantization, arguments.schedule.activation_checkpointing, arguments.encoder_cache)
     lines = [
         f"{arguments.language_model or arguments.start_from}, {arguments.schedule.precision}, batches of "

@@ -1,6 +1,6 @@
-"""Projectors, which bring an encoder's tokens to the language model: fewer of them, and of its width.
+"""Projectors convert an encoder's tokens to input of the language model: fewer tokens, of its width.
 
-Every one is `forward(audio_hidden_states (B, tokens, encoder width), layout) -> AudioTokens`; see `projectors.base`.
+Each one is `forward(audio_hidden_states (B, tokens, encoder width), layout) -> AudioTokens`; see `projectors.base`.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""The contract between encoder, projector and language model.
+"""Defines the contract between encoder, projector and language model.
 
-The processor and the composite ask a projector's configuration for `num_tokens(layout)` and nothing else, so they put the
-right number of placeholders into a prompt; the projector itself makes `AudioTokens`, as many as its configuration promised.
+The processor and the composite call only `num_tokens(layout)` of a projector's configuration, so they put the right number
+of placeholders into a prompt. The projector itself returns `AudioTokens`, as many as its configuration promised.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from spatial_llm.encoders.token_layout import TokenLayout
 
 @dataclass
 class AudioTokens(BaseModelOutputWithCrossAttentions):
-    """What a projector makes of clips; the other fields are those of transformers, where they were asked for.
+    """Holds a projector's output; the other fields are those of transformers, if the caller requested them.
 
     Attributes:
         last_hidden_state: embeddings for the language model (clips, tokens, text width).
-        mask: (clips, tokens) bool, False for tokens that a clip does not have; None where every clip has all of them.
-        seconds: (tokens,), the time of the middle of each token from the start of the window; None where tokens have none.
+        mask: (clips, tokens) bool, False for tokens that a clip does not have; None if every clip has all of them.
+        seconds: (tokens,), the time of the middle of each token from the start of the window; None if tokens have no time.
     """
 
     mask: torch.Tensor | None = None
@@ -31,14 +31,14 @@ class AudioTokens(BaseModelOutputWithCrossAttentions):
 
     @property
     def counts(self) -> list[int]:
-        """Number of tokens of each clip."""
+        """Returns the number of tokens of each clip."""
         clips, tokens = self.last_hidden_state.shape[:2]
         return [tokens] * clips if self.mask is None else self.mask.sum(dim=1).tolist()
 
 
 @strict
 class ProjectorConfig(CheckedConfig):
-    """What the configurations of all projectors share.
+    """Base class of the configurations of all projectors.
 
     Args:
         encoder_hidden_size: width of `audio_hidden_states`.
@@ -49,7 +49,7 @@ class ProjectorConfig(CheckedConfig):
     text_hidden_size: int = 4096
 
     def num_tokens(self, layout: TokenLayout) -> int:
-        """Tokens that the language model gets for a clip of which the encoder made tokens of this layout.
+        """Returns the number of tokens that the language model gets for a clip whose encoder tokens have this layout.
 
         Raises:
             SpatialLLMError: the projector cannot take this layout.
@@ -68,11 +68,11 @@ class Projector(CheckedPreTrainedModel):
         """Returns None: the input is an encoder's tokens, which are embedded already."""
 
     def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
-        """Prepares a fresh projector before training; by default nothing is done.
+        """Prepares a fresh projector before training; by default it does nothing.
 
         Args:
             sample: returns encoder output of some training recordings (clips, tokens, encoder width). Encoding them takes
-                time, so only a projector that looks at the sample calls it.
+                time, so only a projector that uses the sample calls it.
             text_embeddings: the language model's embedding table (tokens, text width).
 
         Raises:

@@ -1,4 +1,4 @@
-"""Sizes of the MLP projector: 21 million parameters for a SpatialAST of full size and a language model 4096 wide."""
+"""Configures the MLP projector: 21 million parameters for a SpatialAST of full size and a language model 4096 wide."""
 
 import math
 from typing import Any
@@ -17,15 +17,15 @@ class MLPProjectorConfig(ProjectorConfig):
 
     Args:
         rows_per_token: time rows of the encoder's patch grid that one token for the language model covers.
-        columns_per_token: frequency columns that it covers. Both divide the grid, which is 64 x 8 at full size: the default
-            makes one token of each row, 64 in all, as many as BAT's Q-Former has queries.
+        columns_per_token: frequency columns that one token covers. Both divide the grid, which is 64 x 8 at full size: the
+            default makes one token of each row, 64 in all, as many as BAT's Q-Former has queries.
         hidden_size: width between the two linear layers.
         hidden_act: activation between them.
-        layer_norm_eps: of the layer norm before them.
+        layer_norm_eps: epsilon of the layer norm before them.
         initializer_range: standard deviation of fresh weights.
 
     Raises:
-        SpatialLLMError: a size that cannot be; the message says which.
+        SpatialLLMError: a size is impossible; the message names it.
     """
 
     model_type = "spatial_mlp_projector"

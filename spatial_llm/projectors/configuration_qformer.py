@@ -1,4 +1,4 @@
-"""Sizes of the Q-Former projector; the defaults are those of BAT (arXiv 2402.01591): 69,367,296 parameters."""
+"""Configures the Q-Former projector; the defaults are those of BAT (arXiv 2402.01591): 69,367,296 parameters."""
 
 import math
 from typing import Any, ClassVar
@@ -15,8 +15,8 @@ from spatial_llm.projectors.base import ProjectorConfig
 class QFormerProjectorConfig(ProjectorConfig):
     """Configuration of `QFormerProjector`; the two widths are those of `ProjectorConfig`.
 
-    The names are those of transformers' `Blip2QFormerConfig`, because this very object configures the
-    `Blip2QFormerModel` inside, so that a choice of attention implementation reaches it.
+    The names are those of transformers' `Blip2QFormerConfig`, because this object itself configures the `Blip2QFormerModel`
+    inside, so that a choice of attention implementation reaches it.
 
     Args:
         hidden_size: width of the queries and of the Q-Former.
@@ -26,16 +26,16 @@ class QFormerProjectorConfig(ProjectorConfig):
         hidden_act: their activation.
         hidden_dropout_prob: dropout after dense layers and on the normalised queries.
         attention_probs_dropout_prob: dropout on attention weights.
-        layer_norm_eps: of the Q-Former's layer norms (the last layer norm, after the linear layer, has 1e-5).
+        layer_norm_eps: epsilon of the Q-Former's layer norms (the last layer norm, after the linear layer, has 1e-5).
         cross_attention_frequency: layers 0, f, 2f, ... attend to the audio; 1 = every layer.
         num_query_tokens: tokens that the language model gets for each clip.
         initializer_range: standard deviation of fresh dense weights (queries are drawn from N(0, 1)).
-        standardize_inputs: subtract a mean from `audio_hidden_states` and divide by a standard deviation, per channel.
-            Both are buffers, which `QFormerProjector.start` sets; it also brings the output to the scale of the language
-            model's embeddings. A fresh projector then needs few steps at tiny size; BAT does without.
+        standardize_inputs: subtract a mean from `audio_hidden_states` and divide by a standard deviation, per channel. Both
+            are buffers, which `QFormerProjector.start` sets; it also brings the output to the scale of the language model's
+            embeddings. A fresh projector then needs few steps at tiny size; BAT does not do this.
 
     Raises:
-        SpatialLLMError: a size or share that cannot be; the message says which.
+        SpatialLLMError: a size or share is impossible; the message names it.
     """
 
     model_type = "spatial_qformer_projector"

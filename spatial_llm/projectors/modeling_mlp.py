@@ -1,11 +1,11 @@
-"""The MLP projector: neighbouring patch tokens side by side, a layer norm, two linear layers.
+"""The MLP projector: concatenates neighbouring patch tokens, then applies a layer norm and two linear layers.
 
 The two layers with a GELU between them are the connector of LLaVA-1.5 (Liu et al., arXiv 2310.03744), which keeps every
-token. An audio encoder makes many more tokens than a prompt should hold, so neighbours are first concatenated along their
+token. An audio encoder makes many more tokens than a prompt should contain, so neighbours are first concatenated along their
 channels, as SLAM-ASR concatenates k frames (Ma et al., arXiv 2402.08846). Here the neighbours are a block of the
-time-frequency grid: a block of all columns of one row still holds the frequency bands apart, which their mean would not, and
-it has a time. Deviations from both: a layer norm, which gives the input of any encoder the same scale; and the CLS tokens of
-the encoder, which have no place on the grid, are left out.
+time-frequency grid: a block of all columns of one row keeps the frequency bands apart, unlike their mean, and has a time.
+Deviations from both: a layer norm gives the input of any encoder the same scale, and the CLS tokens of the encoder, which
+have no place on the grid, are left out.
 """
 
 import torch
@@ -22,11 +22,11 @@ from spatial_llm.projectors.configuration_mlp import MLPProjectorConfig
 
 
 class MLPProjector(Projector):
-    """Blocks of patch tokens -> layer norm -> linear layer -> activation -> linear layer."""
+    """Maps blocks of patch tokens -> layer norm -> linear layer -> activation -> linear layer."""
 
     config: MLPProjectorConfig
     config_class = MLPProjectorConfig
-    # There is no attention inside, so whichever the whole model uses is right.
+    # There is no attention inside, so any implementation that the whole model uses is supported.
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -48,14 +48,14 @@ class MLPProjector(Projector):
 
         Args:
             audio_hidden_states: (B, tokens, encoder_hidden_size).
-            layout: of these tokens.
+            layout: layout of these tokens.
 
         Returns:
             `last_hidden_state` (B, blocks, text_hidden_size), blocks in the order of time, then of frequency; and `seconds`
             (blocks,).
 
         Raises:
-            SpatialLLMError: no layout, or one of another number of tokens, or a grid that the blocks do not divide.
+            SpatialLLMError: there is no layout, its number of tokens differs, or the blocks do not divide its grid.
         """
         if layout is None or audio_hidden_states.shape[1] != layout.num_tokens:
             raise SpatialLLMError(

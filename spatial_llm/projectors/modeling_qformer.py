@@ -1,7 +1,7 @@
-"""The Q-Former projector of BAT: learned queries read the encoder's tokens, then a linear layer and a layer norm bring them
-to the language model's width.
+"""The Q-Former projector of BAT: learned queries attend to the encoder's tokens, then a linear layer and a layer norm map
+them to the language model's width.
 
-Composed from transformers' `Blip2QFormerModel`. Note: there is no attention mask on the encoder's tokens (all of them
+It is composed from transformers' `Blip2QFormerModel`. Note: there is no attention mask on the encoder's tokens (all of them
 are sound), and there is a layer norm at the very end, so that norm's weight alone sets the length of every audio embedding.
 Source: BAT, arXiv 2402.01591, and the sizes of its released code and weights.
 """
@@ -25,22 +25,22 @@ from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
 
 
 class QFormer(Blip2QFormerModel):
-    """transformers' Q-Former, which reports as `attentions` those among the queries alone. The original's rule for them, a
-    path that holds ".attention.", also matches "crossattention.attention", so that it mixes both kinds."""
+    """Changes transformers' Q-Former to report as `attentions` only those among the queries. The original rule for them, a
+    path that contains ".attention.", also matches "crossattention.attention" and mixes both kinds."""
 
-    _can_record_outputs = {  # noqa: RUF012  (the name and form transformers asks for)
+    _can_record_outputs = {  # noqa: RUF012  (name and form required by transformers)
         **Blip2QFormerModel._can_record_outputs,
         "attentions": OutputRecorder(None, index=1, class_name=".attention.attention"),
     }
 
 
 class QFormerProjector(Projector):
-    """`num_query_tokens` learned queries, a Q-Former, a linear layer, a layer norm (eps 1e-5)."""
+    """Maps through `num_query_tokens` learned queries, a Q-Former, a linear layer, a layer norm (eps 1e-5)."""
 
     config: QFormerProjectorConfig
     config_class = QFormerProjectorConfig
     supports_gradient_checkpointing = True
-    _no_split_modules = ["Blip2QFormerLayer"]  # noqa: RUF012  (the name and form transformers asks for)
+    _no_split_modules = ["Blip2QFormerLayer"]  # noqa: RUF012  (name and form required by transformers)
     _supports_sdpa = True
     _supports_attention_backend = True
 
@@ -68,17 +68,17 @@ class QFormerProjector(Projector):
     def forward(
         self, audio_hidden_states: torch.Tensor, layout: TokenLayout | None = None, **kwargs: Unpack[TransformersKwargs]
     ) -> AudioTokens:
-        """Reads the encoder's tokens.
+        """Projects the encoder's tokens.
 
         Args:
             audio_hidden_states: (B, tokens, encoder_hidden_size).
-            layout: not looked at: the tokens are a set.
+            layout: ignored, because the tokens are treated as a set.
             **kwargs: `output_attentions`, `output_hidden_states` and the like, as in transformers.
 
         Returns:
-            `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); where asked for, of the
-            Q-Former inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a
-            layer, and `cross_attentions` (B, heads, num_query_tokens, tokens), one for each layer that attends to the audio.
+            `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); on request, from the Q-Former
+            inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a layer, and
+            `cross_attentions` (B, heads, num_query_tokens, tokens), one for each layer that attends to the audio.
         """
         audio_hidden_states = audio_hidden_states.to(self.query.dtype)
         if self.config.standardize_inputs:
@@ -94,7 +94,7 @@ class QFormerProjector(Projector):
 
     @torch.no_grad()
     def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
-        """Brings a fresh projector to scale where the config says `standardize_inputs`; see `Projector.start`.
+        """Scales a fresh projector if the config has `standardize_inputs`; see `Projector.start`.
 
         Sets the mean and standard deviation of each input channel from the sample, of which a few hundred clips are plenty,
         and the weight of the last layer norm to the standard deviation of the text embeddings, so that audio embeddings
@@ -112,7 +112,7 @@ class QFormerProjector(Projector):
         if not 0 < scale < math.inf:
             raise SpatialLLMError(f"the text embeddings have a standard deviation of {scale}; expected a positive number.")
         self.input_mean.copy_(channels.mean(0))
-        # A constant channel says nothing; dividing by one keeps it at zero.
+        # A constant channel carries no information; dividing by one keeps it at zero.
         std = channels.std(0)
         self.input_std.copy_(torch.where(std > 0, std, 1.0))
         self.norm.weight.fill_(scale)

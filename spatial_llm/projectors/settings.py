@@ -1,4 +1,4 @@
-"""The `projector` of a recipe: a `model_type` and fields of that projector's configuration, under their own names."""
+"""Reads the `projector` of a recipe: a `model_type` and fields of that projector's configuration, under their own names."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.base import ProjectorConfig
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
 
-# What recipes of earlier versions called the fields of the Q-Former.
+# Names of the Q-Former's fields in recipes of earlier versions.
 EARLIER = {
     "queries": "num_query_tokens",
     "layers": "num_hidden_layers",
@@ -25,10 +25,10 @@ def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig
 
     Args:
         settings: `model_type` and fields.
-        **widths: `encoder_hidden_size` and `text_hidden_size`, where the settings do not give them.
+        **widths: `encoder_hidden_size` and `text_hidden_size`, if the settings do not give them.
 
     Raises:
-        SpatialLLMError: an unknown `model_type` or field, or a value that cannot be; the message says what to write.
+        SpatialLLMError: an unknown `model_type` or field, or an impossible value; the message gives what to write.
     """
     fields = dict(settings)
     model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)

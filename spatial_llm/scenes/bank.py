@@ -103,7 +103,7 @@ class ResponseBank:
         return len(self.rows)
 
     def response(self, row: int, kind: AudioFormat, mirror: bool = False) -> np.ndarray:
-        """One response in a format, float32 (channels, samples); `mirror` gives that of the mirrored room.
+        """Returns one response in a format, float32 (channels, samples); `mirror` gives that of the mirrored room.
 
         Raises:
             SceneError: the bank has no such row, or not this format, or the format cannot be mirrored.
@@ -117,14 +117,15 @@ class ResponseBank:
         return mirror_response(response, kind) if mirror else response
 
     def geometry(self, row: int) -> BankRow:
-        """Room, listener and source of one row, unmirrored."""
+        """Returns room, listener and source of one row, unmirrored."""
         if not 0 <= row < len(self.rows):
             raise SceneError(f"{self.folder}: response {row} asked for, the bank has rows 0 to {len(self.rows) - 1}.")
         return self.rows[row]
 
 
 def open_bank(folder: Path) -> ResponseBank:
-    """As `ResponseBank.load`, kept in memory until a file of the bank changes. Raises SceneError as that does."""
+    """Loads as `ResponseBank.load`, and keeps the bank in memory until a file of it changes. Raises SceneError as that
+    does."""
     try:
         stamps = tuple(file_stamp(folder / name) for name in (BANK, GEOMETRY, *sorted(_responses_in(folder))))
     except OSError:
@@ -142,7 +143,7 @@ def _responses_in(folder: Path) -> list[str]:
 
 
 def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
-    """The response (channels, samples) of the mirrored room, left and right exchanged.
+    """Returns the response (channels, samples) of the mirrored room, left and right exchanged.
 
     Raises:
         SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
@@ -153,7 +154,7 @@ def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
 
 
 def responses_file(kind: AudioFormat) -> str:
-    """Name of the file with the responses in a format."""
+    """Returns the name of the file with the responses in a format."""
     return f"responses-{kind.name}.npy"
 
 
@@ -212,7 +213,7 @@ def write_bank(
 
 
 def _read_settings(file: Path) -> tuple[dict[str, Any], list[AudioFormat]]:
-    """What bank.json says, checked for what is used of it, and its formats."""
+    """Returns the settings in bank.json, with the used ones checked, and the formats."""
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
         absent = {"formats", "sampling_rate", "propagation_delay", "simulated"} - settings.keys()

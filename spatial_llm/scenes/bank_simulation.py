@@ -57,7 +57,7 @@ class BankConfig:
 
 
 def sofa_hashes(texts: Iterable[str]) -> dict[str, str]:
-    """Name -> SHA-256 of the SOFA file, of those formats that have one. Raises SceneError: the file is not there."""
+    """Returns name -> SHA-256 of the SOFA file, for formats that have one. Raises SceneError: the file is not there."""
     kinds = [kind for kind in map(parse_format, texts) if kind.sofa is not None]
     for kind in kinds:
         if not Path(kind.sofa).is_file():
@@ -66,7 +66,7 @@ def sofa_hashes(texts: Iterable[str]) -> dict[str, str]:
 
 
 def bank_blocks(config: BankConfig, folder: str | Path) -> Blocks:
-    """The parts of a bank, for `build_bank` and for shards of it."""
+    """Returns the parts of a bank, for `build_bank` and for shards of it."""
     count = -(-config.rooms // ROOMS_PER_BLOCK)
     # A simulation that began with one head must not be continued with another one of the same name.
     heads = sofa_hashes(config.formats)

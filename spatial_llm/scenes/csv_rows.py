@@ -20,15 +20,7 @@ _MOST_BYTES = 2**30
 
 
 def read_csv_rows(path: str | Path, columns: Collection[str]) -> list[tuple[str, dict[str, str]]]:
-    """(file:line, {column: text}) of each row, in order.
-
-    Args:
-        columns: that must be there; others are read as well.
-
-    Raises:
-        SceneError: there is no such file, it is not UTF-8, a column is missing or twice, or a row has another number of
-            fields than the header; file and line are named.
-    """
+    """Returns (file:line, {column: text}) of each row, in order."""
     path, wanted = Path(path), ", ".join(columns)
     if not os.path.isfile(path):
         raise SceneError(f"{path}: no such file; give a CSV with the columns {wanted}.")
@@ -81,8 +73,8 @@ def _header(where: str, fields: list[str], columns: Collection[str]) -> list[str
 
 
 def read_utf8(path: str | Path, kind: type[SpatialLLMError] = SceneError) -> str:
-    """The text of a file in UTF-8, without its byte-order mark. Raises an error of `kind` with the line where it is not
-    UTF-8."""
+    """Returns the text of a file in UTF-8, without its byte-order mark. Raises an error of `kind` with the line where it is
+    not UTF-8."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:

@@ -74,11 +74,11 @@ def only_audible(sounds: Sequence[Sound], root: Path, named_by_hand: bool) -> li
 
     Args:
         sounds: built-in ones are returned unchecked; recordings are relative to `root`.
-        named_by_hand: whether each file was asked for, as in an index: then a silent one is refused. A silent file of a
+        named_by_hand: whether the caller named each file, as in an index: then a silent one is refused. A silent file of a
             folder is left out, with a warning that names and counts them.
 
     Raises:
-        SceneError: a silent file was asked for, or fewer than two classes of a split are left.
+        SceneError: the caller named a silent file, or fewer than two classes of a split are left.
     """
     silent = [
         sound for sound in sounds if not sound.recording.startswith(SYNTH_PREFIX) and _is_silent(root / sound.recording)

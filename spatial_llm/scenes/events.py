@@ -28,7 +28,7 @@ class _Draw:
         return self.rng.standard_normal(samples, dtype=np.float32)
 
     def band(self, samples: int, low_hz: float, high_hz: float) -> np.ndarray:
-        """Noise between two frequencies, unit variance, edges an octave-wide slope."""
+        """Returns noise between two frequencies, unit variance, edges an octave-wide slope."""
         size = 1 << max(4, (samples - 1).bit_length())
         hertz = np.fft.rfftfreq(size, 1 / self.rate).astype(np.float32)
         shape = 1 / np.sqrt(1 + (low_hz / np.maximum(hertz, 1)) ** 6 + (hertz / high_hz) ** 6)
@@ -63,7 +63,7 @@ class _Draw:
         return out
 
     def beats(self, period_s: float, jitter: float = 0.0) -> np.ndarray:
-        """Regular starts from a short random lead on, each displaced by up to `jitter` of the period."""
+        """Returns regular starts from a short random lead on, each displaced by up to `jitter` of the period."""
         lead_s = self.rng.uniform(0.0, min(0.15, 0.5 * period_s))
         starts_s = np.arange(lead_s, self.seconds, period_s)
         return np.maximum(0.0, starts_s + self.rng.uniform(-jitter, jitter, len(starts_s)) * period_s)

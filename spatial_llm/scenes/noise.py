@@ -36,7 +36,7 @@ def add_noise(recording: np.ndarray, noise: Noise, format: AudioFormat, sampling
 
 
 def diffuse_noise(color: str, format: AudioFormat, samples: int, sampling_rate: int, seed: int) -> np.ndarray:
-    """Diffuse noise of arbitrary level and zero mean, float32 (channels, samples); the same for the same seed.
+    """Returns diffuse noise of arbitrary level and zero mean, float32 (channels, samples); the same for the same seed.
 
     Args:
         color: "white", or "pink" (1/f power).
@@ -61,7 +61,7 @@ def diffuse_noise(color: str, format: AudioFormat, samples: int, sampling_rate: 
 
 @functools.lru_cache(maxsize=8)
 def _mixing(format: AudioFormat, _stamp: tuple, sampling_rate: int) -> np.ndarray:
-    """Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (frequencies,
+    """Returns Hermitian square roots of the cross-spectral matrices of a diffuse field of unit power, complex (frequencies,
     channels, channels), evenly spaced from 0 to half the rate. Other square roots do not vary smoothly with frequency."""
     directions = fibonacci_spherical_sampling(DIRECTIONS).T
     microphone = microphone_of(format, sampling_rate)

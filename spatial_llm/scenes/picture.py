@@ -96,7 +96,7 @@ def _draw_believed(axes: Axes, scene: Scene, places: Sequence[tuple[float, float
             continue
         azimuth_deg, distance_m = place
         turn = np.deg2rad(azimuth_deg + scene.listener.heading_deg)
-        # As far from the listener as it is said to be; the elevation, which a view from above shortens, is not asked for.
+        # Drawn at its full distance, not shortened by the view from above: the answer gives no elevation.
         believed = x + distance_m * np.cos(turn), y + distance_m * np.sin(turn)
         axes.plot(
             *believed, "o", color=color, markersize=15, fillstyle="none", markeredgewidth=2, linestyle="none", clip_on=False,

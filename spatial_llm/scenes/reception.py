@@ -108,5 +108,5 @@ def check_audible(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray],
 
 
 def is_audible(sound: np.ndarray, least: float = AUDIBLE) -> bool:
-    """Whether a sound (samples,) reaches the amplitude `least` anywhere."""
+    """Returns whether a sound (samples,) reaches the amplitude `least` anywhere."""
     return bool(sound.size) and float(np.abs(sound).max()) >= least

@@ -99,7 +99,7 @@ def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = No
 
 
 def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> np.ndarray:
-    """The dry sound of a source, float32 (n,) at the scene's rate and at its own level: one channel of a file below
+    """Returns the dry sound of a source, float32 (n,) at the scene's rate and at its own level: one channel of a file below
     `sounds_root` (see `dry_sounds`), or a synthesized sound of a built-in class, as long as the scene.
 
     Raises:
@@ -113,8 +113,8 @@ def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> n
 
 
 def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
-    """A dry sound (n,) as the source plays it: float32 (samples of the scene,), brought to the protocol's level over its
-    whole length, then to `gain_db`, cut at `offset_s` and moved to `onset_s`."""
+    """Returns a dry sound (n,) as the source plays it: float32 (samples of the scene,), brought to the protocol's level over
+    its whole length, then to `gain_db`, cut at `offset_s` and moved to `onset_s`."""
     rate, samples = scene.sampling_rate, round(scene.duration_s * scene.sampling_rate)
     level = np.float32(10 ** (source.gain_db / 20))
     sound = normalize_rms(sound, DRY_LEVEL_DBFS) * level
@@ -127,7 +127,7 @@ def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
 
 
 def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> list[np.ndarray]:
-    """The whole response of each source, float32 (channels, taps): from the scene's bank if it has the format, else
+    """Returns the whole response of each source, float32 (channels, taps): from the scene's bank if it has the format, else
     simulated. Arguments and errors are those of `render_scene`."""
     bank = scene_bank(scene, root)
     kind = scene.format if format is None else format
@@ -144,9 +144,9 @@ def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None =
 
 
 def _has_head(bank: ResponseBank, scene: Scene, root: str | Path, format: AudioFormat | None) -> bool:
-    """Whether the bank's responses in a format were made with the head that its SOFA file holds now.
+    """Returns whether the bank's responses in a format were made with the head that its SOFA file holds now.
 
-    A bank tells heads apart by the names of their files only. Another head that the caller gives under the same name is
+    A bank distinguishes heads by the names of their files only. Another head that the caller gives under the same name is
     simulated; the scene's own head must not have changed.
 
     Raises:
@@ -231,7 +231,8 @@ def _by_protocol(response: np.ndarray, protocol: str, sampling_rate: int) -> np.
 
 
 def _convolve(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over the sources of sound * response: sounds (samples,), all of one length, and responses (channels, taps)."""
+    """Returns the mean over the sources of sound * response: sounds (samples,), all of one length, and responses (channels,
+    taps)."""
     if not placed or len(placed) != len(responses):
         raise SceneError(f"{len(placed)} dry sounds and {len(responses)} responses; give one response for each sound.")
     for response in responses:

@@ -61,7 +61,7 @@ class _Measured:
 def bank_from_index(
     index: str | Path, folder: str | Path, format: str, sampling_rate: int, rooms: Sequence[str] | None = None
 ) -> ResponseBank:
-    """A bank from sound files with a CSV of their geometry.
+    """Builds a bank from sound files with a CSV of their geometry.
 
     Columns: file (relative to the CSV's folder, any rate), format (text that begins with "binaural", left first, or that
     names ACN and SN3D), room, azimuth_deg (counter-clockwise from the front), elevation_deg, distance_m; others are
@@ -109,8 +109,8 @@ def bank_from_index(
 def bank_from_soundspaces(
     list_json: str | Path, folder: str | Path, sampling_rate: int, rooms: Sequence[str] | None = None
 ) -> ResponseBank:
-    """A binaural bank from a SoundSpaces tree: `binaural/<scene>/<n>.npy` beside the list, each (ears, samples) at 32 kHz,
-    and the list {"data": [{"fname": "<scene>/<n>.npy", "sensor_position": "x,y,z", "source_position": "x,y,z"}, ...]}.
+    """Builds a binaural bank from a SoundSpaces tree: `binaural/<scene>/<n>.npy` beside the list, each (ears, samples) at 32
+    kHz, and the list {"data": [{"fname": "<scene>/<n>.npy", "sensor_position": "x,y,z", "source_position": "x,y,z"}, ...]}.
 
     The frame of the list is x right, y up, z behind (Spatial-AST `data/dataset.py`). All listeners look to -z from different
     places, so positions are relative to each listener. The responses do not begin with the way through the air. Each scene

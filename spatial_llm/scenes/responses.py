@@ -33,7 +33,7 @@ def simulate_responses(draw: RoomDraw, formats: list[AudioFormat], sampling_rate
     """Responses of all positions of a room, `room.response_s` long, in each of the formats.
 
     Raises:
-        SceneError: the room cannot be simulated (see `simulate_arrivals`), or not heard with one of the formats (see
+        SceneError: the room cannot be simulated (see `simulate_arrivals`), or not received in one of the formats (see
             `reception`), or its responses end before they have decayed.
     """
     room, listener = draw.room, draw.listener

@@ -179,15 +179,15 @@ _ADAPTER = TypeAdapter(Scene)
 
 
 def scene_to_dict(scene: Scene) -> dict[str, Any]:
-    """The scene as plain JSON values, without fields that have their default; `scene_from_dict` reads it back."""
+    """Returns the scene as plain JSON values, without fields that have their default; `scene_from_dict` reads it back."""
     return _ADAPTER.dump_python(scene, mode="json", exclude_defaults=True)
 
 
 def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
-    """A checked scene; `where` (file:line) starts every error message.
+    """Returns a checked scene; `where` (file:line) starts every error message.
 
     Raises:
-        SceneError: a field is missing, unknown, of another type or not finite, or what it says cannot be (see
+        SceneError: a field is missing, unknown, of another type or not finite, or its value is impossible (see
             `check_scene`); the field is named.
     """
     try:
@@ -199,7 +199,7 @@ def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
 
 
 def describe_validation(error: ValidationError) -> str:
-    """The first error of pydantic in one sentence: the field, the problem, and the given value."""
+    """Returns the first error of pydantic in one sentence: the field, the problem, and the given value."""
     first, count = error.errors(include_url=False)[0], error.error_count()
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     kinds = {
@@ -300,7 +300,7 @@ def _check_truth(scene: Scene, truth: SceneTruth, refuse: Any) -> None:
 
 
 def direction_of(listener: Listener, position_m: Xyz) -> tuple[float, float, float]:
-    """Azimuth and elevation in degrees and distance in metres of a position of the room in the listener's frame."""
+    """Returns azimuth and elevation in degrees and distance in metres of a position of the room in the listener's frame."""
     # geometry.vector_to_direction on plain numbers: every line of a manifest comes through here, and numpy would take
     # longer over three numbers than the rest of the checks together (tests compare the two).
     x, y, z = (to - start for to, start in zip(position_m, listener.position_m, strict=True))
@@ -316,7 +316,7 @@ def _apart_deg(azimuth_deg: float, elevation_deg: float, other_azimuth_deg: floa
 
 
 def mirror_room(room: Room, listener: Listener, positions_m: list[Xyz]) -> tuple[Room, Listener, list[Xyz]]:
-    """Room, listener and positions with left and right exchanged; a room of unknown size is mirrored about its origin."""
+    """Returns room, listener and positions, mirrored left to right; a room of unknown size is mirrored about its origin."""
     width = room.size_m[1] if room.size_m else 0.0
 
     def flip(position_m: Xyz) -> Xyz:

@@ -98,7 +98,7 @@ def _is_silent(path: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Returns all files below a folder; links are followed, but a loop of links is left after one round."""
+    """Yields all files below a folder; links are followed, but a loop of links is left after one round."""
     seen: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)

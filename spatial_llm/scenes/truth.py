@@ -29,7 +29,7 @@ def derive_truth(
     drr_db: Sequence[float | None],
     propagation_delay: bool,
 ) -> SceneTruth:
-    """The truth of a scene.
+    """Returns the truth of a scene.
 
     A source sounds from its first to its last audible sample, in the dry sound as the source plays it (at its onset, cut at
     its offset and at the end of the scene). Frames of 10 ms whose level is within 40 dB of the loudest frame are audible,
@@ -65,7 +65,7 @@ def derive_truth(
 
 
 def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
-    """The truth of a scene in a file: its sounds and its bank are read, or its room is simulated.
+    """Returns the truth of a scene in a file: its sounds and its bank are read, or its room is simulated.
 
     Raises:
         SceneError, ManifestError, AudioError: see `render.render_scene`.
@@ -84,7 +84,7 @@ def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
 
 
 def active_span(sound: np.ndarray, sampling_rate: int) -> tuple[int, int] | None:
-    """First and last + 1 of the audible samples of a sound (n,), see `derive_truth`; None for silence."""
+    """Returns first and last + 1 of the audible samples of a sound (n,), see `derive_truth`; None for silence."""
     frame = round(FRAME_S * sampling_rate)
     padded = np.pad(np.abs(sound), (0, -len(sound) % frame)).reshape(-1, frame)
     level = np.sqrt(np.mean(np.square(padded, dtype=np.float64), axis=1))

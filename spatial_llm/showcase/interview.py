@@ -22,7 +22,7 @@ SIDE, MIDDLE_DEG = {"left": 1.0, "right": -1.0}, {"front": 45.0, "behind": 135.0
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the model's answer and the true one, as texts. `source` is the index of the source asked about, or
+    """A question with the model's answer and the true one, as texts. `source` is the index of the source in question, or
     None."""
 
     question_type: str

@@ -25,7 +25,7 @@ class Layout:
 
     @property
     def header(self) -> int:
-        """Number of bytes before the body."""
+        """Returns the number of bytes before the body."""
         return self.name_bytes + struct.calcsize(self.size_format)
 
 
@@ -39,7 +39,7 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Offset at which the body ends, without padding."""
+        """Returns the offset at which the body ends, without padding."""
         return self.offset + self.stated
 
 
@@ -123,7 +123,7 @@ def place_data(source: Source, sound: Sound, walked: Walked, data: Chunk, stream
 
     Args:
         streamed: whether the program that wrote the file did not know the length.
-        outer_end: offset at which the container says that the file ends; None if it does not say.
+        outer_end: offset at which the file ends by its container; None if it gives none.
     """
     held = min(data.stated, source.size - data.offset) if not streamed else source.size - data.offset
     sound.offset, sound.length = data.offset, held

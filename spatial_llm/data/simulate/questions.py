@@ -36,7 +36,7 @@ SUMMARY = "questions.json"
 
 @dataclass
 class WritingConfig:
-    """What is asked about every scene; equal configuration and seed, equal questions."""
+    """Configures the questions about every scene; equal configuration and seed give equal questions."""
 
     seed: int = 0
     questions: QuestionConfig = field(default_factory=QuestionConfig)
@@ -54,7 +54,7 @@ def write_questions(
     shard: Shard | None = None,
     merge: bool = False,
 ) -> dict[str, Any] | None:
-    """Writes the manifests of a data folder, each whole or not at all, and returns what questions.json says.
+    """Writes the manifests of a data folder, each whole or not at all, and returns the content of questions.json.
 
     Args:
         shard: write only this share of the blocks into `<split>.jsonl.parts`, and return None.
@@ -109,7 +109,8 @@ def _write(
 
 
 def _join(blocks: Blocks, scenes: int, manifest: Path, root: Path) -> dict[str, Any]:
-    """All blocks in one manifest, whose names start at `root`; returns what questions.json says of the split."""
+    """Joins all blocks to one manifest, whose file names start at `root`; returns the entry of the split for
+    questions.json."""
     blocks.require_all()
     with manifest.open("wb") as out:
         for block in blocks:
@@ -135,7 +136,7 @@ def _write_block(
 
 
 def records_of(scene: Scene, writer: QuestionWriter) -> list[Record]:
-    """The questions about one scene as records."""
+    """Returns the questions about one scene as records."""
     return [
         Record(
             id=f"{scene.id}-{number}",

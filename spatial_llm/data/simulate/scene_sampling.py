@@ -171,7 +171,7 @@ class SceneDrawer:
             self.recordings.setdefault(sound.label, []).append(sound.recording)
         # Scenes with one source and scenes with more are balanced separately.
         self._labels = {count: _Turns(sorted(self.recordings), rng) for count in range(1, MAX_SOURCES + 1)}
-        # A place is a row of the bank and whether it is heard in the mirror.
+        # A place is a row of the bank and whether it is mirrored.
         self._octants: dict[tuple[str, ...], list[tuple[int, bool]]] = {}
         self._rows_of_room: dict[str, list[int]] = {}
         for row in range(len(bank)):

@@ -1,7 +1,7 @@
 """A whole data folder from one configuration: banks of room responses, and the scenes drawn on them.
 
     folder/train_scenes.jsonl, eval_scenes.jsonl    one Scene a line, with its truth
-    folder/train_bank/, eval_bank/                  room responses in every format asked for; no room is in both
+    folder/train_bank/, eval_bank/                  room responses in every configured format; no room is in both
     folder/sounds/, hrtf/                           copies of the dry sounds and SOFA files in use, where there are any
     folder/simulation.json                          configuration, counts, provenance
 
@@ -70,7 +70,7 @@ class SoundsConfig:
 
     @property
     def root(self) -> Path | None:
-        """The folder that recordings are relative to; None for the built-in sounds."""
+        """Returns the folder that recordings are relative to; None for the built-in sounds."""
         return Path(self.index).parent if self.index else Path(self.folder) if self.folder else None
 
 
@@ -95,7 +95,7 @@ class SplitConfig:
 
     @property
     def counts(self) -> list[int]:
-        """The number of sources of each scene, in order."""
+        """Returns the number of sources of each scene, in order."""
         sizes = (self.clips_one_source, self.clips_two_sources, self.clips_three_sources, self.clips_four_sources)
         return [count for count, size in enumerate(sizes, start=1) for _ in range(size)]
 
@@ -134,7 +134,7 @@ class SimulationConfig:
 
     @property
     def heard_with(self) -> list[str]:
-        """The formats of the scenes."""
+        """Returns the formats of the scenes."""
         return self.formats if self.formats_in_turn else self.formats[:1]
 
 

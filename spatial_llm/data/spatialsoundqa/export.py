@@ -117,7 +117,7 @@ class _Export:
             self.sounds[sound] = self._write_sound(scene, index, root)
         audio_id = self.sounds[sound]
         self.clips[split].setdefault(audio_id, set()).add(source.label)
-        # Without a bank the response follows from the room and the positions; a bank's row says as much.
+        # Without a bank the response follows from the room and the positions; a bank's row gives the same.
         heard = (
             str(root),
             scene.bank,

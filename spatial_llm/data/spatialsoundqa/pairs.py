@@ -34,7 +34,7 @@ def render_pairs(record: Record, root: DataRoot | str | Path) -> np.ndarray:
         ManifestError: a name leads out of its folder.
     """
     root = DataRoot.of(root)
-    # What a response does after the end of the recording cannot be heard in it.
+    # Samples of a response beyond the length of the recording have no effect on it.
     longest = SAMPLES if record.protocol == "official_bat" else MATCHED_RESPONSE_SAMPLES
     waveforms = [
         _render_source(root.path(pair.audio), root.path(pair.response), longest, root.limits) for pair in record.pairs

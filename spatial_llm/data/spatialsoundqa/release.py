@@ -1,4 +1,4 @@
-"""The released SpatialSoundQA: its question files as records, and its lists of labels and places.
+"""Reads the released SpatialSoundQA: its question files as records, and its lists of labels and places.
 
 Note: the release holds no binaural recordings. Each row names one or two dry AudioSet clips and one or two room
 responses, and the recording is their convolution (`spatialsoundqa_pairs`). `question_id` is not unique, so a record is keyed
@@ -41,7 +41,7 @@ from spatial_llm.scenes.csv_rows import read_utf8
 AUDIO, REVERB, QUESTIONS = "AudioSet", "mp3d_reverb", "closed-end"
 LABELS_CSV = "metadata/class_labels_indices_subset.csv"
 CLIP_LISTS = {"train": ("balanced.json", "unbalanced.json"), "eval": ("eval.json",)}
-# stage -> evaluation file -> what it asks; a stage's train.json asks all that its own and earlier evaluation files ask
+# stage -> evaluation file -> its question types; a stage's train.json has those of its own and earlier evaluation files
 STAGES = {
     "stage1-clsdoa": {"eval-stage1-classification": ("CLASSIFICATION",), "eval-stage1-doa": ("DOA",)},
     "stage2-single": {
@@ -61,10 +61,10 @@ Place = tuple[float, float, float]  # azimuth_deg, elevation_deg, distance_m in 
 
 @dataclass(frozen=True)
 class ReleaseLists:
-    """What the release says beside its questions; empty where the lists are absent.
+    """Holds the lists of the release beside its questions; empty where the lists are absent.
 
-    labels: event classes of a clip, lower-case, by the last part of its audio_id. places: where a response puts its
-    source, by reverb_id.
+    labels: event classes of a clip, lower-case, by the last part of its audio_id. places: where a response puts its source,
+    by reverb_id.
     """
 
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class ReleaseLists:
 
 
 def question_files(data: str | Path) -> list[Path]:
-    """The question files that `data` stands for: itself, or all eval-*.json in a release folder, sorted by name.
+    """Returns the question files of `data`: the file itself, or all eval-*.json in a release folder, sorted by name.
 
     Raises ManifestError if there are none.
     """
@@ -89,14 +89,14 @@ def question_files(data: str | Path) -> list[Path]:
 
 
 def official_sha256(data: str | Path) -> str:
-    """One hash for the question files of `data`: of the file itself, or of all hashes in order."""
+    """Returns one hash for the question files of `data`: that of the single file, or that of all hashes in order."""
     hashes = [sha256_of(path) for path in question_files(data)]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def release_root(data: str | Path, audio_root: str | Path | None = None, reverb_root: str | Path | None = None) -> DataRoot:
-    """Where the records' files are: the release folder around `data`, the nearest upwards that holds AudioSet or
-    mp3d_reverb; and what stands for these two, see `roots_elsewhere`."""
+    """Returns the root of the records' files: the release folder around `data`, the nearest parent that contains AudioSet or
+    mp3d_reverb, with replacements for these two, see `roots_elsewhere`."""
     start = Path(data).absolute()
     folder = start if start.is_dir() else start.parent
     for parent in (start, *start.parents)[:4]:
@@ -107,11 +107,11 @@ def release_root(data: str | Path, audio_root: str | Path | None = None, reverb_
 
 
 def roots_elsewhere(audio_root: str | Path | None, reverb_root: str | Path | None) -> dict[str, Path]:
-    """The folders that a `DataRoot` allows in place of AudioSet and mp3d_reverb.
+    """Returns the folders that a `DataRoot` allows in place of AudioSet and mp3d_reverb.
 
     Args:
-        audio_root: folder of the dry sounds, where `<audio_id>.wav` is; None = AudioSet beside the manifest.
-        reverb_root: folder with binaural/; None = mp3d_reverb beside the manifest.
+        audio_root: folder of the dry sounds, which contains `<audio_id>.wav`; None = AudioSet beside the manifest.
+        reverb_root: folder that contains binaural/; None = mp3d_reverb beside the manifest.
     """
     given = {AUDIO: audio_root, REVERB: reverb_root}
     return {name: Path(folder) for name, folder in given.items() if folder is not None}
@@ -129,17 +129,17 @@ def data_root(manifest: str | Path, arguments: Any) -> DataRoot:
 
 
 def read_official(data: str | Path, lists: ReleaseLists | None = None) -> list[Record]:
-    """The rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl), as records whose
-    names start at `release_root(data)`. Raises ManifestError, see `iter_official`."""
+    """Returns the rows of a release folder's eval-*.json, of one stage folder, or of one file (.json or .jsonl), as records
+    whose file names start at `release_root(data)`. Raises ManifestError, see `iter_official`."""
     return [record for path in question_files(data) for record in iter_official(path, lists or ReleaseLists())]
 
 
 def iter_official(path: Path, lists: ReleaseLists) -> Iterator[Record]:
-    """The rows of one question file, in order.
+    """Yields the rows of one question file as records, in order.
 
     Raises:
-        ManifestError: no such file, not the released layout, or a row that lacks a field, has an unknown question type
-            or an id that leads out of its folder; file and row are named. Sound files are not looked for here.
+        ManifestError: no such file, not the released layout, or a row that lacks a field, has an unknown question type or an
+            id that leads out of its folder; file and row are named. Sound files are not checked here.
     """
     seen: Counter = Counter()
     for where, row in _read_rows(path):
@@ -169,10 +169,10 @@ def _pair(audio: str, reverb: str, lists: ReleaseLists) -> Pair:
 
 
 def read_lists(root: DataRoot, split: str) -> ReleaseLists:
-    """The lists of a release that are there: labels of the clips of a split ("train", "eval"), places of all responses.
+    """Returns the lists of a release that exist: labels of the clips of a split ("train", "eval"), places of all responses.
 
     Raises:
-        ManifestError: a list is not what it should be; file and entry are named.
+        ManifestError: a list is malformed; file and entry are named.
     """
     names: dict[str, str] = {}
     labels: dict[str, tuple[str, ...]] = {}
@@ -182,7 +182,7 @@ def read_lists(root: DataRoot, split: str) -> ReleaseLists:
     for name in CLIP_LISTS[split] if names else ():
         path = root.path(f"{AUDIO}/metadata/{name}")
         for where, clip in _read_entries(path, ("id", "label"), bare=True) if path.is_file() else ():
-            # Labels that the CSV leaves out are those the release leaves out (noises and the like).
+            # The CSV leaves out the labels that the release leaves out (noises and the like).
             if not isinstance(clip["label"], list) or not all(isinstance(mid, str) for mid in clip["label"]):
                 raise ManifestError(f"{where}: label is {clip['label']!r}; expected a list of texts.")
             known = sorted({names[mid] for mid in clip["label"] if mid in names})
@@ -211,7 +211,7 @@ def _place(entry: dict[str, Any], where: str) -> Place:
 
 
 def _read_entries(path: Path, fields: tuple[str, ...], bare: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file: entry n, entry) of {"data": [...]}, or of a bare list where that may be."""
+    """Yields (file: entry n, entry) of {"data": [...]}, or of a bare list if `bare`."""
     content = _read_json(path)
     entries = content.get("data") if isinstance(content, dict) else content if bare else None
     if not isinstance(entries, list):
@@ -223,13 +223,14 @@ def _read_entries(path: Path, fields: tuple[str, ...], bare: bool = False) -> It
 
 
 def read_label_csv(path: str | Path) -> list[str]:
-    """The label names of class_labels_indices_subset.csv (index, mid, display_name), in the order of the file. A display
-    name may hold commas, quoted or not. Raises ManifestError on a missing file, another header, encoding or row."""
+    """Returns the label names of class_labels_indices_subset.csv (index, mid, display_name), in the order of the file. A
+    display name may contain commas, quoted or not. Raises ManifestError on a missing file, another header, encoding or
+    row."""
     return [name for _, name in _read_label_rows(Path(path))]
 
 
 def _read_label_rows(path: Path) -> list[tuple[str, str]]:
-    """(mid, display name) of each row."""
+    """Returns (mid, display name) of each row."""
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; give a CSV with the columns index,mid,display_name.")
     header, *rows = read_utf8(path, ManifestError).splitlines() or [""]
@@ -248,7 +249,7 @@ def _read_label_rows(path: Path) -> list[tuple[str, str]]:
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a question file: {"data": [...]}, or JSONL as the official loader also reads."""
+    """Yields (where, row) of a question file: {"data": [...]}, or JSONL, which the official loader also reads."""
     if path.suffix == ".jsonl":
         yield from ((f"{path}:{number}", row) for number, row in iter_jsonl(path))
         return

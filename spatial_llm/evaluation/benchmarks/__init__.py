@@ -1,4 +1,4 @@
-"""Benchmarks of others: read from their released layout, asked in their wording, scored by their own rule.
+"""Benchmarks of others: read from their released layout, with their prompts, scored by their own rule.
 
 `star_bench` is the spatial part of STAR-Bench, `mmau_pro` that of MMAU-Pro. Both give a `ChoiceSet`, which predicting takes
 as any other set of questions, and a `ChoiceScores`, which keeps right or wrong for each item beside the numbers, so that

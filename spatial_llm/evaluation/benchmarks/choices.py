@@ -75,7 +75,7 @@ class ChoiceSet:
         benchmark: as in published_scores.csv.
         root: where the names of sound files start.
         released: how many questions the release is known to hold.
-        left_out: why a question of the file is not asked, by its id in the release.
+        left_out: why a question of the file is left out, by its id in the release.
         label_csv: always None; these benchmarks have no label set.
     """
 
@@ -89,7 +89,7 @@ class ChoiceSet:
 
     @property
     def complete(self) -> bool:
-        """True where every question of the release is asked that the benchmark's own script asks."""
+        """Returns True if the set has every question of the release that the benchmark's own script uses."""
         asked = {item.source_id for item in self.items}
         by_rule = all(reason == BY_RULE for reason in self.left_out.values())
         return by_rule and len(asked) + len(self.left_out) == self.released
@@ -97,7 +97,7 @@ class ChoiceSet:
     def load(
         self, item: ChoiceItem, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
     ) -> NDArray[np.float32]:
-        """The recording of an item, (channels, window_samples) at `sampling_rate`: padded, or its loudest window.
+        """Returns the recording of an item, (channels, window_samples) at `sampling_rate`: padded, or its loudest window.
 
         Raises:
             ManifestError: it cannot be used (missing, another format, several files, ...); names the item and the file.
@@ -111,14 +111,16 @@ class ChoiceSet:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
     def listen(self, item: ChoiceItem) -> tuple[NDArray[np.float32], int]:
-        """The whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as `load`."""
+        """Returns the whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as
+        `load`."""
         try:
             return read_audio(self.root.path(_only(item.audio)), self.root.limits)
         except SpatialLLMError as error:
             raise ManifestError(f"{self.benchmark}: item {item.id!r}: {error}") from error
 
     def with_responses(self, policy: str) -> "ChoiceSet":
-        """The set itself for "as_recorded". Raises ManifestError for another policy: these recordings hold their room."""
+        """Returns the set itself for "as_recorded". Raises ManifestError for another policy, because these recordings
+        contain their room."""
         if policy != "as_recorded":
             raise ManifestError(
                 f"{self.benchmark} comes as recordings, which hold their room response already, and the task asks for "
@@ -137,7 +139,7 @@ class ChoiceSet:
             )
 
     def unusable(self) -> dict[str, str]:
-        """Why a recording cannot be used, by id of the question in the release; only headers of files are read."""
+        """Returns why a recording cannot be used, by id of the question in the release; only headers of files are read."""
         seen: dict[tuple[str, ...], str | None] = {}
         problems = {}
         for item in self.items:
@@ -148,12 +150,8 @@ class ChoiceSet:
         return problems
 
     def without_unusable(self) -> "ChoiceSet":
-        """The set without the questions whose recording cannot be used, which are counted and named in a warning, in
-        `left_out` and through it in the scores. Its sha256 is another, as it is another set of questions.
-
-        Raises:
-            ManifestError: nothing would be left.
-        """
+        """Returns the set without the questions whose recording cannot be used. They are counted and named in a warning, in
+        `left_out` and through it in the scores. The sha256 changes, because the set of questions does."""
         problems = self.unusable()
         if not problems:
             return self
@@ -166,12 +164,12 @@ class ChoiceSet:
 
 
 def lettered(choices: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Each option with its letter, A first."""
+    """Yields each option with its letter, A first."""
     return zip(LETTERS[: len(choices)], choices, strict=True)
 
 
 def read_row(row_type: type[_Row], row: Any, where: str) -> _Row:
-    """One row of a release, checked. Raises ManifestError that starts with `where` and names the field."""
+    """Returns one row of a release, checked. Raises ManifestError that starts with `where` and names the field."""
     try:
         return row_type.model_validate(row)
     except ValidationError as error:

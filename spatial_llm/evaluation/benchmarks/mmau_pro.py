@@ -1,25 +1,25 @@
-"""MMAU-Pro, spatial audio: 325 multiple-choice questions, the model's text matched to the nearest option by embedding.
+"""MMAU-Pro, spatial audio: reads 325 multiple-choice questions and matches the model's text to the nearest option by
+embedding.
 
 Layout (the dataset gamma-lab-umd/MMAU-Pro on Hugging Face, earlier sonalkum/MMAU-Pro): `test.parquet`, a row a question
 (5,305), and `data.zip`, unpacked beside it to `data/`. Columns read: `id`, `category`, `question`, `choices` (list of
 texts), `answer` (text), `audio_path` (list of names relative to the folder, such as "data/<uuid>.wav"). The others
-(length_type, perceptual_skills, reasoning_skills, transcription, task_classification, task_identifier, kwargs, sub-cat)
-are not looked at. The spatial part is `category` "spatial_audio".
+(length_type, perceptual_skills, reasoning_skills, transcription, task_classification, task_identifier, kwargs, sub-cat) are
+ignored. The spatial part is `category` "spatial_audio".
 
-Rule, as the benchmark's script has it: rows with fewer than two choices are left out; the text and every choice of the
-row are embedded by NV-Embed-v2 (no instruction, as they are, unit length), the choice of the highest cosine is taken as
-chosen, the first of equals; right if its text is the answer's. So no answer is ever unparsed, and a row whose answer is
-not among its choices is always wrong; such rows are counted in the details.
-The embedding is part of the protocol: a score by another one is not a score by NV-Embed-v2.
+Rule of the benchmark's script: rows with fewer than two choices are left out. The text and every choice of the row are
+embedded by NV-Embed-v2 (no instruction, unchanged text, unit length). The choice of the highest cosine is the chosen one,
+the first among equals; it is right if its text is the answer's. So no answer is ever unparsed, and a row whose answer is not
+among its choices is always wrong; the details count such rows. The embedding is part of the protocol: a score by another one
+is not a score by NV-Embed-v2.
 
-Sources: github.com/sonalkum/MMAUPro, evaluate_mmau_pro_comprehensive.py at commit 2269762 (rule, columns category,
-question, choices, answer); arXiv 2508.13992; readers of the parquet by others for the other columns and the name
-"spatial_audio" (xiaomi-research/midashenglm-spatial, eval/mmaupro; NeMo-Skills, which also counts 325 rows).
-Not found: a prompt by the authors. The one used here, the question and a line "(A) choice" for each, is that of
-MiDashengLM-Spatial's scripts, which call it the official format; NeMo-Skills writes "A. choice" instead. Not found: how
-many of the 325 recordings have two channels; see `choices` for what happens to the others.
-MiDashengLM-Spatial's published number has one step more: an answer of one letter is replaced by that choice's text. That
-is the metric "accuracy_letters_as_choices", under its own protocol.
+Sources: github.com/sonalkum/MMAUPro, evaluate_mmau_pro_comprehensive.py at commit 2269762 (rule, columns category, question,
+choices, answer); arXiv 2508.13992; other readers of the parquet for the other columns and the name "spatial_audio"
+(xiaomi-research/midashenglm-spatial, eval/mmaupro; NeMo-Skills, which also counts 325 rows). Not found: a prompt by the
+authors. The one used here, the question and a line "(A) choice" for each, is that of MiDashengLM-Spatial's scripts, which
+call it the official format; NeMo-Skills writes "A. choice" instead. Not found: how many of the 325 recordings have two
+channels; `choices` documents what happens to the others. MiDashengLM-Spatial's published number has one step more: an answer
+of one letter is replaced by that choice's text. That is the metric "accuracy_letters_as_choices", under its own protocol.
 """
 
 from collections.abc import Sequence
@@ -80,12 +80,12 @@ class _Row(BaseModel):
 
 
 def read_mmau_pro(path: str | Path, leave_out_unusable: bool = False) -> ChoiceSet:
-    """The spatial questions of MMAU-Pro.
+    """Returns the spatial questions of MMAU-Pro.
 
     Args:
-        path: the released folder, or its parquet file, beside which the sound files lie in `data/`.
-        leave_out_unusable: leave out, count and name questions whose recording our model cannot use; this looks at the
-            headers of all sound files. Otherwise no sound file is looked for here; `ChoiceSet.check_files` does.
+        path: the released folder, or its parquet file, which has the sound files beside it in `data/`.
+        leave_out_unusable: leave out, count and name questions whose recording our model cannot use; this reads the headers
+            of all sound files. Otherwise no sound file is checked here; `ChoiceSet.check_files` does so.
 
     Raises:
         ManifestError: the file is missing or not of this layout; file, row and column are named.
@@ -108,15 +108,15 @@ def read_mmau_pro(path: str | Path, leave_out_unusable: bool = False) -> ChoiceS
 
 
 def nearest_choices(texts: Sequence[str], choices: Sequence[Sequence[str]], embed: Embed) -> list[int]:
-    """For each text the index of the choice of the highest cosine, the first of equals.
+    """Returns for each text the index of the choice of the highest cosine, the first among equals.
 
     Args:
         texts: n answers.
         choices: n lists of choices.
-        embed: texts to vectors (texts, width), of any length but zero.
+        embed: maps texts to vectors (texts, width), of any length but zero.
 
     Raises:
-        SpatialLLMError: the embedding gives another number of vectors, or one that has no direction.
+        SpatialLLMError: the embedding gives another number of vectors, or one without a direction.
     """
     strings = list(dict.fromkeys([*texts, *(choice for row in choices for choice in row)]))
     vectors = np.asarray(embed(strings), dtype=np.float64)
@@ -137,7 +137,7 @@ def nearest_choices(texts: Sequence[str], choices: Sequence[Sequence[str]], embe
 
 
 def letters_as_choices(text: str, choices: Sequence[str]) -> str:
-    """The choice's text where the answer is its letter and nothing else; any other answer as it is."""
+    """Returns the choice's text if the answer is its letter and nothing else; any other answer unchanged."""
     index = LETTERS.find(text.upper()) if len(text) == 1 else -1
     return choices[index] if 0 <= index < len(choices) else text
 
@@ -145,12 +145,13 @@ def letters_as_choices(text: str, choices: Sequence[str]) -> str:
 def score_mmau_pro(
     questions: ChoiceSet, texts: Sequence[str], embed: Embed, embedding: str, parse_choice: ParseChoice | None = None
 ) -> ChoiceScores:
-    """Accuracy by the benchmark's own rule; beside it, with letters read as choices, and by matching strings.
+    """Computes the accuracy by the benchmark's own rule, by that rule with letters replaced by choices, and by matching
+    strings.
 
     Args:
-        questions: from `read_mmau_pro`.
+        questions: the result of `read_mmau_pro`.
         texts: the predicted answers, in the order of the items.
-        embed: texts to vectors (texts, width).
+        embed: maps texts to vectors (texts, width).
         embedding: its name, part of the protocol ("mmau_pro, all-MiniLM-L6-v2").
         parse_choice: this library's parser of choices, for the diagnostic "string_match"; None leaves it out.
 
@@ -189,7 +190,7 @@ def score_mmau_pro(
 
 
 def _spatial_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The rows of the spatial category as dicts of the columns read, with their numbers in the file."""
+    """Returns the rows of the spatial category as dicts of the columns read, with their numbers in the file."""
     import pyarrow
     import pyarrow.parquet
 

@@ -1,22 +1,21 @@
-"""STAR-Bench, spatial reasoning: 502 questions, each asked three times with its options rotated.
+"""STAR-Bench, spatial reasoning: reads 502 questions, each in three runs with rotated options, and scores the answers.
 
-Layout (v1.0, the dataset internlm/STAR-Bench on Hugging Face, fetched with a local folder): the folder holds
+Layout (v1.0, the dataset internlm/STAR-Bench on Hugging Face, fetched with a local folder): the folder contains
 `meta_info/holistic_reasoning_spatial.json`, one array of objects, and the WAV files that they name, under
-`starbench_audios/`. An object has `id`, `question`, `options` (texts), `answer` (one of them), `audio_paths` (names
-relative to the folder), `task`, and perhaps `category`; further fields are not looked at. Categories: Single-Source
-Static Localization 283, Multi-Source Spatial Relation 113, Dynamic Trajectory Tracking 106.
+`starbench_audios/`. An object has `id`, `question`, `options` (texts), `answer` (one of them), `audio_paths` (names relative
+to the folder), `task`, and perhaps `category`; further fields are ignored. Categories: Single-Source Static Localization
+283, Multi-Source Spatial Relation 113, Dynamic Trajectory Tracking 106.
 
-Rule, as the benchmark's script has it: in run r = 0, 1, 2 the last r options come first; the prompt is the question, a
-line end, and a line "<A>: option" for each. The letter is extracted from the text (see `extract`). AA is the mean over
-all runs, ACR the share of questions right in all three. A question of two options is thus asked twice in the same words
-(r = 0 and 2); that is kept.
+Rule of the benchmark's script: in run r = 0, 1, 2 the last r options come first; the prompt is the question, a line end, and
+a line "<A>: option" for each. The letter is extracted from the text (see `extract`). AA is the mean over all runs, ACR the
+share of questions right in all three. A question of two options thus has the same words twice (r = 0 and 2); this is kept.
 
-Sources: github.com/InternLM/StarBench, ALMEval_code/datasets/starbench.py and run.py at commit 2ad4b96 (prompt,
-rotation, extraction, AA, ACR) and its README; arXiv 2510.24693; the dataset card (file names). The numbers of items and
-the absence of a sub-category in this file are as others report them from the data (xiaomi-research/midashenglm-spatial,
-eval/starbench; a loader's tests). Not found: the sampling rate and the lengths of the recordings. The part "foundational
-perception" has spatial questions too, which are another file, another number of runs and no part of the published
-column "spatial"; it is not read. Option texts that are part of one another tie in the extraction; see there.
+Sources: github.com/InternLM/StarBench, ALMEval_code/datasets/starbench.py and run.py at commit 2ad4b96 (prompt, rotation,
+extraction, AA, ACR) and its README; arXiv 2510.24693; the dataset card (file names). The numbers of items and the absence of
+a sub-category in this file are taken from other readers of the data (xiaomi-research/midashenglm-spatial, eval/starbench; a
+loader's tests). Not found: the sampling rate and the lengths of the recordings. The part "foundational perception" has
+spatial questions too, in another file and with another number of runs, which are not part of the published column "spatial";
+it is not read. Option texts that contain one another tie in the extraction, see `extract`.
 """
 
 import functools
@@ -82,12 +81,12 @@ class _Row(BaseModel):
 
 
 def read_star_bench(folder: str | Path, leave_out_unusable: bool = False) -> ChoiceSet:
-    """The spatial questions of STAR-Bench, three items for each: ids "<id>@0", "<id>@1", "<id>@2".
+    """Returns the spatial questions of STAR-Bench, three items for each: ids "<id>@0", "<id>@1", "<id>@2".
 
     Args:
         folder: the released dataset; see the module.
-        leave_out_unusable: leave out, count and name questions whose recording our model cannot use; this looks at the
-            headers of all sound files. Otherwise no sound file is looked for here; `ChoiceSet.check_files` does.
+        leave_out_unusable: leave out, count and name questions whose recording our model cannot use; this reads the headers
+            of all sound files. Otherwise no sound file is checked here; `ChoiceSet.check_files` does so.
 
     Raises:
         ManifestError: a file is missing or not of this layout; file, question and field are named.
@@ -108,20 +107,22 @@ def read_star_bench(folder: str | Path, leave_out_unusable: bool = False) -> Cho
 
 
 def rotated(options: Sequence[str], run: int) -> tuple[str, ...]:
-    """The options with the last `run` of them first."""
+    """Returns the options with the last `run` of them first."""
     cut = -run % len(options)
     return (*options[cut:], *options[:cut])
 
 
 def extract(text: str, choices: Sequence[str]) -> int | None:
-    """The option that the benchmark's script takes as chosen, or None where it finds none.
+    """Returns the option that the benchmark's script takes as chosen, or None if it finds none.
 
-    Its rule, re-stated. First, letters after a word such as "answer", "option" or "answer is": of those, a letter in
-    brackets goes before a bare one, then a later one before an earlier. Else, anywhere: a capital letter in brackets goes
-    before the wording of an option (only in texts of three words or more), that before a bare capital letter, then a
-    later one before an earlier.
-    Kept bugs: after such a word a small letter counts and can never be right, so "the answer is a bell" is no answer;
-    and where two options' wordings begin at the same place ("left" in "left front"), the later option wins.
+    The rule: first, letters after a word such as "answer", "option" or "answer is": among those, a letter in brackets
+    precedes a bare one, and a later one precedes an earlier. Otherwise, anywhere: a capital letter in brackets precedes the
+    wording of an option (only in texts of three words or more), which precedes a bare capital letter; then a later one
+    precedes an earlier.
+
+    Two bugs of the script are kept. After such a word a small letter counts and can never be right, so "the answer is a
+    bell" is no answer. And if the wordings of two options begin at the same place ("left" in "left front"), the later option
+    wins.
     """
     keyword, anywhere = _patterns(len(choices))
     found = [(bool(match[1]), match.start(), match[1] or match[2]) for match in keyword.finditer(text)]
@@ -139,15 +140,15 @@ def extract(text: str, choices: Sequence[str]) -> int | None:
 
 
 def score_star_bench(questions: ChoiceSet, texts: Sequence[str], parse_choice: ParseChoice | None = None) -> ChoiceScores:
-    """AA and ACR, over all questions and for each category, by the benchmark's own rule.
+    """Computes AA and ACR, over all questions and for each category, by the benchmark's own rule.
 
     Args:
-        questions: from `read_star_bench`.
+        questions: the result of `read_star_bench`.
         texts: the predicted answers, in the order of the items.
         parse_choice: this library's parser of choices, for the diagnostic "string_match"; None leaves it out.
 
     Raises:
-        ManifestError: texts and items differ in number, or a question has not its three runs.
+        ManifestError: texts and items differ in number, or a question lacks one of its three runs.
     """
     check_texts(questions, texts)
     items = questions.items
@@ -175,7 +176,7 @@ def score_star_bench(questions: ChoiceSet, texts: Sequence[str], parse_choice: P
 def _both(
     questions: ChoiceSet, group: list[list[int]], chosen: Sequence[int | None], right: np.ndarray, total: bool
 ) -> tuple[ChoiceMetric, ChoiceMetric]:
-    """AA and ACR of some questions, each given as the rows of its runs."""
+    """Returns AA and ACR of some questions, each given as the rows of its runs."""
     rows = [row for question in group for row in question]
     chance = {row: 1 / len(questions.items[row].choices) for row in rows}
     aa = mean_metric(
@@ -216,7 +217,7 @@ def _item(row: _Row, run: int) -> ChoiceItem:
 
 @functools.lru_cache(maxsize=len(LETTERS))
 def _patterns(options: int) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A letter after a keyword, and a letter anywhere: group 1 in brackets, group 2 bare."""
+    """Returns the patterns of a letter after a keyword, and of a letter anywhere: group 1 in brackets, group 2 bare."""
     letters = f"[{LETTERS[:options]}]"
     letter = rf"(?:{_OPEN}({letters}){_CLOSE}|\b({letters})\b)"
     return re.compile(rf"{_KEYWORD}\s*(?:[:：]+\s*)?{letter}", re.IGNORECASE), re.compile(letter)

@@ -1,4 +1,4 @@
-"""Predicted texts and true values -> metrics, in two steps: `read_answers` extracts, `compute_metrics` measures.
+"""Computes metrics from predicted texts and true values, in two steps: `read_answers` extracts, `compute_metrics` measures.
 
 A metric is a function of how often each of its items counts (`statistics.Statistic`), so that one function gives the value,
 its interval and the test against another run.

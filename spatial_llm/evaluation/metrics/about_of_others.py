@@ -1,9 +1,10 @@
-"""What a question without a recorded meaning is about, inferred from its wording and its answer: manifests of earlier
-versions, the released SpatialSoundQA, data of others. Records of ours carry the meaning (`questions.About`) themselves.
+"""Infers what a question without a recorded meaning is about, from its wording and its answer: in manifests of earlier
+versions, the released SpatialSoundQA, and data from elsewhere. Records of ours carry the meaning (`questions.About`)
+themselves.
 
-The source asked about is the only source, the one at the true place, the one of the true label, or the one whose name
-stands in the question. What is true of the mirror image follows from the words left and right in the question. Where
-that leaves none or several, the result is None, and measures that need it leave the item out.
+The source in question is the only source, the one at the true place, the one of the true label, or the one whose name occurs
+in the question. What is true of the mirror image follows from the words left and right in the question. If that leaves none
+or several, the result is None, and measures that need it leave the item out.
 """
 
 import re
@@ -17,14 +18,14 @@ from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.families.rotated import TURNS_DEG
 from spatial_llm.questions.mirroring import mirror
 
-# Questions about a relation, about all sources or about the room: about no place of one source
+# Questions about a relation, all sources or the room: they are not about the place of one source.
 _OF_NO_SOURCE = (
     "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
     "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
 )  # fmt: skip
 _OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")
-# A question of these types names a place or a side, and what sounds there in the mirror image is not said by the item.
+# A question of these types names a place or a side, and the item does not tell what sounds there in the mirror image.
 _OF_A_SIDE = ("MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE")
 _SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _RELATION = re.compile(r"\b(left|right)( side)? of\b", re.IGNORECASE)
@@ -34,11 +35,11 @@ Labels = Sequence[Sequence[str]]
 
 
 def infer_about(record: Record, value: dict[str, Any], labels: Labels, sources: Sequence[HeardSource | None]) -> About:
-    """The source that a question asks about, as `sources` of one index or none, and the turn that it asks for.
+    """Returns the source that a question asks about, as `sources` with one index or none, and the turn that it names.
 
     Args:
         record: a record without `about`.
-        value: of its true answer.
+        value: value of its true answer.
         labels, sources: classes of each source of the recording, and the source itself (None: its place is not known).
     """
     turn_deg = _turn_deg(record.question) if record.question_type in _TURNED else 0.0
@@ -49,12 +50,13 @@ def infer_about(record: Record, value: dict[str, Any], labels: Labels, sources: 
 
 
 def infer_mirrored(record: Record, value: dict[str, Any]) -> dict[str, Any] | None:
-    """The true value of a question once the ears of its recording are swapped; None where the wording does not say it.
+    """Returns the true value of a question after the ears of its recording are swapped; None if the wording does not
+    determine it.
 
-    Which sound is at a named place, or on a named side, of the mirror image is not known. Nor is "X from the left and Y
-    from the right" of released data, whose no may mean that both are on one side; our own writer asks it only of sources on
-    opposite sides. A type of question is either answered for yes and no or for neither, so that what is left is no easier
-    to guess.
+    Which sound is at a named place, or on a named side, of the mirror image is not known. Neither is the answer to "X from
+    the left and Y from the right" in released data, whose no may mean that both are on one side; our own writer asks it only
+    of sources on opposite sides. A question type is answered either for both yes and no or for neither, so that the
+    remaining items are no easier to guess.
     """
     kind, sided = record.question_type, _SIDE.search(record.question) is not None
     about = About(axis="left_right") if sided else About()
@@ -76,7 +78,7 @@ def infer_mirrored(record: Record, value: dict[str, Any]) -> dict[str, Any] | No
 
 
 def _turn_deg(question: str) -> float | None:
-    """The turn that a question names first; what follows may be the convention ("from -180 to 180 degrees")."""
+    """Returns the turn that a question names first; a later angle may be the convention ("from -180 to 180 degrees")."""
     found = [(question.find(words), turn_deg) for words, turn_deg in TURNS_DEG.items() if words in question]
     return min(found)[1] if found else None
 
@@ -100,7 +102,7 @@ def _asked_about(record: Record, value: dict[str, Any], labels: Labels, turned: 
 
 
 def _named(question: str, labels: Labels) -> list[int]:
-    """The sources of which a label stands in the question, not as a part of a longer one that does too."""
+    """Returns the sources that have a label in the question, not counting a label inside a longer one that is there too."""
     text = question.lower()
     names = {name for each in labels for name in each if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)}
     names -= {short for short in names for long in names if short != long and short in long}

@@ -1,5 +1,5 @@
-"""Scores of chance, in closed form: each item is answered with the true answer of an item drawn at random from the same
-metric's items. The mean over all pairs of answer and item is computed, so no random number is drawn."""
+"""Computes scores of chance in closed form: each item is answered with the true answer of a random item of the same metric.
+The mean over all pairs of answer and item is computed, so no random number is drawn."""
 
 from collections.abc import Iterator
 
@@ -46,13 +46,13 @@ def expected_balanced_accuracy(classes: NDArray) -> float:
 def expected_average_precision(targets: NDArray) -> float:
     """Returns the mean over the labels, in [0, 1], for a random order: (items, labels) bool, each label with a positive."""
     items, positives = len(targets), targets.sum(axis=0)
-    # rank i of a positive has precision (1 + positives above) / i, and i is uniform in 1..items
+    # A positive at rank i has precision (1 + positives above) / i, and i is uniform in 1..items.
     harmonic = float(np.sum(1 / np.arange(1, items + 1))) / items
     return float(np.mean(harmonic + (positives - 1) / max(items - 1, 1) * (1 - harmonic)))
 
 
 def _pairs(measure: Measure, truth: Columns) -> Iterator[tuple[NDArray, NDArray]]:
-    """Returns the measure of different true answers at all items, (answers, items), and how often each answer is true; a
+    """Yields the measure of different true answers at all items, (answers, items), and how often each answer is true; a
     bounded number of pairs at once."""
     _, first, times = np.unique(truth["value"], return_index=True, return_counts=True)
     at_once = max(1, _PAIRS_AT_ONCE // len(truth["value"]))

@@ -1,4 +1,4 @@
-"""All metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
+"""Computes all metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
 
 from collections.abc import Callable, Sequence
 
@@ -33,12 +33,13 @@ _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 def compute_metrics(
     run: ScoredRun, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
 ) -> dict[str, Metric]:
-    """All metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. Which there are follows from the questions, but for
-    those of answers in degrees to questions that words would answer: they are there if an answer is.
+    """Returns all metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. The questions determine which metrics there are,
+    with one exception: metrics of answers in degrees to questions about direction words exist only if there is such an
+    answer.
 
     Args:
-        run: of `read_answers`.
-        embed: texts to unit vectors, for types A and C; None leaves out what rests on it.
+        run: the result of `read_answers`.
+        embed: maps texts to unit vectors, for types A and C; None leaves out the metrics that need it.
         embedding: its name.
         labels: the label set of A and C; None for the labels that occur in their true answers.
 
@@ -65,7 +66,7 @@ def compute_metrics(
 
 
 def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None) -> list[str]:
-    """All texts that `compute_metrics` embeds: labels, true answers and answers of types A and C."""
+    """Returns all texts that `compute_metrics` embeds: labels, true answers and answers of types A and C."""
     groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
     if not groups:
         return []
@@ -75,7 +76,7 @@ def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None) -> list[
 
 
 def measures_of_items(run: ScoredRun, reading: str = "strict") -> list[dict[str, float | None]]:
-    """The measures of each item by a reading, by name; None where an answer or a truth has none."""
+    """Returns the measures of each item in a reading, by name; None if an answer or a truth has none."""
     found: list[dict[str, float | None]] = [{} for _ in run.items]
     for group in run.groups.values():
         for name, each in sorted(group.metrics.measures.items()):
@@ -138,7 +139,7 @@ def _expected(spec: Spec, truth: Columns) -> float | None:
 
 
 def _average(first: Metric, second: Metric) -> Metric:
-    """The plain average of two shares, as BAT averages the two halves of type E."""
+    """Returns the plain average of two shares, as BAT averages the two halves of type E."""
     rows = np.concatenate([first.rows, second.rows])
 
     def both(one: Statistic, two: Statistic) -> Statistic:
@@ -167,7 +168,7 @@ def _take(columns: Columns, rows: NDArray) -> Columns:
 
 
 def _label_set(run: ScoredRun, labels: Sequence[str] | None) -> list[str]:
-    """The given labels, or those of the true answers; every true label of A and C must be among them."""
+    """Returns the given labels, or those of the true answers. Raises ManifestError if a true label of A or C is missing."""
     true = [
         (run.items[row], name)
         for question_type in _EMBEDDED

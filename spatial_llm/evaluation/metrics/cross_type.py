@@ -1,4 +1,5 @@
-"""Metrics across question types: hallucination (is "no" answered where it is right?) and reliability (refusals)."""
+"""Computes metrics across question types: hallucination (whether "no" is answered where it is right) and reliability
+(refusals)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def _reliability(run: ScoredRun) -> list[Metric]:
     )
     groups = run.groups.values()
     by_chance = [len(group.rows) * (chance.expected_mean(group.metrics.right, group.truth) or 0.0) for group in groups]
-    guessing = 100 * sum(by_chance) / sum(len(group.rows) for group in groups)  # a true answer refuses nothing
+    guessing = 100 * sum(by_chance) / sum(len(group.rows) for group in groups)  # a true answer is never a refusal
     return [
         Metric(
             name=name,

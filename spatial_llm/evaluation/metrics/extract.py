@@ -1,6 +1,6 @@
-"""Texts -> values, by one of the two readings; and values -> columns of numbers that measures compare.
+"""Parses texts to values in one of the two readings, and turns values into columns of numbers that measures compare.
 
-Most answers have one value or none. Parts of a value that can be read by themselves are named by `kinds`.
+Most answers have one value or none. `kinds` names those parts of a value that can be parsed by themselves.
 """
 
 import json
@@ -24,20 +24,20 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 @dataclass(frozen=True)
 class Extracted:
-    """What one answer says: `value` as `answers.read` reads it, None if unparsed; `fields`, those keys of a value
-    that can be read each by itself."""
+    """Holds the content of one answer: `value` as `answers.read` returns it, None if unparsed; `fields`, those keys of a
+    value that can be parsed by themselves."""
 
     value: dict[str, Any] | None
     fields: Mapping[str, Any]
 
 
 def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, known: Collection[str] = ()) -> list[Extracted]:
-    """The values of the texts by a reading, one for each item. Never raises on any text.
+    """Returns the values of the texts in a reading, one for each item. Never raises on any text.
 
     Args:
-        known: names of sounds that lenient reading finds whole ("male speech, man speaking").
+        known: names of sounds that the lenient reading keeps whole ("male speech, man speaking").
     """
-    found: dict[tuple[str, str], Extracted] = {}  # to equal questions many answers are equal
+    found: dict[tuple[str, str], Extracted] = {}  # cached, because many answers to equal questions are equal
     for item, text in zip(items, texts, strict=True):
         key = item.question_type, text
         if key not in found:
@@ -46,7 +46,7 @@ def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, kno
 
 
 def _extract(question_type: str, text: str, reading: Reading, known: Collection[str]) -> Extracted:
-    if answers.is_refusal(text):  # "I cannot tell." would be the name of a sound, "I don't know, yes?" a yes
+    if answers.is_refusal(text):  # else "I cannot tell." is a name, "I don't know, yes?" a yes
         return Extracted(None, {})
     value = parse_value(question_type, text, reading, known)
     fields = _of_kind(question_type).fields(text, reading)
@@ -54,7 +54,7 @@ def _extract(question_type: str, text: str, reading: Reading, known: Collection[
 
 
 def known_names(items: Sequence[Record], truths: Sequence[Truth | None]) -> tuple[str, ...]:
-    """All names of sounds that occur in the recordings or true answers of a set."""
+    """Returns all names of sounds that occur in the recordings or true answers of a set."""
     names: set[str] = set()
     for item, truth in zip(items, truths, strict=True):
         for key in ("labels", "order"):
@@ -64,13 +64,13 @@ def known_names(items: Sequence[Record], truths: Sequence[Truth | None]) -> tupl
 
 
 def columns_of(question_type: str, values: Sequence[Mapping[str, Any]], codes: dict[str, int]) -> Columns:
-    """The fields of values of one question type as columns (items,) float64, NaN where a field is missing.
+    """Returns the fields of values of one question type as columns (items,) float64, NaN where a field is missing.
 
-    `value`: a number for each different whole value. Numbers of the value stand under their own name; further columns are
-    those of the kind of value (`kinds`).
+    The column `value` holds a number for each different whole value. Numbers of the value stand under their own name. The
+    kind of value (`kinds`) defines further columns.
 
     Args:
-        codes: the numbers given to values so far; shared between the columns that are to be compared, and extended.
+        codes: the number of each value so far; extended in place, and shared between columns that are to be compared.
     """
     kind = _of_kind(question_type)
     columns: Columns = {"value": column_of(_code(kind, value, codes) for value in values)}
@@ -79,8 +79,8 @@ def columns_of(question_type: str, values: Sequence[Mapping[str, Any]], codes: d
 
 
 def truth_columns(question_type: str, truths: Sequence[Truth], codes: dict[str, int]) -> Columns:
-    """`columns_of` the true values; beside them true_azimuth_deg and true_elevation_deg of the source asked about (NaN:
-    not known), its true_onset_s, and `onsets_s`, (items,) dicts of all onsets by label."""
+    """Returns `columns_of` the true values, together with true_azimuth_deg and true_elevation_deg of the source in question
+    (NaN: not known), its true_onset_s, and `onsets_s`, (items,) dicts of all onsets by label."""
     columns = columns_of(question_type, [truth.value for truth in truths], codes)
     for name in ("azimuth_deg", "elevation_deg", "onset_s"):
         columns[f"true_{name}"] = column_of(truth.source and getattr(truth.source, name) for truth in truths)

@@ -1,7 +1,7 @@
-"""Hallucination: how the model answers "no" to sounds that are absent, to sounds at a wrong place, and to exchanged places.
+"""Measures hallucination: how the model answers "no" for absent sounds, sounds at a wrong place, and exchanged places.
 
-The positive class is "no". A question of type ABSENT asks where a sound is; to answer that there is none is a no, to give a
-place is a yes. What does not parse is neither: it is a missing no where a no is right, and no yes in the yes-rate. Note:
+The positive class is "no". A question of type ABSENT asks where a sound is: an answer that there is none counts as no, a
+place counts as yes. An unparsed answer is neither: it is a missing no where no is right, and no yes in the yes-rate. Note:
 each kind is scored by itself, because a model can refuse every absent sound and still agree to every place. Source: Kuan,
 Huang and Lee, object hallucination in large audio-language models (arXiv 2406.08402): F1, precision and recall of "no" and
 the yes-rate; the two spatial kinds are ours.
@@ -37,12 +37,12 @@ RULES = {
 
 @dataclass(frozen=True)
 class HallucinationMeasure:
-    """One number of one kind of question.
+    """Holds one number of one kind of question.
 
     Attributes:
         rows: indices of its items in the whole set.
         statistic: its value in [0, 1] as a function of the items' weights.
-        random: what answering with the true answer of an item drawn at random is expected to give (for the F1 and the
+        random: its expected value when each item is answered with the true answer of a random item (for the F1 and the
             precision: the ratio of the expected sums).
     """
 
@@ -54,11 +54,11 @@ class HallucinationMeasure:
 def hallucination_measures(
     question_types: Sequence[str], parsed: Sequence[dict[str, Any] | None], truths: Sequence[dict[str, Any]]
 ) -> dict[str, HallucinationMeasure]:
-    """The measures of `RULES` for each of `KINDS` that the items hold, by name ("absent_sound_f1_no", ...).
+    """Returns the measures of `RULES` for each of `KINDS` that the items contain, by name ("absent_sound_f1_no", ...).
 
     Args:
-        question_types: of all items of a set; those of other types take no part.
-        parsed: the value of each predicted answer as `questions.types.parse_value` reads it, None where it does not parse.
+        question_types: types of all items of a set; items of other types are ignored.
+        parsed: the value of each predicted answer as `questions.types.parse_value` returns it, None if unparsed.
         truths: the true values.
     """
     measures = {}
@@ -81,7 +81,7 @@ def hallucination_measures(
 
 
 def _says(value: dict[str, Any] | None) -> str | None:
-    """ "yes" or "no": the sound is there, as asked, or it is not; None for what does not parse."""
+    """Returns "yes" if the answer states that the sound is there as in the question, else "no"; None if it is unparsed."""
     if value is None:
         return None
     if "yes" in value:

@@ -1,8 +1,8 @@
-"""Average precision of types A and C, and the mean cosine beside it: the metrics that rest on an embedding.
+"""Computes the metrics that need an embedding: average precision of types A and C, and the mean cosine.
 
-Note: average precision over labels is not a mean cosine. Every generated answer is embedded whole, its cosine to each label
-name is a score, and for each label the answers are ranked by it; no parser takes part. `mean_cosine` is what the text of
-DSpAST's paper describes; it is reported beside, under its own name. The official script averages over all 355 labels; on the
+Note: average precision over labels is not a mean cosine. Each generated answer is embedded whole, its cosine to each label
+name is a score, and for each label the answers are ranked by it; no parser is involved. `mean_cosine` is what the text of
+DSpAST's paper describes; it is reported under its own name. The official script averages over all 355 labels; on the
 official files each has a positive. A label without a positive has no average precision and is left out. Source: BAT (arXiv
 2402.01591) and the scoring script of its released recipe (`calculate_map.py`); DSpAST (arXiv 2509.13927).
 """
@@ -36,7 +36,7 @@ def label_metrics(
     Args:
         texts: generated answers of these items.
         truths: lower-case labels of each item; all of them must occur in `labels`.
-        refused, unparsed: how many of the answers refuse, and how many cannot be read.
+        refused, unparsed: number of answers that refuse, and of answers that are unparsed.
         labels: the label set in the spelling to embed; matched in lower case.
         embed: texts to unit vectors (texts, width).
         embedding: its name, part of the protocol.
@@ -46,16 +46,16 @@ def label_metrics(
     for row, names in enumerate(truths):
         targets[row, [column[name] for name in names]] = True
     label_vectors, truth_vectors = embed(labels), embed([answers.format_labels(names) for names in truths])
-    # each distinct answer once: equal answers must tie exactly, which two rows of one matrix product need not
+    # Each distinct answer once: equal answers must tie exactly, and two rows of one matrix product need not.
     distinct = list(dict.fromkeys(texts))
     at = {text: index for index, text in enumerate(distinct)}
     index = [at[text] for text in texts]
     distinct_vectors = embed(distinct)
     answer_vectors, similarity = distinct_vectors[index], (distinct_vectors @ label_vectors.T)[index]
     cosines = np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)
-    # the mean cosine over all pairs of true answers is the squared length of their mean
+    # The mean cosine over all pairs of true answers is the squared length of their mean.
     random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))
-    # an answer of several labels is embedded whole, so even the truth may rank below 100
+    # an answer of several labels is embedded whole, so even the truth may score below 100
     of_truths = Percent(macro_average_precision(truth_vectors @ label_vectors.T, targets))(np.ones((1, len(truths))))
     averaged = int(targets.any(axis=0).sum())
     common = {"higher_is_better": True, "rows": rows, "lenient": None, "lenient_unparsed": None}

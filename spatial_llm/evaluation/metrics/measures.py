@@ -1,12 +1,11 @@
-"""Measures: what one answer scores beside one truth, as shares (0 or 1) and errors in degrees, metres and seconds. Measures
-of only one kind of value are in its file in `kinds`.
+"""Measures compare one answer with one truth: shares (0 or 1) and errors in degrees, metres and seconds. Measures of only
+one kind of value are in its file in `kinds`.
 
 Note: a measure is a function of columns of answers and columns of truths that broadcasts, so that one definition gives each
-item its value and, over all pairs of true answers and items, the score of chance. An answer that cannot be read is wrong
-where right and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are those of
-the readable answers, and are reported beside shares that count the others. A measure applies to an item unless it is NaN for
-the true answer itself. Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: ER20 of its
-encoder.
+item its value and, over all pairs of true answers and items, the score of chance. An unparsed answer is wrong where right
+and wrong are counted, and has no error (NaN) where errors are averaged: means and medians of errors are those of the parsed
+answers, and are reported beside shares that count the others. A measure applies to an item unless it is NaN for the true
+answer itself. Source: DER at 0.5 m and all three words right: BAT (arXiv 2402.01591); 20 degrees: ER20 of its encoder.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,8 +19,8 @@ from spatial_llm.geometry import wrap_azimuth_deg
 DISTANCE_TOLERANCE_M = 0.5
 RELATIVE_TOLERANCE = 0.2
 ANGLE_TOLERANCE_DEG = 20.0
-CLEAR_DEG = 10.0  # nearer to the border of two sides a side is no question; that of our question writer
-ROUNDING = 1e-9  # 2.3 m and 1.8 m are 0.5 m apart, but not in binary
+CLEAR_DEG = 10.0  # no side is scored for a true angle nearer to the border; the same as in our question writer
+ROUNDING = 1e-9  # 2.3 m and 1.8 m are 0.5 m apart, but not in floating point
 
 Columns = dict[str, NDArray]  # name -> (items,)
 Compare = Callable[[Columns, Columns], NDArray[np.float64]]
@@ -29,12 +28,12 @@ Compare = Callable[[Columns, Columns], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Measure:
-    """One number for each item.
+    """Gives one number for each item.
 
     Attributes:
         name: its key in items.jsonl.
         reads: the column of the answer without which the answer is unparsed for this measure.
-        of: (answers, truths) -> (items,); of columns (answers, 1) and (1, items) -> (answers, items).
+        of: function of (answers, truths) -> (items,); with columns (answers, 1) and (1, items) -> (answers, items).
     """
 
     name: str
@@ -43,32 +42,32 @@ class Measure:
 
 
 def column_of(values: Iterable[float | None]) -> NDArray[np.float64]:
-    """Values as a column (items,), NaN for None."""
+    """Returns values as a column (items,), NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def equal(name: str, column: str) -> Measure:
-    """1 where the column of the answer is that of the truth."""
+    """Measures 1 if the column of the answer equals that of the truth."""
     return Measure(name, column, lambda answer, truth: (answer[column] == truth[column]).astype(np.float64))
 
 
 def error(name: str, column: str) -> Measure:
-    """How far a number is from the true one, without its sign."""
+    """Measures the absolute error of a number."""
     return Measure(name, column, lambda answer, truth: np.abs(answer[column] - truth[column]))
 
 
 def beyond(name: str, column: str, tolerance: float) -> Measure:
-    """1 where a number is more than `tolerance` off, or unparsed."""
+    """Measures 1 if a number is more than `tolerance` off, or unparsed."""
     return Measure(name, column, lambda answer, truth: more(np.abs(answer[column] - truth[column]), tolerance))
 
 
 def relative_error(name: str, column: str) -> Measure:
-    """How far a number is off, as a share of the true one; true zeros are left out."""
+    """Measures the error of a number as a share of the true one; true zeros are left out."""
     return Measure(name, column, lambda answer, truth: _relative(answer[column], truth[column]))
 
 
 def beyond_relative(name: str, column: str) -> Measure:
-    """1 where a number is more than a fifth of the true one off, or unparsed; true zeros are left out."""
+    """Measures 1 if a number is off by more than a fifth of the true one, or unparsed; true zeros are left out."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         wrong = more(_relative(answer[column], truth[column]), RELATIVE_TOLERANCE)
@@ -78,17 +77,18 @@ def beyond_relative(name: str, column: str) -> Measure:
 
 
 def angle(name: str, column: str, true: str | None = None) -> Measure:
-    """Degrees between two azimuths (around the circle) or elevations; `true`: the column of the truth, if another."""
+    """Measures the degrees between two azimuths (around the circle) or elevations; `true`: column of the truth, if
+    another."""
     return Measure(name, column, lambda answer, truth: _apart_deg(answer[column], truth[true or column]))
 
 
 def angle_beyond(name: str, column: str) -> Measure:
-    """1 where an angle is more than 20 degrees off, or unparsed."""
+    """Measures 1 if an angle is more than 20 degrees off, or unparsed."""
     return Measure(name, column, lambda answer, truth: more(_apart_deg(answer[column], truth[column]), ANGLE_TOLERANCE_DEG))
 
 
 def side(name: str, column: str, shift_deg: float = 0.0) -> Measure:
-    """1 where an angle lies on the same side of a plane as the true one; only where the true one is clear of the plane.
+    """Measures 1 if an angle lies on the same side of a plane as the true one; only if the true one is clear of the plane.
 
     Args:
         shift_deg: added to both angles; the sides are then those of positive and of negative sine.
@@ -103,12 +103,12 @@ def side(name: str, column: str, shift_deg: float = 0.0) -> Measure:
 
 
 def opposite(name: str, measure: Measure) -> Measure:
-    """1 where the other is 0."""
+    """Measures 1 where the other measure is 0."""
     return Measure(name, measure.reads, lambda answer, truth: 1.0 - measure.of(answer, truth))
 
 
 def more(values: NDArray, tolerance: float) -> NDArray[np.float64]:
-    """1 where a value is above the tolerance, and where it is NaN."""
+    """Returns 1 where a value is above the tolerance or NaN, else 0."""
     return (~(values <= tolerance + ROUNDING)).astype(np.float64)
 
 
@@ -121,6 +121,6 @@ def _apart_deg(first: NDArray, second: NDArray) -> NDArray:
 
 
 def _sine(angle_deg: NDArray) -> NDArray:
-    """Of an angle, exactly zero where it is (sin(pi) is not)."""
+    """Returns the sine of an angle, exactly zero where it is (sin(pi) is not)."""
     sine = np.sin(np.deg2rad(angle_deg))
     return np.where(np.abs(sine) < ROUNDING, 0.0, sine)

@@ -1,4 +1,4 @@
-"""One number of a report: its items, how it follows from them, and the numbers beside it."""
+"""Defines one number of a report: its items, its rule, and the numbers reported with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ from spatial_llm.evaluation.statistics.bootstrap import Bootstrap, Statistic
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A metric of one run, before any number is computed from it.
+    """Holds a metric of one run, before any number is computed from it.
 
     Attributes:
-        name: as in scores.json, such as "B_DER".
-        protocol: how it is measured, see `protocols`; only numbers of equal protocols may be compared.
+        name: its key in scores.json, such as "B_DER".
+        protocol: name of the rules of measurement, see `protocols`; only numbers of equal protocols may be compared.
         unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "r" (a correlation).
         higher_is_better: whether a higher value is better.
-        rule: how it follows from the answers, in a sentence.
+        rule: a sentence on how it follows from the answers.
         rows: indices of its items in the whole set, (items,).
-        strict: the value by the strict parsers, as a function of the weights of these items; where it is a mean,
-            `strict.values` are those of the items.
-        lenient: the value by the lenient parsers; None where no parser takes part.
-        random: expected value of answering each item with the true answer of another (see `chance`); None if unknown.
-        unparsed: number of items whose answer the strict reading cannot read, as far as this metric needs it.
-        lenient_unparsed: the same for the lenient reading; None where no parser takes part.
+        strict: the value by the strict parsers, as a function of the weights of these items; if it is a mean,
+            `strict.values` are the values of the items.
+        lenient: the value by the lenient parsers; None if no parser is involved.
+        random: expected value if each item is answered with the true answer of another (see `chance`); None if unknown.
+        unparsed: number of items whose answer the strict reading cannot parse, as far as this metric needs it.
+        lenient_unparsed: the same for the lenient reading; None if no parser is involved.
         refused: number of items whose answer states that it cannot tell.
-        details: values of this metric alone; `of_true_answers` is what the true answers themselves would score by an
+        details: values specific to this metric; `of_true_answers` is the score of the true answers themselves by an
             embedding, which may be below 100.
     """
 
@@ -48,23 +48,23 @@ class Metric:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def by(self, reading: str) -> Statistic:
-        """Returns the value by one reading; where no parser takes part there is one value."""
+        """Returns the value in one reading; if no parser is involved, both readings share one value."""
         return self.lenient if reading == "lenient" and self.lenient is not None else self.strict
 
     def unparsed_by(self, reading: str) -> int:
-        """Returns the number of items whose answer that reading cannot read."""
+        """Returns the number of items whose answer is unparsed in that reading."""
         return self.lenient_unparsed if reading == "lenient" and self.lenient_unparsed is not None else self.unparsed
 
 
 class Percent(Statistic):
-    """A share in [0, 1] as a percentage."""
+    """Gives a share in [0, 1] as a percentage."""
 
     def __init__(self, share: Statistic) -> None:
         self.share, self.items = share, share.items
 
     @property
     def values(self) -> NDArray | None:
-        """The value of each item, 0 to 100, where the share is the mean of one."""
+        """Returns the value of each item, 0 to 100, if the share is a mean over items."""
         return None if self.share.values is None else 100.0 * self.share.values
 
     def __call__(self, weights: ArrayLike) -> NDArray:
@@ -98,7 +98,7 @@ def _median(values: NDArray) -> weighted.Weighted:
             return np.full(len(weights), np.nan)
         so_far = np.cumsum(weights[:, order], axis=1)
         half = so_far[:, -1:] / 2
-        # the item that reaches the half, and the one that passes it: two items only where the half falls between them
+        # The item that reaches the half, and the one that passes it: they differ only if the half falls between them.
         reaches, passes = np.argmax(so_far >= half, axis=1), np.argmax(so_far > half, axis=1)
         return np.where(half[:, 0] > 0, (ranked[reaches] + ranked[passes]) / 2, np.nan)
 

@@ -1,6 +1,6 @@
 """The protocols by name: how a number is measured, and therefore with which numbers it may be compared.
 
-A protocol is one of these, or one of these and the embedding ("bat, all-MiniLM-L6-v2"). A task asks for protocols by their
+A protocol is one of these, alone or followed by the embedding ("bat, all-MiniLM-L6-v2"). A task selects protocols by their
 first word.
 """
 
@@ -50,7 +50,7 @@ PROTOCOLS = {
 
 
 def family_name(protocol: str) -> str:
-    """Returns the first word, by which a task asks for the protocol."""
+    """Returns the first word, by which a task selects the protocol."""
     return protocol.split(",")[0]
 
 

@@ -1,9 +1,9 @@
-"""Does the model know when it does not know? Accuracy, truthfulness and reliability where an answer may be refused, and how
-a treatment (fine-tuning, a prompt) changed the refusals.
+"""Measures whether the model knows when it does not know: accuracy, truthfulness and reliability with refusals, and how a
+treatment (fine-tuning, a prompt) changed the refusals.
 
 An item is right, wrong or refused ("I cannot tell"). A refusal is neither right nor wrong. Note: the Reliability Gain Index
 divides two shares, of which the lower is often 0, so half an item is added on either side: (refused + 1/2) / (items + 1).
-The counts are given beside it. Source: Ma et al., "Towards Reliable Large Audio Language Model" (arXiv 2505.19294).
+The counts are reported with it. Source: Ma et al., "Towards Reliable Large Audio Language Model" (arXiv 2505.19294).
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ RGI_RULE = (
 
 @dataclass(frozen=True)
 class RefusalCounts:
-    """How many items were right or wrong before, and how many of each are refused after."""
+    """Counts the items that were right or wrong before, and how many of each are refused after."""
 
     right_before: int
     right_now_refused: int
@@ -60,10 +60,11 @@ def reliability_statistics(right: ArrayLike, refused: ArrayLike) -> dict[str, St
 def reliability_gain(
     right_before: ArrayLike, refused_before: ArrayLike, refused_after: ArrayLike
 ) -> tuple[Statistic, RefusalCounts]:
-    """Returns the Reliability Gain Index of a model after a treatment against itself before, and the counts it rests on.
+    """Returns the Reliability Gain Index of a model after a treatment against itself before, and the counts it is computed
+    from.
 
-    It is NaN where nothing was right before, or nothing wrong, because one of the shares does not exist; and where none of
-    these items is refused after, because only the added halves would count. Items that were refused before take no part.
+    It is NaN if nothing was right or nothing was wrong before, because one of the shares does not exist; and if none of
+    these items is refused after, because only the added halves would count. Items that were refused before are ignored.
 
     Args:
         right_before, refused_before: (items,) as in `reliability_statistics`.

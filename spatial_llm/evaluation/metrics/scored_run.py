@@ -1,4 +1,4 @@
-"""The answers of one run, extracted by both readings and grouped by question type."""
+"""Extracts the answers of one run in both readings and groups them by question type."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ from spatial_llm.evaluation.metrics.type_metrics import TypeMetrics, metrics_of
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The items of one question type: how they are measured, their rows in the set, and columns of truths and, by
+    """Holds the items of one question type: how they are measured, their rows in the set, and columns of truths and, by
     reading, of answers."""
 
     metrics: TypeMetrics
@@ -36,13 +36,13 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class ScoredRun:
-    """The answers of one run, extracted.
+    """Holds the extracted answers of one run.
 
     Attributes:
-        items, texts, truths: (items,) each; a truth is None where the record's own answer does not parse.
-        known: names of sounds that lenient reading knows.
-        readings: "strict" and "lenient" -> (items,) what each answer says.
-        refused: (items,) bool: the answer says that it cannot tell.
+        items, texts, truths: (items,) each; a truth is None if the record's own answer is unparsed.
+        known: names of sounds that the lenient reading knows.
+        readings: "strict" and "lenient" -> (items,) extracted answers.
+        refused: (items,) bool: whether the answer is a refusal.
     """
 
     items: Sequence[Record]
@@ -54,7 +54,7 @@ class ScoredRun:
 
     @cached_property
     def groups(self) -> dict[str, Group]:
-        """The items of each question type whose truth is known."""
+        """Returns the items of each question type whose truth is known."""
         rows: dict[str, list[int]] = {}
         for row, (item, truth) in enumerate(zip(self.items, self.truths, strict=True)):
             if truth is not None:
@@ -63,12 +63,12 @@ class ScoredRun:
 
     @property
     def unreadable_truths(self) -> dict[str, int]:
-        """How many records of each question type are left out because their own answer does not parse."""
+        """Returns how many records of each question type are left out because their own answer is unparsed."""
         pairs = zip(self.items, self.truths, strict=True)
         return dict(sorted(Counter(item.question_type for item, truth in pairs if truth is None).items()))
 
     def unparsed(self, rows: NDArray[np.intp], reading: str) -> int:
-        """How many of some items have no value by a reading."""
+        """Returns how many of some items have no value in a reading."""
         return sum(self.readings[reading][row].value is None for row in rows)
 
 
@@ -81,8 +81,8 @@ def read_answers(
     """Extracts both readings of the texts.
 
     Args:
-        truths: those of the items unless given.
-        known: names of sounds for lenient reading; those of the items unless given.
+        truths: truths of the items; default: read from the items.
+        known: names of sounds for the lenient reading; default: those of the items.
     """
     truths = read_truths(items) if truths is None else truths
     known = known_names(items, truths) if known is None else known

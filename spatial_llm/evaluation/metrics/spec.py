@@ -1,4 +1,4 @@
-"""How metrics follow from measures, and all that is known about measuring one kind of value."""
+"""Defines how metrics follow from measures, and everything needed to measure one kind of value."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Aggregate = Literal["mean", "median", "rmse", "balanced", "pearson", "spearman"]
 
 @dataclass(frozen=True)
 class Spec:
-    """How a metric follows from a measure.
+    """Defines how a metric follows from a measure.
 
     Attributes:
         suffix: the end of its name.
-        measure: the number of each item.
-        protocol, rule, unit, higher_is_better: as of `Metric`.
+        measure: gives the number of each item.
+        protocol, rule, unit, higher_is_better: fields of `Metric`.
         aggregate: how the numbers of the items become one.
         only_if_present: report it only if some answer has the form that it measures, such as degrees for a question that
             asks for words.
@@ -35,32 +35,32 @@ class Spec:
 
 
 def no_fields(text: str, reading: Reading) -> dict[str, Any]:
-    """Of a value that can only be read as a whole."""
+    """Returns no fields, for a value that can only be parsed as a whole."""
     return {}
 
 
 def no_columns(values: Sequence[Mapping[str, Any]], columns: Columns) -> Columns:
-    """Of a value without further columns."""
+    """Returns no columns, for a value without further columns."""
     return {}
 
 
 def as_answered(truth: Columns) -> Columns:
-    """The columns of the truth, where nothing but the value of the true answer is known."""
+    """Returns the columns of the truth, if only the value of the true answer is known."""
     return {}
 
 
 @dataclass(frozen=True)
 class KindMetrics:
-    """How answers of one kind of value are measured.
+    """Defines how answers of one kind of value are measured.
 
     Attributes:
-        specs: (the measure "the whole value is the true one", is the question of an official type) to the main measure, 0
-            or 1 for each item, and the metrics besides the share of wholly right values.
+        specs: maps (the measure "the whole value is the true one", whether the question is of an official type) to the main
+            measure, 0 or 1 for each item, and the metrics besides the share of wholly right values.
         numbers: keys of the value that are numbers, each a column of its own name.
-        fields: (text, reading) to those parts of a value that can be read by themselves, besides the whole value.
-        whole: the keys that make two values equal; all where none are named.
-        columns: (values, the columns so far) to further columns.
-        truth: columns of the truth to those that replace or extend them by what is true beyond the answer.
+        fields: maps (text, reading) to those parts of a value that can be parsed by themselves, besides the whole value.
+        whole: the keys that make two values equal; all if none are named.
+        columns: maps (values, the columns so far) to further columns.
+        truth: maps columns of the truth to columns that replace or extend them by what is true beyond the answer.
     """
 
     specs: Callable[[Measure, bool], tuple[Measure, tuple[Spec, ...]]]
@@ -72,7 +72,7 @@ class KindMetrics:
 
 
 def balanced_spec(right: Measure) -> Spec:
-    """The mean over the true answers of the share that is right."""
+    """Returns the mean over the true answers of the share that is right."""
     return Spec("balanced_acc", right, BALANCED, "mean over the true answers of the share right", "balanced")
 
 
@@ -80,5 +80,5 @@ def error_spec(
     suffix: str, measure: Measure, protocol: str, rule: str, aggregate: Aggregate = "mean", unit: str = "%",
     only_if_present: bool = False,
 ) -> Spec:  # fmt: skip
-    """A metric of which lower is better."""
+    """Returns a metric of which lower is better."""
     return Spec(suffix, measure, protocol, rule, aggregate, unit, higher_is_better=False, only_if_present=only_if_present)

@@ -1,8 +1,8 @@
-"""What is true of each item beyond its answer: where the source asked about is, when each sound begins, and in what
-surroundings it is recorded.
+"""Derives what is true of each item beyond its answer: where the source in question is, when each sound begins, and the
+acoustic conditions of the recording.
 
-A record of ours says what its question is about; of others it is inferred (see `about_of_others`). Where the source asked
-about is not known, or there are several, measures that need its place leave the item out.
+A record of ours carries what its question is about; for others it is inferred (see `about_of_others`). If the source in
+question is not known, or there are several, measures that need its place leave the item out.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from spatial_llm.scenes.scene import direction_of
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of one item.
+    """Holds what is true of one item.
 
     Attributes:
-        value: of its answer, see `questions.types.parse_value`.
-        asked: indices of the sources asked about, into those of the recording; empty where not known, or where there is
-            none.
-        source: the source asked about, as the question places it (after a turn, turned); None where not known, or where
-            the question is about several.
-        turn_deg: by how much the question turns the listener, positive to the left.
-        onsets_s: when each sound begins, by label, where all are known and different.
+        value: value of its answer, see `questions.types.parse_value`.
+        asked: indices, into the sources of the recording, of those that the question is about; empty if not known, or if
+            there is none.
+        source: the source in question, as the question places it (after a turn, turned); None if not known, or if the
+            question is about several.
+        turn_deg: by how many degrees the question turns the listener, positive to the left.
+        onsets_s: when each sound begins, by label, if all are known and different.
     """
 
     value: dict[str, Any]
@@ -41,7 +41,8 @@ class Truth:
 
     @property
     def where(self) -> dict[str, float] | None:
-        """The place of that source in the listener's own frame, before any turn: azimuth_deg, elevation_deg, distance_m."""
+        """Returns the place of that source in the listener's own frame, before any turn: azimuth_deg, elevation_deg,
+        distance_m."""
         if self.source is None:
             return None
         source = self.source.after_turn(-self.turn_deg)
@@ -49,7 +50,7 @@ class Truth:
 
 
 def read_truths(items: Sequence[Record]) -> list[Truth | None]:
-    """The truth of each item, its answer read strictly; None where it does not parse."""
+    """Returns the truth of each item, its answer parsed strictly; None if it is unparsed."""
     recordings: dict[str, list[HeardSource | None]] = {}
     truths = []
     for item in items:
@@ -61,13 +62,13 @@ def read_truths(items: Sequence[Record]) -> list[Truth | None]:
 
 
 def mirrored_truths(items: Sequence[Record], truths: Sequence[Truth | None]) -> list[Truth | None]:
-    """The truths after the ears have been exchanged; None where the answer is then not known."""
+    """Returns the truths after the ears have been exchanged; None if the answer is then not known."""
     return [None if truth is None else _mirrored(item, truth) for item, truth in zip(items, truths, strict=True)]
 
 
 def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
-    """The surroundings of an item: number of sources, rt60_s, drr_db (of the source asked about, or else the mean over the
-    sources), snr_db and labels; None where not known."""
+    """Returns the acoustic conditions of an item: number of sources, rt60_s, drr_db (of the source in question, or else the
+    mean over the sources), snr_db and labels; None if not known."""
     context = {"sources": None, "rt60_s": None, "drr_db": None, "snr_db": None, "labels": []}
     scene = item.scene
     if item.pairs is not None or scene is not None:
@@ -86,7 +87,7 @@ def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
 
 
 def sources_of(item: Record) -> list[HeardSource | None]:
-    """Each source of a recording as far as the record says where it is; None where it does not."""
+    """Returns each source of a recording as far as the record gives its place; None if it does not."""
     scene = item.scene
     if scene is not None and scene.truth is not None:
         return [

@@ -1,8 +1,8 @@
-"""Which metrics a question type has.
+"""Defines which metrics a question type has.
 
-The names and rules of types A to E are those under which their numbers are published (BAT, arXiv 2402.01591, section 5);
-everything else is ours and stands under another protocol, so that no column mixes the two. Of a protocol such as ANGLE the
-first word is what a task asks for.
+The names and rules of types A to E are those under which their numbers are published (BAT, arXiv 2402.01591, section 5).
+Everything else is ours and has another protocol, so that no column mixes the two. A task selects a protocol such as ANGLE by
+its first word.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from spatial_llm.evaluation.metrics.spec import Spec, error_spec
 from spatial_llm.questions.types import QUESTION_TYPES, VALUE_KINDS
 
 _LETTERS = {"CLASSIFICATION": "A", "DOA": "B", "MIXUP_SINGLE_CLASSIFICATION": "C", "MIXUP_SINGLE_DOA": "D"}
-_OF_ONSETS = ("ONSET_FIRST", "STARTS_AT")  # which sound? beside whether it is the true one: how much later it began
+_OF_ONSETS = ("ONSET_FIRST", "STARTS_AT")  # they name a sound, so the error of its onset is measured too
 
 
 @dataclass(frozen=True)
 class TypeMetrics:
-    """The metrics of one question type. `right`: its main measure, 0 or 1 for each item."""
+    """Holds the metrics of one question type. `right`: its main measure, 0 or 1 for each item."""
 
     prefix: str
     right: Measure
@@ -29,13 +29,13 @@ class TypeMetrics:
 
     @property
     def measures(self) -> dict[str, Measure]:
-        """All measures by name; `right` among them."""
+        """Returns all measures by name, including `right`."""
         shown = [spec.measure for spec in self.specs if spec.aggregate not in ("pearson", "spearman")]
         return {measure.name: measure for measure in (*shown, self.right)}
 
 
 def metrics_of(question_type: str) -> TypeMetrics:
-    """The metrics of a question type, without those that rest on an embedding."""
+    """Returns the metrics of a question type, without those that need an embedding."""
     kind, official = VALUE_KINDS[question_type], QUESTION_TYPES[question_type] in "ABCDE"
     if question_type in _LETTERS:
         prefix = _LETTERS[question_type]
@@ -52,7 +52,7 @@ def metrics_of(question_type: str) -> TypeMetrics:
 
 
 def _of_whole_value(question_type: str, whole: Measure, right: Measure) -> tuple[Spec, ...]:
-    """The share of answers whose whole value is the true one, under the name that it has for this question type."""
+    """Returns the share of answers whose whole value is the true one, under the name that it has for this question type."""
     kind, official = VALUE_KINDS[question_type], QUESTION_TYPES[question_type] in "ABCDE"
     if not official:
         whole = whole if right is whole else measures.equal("exact", "value")

@@ -1,17 +1,17 @@
-"""Questions to answers, in batches that do not show: which questions share a batch, and how many, changes no answer.
+"""Answers questions in batches without visible effect: which questions share a batch, and how many, changes no answer.
 
-The answer of a question is the one it gets alone, its recording encoded and projected alone. Batches are a faster way
-there: padding and the number of rows change the order in which a processor adds up, and so the last bits of every
-number; an answer changes with them only where two tokens are so nearly equally likely that those bits decide. So the
-encoder and the projector take one recording at a time (a recording is long enough to fill them), once for all questions
-about it, and a greedy search is watched: a question in whose answer the best two tokens ever come nearer to each other
-than a near-tie is answered again, alone. A beam search compares many sums, most of them of beams that no answer shows,
-so with beams each question has a batch of its own: its beams.
+The answer of a question is the one it gets alone, its recording encoded and projected alone. Batches only make this faster:
+padding and the number of rows change the order of summation in a processor, and so the last bits of every number. An answer
+changes with them only if two tokens are so nearly equally likely that those bits decide. So the encoder and the projector
+take one recording at a time (a recording is long enough to use all cores), once for all questions about it, and a greedy
+search is watched: if the best two tokens of any step come nearer to each other than a near-tie, the question is answered
+again, alone. A beam search compares many sums, most of them of beams that no answer shows, so with beams each question has a
+batch of its own: its beams.
 
-What is guaranteed: on one machine with one number of threads, the same bytes for the same questions at any batch size,
-as long as a batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times what was measured
-on tiny models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other
-machines and other versions of torch add up otherwise: there near-ties may fall the other way.
+Guarantee: on one machine with one number of threads, the same questions give the same bytes at any batch size, as long as a
+batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times the difference measured on tiny
+models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and other
+versions of torch sum in another order, so near-ties may fall the other way there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,18 +27,18 @@ from spatial_llm.evaluation.predicting.tasks import Task
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.placeholders import embed_text, placeholder_mask
 
-# Two logits nearer than so many roundings of the row's largest one are a near-tie. A batch was seen to move them by 4.5 in
+# Two logits nearer than so many roundings of the row's largest one are a near-tie. In tests a batch moved them by 4.5 in
 # float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
 NEAR_TIE = {torch.float64: 64, torch.float32: 64, torch.bfloat16: 8, torch.float16: 8}
 
 
 class NearTies(LogitsProcessor):
-    """Watches a greedy search; changes nothing.
+    """Watches a greedy search for near-ties; changes nothing.
 
     Args:
         prompt_length: columns before the first new token.
         end_ids: tokens that end an answer.
-        dtype: of the model; the scores themselves come as float32 whatever it is.
+        dtype: dtype of the model; the scores themselves are always float32.
 
     Attributes:
         rows: (batch,) bool, whether the best two tokens came too near to each other before the row had ended.
@@ -60,7 +60,7 @@ class NearTies(LogitsProcessor):
 
 
 class Answerer:
-    """Answers questions with a model, as a task says.
+    """Answers questions with a model and the settings of a task.
 
     Args:
         model: on its device.
@@ -75,15 +75,15 @@ class Answerer:
     def answer(
         self, by_recording: Mapping[str, Sequence[Item]], load: Load, done: Mapping[str, str]
     ) -> Iterator[dict[str, str]]:
-        """Answers by id, a batch at a time; batches of which all is done are passed over.
+        """Yields answers by id, a batch at a time; batches in which all questions are answered already are skipped.
 
         Args:
             by_recording: the questions about each recording.
-            load: gives an item's recording, see `EvaluationSet.load`.
-            done: answers that are there already.
+            load: returns an item's recording, see `EvaluationSet.load`.
+            done: answers that exist already.
 
         Raises:
-            ManifestError: a recording cannot be made, or a question cannot be asked; the record is named.
+            ManifestError: a recording cannot be made, or a question cannot be used as a prompt; the record is named.
         """
         questions = [item for items in by_recording.values() for item in items]
         lengths = {item.id: self._prompt_tokens(item) for item in questions}
@@ -105,7 +105,7 @@ class Answerer:
             raise ManifestError(f"record {item.id!r}: {error}") from error
 
     def _audio_embeds(self, item: Item, load: Load) -> torch.Tensor:
-        """What the language model gets of one recording, (audio tokens, text width)."""
+        """Returns the audio embeddings of one recording, (audio tokens, text width)."""
         config = self.model.model.config.encoder_config
         extractor = self.model.processor.feature_extractor
         waveform = load(item, config.sampling_rate, config.window_samples, extractor.format)
@@ -116,14 +116,14 @@ class Answerer:
         return found.pooler_output[0] if found.audio_mask is None else found.pooler_output[0][found.audio_mask[0]]
 
     def _prompt_embeds(self, input_ids: torch.Tensor, clips: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Prompts (batch, length) and the audio of each (audio tokens, width) -> (batch, length, width)."""
+        """Returns prompts (batch, length) with the audio of each (audio tokens, width) as (batch, length, width)."""
         token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
         embeds = embed_text(embeddings, input_ids, token)
         audio = torch.cat(list(clips)).to(embeds.device, embeds.dtype)
         return embeds.masked_scatter(placeholder_mask(input_ids, embeds, audio, len(clips), embeddings, token), audio)
 
     def _generate(self, items: Sequence[Item], audio: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
-        """Texts of the answers, and the rows to be answered alone: (questions,) each at most."""
+        """Returns the texts of the answers, and the rows to be answered alone: (questions,) each at most."""
         net, processor = self.model.model, self.model.processor
         asked = [self.task.ask(item.question) for item in items]
         inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)

@@ -41,7 +41,7 @@ class Item(Protocol):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of its recording."""
+        """Returns the format of its recording."""
 
 
 @dataclass(frozen=True)
@@ -158,17 +158,17 @@ def read_questions(
     audio_root: str | Path | None = None,
     reverb_root: str | Path | None = None,
 ) -> EvaluationSet | ChoiceSet:
-    """The questions of a task.
+    """Returns the questions of a task.
 
     Args:
-        questions: their format, path and hash as the task says. "manifest": a JSONL manifest of records.
+        questions: their format, path and hash, as in the task. "manifest": a JSONL manifest of records.
             "spatialsoundqa": the release (folder, stage or file), or a manifest of its question types and no others.
             A key of `BENCHMARKS`: the released folder of that benchmark.
         data: path in place of the task's.
         audio_root, reverb_root: see `read_evaluation_set`.
 
     Raises:
-        ManifestError: no path in task or command line, another format than the task says, or another hash.
+        ManifestError: no path in task or command line, another format than in the task, or another hash.
     """
     data = data if data is not None else questions.path
     if data is None:

@@ -1,9 +1,9 @@
-"""A model answers all questions of an evaluation set -> predictions.jsonl, and those of the controls beside it.
+"""Answers all questions of an evaluation set with a model -> predictions.jsonl, and those of the controls beside it.
 
-Note: a recording is encoded once, however many questions are asked about it. Questions are gathered around batches
-of recordings, sorted by length and padded on the left. Which questions share a batch depends on the questions and the
-batch size alone, not on what an interrupted run has left; and no answer depends on the batch (see `answering`). So a
-resumed run writes the same bytes as an uninterrupted one.
+Note: a recording is encoded once, however many questions are asked about it. Questions are gathered around batches of
+recordings, sorted by length and padded on the left. Which questions share a batch depends on the questions and the batch
+size alone, not on where an interrupted run stopped; and no answer depends on the batch (see `answering`). So a resumed run
+writes the same bytes as an uninterrupted one.
 
     <out>/predictions.jsonl, run.json                       the answers, and what they were made with
     <out>/controls/<control>/predictions.jsonl, run.json    the same questions, recordings changed (see `controls`)
@@ -34,15 +34,15 @@ from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.provenance import provenance
 from spatial_llm.shipped import find_model
 
-# recordings encoded before their questions are sorted: enough to sort among, few enough to hold
+# Recordings encoded before their questions are sorted: enough for sorting, few enough for memory.
 RECORDING_BATCHES = 8
 
 
 def model_sha256(folder: str | Path) -> str:
-    """One hash for a saved (or shipped) model: of the names and contents of all files in its folder but its seal."""
+    """Returns one hash for a saved (or shipped) model: of the names and contents of all files in its folder but its seal."""
     folder = Path(find_model(folder))
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
-    # Sealing a folder does not make it another model.
+    # Sealing a folder does not change the model.
     files = [(name, path) for name, path in files if name != SEAL]
     return hashlib.sha256("\n".join(f"{name} {sha256_of(path)}" for name, path in files).encode()).hexdigest()
 
@@ -65,12 +65,12 @@ def predict(
         evaluation_set: questions and recordings.
         out: folder of the results; what it holds is replaced when a run is complete, controls of an earlier one removed.
         task: prompt, decoding, room responses, controls and seed. Its questions are those of `evaluation_set`.
-        batch_size: questions answered at a time.
+        batch_size: number of questions in a batch.
         resume: continue an interrupted run of the same model, questions and settings instead of starting anew.
-        device: as torch names it; None for a GPU if there is one.
+        device: name of a torch device; None for a GPU if there is one.
         overrides: values in place of the task's, by dotted key; recorded.
-        merge_lora: answer with LoRA added to the weights (see `adapters.lora_merged`); recorded. It is faster, and not the
-            default, because rounding differs: where two tokens are nearly equally likely an answer may be another one.
+        merge_lora: answer with LoRA added to the weights (see `adapters.lora_merged`); recorded. It is faster, but rounding
+            differs: if two tokens are nearly equally likely the answer may change. So it is not the default.
 
     Raises:
         ManifestError: a recording cannot be made (names the record), a control makes no sense for it, or there is nothing
@@ -93,7 +93,7 @@ def predict(
     merged = model.lora_merged() if merge_lora else contextlib.nullcontext()
     with one_writer(out / PREDICTIONS, "predictions are being written"), merged:
         path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
-        if not resume:  # those of the run that has just been replaced
+        if not resume:  # the controls of the run that has just been replaced
             shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
         chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
         recordings = len({item.recording_id for item in chosen})
@@ -101,7 +101,7 @@ def predict(
             load = control_loader(name, evaluation_set, task.seed)
             of_control = settings | {"control": {"name": name, "recordings": recordings}}
             with warnings.catch_warnings():
-                # of recordings whose ears a control has silenced, and of long ones, which the run itself has warned of
+                # Warnings about recordings that a control silences, and about long ones, which the run has given already.
                 warnings.simplefilter("ignore")
                 _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
     return path
@@ -115,7 +115,7 @@ def _settings(
     folder: str | Path,
     model: SpatialLLM,
 ) -> dict[str, Any]:
-    """What the answers depend on, as run.json has it; of the controls' own settings each control tells."""
+    """Returns everything the answers depend on, for run.json; each control adds its own settings."""
     return provenance(task.seed) | {
         "task": base.identity(),
         "overrides": {key: value for key, value in sorted(overrides.items()) if not key.startswith("control")},
@@ -149,7 +149,7 @@ def _run(
 
 
 def _chunks(items: Sequence[Item], recordings: int) -> Iterator[dict[str, list[Item]]]:
-    """Questions by recording_id, so many recordings at a time, in the order in which they first occur."""
+    """Yields questions by recording_id, up to `recordings` recordings at a time, in the order in which they first occur."""
     by_recording: dict[str, list[Item]] = {}
     for item in items:
         by_recording.setdefault(item.recording_id, []).append(item)

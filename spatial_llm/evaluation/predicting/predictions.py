@@ -127,7 +127,7 @@ def control_names(path: str | Path) -> list[str]:
 
 
 def read_control(path: str | Path, name: str, items: Sequence[Item], manifest_sha256: str) -> tuple[list[int], list[str]]:
-    """Returns the answers of a control: the rows of `items` that it asked, in order, and the texts.
+    """Returns the answers of a control: the rows of `items` that it covers, in order, and the texts.
 
     Args:
         path: the predictions.jsonl beside which the control was run.

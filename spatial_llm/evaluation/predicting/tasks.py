@@ -1,4 +1,4 @@
-"""A task: which questions are asked, how, and by which protocols their answers are scored; one YAML file, strict keys.
+"""A task: its questions, its prompt, and the protocols that score the answers; one YAML file, strict keys.
 
 A task file may include others, see `spatial_llm.settings`. Nothing has a default: everything that a task does is written in
 its file or in one that it includes. The version is the number of lines of `changes`, so that a task cannot change its
@@ -33,7 +33,7 @@ SLOT = "{question}"
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked.
+    """Selects the questions of a task.
 
     Attributes:
         format: layout of the questions, see `evaluation_set.read_questions`.
@@ -97,7 +97,7 @@ class Task:
 
     @property
     def sha256(self) -> str:
-        """Hash of the resolved task: of its canonical JSON, not of the files that it is spread over."""
+        """Returns the hash of the resolved task: of its canonical JSON, independent of the files that it is spread over."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Task:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and hash, which every result records."""
+        """Returns name, version and hash, which every result records."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
     def ask(self, question: str) -> str:
@@ -170,7 +170,7 @@ def _checked(content: dict[str, Any], where: str, origins: Mapping[str, Path]) -
 
 
 def _expectations(task: Task) -> list[tuple[str, bool, str]]:
-    """(key, whether it holds, what was expected)."""
+    """Returns (key, whether it holds, what was expected)."""
     sha256, lists = task.questions.sha256, (task.protocols, task.controls)
     distinct = [len(set(names)) == len(names) for names in lists]
     return [

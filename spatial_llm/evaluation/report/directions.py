@@ -101,10 +101,10 @@ def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path, asked: Co
     """Writes one item from above as PNG: the listener, the sources, the true direction and the answered one.
 
     Args:
-        item: its `where` is the true place of the source asked about, where that is known.
+        item: its `where` is the true place of the source in question, if known.
         scene: the recording's scene with its truth, for room and other sources; None where there is none.
         path: of the picture.
-        asked: indices of the sources that the question asks about; they have the colour of the truth.
+        asked: indices of the sources that the question is about; they have the colour of the truth.
     """
     figure = Figure(figsize=(3.4, 3.6), facecolor="white")
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
@@ -164,7 +164,7 @@ def _draw_listener(axes: Axes) -> None:
 
 
 def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> list[tuple[NDArray, str, str]]:
-    """Spot, number and colour of each source: those asked about in the colour of the truth."""
+    """Returns spot, number and colour of each source: those that the question is about have the colour of the truth."""
     if scene is None or scene.truth is None:
         where = _ground(item.where)
         return [] if where is None else [(where, "", TRUE)]

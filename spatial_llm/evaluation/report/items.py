@@ -76,7 +76,7 @@ class ScoredItem:
 
     @property
     def said(self) -> dict[str, Any] | None:
-        """The value of the predicted answer by the reported reading."""
+        """Returns the value of the predicted answer in the reported reading."""
         return self.lenient if self.reading == "lenient" else self.strict
 
     def measure(self, name: str) -> float | None:
@@ -85,14 +85,14 @@ class ScoredItem:
 
     @property
     def truth(self) -> dict[str, Any]:
-        """The value of the true answer; {} where it does not parse, and for a benchmark of others, whose answer is an
+        """Returns the value of the true answer; {} if it is unparsed, and for a benchmark of others, whose answer is an
         option."""
         known = self.question_type in VALUE_KINDS
         return (parse_value(self.question_type, self.answer) if known else None) or {}
 
     @property
     def wrong(self) -> bool:
-        """True if the main metric of its question type counts it as wrong."""
+        """Returns True if the main metric of its question type counts it as wrong."""
         return self.measure("right") == 0
 
     def azimuth_of(self, value: dict[str, Any] | None) -> float | None:
@@ -128,8 +128,8 @@ def read_scored_items(path: str | Path, reading: str = "strict") -> list[ScoredI
 
 
 def azimuth_of(value: dict[str, Any] | None) -> float | None:
-    """The azimuth, degrees, that a value says (see `answers.read`): in degrees, on the clock, or as the middle of
-    the quarter that its words name. None where it says none."""
+    """Returns the azimuth of a value (see `answers.read`) in degrees: given in degrees, on the clock, or as the middle of
+    the quarter that its words name. None if it has none."""
     value = value or {}
     if "azimuth_deg" in value:
         return float(value["azimuth_deg"])
@@ -178,7 +178,7 @@ def _largest(items: Sequence[ScoredItem], error: Callable[[ScoredItem], float | 
 
 
 def _in_turn(items: Sequence[ScoredItem], wrong: Sequence[ScoredItem]) -> Iterator[ScoredItem]:
-    """Returns wrong items, one of each question type in turn, starting with the type with the lowest share of right
+    """Yields wrong items, one of each question type in turn, starting with the type with the lowest share of right
     answers."""
     right = defaultdict(list)
     for item in items:

@@ -128,7 +128,7 @@ def _error_by_distance(figure: Figure, data: Data) -> tuple[str, str]:
 
 
 def _asked(item: ScoredItem, name: str) -> float | None:
-    """Returns the true azimuth or distance asked about, in the listener's own frame."""
+    """Returns the true azimuth or distance of the source in question, in the listener's own frame."""
     return None if item.where is None or item.type == "rotated" else getattr(item.where, name)
 
 

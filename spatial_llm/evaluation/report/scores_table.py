@@ -199,7 +199,7 @@ def without_audio(scores: dict[str, Any]) -> str:
 
 
 def published_benchmark(scores: dict[str, Any]) -> str:
-    """Returns the benchmark whose published scores are shown beside ours: the one asked, or the nearest for our own
+    """Returns the benchmark whose published scores are shown beside ours: that of the task, or the nearest for our own
     questions."""
     return scores["benchmark"] or SPATIALSOUNDQA
 

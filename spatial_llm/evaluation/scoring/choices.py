@@ -38,7 +38,7 @@ Rule = Callable[[ChoiceSet, Sequence[str]], ChoiceScores]
 def score_choices(
     predictions: str | Path, questions: ChoiceSet, embed: Embed, embedding: str, settings: ScoreSettings
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The content of scores.json and the lines of items.jsonl; arguments as in `score.score_run`.
+    """Returns the content of scores.json and the lines of items.jsonl; arguments as in `score.score_run`.
 
     Raises:
         ManifestError: predictions and questions do not belong together, or a control is damaged; see `read_predictions`.
@@ -73,7 +73,8 @@ def score_choices(
 
 
 def rule_for(questions: ChoiceSet, embed: Embed, embedding: str) -> Rule:
-    """The benchmark's own rule as a function of questions and texts. Raises ManifestError for a benchmark without one."""
+    """Returns the benchmark's own rule as a function of questions and texts. Raises ManifestError for a benchmark without
+    one."""
     benchmark = _benchmark_of(questions)
     return lambda some, texts: benchmark.score(some, texts, embed, embedding, parse_choice)
 
@@ -86,12 +87,12 @@ def _benchmark_of(questions: ChoiceSet) -> Benchmark:
 
 
 def refusals(texts: Sequence[str]) -> np.ndarray:
-    """(items,) bool: the answer says that it cannot tell."""
+    """Returns (items,) bool: whether the answer is a refusal."""
     return np.array([is_refusal(text) for text in texts], dtype=bool)
 
 
 def as_metrics(scores: ChoiceScores, refused: np.ndarray) -> list[Metric]:
-    """The metrics in the form that `compare` takes; `refused`: (items,) bool."""
+    """Returns the metrics in the form that `compare` takes; `refused`: (items,) bool."""
     metrics = []
     for name, found in scores.metrics.items():
         entry, lenient = found.entry, found.lenient_right
@@ -123,10 +124,10 @@ def _controls(
     wanted: Collection[str],
     settings: ScoreSettings,
 ) -> dict[str, Any]:
-    """The controls as scores.json has them, by name: those beside the predictions, and the question alone."""
+    """Returns the controls for scores.json, by name: those beside the predictions, and the question alone."""
 
     def scored(rows: Sequence[int], said: Sequence[str]) -> dict[str, Any]:
-        """Metrics of `said` to the items at `rows`, with the real run on the same items beside."""
+        """Returns the metrics of texts for the items at `rows`, and those of the real run on the same items."""
         some = replace(questions, items=[questions.items[row] for row in rows])
         of_control, of_real = rule(some, said).metrics, rule(some, [texts[row] for row in rows]).metrics
         bootstrap = Bootstrap([item.recording_id for item in some.items], settings.resamples, settings.seed)
@@ -152,14 +153,15 @@ def _controls(
 
 
 def question_only_texts(questions: ChoiceSet, seed: int) -> list[str]:
-    """The choices of a guesser that sees the questions alone, in the form that the benchmark's own rule reads."""
+    """Returns the choices of a guesser that uses the questions alone, in the form that the benchmark's own rule parses."""
     chosen = question_only_choices(questions.items, seed)
     spell = _benchmark_of(questions).option_as_answer
     return [spell(item, index) for item, index in zip(questions.items, chosen, strict=True)]
 
 
 def _lines(questions: ChoiceSet, texts: Sequence[str], scores: ChoiceScores, refused: np.ndarray) -> list[dict[str, Any]]:
-    """`measures.right` is by the benchmark's rule; strict and lenient are what our parsers read."""
+    """Returns the lines of items.jsonl. `measures.right` follows the benchmark's rule; strict and lenient follow our
+    parsers."""
     lines = []
     for row, (item, text) in enumerate(zip(questions.items, texts, strict=True)):
         readings = {name: _option(item.choices, parse_choice(text, item.choices, name)) for name in ("strict", "lenient")}

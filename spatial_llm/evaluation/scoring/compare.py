@@ -116,7 +116,7 @@ def compare_predictions(
     for run in answers:
         wanted = _asked_for(compute_metrics(run, embed, embedding, labels).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
-    # metrics of answers in degrees, where words were asked for, exist only in a run that has such answers
+    # Metrics of answers in degrees, for questions about words, exist only in a run that has such answers.
     both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))
     runs = [replace(run, metrics=[metric for metric in run.metrics if metric.name in both]) for run in runs]
     rules = {

@@ -78,7 +78,7 @@ class TextEmbedder:
         return model.float().eval()
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""
+        """Returns unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""
         if not texts:
             # the method that gives the width has another name in each version
             return self(["a"])[:0]
@@ -135,14 +135,15 @@ class VectorFile:
             )
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, float32 (texts, width), in the order given. Raises MissingVectorsError."""
+        """Returns unit vectors, float32 (texts, width), in the order given. Raises MissingVectorsError."""
         self.require(texts)
         return self._vectors[[self._row[text] for text in texts]]
 
 
 @contextmanager
 def missing_texts_in(folder: str | Path) -> Iterator[None]:
-    """Within it, texts without a vector are written to `folder`/missing_texts.json, and the error says so."""
+    """Inside this context, texts without a vector are written to `folder`/missing_texts.json, and the error names the
+    file."""
     try:
         yield
     except MissingVectorsError as error:
@@ -154,18 +155,14 @@ def missing_texts_in(folder: str | Path) -> Iterator[None]:
 def open_embedding(
     name: str | None, vectors: str | Path | None, default: str = DEFAULT_EMBEDDING
 ) -> "TextEmbedder | VectorFile":
-    """The embedding that a door was given: a file of `vectors`, a model by `name`, or `default`.
-
-    Raises:
-        SpatialLLMError: both are given, or see `VectorFile` and `TextEmbedder`.
-    """
+    """Returns the configured embedding: a file of `vectors`, a model by `name`, or `default`."""
     if vectors is not None and name is not None:
         raise SpatialLLMError("--vectors and --embedding: give one of them.")
     return VectorFile(vectors) if vectors is not None else TextEmbedder(name or default)
 
 
 class EmbedOnce:
-    """An embedding that embeds no text a second time, however often it is asked.
+    """An embedding that computes the vector of each text only once.
 
     Args:
         embed: texts to unit vectors (texts, width).
@@ -184,7 +181,7 @@ class EmbedOnce:
             self(batch)
 
     def __call__(self, texts: Sequence[str]) -> NDArray:
-        """Unit vectors (texts, width), in the order given."""
+        """Returns unit vectors (texts, width), in the order given."""
         new = [text for text in dict.fromkeys(texts) if text not in self._row]
         if new or not self._blocks:
             vectors = self._embed(new)
@@ -194,7 +191,7 @@ class EmbedOnce:
 
 
 def _read_vectors(path: Path) -> tuple[str, list[str], NDArray]:
-    """(model, texts, vectors) of a file."""
+    """Returns (model, texts, vectors) of a file."""
     try:
         if path.suffix == ".safetensors":
             from safetensors import safe_open
@@ -228,13 +225,14 @@ def _minilm_folder() -> Path:
 
 
 def _computed_by(folder: Path) -> str:
-    """What vectors depend on besides their texts: the files of the model, and the packages that run it."""
+    """Returns what vectors depend on besides their texts: the files of the model, and the packages that run it."""
     files = [f"{path.name} {sha256_of(path)}" for path in sorted(folder.rglob("*")) if path.is_file()]
     return "\n".join(files + [f"{name} {version(name)}" for name in _PACKAGES] + [f"{BATCH_SIZE} texts a batch"])
 
 
 def _name_of(model: str | Path) -> str:
-    """A folder's name and the hash of its weights, for a folder may be called after any model; or the name on the hub."""
+    """Returns a folder's name and the hash of its weights, because a folder may have the name of any model; or the name on
+    the hub."""
     folder = Path(model)
     weights = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
     if not weights:

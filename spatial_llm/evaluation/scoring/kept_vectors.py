@@ -35,7 +35,7 @@ class KeptVectors:
         self._embed, self._model = embed, model
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors, float32 (texts, width), in the order given."""
+        """Returns vectors, float32 (texts, width), in the order given."""
         digest = hashlib.sha256(self._model.encode())
         for text in texts:
             written = text.encode("utf-8", "surrogatepass")
@@ -51,7 +51,7 @@ class KeptVectors:
 
 
 def _read(path: Path, rows: int) -> NDArray[np.float32] | None:
-    """The vectors of a file; None if it is not there or not as it was written."""
+    """Returns the vectors of a file; None if it is not there or not as it was written."""
     try:
         content = path.read_bytes()
         if hashlib.sha256(content[_DIGEST_BYTES:]).digest() != content[:_DIGEST_BYTES]:

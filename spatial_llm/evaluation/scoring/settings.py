@@ -32,7 +32,7 @@ class ScoreSettings:
         return self.protocols is None or family_name(protocol) in self.protocols
 
     def about(self, controls: Sequence[str]) -> dict[str, Any]:
-        """What scores.json says of how its numbers were made, whatever the answers; `controls`: those that were run."""
+        """Returns the settings behind the numbers of scores.json, whatever the answers; `controls`: those that were run."""
         return {
             "confidence": CONFIDENCE,
             "controls_missing": sorted(set(self.controls) - set(controls)),

@@ -44,7 +44,7 @@ class Statistic:
         bootstrap.interval(share, rows)  # (0.5, 1.0): the middle 95 % of 1,000 such values
 
     Args:
-        build: arrays -> function of the weights; it is called once, when the first value is asked for.
+        build: arrays -> function of the weights; it is called once, for the first value.
         arrays: what is known of the items, (items, ...) each. Two statistics of the same build can be stacked.
 
     Raises:
@@ -63,7 +63,7 @@ class Statistic:
 
     @property
     def values(self) -> NDArray | None:
-        """The value of each item, (items,), if this statistic is the mean of one column; otherwise None."""
+        """Returns the value of each item, (items,), if this statistic is the mean of one column; otherwise None."""
         is_mean = self._build is weighted.mean_of_means and self._arrays[0].shape[1] == 1
         return self._arrays[0][:, 0] if is_mean else None
 
@@ -187,7 +187,7 @@ class Bootstrap:
 
     @cached_property
     def _counts(self) -> NDArray:
-        """How often each recording is drawn, (resamples, recordings)."""
+        """Returns how often each recording is drawn, (resamples, recordings)."""
         rng, n = np.random.default_rng(self.seed), self.recordings
         counts = np.empty((self.resamples, n), dtype=np.uint16)
         for row in counts:
@@ -196,7 +196,8 @@ class Bootstrap:
 
     @cached_property
     def _swaps(self) -> NDArray:
-        """Which recordings change sides in a randomization, (resamples, recordings) bool; drawn from a stream of its own."""
+        """Returns which recordings change sides in a randomization, (resamples, recordings) bool; drawn from a stream of its
+        own."""
         return np.random.default_rng([self.seed, 1]).integers(2, size=(self.resamples, self.recordings), dtype=bool)
 
     def recordings_of(self, rows: NDArray) -> int:

@@ -42,7 +42,7 @@ def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
 
 def mirror(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
     """Returns the class that sounds at the place in the mirror image: that of another source than before, if any. It is
-    known if the question could be asked of the mirror image: one source is clearly there, and no other may be taken for
+    known if the question fits the mirror image: one source is clearly there, and no other may be taken for
     it."""
     if sources is None or len(about.places) != 1:
         return None

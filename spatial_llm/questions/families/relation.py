@@ -60,7 +60,7 @@ def sources_beside(margins: Margins, scene: HeardScene, source: HeardSource, wor
 
 def mirror_beside(about: About, value: dict[str, Any], sources: Sequence[HeardSource] | None) -> dict[str, Any] | None:
     """Returns the classes on a side of the reference in the mirror image: those that were on the other side. They are known
-    if the question could be asked of the mirror image: there are some, and for each source it is clear where it is."""
+    if the question fits the mirror image: there are some, and for each source it is clear where it is."""
     if about.axis != "left_right":
         return value
     if sources is None or about.reference is None:

@@ -45,8 +45,8 @@ def check_head(head: MeasuredHead, path: Path) -> None:
 
 
 def shell_of(head: MeasuredHead, path: Path) -> np.ndarray:
-    """Which directions are used, (directions) bool: all of one shell, whose radii may scatter, or those of the farthest of
-    several shells, with a warning that names it."""
+    """Returns which directions are used, (directions) bool: all of one shell, whose radii may scatter, or those of the
+    farthest of several shells, with a warning that names it."""
     distance_m = head.distance_m
     ordered = np.sort(distance_m)
     gaps = np.flatnonzero(np.diff(ordered) > max(SHELL_GAP_M, SHELL_GAP * ordered[-1]))
@@ -68,8 +68,8 @@ def shell_of(head: MeasuredHead, path: Path) -> np.ndarray:
 
 
 def interaural_delays_s(responses: np.ndarray, rate: float) -> np.ndarray:
-    """The delay of the right ear against the left: responses (directions, ears, taps) -> (directions) seconds, to a sample,
-    from the correlation below 1.5 kHz."""
+    """Returns the delay of the right ear against the left: responses (directions, ears, taps) -> (directions) seconds, to a
+    sample, from the correlation below 1.5 kHz."""
     size = 2 * (responses.shape[-1] + 512)
     below = butter(4, 1500, fs=rate, output="sos")
     later = []
@@ -137,8 +137,8 @@ def _check_pinna(head: MeasuredHead, directions: np.ndarray, path: Path) -> None
 
 
 def _difference(head: MeasuredHead, directions: np.ndarray, axis: int, bands: Sequence[tuple[float, float]]) -> float | None:
-    """The level of directions with a positive coordinate minus that of their mirror images, in the first band minus in the
-    second, mean in dB. None where too few directions have a mirror image, or the rate is too low."""
+    """Returns the level of directions with a positive coordinate minus that of their mirror images, in the first band minus
+    in the second, mean in dB. None where too few directions have a mirror image, or the rate is too low."""
     flip = np.ones(3)
     flip[axis] = -1
     distance, index = cKDTree(directions).query(directions * flip)

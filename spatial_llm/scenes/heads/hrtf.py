@@ -65,26 +65,27 @@ class Hrtf:
         return cKDTree(self.directions)
 
     def nearest(self, xyz: np.ndarray) -> np.ndarray:
-        """Index of the measured direction nearest to each vector: (..., xyz) of any length -> (...) int."""
+        """Returns the index of the measured direction nearest to each vector: (..., xyz) of any length -> (...) int."""
         xyz = np.asarray(xyz, dtype=np.float64)
         return self._tree.query(xyz / np.linalg.norm(xyz, axis=-1, keepdims=True))[1]
 
     def gap_deg(self, xyz: np.ndarray) -> np.ndarray:
-        """Angle from each vector (..., xyz) to the measured direction nearest to it, degrees (...)."""
+        """Returns the angle from each vector (..., xyz) to the measured direction nearest to it, degrees (...)."""
         xyz = np.asarray(xyz, dtype=np.float64)
         chord = self._tree.query(xyz / np.linalg.norm(xyz, axis=-1, keepdims=True))[0]
         return np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1)))
 
     def is_far(self, xyz: np.ndarray) -> np.ndarray:
-        """Whether the nearest measured direction is too far from these (..., xyz) to stand for them: more than FAR_DEG. The
-        hole below is excepted, which most heads have because arcs of loudspeakers end above the floor."""
+        """Returns whether the nearest measured direction is too far from these (..., xyz) to represent them: more than
+        FAR_DEG. Directions below are excepted, because arcs of loudspeakers end above the floor and most heads have a gap
+        there."""
         lowest_deg = self.elevation_deg.min()
         elevation_deg = vector_to_direction(xyz)[1]
         return (self.gap_deg(xyz) > FAR_DEG) & ~((lowest_deg <= ARC_ENDS_DEG) & (elevation_deg < lowest_deg))
 
     @functools.cached_property
     def covers_all(self) -> bool:
-        """Whether no direction is far from the measured ones."""
+        """Returns whether no direction is far from the measured ones."""
         return not self.is_far(fibonacci_spherical_sampling(1024).T).any()
 
     def check_direct(self, xyz: np.ndarray) -> None:
@@ -125,7 +126,7 @@ class Hrtf:
 
 @functools.lru_cache(maxsize=4)
 def kemar(sampling_rate: int = 32000) -> Hrtf:
-    """MIT KEMAR, normal pinna, resampled once to `sampling_rate` (Hz). Raises SceneError for a rate below 16 kHz."""
+    """Returns MIT KEMAR, normal pinna, resampled once to `sampling_rate` (Hz). Raises SceneError for a rate below 16 kHz."""
     file = resources.files("spatial_llm.scenes") / "package_data" / KEMAR_FILE
     with resources.as_file(file) as path, np.load(path, allow_pickle=False) as data:
         left, rate = data["left"].astype(np.float64), int(data["rate"])
@@ -136,13 +137,8 @@ def kemar(sampling_rate: int = 32000) -> Hrtf:
 
 
 def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
-    """A head from a SOFA file, resampled to `sampling_rate` (Hz) and processed as KEMAR is. Where directions were measured
-    at several distances, the farthest one is used, with a warning. A file that was replaced is read again.
-
-    Raises:
-        SceneError: the file is not there, cannot be read, is of another convention, has no left-right pairs of ears, or
-            its directions contradict its responses (see `head_checks`).
-    """
+    """Returns a head from a SOFA file, resampled to `sampling_rate` (Hz) and processed like KEMAR. If directions were
+    measured at several distances, the farthest one is used, with a warning. A file that was replaced is read again."""
     path = Path(path)
     if not path.is_file():
         raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
@@ -200,7 +196,8 @@ def _first_arrival(both: np.ndarray) -> int:
 
 
 def interaural_delay_s(response: np.ndarray, sampling_rate: int) -> float:
-    """The delay of the right ear against the left in a response (ears, samples); negative where the right ear is earlier.
+    """Returns the delay of the right ear against the left in a response (ears, samples); negative where the right ear is
+    earlier.
 
     It is the peak of the correlation below 1.5 kHz, interpolated between samples by a parabola: thresholds of the first
     arrival misread it.
@@ -228,11 +225,7 @@ def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> No
 
 
 def left_right_partner(azimuth_deg: np.ndarray, elevation_deg: np.ndarray) -> np.ndarray:
-    """For each direction of a grid, the index of its mirror image on the other side of the head.
-
-    Raises:
-        SceneError: the grid itself is not symmetric, so the mirror image of some direction was not measured.
-    """
+    """Returns, for each direction of a grid, the index of its mirror image on the other side of the head."""
     directions = direction_to_vector(azimuth_deg, elevation_deg)
     distance, index = cKDTree(directions).query(directions * [1.0, -1.0, 1.0])
     if distance.max() > 1e-6:

@@ -90,7 +90,8 @@ class _Fields:
             return None
 
     def values(self, name: str, default: list | None = None) -> np.ndarray:
-        """float64; entries that were never written are NaN. Raises SceneError: it is missing, or holds no numbers."""
+        """Returns a field as float64; entries that were never written are NaN. Raises SceneError: it is missing, or not
+        numeric."""
         if self.shape(name) is None:
             if default is None:
                 raise self.refuse(f"{name} is missing; {WANTED}")
@@ -103,7 +104,7 @@ class _Fields:
             raise self.refuse(f"{name} holds no numbers; {WANTED}") from None
 
     def triples(self, name: str, count: int, default: list | None = None) -> np.ndarray:
-        """(1 or count, 3), finite."""
+        """Returns a field as (1 or count, 3), finite."""
         found = np.atleast_2d(self.values(name, default))
         if found.ndim != 2 or found.shape[1] != 3 or found.shape[0] not in (1, count):
             raise self.refuse(f"{name} is {found.shape}; expected (1, 3) or ({count}, 3): three coordinates, once or for "
@@ -113,7 +114,7 @@ class _Fields:
         return found
 
     def vectors(self, name: str, count: int, default: list | None = None, typed: str | None = None) -> np.ndarray:
-        """The same as xyz, lengths in metres, by the type and units of the field `typed` (that field itself)."""
+        """Returns a field as xyz, lengths in metres, by the type and units of the field `typed` (that field itself)."""
         return self.from_type(self.triples(name, count, default), name, typed or name)
 
     def from_type(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
@@ -127,7 +128,7 @@ class _Fields:
         return direction_to_vector(azimuth_deg, elevation_deg, length)
 
     def spherical(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
-        """Azimuth and elevation in degrees and length in metres (..., 3) of spherical coordinates, checked."""
+        """Returns azimuth and elevation in degrees and length in metres (..., 3) of spherical coordinates, checked."""
         found = found * self.units(typed, ("degree", "degree", "metre"), (ANGLES, ANGLES, UNITS))
         azimuth_deg, elevation_deg, length = found.T
         if np.abs(elevation_deg).max() > 90.001 or np.abs(azimuth_deg).max() > 360.001 or length.min() < 0:
@@ -171,7 +172,8 @@ def _read(fields: _Fields) -> MeasuredHead:
 
 
 def _directions(fields: _Fields, positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Azimuth, elevation and distance (count) in the listener's frame, and whether anything had to be moved or turned."""
+    """Returns azimuth, elevation and distance (count) in the listener's frame, and whether anything had to be moved or
+    turned."""
     listener = fields.vectors("ListenerPosition", count, [[0.0, 0.0, 0.0]])
     forward, left, up = _frame(fields, "ListenerView", "ListenerUp", count)
     emitter = _emitter(fields, count)
@@ -198,7 +200,8 @@ def _directions(fields: _Fields, positions: np.ndarray, count: int) -> tuple[np.
 
 
 def _frame(fields: _Fields, view: str, up: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit vectors (1 or count, 3) ahead, to the left and above of who looks along `view` with `up` above."""
+    """Returns unit vectors (1 or count, 3) ahead, to the left and above of a listener who looks along `view` with `up`
+    above."""
     forward = fields.vectors(view, count, [[1.0, 0.0, 0.0]])
     given = fields.triples(up, count, [[0.0, 0.0, 1.0]])
     typed = up if fields.text(f"{up}_Type", "") else view
@@ -218,7 +221,7 @@ def _frame(fields: _Fields, view: str, up: str, count: int) -> tuple[np.ndarray,
 
 
 def _emitter(fields: _Fields, count: int) -> np.ndarray:
-    """Where the one emitter is from the source's position, in the global frame: (1 or count, 3) metres."""
+    """Returns the position of the one emitter relative to the source, in the global frame: (1 or count, 3) metres."""
     found = fields.values("EmitterPosition", [[0.0, 0.0, 0.0]])
     found = found[..., None] if found.ndim == 2 else found
     if found.ndim != 3 or found.shape[:2] != (1, 3) or found.shape[2] not in (1, count) or not np.isfinite(found).all():
@@ -233,7 +236,7 @@ def _emitter(fields: _Fields, count: int) -> np.ndarray:
 
 
 def _delay(fields: _Fields, count: int, rate: float) -> np.ndarray:
-    """Data.Delay in samples, (1 or count, 1 or 2 ears); most files have zeros."""
+    """Returns Data.Delay in samples, (1 or count, 1 or 2 ears); most files have zeros."""
     delay = np.atleast_2d(fields.values("Data_Delay", [[0.0, 0.0]]))
     if delay.ndim != 2 or delay.shape[0] not in (1, count) or delay.shape[1] not in (1, 2):
         raise fields.refuse(f"Data.Delay is {delay.shape}; expected (1, 2) or ({count}, 2).")

@@ -28,7 +28,7 @@ class Microphone(Protocol):
     head: Hrtf | None
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
-        """The response to arrivals in the listener's axes, float32 (channels, samples)."""
+        """Returns the response to arrivals in the listener's axes, float32 (channels, samples)."""
 
     def free_field(self, directions: np.ndarray) -> np.ndarray:
         """Responses to plane waves from directions (waves, xyz) in the listener's axes, float32 (waves, channels, taps)."""
@@ -43,12 +43,12 @@ MICROPHONES = {
 
 
 def microphone_of(format: AudioFormat, sampling_rate: int) -> Microphone:
-    """The microphone of a format. Raises SceneError: there is none, or its head cannot be read."""
+    """Returns the microphone of a format. Raises SceneError: there is none, or its head cannot be read."""
     if format.kind not in MICROPHONES:
         raise SceneError(f"no microphone for format {format.name!r}; there are {', '.join(MICROPHONES)}.")
     return MICROPHONES[format.kind](format, sampling_rate)
 
 
 def receive(arrivals: Arrivals, format: AudioFormat, heading_deg: float, sampling_rate: int, samples: int) -> np.ndarray:
-    """The response of a listener who looks to `heading_deg` (see `scene.Listener`), float32 (channels, samples)."""
+    """Returns the response of a listener who looks to `heading_deg` (see `scene.Listener`), float32 (channels, samples)."""
     return microphone_of(format, sampling_rate).receive(arrivals.turned(heading_deg), samples)

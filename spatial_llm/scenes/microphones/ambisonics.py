@@ -19,7 +19,7 @@ class AmbisonicMicrophone:
     head = None
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
-        """The response to arrivals in the listener's axes, float32 (channels, samples)."""
+        """Returns the response to arrivals in the listener's axes, float32 (channels, samples)."""
         distance_m = np.linalg.norm(arrivals.offsets_m, axis=1)
         gains = arrivals.gains * encode(arrivals.offsets_m, self.format.order).T
         return sum_impulses(distance_m, gains, self.sampling_rate, samples)

@@ -19,7 +19,7 @@ class MicrophoneArray:
     head = None
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
-        """The response to arrivals in the listener's axes, float32 (microphones, samples)."""
+        """Returns the response to arrivals in the listener's axes, float32 (microphones, samples)."""
         channels = []
         for position_m in np.array(self.format.positions_m):
             distance_m = np.linalg.norm(arrivals.offsets_m - position_m, axis=1)

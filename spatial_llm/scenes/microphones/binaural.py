@@ -24,7 +24,7 @@ class BinauralHead:
         self.head = read_sofa(sofa, self.sampling_rate) if sofa else kemar(self.sampling_rate)
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
-        """The response to arrivals in the listener's axes, float32 (2 ears, samples)."""
+        """Returns the response to arrivals in the listener's axes, float32 (2 ears, samples)."""
         # From a table of delayed head responses: some ten times faster than a convolution for each arrival.
         distance_m = np.linalg.norm(arrivals.offsets_m, axis=1)
         delay = np.round(distance_m / SPEED_OF_SOUND_M_S * self.sampling_rate * FRACTIONS).astype(np.int64)
@@ -41,5 +41,5 @@ class BinauralHead:
         return out[:, PAD : PAD + samples]
 
     def free_field(self, directions: np.ndarray) -> np.ndarray:
-        """The measured responses nearest to directions (waves, xyz), float32 (waves, 2 ears, taps)."""
+        """Returns the measured responses nearest to directions (waves, xyz), float32 (waves, 2 ears, taps)."""
         return self.head.responses[self.head.nearest(directions)]

@@ -18,7 +18,7 @@ class MonoMicrophone:
     head = None
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
-        """The response to arrivals in the listener's axes, float32 (1, samples)."""
+        """Returns the response to arrivals in the listener's axes, float32 (1, samples)."""
         distance_m = np.linalg.norm(arrivals.offsets_m, axis=1)
         return sum_impulses(distance_m, arrivals.gains[None], self.sampling_rate, samples)
 

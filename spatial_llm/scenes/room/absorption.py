@@ -15,7 +15,7 @@ LEAST_ABSORPTION, MOST_ABSORPTION = 0.01, 0.99
 
 
 def absorption_of(room: Room) -> float:
-    """Share of energy that the walls of a room absorb: as given, or so that the room decays in `target_rt60_s`.
+    """Returns the share of energy that the walls of a room absorb: as given, or so that the room decays in `target_rt60_s`.
 
     Eyring's formula holds where sound comes equally from all directions; in a shoebox it is off by up to 40 %. The decay is
     therefore traced once, with rays from all positions of the room (`rays.wall_counts`), and the absorption is found whose
@@ -37,7 +37,8 @@ def absorption_of(room: Room) -> float:
 
 @functools.lru_cache(maxsize=1024)
 def absorption_for_rt60(size_m: tuple[float, float, float], target_rt60_s: float, scattering: float) -> float:
-    """Absorption (share of energy, equal for all walls) with which a room of this size decays in `target_rt60_s` seconds."""
+    """Returns the absorption (share of energy, equal for all walls) with which a room of this size decays in `target_rt60_s`
+    seconds."""
     refused = SceneError(
         f"no absorption from {LEAST_ABSORPTION} to {MOST_ABSORPTION} gives a room of {size_m} m a reverberation time of "
         f"{target_rt60_s} s; ask for another time or size."

@@ -4,8 +4,8 @@ import numpy as np
 
 
 def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
-    """Reverberation time of a response (channels, samples): T20, the decay from -5 to -25 dB of Schroeder's backward
-    integral, times three (ISO 3382).
+    """Returns the reverberation time of a response (channels, samples): T20, the decay from -5 to -25 dB of Schroeder's
+    backward integral, times three (ISO 3382).
 
     It is NaN where the response ends too early: the integral of a response that was cut bends down at its end, so the last
     twentieth must hold less than -35 dB of the energy.
@@ -14,7 +14,7 @@ def rt60_s(response: np.ndarray, sampling_rate: int) -> float:
 
 
 def decay_time_s(energy: np.ndarray, sampling_rate: float) -> float:
-    """As `rt60_s`, from energies (samples) at `sampling_rate` Hz."""
+    """Returns the time of `rt60_s`, from energies (samples) at `sampling_rate` Hz."""
     remaining = np.cumsum(energy[::-1])[::-1]
     if remaining[0] <= 0:
         return float("nan")

@@ -40,7 +40,7 @@ class Arrivals:
     gains: np.ndarray
 
     def turned(self, heading_deg: float) -> "Arrivals":
-        """The same arrivals in the axes of a listener who looks to `heading_deg`: x front, y left, z up."""
+        """Returns the same arrivals in the axes of a listener who looks to `heading_deg`: x front, y left, z up."""
         turn = np.deg2rad(heading_deg)
         ahead, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
         offsets_m = np.column_stack([self.offsets_m @ ahead, self.offsets_m @ left, self.offsets_m[:, 2]])
@@ -48,7 +48,7 @@ class Arrivals:
 
 
 def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray) -> list[Arrivals]:
-    """The arrivals within `room.response_s` at the listener (xyz) from each of the sources (sources, xyz).
+    """Returns the arrivals within `room.response_s` at the listener (xyz) from each of the sources (sources, xyz).
 
     The result depends only on the arguments: the tail is seeded by the room's name and the position of its source, whatever
     other sources there are.
@@ -129,7 +129,7 @@ def _tail(energy: np.ndarray, decay_per_s: float, volume_m3: float, rng: np.rand
 
 
 def direct_to_reverberant_db(arrivals: Arrivals) -> float:
-    """Energy of the direct sound over that of all other arrivals, dB; infinite where there are none."""
+    """Returns the energy of the direct sound over that of all other arrivals, dB; infinite where there are none."""
     direct, *_ = energies = arrivals.gains**2 / np.sum(arrivals.offsets_m**2, axis=1)
     rest = np.sum(energies[1:])
     return float(10 * np.log10(direct / rest)) if rest > 0 else float("inf")

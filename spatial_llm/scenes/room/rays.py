@@ -90,7 +90,7 @@ def _lambert(rng: np.random.Generator, axis: np.ndarray, inward: np.ndarray) -> 
 
 
 def mean_free_path_m(size_m: np.ndarray) -> float:
-    """Mean way from wall to wall in a room of size (xyz), averaged over positions and directions: 4 V / S."""
+    """Returns the mean way from wall to wall in a room of size (xyz), averaged over positions and directions: 4 V / S."""
     return float(2 / np.sum(1 / np.asarray(size_m)))
 
 
@@ -104,8 +104,8 @@ def late_energy(
     duration_s: float,
     seed: int,
 ) -> np.ndarray:
-    """The energy that reaches the listener (xyz) from each source (sources, xyz) and is not in the image sources up to
-    `max_order`: all scattered energy, and image sources of higher order.
+    """Returns the energy that reaches the listener (xyz) from each source (sources, xyz) and is not in the image sources up
+    to `max_order`: all scattered energy, and image sources of higher order.
 
     Args:
         absorption, scattering: shares of energy, see `scene.Room`.
@@ -156,8 +156,8 @@ def _ball_inside_m3(size_m: np.ndarray, sources_m: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def wall_counts(size_m: tuple[float, float, float], scattering: float, duration_s: float) -> np.ndarray:
-    """The share of rays, from all positions of the room in all directions, that have met a number of walls at the middle of
-    a bin: (walls, bins of BIN_S). Its sum with weights (1 - absorption)^walls is the room's decay."""
+    """Returns the share of rays, from all positions of the room in all directions, that have met a number of walls at the
+    middle of a bin: (walls, bins of BIN_S). Its sum with weights (1 - absorption)^walls is the room's decay."""
     rng, count = np.random.default_rng(0), 2000
     start_m = rng.random((count, 3)) * size_m
     direction = fibonacci_spherical_sampling(count).T

@@ -90,7 +90,7 @@ class RoomDraw:
 
 
 def draw_room(config: RoomConfig, bank: str, index: int, seed: int) -> RoomDraw:
-    """Room number `index` of the bank of that name; depends on nothing but these arguments. Banks share no room.
+    """Returns room number `index` of the bank of that name; depends on nothing but these arguments. Banks share no room.
 
     Raises:
         SceneError: no such source fits into such a room.

@@ -60,7 +60,7 @@ def _asked_for(what: str) -> bool:
 
 
 def check_launch() -> None:
-    """Raises SpatialLLMError if the launcher would silently do something else than it was asked for."""
+    """Raises SpatialLLMError if the launcher would silently do something else than configured."""
     if _asked_for("FSDP") and not torch.cuda.is_available():
         raise SpatialLLMError(
             "FSDP was asked for (recipes/launch/fsdp.yaml) and this machine has no GPU: accelerate would silently run plain "

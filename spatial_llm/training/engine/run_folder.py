@@ -93,12 +93,12 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The folder of the trained model."""
+        """Returns the folder of the trained model."""
         return self.path / "model"
 
     @property
     def metrics_bytes(self) -> int:
-        """The size of metrics.jsonl in bytes, after a sync to the disk."""
+        """Returns the size of metrics.jsonl in bytes, after a sync to the disk."""
         with self._metrics.open("rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size

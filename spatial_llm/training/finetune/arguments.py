@@ -142,7 +142,7 @@ class BatArguments(Checked):
 
     @property
     def goes_on_whole(self) -> bool:
-        """Whether all parts come from `start_from`."""
+        """Returns whether all parts come from `start_from`."""
         return self.encoder is None and self.language_model is None and self.start_from is not None
 
     def _check_parts(self) -> None:

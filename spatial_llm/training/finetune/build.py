@@ -26,7 +26,7 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     """Builds the composite and its processor. Only projector and LoRA require gradients; they are float32 in any precision.
 
     Raises:
-        SpatialLLMError: 4-bit is asked for and bitsandbytes is not installed.
+        SpatialLLMError: 4-bit is configured and bitsandbytes is not installed.
         CheckpointError: `start_from` is not a model of the same parts.
     """
     if arguments.goes_on_whole:

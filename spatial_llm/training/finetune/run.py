@@ -56,7 +56,7 @@ def finetune_bat(arguments: BatArguments) -> Path:
 
     Raises:
         CacheError: the encoder's output does not fit below `cache_limit` or on the disk.
-        SpatialLLMError: the launcher cannot do here what it was asked for; or frozen weights changed, which would be a bug,
+        SpatialLLMError: the launcher cannot do here what is configured; or frozen weights changed, which would be a bug,
             and nothing is saved.
     """
     check_launch()

@@ -25,7 +25,7 @@ class TextArguments(Checked):
         manifest: manifest whose event classes the scenes are made of.
         examples: number of training questions.
         eval_examples: number of questions about held-out scenes, for the exact-match score.
-        questions: which questions are asked, and what is ambiguous; None for types A to E.
+        questions: which questions are written, and what is ambiguous; None for types A to E.
         types: question types that are trained and scored, None for all; a fresh tokenizer is made from all of them.
         most_sources: largest number of sources of a scene, see `questions.text_corpus.asked_scenes`.
         scene_tokens: number of tokens that represent a scene, see `tiny.scene_tokens`: at least one for each source. They

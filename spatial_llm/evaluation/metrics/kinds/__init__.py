@@ -1,4 +1,4 @@
-"""How answers of each kind of value are measured, one file each, in addition to the share of wholly right values.
+"""Defines how answers of each kind of value are measured, one file each, in addition to the share of wholly right values.
 
 A kind that is not named here is scored by that share alone.
 """
@@ -33,5 +33,5 @@ KIND_METRICS: dict[str, KindMetrics] = {
     "duration": duration.METRICS,
     "span": span.METRICS,
 }
-# Of the other kinds: the share of wholly right values is the main measure.
+# For the other kinds, the share of wholly right values is the main measure.
 WHOLE_VALUE = KindMetrics(lambda right, official: (right, ()))

@@ -1,4 +1,4 @@
-"""Azimuths in degrees: the error around the circle, and the sides that the angle is on."""
+"""Measures azimuths in degrees: the error around the circle, and the sides that the angle is on."""
 
 from spatial_llm.evaluation.metrics import measures
 from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, Measure
@@ -7,12 +7,12 @@ from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec, error_spec
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of an azimuth; see `KindMetrics.specs`."""
+    """Returns the metrics of an azimuth; see `KindMetrics.specs`."""
     return angle_specs("azimuth_deg", side_specs())
 
 
 def angle_specs(column: str, sides: tuple[Spec, ...]) -> tuple[Measure, tuple[Spec, ...]]:
-    """The main measure and the metrics of one angle; `sides`: those of the sides that it is on."""
+    """Returns the main measure and the metrics of one angle; `sides`: the metrics of the sides that it is on."""
     name = column.removesuffix("_deg")
     off, wrong = measures.angle(f"{name}_error_deg", column), measures.angle_beyond(f"{name}_beyond_20", column)
     near, limit = measures.opposite(f"{name}_within_20", wrong), f"{ANGLE_TOLERANCE_DEG:g}"
@@ -26,7 +26,7 @@ def angle_specs(column: str, sides: tuple[Spec, ...]) -> tuple[Measure, tuple[Sp
 
 
 def side_specs() -> tuple[Spec, ...]:
-    """Left or right, and front or behind, as the azimuth says."""
+    """Returns the metrics for left or right, and front or behind, as the azimuth implies."""
     left, front = measures.side("left_right_right", "azimuth_deg"), measures.side("front_behind_right", "azimuth_deg", 90)
     return (
         Spec("left_right_acc", left, ANGLE, "the side that the angle is on, where clear"),

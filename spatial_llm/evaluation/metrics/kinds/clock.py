@@ -1,4 +1,4 @@
-"""Hours of the clock: the error in hours and in degrees, and the sides that the hour is on."""
+"""Measures hours of the clock: the error in hours and in degrees, and the sides that the hour is on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from spatial_llm.geometry import azimuth_of_hour
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of an hour; see `KindMetrics.specs`."""
+    """Returns the metrics of an hour; see `KindMetrics.specs`."""
     off = measures.angle("azimuth_error_deg", "azimuth_deg")
     hours = Measure("hour_error", off.reads, lambda answer, truth: off.of(answer, truth) / 30)
     found = (

@@ -1,4 +1,4 @@
-"""Distances in metres: how far off they are, as they are and as a share of the true one."""
+"""Measures distances in metres: the error in metres and as a share of the true distance."""
 
 from spatial_llm.evaluation.metrics import measures
 from spatial_llm.evaluation.metrics.measures import DISTANCE_TOLERANCE_M, Measure
@@ -7,13 +7,13 @@ from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec, error_spec
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of a distance; see `KindMetrics.specs`."""
+    """Returns the metrics of a distance; see `KindMetrics.specs`."""
     wrong = measures.beyond("distance_wrong", "distance_m", DISTANCE_TOLERANCE_M)
     return measures.opposite("right", wrong), distance_specs("", DIAGNOSTIC)
 
 
 def distance_specs(name: str, protocol: str) -> tuple[Spec, ...]:
-    """The metrics of a distance; `name` begins the names of those that a place has in other units too."""
+    """Returns the metrics of a distance; `name` is the prefix of metric names that a place also has in other units."""
     error = measures.error("distance_error_m", "distance_m")
     answered = Measure(
         "answered_distance_m", "distance_m", lambda answer, truth: answer["distance_m"] + 0 * truth["distance_m"]

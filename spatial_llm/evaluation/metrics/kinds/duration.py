@@ -1,4 +1,4 @@
-"""Lengths of time: the error in seconds and as a share, and the ratio of the two lengths."""
+"""Measures lengths of time: the error in seconds and as a share, and the ratio of the two lengths."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec, error_spec
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of a length of time; see `KindMetrics.specs`."""
+    """Returns the metrics of a length of time; see `KindMetrics.specs`."""
     error, wrong = (
         measures.error("duration_error_s", "duration_s"),
         measures.beyond_relative("duration_relative_wrong", "duration_s"),
@@ -25,7 +25,8 @@ def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 
 def length_ratio(name: str, column: str) -> Measure:
-    """The shorter of two lengths over the longer, 0 where unparsed. Not an overlap in time: a length has no place in it."""
+    """Measures the shorter of two lengths over the longer, 0 if unparsed. It is not an overlap: a length has no position in
+    time."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         shorter, longer = np.minimum(answer[column], truth[column]), np.maximum(answer[column], truth[column])

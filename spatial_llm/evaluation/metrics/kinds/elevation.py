@@ -1,4 +1,4 @@
-"""Elevations in degrees: the error, and whether the angle is above or below."""
+"""Measures elevations in degrees: the error, and whether the angle is above or below."""
 
 from spatial_llm.evaluation.metrics import measures
 from spatial_llm.evaluation.metrics.kinds.azimuth import angle_specs
@@ -8,7 +8,7 @@ from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of an elevation; see `KindMetrics.specs`."""
+    """Returns the metrics of an elevation; see `KindMetrics.specs`."""
     side = measures.side("above_below_right", "elevation_deg")
     return angle_specs(
         "elevation_deg", (Spec("above_below_acc", side, ANGLE, "the side that the angle is on, where clear"),)

@@ -1,4 +1,4 @@
-"""Names of sounds: the overlap of two lists, and when the one that is named begins."""
+"""Measures names of sounds: the overlap of two lists, and the onset of the named sound."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of names; see `KindMetrics.specs`."""
+    """Returns the metrics of names; see `KindMetrics.specs`."""
     return right, (Spec("F1", set_f1("labels_f1"), LABELS, "mean F1 of named and true labels"),)
 
 
 def set_f1(name: str) -> Measure:
-    """Twice the common names over the names of both lists; 0 where unparsed."""
+    """Measures twice the number of common names over the number of names of both lists; 0 if unparsed."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         said, true = answer["labels"], truth["labels"]
@@ -32,7 +32,8 @@ def set_f1(name: str) -> Measure:
 
 
 def onset_error(name: str) -> Measure:
-    """Seconds between the onsets of the one sound named and of the true one; a name that does not sound has none."""
+    """Measures the seconds between the onsets of the one named sound and of the true one; NaN if the named sound does not
+    occur."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         onset = np.vectorize(
@@ -44,7 +45,7 @@ def onset_error(name: str) -> Measure:
 
 
 def _occurrence(sets: NDArray, names: dict[str, int]) -> NDArray[np.float32]:
-    """(sets,) of frozensets -> (sets, names) 1 where the name is in the set."""
+    """Maps (sets,) frozensets to (sets, names): 1 where the name is in the set."""
     table = np.zeros((len(sets), len(names)), dtype=np.float32)
     for row, labels in enumerate(sets):
         table[row, [names[label] for label in labels]] = 1
@@ -52,7 +53,7 @@ def _occurrence(sets: NDArray, names: dict[str, int]) -> NDArray[np.float32]:
 
 
 def _columns(values: Sequence[Mapping[str, Any]], columns: Columns) -> Columns:
-    """`labels`: frozensets, (items,) objects."""
+    """Returns `labels`: frozensets, (items,) objects."""
     return {"labels": np.array([None, *(frozenset(value.get("labels", ())) for value in values)], dtype=object)[1:]}
 
 

@@ -1,7 +1,7 @@
-"""Places in words and metres: each word, the octant that three words name, the angle to it, and the distance.
+"""Measures places in words and metres: each word, the octant that three words name, the angle to it, and the distance.
 
-Note: each word and the distance are read by themselves, so an answer whose distance cannot be read may still have the
-direction right. An answer in degrees where words were asked for is measured by its angle (`only_if_present`).
+Note: each word and the distance are parsed by themselves, so an answer with an unparsed distance may still have the right
+direction. An answer in degrees to a question about words is measured by its angle (`only_if_present`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from spatial_llm.geometry import direction_to_vector, great_circle_deg, region_d
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of a place; see `KindMetrics.specs`."""
+    """Returns the metrics of a place; see `KindMetrics.specs`."""
     direction, limit = measures.equal("direction_right", "octant"), f"{ANGLE_TOLERANCE_DEG:g}"
     outside, far = region_distance("region_distance_deg"), great_circle("great_circle_deg")
     nearest = "from the true bearing to the nearest point of the octant that the words name"
@@ -51,13 +51,13 @@ def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 
 def region_distance(name: str) -> Measure:
-    """Degrees from the true bearing, where that is known, to the nearest point of the octant that the words name; 0 inside.
-    Fewer words than three would name a larger region and come nearer by saying less: they are unparsed."""
+    """Measures the degrees from the true bearing, if known, to the nearest point of the octant that the words name; 0
+    inside. Fewer than three words count as unparsed, because they name a larger region, which would be nearer."""
     return Measure(name, "octant", _region_distance_deg)
 
 
 def region_distance_beyond(name: str) -> Measure:
-    """1 where that angle is above 20 degrees, or the octant unparsed."""
+    """Measures 1 if that angle is above 20 degrees, or the octant unparsed."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         wrong = more(_region_distance_deg(answer, truth), ANGLE_TOLERANCE_DEG)
@@ -67,12 +67,12 @@ def region_distance_beyond(name: str) -> Measure:
 
 
 def great_circle(name: str) -> Measure:
-    """Degrees between the bearing of an answer in degrees and the true one, where that is known; words have none."""
+    """Measures the degrees between the bearing of an answer in degrees and the true one, if known; NaN for words."""
     return Measure(name, "azimuth_deg", _great_circle_deg)
 
 
 def great_circle_beyond(name: str) -> Measure:
-    """1 where that angle is above 20 degrees."""
+    """Measures 1 if that angle is above 20 degrees."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         apart_deg = _great_circle_deg(answer, truth)
@@ -82,7 +82,7 @@ def great_circle_beyond(name: str) -> Measure:
 
 
 def _region_distance_deg(answer: Columns, truth: Columns) -> NDArray:
-    # the columns hold 0 for the word of the positive side (front, left, above) and 1 for the other
+    # The columns hold 0 for the word of the positive side (front, left, above) and 1 for the other.
     signs = np.stack([1.0 - 2.0 * answer[axis] for axis in ("front_behind", "left_right", "above_below")], axis=-1)
     return region_distance_deg(direction_to_vector(truth["true_azimuth_deg"], truth["true_elevation_deg"]), signs)
 
@@ -101,8 +101,8 @@ def _fields(text: str, reading: Reading) -> dict[str, Any]:
 
 
 def _columns(values: Sequence[Mapping[str, Any]], columns: Columns) -> Columns:
-    """A column for each axis (0 or 1 = the words of AXES), `octant` (0 to 7) where all three are known, and azimuth_deg and
-    elevation_deg where answered in degrees."""
+    """Returns a column for each axis (0 or 1 = the words of AXES), `octant` (0 to 7) if all three are known, and azimuth_deg
+    and elevation_deg if the answer is in degrees."""
     found = {
         axis: column_of(words.index(value[axis]) if value.get(axis) in words else None for value in values)
         for axis, words in AXES.items()
@@ -114,7 +114,7 @@ def _columns(values: Sequence[Mapping[str, Any]], columns: Columns) -> Columns:
 
 
 def _truth(truth: Columns) -> Columns:
-    """A place that is true in words is true in the degrees of its source too."""
+    """Returns the true columns, extended by the true angles of the source."""
     return {name: truth[f"true_{name}"] for name in ("azimuth_deg", "elevation_deg")}
 
 

@@ -1,6 +1,6 @@
-"""Spans of time: the errors of their ends, and their overlap with the true span.
+"""Measures spans of time: the errors of their ends, and their overlap with the true span.
 
-Source: half the union of two spans: temporal grounding (R1@0.5, arXiv 1705.02101).
+Source: the threshold of half the union is that of temporal grounding (R1@0.5, arXiv 1705.02101).
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ IOU_TOLERANCE = 0.5
 
 
 def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
-    """Metrics of a span; see `KindMetrics.specs`."""
+    """Returns the metrics of a span; see `KindMetrics.specs`."""
     begun, ended = (measures.error(f"{end}_error_s", f"{end}_s") for end in ("onset", "offset"))
     iou, apart = span_iou("temporal_iou"), span_iou_below("temporal_iou_below_half")
     near, half = measures.opposite("right", apart), f"{100 * IOU_TOLERANCE:g}"
@@ -28,12 +28,12 @@ def specs(right: Measure, official: bool) -> tuple[Measure, tuple[Spec, ...]]:
 
 
 def span_iou(name: str) -> Measure:
-    """Intersection over union of the answered and the true span of time, 0 where unparsed; from onset_s to offset_s."""
+    """Measures intersection over union of the answered and the true span of time from onset_s to offset_s; 0 if unparsed."""
     return Measure(name, "onset_s", lambda answer, truth: np.nan_to_num(_span_iou(answer, truth), nan=0.0))
 
 
 def span_iou_below(name: str) -> Measure:
-    """1 where the overlap of the two spans is less than half of their union, or the span unparsed."""
+    """Measures 1 if the overlap of the two spans is less than half of their union, or the span unparsed."""
 
     def of(answer: Columns, truth: Columns) -> NDArray:
         return (~(_span_iou(answer, truth) >= IOU_TOLERANCE - ROUNDING)).astype(np.float64)
