@@ -6,7 +6,7 @@ import pytest
 
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
 from spatial_llm.model import SpatialLLMConfig
-from spatial_llm.projectors import QFormerProjectorConfig
+from spatial_llm.projectors import MLPProjectorConfig, QFormerProjectorConfig
 from spatial_llm.testing import tiny_config
 from tests.common_suites import suites
 
@@ -25,7 +25,9 @@ class _Tiny:
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("config_class", [SpatialASTConfig, DSpASTConfig, QFormerProjectorConfig, SpatialLLMConfig])
+@pytest.mark.parametrize(
+    "config_class", [SpatialASTConfig, DSpASTConfig, QFormerProjectorConfig, MLPProjectorConfig, SpatialLLMConfig]
+)
 def test_config(config_class, check):
     parent = unittest.TestCase()
     parent.model_tester = _Tiny(config_class.__name__)
@@ -37,7 +39,11 @@ def test_config(config_class, check):
             "freeze_encoder": False,
             "lora": {"rank": 2, "alpha": 4, "dropout": 0.0, "target_modules": ["q_proj"]},
         }
+    elif config_class is MLPProjectorConfig:
+        given = {"hidden_size": 96, "rows_per_token": 2}
     else:
         given = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}
+    if config_class is MLPProjectorConfig:
+        given["common_properties"] = ["hidden_size"]  # it has neither heads nor layers to count
     tester = common.ConfigTester(parent, config_class=config_class, has_text_modality=False, **given)
     getattr(tester, check)()

@@ -1,4 +1,4 @@
-"""transformers' model suite on the composite, with and without head, on both kinds of encoder.
+"""transformers' model suite on the composite, with and without head, on both kinds of encoder and of projector.
 
 Frozen means as BAT is trained: encoder frozen, LoRA in the language model. Unfrozen: everything trains, without LoRA.
 """
@@ -24,6 +24,7 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
     test_can_init_all_missing_weights_before_2023 = True
     _is_composite = True
     encoder = "spatial_ast"
+    projector = "spatial_qformer_projector"
     fields = {}  # noqa: RUF012
 
     def setUp(self):
@@ -32,6 +33,7 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
             lambda config: config.num_audio_tokens + 9,
             lambda config: config.text_config,
             self.encoder,
+            self.projector,
             **self.fields,
         )
 
@@ -105,3 +107,8 @@ class DSpASTFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
 class DSpASTUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
     encoder = "dspast"
     fields = {"lora": None, "freeze_encoder": False}  # noqa: RUF012
+
+
+@listed(**NAMES)
+class MLPProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_mlp_projector"

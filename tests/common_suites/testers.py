@@ -17,7 +17,7 @@ class Tester:
         name: as `tiny_config` takes it.
         seq_length: positions of the attended sequence, given the config.
         sizes: the part of the config that holds width, heads and layers; default: the config itself.
-        encoder: of a composite, as `tiny_config` takes it.
+        encoder, projector: of a composite, as `tiny_config` takes them.
         **fields: set in the config.
     """
 
@@ -31,10 +31,12 @@ class Tester:
         seq_length: Callable[[Any], int],
         sizes: Callable[[Any], Any] = lambda config: config,
         encoder: str = "spatial_ast",
+        projector: str = "spatial_qformer_projector",
         **fields: Any,
     ) -> None:
         self.name = name
         self.encoder = encoder
+        self.projector = projector
         self.fields = fields
         config = self.get_config()
         sized = sizes(config)
@@ -44,7 +46,7 @@ class Tester:
         self.num_attention_heads = sized.num_attention_heads
 
     def get_config(self) -> Any:
-        config = tiny_config(self.name, self.encoder)
+        config = tiny_config(self.name, self.encoder, self.projector)
         for name, value in self.fields.items():
             setattr(config, name, value)
         return config
