@@ -4,21 +4,10 @@ import pytest
 import torch
 
 import spatial_llm
-from spatial_llm.testing import tiny_config, tiny_inputs
-
-MODELS = [
-    "SpatialASTModel",
-    "SpatialASTForLocalization",
-    "DSpASTModel",
-    "DSpASTForLocalization",
-    "QFormerProjector",
-    "MLPProjector",
-    "SpatialLLMModel",
-    "SpatialLLMForConditionalGeneration",
-]
+from spatial_llm.testing import public_models, tiny_config, tiny_inputs
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [model_class.__name__ for model_class in public_models()])
 def test_exported_model_gives_the_same_on_other_inputs(name):
     config = tiny_config(name)
     torch.manual_seed(0)
