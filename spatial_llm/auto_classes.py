@@ -19,18 +19,19 @@ def register(_: ModuleType) -> None:
     check_torch_pair()
     import transformers  # the module that the hook is given is not the one that transformers puts in its own place
 
-    from spatial_llm import encoders, model, projectors
+    from spatial_llm import model, projectors
+    from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+    from spatial_llm.encoders.kinds import ENCODERS
 
     for config, module in (
-        (encoders.SpatialASTConfig, encoders.SpatialASTModel),
-        (encoders.DSpASTConfig, encoders.DSpASTModel),
+        *((config, encoder) for config, encoder, _ in ENCODERS.values()),
         (projectors.QFormerProjectorConfig, projectors.QFormerProjector),
         (projectors.MLPProjectorConfig, projectors.MLPProjector),
         (model.SpatialLLMConfig, model.SpatialLLMModel),
     ):
         transformers.AutoConfig.register(config.model_type, config)
         transformers.AutoModel.register(config, module)
-    for config in (encoders.SpatialASTConfig, encoders.DSpASTConfig):
-        transformers.AutoFeatureExtractor.register(config, encoders.SpatialFeatureExtractor)
+    for config, *_ in ENCODERS.values():
+        transformers.AutoFeatureExtractor.register(config, SpatialFeatureExtractor)
     transformers.AutoModelForMultimodalLM.register(model.SpatialLLMConfig, model.SpatialLLMForConditionalGeneration)
     transformers.AutoProcessor.register(model.SpatialLLMConfig, model.SpatialLLMProcessor)

@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from spatial_llm import encoders, model, projectors
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
@@ -33,8 +35,8 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
-        encoder: model type of the encoder in a composite, "spatial_ast" or "dspast".
-        projector: model type of its projector, "spatial_qformer_projector" or "spatial_mlp_projector".
+        encoder: model type of the encoder in a composite, a key of `TINY_ENCODERS`.
+        projector: model type of its projector, a key of `TINY_PROJECTORS`.
 
     Raises:
         SpatialLLMError: no such name; the message lists them.
@@ -42,37 +44,41 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
     for kind, given, known in (("encoder", encoder, TINY_ENCODERS), ("projector", projector, TINY_PROJECTORS)):
         if given not in known:
             raise SpatialLLMError(f"no tiny {kind} is called {given!r}; expected one of {sorted(known)}.")
-    builders = {
-        ("SpatialASTConfig", "spatial_ast", "SpatialASTModel", "SpatialASTForLocalization"): _tiny_spatial_ast,
-        ("DSpASTConfig", "dspast", "DSpASTModel", "DSpASTForLocalization"): _tiny_dspast,
-        ("QFormerProjectorConfig", "spatial_qformer_projector", "QFormerProjector"): _tiny_qformer,
-        ("MLPProjectorConfig", "spatial_mlp_projector", "MLPProjector"): _tiny_mlp,
-        ("SpatialLLMConfig", "spatial_llm", "SpatialLLMModel", "SpatialLLMForConditionalGeneration"): _tiny_composite,
-    }
-    for names, build in builders.items():
-        if name in names:
-            return _tiny_composite(encoder, projector) if build is _tiny_composite else build()
-    raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(sum(builders, ()))}.")
+    models = {model_class.__name__: model_class.config_class for model_class in public_models()}
+    configs = {known: config for config in models.values() for known in (config.__name__, config.model_type)}
+    if name not in (known := models | configs):
+        raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(known)}.")
+    model_type = known[name].model_type
+    if model_type == SpatialLLMConfig.model_type:
+        return _tiny_composite(encoder, projector)
+    return (TINY_ENCODERS | TINY_PROJECTORS)[model_type]()
+
+
+def public_models() -> list[type[PreTrainedModel]]:
+    """Returns the model classes that the packages of encoders, of projectors and of the composite name."""
+    found = [getattr(package, name) for package in (encoders, projectors, model) for name in package.__all__]
+    models = [each for each in found if isinstance(each, type) and issubclass(each, PreTrainedModel)]
+    return [each for each in models if each.config_class.model_type]  # those of base classes are empty
 
 
 def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) -> dict[str, Any]:
     """Returns seeded tensors that the model of `config` takes as keyword arguments, on the CPU.
 
     Encoders: `input_features` (B, cues, frames, mel bins). Projectors: `audio_hidden_states` (B, tokens, width), and their
-    `layout` where the projector needs it. Composite: `input_ids` and `attention_mask` (B, length), one clip a row with its
-    placeholders first, and `input_features`.
+    `layout`, which the Q-Former alone does not need. Composite: `input_ids` and `attention_mask` (B, length), one clip a row
+    with its placeholders first, and `input_features`.
 
     Raises:
         SpatialLLMError: a config of another model.
     """
     random = torch.Generator().manual_seed(seed)
-    if isinstance(config, SpatialASTConfig | DSpASTConfig):
+    if isinstance(config, SpatialEncoderConfig):
         shape = (batch_size, len(config.cues), config.num_frames, config.num_mel_bins)
         return {"input_features": torch.randn(shape, generator=random)}
     if isinstance(config, ProjectorConfig):
         layout = _tiny_spatial_ast().token_layout
         tokens = torch.randn(batch_size, layout.num_tokens, config.encoder_hidden_size, generator=random)
-        return {"audio_hidden_states": tokens, **({"layout": layout} if isinstance(config, MLPProjectorConfig) else {})}
+        return {"audio_hidden_states": tokens, **({} if isinstance(config, QFormerProjectorConfig) else {"layout": layout})}
     if isinstance(config, SpatialLLMConfig):
         vocabulary = config.text_config.vocab_size
         text = torch.randint(0, vocabulary, (batch_size, 9), generator=random)

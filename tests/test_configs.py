@@ -13,11 +13,11 @@ import pytest
 import yaml
 from accelerate.commands.config.config_args import ClusterConfig
 
+from spatial_llm.encoders.kinds import ENCODERS
 from spatial_llm.evaluation.predicting.tasks import Task, read_task
 from spatial_llm.ranges import field_types
 from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
-from spatial_llm.training.encoder.run import ENCODERS
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 

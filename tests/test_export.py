@@ -4,25 +4,15 @@ import pytest
 import torch
 
 import spatial_llm
-from spatial_llm.testing import tiny_config, tiny_inputs
-
-MODELS = [
-    "SpatialASTModel",
-    "SpatialASTForLocalization",
-    "DSpASTModel",
-    "DSpASTForLocalization",
-    "QFormerProjector",
-    "MLPProjector",
-    "SpatialLLMModel",
-    "SpatialLLMForConditionalGeneration",
-]
+from spatial_llm.testing import public_models, tiny_config, tiny_inputs
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_exported_model_gives_the_same_on_other_inputs(name):
+@pytest.mark.parametrize("model_class", public_models())
+def test_exported_model_gives_the_same_on_other_inputs(model_class):
+    name = model_class.__name__
     config = tiny_config(name)
     torch.manual_seed(0)
-    model = getattr(spatial_llm, name)(config).eval()
+    model = model_class(config).eval()
     # A cache is no tensor.
     options = {"use_cache": False} if name.startswith("SpatialLLM") else {}
     exported = torch.export.export(model, (), {**tiny_inputs(config), **options}).module()

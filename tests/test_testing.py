@@ -5,20 +5,11 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from spatial_llm import encoders, model, projectors
+from spatial_llm import model
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.testing import tiny_config, tiny_inputs, tiny_processor
+from spatial_llm.testing import TINY_PROJECTORS, public_models, tiny_config, tiny_inputs, tiny_processor
 
-MODELS = [
-    encoders.SpatialASTModel,
-    encoders.SpatialASTForLocalization,
-    encoders.DSpASTModel,
-    encoders.DSpASTForLocalization,
-    projectors.QFormerProjector,
-    projectors.MLPProjector,
-    model.SpatialLLMModel,
-    model.SpatialLLMForConditionalGeneration,
-]
+MODELS = public_models()
 
 
 @pytest.mark.parametrize("model_class", MODELS)
@@ -50,7 +41,7 @@ def test_unknown_names_are_refused_with_the_known_ones():
         tiny_inputs(tiny_config("spatial_llm").text_config)
 
 
-@pytest.mark.parametrize("projector", ["spatial_qformer_projector", "spatial_mlp_projector"])
+@pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
 def test_processor_fits_the_composite(projector):
     config = tiny_config("SpatialLLMForConditionalGeneration", projector=projector)
     processor = tiny_processor(projector=projector)

@@ -149,7 +149,7 @@ def mirror_response(response: np.ndarray, kind: AudioFormat) -> np.ndarray:
         SceneError: this format has no exact mirror image: a head that is not KEMAR, or an array.
     """
     if not kind.mirrors_exactly():
-        raise SceneError(f"{kind.name} cannot be mirrored; only KEMAR, ambisonics and mono have an exact mirror image.")
+        raise SceneError(f"{kind.name} cannot be mirrored: no operation on its channels gives the mirror image exactly.")
     return kind.mirror(response)
 
 

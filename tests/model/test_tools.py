@@ -14,10 +14,10 @@ from transformers import AutoModel, AutoModelForMultimodalLM, BitsAndBytesConfig
 import spatial_llm.testing
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMModel
-from spatial_llm.testing import tiny_config, tiny_inputs
+from spatial_llm.testing import TINY_ENCODERS, tiny_config, tiny_inputs
 
 pytestmark = pytest.mark.slow
-ENCODERS = ["spatial_ast", "dspast"]
+ENCODERS = list(TINY_ENCODERS)
 CLASSES = [
     "SpatialASTModel",
     "SpatialASTForLocalization",

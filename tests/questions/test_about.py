@@ -140,7 +140,8 @@ def test_the_meaning_names_what_the_wording_names(asked):
         if item.question_type == "STARTS_AT":
             assert f"{about.time_s:g} s" in text
         if about.side in sides:
-            assert re.search(rf"\b{about.side}\b|\bahead\b|\bback\b|\bover\b|\bunder\b|\bhigher\b|\blower\b", text), text
+            others = r"ahead|back|over|under|high(er|est)|low(er|est)"
+            assert re.search(rf"\b({about.side}|{others})\b", text), text
             assert sides[about.side] == about.axis
 
 

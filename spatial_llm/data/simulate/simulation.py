@@ -229,8 +229,8 @@ def _check_mirror(config: SimulationConfig, kinds: Sequence[AudioFormat]) -> Non
     if config.scenes.mirror and not all(kind.mirrors_exactly(measured=bool(measured)) for kind in kinds):
         what = f"formats {[kind.name for kind in kinds]}" + (" and measured responses" if measured else "")
         raise SceneError(
-            f"scenes.mirror with {what}: only simulated KEMAR, ambisonics and mono have an exact mirror image; set "
-            "scenes.mirror: false."
+            f"scenes.mirror with {what}: not all of them have an exact mirror image (see mirrors_exactly in audio.formats); "
+            "set scenes.mirror: false."
         )
 
 

@@ -19,10 +19,10 @@ from transformers import AutoConfig, PreTrainedModel
 
 from spatial_llm.data.spatialsoundqa.release import data_root, read_label_csv
 from spatial_llm.data.targets import targets_of
-from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
+from spatial_llm.encoders.kinds import ENCODERS
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import DISTANCE_STEP_M
@@ -43,11 +43,6 @@ from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
 from spatial_llm.training.engine.trainer import train
 
-ENCODERS = {
-    "spatial_ast": (SpatialASTConfig, SpatialASTForLocalization),
-    "dspast": (DSpASTConfig, DSpASTForLocalization),
-}
-
 
 def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.Module:
     """Loads an encoder with heads from its folder, in eval mode, with the names of its event classes.
@@ -62,7 +57,7 @@ def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.
     kind = AutoConfig.from_pretrained(folder).model_type
     if kind not in ENCODERS:
         raise SpatialLLMError(f"{folder} holds a {kind}; expected one of {', '.join(ENCODERS)}.")
-    model = ENCODERS[kind][1].from_pretrained(folder).eval()
+    model = ENCODERS[kind][2].from_pretrained(folder).eval()
     if label_csv is not None:
         model.config.event_labels = [label.lower() for label in read_label_csv(label_csv)]
     known = model.config.event_labels
@@ -89,7 +84,7 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
     Raises:
         SpatialLLMError: `fields` has a key that the config of this encoder does not know.
     """
-    config_class, model_class = ENCODERS[model_type]
+    config_class, _, model_class = ENCODERS[model_type]
     check_fields(config_class, fields)
     config = config_class(**{**fields, "num_event_classes": len(labels), "event_labels": list(labels)})
     return model_class(config)
@@ -102,7 +97,7 @@ def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str
         SpatialLLMError: a field is unknown, the patches are no parts of the encoder's own, or its event classes have no
             names and the manifests do not have as many classes.
     """
-    config_class, model_class = ENCODERS[arguments.model_type]
+    config_class, _, model_class = ENCODERS[arguments.model_type]
     check_fields(config_class, arguments.model)
     changes = {name: value for name, value in arguments.model.items() if name != "patch_size"}
     config = config_class.from_pretrained(folder, **changes)

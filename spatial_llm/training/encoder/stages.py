@@ -16,6 +16,7 @@ from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.kinds import ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
@@ -28,7 +29,7 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
 )
 from spatial_llm.training.encoder.optimizer import SAMPLES_OF_BASE_RATE, optimizer_and_schedule, parameter_groups
-from spatial_llm.training.encoder.run import ENCODERS, begin_with, build_encoder, evaluate_encoder, event_classes
+from spatial_llm.training.encoder.run import begin_with, build_encoder, evaluate_encoder, event_classes
 from spatial_llm.training.engine.launching import prepare, print_main, processes
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
@@ -162,7 +163,7 @@ def _check(arguments: EncoderArguments) -> None:
             raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
     if arguments.audiomae and arguments.initial_encoder:
         raise SpatialLLMError("both audiomae and initial_encoder are given; the first stage begins with one.")
-    config_class, _ = ENCODERS[arguments.model_type]
+    config_class, *_ = ENCODERS[arguments.model_type]
     for stage in arguments.stages:
         config_class(loss_weights=stage.loss_weights)  # raises if a task has no weight
         if not any(stage.loss_weights.values()):

@@ -212,7 +212,7 @@ def test_measured_responses_take_the_place_of_rooms(tmp_path):
     assert len(scenes) == 10 and all("eval" in scene.room.id and scene.truth.volume_m3 is None for scene in scenes)
     assert render_scene(scenes[0], tmp_path / "data").any()
     assert str(tmp_path) not in (tmp_path / "data" / "simulation.json").read_text()
-    with pytest.raises(SceneError, match="measured responses: only simulated"):
+    with pytest.raises(SceneError, match="measured responses: not all"):
         simulate(dataclasses.replace(config, scenes=DrawConfig(duration_s=0.5)), tmp_path / "never", progress=False)
 
 

@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.benchmarks.mmau_pro import PROTOCOL as MMAU_PRO
-from spatial_llm.evaluation.benchmarks.star_bench import PROTOCOL as STAR_BENCH
+from spatial_llm.evaluation.benchmarks import BENCHMARKS
 from spatial_llm.evaluation.metrics import PROTOCOLS
 from spatial_llm.evaluation.predicting.tasks import CONTROLS, Task, read_task
 from tests.evaluation.fixtures_tasks import TASKS
@@ -35,7 +34,7 @@ def test_every_shipped_task_is_read_and_called_as_its_file(path):
     task = read_task(path)
     assert task.name == path.stem and task.version == len(task.changes)
     assert task.controls == CONTROLS, "the issue asks for the controls in every report"
-    assert set(task.protocols) <= {*PROTOCOLS, STAR_BENCH, MMAU_PRO}
+    assert set(task.protocols) <= {*PROTOCOLS, *(each.protocol for each in BENCHMARKS.values())}
 
 
 def test_every_shared_part_is_used_and_holds_no_task_of_its_own():
