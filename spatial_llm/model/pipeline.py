@@ -192,8 +192,10 @@ class SpatialLLM:
             AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none;
                 another format or number of channels than the encoder takes, (samples, channels) layout, empty, NaN or
                 infinity; an array without its rate. Silence gives a warning.
-            SpatialLLMError: the question is too long, no Unicode, or holds a special token.
+            SpatialLLMError: the question is blank or no text, too long, no Unicode, or holds a special token.
         """
+        if not isinstance(question, str) or not question.strip():
+            raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
             audio,
