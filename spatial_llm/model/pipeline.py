@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ class SpatialLLM:
         Raises:
             AudioError: a file that is missing, not sound, cut, or beyond the limits; a rate that is none;
                 another format or number of channels than the encoder takes, (samples, channels) layout, empty, NaN or
-                infinity; an array without its rate. Silence gives a warning.
+                infinity; an array without its rate. Silence, and channels that are all the same, give a warning.
             SpatialLLMError: the question is blank or no text, too long, no Unicode, or holds a special token.
         """
         if not isinstance(question, str) or not question.strip():
@@ -206,6 +207,11 @@ class SpatialLLM:
             format=self.processor.feature_extractor.format,
             given=None if format is None else as_format(format),
         )
+        if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
+            warnings.warn(
+                "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
+                stacklevel=1,
+            )
         rate = encoder_config.sampling_rate
         options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
         options["scale_known"] = True  # prepare_waveform has judged it

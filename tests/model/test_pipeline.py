@@ -122,6 +122,11 @@ def test_silence_is_warned_of(bat):
         _ask(bat, np.zeros((2, WINDOW), np.float32))
 
 
+def test_a_mono_recording_in_two_channels_is_warned_of(bat):
+    with pytest.warns(UserWarning, match="all channels of the recording are the same"):
+        _ask(bat, np.repeat(_clip()[:1], 2, axis=0))
+
+
 @pytest.mark.parametrize(
     ("audio", "words"),
     [
