@@ -14,11 +14,14 @@ def main(argv: list[str] | None = None) -> int:
     env = commands.add_parser("env", help="versions and devices, for a bug report")
     env.set_defaults(run=_env)
     ask = commands.add_parser("ask", help="ask a model about a binaural recording")
-    ask.add_argument("model", nargs="?", help="as --model")
+    ask.add_argument("model", nargs="?", help="the same as --model, which is the clearer way")
     ask.add_argument("audio", help="two-channel sound file, left ear first")
-    ask.add_argument("question")
+    ask.add_argument("question", help="one question, in quotation marks")
     ask.add_argument(
-        "--model", dest="named", help="folder of a saved SpatialLLM; default tiny, which comes with the package"
+        "--model",
+        dest="named",
+        metavar="FOLDER",
+        help="folder of a saved SpatialLLM; default tiny, which comes with the package",
     )
     limits = ask.add_argument_group("limits of the recording")
     limits.add_argument("--audio_limits.max_seconds", dest="max_seconds", type=float, help="longest recording (default 600)")
@@ -39,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     ask.set_defaults(run=_ask)
     convert = commands.add_parser("convert", help="released encoder weights (.pth) to a folder of ours (safetensors)")
-    convert.add_argument("kind", choices=["spatial_ast", "dspast"])
+    convert.add_argument("kind", choices=["spatial_ast", "dspast"], help="which encoder it is")
     convert.add_argument("checkpoint", help="released file")
     convert.add_argument("folder", help="where to write the model and its feature extractor")
     convert.set_defaults(run=_convert)

@@ -13,6 +13,7 @@ import contextlib
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 
 from spatial_llm.errors import SpatialLLMError
@@ -20,13 +21,23 @@ from spatial_llm.errors import SpatialLLMError
 TRACEBACK = "SPATIAL_LLM_TRACEBACK"
 # Exit status of a run that was stopped by a signal and saved its state: EX_TEMPFAIL of sysexits.h, "try again later".
 STOPPED = 75
+_PACKAGE = os.path.dirname(__file__)
 # A DataLoader raises the error of its worker again, with the worker's traceback as the message.
 _OF_WORKER = re.compile(r"Caught (\w+) in DataLoader worker process .*\nOriginal Traceback")
 
 
 @contextlib.contextmanager
 def door(name: str = "error") -> Iterator[None]:
-    """Ends the program with `name: sentence` and status 1 at an error inside the context that the user can fix."""
+    """Ends the program with `name: sentence` and status 1 at an error inside the context that the user can fix; warnings of
+    this library are one sentence too."""
+    as_python_shows = warnings.formatwarning
+
+    def shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+        if issubclass(category, UserWarning) and filename.startswith(_PACKAGE):
+            return f"{name}: warning: {message}\n"
+        return as_python_shows(message, category, filename, lineno, line)
+
+    warnings.formatwarning = shown
     try:
         yield
         sys.stdout.flush()  # a full disk behind standard output raises here, where it is still handled
@@ -38,6 +49,8 @@ def door(name: str = "error") -> Iterator[None]:
         if os.environ.get(TRACEBACK, "0") not in ("", "0"):
             raise
         raise SystemExit(f"{name}: {sentence(error)}") from None
+    finally:
+        warnings.formatwarning = as_python_shows
 
 
 def sentence(error: BaseException) -> str:

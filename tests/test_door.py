@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from spatial_llm import door as module
 from spatial_llm.door import TRACEBACK, door
 from spatial_llm.errors import AudioError, OutputError, SpatialLLMError
 
@@ -48,6 +50,14 @@ def test_everything_else_passes(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised, door():
         raise error
     assert raised.value is error
+
+
+def test_warnings_of_this_library_are_one_sentence() -> None:
+    shown = warnings.formatwarning
+    with door("ask"):
+        assert warnings.formatwarning("cut.", UserWarning, module.__file__, 1) == "ask: warning: cut.\n"
+        assert "torch.py:1: UserWarning: slow" in warnings.formatwarning("slow", UserWarning, "torch.py", 1)
+    assert warnings.formatwarning is shown
 
 
 class Broken(Dataset):

@@ -124,7 +124,12 @@ def check_waveform(
     if waveform.shape[0] != channels:
         if waveform.shape[1] == channels:
             raise AudioError(f"{name}: shape {waveform.shape} looks like (samples, channels); {wanted}: transpose it.")
-        raise AudioError(f"{name}: {channels} channels needed, got {waveform.shape[0]} (shape {waveform.shape}); {wanted}.")
+        hint = ""
+        if waveform.shape[0] == 1:
+            hint = f" One channel holds no directions, nor do copies of it: record with {channels} microphones."
+        raise AudioError(
+            f"{name}: {channels} channels needed, got {waveform.shape[0]} (shape {waveform.shape}); {wanted}.{hint}"
+        )
     if waveform.shape[1] == 0:
         raise AudioError(f"{name}: holds no samples; {wanted}.")
     known = scale_known and np.issubdtype(waveform.dtype, np.floating)
@@ -153,6 +158,7 @@ def prepare_waveform(
     scale_known: bool = False,
     format: AudioFormat = BINAURAL,
     given: AudioFormat | None = None,
+    warn_each: bool = True,
 ) -> NDArray[np.float32]:
     """Brings a recording to a model's rate and window: reads, checks, resamples, pads or cuts it.
 
@@ -166,6 +172,8 @@ def prepare_waveform(
         scale_known: of an array: see `check_waveform`.
         format: what the model takes.
         given: what the recording is; None where that is not known: then only its number of channels is checked.
+        warn_each: the warning about a long recording names it and its window; False: all long recordings have the same
+            warning, which Python shows once.
 
     Returns:
         (channels, window_samples) float32.
@@ -175,6 +183,8 @@ def prepare_waveform(
             array came without a rate, or is shorter than 10 ms.
     """
     name = "the recording"
+    if audio is None or (isinstance(audio, list | tuple) and any(isinstance(item, AudioPath) for item in audio)):
+        raise AudioError(f"{name} is {audio!r}; give the path of one sound file, or an array (channels, samples).")
     if isinstance(audio, AudioPath):
         name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
@@ -196,10 +206,15 @@ def prepare_waveform(
     samples = waveform.shape[1]
     if samples > window_samples:
         start = loudest_window(waveform, window_samples, step=max(1, target_rate // 100))
-        warnings.warn(
-            f"{name} lasts {samples / target_rate:.2f} s, the model hears {window_samples / target_rate:.2f} s: "
-            f"the loudest window, from {start / target_rate:.2f} s, is used.",
-            stacklevel=2,
-        )
+        taken = f"{window_samples / target_rate:.2f} s"
+        if warn_each:
+            window = f"the loudest window, from {start / target_rate:.2f} s, is used"
+            text = f"{name} lasts {samples / target_rate:.2f} s, the model encodes {taken}: {window}."
+        else:
+            text = (
+                f"the model encodes {taken}: of longer recordings only the loudest window is used, so that questions about "
+                "the rest of them cannot be answered."
+            )
+        warnings.warn(text, stacklevel=2)
         waveform = waveform[:, start:]
     return pad_or_cut(waveform, window_samples)

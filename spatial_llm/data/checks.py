@@ -1,7 +1,8 @@
 """Checks manifests and scene files as a whole and returns their content: counts, balance, directions; and checks that
 training and evaluation share nothing.
 
-Besides what reading checks: scenes agree with the banks they name; records with the same recording_id have the same
+Besides what reading checks: scenes agree with the banks they name; the answer to a question about one source gives the place
+of that source; records with the same recording_id have the same
 recording; and between the splits of all files given together no id, no recording, no room and no sound file is shared, under
 any name (files of equal size are compared by their SHA-256). A room and its mirror image count as one.
 """
@@ -13,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from spatial_llm.data.paths import DataRoot
+from spatial_llm.data.record import check_meaning, sources_of
 from spatial_llm.data.records import Record, iter_records
 from spatial_llm.data.scene_files import iter_scenes
 from spatial_llm.errors import ManifestError, SpatialLLMError
@@ -78,6 +80,10 @@ def check_files(paths: Sequence[str | Path], elsewhere: dict[str, Path] | None =
             overlap.add("id", item.split, item.id, where)
             if isinstance(item, Record):
                 held.questions.append(Question(item.type, item.question_type, item.question, item.answer, item.truth))
+                try:
+                    check_meaning(item, item.truth, sources_of(item))
+                except ManifestError as error:
+                    raise ManifestError(f"{where}: {error}") from None
                 if not _is_new(item, recordings, where):
                     continue
                 overlap.add("recording_id", item.split, item.recording_id, where)

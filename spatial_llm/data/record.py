@@ -1,14 +1,16 @@
 """Defines one question about one recording as an object, and the classes and files that it names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
 from spatial_llm.data.paths import FileFacts
 from spatial_llm.data.scene_files import paths_of_scene
-from spatial_llm.questions.about import About
-from spatial_llm.scenes.scene import STRICT, Scene, scene_to_dict
+from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.questions.about import About, check_place
+from spatial_llm.questions.facts import HeardSource
+from spatial_llm.scenes.scene import STRICT, Scene, direction_of, scene_to_dict
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,37 @@ def paths_of(record: Record) -> Iterator[tuple[str, str]]:
         yield f"pairs[{index}].response", pair.response
     if record.scene is not None:
         yield from ((f"scene.{field}", name) for field, name in paths_of_scene(record.scene))
+
+
+def sources_of(item: Record) -> list[HeardSource | None]:
+    """Each source of a recording as far as the record says where it is; None where it does not."""
+    scene = item.scene
+    if scene is not None and scene.truth is not None:
+        return [
+            HeardSource(source.label, true.azimuth_deg, true.elevation_deg, true.distance_m, true.onset_s)
+            for source, true in zip(scene.sources, scene.truth.sources, strict=True)
+        ]
+    if scene is not None:
+        return [HeardSource(source.label, *direction_of(scene.listener, source.position_m)) for source in scene.sources]
+    places = [(pair, (pair.azimuth_deg, pair.elevation_deg, pair.distance_m)) for pair in item.pairs or ()]
+    return [None if None in place else HeardSource("; ".join(pair.labels or ()), *place) for pair, place in places]
+
+
+def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[HeardSource | None]) -> None:
+    """Checks that a question which says that it is about one source has the place of that source in its true answer.
+
+    Args:
+        record: from a manifest that was read.
+        value: of its true answer.
+        sources: see `sources_of`.
+
+    Raises:
+        ManifestError: it has another place; the record is named.
+    """
+    about = record.about
+    source = sources[about.sources[0]] if about is not None and len(about.sources) == 1 else None
+    if source is not None:
+        try:
+            check_place(about, value, source.after_turn(about.turn_deg))
+        except SpatialLLMError as error:
+            raise ManifestError(f"record {record.id!r}: about: {error}") from None

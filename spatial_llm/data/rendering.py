@@ -60,7 +60,14 @@ def load_waveform(
         waveform = render_record(record, root)
         # Rendered at full scale 1, or a file whose scale was judged when it was read.
         return prepare_waveform(
-            waveform, record.sampling_rate, sampling_rate, window_samples, root.limits, scale_known=True, format=format
+            waveform,
+            record.sampling_rate,
+            sampling_rate,
+            window_samples,
+            root.limits,
+            scale_known=True,
+            format=format,
+            warn_each=False,
         )
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

@@ -4,6 +4,7 @@ text."""
 import contextlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -194,9 +195,11 @@ class SpatialLLM:
         Raises:
             AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
                 number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
-                infinity, or has no rate. Silence gives a warning.
-            SpatialLLMError: the question is too long, not valid Unicode, or contains a special token.
+                infinity, or has no rate. Silence, and channels that are all the same, give a warning.
+            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token.
         """
+        if not isinstance(question, str) or not question.strip():
+            raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
             audio,
@@ -207,6 +210,11 @@ class SpatialLLM:
             format=self.processor.feature_extractor.format,
             given=None if format is None else as_format(format),
         )
+        if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
+            warnings.warn(
+                "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
+                stacklevel=1,
+            )
         rate = encoder_config.sampling_rate
         options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
         options["scale_known"] = True  # prepare_waveform has checked it

@@ -38,7 +38,8 @@ def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig
     known = sorted(set(kinds[model_type]().to_dict()) - set(PreTrainedConfig().to_dict()))
     for name in fields:
         if name not in known:
-            hint = f"write {EARLIER[name]} in its place; " if name in EARLIER else ""
+            there = name in EARLIER and EARLIER[name].split()[0] in known
+            hint = f"write {EARLIER[name]} in its place; " if there else ""
             raise SpatialLLMError(
                 f"projector.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}."
             )

@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 
 from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.facts import AXIS_NAMES, HeardSource
 
 Axis = Literal["left_right", "front_behind", "above_below", "distance"]
 Side = Literal["left", "right", "front", "behind", "above", "below", "nearer", "farther"]
@@ -97,6 +98,13 @@ def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str
         )
     if truth.get("absent", about.absent) != about.absent:
         raise SpatialLLMError(f"absent is {about.absent!r}, the answer says {truth['absent']!r}; expected the same.")
+    order = truth.get("order", ())
+    ordered = [labels[index] for index in about.sources] if len(order) == len(about.sources) else []
+    if all(ordered) and any(name not in names for name, names in zip(order, ordered, strict=False)):
+        raise SpatialLLMError(
+            f"sources {list(about.sources)} are of the classes {[list(names) for names in ordered]}, the answer's order is "
+            f"{list(order)}; expected the same order."
+        )
     named = {name for key in ("labels", "order") for name in truth.get(key, ())}
     meant = {name for index in about.sources for name in labels[index]}
     listed = bool(about.sources) and all(labels[index] for index in about.sources)
@@ -104,4 +112,42 @@ def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str
         raise SpatialLLMError(
             f"sources {list(about.sources)} are of the classes {sorted(meant)}, the answer names {sorted(named)}; expected "
             "the sources of the answer."
+        )
+
+
+# Half of the steps in which answers give a number, and a little more.
+_MOST_APART = {"distance_m": 0.3, "azimuth_deg": 1.0, "elevation_deg": 1.0}
+_CLEAR_DEG = 1.0  # nearer to a plane, rounding may have changed the word
+
+
+def check_place(about: About, truth: dict[str, Any], source: HeardSource) -> None:
+    """Checks that the place in a true answer is that of the source which the question is about.
+
+    Args:
+        about: the meaning, with one source.
+        truth: the value of the true answer; only its places are checked.
+        source: that source, as the question places it (after a turn, turned).
+
+    Raises:
+        SpatialLLMError: the answer gives the place of another source, or after another turn.
+    """
+    wrong = [
+        axis
+        for axis in AXIS_NAMES
+        if axis in truth and source.is_clear(axis, _CLEAR_DEG) and truth[axis] != source.word(axis)
+    ]
+    for name, most in _MOST_APART.items():
+        if name in truth:
+            apart = abs(truth[name] - getattr(source, name))
+            if name == "azimuth_deg":
+                apart = min(apart, 360 - apart)
+            wrong += [name] if apart > most else []
+    if wrong:
+        place = (
+            f"{', '.join(source.words)} (azimuth {source.azimuth_deg:.0f}, elevation {source.elevation_deg:.0f} degrees, "
+            f"{source.distance_m:.2f} m)"
+        )
+        raise SpatialLLMError(
+            f"source {about.sources[0]}, after a turn of {about.turn_deg:g} degrees, is at {place}, the answer gives "
+            f"{truth}: {', '.join(wrong)} differ; expected the place of that source."
         )

@@ -69,7 +69,8 @@ class QuestionConfig(Margins):
     def explain_key(cls, key: str) -> str | None:
         """Returns what to write instead of a key of earlier versions, in which each family was a field; None for any other
         key."""
-        return f"families stand under `ask` now, as in ask: {{{key}: 1}}" if key in _NAMES else None
+        hint = f"families stand under `ask` now, as in ask: {{{key}: 1}}; leave out those that are not to be asked"
+        return hint if key in _NAMES else None
 
 
 def official_only(ask: Mapping[str, int] | None = None, **values: float | bool) -> QuestionConfig:

@@ -125,7 +125,7 @@ def test_short_recordings_are_padded_at_the_end_without_a_word():
 def test_of_long_recordings_the_loudest_window_is_taken_with_a_warning():
     waveform = 0.01 * noise(2, 4 * RATE)
     waveform[:, int(2.5 * RATE) : int(3.5 * RATE)] += noise(2, RATE, seed=1)
-    with pytest.warns(UserWarning, match=r"lasts 4\.00 s, the model hears 1\.00 s: the loudest window, from 2\.50 s"):
+    with pytest.warns(UserWarning, match=r"lasts 4\.00 s, the model encodes 1\.00 s: the loudest window, from 2\.50 s"):
         prepared = prepare_waveform(waveform, RATE, RATE, RATE)
     np.testing.assert_array_equal(prepared, waveform[:, int(2.5 * RATE) : int(3.5 * RATE)])
 

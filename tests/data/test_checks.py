@@ -135,8 +135,12 @@ def changed(folder, line, change):
         (lambda row: row["scene"]["sources"][0]["position_m"].__setitem__(1, 3.5),
          r"train\.jsonl:7: scene .*sources\[0\] is at .* but row 1 of bank"),
         (lambda row: row["scene"]["sources"][0].update(response=9), r"train\.jsonl:7: .*response 9 asked for"),
+        (lambda row: row.update(type="distance", question_type="DISTANCE", answer="9.5m", truth={"distance_m": 9.5},
+                                about={"sources": [0]}),
+         r"train\.jsonl:7: record 'extra': about: source 0, .*distance_m differ"),
     ],
-    ids=["duplicate id", "unknown field", "missing file", "bank leaves", "sound leaves", "NaN", "outside", "moved", "row"],
+    ids=["duplicate id", "unknown field", "missing file", "bank leaves", "sound leaves", "NaN", "outside", "moved", "row",
+         "place"],
 )  # fmt: skip
 def test_what_is_wrong_in_line_7_is_named(folder, change, said):
     rows = rows_of(folder, "train")

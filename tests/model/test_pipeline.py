@@ -122,21 +122,33 @@ def test_silence_is_warned_of(bat):
         _ask(bat, np.zeros((2, WINDOW), np.float32))
 
 
+def test_a_mono_recording_in_two_channels_is_warned_of(bat):
+    with pytest.warns(UserWarning, match="all channels of the recording are the same"):
+        _ask(bat, np.repeat(_clip()[:1], 2, axis=0))
+
+
 @pytest.mark.parametrize(
     ("audio", "words"),
     [
         (_clip()[0], "2 channels needed"),
-        (_clip()[:1], "2 channels needed, got 1"),
+        (_clip()[:1], "2 channels needed, got 1 .* record with 2 microphones"),
         (np.zeros((6, WINDOW), np.float32), "2 channels needed, got 6"),
         (_clip().T, "transpose"),
         (np.zeros((2, 0), np.float32), "no samples"),
         (np.where(np.arange(WINDOW) == 77, np.nan, _clip()), "channel 0, sample 77"),
         ("nowhere.wav", "nowhere.wav: cannot be opened"),
+        (["one.wav"], "give the path of one sound file"),
     ],
 )
 def test_bad_recordings_are_error_sentences(bat, audio, words):
     with pytest.raises(AudioError, match=words):
         _ask(bat, audio)
+
+
+@pytest.mark.parametrize("question", ["", " \n", None, ["What sounds?"]])
+def test_a_question_is_one_text(bat, question):
+    with pytest.raises(SpatialLLMError, match="give one question in words"):
+        _ask(bat, _clip(), question=question)
 
 
 def test_the_format_of_a_recording_is_compared_with_the_encoders(bat):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from spatial_llm.answers import AXES
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import clock_hour
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
-from spatial_llm.questions.about import About, check_about
-from spatial_llm.questions.facts import step_distance_m
+from spatial_llm.questions.about import About, check_about, check_place
+from spatial_llm.questions.facts import HeardSource, step_distance_m
 from spatial_llm.questions.types import QUESTION_TYPES
 from tests.questions.scenes import LABELS, SEVERAL, draw_scenes
 
@@ -150,3 +151,25 @@ def test_a_turned_source_is_not_one_of_the_scene():
     assert scene.indices(*reversed(scene.sources)) == tuple(reversed(range(len(scene.sources))))
     with pytest.raises(KeyError):
         scene.indices(scene.sources[0].after_turn(90.0))
+
+
+def test_a_place_in_an_answer_is_that_of_the_source_asked_about(asked):
+    checked = 0
+    for item, scene in asked:
+        if len(item.about.sources) == 1:
+            source = scene.sources[item.about.sources[0]].after_turn(item.about.turn_deg)
+            check_place(item.about, item.truth, source)
+            checked += bool({"azimuth_deg", "distance_m"} & set(item.truth))
+    assert checked > 500
+    left = HeardSource("bark", 179.8, 20.0, 2.0)
+    check_place(About((0,)), {"azimuth_deg": -180.0, "left_right": "right", "distance_m": 2.25}, left)
+    for value in ({"front_behind": "front"}, {"azimuth_deg": 175.0}, {"distance_m": 2.5}, {"elevation_deg": -20.0}):
+        with pytest.raises(SpatialLLMError, match=f"source 0, .* left, behind, above .*: {next(iter(value))} differ"):
+            check_place(About((0,)), value, left)
+
+
+def test_the_sources_of_an_order_stand_in_that_order():
+    labels, truth = [{"bark"}, {"bell"}], {"order": ["bell", "bark"]}
+    check_about(About((1, 0)), labels, truth)
+    with pytest.raises(SpatialLLMError, match="expected the same order"):
+        check_about(About((0, 1)), labels, truth)

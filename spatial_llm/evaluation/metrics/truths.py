@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.record import Record, labels_of
+from spatial_llm.data.record import Record, check_meaning, labels_of, sources_of
 from spatial_llm.evaluation.metrics.about_of_others import infer_about, infer_mirrored
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.mirroring import mirror
 from spatial_llm.questions.types import parse_value
-from spatial_llm.scenes.scene import direction_of
 
 
 @dataclass(frozen=True)
@@ -86,23 +85,10 @@ def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
     return context
 
 
-def sources_of(item: Record) -> list[HeardSource | None]:
-    """Returns each source of a recording as far as the record gives its place; None if it does not."""
-    scene = item.scene
-    if scene is not None and scene.truth is not None:
-        return [
-            HeardSource(source.label, true.azimuth_deg, true.elevation_deg, true.distance_m, true.onset_s)
-            for source, true in zip(scene.sources, scene.truth.sources, strict=True)
-        ]
-    if scene is not None:
-        return [HeardSource(source.label, *direction_of(scene.listener, source.position_m)) for source in scene.sources]
-    places = [(pair, (pair.azimuth_deg, pair.elevation_deg, pair.distance_m)) for pair in item.pairs or ()]
-    return [None if None in place else HeardSource("; ".join(pair.labels or ()), *place) for pair, place in places]
-
-
 def _truth(item: Record, value: dict[str, Any], sources: Sequence[HeardSource | None]) -> Truth:
     about = infer_about(item, value, labels_of(item), sources) if item.about is None else item.about
     source = sources[about.sources[0]] if len(about.sources) == 1 else None
+    check_meaning(item, value, sources)
     onsets_s = {each.label: each.onset_s for each in sources if each is not None and each.onset_s is not None}
     return Truth(
         value,
