@@ -87,7 +87,9 @@ def predict(
     model = SpatialLLM.from_pretrained(model_folder)
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
-    if merge_lora:  # written only where it is set, so that runs of earlier versions can be resumed
+    if (
+        merge_lora and model.model.config.lora is not None
+    ):  # written only where it is set, so that runs of earlier versions can be resumed
         settings["lora_merged"] = True
     answerer, out = Answerer(model, task, batch_size), Path(out)
     merged = model.lora_merged() if merge_lora else contextlib.nullcontext()

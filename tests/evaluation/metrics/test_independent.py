@@ -268,7 +268,9 @@ def test_distance_worked_by_hand():
     """Truths 2 m and 4 m; answered 2.4 m (right by both rules) and 3.4 m (0.6 m off, 15 %)."""
     items = [record for record in our_records() if record.question_type == "DOA"][:2]
     truths = [Location("left", "front", "above", 2.0), Location("left", "front", "above", 4.0)]
-    items = [replace(i, answer=format_location(t), truth=t.to_dict()) for i, t in zip(items, truths, strict=True)]
+    items = [
+        replace(i, answer=format_location(t), truth=t.to_dict(), about=None) for i, t in zip(items, truths, strict=True)
+    ]
     found = compute_metrics(read_answers(items, ["left, front, above; 2.4m", "right, front; 3.4m"]), None)
     values = {
         name: round(float(metric.strict(np.ones((1, 2)))[0]), 6)
