@@ -158,8 +158,12 @@ class SpatialEncoderConfig(CheckedConfig):
     @property
     def token_layout(self) -> TokenLayout:
         """Returns the tokens and channels of `last_hidden_state`, for an input that lasts `duration_s`."""
+        return self.layout_of(((0, self.hidden_size),))
+
+    def layout_of(self, channel_slices: tuple[tuple[int, int], ...]) -> TokenLayout:
+        """Returns the layout of an encoder whose channels are divided like this."""
         rows, columns = self.num_frames // self.patch_size[0], self.num_mel_bins // self.patch_size[1]
-        return TokenLayout(NUM_CLS_TOKENS, (rows, columns), ((0, self.hidden_size),), self.duration_s / rows)
+        return TokenLayout(NUM_CLS_TOKENS, (rows, columns), channel_slices, self.duration_s / rows)
 
     @property
     def window_samples(self) -> int:

@@ -1,6 +1,5 @@
 """Sizes of a DSpAST encoder (arXiv 2509.13927)."""
 
-from dataclasses import replace
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -56,4 +55,4 @@ class DSpASTConfig(SpatialEncoderConfig):
         """Returns the layout as in every encoder; the channels are those of the distance, the direction and the event
         branch."""
         slices = tuple((k * self.branch_size, (k + 1) * self.branch_size) for k in range(len(BRANCHES)))
-        return replace(super().token_layout, channel_slices=slices)
+        return self.layout_of(slices)

@@ -123,7 +123,12 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             audio_embeds = features.pooler_output.to(inputs_embeds.device, inputs_embeds.dtype)
             there = audio_embeds.flatten(0, 1) if features.audio_mask is None else audio_embeds[features.audio_mask]
             mask = placeholder_mask(
-                input_ids, inputs_embeds, there, len(audio_embeds), self.get_input_embeddings(), self.config.audio_token_id
+                input_ids,
+                inputs_embeds,
+                there,
+                audio_embeds.shape[0],
+                self.get_input_embeddings(),
+                self.config.audio_token_id,
             )
             inputs_embeds = inputs_embeds.masked_scatter(mask, there)
         elif input_ids is not None and (cache is None or cache.get_seq_length() == 0):

@@ -51,7 +51,9 @@ def placeholder_mask(
         )
     if torch.compiler.is_compiling():
         # Reading a number from the data would stop the trace; the same check goes into the graph, with a shorter message.
-        torch_compilable_check(mask.sum() == len(audio_embeds), "another number of placeholders than of audio embeddings")
+        torch_compilable_check(
+            mask.sum() == audio_embeds.shape[0], "another number of placeholders than of audio embeddings"
+        )
         return mask.unsqueeze(-1)
     wanted, given = int(mask.sum()), len(audio_embeds)
     if wanted != given:
