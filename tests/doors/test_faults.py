@@ -143,7 +143,8 @@ def test_a_full_disk(hall: Hall, made: Callable, tmp_path: Path, name: str, limi
         assert limit > 1_000, "nothing was as large as that"
         return
     refused(first, out, "spatial-llm-manifests-")  # rows of a manifest are kept in a temporary folder
-    assert "File too large" in first.sentence or "room" in first.sentence
+    # A write that stops half-way has no error number: numpy says how much it wrote.
+    assert any(words in first.sentence for words in ("File too large", "room", "free some space"))
     no_leftovers(tmp_path)
     if not name.startswith(("train", "pretrain", "finetune", "predict")):  # which keep what they can go on from
         assert not out.exists(), "nothing is left in part"
