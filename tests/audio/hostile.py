@@ -298,7 +298,7 @@ def arrays() -> Iterator[Case]:
         "unequal lists": ([[0.1] * 999, [0.1] * 998], r"lists of unequal length \(999, 998\)"),
         "unequal arrays": ([floats[0], floats[1, 1:]], "lists of unequal length"),
         "a list of texts": ([["a"], ["b"]], "no array of numbers"),
-        "None": (None, "no array of numbers"),
+        "None": (None, "the recording is None; give the path of one sound file, or an array"),
         "a dictionary": ({"array": floats}, "no array of numbers"),
         "a sparse tensor": (torch.from_numpy(floats).to_sparse(), "expected dense samples"),
         "(samples, 2)": (floats.T, "transpose it"),
