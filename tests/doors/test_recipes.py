@@ -26,6 +26,7 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[li
     return command, runs, done.stdout
 
 
+@pytest.mark.slow
 def test_demo_runs_every_stage_and_asks(demo: tuple[list[str], Path, str]) -> None:
     _, runs, output = demo
     for number in range(1, 9):
@@ -39,6 +40,7 @@ def test_demo_runs_every_stage_and_asks(demo: tuple[list[str], Path, str]) -> No
     assert not list(runs.rglob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_train_and_eval_share_neither_room_nor_recording(demo: tuple[list[str], Path, str]) -> None:
     _, runs, _ = demo
     met = {}
@@ -51,6 +53,7 @@ def test_train_and_eval_share_neither_room_nor_recording(demo: tuple[list[str], 
     assert met["train"][1].isdisjoint(met["eval"][1])
 
 
+@pytest.mark.slow
 def test_finished_stages_are_reused(repository: Path, demo: tuple[list[str], Path, str]) -> None:
     command, _, first = demo
     again = run(repository, *command, "--until", "scores")

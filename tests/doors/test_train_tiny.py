@@ -167,6 +167,7 @@ def test_the_card_says_scores_and_authors(
     assert "MB" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_too_large_a_model_is_refused(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "blob").write_bytes(bytes(25_000_001))
     command = [sys.executable, "recipes/pack_tiny.py", f"--out={tmp_path}"]
