@@ -15,7 +15,6 @@ Each opening checks the files that the rows name.
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -33,7 +32,7 @@ from spatial_llm.user_cache import cache_folder, code_hash, temporary_folder, to
 # files: JSON list of [field, name, bytes, SHA-256] of the files that no recent row needs; null if there is none.
 _SCHEMA = pyarrow.schema({"number": pyarrow.int64(), "record": pyarrow.large_string(), "files": pyarrow.large_string()})
 _BATCH_ROWS = 250
-_END = b"\xff\xff\xff\xff\0\0\0\0"  # the last bytes of an Arrow stream
+_DIGEST_BYTES = 32  # of the SHA-256 of the Arrow stream, which stands behind its end, where Arrow does not read
 MOST_BYTES = 8 * 2**30  # most bytes of Arrow files in the cache folder; least recently used files are deleted first
 
 
@@ -110,30 +109,45 @@ def _rows(path: Path, root: DataRoot, target: Path, sha256: str) -> Dataset:
     if (rows := _kept(target)) is not None:
         _look_for_files(rows, path, root)
         return rows
-    with (
-        atomic_path(target) as temporary,
-        pyarrow.OSFile(str(temporary), "wb") as sink,
-        pyarrow.ipc.new_stream(sink, _SCHEMA) as writer,
-    ):
-        # Records are released one by one: keeping a batch of them would cost a quarter of the time.
-        rows = ((line.number, line.text, _files_to_json(line.new_files)) for line in iter_checked(path, root))
-        while batch := list(itertools.islice(rows, _BATCH_ROWS)):
-            columns = [list(column) for column in zip(*batch, strict=True)]
-            writer.write_batch(pyarrow.record_batch(columns, schema=_SCHEMA))
+    with atomic_path(target) as temporary:
+        with pyarrow.OSFile(str(temporary), "wb") as sink, pyarrow.ipc.new_stream(sink, _SCHEMA) as writer:
+            # Records are released one by one: keeping a batch of them would cost a quarter of the time.
+            rows = ((line.number, line.text, _files_to_json(line.new_files)) for line in iter_checked(path, root))
+            while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+                columns = [list(column) for column in zip(*batch, strict=True)]
+                writer.write_batch(pyarrow.record_batch(columns, schema=_SCHEMA))
         if sha256_of(path) != sha256:
             raise ManifestError(f"{path}: was changed while it was read; open it again when it is written.")
+        digest = _digest(temporary)
+        with temporary.open("ab") as file:
+            file.write(digest)
     return Dataset.from_file(str(target))
 
 
 def _kept(target: Path) -> Dataset | None:
-    """Returns the rows of an Arrow file; None if it is not there or damaged."""
+    """Returns the rows of an Arrow file; None if it is not there or not as it was written.
+
+    Arrow itself notices neither a stream that is cut between two batches nor a changed byte in a text.
+    """
     try:
+        size = target.stat().st_size - _DIGEST_BYTES
         with target.open("rb") as file:
-            file.seek(-len(_END), os.SEEK_END)
-            whole = file.read() == _END  # a stream that is cut between two batches would read as a shorter one
+            file.seek(max(size, 0))
+            whole = file.read() == _digest(target, size)
         return Dataset.from_file(str(target)) if whole else None
     except (pyarrow.ArrowException, OSError):
         return None
+
+
+def _digest(path: Path, size: int | None = None) -> bytes:
+    """Returns the SHA-256 of a file, or of its first `size` bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        left = path.stat().st_size if size is None else size
+        while left > 0 and (block := file.read(min(left, 2**16))):
+            digest.update(block)
+            left -= len(block)
+    return digest.digest()
 
 
 def _look_for_files(rows: Dataset, path: Path, root: DataRoot) -> None:
