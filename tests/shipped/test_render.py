@@ -14,8 +14,7 @@ SHIPPED = read_shipped()
 
 
 def difference_db(stored: np.ndarray, anew: np.ndarray) -> float:
-    """Level of the difference below that of the stored recording, dB. Rounding to 16 bit leaves about -75. A gliding pitch
-    adds up rounding errors of float32, which differ between processors with and without AVX-512, to about the same."""
+    """Returns the level of the difference relative to that of the stored recording, dB."""
     return float(10 * np.log10(max(np.mean((stored - anew) ** 2), 1e-20) / np.mean(stored**2)))
 
 
@@ -26,7 +25,12 @@ def test_rendering_again_gives_the_same_samples(scene, path):
     stored, _ = soundfile.read(path, dtype="float64")
     anew = render_shipped(scene).T
     assert np.abs(anew).max() > 0.1, "no whisper"
-    assert difference_db(stored, anew) < -60
+    if any("siren" in source.recording for source in scene.sources):
+        # A gliding pitch adds up rounding errors of float32 powers and sines, which differ between processors with and
+        # without AVX-512: -73.5 dB were measured.
+        assert difference_db(stored, anew) < -70
+    else:
+        assert np.abs(stored - anew).max() <= 0.5 / 2**15 + 1e-6  # rounding to 16 bit, and float32 on other machines
 
 
 def test_scenes_follow_from_the_code():
@@ -52,4 +56,7 @@ def test_the_door_writes_the_same_files(tmp_path):
     for path in files:
         if path.suffix == ".flac":
             anew, stored = (soundfile.read(each)[0] for each in (path, SCENES.parent / path.name))
-            assert difference_db(stored, anew) < -60
+            if path.stem == "two_sources":  # whose siren glides, see above
+                assert difference_db(stored, anew) < -70
+            else:
+                assert np.abs(anew - stored).max() <= 1 / 2**15

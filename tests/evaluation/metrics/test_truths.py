@@ -22,7 +22,7 @@ OF_ONE_SOURCE = (
 
 @pytest.fixture(scope="module")
 def pairs():
-    records = our_records()
+    records = our_records(400)
     return list(zip(records, read_truths(records), strict=True))
 
 
@@ -56,8 +56,7 @@ def test_the_place_agrees_with_the_answer(pairs):
             before["azimuth_deg"] == pytest.approx(true.azimuth_deg) and before["distance_m"] == true.distance_m
             for true in record.scene.truth.sources
         )
-    # Families share the limit of questions a scene, so one family more leaves fewer of each.
-    assert len(checked) == 3 and min(checked.values()) > 100, checked
+    assert checked.total() > 800 and len(checked) == 3 and min(checked.values()) > 100, checked
 
 
 def test_relations_counts_and_rooms_have_no_place(pairs):
