@@ -19,14 +19,14 @@ def register(_: ModuleType) -> None:
     check_torch_pair()
     import transformers  # the module that the hook is given is not the one that transformers puts in its own place
 
-    from spatial_llm import model, projectors
+    from spatial_llm import model
     from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
     from spatial_llm.encoders.kinds import ENCODERS
+    from spatial_llm.projectors.kinds import PROJECTORS
 
     for config, module in (
         *((config, encoder) for config, encoder, _ in ENCODERS.values()),
-        (projectors.QFormerProjectorConfig, projectors.QFormerProjector),
-        (projectors.MLPProjectorConfig, projectors.MLPProjector),
+        *PROJECTORS.values(),
         (model.SpatialLLMConfig, model.SpatialLLMModel),
     ):
         transformers.AutoConfig.register(config.model_type, config)

@@ -21,12 +21,12 @@ from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedMo
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
-from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, trained_keys
+from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
 from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import DTYPES
+from spatial_llm.training.finetune.build import DTYPES, freeze_language_model
 
 CONTEXT_BYTES = 800e6  # taken by CUDA and its libraries before any tensor; the order measured on common cards
 OPTIMIZER_BYTES = 4 + 4 + 8  # for each trained parameter: itself, its gradient, AdamW's two moments, all float32
@@ -167,13 +167,7 @@ def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
     with torch.device("meta"):
         model = SpatialLLMForConditionalGeneration(config)
     model.to("meta")  # position tables are computed, not drawn, and are still on another device
-    model.language_model.requires_grad_(False)
-    ours = trained_keys(model)
-    for name, parameter in model.named_parameters():
-        if name in ours:
-            parameter.requires_grad_(True)
-        elif name.startswith("language_model."):
-            parameter.data = parameter.data.to(dtype)
+    freeze_language_model(model, dtype)
     return model
 
 

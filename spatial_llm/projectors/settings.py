@@ -8,6 +8,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.base import ProjectorConfig
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
+from spatial_llm.projectors.kinds import PROJECTORS
 
 # Names of the Q-Former's fields in recipes of earlier versions.
 EARLIER = {
@@ -32,10 +33,10 @@ def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig
     """
     fields = dict(settings)
     model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)
-    kinds = {kind.model_type: kind for kind in ProjectorConfig.__subclasses__()}
-    if model_type not in kinds:
-        raise SpatialLLMError(f"projector.model_type is {model_type!r}; expected one of {', '.join(sorted(kinds))}.")
-    known = sorted(set(kinds[model_type]().to_dict()) - set(PreTrainedConfig().to_dict()))
+    if model_type not in PROJECTORS:
+        raise SpatialLLMError(f"projector.model_type is {model_type!r}; expected one of {', '.join(sorted(PROJECTORS))}.")
+    kind, _ = PROJECTORS[model_type]
+    known = sorted(set(kind().to_dict()) - set(PreTrainedConfig().to_dict()))
     for name in fields:
         if name not in known:
             there = name in EARLIER and EARLIER[name].split()[0] in known

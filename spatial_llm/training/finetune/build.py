@@ -59,6 +59,12 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
     """
     start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
     model, dtype = start.model, DTYPES[arguments.schedule.precision]
+    freeze_language_model(model, dtype)
+    return model, start.processor
+
+
+def freeze_language_model(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Freezes the language model of a composite and converts it to `dtype`, but for what was added inside it to train."""
     model.language_model.requires_grad_(False)
     ours = trained_keys(model)
     for name, parameter in model.named_parameters():
@@ -66,7 +72,6 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
             parameter.requires_grad_(True)
         elif name.startswith("language_model."):
             parameter.data = parameter.data.to(dtype)
-    return model, start.processor
 
 
 def load_language_model(arguments: BatArguments) -> PreTrainedModel:
