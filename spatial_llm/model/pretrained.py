@@ -208,6 +208,21 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         merge_lora(self)
         return self
 
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Does as in transformers.
+
+        Raises:
+            SpatialLLMError: `use_reentrant` with a deep fusion, whose layers share the audio: its gradient would be lost.
+        """
+        if self.fusion.deep and (gradient_checkpointing_kwargs or {}).get("use_reentrant"):
+            raise SpatialLLMError(
+                f"use_reentrant checkpointing loses the gradient of the audio, which the layers of fusion "
+                f"{self.fusion.name} share; give use_reentrant False, which is the default."
+            )
+        super().gradient_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
+
     def freeze(self) -> None:
         """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except
         in those modules."""
