@@ -1,11 +1,13 @@
 """Builds, joins and freezes the parts of the composite, and saves them in two forms."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
@@ -208,20 +210,20 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         merge_lora(self)
         return self
 
-    def gradient_checkpointing_enable(
-        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    def _set_gradient_checkpointing(
+        self, enable: bool = True, gradient_checkpointing_func: Callable = checkpoint, **kwargs: Any
     ) -> None:
         """Does as in transformers.
 
         Raises:
             SpatialLLMError: `use_reentrant` with a deep fusion, whose layers share the audio: its gradient would be lost.
         """
-        if self.fusion.deep and (gradient_checkpointing_kwargs or {}).get("use_reentrant"):
+        if enable and self.fusion.deep and getattr(gradient_checkpointing_func, "keywords", {}).get("use_reentrant"):
             raise SpatialLLMError(
-                f"use_reentrant checkpointing loses the gradient of the audio, which the layers of fusion "
+                f"activation checkpointing with use_reentrant loses the gradient of the audio, which the layers of fusion "
                 f"{self.fusion.name} share; give use_reentrant False, which is the default."
             )
-        super().gradient_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
+        super()._set_gradient_checkpointing(enable, gradient_checkpointing_func, **kwargs)
 
     def freeze(self) -> None:
         """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model import add_lora
 from tests.fusion.conftest import composite, prompts
 from tests.fusion.test_generation import FUSIONS
 
@@ -107,3 +108,15 @@ def test_the_token_after_audio_has_no_row_that_predicts_it(model):
     if model.fusion.num_rows(4) == 0 or model.fusion.summary_position == "first":
         kept[:, -2] = -100
     torch.testing.assert_close(model(**inputs, labels=labels).loss, model(**inputs, labels=kept).loss)
+
+
+def test_what_trains_does_not_depend_on_the_way_the_model_is_made(model):
+    """Of a frozen language model, with LoRA added afterwards, as the recipes do: the same parameters train."""
+    plain = composite(None, lora=None)
+    joined = type(model).from_parts(
+        model.encoder, plain.language_model.requires_grad_(False), model.projector, model.config.audio_token_id,
+        fusion=model.config.fusion,
+    )  # fmt: skip
+    add_lora(joined, **model.config.lora)
+    trains, expected = ({n for n, p in each.named_parameters() if p.requires_grad} for each in (joined, model))
+    assert trains == expected
