@@ -21,7 +21,16 @@ from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
-from spatial_llm.projectors import MLPProjectorConfig, ProjectorConfig, QFormerProjectorConfig
+from spatial_llm.projectors import (
+    AggregatorProjectorConfig,
+    MLPProjectorConfig,
+    PoolProjectorConfig,
+    ProjectorConfig,
+    QFormerProjectorConfig,
+    RegionsProjectorConfig,
+    SlicesProjectorConfig,
+    WindowQFormerProjectorConfig,
+)
 from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
 WIDTH = 48
@@ -39,7 +48,8 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
         projector: model type of its projector, a key of `TINY_PROJECTORS`.
 
     Raises:
-        SpatialLLMError: no such name; the message lists them.
+        SpatialLLMError: no such name; the message lists them. The projector cannot take the encoder's tokens: those of
+            several channel slices take "dspast".
     """
     for kind, given, known in (("encoder", encoder, TINY_ENCODERS), ("projector", projector, TINY_PROJECTORS)):
         if given not in known:
@@ -76,7 +86,7 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
         shape = (batch_size, len(config.cues), config.num_frames, config.num_mel_bins)
         return {"input_features": torch.randn(shape, generator=random)}
     if isinstance(config, ProjectorConfig):
-        layout = _tiny_spatial_ast().token_layout
+        layout = (_tiny_dspast() if getattr(config, "slice_sizes", None) else _tiny_spatial_ast()).token_layout
         tokens = torch.randn(batch_size, layout.num_tokens, config.encoder_hidden_size, generator=random)
         return {"audio_hidden_states": tokens, **({} if isinstance(config, QFormerProjectorConfig) else {"layout": layout})}
     if isinstance(config, SpatialLLMConfig):
@@ -98,7 +108,7 @@ def tiny_processor(encoder: str = "spatial_ast", projector: str = "spatial_qform
     return SpatialLLMProcessor(
         SpatialFeatureExtractor.for_encoder(config),
         _tiny_tokenizer(),
-        num_audio_tokens=tiny_config(projector).num_tokens(config.token_layout),
+        num_audio_tokens=_tiny_composite(encoder, projector).num_audio_tokens,
         prompt_format="bat",
         window_samples=config.window_samples,
     )
@@ -146,14 +156,61 @@ def _tiny_mlp() -> MLPProjectorConfig:
     return MLPProjectorConfig(hidden_size=37, columns_per_token=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
 
 
-TINY_PROJECTORS = {"spatial_qformer_projector": _tiny_qformer, "spatial_mlp_projector": _tiny_mlp}
+def _tiny_pool() -> PoolProjectorConfig:
+    return PoolProjectorConfig(hidden_size=37, num_columns=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
+
+
+def _tiny_attention_fields() -> dict[str, Any]:
+    return {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 37,
+        "encoder_hidden_size": WIDTH,
+        "text_hidden_size": 32,
+    }
+
+
+def _tiny_window_qformer() -> WindowQFormerProjectorConfig:
+    return WindowQFormerProjectorConfig(**_tiny_attention_fields(), rows_per_window=1, queries_per_window=2)
+
+
+def _tiny_aggregator() -> AggregatorProjectorConfig:
+    return AggregatorProjectorConfig(**_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, num_query_tokens=4)
+
+
+def _tiny_regions() -> RegionsProjectorConfig:
+    return RegionsProjectorConfig(**_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, columns_per_token=2)
+
+
+def _tiny_slices() -> SlicesProjectorConfig:
+    return SlicesProjectorConfig(
+        **_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, slots_per_slice=2, columns_per_token=2
+    )
+
+
+TINY_PROJECTORS = {
+    "spatial_qformer_projector": _tiny_qformer,
+    "spatial_mlp_projector": _tiny_mlp,
+    "spatial_window_qformer_projector": _tiny_window_qformer,
+    "spatial_pool_projector": _tiny_pool,
+    "spatial_aggregator_projector": _tiny_aggregator,
+    "spatial_regions_projector": _tiny_regions,
+    "spatial_slices_projector": _tiny_slices,
+}
+
+
+def _joinable(config: ProjectorConfig) -> dict[str, Any]:
+    """Returns the fields of a projector without those that the encoder and the language model decide."""
+    decided = ("encoder_hidden_size", "text_hidden_size", "slice_sizes", "num_columns")
+    return {name: value for name, value in config.to_dict().items() if name not in decided}
 
 
 def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMConfig:
     tokenizer = _tiny_tokenizer()
     return SpatialLLMConfig(
         encoder_config=TINY_ENCODERS[encoder](),
-        projector_config=TINY_PROJECTORS[projector](),
+        projector_config=_joinable(TINY_PROJECTORS[projector]()),
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,

@@ -39,7 +39,7 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     model = SpatialLLMForConditionalGeneration.from_parts(
         encoder=encoder,
         language_model=language_model,
-        projector=AutoModel.from_config(projector_config(arguments.projector, **widths)),
+        projector=AutoModel.from_config(projector_config(arguments.projector, encoder.config.token_layout, **widths)),
     )
     if arguments.lora is not None:
         add_lora(model, **vars(arguments.lora))
