@@ -122,6 +122,19 @@ def test_the_mean_of_the_clip_reaches_every_region():
     assert set(map(tuple, moved.values())) == {(0, 1)}
 
 
+def test_the_mean_of_a_slice_counts_a_token_once_also_where_the_end_of_the_grid_cuts_it():
+    layout = TokenLayout(1, (3, 3), ((0, 5), (5, 9)), 0.5, slice_cells=((1, 1), (2, 3)))
+    projector = tiny(context="mean", rows_per_token=1)
+    seen = []
+    projector.connector.with_context.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    fine, coarse = torch.randn(1, 3, 3, 5), torch.randn(1, 2, 1, 4)
+    tokens = torch.cat([fine, coarse[:, [0, 0, 1]].expand(-1, -1, 3, -1)], dim=-1).flatten(1, 2)
+    projector(torch.cat([torch.randn(1, 1, 9), tokens], dim=1), layout=layout)
+    latent, _, mean = seen[0][0, 0].split(8)
+    assert torch.equal(latent, projector.connector.latent)
+    torch.testing.assert_close(mean, projector.connector.projections[1](coarse[0, :, 0]).mean(0))
+
+
 def test_every_region_starts_from_the_same_latent():
     projector = tiny()
     fine, coarse = torch.randn(1, 2, 3, 5).repeat(1, 2, 1, 1), torch.randn(1, 1, 3, 4).repeat(1, 2, 1, 1)
