@@ -13,7 +13,15 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
+)
 
 from spatial_llm import encoders, model, projectors
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
@@ -39,19 +47,32 @@ PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 WORDS = PROMPT_FORMATS["bat"].format(question="Where is the sound of the bell coming from? left; front; above; 2.5m Yes No")
 
 
-def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> PreTrainedConfig:
+def tiny_config(
+    name: str,
+    encoder: str = "spatial_ast",
+    projector: str = "spatial_qformer_projector",
+    fusion: str = "prefix",
+    language_model: str = "llama",
+) -> PreTrainedConfig:
     """Returns a config of a few ten thousand parameters.
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
         encoder: model type of the encoder in a composite, a key of `TINY_ENCODERS`.
         projector: model type of its projector, a key of `TINY_PROJECTORS`.
+        fusion: type of its fusion, a key of `TINY_FUSIONS`.
+        language_model: model type of its language model, a key of `TINY_LANGUAGE_MODELS`.
 
     Raises:
         SpatialLLMError: no such name; the message lists them. The projector cannot take the encoder's tokens: those of
             several channel slices take "dspast".
     """
-    for kind, given, known in (("encoder", encoder, TINY_ENCODERS), ("projector", projector, TINY_PROJECTORS)):
+    for kind, given, known in (
+        ("encoder", encoder, TINY_ENCODERS),
+        ("projector", projector, TINY_PROJECTORS),
+        ("fusion", fusion, TINY_FUSIONS),
+        ("language model", language_model, TINY_LANGUAGE_MODELS),
+    ):
         if given not in known:
             raise SpatialLLMError(f"no tiny {kind} is called {given!r}; expected one of {sorted(known)}.")
     models = {model_class.__name__: model_class.config_class for model_class in public_models()}
@@ -60,7 +81,7 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
         raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(known)}.")
     model_type = known[name].model_type
     if model_type == SpatialLLMConfig.model_type:
-        return _tiny_composite(encoder, projector)
+        return _tiny_composite(encoder, projector, fusion, language_model)
     return (TINY_ENCODERS | TINY_PROJECTORS)[model_type]()
 
 
@@ -102,13 +123,16 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     raise SpatialLLMError(f"no tiny inputs for {type(config).__name__}; expected a config that tiny_config returns.")
 
 
-def tiny_processor(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMProcessor:
-    """Returns the processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector)`; clips at 32 kHz."""
+def tiny_processor(
+    encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector", fusion: str = "prefix"
+) -> SpatialLLMProcessor:
+    """Returns the processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector, fusion)`; clips at
+    32 kHz."""
     config = tiny_config(encoder)
     return SpatialLLMProcessor(
         SpatialFeatureExtractor.for_encoder(config),
         _tiny_tokenizer(),
-        num_audio_tokens=_tiny_composite(encoder, projector).num_audio_tokens,
+        num_audio_tokens=_tiny_composite(encoder, projector, fusion).num_audio_tokens,
         prompt_format="bat",
         window_samples=config.window_samples,
     )
@@ -201,24 +225,48 @@ TINY_PROJECTORS = {
 
 
 def _joinable(config: ProjectorConfig) -> dict[str, Any]:
-    """Returns the fields of a projector without those that the encoder and the language model decide."""
+    """Returns the fields of a projector without those that the other parts of a composite decide."""
     decided = ("encoder_hidden_size", "text_hidden_size", "slice_sizes", "num_columns")
     return {name: value for name, value in config.to_dict().items() if name not in decided}
 
 
-def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMConfig:
+# Two layers: the second one is fused, so that both kinds of layer are there. The width is not the language model's.
+TINY_FUSIONS: dict[str, dict[str, Any] | None] = {
+    "prefix": None,
+    "delayed": {"type": "delayed", "start_layer": 1},
+    "lal": {"type": "lal", "layers": [1], "width": 24},
+    "hybrid": {"type": "hybrid", "layers": [1], "width": 24, "summary_tokens": 2},
+    "gated_cross_attention": {"type": "gated_cross_attention", "layers": [1], "width": 24, "heads": 2, "head_dim": 8},
+}
+TINY_LANGUAGE_MODELS: dict[str, type[PreTrainedConfig]] = {
+    "llama": LlamaConfig,
+    "qwen2": Qwen2Config,
+    "qwen3": Qwen3Config,
+    "smollm3": SmolLM3Config,
+}
+
+
+def _tiny_composite(
+    encoder: str = "spatial_ast",
+    projector: str = "spatial_qformer_projector",
+    fusion: str = "prefix",
+    language_model: str = "llama",
+) -> SpatialLLMConfig:
     tokenizer = _tiny_tokenizer()
     return SpatialLLMConfig(
         encoder_config=TINY_ENCODERS[encoder](),
         projector_config=_joinable(TINY_PROJECTORS[projector]()),
-        text_config=LlamaConfig(
+        fusion=TINY_FUSIONS[fusion],
+        text_config=TINY_LANGUAGE_MODELS[language_model](
             vocab_size=len(tokenizer),
             hidden_size=32,
             intermediate_size=37,
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
+            head_dim=8,
             max_position_embeddings=512,
+            tie_word_embeddings=False,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
