@@ -5,9 +5,9 @@ one earlier layer after another, each in a transformer block of self-attention, 
 paths end in a layer norm without weights and two linear layers. Source: GAMA (Ghosh et al., arXiv 2406.11768, section 3.1).
 All layers are averaged over frequency for the aggregator, as in its code.
 
-Deviation from the released code: that code computes the cross-attention and drops the result, so earlier layers never reach
-its output. Here they do, as the paper describes. It also divides the last layer's rows by 50; here the rows enter the first
-block as they are, because every block normalises its sums.
+Deviations from the released code: that code computes the cross-attention and drops the result, so earlier layers never reach
+its output. Here they do, as the paper describes. It also divides the last layer's rows by 50, a number of its encoder; here
+every layer has a layer norm of its own, so that layers of any encoder have one scale.
 """
 
 import torch
@@ -23,7 +23,7 @@ from spatial_llm.projectors.attention import Attention, FeedForward, two_layers
 from spatial_llm.projectors.base import AudioTokens, Projector
 from spatial_llm.projectors.configuration_aggregator import AggregatorProjectorConfig
 from spatial_llm.projectors.modeling_qformer import qformer_reading
-from spatial_llm.projectors.reading import check_tokens, slice_grids, slice_tokens
+from spatial_llm.projectors.reading import check_tokens, grid_tokens
 
 
 class AggregatorBlock(GradientCheckpointingLayer):
@@ -67,9 +67,9 @@ class AggregatorProjector(Projector):
         super().__init__(config)
         config.slice_sizes = config.sizes
         *earlier, last = config.slice_sizes
+        self.layer_norms = nn.ModuleList([nn.LayerNorm(size, eps=config.layer_norm_eps) for size in config.slice_sizes])
         self.blocks = nn.ModuleList([AggregatorBlock(config, last, size) for size in earlier])
         self.query = nn.Parameter(torch.empty(1, config.num_query_tokens, config.hidden_size))
-        self.audio_norm = nn.LayerNorm(last, eps=config.layer_norm_eps)
         self.qformer = qformer_reading(config, last)
         self.query_norm = nn.LayerNorm(config.hidden_size, elementwise_affine=False)
         self.query_projection = two_layers(config, config.hidden_size)
@@ -103,12 +103,17 @@ class AggregatorProjector(Projector):
         """
         layout = check_tokens(audio_hidden_states, layout)
         self.config.check_layout(layout)
-        audio_hidden_states = audio_hidden_states.to(self.query.dtype)
-        last = self.audio_norm(slice_tokens(audio_hidden_states, layout)[-1])
+        layers = [
+            norm(audio_hidden_states[..., start:stop].to(self.query.dtype))
+            for norm, (start, stop) in zip(self.layer_norms, layout.channel_slices, strict=True)
+        ]
         outputs = self.qformer(
-            query_embeds=self.query.expand(len(last), -1, -1), encoder_hidden_states=last, return_dict=True, **kwargs
+            query_embeds=self.query.expand(len(layers[-1]), -1, -1),
+            encoder_hidden_states=layers[-1],
+            return_dict=True,
+            **kwargs,
         )
-        *earlier, rows = (grid.mean(dim=2) for grid in slice_grids(audio_hidden_states, layout))
+        *earlier, rows = (grid_tokens(layer, layout).mean(dim=2) for layer in layers)
         for block, layer in zip(self.blocks, earlier, strict=True):
             rows = block(rows, layer)
         queries = self.query_projection(self.query_norm(outputs.last_hidden_state))

@@ -112,3 +112,31 @@ class DSpASTUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
 @listed(**NAMES)
 class MLPProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
     projector = "spatial_mlp_projector"
+
+
+@listed(**NAMES)
+class WindowQFormerProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_window_qformer_projector"
+
+
+@listed(**NAMES)
+class PoolProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_pool_projector"
+
+
+@listed(**NAMES)
+class AggregatorProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_aggregator_projector"
+
+
+@listed(**NAMES)
+class RegionsProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_regions_projector"
+
+
+@listed(**NAMES)
+class SlicesProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_slices_projector"

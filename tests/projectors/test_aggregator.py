@@ -9,7 +9,8 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors import AggregatorProjector, AggregatorProjectorConfig
 from tests.projectors.formulas import attend, q_former
 
-LAYOUT = TokenLayout(num_cls_tokens=2, grid=(4, 3), channel_slices=((0, 5), (5, 11), (11, 19)), seconds_per_row=0.5)
+SLICES = ((0, 5), (5, 11), (11, 19))
+LAYOUT = TokenLayout(num_cls_tokens=2, grid=(4, 3), channel_slices=SLICES, seconds_per_row=0.5)
 SIZES = {
     "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 14, "encoder_hidden_size": 19,
     "text_hidden_size": 10, "slice_sizes": [5, 6, 8], "num_query_tokens": 3, "initializer_range": 0.3,
@@ -32,11 +33,11 @@ def test_the_formula_written_out():
     given = projector(tokens, layout=LAYOUT).last_hidden_state
     assert given.shape == (2, 3 + 4, 10)
     for clip in range(2):
-        last = projector.audio_norm(tokens[clip, :, 11:])  # with the CLS tokens
+        layers = [norm(tokens[clip, :, a:b]) for norm, (a, b) in zip(projector.layer_norms, SLICES, strict=True)]
+        last = layers[-1]  # with the CLS tokens
         queries = q_former(projector.qformer, projector.query[0], last, heads=2)
         torch.testing.assert_close(given[clip, :3], path(projector.query_projection, queries), atol=2e-5, rtol=1e-4)
-        grid = tokens[clip, 2:].reshape(4, 3, 19)
-        first, second, rows = (grid[..., a:b].mean(1) for a, b in LAYOUT.channel_slices)
+        first, second, rows = (layer[2:].reshape(4, 3, -1).mean(1) for layer in layers)
         for block, layer in zip(projector.blocks, (first, second), strict=True):
             rows = block.self_norm(rows + attend(block.self_attention, rows, rows))
             rows = block.cross_norm(rows + attend(block.cross_attention, rows, layer))
@@ -91,7 +92,9 @@ def test_each_path_ends_at_unit_scale_before_its_two_layers_whatever_the_scale_o
     assert projector.row_norm.weight is None
     seen = []
     projector.row_projection.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    projector(1000 * torch.randn(1, LAYOUT.num_tokens, 19), layout=LAYOUT)
+    tokens = torch.randn(1, LAYOUT.num_tokens, 19)
+    loud, soft = (projector(scale * tokens, layout=LAYOUT).last_hidden_state for scale in (1000, 1))
+    torch.testing.assert_close(loud, soft, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(seen[0].var(-1, unbiased=False), torch.ones(1, 4), atol=1e-3, rtol=0)
 
 
@@ -104,7 +107,7 @@ def test_full_size_with_two_middle_layers_as_in_the_paper():
     ends = 2 * (769 * 4096 + 4097 * 4096)
     q_former_size = 32 * 768 + 2 * 768 + 4 * block + 4 * (block - 4 * square - 2 * 768)
     counted = sum(parameter.numel() for parameter in projector.parameters())
-    assert counted == 2 * block + q_former_size + 2 * 768 + ends
+    assert counted == 2 * block + q_former_size + 3 * 2 * 768 + ends
     layout = TokenLayout(0, (64, 8), ((0, 768), (768, 1536), (1536, 2304)), 0.15625)
     assert config.num_tokens(layout) == 96
 

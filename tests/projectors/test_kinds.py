@@ -9,6 +9,7 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.projectors import AudioTokens
 from spatial_llm.projectors.kinds import PROJECTORS
 from spatial_llm.projectors.settings import projector_config
+from spatial_llm.projectors.shared_fields import TwoLayerConfig
 from spatial_llm.testing import TINY_PROJECTORS, tiny_config, tiny_inputs
 
 LAYOUTS = [
@@ -88,6 +89,26 @@ def test_a_chosen_kernel_of_attention_reaches_every_part_and_changes_nothing_els
     assert projector.config._attn_implementation == "eager"
     assert all(module.config is projector.config for module in projector.modules() if hasattr(module, "config"))
     torch.testing.assert_close(projector(tokens, layout=layout).last_hidden_state, fused, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing_enable. is deprecated")
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize(("kind", "fields"), CASES)
+def test_checkpointing_changes_no_gradient_behind_a_frozen_encoder(kind, fields, reentrant):
+    silent = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    with_dropout = set(silent) <= set(tiny_config(kind).to_dict())
+    projector, layout = build(kind, **fields, **(silent if with_dropout else {})), LAYOUTS[1]
+    if not projector.supports_gradient_checkpointing:
+        assert issubclass(type(projector.config), TwoLayerConfig)
+        return
+    projector.train()
+    tokens, gradients = torch.randn(2, layout.num_tokens, 48), []
+    for _ in range(2):
+        projector(tokens, layout=layout).last_hidden_state[..., 0].sum().backward()
+        gradients.append({name: weight.grad.clone() for name, weight in projector.named_parameters()})
+        projector.zero_grad()
+        projector.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize(("kind", "fields"), CASES)
