@@ -27,11 +27,13 @@ class Fusion(Checked):
     Attributes:
         name: its `type` in configs.
         deep: whether audio enters inside the language model and not only as rows of its sequence.
+        beside_words: whether the projector's tokens are rows of the sequence, in the space of the words' embeddings.
     """
 
     called: ClassVar[str] = "fusion"
     name: ClassVar[str] = ""
     deep: ClassVar[bool] = True
+    beside_words: ClassVar[bool] = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns `type` and all fields, as they are saved."""

@@ -27,6 +27,7 @@ class Delayed(Fusion):
     """
 
     name: ClassVar[str] = "delayed"
+    beside_words: ClassVar[bool] = True
 
     start_layer: Natural | None = None
 

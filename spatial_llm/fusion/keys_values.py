@@ -73,11 +73,17 @@ def check_layers(language_model: nn.Module, layers: tuple[int, ...], needs: tupl
         attention = getattr(found[index], "self_attn", None)
         if attention is None:
             raise refusal(language_model, f"layer {index} has no self_attn")
-        if needs and getattr(attention, "sliding_window", None) is not None:
-            raise refusal(
-                language_model,
-                f"layer {index} attends in a sliding window of {attention.sliding_window} tokens, which would cut the audio",
-            )
+        if needs and (window := _window(attention, index)) is not None:
+            why = f"layer {index} attends in a sliding window of {window} tokens, which would cut the audio"
+            raise refusal(language_model, why)
+
+
+def _window(attention: nn.Module, index: int) -> int | None:
+    """Returns the tokens of the sliding window of layer `index`; None if it attends to everything."""
+    if hasattr(attention, "sliding_window"):
+        return attention.sliding_window
+    kinds = getattr(attention.config, "layer_types", None)
+    return None if kinds and kinds[index] == "full_attention" else getattr(attention.config, "sliding_window", None)
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ class AudioInput(AddedModule):
         super().__init__()
         self.part = part
         self.projection = nn.Linear(audio_width, text_width, bias=False)
-        self.norm = None if norm is None else copy.deepcopy(norm)
+        self.norm = None if norm is None else copy.deepcopy(norm).requires_grad_(True)
         # In a tuple, so that the layer's norm does not become part of this module.
         self._like = (norm,)
 

@@ -1,6 +1,6 @@
 """What a fusion trains outside of the language model: projectors for further layers, and the summary of a hybrid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,19 @@ class FusionModules(AddedModule):
     def __init__(self, projectors: Sequence[nn.Module], summary: Summary | None, summary_first: bool = True) -> None:
         super().__init__()
         self.projectors, self.summary, self.summary_first = nn.ModuleList(projectors), summary, summary_first
+
+    def start(self, sample: Callable[[], torch.Tensor], text_scale: float) -> None:
+        """Prepares fresh modules before training; see `Projector.start`.
+
+        Args:
+            sample: returns encoder output of some recordings (clips, tokens, encoder width).
+            text_scale: standard deviation of the language model's embeddings, with which rows of a summary begin.
+        """
+        for projector in self.projectors:
+            projector.start(sample, 1.0)
+        if self.summary is not None:
+            with torch.no_grad():
+                self.summary.norm.weight.fill_(text_scale)
 
     def forward(self, first: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         """Returns the tokens of a clip in the order of its placeholders.

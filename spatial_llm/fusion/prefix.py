@@ -14,6 +14,7 @@ class Prefix(Fusion):
 
     name: ClassVar[str] = "prefix"
     deep: ClassVar[bool] = False
+    beside_words: ClassVar[bool] = True
 
     def num_rows(self, num_tokens: int) -> int:
         return num_tokens

@@ -4,7 +4,7 @@ Tensors have the same names with and without the head, which is the language mod
 folders. `spatial_llm.model.pretrained` builds, joins, freezes and saves the parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,18 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder if modality in (None, "audio") else super().get_encoder(modality)
+
+    def start_projectors(self, sample: Callable[[], torch.Tensor]) -> None:
+        """Prepares a fresh projector and the modules of the fusion before training; see `Projector.start`.
+
+        Args:
+            sample: returns encoder output of some recordings (clips, tokens, encoder width); called only where it is used.
+        """
+        text_scale = self.get_input_embeddings().weight.float().std().item()
+        # Fusions with a projection in each layer have a norm or an attention of their own behind it.
+        self.projector.start(sample, text_scale if self.fusion.beside_words else 1.0)
+        if self.fusion_modules is not None:
+            self.fusion_modules.start(sample, text_scale)
 
     @can_return_tuple
     def get_audio_features(

@@ -96,17 +96,21 @@ def join(
     """
     fusion, batch, length = model.fusion, *placeholders.shape
     valid = _valid(attention_mask, batch, length, placeholders.device)
-    there = audio.last_hidden_state
-    summary = _summary_pattern(fusion, audio)
-    rows = None
-    if fusion.num_rows(there.shape[1]):
-        rows = torch.zeros_like(placeholders).masked_scatter(placeholders, summary)
-    flat = there.flatten(0, 1) if audio.mask is None else there[audio.mask]
-    if rows is not None:
-        embedded = model.fusion_modules.summary(flat[summary]).to(inputs_embeds.dtype)
+    tokens, mask = audio.last_hidden_state, audio.mask
+    heard, count = placeholders, fusion.num_rows(tokens.shape[1])
+    if count:
+        summary_first = fusion.summary_position == "first"
+        at = slice(count) if summary_first else slice(tokens.shape[1] - count, None)
+        pattern = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        pattern[:, at] = True
+        pattern = pattern.flatten() if mask is None else pattern[mask]
+        rows = torch.zeros_like(placeholders).masked_scatter(placeholders, pattern)
+        embedded = model.fusion_modules.summary(tokens[:, at].flatten(0, 1)).to(inputs_embeds.dtype)
         inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), embedded)
-        flat = flat[~summary]
-    heard = placeholders if rows is None else placeholders & ~rows
+        heard = placeholders & ~rows
+        others = slice(count, None) if summary_first else slice(tokens.shape[1] - count)
+        tokens, mask = tokens[:, others], None if mask is None else mask[:, others]
+    flat = tokens.flatten(0, 1) if mask is None else tokens[mask]
     known = torch.compiler.is_compiling() or placeholders.is_meta
     columns = divide(heard, len(flat) // batch if known else None)
     slots = columns.audio_there.unsqueeze(-1)
@@ -135,7 +139,7 @@ def join(
         inputs_embeds=columns.of_text(inputs_embeds),
         # Never None: transformers takes a jump of positions, as where audio was taken out, for the start of another
         # sequence, if there is neither mask nor cache.
-        attention_mask=None if placeholders.is_meta else memory.text_valid.to(torch.long),
+        attention_mask=memory.text_valid.to(torch.long),
         position_ids=text_positions,
         labels=None if labels is None else _labels(labels, columns, heard),
         text_columns=columns.text,
@@ -220,16 +224,6 @@ def _valid(
             "placeholders included, and for each token since."
         )
     return attention_mask.bool()
-
-
-def _summary_pattern(fusion: Any, audio: AudioTokens) -> torch.Tensor:
-    """Returns, for the tokens of all clips in order, whether they are rows of the sequence."""
-    clips, tokens = audio.last_hidden_state.shape[:2]
-    pattern = torch.zeros(clips, tokens, dtype=torch.bool, device=audio.last_hidden_state.device)
-    if count := fusion.num_rows(tokens):
-        first = fusion.summary_position == "first"
-        pattern[:, slice(count) if first else slice(tokens - count, None)] = True
-    return pattern.flatten() if audio.mask is None else pattern[audio.mask]
 
 
 def _positions(

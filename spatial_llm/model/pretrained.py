@@ -1,11 +1,13 @@
 """Builds, joins and freezes the parts of the composite, and saves them in two forms."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
@@ -207,6 +209,21 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         """
         merge_lora(self)
         return self
+
+    def _set_gradient_checkpointing(
+        self, enable: bool = True, gradient_checkpointing_func: Callable = checkpoint, **kwargs: Any
+    ) -> None:
+        """Does as in transformers.
+
+        Raises:
+            SpatialLLMError: `use_reentrant` with a deep fusion, whose layers share the audio: its gradient would be lost.
+        """
+        if enable and self.fusion.deep and getattr(gradient_checkpointing_func, "keywords", {}).get("use_reentrant"):
+            raise SpatialLLMError(
+                f"activation checkpointing with use_reentrant loses the gradient of the audio, which the layers of fusion "
+                f"{self.fusion.name} share; give use_reentrant False, which is the default."
+            )
+        super()._set_gradient_checkpointing(enable, gradient_checkpointing_func, **kwargs)
 
     def freeze(self) -> None:
         """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except

@@ -40,17 +40,13 @@ def options():
 
 
 def prompts(model, *rows, seed=0, audio="audio_embeds"):
-    """`input_ids`, `attention_mask` and audio of prompts such as "ttAtt": a letter t is a word, A a recording; shorter prompts
-    are padded on the left. Embeddings are drawn at random, because fresh encoders make nearly the same of all recordings;
-    audio="input_features" goes the whole way."""
+    """`input_ids`, `attention_mask` and audio of prompts such as "ttAtt": a letter t is a word, A a recording; shorter
+    prompts are padded on the left. Embeddings are drawn at random, because fresh encoders make nearly the same of all
+    recordings; audio="input_features" goes the whole way."""
     slot, count = model.config.audio_token_id, model.config.num_audio_tokens
     random = torch.Generator().manual_seed(seed)
-    words = [
-        torch.cat(
-            [torch.full((count,), slot) if one == "A" else torch.randint(10, 300, (1,), generator=random) for one in row]
-        )
-        for row in rows
-    ]
+    clip, word = torch.full((count,), slot), lambda: torch.randint(10, 300, (1,), generator=random)
+    words = [torch.cat([clip if one == "A" else word() for one in row]) for row in rows]
     length = max(len(each) for each in words)
     ids = torch.stack([torch.cat([torch.zeros(length - len(each), dtype=torch.long), each]) for each in words])
     mask = torch.stack([torch.arange(length) >= length - len(each) for each in words]).long()
