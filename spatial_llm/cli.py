@@ -1,4 +1,4 @@
-"""`spatial-llm env | ask | convert | seal | plan`: thin commands over the library."""
+"""`spatial-llm env | ask | convert | parts | seal | plan`: thin commands over the library."""
 
 import argparse
 import sys
@@ -46,6 +46,11 @@ def main(argv: list[str] | None = None) -> int:
     convert.add_argument("checkpoint", help="released file")
     convert.add_argument("folder", help="where to write the model and its feature extractor")
     convert.set_defaults(run=_convert)
+    parts = commands.add_parser("parts", help="encoder and language model of a saved model, as folders to train with")
+    parts.add_argument("model", help="folder of a saved SpatialLLM, or tiny, which comes with the package")
+    parts.add_argument("folder", help="where to write the folders encoder and language_model")
+    parts.add_argument("--merged", action="store_true", help="add LoRA to the language model (default: leave it out)")
+    parts.set_defaults(run=_parts)
     seal = commands.add_parser("seal", help="accept a wanted change to the files of a saved model, if it loads")
     seal.add_argument("folder", help="of a saved model")
     seal.set_defaults(run=_seal)
@@ -110,6 +115,14 @@ def _convert(arguments: argparse.Namespace) -> None:
         model.save_pretrained(temporary)
         SpatialFeatureExtractor.for_encoder(model.config).save_pretrained(temporary)
     print(f"{arguments.folder}: {report.summary()}")
+
+
+def _parts(arguments: argparse.Namespace) -> None:
+    from spatial_llm import SpatialLLM
+    from spatial_llm.model.parts import save_parts
+
+    save_parts(SpatialLLM.from_pretrained(arguments.model), arguments.folder, arguments.merged)
+    print(f"{arguments.folder}: encoder and language_model")
 
 
 def _seal(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,42 @@
+"""Takes a saved model apart: encoder and language model as folders of their own, from which other models are built."""
+
+import copy
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import atomic_path, check_place
+from spatial_llm.model.pipeline import SpatialLLM
+from spatial_llm.model.trained_parts import base_state
+
+
+def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> None:
+    """Writes `encoder` (with its feature extractor) and `language_model` (with its tokenizer) to `folder`.
+
+    Args:
+        model: a loaded model; it is not changed.
+        folder: where to write; replaced if it exists.
+        merged: adds LoRA to the weights of the language model. Without it, the language model is the one that LoRA was
+            trained on.
+
+    Raises:
+        SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none.
+    """
+    check_place(folder, folder=True, replaced=True)
+    net = model.model
+    if merged:
+        net = copy.deepcopy(net).merge_and_unload()
+    with torch.device("meta"):
+        language_model = AutoModelForCausalLM.from_config(net.config.text_config)
+    state = base_state(net.language_model)
+    missing, unexpected = language_model.load_state_dict(state, assign=True, strict=False)
+    if left := [*missing, *unexpected]:
+        raise SpatialLLMError(f"the language model cannot be saved alone: {left[:3]} of its tensors have no place.")
+    language_model.generation_config = copy.deepcopy(net.generation_config)
+    with atomic_path(folder) as temporary:
+        net.encoder.save_pretrained(temporary / "encoder")
+        model.processor.feature_extractor.save_pretrained(temporary / "encoder")
+        language_model.save_pretrained(temporary / "language_model")
+        model.processor.tokenizer.save_pretrained(temporary / "language_model")
