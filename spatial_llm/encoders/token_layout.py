@@ -16,12 +16,15 @@ class TokenLayout:
         grid: (time rows, frequency columns) of the patch tokens.
         channel_slices: (start, stop) of the channels that belong together; one slice where nothing divides them.
         seconds_per_row: time that one row spans.
+        slice_cells: for each channel slice, the (rows, columns) of grid cells that hold copies of one token of a coarser
+            encoder; None where every slice has a token of its own in every cell.
     """
 
     num_cls_tokens: int
     grid: tuple[int, int]
     channel_slices: tuple[tuple[int, int], ...]
     seconds_per_row: float
+    slice_cells: tuple[tuple[int, int], ...] | None = None
 
     @property
     def num_tokens(self) -> int:

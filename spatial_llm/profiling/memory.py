@@ -238,9 +238,9 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
     config, vocabulary = model.config.encoder_config, model.config.text_config.vocab_size
     with PeakBytes() as counted:
         ids = torch.zeros(batch_size, model.config.num_audio_tokens + text_tokens, dtype=torch.long, device=where)
-        frames = (batch_size, len(config.cues), config.window_samples // config.hop_length + 1, config.num_mel_bins)
+        features = (batch_size, *config.input_shape)
         with torch.no_grad():
-            hidden = model.encoder(input_features=torch.zeros(frames, device=where)).last_hidden_state if encode else None
+            hidden = model.encoder(input_features=torch.zeros(features, device=where)).last_hidden_state if encode else None
         if hidden is None:
             hidden = torch.zeros(batch_size, config.token_layout.num_tokens, config.hidden_size, device=where)
         audio = model.projector(hidden, layout=config.token_layout).last_hidden_state
