@@ -45,9 +45,9 @@ class ParallelEncoderConfig(CheckedConfig):
             "wavlm".
             `feature_extractor`: settings of its own feature extractor, as in its `preprocessor_config.json`; those of ours
             follow from `encoder` and are left out.
-            `channels`: how an encoder of one channel is fed. "left" or "right": one ear alone. "mean": the mean of both ears,
-            in which their differences are lost. "each": it runs on each ear alone, and the tokens of the left and of the
-            right ear lie one after the other along the width, so that both are kept. Left out for ours, which take both.
+            `channels`: how an encoder of one channel is fed. "left" or "right": one ear alone. "mean": the mean of both
+            ears, in which their differences are lost. "each": it runs on each ear alone, and the tokens of the left and of
+            the right ear lie one after the other along the width, so that both are kept. Left out for ours, which take both.
             `rows`, `columns`: time rows and frequency columns to which its tokens are averaged (adaptively: neighbouring
             averages may share a token) before they are put on the reference's grid; default: its own.
             `output_layers`: numbers of layers, counted from 1, whose outputs precede the last one along the width.

@@ -12,18 +12,22 @@ from typing import Any, Self
 
 import torch
 from torch import nn
-from transformers import AutoFeatureExtractor, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
+from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.encoders.configuration_parallel import ParallelEncoderConfig, steps
 from spatial_llm.encoders.folder_files import in_words
 from spatial_llm.encoders.heads import SpatialEncoderOutput
 from spatial_llm.encoders.parallel_kinds import MEMBERS
 from spatial_llm.encoders.precision import within
-from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
+from spatial_llm.encoders.pretrained import CheckedPreTrainedModel, not_finite_tensors, raise_on_gaps
 from spatial_llm.errors import SpatialLLMError
+
+# What wav2vec 2.0 puts in place of masked frames; some released files lack it.
+_ONLY_IN_TRAINING = "masked_spec_embed"
 
 
 class ParallelEncoder(CheckedPreTrainedModel):
@@ -161,10 +165,14 @@ def _on_grid(tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
 
 def _loaded(given: Any, name: str) -> tuple[PreTrainedModel, str]:
     """Returns the encoder alone, and the folder or hub name that it is from ("" if it is from none)."""
-    model = given
+    model, missing = given, set()
     if isinstance(given, str | os.PathLike):
         with in_words(f"{name} {given}"):
-            model = AutoModel.from_pretrained(given)
+            if isinstance(AutoConfig.from_pretrained(given), CheckedConfig):
+                model = AutoModel.from_pretrained(given)  # ours refuses gaps itself
+            else:
+                model, info = AutoModel.from_pretrained(given, output_loading_info=True)
+                missing = info["missing_keys"]
     if not isinstance(model, PreTrainedModel):
         raise SpatialLLMError(f"{name}: encoder is {given!r}; expected a model, a folder or a name on the hub.")
     where = model.name_or_path
@@ -172,4 +180,12 @@ def _loaded(given: Any, name: str) -> tuple[PreTrainedModel, str]:
     if part.config.model_type not in MEMBERS:
         kinds = ", ".join(MEMBERS)
         raise SpatialLLMError(f"{name}: the model is of type {part.config.model_type!r}; expected one of {kinds}.")
-    return MEMBERS[part.config.model_type].part_of(part), where
+    part = MEMBERS[part.config.model_type].part_of(part)
+    own = {id(tensor) for tensor in (*part.parameters(), *part.buffers())}
+    names = {key for key, tensor in (*model.named_parameters(), *model.named_buffers()) if id(tensor) in own}
+    raise_on_gaps(
+        f"{name} {given if missing else ''}",
+        missing=[key for key in names & set(missing) if not key.endswith(_ONLY_IN_TRAINING)],
+        not_finite=not_finite_tensors(part),
+    )
+    return part, where

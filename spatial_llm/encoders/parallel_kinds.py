@@ -111,6 +111,11 @@ class ClapMember(Member):
         self.planes = (4 if config.enable_fusion else 1), extractor.nb_max_samples // extractor.hop_length + 1
         self.input_size = math.prod(self.planes) * config.num_mel_bins + 1
 
+    def build(self) -> PreTrainedModel:
+        from transformers import ClapAudioModel  # here, because this file is imported with every model
+
+        return ClapAudioModel._from_config(self.config)
+
     def inputs(self, numbers: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         mels = numbers[:, :-1].unflatten(1, (*self.planes, -1)).to(dtype)
         return {"input_features": mels, "is_longer": numbers[:, -1:] > 0.5}
@@ -138,8 +143,7 @@ class WhisperMember(Member):
         self.input_size = self.config.num_mel_bins * self.extractor.nb_max_frames
 
     def build(self) -> PreTrainedModel:
-        # Imported where it is needed, because this file is imported with every model.
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder  # here, as above
 
         return WhisperEncoder._from_config(self.config)
 

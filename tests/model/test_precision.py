@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.precision import within
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.precision import spare_ours
