@@ -170,10 +170,11 @@ TINY_PROJECTORS = {"spatial_qformer_projector": _tiny_qformer, "spatial_mlp_proj
 
 
 def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMConfig:
-    tokenizer = _tiny_tokenizer()
+    tokenizer, encoder_config, projector_config = _tiny_tokenizer(), TINY_ENCODERS[encoder](), TINY_PROJECTORS[projector]()
+    projector_config.encoder_hidden_size = encoder_config.hidden_size
     return SpatialLLMConfig(
-        encoder_config=TINY_ENCODERS[encoder](),
-        projector_config=TINY_PROJECTORS[projector](),
+        encoder_config=encoder_config,
+        projector_config=projector_config,
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,

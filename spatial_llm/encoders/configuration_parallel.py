@@ -71,14 +71,30 @@ class ParallelEncoderConfig(CheckedConfig):
         duration = self.duration_s
         if duration is not None and (isinstance(duration, bool) or not 0 < duration < math.inf):
             raise SpatialLLMError(f"duration_s is {duration!r}; expected seconds above 0.")
-        self.duration_s = self.members[0].duration_s
+        self._members = _members(json.dumps(self.encoders), duration)
+        self.duration_s = self._members[0].duration_s
         super().__post_init__(**kwargs)
-        _ = self.token_layout  # raises if a grid does not fit
+        # Computed here, because the layout is asked for in every step, and in a graph that is compiled or exported.
+        self._layout = self._lay_out()
+        self._made_of = json.dumps([self.encoders, self.duration_s])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings.
+
+        Raises:
+            SpatialLLMError: `encoders` or `duration_s` was changed after the config was made.
+        """
+        settings = super().to_dict()
+        for name in ("_members", "_layout", "_made_of"):
+            settings.pop(name, None)
+        if json.dumps([settings["encoders"], settings["duration_s"]]) != self._made_of:
+            raise SpatialLLMError("encoders or duration_s of a config was changed in place; make a new config with them.")
+        return settings
 
     @property
     def members(self) -> tuple[Member, ...]:
         """Returns the encoders, the reference first."""
-        return _members(json.dumps(self.encoders), self.duration_s)
+        return self._members
 
     @property
     def sampling_rate(self) -> int:
@@ -126,8 +142,10 @@ class ParallelEncoderConfig(CheckedConfig):
 
     @property
     def token_layout(self) -> TokenLayout:
-        """Returns the tokens of the reference and the channels of all encoders, those of each divided as its own; None in
-        place of `slice_cells` where every encoder has a token of its own in every cell."""
+        """Returns the tokens of the reference and the channels of all encoders, those of each divided as its own."""
+        return self._layout
+
+    def _lay_out(self) -> TokenLayout:
         members = self.members
         reference, slices, cells = members[0], [], []
         for index, member in enumerate(members):
@@ -218,7 +236,7 @@ def _settings(extractor: SequenceFeatureExtractor | Mapping[str, Any]) -> dict[s
     return settings_of(extractor_from(extractor) if isinstance(extractor, Mapping) else extractor)
 
 
-# Building the configs takes milliseconds, and the layout is asked for in every step. The key is all that they are made of.
+# Equal configs have the same members, and so compare as equal.
 @functools.lru_cache(maxsize=32)
 def _members(encoders: str, duration_s: float | None) -> tuple[Member, ...]:
     members: list[Member] = []

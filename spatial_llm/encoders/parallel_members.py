@@ -5,7 +5,7 @@ A member's tokens are brought to one order: CLS tokens, then the grid row by row
 
 import math
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch.nn import functional
@@ -82,6 +82,9 @@ class Member:
             for name, wanted, own in (("rows", rows, self.kept_rows), ("columns", columns, self.own_grid[1]))
         )
         _check_layers(output_layers, self.num_layers)
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self  # nothing of it changes
 
     def read_window(self) -> None:
         """Sets `window_s`; raises SpatialLLMError if extractor and config do not fit."""

@@ -448,6 +448,10 @@ def test_recordings_windows_and_models_that_do_not_fit_are_refused():
     with pytest.raises(SpatialLLMError, match=r"encoders\[0\]: encoder is 3; expected a model, a folder"):
         ParallelEncoder.from_encoders([3])
     parallel = ParallelEncoder.from_encoders([ours()])
+    changed = ParallelEncoder.from_encoders([ours()]).config
+    changed.encoders[0]["rows"] = 4
+    with pytest.raises(SpatialLLMError, match="was changed in place; make a new config"):
+        changed.to_dict()
     with pytest.raises(SpatialLLMError, match=r"input_features of shape \(1, 4, 101, 32\), expected \(B, 12928\)"):
         parallel(torch.zeros(1, 4, 101, 32))
     extractor = parallel.config.feature_extractor()

@@ -1,0 +1,111 @@
+"""A composite that hears with several encoders: it is asked, saved, joined and planned as one that hears with one."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import ASTFeatureExtractor
+
+from spatial_llm.encoders import ParallelEncoder, ParallelEncoderConfig, ParallelFeatureExtractor
+from spatial_llm.errors import CheckpointError
+from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
+from spatial_llm.profiling.memory import step_bytes
+from spatial_llm.testing import TINY_PROJECTORS, tiny_config, tiny_processor
+
+QUESTION = "Where is the bell?"
+
+
+def _bat(projector="spatial_qformer_projector"):
+    torch.manual_seed(0)
+    model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm", encoder="parallel", projector=projector))
+    for parameter in model.language_model.parameters():
+        parameter.data.mul_(5)
+    return SpatialLLM(model, tiny_processor("parallel", projector))
+
+
+def _clip(seed=0):
+    return np.random.default_rng(seed).standard_normal((2, 9920)).astype(np.float32) * 0.1
+
+
+@pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
+def test_it_answers_and_answers_the_same_after_saving(projector, tmp_path):
+    bat = _bat(projector)
+    one = tiny_config("spatial_llm", encoder="dspast", projector=projector)
+    assert bat.model.config.num_audio_tokens == one.num_audio_tokens, "the number does not grow with that of encoders"
+    answer = bat.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5)
+    bat.save_pretrained(tmp_path)
+    loaded = SpatialLLM.from_pretrained(tmp_path)
+    assert isinstance(loaded.processor.feature_extractor, ParallelFeatureExtractor)
+    assert loaded.processor.feature_extractor.to_dict() == bat.processor.feature_extractor.to_dict()
+    assert loaded.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5) == answer
+    batch = bat.processor(audio=_clip(), text=QUESTION, sampling_rate=32_000, return_tensors="pt")
+    assert torch.equal(loaded.model(**batch).logits, bat.model(**batch).logits)
+
+
+def test_every_encoder_is_heard():
+    bat = _bat()
+    batch = bat.processor(audio=_clip(), text=QUESTION, sampling_rate=32_000, return_tensors="pt")
+    logits = bat.model(**batch).logits
+    for index in range(2):
+        changed = batch["input_features"].clone()
+        start = sum(bat.model.config.encoder_config.input_sizes[:index])
+        changed[:, start : start + 1000] += 1
+        other = bat.model(**{**batch, "input_features": changed}).logits
+        assert (other - logits).abs().max() > 1e-5
+
+
+def test_a_processor_that_feeds_another_ear_is_refused():
+    bat = _bat()
+    first, second = tiny_config("parallel").encoders
+    other = ParallelEncoderConfig(encoders=[first, second | {"channels": "left"}])
+    bat.processor.feature_extractor = other.feature_extractor()
+    with pytest.raises(CheckpointError, match=r"feature_extractor\.members is .*'left'.* but .*encoder_config\.front_ends"):
+        SpatialLLM(bat.model, bat.processor)
+
+
+def test_parts_are_joined_and_saved_without_the_encoders(tmp_path):
+    bat = _bat()
+    bat.model.merge_and_unload()
+    parallel = ParallelEncoder.from_encoders([
+        bat.model.encoder.encoders[0],
+        {"encoder": bat.model.encoder.encoders[1], "feature_extractor": ASTFeatureExtractor(num_mel_bins=32, max_length=32),
+         "channels": "each", "rows": 1},
+    ])  # fmt: skip
+    parallel.save_pretrained(tmp_path / "encoder")
+    bat.model.language_model.save_pretrained(tmp_path / "text")
+    joined = SpatialLLMForConditionalGeneration.from_parts(
+        ParallelEncoder.from_pretrained(tmp_path / "encoder"), bat.model.language_model, bat.model.projector,
+        audio_token_id=bat.model.config.audio_token_id,
+    ).eval()  # fmt: skip
+    processor = SpatialLLMProcessor.for_model(joined, bat.processor.tokenizer)
+    batch = processor(audio=_clip(), text=QUESTION, sampling_rate=32_000, return_tensors="pt")
+    logits = joined(**batch).logits
+    assert torch.equal(logits, bat.model(**batch).logits)
+    joined.save_pretrained(tmp_path / "trained", trained_only=True, language_model=str(tmp_path / "text"))
+    loaded = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "trained")
+    assert torch.equal(loaded(**batch).logits, logits)
+
+
+def test_encoders_stay_as_they_are_while_the_rest_trains():
+    bat = _bat()
+    model = bat.model.train()
+    before = {name: tensor.clone() for name, tensor in model.encoder.state_dict().items()}
+    batch = bat.processor(audio=[_clip(), _clip(1)], text=[QUESTION] * 2, answers=["left", "front"], sampling_rate=32_000,
+                          return_tensors="pt")  # fmt: skip
+    optimizer = torch.optim.SGD([parameter for parameter in model.parameters() if parameter.requires_grad], lr=1e-3)
+    losses = []
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[1] < losses[0]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.encoder.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.encoder.parameters())
+
+
+def test_the_memory_plan_counts_the_encoders():
+    with torch.device("meta"):
+        model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm", encoder="parallel"))
+    model.to("meta")
+    assert step_bytes(model, 2, 8, encode=True) >= step_bytes(model, 2, 8, encode=False) > 0
