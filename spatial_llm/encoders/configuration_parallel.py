@@ -191,11 +191,13 @@ def steps(grid: tuple[int, int], own: tuple[int, int], name: str) -> tuple[tuple
     """
     if any(cells % tokens and tokens % cells for cells, tokens in zip(grid, own, strict=True)):
         fitting = [
-            max(part for part in range(1, tokens + 1) if cells % part == 0) for cells, tokens in zip(grid, own, strict=True)
+            f"`{axis}` to {max(part for part in range(1, tokens + 1) if cells % part == 0)}"
+            for axis, cells, tokens in zip(("rows", "columns"), grid, own, strict=True)
+            if cells % tokens and tokens % cells
         ]
         raise SpatialLLMError(
             f"{name} has a grid of {own[0]} rows x {own[1]} columns, the reference one of {grid[0]} x {grid[1]}; expected "
-            f"whole multiples or parts: set its `rows` to {fitting[0]} or its `columns` to {fitting[1]}, for example."
+            f"whole multiples or parts: set its {' and its '.join(fitting)}, for example."
         )
     (high, wide), (rows, columns) = grid, own
     repeats = max(1, high // rows), max(1, wide // columns)

@@ -42,10 +42,10 @@ class ParallelEncoder(CheckedPreTrainedModel):
 
     config: ParallelEncoderConfig
     config_class = ParallelEncoderConfig
-    base_model_prefix = "encoder"
+    # No start of `encoders`: transformers would strip it from the names of the encoders' tensors and rename none of them.
+    base_model_prefix = "parallel"
     main_input_name = "input_features"
     input_modalities = ("audio",)
-    # Each encoder keeps an implementation that it has.
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -53,7 +53,9 @@ class ParallelEncoder(CheckedPreTrainedModel):
 
     def __init__(self, config: ParallelEncoderConfig) -> None:
         super().__init__(config)
-        self.encoders = nn.ModuleList([member.build() for member in config.members])
+        self._take([member.build() for member in config.members])
+        for encoder in self.encoders:
+            encoder.set_attn_implementation(config._attn_implementation)
         self.post_init()
         for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
             parts = enumerate(self.encoders)
@@ -93,9 +95,17 @@ class ParallelEncoder(CheckedPreTrainedModel):
         config = ParallelEncoderConfig(encoders=entries, duration_s=duration_s)
         with torch.device("meta"):
             parallel = cls(config)
-        parallel.encoders = nn.ModuleList(models)
+        parallel._take(models)
         parallel.freeze()
         return parallel.eval()
+
+    def _take(self, encoders: Sequence[PreTrainedModel]) -> None:
+        self.encoders = nn.ModuleList(encoders)
+        for encoder in encoders:
+            if not encoder._supports_sdpa:
+                # CLAP and WavLM compute attention in their own way, whatever is asked for; without these flags they would
+                # refuse what is asked of the whole model.
+                encoder._supports_sdpa = encoder._supports_flash_attn = encoder._supports_flex_attn = True
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:

@@ -114,7 +114,7 @@ class ClapMember(Member):
     def build(self) -> PreTrainedModel:
         from transformers import ClapAudioModel  # here, because this file is imported with every model
 
-        return ClapAudioModel._from_config(self.config)
+        return ClapAudioModel._from_config(self.own_config())
 
     def inputs(self, numbers: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         mels = numbers[:, :-1].unflatten(1, (*self.planes, -1)).to(dtype)
@@ -145,7 +145,7 @@ class WhisperMember(Member):
     def build(self) -> PreTrainedModel:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder  # here, as above
 
-        return WhisperEncoder._from_config(self.config)
+        return WhisperEncoder._from_config(self.own_config())
 
     @staticmethod
     def part_of(model: PreTrainedModel) -> PreTrainedModel:

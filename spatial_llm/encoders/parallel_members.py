@@ -3,6 +3,7 @@
 A member's tokens are brought to one order: CLS tokens, then the grid row by row, rows being time.
 """
 
+import copy
 import math
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
@@ -137,7 +138,11 @@ class Member:
 
     def build(self) -> PreTrainedModel:
         """Returns the encoder with fresh weights."""
-        return AutoModel.from_config(self.config)
+        return AutoModel.from_config(self.own_config())
+
+    def own_config(self) -> PreTrainedConfig:
+        """Returns a copy of the config for one model, which may change it; members are shared."""
+        return copy.deepcopy(self.config)
 
     @staticmethod
     def part_of(model: PreTrainedModel) -> PreTrainedModel:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx.experimental import _config as fx_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
@@ -239,7 +240,8 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
     with PeakBytes() as counted:
         ids = torch.zeros(batch_size, model.config.num_audio_tokens + text_tokens, dtype=torch.long, device=where)
         features = (batch_size, *config.input_shape)
-        with torch.no_grad():
+        # Fused CLAP asks which clips are long, which needs values: all of them, which is the most that can be.
+        with torch.no_grad(), fx_config.patch(meta_nonzero_assume_all_nonzero=True):
             hidden = model.encoder(input_features=torch.zeros(features, device=where)).last_hidden_state if encode else None
         if hidden is None:
             hidden = torch.zeros(batch_size, config.token_layout.num_tokens, config.hidden_size, device=where)

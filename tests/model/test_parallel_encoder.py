@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from transformers import ASTFeatureExtractor
+from transformers import ASTFeatureExtractor, ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
 
 from spatial_llm.encoders import ParallelEncoder, ParallelEncoderConfig, ParallelFeatureExtractor
 from spatial_llm.errors import CheckpointError
-from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
+from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
 from spatial_llm.profiling.memory import step_bytes
 from spatial_llm.testing import TINY_PROJECTORS, tiny_config, tiny_processor
 
 QUESTION = "Where is the bell?"
+CLAP = ClapAudioConfig(
+    window_size=2, num_mel_bins=16, spec_size=64, depths=(1, 1), num_attention_heads=(2, 2), hidden_size=16,
+    patch_embeds_hidden_size=8, enable_fusion=True, aff_block_r=2,
+)  # fmt: skip
+CLAP_EXTRACTOR = ClapFeatureExtractor(feature_size=16, max_length_s=1)
 
 
 def _bat(projector="spatial_qformer_projector"):
@@ -85,6 +90,26 @@ def test_parts_are_joined_and_saved_without_the_encoders(tmp_path):
     assert torch.equal(loaded(**batch).logits, logits)
 
 
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_attention_is_chosen_for_all_encoders_that_leave_a_choice(attention, tmp_path):
+    bat = _bat()
+    bat.model.merge_and_unload()
+    ast, clap = bat.model.encoder.encoders[1], ClapAudioModel(CLAP)
+    fed = {"channels": "left", "rows": 2}
+    parallel = ParallelEncoder.from_encoders([
+        bat.model.encoder.encoders[0],
+        {"encoder": ast, "feature_extractor": ASTFeatureExtractor(num_mel_bins=32, max_length=32)} | fed,
+        {"encoder": clap, "feature_extractor": CLAP_EXTRACTOR} | fed,
+    ])  # fmt: skip
+    joined = SpatialLLMForConditionalGeneration.from_parts(parallel, bat.model.language_model).eval()
+    joined.save_pretrained(tmp_path)
+    loaded = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path, attn_implementation=attention)
+    assert {part.config._attn_implementation for part in loaded.encoder.encoders[:2]} == {attention}
+    features = loaded.config.encoder_config.feature_extractor()(_clip(), sampling_rate=32_000, return_tensors="pt")
+    expected = parallel(**features).last_hidden_state
+    torch.testing.assert_close(loaded.encoder(**features).last_hidden_state, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_encoders_stay_as_they_are_while_the_rest_trains():
     bat = _bat()
     model = bat.model.train()
@@ -105,7 +130,11 @@ def test_encoders_stay_as_they_are_while_the_rest_trains():
 
 
 def test_the_memory_plan_counts_the_encoders():
+    config = tiny_config("spatial_llm", encoder="parallel")
+    clap = {"encoder": CLAP, "feature_extractor": CLAP_EXTRACTOR, "channels": "left", "rows": 2}
+    fields = {name: getattr(config, name) for name in ("text_config", "audio_token_id")}
+    encoder_config = ParallelEncoderConfig(encoders=[*config.encoder_config.encoders, clap])
     with torch.device("meta"):
-        model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm", encoder="parallel"))
+        model = SpatialLLMForConditionalGeneration(SpatialLLMConfig(encoder_config=encoder_config, **fields))
     model.to("meta")
     assert step_bytes(model, 2, 8, encode=True) >= step_bytes(model, 2, 8, encode=False) > 0
