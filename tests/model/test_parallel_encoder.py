@@ -1,5 +1,7 @@
 """A composite that hears with several encoders: it is asked, saved, joined and planned as one that hears with one."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -94,7 +96,7 @@ def test_parts_are_joined_and_saved_without_the_encoders(tmp_path):
 def test_attention_is_chosen_for_all_encoders_that_leave_a_choice(attention, tmp_path):
     bat = _bat()
     bat.model.merge_and_unload()
-    ast, clap = bat.model.encoder.encoders[1], ClapAudioModel(CLAP)
+    ast, clap = bat.model.encoder.encoders[1], ClapAudioModel(copy.deepcopy(CLAP))
     fed = {"channels": "left", "rows": 2}
     parallel = ParallelEncoder.from_encoders([
         bat.model.encoder.encoders[0],
