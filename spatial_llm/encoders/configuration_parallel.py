@@ -65,11 +65,12 @@ class ParallelEncoderConfig(CheckedConfig):
     duration_s: float | int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if not self.encoders:
+        if not isinstance(self.encoders, list | tuple) or not self.encoders:
             raise SpatialLLMError("encoders is empty; give at least one, see ParallelEncoder.from_encoders.")
         self.encoders = [_entry(f"encoders[{index}]", given) for index, given in enumerate(self.encoders)]
         duration = self.duration_s
-        if duration is not None and (isinstance(duration, bool) or not 0 < duration < math.inf):
+        number = isinstance(duration, int | float) and not isinstance(duration, bool)
+        if duration is not None and not (number and 0 < duration < math.inf):
             raise SpatialLLMError(f"duration_s is {duration!r}; expected seconds above 0.")
         self._members = _members(json.dumps(self.encoders), duration)
         self.duration_s = self._members[0].duration_s
@@ -214,6 +215,9 @@ def _entry(name: str, given: Any) -> dict[str, Any]:
     kind = config.get("model_type") if isinstance(config, Mapping) else getattr(config, "model_type", None)
     if kind not in MEMBERS:
         raise SpatialLLMError(f"{name}: encoder is of type {kind!r}; expected one of {', '.join(MEMBERS)}.")
+    if not isinstance(entry["output_layers"], list | tuple):
+        raise SpatialLLMError(f"{name} ({kind}): output_layers is {entry['output_layers']!r}; expected a list of numbers.")
+    entry["output_layers"] = list(entry["output_layers"])
     try:
         if isinstance(config, Mapping):
             config = AutoConfig.for_model(**copy.deepcopy(dict(config)))
@@ -230,7 +234,6 @@ def _entry(name: str, given: Any) -> dict[str, Any]:
             entry["feature_extractor"] = _settings(extractor)
     except SpatialLLMError as error:
         raise SpatialLLMError(f"{name} ({kind}): {error}") from None
-    entry["output_layers"] = list(entry["output_layers"])
     return entry
 
 

@@ -148,7 +148,7 @@ def check_channels(channels: str | None, extractor: SequenceFeatureExtractor) ->
     two_ears = isinstance(extractor, RecordingFeatureExtractor)
     if two_ears and channels is not None:
         raise SpatialLLMError(f"channels is {channels!r}, but this encoder takes both ears: leave it out.")
-    if not two_ears and channels not in CHANNELS:
+    if not two_ears and (not isinstance(channels, str) or channels not in CHANNELS):
         words = "; ".join(f'"{name}" ({meaning})' for name, meaning in CHANNELS.items())
         raise SpatialLLMError(f"channels is {channels!r}, but this encoder takes one channel: give {words}.")
 

@@ -408,6 +408,8 @@ def entry_of(kind, **changes):
     ({"kind": "whisper", "rows": 51}, r"encoders\[1\] \(whisper\): rows is 51; expected a whole number from 1 to 50"),
     ({"kind": "whisper", "rows": 8, "channels": None}, r'channels is None, but .* one channel: give "left" \(the left ear'),
     ({"kind": "whisper", "rows": 8, "channels": "both"}, "channels is 'both'"),
+    ({"kind": "whisper", "rows": 8, "channels": ["left"]}, r"channels is \['left'\], but this encoder takes one channel"),
+    ({"kind": "whisper", "rows": 8, "output_layers": 2}, "output_layers is 2; expected a list of numbers"),
     ({"kind": "whisper", "rows": 8, "feature_extractor": None}, "no feature_extractor; give the settings of its own"),
     ({"kind": "whisper", "rows": 8, "feature_extractor": Wav2Vec2FeatureExtractor()}, "expected WhisperFeatureExtractor"),
     ({"kind": "whisper", "rows": 8, "feature_extractor": {"feature_extractor_type": "Gold"}}, "'Gold'; expected one of AST"),
@@ -430,6 +432,8 @@ def test_what_does_not_fit_is_refused_in_words(changes, message):
 def test_recordings_windows_and_models_that_do_not_fit_are_refused():
     with pytest.raises(SpatialLLMError, match=r"encoders is empty; give at least one"):
         ParallelEncoderConfig()
+    with pytest.raises(SpatialLLMError, match="duration_s is '1'; expected seconds above 0"):
+        ParallelEncoderConfig(encoders=[{"encoder": ours().config}], duration_s="1")
     longer = ours(duration_s=1.2)
     with pytest.raises(
         SpatialLLMError, match=r"encoders\[1\] \(clap_audio_model\): its window is 1 s and a recording 1\.2 s"
