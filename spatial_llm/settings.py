@@ -75,15 +75,20 @@ def parse_arguments(
 
 
 def flat_fields(arguments: Any) -> dict[str, Any]:
-    """Returns the fields as JSON values by name; the fields of a nested dataclass are named as in "schedule.steps"."""
+    """Returns the fields as JSON values by name; the fields of a nested dataclass are named as in "schedule.steps".
+
+    A field with `metadata={"later": True}` is left out at its default, so that runs of versions without it are recognised.
+    """
 
     def flatten(value: Any, name: str) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
             return {name: value}
         return {key: item for part, inner in value.items() for key, item in flatten(inner, f"{name}.{part}").items()}
 
+    at_default = (one for one in dataclasses.fields(arguments) if getattr(arguments, one.name) is one.default)
+    later = {one.name for one in at_default if "later" in one.metadata}
     fields = json.loads(json.dumps(dataclasses.asdict(arguments)))
-    return {key: item for part, inner in fields.items() for key, item in flatten(inner, part).items()}
+    return {key: item for part, inner in fields.items() if part not in later for key, item in flatten(inner, part).items()}
 
 
 def to_yaml(arguments: Any) -> str:

@@ -20,12 +20,16 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
 )
 
 from spatial_llm import encoders, model, projectors
 from spatial_llm.encoders import DSpASTConfig, ParallelEncoderConfig, SpatialASTConfig
 from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
 from spatial_llm.projectors import MLPProjectorConfig, ProjectorConfig, QFormerProjectorConfig
 from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
@@ -36,18 +40,31 @@ PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 WORDS = PROMPT_FORMATS["bat"].format(question="Where is the sound of the bell coming from? left; front; above; 2.5m Yes No")
 
 
-def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> PreTrainedConfig:
+def tiny_config(
+    name: str,
+    encoder: str = "spatial_ast",
+    projector: str = "spatial_qformer_projector",
+    fusion: str = "prefix",
+    language_model: str = "llama",
+) -> PreTrainedConfig:
     """Returns a config of a few ten thousand parameters.
 
     Args:
         name: of a public model class ("SpatialASTModel"), config class ("SpatialASTConfig") or model type ("spatial_ast").
         encoder: model type of the encoder in a composite, a key of `TINY_ENCODERS`.
         projector: model type of its projector, a key of `TINY_PROJECTORS`.
+        fusion: type of its fusion, a key of `TINY_FUSIONS`.
+        language_model: model type of its language model, a key of `TINY_LANGUAGE_MODELS`.
 
     Raises:
         SpatialLLMError: no such name; the message lists them.
     """
-    for kind, given, known in (("encoder", encoder, TINY_ENCODERS), ("projector", projector, TINY_PROJECTORS)):
+    for kind, given, known in (
+        ("encoder", encoder, TINY_ENCODERS),
+        ("projector", projector, TINY_PROJECTORS),
+        ("fusion", fusion, TINY_FUSIONS),
+        ("language model", language_model, TINY_LANGUAGE_MODELS),
+    ):
         if given not in known:
             raise SpatialLLMError(f"no tiny {kind} is called {given!r}; expected one of {sorted(known)}.")
     models = {model_class.__name__: model_class.config_class for model_class in public_models()}
@@ -56,7 +73,7 @@ def tiny_config(name: str, encoder: str = "spatial_ast", projector: str = "spati
         raise SpatialLLMError(f"no tiny config is called {name!r}; expected one of {sorted(known)}.")
     model_type = known[name].model_type
     if model_type == SpatialLLMConfig.model_type:
-        return _tiny_composite(encoder, projector)
+        return _tiny_composite(encoder, projector, fusion, language_model)
     return (TINY_ENCODERS | TINY_PROJECTORS)[model_type]()
 
 
@@ -97,13 +114,16 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     raise SpatialLLMError(f"no tiny inputs for {type(config).__name__}; expected a config that tiny_config returns.")
 
 
-def tiny_processor(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMProcessor:
-    """Returns the processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector)`; clips at 32 kHz."""
+def tiny_processor(
+    encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector", fusion: str = "prefix"
+) -> SpatialLLMProcessor:
+    """Returns the processor of `tiny_config("SpatialLLMForConditionalGeneration", encoder, projector, fusion)`; clips at
+    32 kHz."""
     config = tiny_config(encoder)
     return SpatialLLMProcessor(
         config.feature_extractor(),
         _tiny_tokenizer(),
-        num_audio_tokens=tiny_config(projector).num_tokens(config.token_layout),
+        num_audio_tokens=_tiny_composite(encoder, projector, fusion).num_audio_tokens,
         prompt_format="bat",
         window_samples=config.window_samples,
     )
@@ -169,20 +189,45 @@ def _tiny_mlp() -> MLPProjectorConfig:
 TINY_PROJECTORS = {"spatial_qformer_projector": _tiny_qformer, "spatial_mlp_projector": _tiny_mlp}
 
 
-def _tiny_composite(encoder: str = "spatial_ast", projector: str = "spatial_qformer_projector") -> SpatialLLMConfig:
+# Two layers: the second one is fused, so that both kinds of layer are there. The width is not the language model's.
+TINY_FUSIONS: dict[str, dict[str, Any] | None] = {
+    "prefix": None,
+    "delayed": {"type": "delayed", "start_layer": 1},
+    "lal": {"type": "lal", "layers": [1], "width": 24},
+    "hybrid": {"type": "hybrid", "layers": [1], "width": 24, "summary_tokens": 2},
+    "gated_cross_attention": {"type": "gated_cross_attention", "layers": [1], "width": 24, "heads": 2, "head_dim": 8},
+}
+TINY_LANGUAGE_MODELS: dict[str, type[PreTrainedConfig]] = {
+    "llama": LlamaConfig,
+    "qwen2": Qwen2Config,
+    "qwen3": Qwen3Config,
+    "smollm3": SmolLM3Config,
+}
+
+
+def _tiny_composite(
+    encoder: str = "spatial_ast",
+    projector: str = "spatial_qformer_projector",
+    fusion: str = "prefix",
+    language_model: str = "llama",
+) -> SpatialLLMConfig:
     tokenizer, encoder_config, projector_config = _tiny_tokenizer(), TINY_ENCODERS[encoder](), TINY_PROJECTORS[projector]()
     projector_config.encoder_hidden_size = encoder_config.hidden_size
+    projector_config.text_hidden_size = read_fusion(TINY_FUSIONS[fusion]).audio_width(32)
     return SpatialLLMConfig(
         encoder_config=encoder_config,
         projector_config=projector_config,
-        text_config=LlamaConfig(
+        fusion=TINY_FUSIONS[fusion],
+        text_config=TINY_LANGUAGE_MODELS[language_model](
             vocab_size=len(tokenizer),
             hidden_size=32,
             intermediate_size=37,
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
+            head_dim=8,
             max_position_embeddings=512,
+            tie_word_embeddings=False,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,

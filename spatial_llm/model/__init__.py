@@ -7,6 +7,7 @@ from spatial_llm.lazy_names import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "spatial_llm.fusion.added_module": ["AddedModule"],
         "spatial_llm.model.adapters": ["add_lora"],
         "spatial_llm.model.body": ["SpatialLLMModel", "SpatialLLMModelOutputWithPast"],
         "spatial_llm.model.configuration_spatial_llm": ["SpatialLLMConfig"],
@@ -16,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ],
         "spatial_llm.model.pipeline": ["SpatialLLM"],
         "spatial_llm.model.processing_spatial_llm": ["SpatialLLMProcessor"],
-        "spatial_llm.model.trained_parts": ["AddedModule", "trained_keys"],
+        "spatial_llm.model.trained_parts": ["trained_keys"],
     },
 )
 

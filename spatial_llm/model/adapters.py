@@ -65,6 +65,7 @@ def add_lora(
     lora = {"rank": rank, "alpha": alpha, "dropout": dropout, "target_modules": list(target_modules)}
     inject_lora(model.language_model, lora)
     model.config.lora = lora
+    model.freeze()  # peft has frozen everything but LoRA, the modules of a fusion too
 
 
 def lora_layers(language_model: nn.Module) -> "dict[str, LoraLayer]":

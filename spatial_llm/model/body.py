@@ -4,6 +4,7 @@ Tensors have the same names with and without the head, which is the language mod
 folders. `spatial_llm.model.pretrained` builds, joins, freezes and saves the parts.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,12 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model.cache_name import CACHE, one_cache
+from spatial_llm.fusion.cache_name import CACHE, one_cache
+from spatial_llm.fusion.context import MEMORY
+from spatial_llm.model.joined_inputs import JoinedInputs, continue_with, join
 from spatial_llm.model.placeholders import check_apart, embed_text, placeholder_mask, warn_without_audio
 from spatial_llm.model.pretrained import SpatialLLMPreTrainedModel
+from spatial_llm.projectors.base import AudioTokens
 
 
 @dataclass
@@ -26,7 +30,8 @@ class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
 
     Attributes:
         last_hidden_state: the encoder's output (clips, tokens, encoder width).
-        pooler_output: the audio embeddings (clips, audio tokens, text width).
+        pooler_output: the audio embeddings (clips, audio tokens, audio width), which is the text width unless the fusion
+            projects them in each of its layers.
         audio_mask: (clips, audio tokens) bool, False where a clip has no such token; None if all clips have all of them.
     """
 
@@ -35,9 +40,15 @@ class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
 
 @dataclass
 class SpatialLLMModelOutputWithPast(BaseModelOutputWithPast):
-    """Holds the output of the language model's body and `audio_embeds` (clips, tokens, text width), None without audio."""
+    """Holds the output of the language model's body.
+
+    Attributes:
+        audio_embeds: (clips, audio tokens, audio width); None without audio.
+        text_columns: with a deep fusion, the column in the prompt of each row of the output (batch, rows); else None.
+    """
 
     audio_embeds: torch.Tensor | None = None
+    text_columns: torch.Tensor | None = None
 
 
 class SpatialLLMModel(SpatialLLMPreTrainedModel):
@@ -75,6 +86,18 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder if modality in (None, "audio") else super().get_encoder(modality)
 
+    def start_projectors(self, sample: Callable[[], torch.Tensor]) -> None:
+        """Prepares a fresh projector and the modules of the fusion before training; see `Projector.start`.
+
+        Args:
+            sample: returns encoder output of some recordings (clips, tokens, encoder width); called only where it is used.
+        """
+        text_scale = self.get_input_embeddings().weight.float().std().item()
+        # Fusions with a projection in each layer have a norm or an attention of their own behind it.
+        self.projector.start(sample, text_scale if self.fusion.beside_words else 1.0)
+        if self.fusion_modules is not None:
+            self.fusion_modules.start(sample, text_scale)
+
     @can_return_tuple
     def get_audio_features(
         self, input_features: torch.Tensor | None = None, audio_hidden_states: torch.Tensor | None = None, **kwargs: Any
@@ -87,7 +110,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
         Returns:
             `last_hidden_state` (clips, tokens, encoder width) of the encoder, `pooler_output`, the audio embeddings (clips,
-            audio tokens, text width), and `audio_mask`, which of these exist if clips differ.
+            audio tokens, audio width), and `audio_mask`, which of these exist if clips differ. `forward` and `generate` take
+            the embeddings as `audio_embeds`, so that many questions need them once.
         """
         if (input_features is None) == (audio_hidden_states is None):
             raise SpatialLLMError("give exactly one of input_features (cues) and audio_hidden_states (encoder output).")
@@ -95,7 +119,10 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         if input_features is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_encoder):
                 encoded = self.encoder(input_features=input_features, return_dict=True, **kwargs)
-        tokens = self.projector(encoded.last_hidden_state, layout=self.config.encoder_config.token_layout)
+        layout = self.config.encoder_config.token_layout
+        tokens = self.projector(encoded.last_hidden_state, layout=layout)
+        if self.fusion_modules is not None:
+            tokens = self.fusion_modules(tokens, encoded.last_hidden_state, layout)
         return SpatialLLMAudioFeatures(
             last_hidden_state=encoded.last_hidden_state,
             pooler_output=tokens.last_hidden_state,
@@ -104,36 +131,62 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             attentions=encoded.attentions,
         )
 
-    def embed(
+    def join(
         self,
         input_ids: torch.Tensor | None,
-        input_features: torch.Tensor | None,
-        audio_hidden_states: torch.Tensor | None,
+        audio: Mapping[str, torch.Tensor | None],
         inputs_embeds: torch.Tensor | None,
+        attention_mask: Any,
+        position_ids: torch.Tensor | None,
+        labels: torch.Tensor | None,
         cache: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns the prompts as embeddings with the audio in place, and `audio_embeds`; arguments as `forward`."""
+    ) -> tuple[JoinedInputs, torch.Tensor | None]:
+        """Returns the arguments of the language model, and `audio_embeds`; arguments as `forward`, with the audio by its
+        names there."""
         if (input_ids is None) == (inputs_embeds is None):
             raise SpatialLLMError("give exactly one of input_ids and inputs_embeds.")
+        embeddings, token_id = self.get_input_embeddings(), self.config.audio_token_id
         if inputs_embeds is None:
-            inputs_embeds = embed_text(self.get_input_embeddings(), input_ids, self.config.audio_token_id)
-        audio_embeds = None
-        if input_features is not None or audio_hidden_states is not None:
-            features = self.get_audio_features(input_features, audio_hidden_states, return_dict=True)
-            audio_embeds = features.pooler_output.to(inputs_embeds.device, inputs_embeds.dtype)
-            there = audio_embeds.flatten(0, 1) if features.audio_mask is None else audio_embeds[features.audio_mask]
-            mask = placeholder_mask(
-                input_ids,
-                inputs_embeds,
-                there,
-                audio_embeds.shape[0],
-                self.get_input_embeddings(),
-                self.config.audio_token_id,
+            inputs_embeds = embed_text(embeddings, input_ids, token_id)
+        # A cache that was emptied may still have its memory.
+        memory = getattr(cache, MEMORY, None) if cache is not None and cache.get_seq_length() > 0 else None
+        tokens = self._audio_tokens(inputs_embeds.device, **audio)
+        if tokens is None:
+            if input_ids is not None and (cache is None or cache.get_seq_length() == 0):
+                warn_without_audio(input_ids, token_id)
+            if memory is None:
+                return JoinedInputs(inputs_embeds, attention_mask, position_ids, labels), None
+            return continue_with(self, memory, cache, inputs_embeds, attention_mask, position_ids, labels), None
+        if self.fusion.deep and cache is not None and cache.get_seq_length() > 0:
+            raise SpatialLLMError(
+                "new audio came with a cache of earlier text; with this fusion a recording has to be in the first prompt: "
+                "give the whole conversation anew, without the cache."
             )
-            inputs_embeds = inputs_embeds.masked_scatter(mask, there)
-        elif input_ids is not None and (cache is None or cache.get_seq_length() == 0):
-            warn_without_audio(input_ids, self.config.audio_token_id)
-        return inputs_embeds, audio_embeds
+        audio_embeds = tokens.last_hidden_state
+        there = audio_embeds.flatten(0, 1) if tokens.mask is None else audio_embeds[tokens.mask]
+        mask = placeholder_mask(input_ids, inputs_embeds, there, audio_embeds.shape[0], embeddings, token_id)
+        if self.fusion.deep:
+            found = join(self, mask.squeeze(-1), inputs_embeds, tokens, attention_mask, position_ids, labels)
+            return found, audio_embeds
+        audio_embeds = audio_embeds.to(inputs_embeds.dtype)
+        inputs_embeds = inputs_embeds.masked_scatter(mask, there.to(inputs_embeds.dtype))
+        return JoinedInputs(inputs_embeds, attention_mask, position_ids, labels), audio_embeds
+
+    def _audio_tokens(
+        self,
+        device: torch.device,
+        input_features: torch.Tensor | None = None,
+        audio_hidden_states: torch.Tensor | None = None,
+        audio_embeds: torch.Tensor | None = None,
+    ) -> AudioTokens | None:
+        if audio_embeds is not None:
+            if input_features is not None or audio_hidden_states is not None:
+                raise SpatialLLMError("audio_embeds came with other audio; give one form of it.")
+            return AudioTokens(last_hidden_state=audio_embeds.to(device))
+        if input_features is None and audio_hidden_states is None:
+            return None
+        features = self.get_audio_features(input_features, audio_hidden_states, return_dict=True)
+        return AudioTokens(last_hidden_state=features.pooler_output.to(device), mask=features.audio_mask)
 
     @can_return_tuple
     def forward(
@@ -146,36 +199,45 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         past_key_values: Any = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        audio_embeds: torch.Tensor | None = None,
         cache: Any = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMModelOutputWithPast:
-        """Runs the language model's body on prompts whose placeholders are replaced by audio embeddings.
+        """Runs the language model's body on prompts with audio.
 
         Args:
             input_ids: (batch, length); `config.audio_token_id` stands for one audio token.
             input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
+            audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
+
+        Returns:
+            With a deep fusion the rows of the output are those of the text: (batch, text, ...), padded on the left, and
+            `text_columns` gives their columns in the prompt.
 
         Raises:
             SpatialLLMError: the numbers of placeholders and audio embeddings differ, or a cache is given under both names.
         """
         cache = one_cache(cache, past_key_values)
-        inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)
+        audio = {
+            "input_features": input_features, "audio_hidden_states": audio_hidden_states, "audio_embeds": audio_embeds
+        }  # fmt: skip
+        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, None, cache)
         outputs = self.language_model.base_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
+            **joined.arguments(),
             use_cache=use_cache,
             return_dict=True,
             **{CACHE: cache},
             **kwargs,
         )
+        joined.finish(outputs)
         return SpatialLLMModelOutputWithPast(
-            last_hidden_state=outputs.last_hidden_state,
-            hidden_states=outputs.hidden_states,
+            last_hidden_state=joined.of_text(outputs.last_hidden_state),
+            hidden_states=joined.of_text(outputs.hidden_states),
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
+            text_columns=joined.text_columns,
             **{CACHE: outputs.get(CACHE)},
         )

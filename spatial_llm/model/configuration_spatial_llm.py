@@ -11,6 +11,8 @@ import spatial_llm.encoders
 import spatial_llm.projectors  # noqa: F401
 from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion.base import Fusion
+from spatial_llm.fusion.settings import read_fusion
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
 # Default for a part whose configuration does not name its own.
@@ -33,6 +35,8 @@ class SpatialLLMConfig(CheckedConfig):
             vocabulary (Llama-2 has no spare token): it is replaced before anything is embedded.
         lora: low-rank adapters inside the language model, or None: rank, alpha, dropout, target_modules (BAT: 8, 32, 0.05,
             q_proj and v_proj); missing keys take BAT's values.
+        fusion: how audio enters the language model: a `type`, a key of `spatial_llm.fusion.kinds.FUSIONS`, and the fields of
+            that fusion; None is "prefix", audio tokens in front of the prompt.
         freeze_encoder: no gradient reaches the encoder and it stays in eval mode even in training, so that its BatchNorms
             keep their statistics.
     """
@@ -46,6 +50,7 @@ class SpatialLLMConfig(CheckedConfig):
     text_config: dict | PreTrainedConfig | None = None
     audio_token_id: int = 32_000
     lora: dict | None = None
+    fusion: dict | None = None
     freeze_encoder: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -56,16 +61,20 @@ class SpatialLLMConfig(CheckedConfig):
             if not isinstance(settings, PreTrainedConfig):
                 setattr(self, part, AutoConfig.for_model(**{"model_type": model_type, **(settings or {})}))
         super().__post_init__(**kwargs)
-        for name, width in (
-            ("encoder_hidden_size", self.encoder_config.hidden_size),
-            ("text_hidden_size", self.text_config.hidden_size),
+        fusion, text = read_fusion(self.fusion), self.text_config.get_text_config()
+        if self.fusion is not None:
+            self.fusion = fusion.to_dict()
+        fusion.fused_layers(text.num_hidden_layers)  # raises if a layer is not there
+        for name, width, owner in (
+            ("encoder_hidden_size", self.encoder_config.hidden_size, "encoder"),
+            ("text_hidden_size", fusion.audio_width(text.hidden_size), "fusion" if fusion.deep else "text"),
         ):
             if not widths_given and name not in given:
                 setattr(self.projector_config, name, width)
             elif getattr(self.projector_config, name) != width:
                 raise SpatialLLMError(
                     f"projector_config.{name} is {getattr(self.projector_config, name)}, expected {width}, the width of the "
-                    f"{name.split('_')[0]} it is joined to: give that number, or leave it out."
+                    f"{owner} it is joined to: give that number, or leave it out."
                 )
         _ = self.num_audio_tokens  # raises if the projector cannot take this encoder's tokens
         if self.lora is not None:
@@ -76,7 +85,12 @@ class SpatialLLMConfig(CheckedConfig):
     @property
     def num_audio_tokens(self) -> int:
         """Returns the number of audio tokens of one clip, which is the number of its placeholders in the prompt."""
-        return self.projector_config.num_tokens(self.encoder_config.token_layout)
+        return self.joined_by.num_placeholders(self.projector_config.num_tokens(self.encoder_config.token_layout))
+
+    @property
+    def joined_by(self) -> Fusion:
+        """Returns the fusion that the field `fusion` describes."""
+        return read_fusion(self.fusion)
 
 
 def _checked_lora(lora: dict[str, Any]) -> dict[str, Any]:

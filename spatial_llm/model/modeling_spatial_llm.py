@@ -13,23 +13,25 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import GenerationMixin
+from transformers.masking_utils import create_masks_for_generate
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
+from spatial_llm.fusion.cache_name import CACHE, one_cache
 from spatial_llm.model.body import SpatialLLMModel
-from spatial_llm.model.cache_name import CACHE, one_cache
 from spatial_llm.model.placeholders import repeat_clips
 
-AUDIO_INPUTS = ("input_features", "audio_hidden_states")
+AUDIO_INPUTS = ("input_features", "audio_hidden_states", "audio_embeds")
 
 
 @dataclass
 class SpatialLLMCausalLMOutputWithPast(CausalLMOutputWithPast):
-    """Holds the language model's output and `audio_embeds` (clips, tokens, text width), None without audio."""
+    """Holds the language model's output, and `audio_embeds` and `text_columns` as `SpatialLLMModelOutputWithPast`."""
 
     audio_embeds: torch.Tensor | None = None
+    text_columns: torch.Tensor | None = None
 
 
 class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
@@ -66,10 +68,11 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        audio_embeds: torch.Tensor | None = None,
         cache: Any = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMCausalLMOutputWithPast:
-        """Runs the language model on prompts whose placeholders are replaced by audio embeddings.
+        """Runs the language model on prompts with audio.
 
         Args:
             input_ids: (batch, length); `config.audio_token_id` stands for one audio token.
@@ -77,33 +80,43 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             labels: (batch, length) token ids; -100 is ignored.
-            logits_to_keep: number of last tokens with logits (0: all), or their positions (kept,).
+            logits_to_keep: number of last rows with logits (0: all), or their indices (kept,).
+            audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
+
+        Returns:
+            With a deep fusion, the rows of logits are those of the text (see `SpatialLLMModel.forward`), and the label of a
+            token right after audio is ignored: no row of text predicts it.
 
         Raises:
             SpatialLLMError: the numbers of placeholders and audio embeddings differ, or a cache is given under both names.
         """
         cache = one_cache(cache, past_key_values)
-        inputs_embeds, audio_embeds = self.embed(input_ids, input_features, audio_hidden_states, inputs_embeds, cache)
+        audio = {
+            "input_features": input_features, "audio_hidden_states": audio_hidden_states, "audio_embeds": audio_embeds
+        }  # fmt: skip
+        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, labels, cache)
+        if joined.context is not None and isinstance(logits_to_keep, int) and logits_to_keep == 0:
+            logits_to_keep = joined.inputs_embeds.shape[1]  # leaves out rows of audio, which stand in front of the text
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.language_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            labels=labels,
+            **joined.arguments(),
+            labels=joined.labels,
             use_cache=use_cache,
             return_dict=True,
             **({"logits_to_keep": logits_to_keep} if keeps else {}),
             **{CACHE: cache},
             **kwargs,
         )
+        joined.finish(outputs)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         return SpatialLLMCausalLMOutputWithPast(
             loss=outputs.loss,
             logits=outputs.logits if keeps else outputs.logits[:, kept],
-            hidden_states=outputs.hidden_states,
+            hidden_states=joined.of_text(outputs.hidden_states),
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
+            text_columns=joined.text_columns,
             **{CACHE: outputs.get(CACHE)},
         )
 
@@ -124,6 +137,12 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         if continued and new is not None and not (new == self.config.audio_token_id).any():
             inputs = {name: value for name, value in inputs.items() if name not in AUDIO_INPUTS}
         return inputs
+
+    def create_masks_for_generate(self, config: Any, attention_mask: Any, **kwargs: Any) -> Any:
+        """Leaves the mask to the forward pass if a deep fusion divides its columns; else as in transformers."""
+        if self.fusion.deep:
+            return attention_mask
+        return create_masks_for_generate(config=config, attention_mask=attention_mask, **kwargs)
 
     def _expand_inputs_for_generation(
         self,

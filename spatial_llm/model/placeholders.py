@@ -49,6 +49,8 @@ def placeholder_mask(
             f"audio came with inputs_embeds, but the placeholder {audio_token_id} lies outside the vocabulary and has no "
             "embedding to be found by: give input_ids, or put the audio embeddings in place yourself."
         )
+    if mask.is_meta:
+        return mask.unsqueeze(-1)
     if torch.compiler.is_compiling():
         # Reading a number from the data would stop the trace; the same check goes into the graph, with a shorter message.
         torch_compilable_check(

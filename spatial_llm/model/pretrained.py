@@ -1,16 +1,20 @@
 """Builds, joins and freezes the parts of the composite, and saves them in two forms."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from spatial_llm.encoders.precision import within
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion.hooks import attach
+from spatial_llm.fusion.outside import modules_outside
 from spatial_llm.model import storage
 from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
@@ -24,7 +28,10 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
     Attributes:
         encoder: maps cues to `audio_hidden_states` (clips, tokens, encoder width).
         projector: maps these to `audio_embeds` (clips, audio tokens, text width).
-        language_model: any causal language model, with its head; with `config.lora`, peft's adapters are inside.
+        language_model: any causal language model, with its head; with `config.lora`, peft's adapters are inside, and with
+            most fusions, modules of theirs.
+        fusion_modules: what the fusion trains outside of the language model; None if it has nothing there.
+        fusion: the fusion itself, a `spatial_llm.fusion.Fusion`.
     """
 
     config: SpatialLLMConfig
@@ -41,8 +48,10 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         super().__init__(config)
         # The language model comes first: `dtype` and `device` of the whole are those of its first tensor.
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.fusion = config.joined_by
         self.extend_language_model()
         self.projector = AutoModel.from_config(config.projector_config)
+        self.fusion_modules = modules_outside(self.fusion, config)
         self.encoder = AutoModel.from_config(config.encoder_config)
         self.post_init()
         for names in ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"):
@@ -59,21 +68,30 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
 
     def _init_added(self) -> None:
         init_lora(self.language_model)
-        for module in added_modules(self.language_model).values():
+        for module in self.modules():
             if isinstance(module, AddedModule):
                 module.init_weights()
 
     def extend_language_model(self) -> None:
         """Adds to `language_model` the modules that the config describes, with fresh weights: LoRA if `config.lora` is
-        set."""
+        set, and those of the fusion, with its hooks.
+
+        Raises:
+            SpatialLLMError: this class of language models cannot take the fusion.
+        """
         if self.config.lora is not None:
             inject_lora(self.language_model, self.config.lora)
+        if self.fusion.deep:
+            self.fusion.check_language_model(self.language_model)
+            self.fusion.extend(self.language_model, self.config.projector_config.text_hidden_size)
+            attach(self.language_model)
 
     def trained_parts(self) -> dict[str, nn.Module]:
-        """Returns the modules to train, save and load, by name in the model: the projector, and what was added inside the
-        language model (see `spatial_llm.model.trained_parts`)."""
+        """Returns the modules to train, save and load, by name in the model: the projector, what the fusion has beside it,
+        and what was added inside the language model (see `spatial_llm.model.trained_parts`)."""
         added = added_modules(self.language_model)
-        return {"projector": self.projector, **{f"{LANGUAGE_MODEL}.{name}": part for name, part in added.items()}}
+        beside = {} if self.fusion_modules is None else {"fusion_modules": self.fusion_modules}
+        return {"projector": self.projector, **beside, **{f"{LANGUAGE_MODEL}.{name}": part for name, part in added.items()}}
 
     @classmethod
     def from_parts(
@@ -83,6 +101,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         projector: PreTrainedModel | None = None,
         audio_token_id: int | None = None,
         lora: dict[str, Any] | None = None,
+        fusion: dict[str, Any] | None = None,
     ) -> Self:
         """Joins trained parts; no weight of theirs is copied or changed, and the encoder is frozen.
 
@@ -92,9 +111,11 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
             projector: a projector between the widths of the two; default: a fresh Q-Former as in BAT.
             audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
             lora: settings of fresh adapters for the language model, as `config.lora`; default: none.
+            fusion: how audio enters the language model, as `config.fusion`; default: as a prefix.
 
         Raises:
-            SpatialLLMError: the projector's widths are not those of the encoder and the language model.
+            SpatialLLMError: the projector's widths are not those of the encoder and the language model or fusion, or the
+                language model cannot take the fusion.
         """
         encoder = encoder.base_model
         text_config = language_model.config
@@ -105,11 +126,13 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
             text_config=text_config,
             audio_token_id=text_config.vocab_size if audio_token_id is None else audio_token_id,
             lora=lora,
+            fusion=fusion,
         )
         with torch.device("meta"):
             model = cls(config)
         model.encoder, model.language_model = encoder, language_model
         model.extend_language_model()
+        model.fusion_modules = modules_outside(model.fusion, config)
         model._init_added()
         model.projector = AutoModel.from_config(config.projector_config) if projector is None else projector
         model.freeze()
@@ -187,6 +210,21 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         """
         merge_lora(self)
         return self
+
+    def _set_gradient_checkpointing(
+        self, enable: bool = True, gradient_checkpointing_func: Callable = checkpoint, **kwargs: Any
+    ) -> None:
+        """Does as in transformers.
+
+        Raises:
+            SpatialLLMError: `use_reentrant` with a deep fusion, whose layers share the audio: its gradient would be lost.
+        """
+        if enable and self.fusion.deep and getattr(gradient_checkpointing_func, "keywords", {}).get("use_reentrant"):
+            raise SpatialLLMError(
+                f"activation checkpointing with use_reentrant loses the gradient of the audio, which the layers of fusion "
+                f"{self.fusion.name} share; give use_reentrant False, which is the default."
+            )
+        super()._set_gradient_checkpointing(enable, gradient_checkpointing_func, **kwargs)
 
     def freeze(self) -> None:
         """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except

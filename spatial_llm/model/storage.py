@@ -111,6 +111,7 @@ def load_trained_only(
         projector=AutoModel.from_config(config.projector_config),
         audio_token_id=config.audio_token_id,
         lora=config.lora,
+        fusion=config.fusion,
     )
     model.config.freeze_encoder = config.freeze_encoder
     model.encoder.requires_grad_(not config.freeze_encoder)

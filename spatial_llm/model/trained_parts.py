@@ -1,33 +1,16 @@
 """Decides which modules of the composite train, are saved and are loaded: the only place that knows.
 
-They are the projector, and what was added inside the language model: LoRA's matrices, which peft puts beside the layers that
-they adapt, and every `AddedModule`. Freezing, both saved forms, fingerprints, the memory plan and the table of what trains
-call this module instead of matching names.
+They are the projector, what a fusion trains beside it, and what was added inside the language model: LoRA's matrices, which
+peft puts beside the layers that they adapt, and every `AddedModule`. Freezing, both saved forms, fingerprints, the memory
+plan and the table of what trains call this module instead of matching names.
 """
 
 from torch import Tensor, nn
 
+from spatial_llm.fusion.added_module import AddedModule
 from spatial_llm.model.adapters import lora_layers
 
 LANGUAGE_MODEL = "language_model"
-
-
-class AddedModule(nn.Module):
-    """Base class of a module that this library adds inside the language model, at any depth, such as a gated
-    cross-attention.
-
-    Its parameters train while the language model around them is frozen, they are saved and loaded with the projector, and
-    the language model's fingerprint leaves them out. It must contain new parameters only, no layer of the language model. A
-    composite adds it in `extend_language_model`, so that it exists before weights are loaded.
-    """
-
-    def init_weights(self) -> None:
-        """Fills parameters and buffers with their initial values, by `transformers.initialization`, which skips loaded
-        tensors.
-
-        A language model that is built from its config initialises every module inside it by its own rule; this runs
-        afterwards. By default it does nothing.
-        """
 
 
 def added_modules(language_model: nn.Module) -> dict[str, nn.Module]:

@@ -20,8 +20,8 @@ from transformers import PreTrainedModel
 
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora
 from spatial_llm.profiling.memory import CONTEXT_BYTES, PeakBytes, estimates, on_meta, quantised_layers
-from spatial_llm.training.engine.trainable import freeze, offloaded
-from spatial_llm.training.finetune.build import DTYPES, quantization_config
+from spatial_llm.training.engine.trainable import offloaded
+from spatial_llm.training.finetune.build import DTYPES, freeze_language_model, quantization_config
 
 WARM_UP_STEPS = 2  # the first allocates gradients and moments, the second reuses the allocator's blocks
 
@@ -113,8 +113,7 @@ def build_random(config: SpatialLLMConfig, case: Case, device: torch.device) -> 
     bare.lora = None
     with torch.device("meta"):
         model = SpatialLLMForConditionalGeneration(bare)
-    for parameter in freeze(model.language_model).parameters():  # not its tables of positions
-        parameter.data = parameter.data.to(DTYPES[case.precision])
+    freeze_language_model(model, DTYPES[case.precision])
     model.to_empty(device=device)
     for module in model.modules():
         module._is_hf_initialized = False  # it was, on "meta"

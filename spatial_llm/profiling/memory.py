@@ -22,6 +22,7 @@ from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedMo
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.projectors.settings import projector_config
@@ -148,13 +149,16 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
         return on_meta(
             SpatialLLMConfig.from_pretrained(find_model(arguments.start_from)), DTYPES[arguments.schedule.precision]
         )
-    text = language_model_config(arguments.language_model)
+    text, fusion = language_model_config(arguments.language_model), read_fusion(arguments.fusion)
     encoder = encoder_config(arguments.encoder)
     config = SpatialLLMConfig(
         encoder_config=encoder,
         projector_config=projector_config(
-            arguments.projector, encoder_hidden_size=encoder.hidden_size, text_hidden_size=text.hidden_size
+            arguments.projector,
+            encoder_hidden_size=encoder.hidden_size,
+            text_hidden_size=fusion.audio_width(text.hidden_size),
         ),
+        fusion=arguments.fusion,
         text_config=text,
         audio_token_id=text.vocab_size,
         lora=None if arguments.lora is None else vars(arguments.lora),
@@ -236,7 +240,7 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
         encode: run the encoder too; otherwise its output comes from the cache.
     """
     where = model.get_input_embeddings().weight.device
-    config, vocabulary = model.config.encoder_config, model.config.text_config.vocab_size
+    config = model.config.encoder_config
     with PeakBytes() as counted:
         ids = torch.zeros(batch_size, model.config.num_audio_tokens + text_tokens, dtype=torch.long, device=where)
         features = (batch_size, *config.input_shape)
@@ -245,15 +249,34 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
             hidden = model.encoder(input_features=torch.zeros(features, device=where)).last_hidden_state if encode else None
         if hidden is None:
             hidden = torch.zeros(batch_size, config.token_layout.num_tokens, config.hidden_size, device=where)
-        audio = model.projector(hidden, layout=config.token_layout).last_hidden_state
-        words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % vocabulary)
-        embeds = torch.cat([audio.to(words.dtype), words], dim=1)
-        # The mask of a padded batch is given, because computing it needs values, which meta tensors do not have.
-        mask = torch.zeros(batch_size, 1, embeds.shape[1], embeds.shape[1], dtype=words.dtype, device=where)
-        output = model.language_model(inputs_embeds=embeds, attention_mask=mask, labels=ids, use_cache=False)
-        output.loss.backward()
+        step = _fused if model.fusion.deep else _prefixed
+        step(model, ids, hidden).backward()
     model.zero_grad()
     return counted.peak
+
+
+def _prefixed(model: PreTrainedModel, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Returns the loss of prompts (batch, audio + text tokens) with their audio, the encoder's output, in front."""
+    audio = model.projector(hidden, layout=model.config.encoder_config.token_layout).last_hidden_state
+    words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % model.config.text_config.vocab_size)
+    embeds = torch.cat([audio.to(words.dtype), words], dim=1)
+    mask = _mask(embeds)
+    return model.language_model(inputs_embeds=embeds, attention_mask=mask, labels=ids, use_cache=False).loss
+
+
+def _fused(model: PreTrainedModel, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Returns the loss of the same prompts where a deep fusion joins them."""
+    labels, ids = ids, ids.clone()
+    ids[:, : model.config.num_audio_tokens] = model.config.audio_token_id
+    joined, _ = model.join(ids, {"audio_hidden_states": hidden}, None, None, None, labels, None)
+    joined.attention_mask, joined.position_ids = _mask(joined.inputs_embeds), None
+    rows = joined.inputs_embeds.shape[1]
+    return model.language_model(**joined.arguments(), labels=joined.labels, use_cache=False, logits_to_keep=rows).loss
+
+
+def _mask(embeds: torch.Tensor) -> torch.Tensor:
+    # The mask of a padded batch is given, because computing it needs values, which meta tensors do not have.
+    return torch.zeros(len(embeds), 1, embeds.shape[1], embeds.shape[1], dtype=embeds.dtype, device=embeds.device)
 
 
 def format_plan(arguments: BatArguments, modes: list[Mode]) -> str:

@@ -67,14 +67,15 @@ class Projector(CheckedPreTrainedModel):
     def get_input_embeddings(self) -> None:
         """Returns None: the input is an encoder's tokens, which are embedded already."""
 
-    def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
+    def start(self, sample: Callable[[], torch.Tensor], scale: float) -> None:
         """Prepares a fresh projector before training; by default it does nothing.
 
         Args:
             sample: returns encoder output of some training recordings (clips, tokens, encoder width). Encoding them takes
                 time, so only a projector that uses the sample calls it.
-            text_embeddings: the language model's embedding table (tokens, text width).
+            scale: standard deviation that its tokens should begin with: that of the language model's embeddings for tokens
+                that stand beside words, else 1.
 
         Raises:
-            SpatialLLMError: the sample or the table cannot be used.
+            SpatialLLMError: the sample or the scale cannot be used.
         """

@@ -93,22 +93,20 @@ class QFormerProjector(Projector):
         )
 
     @torch.no_grad()
-    def start(self, sample: Callable[[], torch.Tensor], text_embeddings: torch.Tensor) -> None:
+    def start(self, sample: Callable[[], torch.Tensor], scale: float) -> None:
         """Scales a fresh projector if the config has `standardize_inputs`; see `Projector.start`.
 
         Sets the mean and standard deviation of each input channel from the sample, of which a few hundred clips are plenty,
-        and the weight of the last layer norm to the standard deviation of the text embeddings, so that audio embeddings
-        begin as large as the words beside them.
+        and the weight of the last layer norm to `scale`, so that audio embeddings begin as large as the words beside them.
 
         Raises:
-            SpatialLLMError: the sample is not finite, or the text embeddings have no positive standard deviation.
+            SpatialLLMError: the sample is not finite, or the scale not a positive number.
         """
         if not self.config.standardize_inputs:
             return
         channels = sample().float().flatten(0, -2)
         if not torch.isfinite(channels).all():
             raise SpatialLLMError("audio_hidden_states holds NaN or infinity; expected finite encoder output.")
-        scale = text_embeddings.float().std().item()
         if not 0 < scale < math.inf:
             raise SpatialLLMError(f"the text embeddings have a standard deviation of {scale}; expected a positive number.")
         self.input_mean.copy_(channels.mean(0))

@@ -282,7 +282,8 @@ def arrays() -> Iterator[Case]:
     yield Case(
         "float16", READ, array=floats.astype(np.float16), rate=RATE, right=floats.astype(np.float16).astype(np.float32)
     )
-    yield Case("uint8", READ, array=np.full((2, 999), 192, np.uint8), rate=RATE, right=np.full((2, 999), 0.5, np.float32))
+    both = np.repeat([[192], [64]], 999, axis=1).astype(np.uint8)  # two channels that differ: equal ones are warned of
+    yield Case("uint8", READ, array=both, rate=RATE, right=(both.astype(np.float32) - 128) / 128)
     yield Case("overshoot of 12 dB", READ, array=4 * floats / np.abs(floats).max(), rate=RATE)
     yield Case("a peak of 20", WARNED, "peak 20, full scale is 1", array=20 * floats / np.abs(floats).max(), rate=RATE)
     refused = {

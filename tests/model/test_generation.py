@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion.cache_name import CACHE
 from spatial_llm.model import SpatialLLMForConditionalGeneration
-from spatial_llm.model.cache_name import CACHE
 
 
 @pytest.mark.parametrize("extra", [{}, {"num_beams": 3}, {"use_cache": False}, {"cache_implementation": "static"}])

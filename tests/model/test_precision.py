@@ -115,6 +115,13 @@ def test_what_a_part_keeps_in_float32_is_no_matter_of_the_others():
 
 def test_what_is_not_the_language_models_own_is_not_quantised():
     spared = spare_ours({"load_in_4bit": True, "llm_int8_skip_modules": ["mine"]})
-    assert spared["llm_int8_skip_modules"] == ["mine", "encoder", "projector", r".*\.lora_[AB]"]
+    assert spared["llm_int8_skip_modules"] == [
+        "mine",
+        "encoder",
+        "projector",
+        "fusion_modules",
+        r".*\.lora_[AB]",
+        r".*\.audio_fusion",
+    ]
     assert r".*\.(?:lm_head|embed_out)" in spare_ours({"load_in_8bit": True})["llm_int8_skip_modules"]
     assert "projector" in spare_ours({"quant_method": "other"})["modules_to_not_convert"]

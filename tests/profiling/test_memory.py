@@ -10,6 +10,7 @@ from spatial_llm.cli import main
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.profiling.memory import KNOWN, PeakBytes, build_on_meta, format_plan, plan, step_bytes, weight_bytes
 from spatial_llm.settings import parse_arguments
+from spatial_llm.testing import TINY_FUSIONS
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
 from tests.training.conftest import data, text_run  # noqa: F401  (fixtures)
@@ -50,12 +51,14 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
     assert weights - weight_bytes(model, "4bit")[0] == pytest.approx(linear * (2 - 4.127 / 8), rel=1e-3)
 
 
+@pytest.mark.parametrize("fusion", TINY_FUSIONS)
 def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
+    fusion: str,
     data: Path,  # noqa: F811
     parts: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    run = arguments(data, parts, tmp_path)
+    run = arguments(data, parts, tmp_path, fusion=TINY_FUSIONS[fusion])
     real, _ = build_bat(run)
     shape = build_on_meta(run)
     assert weight_bytes(shape, "none") == weight_bytes(real, "none")

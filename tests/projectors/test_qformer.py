@@ -86,7 +86,7 @@ def test_start_standardises_every_channel_of_the_input():
     projector.qformer.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(kwargs["encoder_hidden_states"]), with_kwargs=True
     )
-    projector.start(lambda: tokens, WORDS)
+    projector.start(lambda: tokens, WORDS.std().item())
     projector(tokens)
     std = torch.ones(48)
     std[7] = 0
@@ -97,14 +97,14 @@ def test_start_standardises_every_channel_of_the_input():
 def test_start_brings_the_output_to_the_size_of_the_words():
     projector = _tiny(standardize_inputs=True)
     tokens = tiny_inputs(projector.config)["audio_hidden_states"]
-    projector.start(lambda: tokens, WORDS * 0.02)
+    projector.start(lambda: tokens, 0.02 * WORDS.std().item())
     assert projector(tokens).last_hidden_state.std().item() == pytest.approx(0.02 * WORDS.std().item(), rel=0.02)
 
 
 def test_what_start_found_survives_saving(tmp_path):
     projector = _tiny(standardize_inputs=True)
     tokens = 3 + tiny_inputs(projector.config)["audio_hidden_states"]
-    projector.start(lambda: tokens, WORDS)
+    projector.start(lambda: tokens, WORDS.std().item())
     projector.save_pretrained(tmp_path)
     loaded = QFormerProjector.from_pretrained(tmp_path)
     assert torch.equal(loaded.input_mean, projector.input_mean)
@@ -115,9 +115,9 @@ def test_start_leaves_a_projector_of_bat_as_it_is_and_needs_finite_tokens():
     tokens = tiny_inputs(tiny_config("QFormerProjector"))["audio_hidden_states"]
     projector = _tiny()
     before = {name: tensor.clone() for name, tensor in projector.state_dict().items()}
-    projector.start(lambda: pytest.fail("encoding a sample takes time"), WORDS)
+    projector.start(lambda: pytest.fail("encoding a sample takes time"), 1.0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in projector.state_dict().items())
     with pytest.raises(SpatialLLMError, match="NaN"):
-        _tiny(standardize_inputs=True).start(lambda: torch.full_like(tokens, float("nan")), WORDS)
+        _tiny(standardize_inputs=True).start(lambda: torch.full_like(tokens, float("nan")), 1.0)
     with pytest.raises(SpatialLLMError, match="deviation of 0"):
-        _tiny(standardize_inputs=True).start(lambda: tokens, torch.zeros(3, 32))
+        _tiny(standardize_inputs=True).start(lambda: tokens, 0.0)

@@ -25,7 +25,6 @@ from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.evaluation.predicting.tasks import Task
 from spatial_llm.model.pipeline import SpatialLLM
-from spatial_llm.model.placeholders import embed_text, placeholder_mask
 
 # Two logits nearer than so many roundings of the row's largest one are a near-tie. In tests a batch moved them by 4.5 in
 # float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
@@ -105,7 +104,7 @@ class Answerer:
             raise ManifestError(f"record {item.id!r}: {error}") from error
 
     def _audio_embeds(self, item: Item, load: Load) -> torch.Tensor:
-        """Returns the audio embeddings of one recording, (audio tokens, text width)."""
+        """Returns the audio embeddings of one recording, (audio tokens, audio width)."""
         config = self.model.model.config.encoder_config
         extractor = self.model.processor.feature_extractor
         waveform = load(item, config.sampling_rate, config.window_samples, extractor.format)
@@ -113,14 +112,7 @@ class Answerer:
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
             found = self.model.model.get_audio_features(input_features=features, return_dict=True)
-        return found.pooler_output[0] if found.audio_mask is None else found.pooler_output[0][found.audio_mask[0]]
-
-    def _prompt_embeds(self, input_ids: torch.Tensor, clips: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Returns prompts (batch, length) with the audio of each (audio tokens, width) as (batch, length, width)."""
-        token, embeddings = self.model.model.config.audio_token_id, self.model.model.get_input_embeddings()
-        embeds = embed_text(embeddings, input_ids, token)
-        audio = torch.cat(list(clips)).to(embeds.device, embeds.dtype)
-        return embeds.masked_scatter(placeholder_mask(input_ids, embeds, audio, len(clips), embeddings, token), audio)
+        return found.pooler_output[0]
 
     def _generate(self, items: Sequence[Item], audio: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
         """Returns the texts of the answers, and the rows to be answered alone: (questions,) each at most."""
@@ -132,10 +124,9 @@ class Answerer:
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
         with torch.inference_mode():
-            clips = [audio[item.recording_id] for item in items]
             tokens = net.generate(
                 **inputs,
-                inputs_embeds=self._prompt_embeds(inputs["input_ids"], clips),
+                audio_embeds=torch.stack([audio[item.recording_id] for item in items]),
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,

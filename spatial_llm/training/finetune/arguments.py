@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.questions.types import QuestionType
@@ -68,6 +69,8 @@ class BatArguments(Checked):
         language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or null.
         projector: `model_type` and the fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
             under the configuration's own names; without a `model_type` it is the Q-Former.
+        fusion: how audio enters the language model: a `type` (`spatial_llm.fusion.kinds`) and fields of that fusion; null is
+            "prefix", audio tokens in front of the prompt.
         lora: see `LoraArguments`; null trains the projector alone.
         types: question types to train on; null for all.
         teach: the lesson, see `finetune.lessons`. "answers": projector and LoRA learn to answer; "scenes": the projector
@@ -100,6 +103,7 @@ class BatArguments(Checked):
     encoder: str | None = None
     language_model: str | None = None
     projector: dict[str, Any] = field(default_factory=dict)
+    fusion: dict[str, Any] | None = field(default=None, metadata={"later": True})
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
     teach: Literal[*LESSONS] = "answers"
@@ -122,6 +126,7 @@ class BatArguments(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         projector_config(self.projector)
+        read_fusion(self.fusion)
         self._check_parts()
         if self.quantization == "4bit" and self.save == "whole":
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
@@ -151,9 +156,10 @@ class BatArguments(Checked):
                 f"encoder is {self.encoder}, language_model {self.language_model}, start_from {self.start_from}; give both "
                 "parts, or neither and the model to start from (start_from=tiny)."
             )
-        own = (self.projector, self.lora, self.quantization, self.save)
-        if self.goes_on_whole and own != ({}, LoraArguments(), "none", "whole"):
+        own = (self.projector, self.fusion, self.lora, self.quantization, self.save)
+        if self.goes_on_whole and own != ({}, None, LoraArguments(), "none", "whole"):
             raise SpatialLLMError(
-                "without encoder and language_model, projector and LoRA are those of start_from, in full precision and "
-                "saved whole: leave out projector, lora, quantization and save, or give encoder and language_model."
+                "without encoder and language_model, projector, fusion and LoRA are those of start_from, in full precision "
+                "and saved whole: leave out projector, fusion, lora, quantization and save, or give encoder and "
+                "language_model."
             )

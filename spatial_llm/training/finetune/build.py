@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAnd
 
 from spatial_llm.encoders.folder_files import in_words
 from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.trained_parts import trained_keys
@@ -23,7 +24,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """Builds the composite and its processor. Only projector and LoRA require gradients; they are float32 in any precision.
+    """Builds the composite and its processor. Only projector, fusion and LoRA require gradients; they are float32 in any
+    precision.
 
     Raises:
         SpatialLLMError: 4-bit is configured and bitsandbytes is not installed.
@@ -35,11 +37,13 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     language_model = freeze(load_language_model(arguments))
     tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
-    widths = {"encoder_hidden_size": encoder.config.hidden_size, "text_hidden_size": text_size}
+    width = read_fusion(arguments.fusion).audio_width(text_size)
+    widths = {"encoder_hidden_size": encoder.config.hidden_size, "text_hidden_size": width}
     model = SpatialLLMForConditionalGeneration.from_parts(
         encoder=encoder,
         language_model=language_model,
         projector=AutoModel.from_config(projector_config(arguments.projector, **widths)),
+        fusion=arguments.fusion,
     )
     if arguments.lora is not None:
         add_lora(model, **vars(arguments.lora))

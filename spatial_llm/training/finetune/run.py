@@ -129,7 +129,7 @@ def finetune_once(arguments: BatArguments) -> Path:
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
     if arguments.start_from is None:
-        model.projector.start(lambda: _some_encoded(model.encoder, processor, dataset), model.get_input_embeddings().weight)
+        model.start_projectors(lambda: _some_encoded(model.encoder, processor, dataset))
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
     print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
     frozen = state_hash(model.encoder)

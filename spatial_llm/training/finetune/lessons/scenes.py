@@ -31,6 +31,7 @@ from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders import TokenLayout
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.training.engine.trainable import freeze
 from spatial_llm.training.finetune.lessons.lesson import Lesson, Material
@@ -157,6 +158,10 @@ def _prepare(arguments: Any, model: PreTrainedModel, processor: SpatialLLMProces
 
 
 def _check(arguments: Any) -> None:
+    if read_fusion(arguments.fusion).deep:
+        raise SpatialLLMError(
+            f"teach: scenes with fusion {arguments.fusion}; scene tokens stand in the prompt, so it needs fusion prefix."
+        )
     if not arguments.encoder_cache or arguments.language_model is None:
         raise SpatialLLMError(
             f"teach: scenes with encoder_cache {arguments.encoder_cache} and language_model {arguments.language_model}; it "
