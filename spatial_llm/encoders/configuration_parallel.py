@@ -69,8 +69,7 @@ class ParallelEncoderConfig(CheckedConfig):
             raise SpatialLLMError("encoders is empty; give at least one, see ParallelEncoder.from_encoders.")
         self.encoders = [_entry(f"encoders[{index}]", given) for index, given in enumerate(self.encoders)]
         duration = self.duration_s
-        number = isinstance(duration, int | float) and not isinstance(duration, bool)
-        if duration is not None and not (number and 0 < duration < math.inf):
+        if duration is not None and (isinstance(duration, bool) or not 0 < duration < math.inf):
             raise SpatialLLMError(f"duration_s is {duration!r}; expected seconds above 0.")
         self._members = _members(json.dumps(self.encoders), duration)
         self.duration_s = self._members[0].duration_s

@@ -432,8 +432,8 @@ def test_what_does_not_fit_is_refused_in_words(changes, message):
 def test_recordings_windows_and_models_that_do_not_fit_are_refused():
     with pytest.raises(SpatialLLMError, match=r"encoders is empty; give at least one"):
         ParallelEncoderConfig()
-    with pytest.raises(SpatialLLMError, match="duration_s is '1'; expected seconds above 0"):
-        ParallelEncoderConfig(encoders=[{"encoder": ours().config}], duration_s="1")
+    with pytest.raises(SpatialLLMError, match="duration_s is -1; expected seconds above 0"):
+        ParallelEncoderConfig(encoders=[{"encoder": ours().config}], duration_s=-1)
     longer = ours(duration_s=1.2)
     with pytest.raises(
         SpatialLLMError, match=r"encoders\[1\] \(clap_audio_model\): its window is 1 s and a recording 1\.2 s"

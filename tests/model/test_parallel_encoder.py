@@ -21,22 +21,23 @@ CLAP = ClapAudioConfig(
 CLAP_EXTRACTOR = ClapFeatureExtractor(feature_size=16, max_length_s=1)
 
 
-def _bat(projector="spatial_qformer_projector"):
+def _bat(projector="spatial_qformer_projector", fusion="prefix"):
     torch.manual_seed(0)
-    model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm", encoder="parallel", projector=projector))
+    model = SpatialLLMForConditionalGeneration(tiny_config("spatial_llm", "parallel", projector, fusion))
     for parameter in model.language_model.parameters():
         parameter.data.mul_(5)
-    return SpatialLLM(model, tiny_processor("parallel", projector))
+    return SpatialLLM(model, tiny_processor("parallel", projector, fusion))
 
 
 def _clip(seed=0):
     return np.random.default_rng(seed).standard_normal((2, 9920)).astype(np.float32) * 0.1
 
 
+@pytest.mark.parametrize("fusion", ["prefix", "hybrid"])
 @pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
-def test_it_answers_and_answers_the_same_after_saving(projector, tmp_path):
-    bat = _bat(projector)
-    one = tiny_config("spatial_llm", encoder="dspast", projector=projector)
+def test_it_answers_and_answers_the_same_after_saving(projector, fusion, tmp_path):
+    bat = _bat(projector, fusion)
+    one = tiny_config("spatial_llm", "dspast", projector, fusion)
     assert bat.model.config.num_audio_tokens == one.num_audio_tokens, "the number does not grow with that of encoders"
     answer = bat.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5)
     bat.save_pretrained(tmp_path)
