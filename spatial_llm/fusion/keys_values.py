@@ -110,21 +110,32 @@ def check_attention(language_model: nn.Module, layers: tuple[int, ...]) -> None:
 
 
 def _same(attention_class: type, rotary_class: type, config: Any, index: int) -> bool:
+    key = (attention_class, rotary_class, config.to_json_string(), index)
+    if key not in _COMPARED:
+        _COMPARED[key] = _compared(attention_class, rotary_class, config, index)
+    return _COMPARED[key]
+
+
+_COMPARED: dict[tuple, bool] = {}  # a model is built on "meta" first, and then of its parts
+
+
+def _compared(attention_class: type, rotary_class: type, config: Any, index: int) -> bool:
     config = copy.deepcopy(config)
     config._attn_implementation = "eager"
     random = torch.Generator().manual_seed(0)
+    # Whatever the device and the default number type of the moment, as inside `from_pretrained`, which fills no weights.
     with torch.device("cpu"):
-        attention, rotary = attention_class(config, layer_idx=index).float().eval(), rotary_class(config=config)
-        # Inside `from_pretrained` fresh weights are not filled. transformers' ZeRO-3 divides them among processes at once.
+        attention = attention_class(config, layer_idx=index).float().eval()
+        rotary = rotary_class(config=config).float()
+        # transformers' ZeRO-3 divides fresh weights among processes at once.
         if any(hasattr(parameter, "ds_id") for parameter in attention.parameters()):
             return True
         for parameter in attention.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=random) * 0.05)
-        states = torch.randn(1, PROBE_TOKENS, config.hidden_size, generator=random)
+            parameter.copy_(torch.randn(parameter.shape, generator=random, dtype=torch.float32) * 0.05)
+        states = torch.randn(1, PROBE_TOKENS, config.hidden_size, generator=random, dtype=torch.float32)
         positions = rotary(states, position_ids=torch.arange(PROBE_TOKENS)[None] + 5)
         listener = _Listener()
-        cached = {CACHE: listener, "position_embeddings": positions, "attention_mask": None}
-        attention(hidden_states=states, **cached)
+        attention(hidden_states=states, position_embeddings=positions, attention_mask=None, **{CACHE: listener})
         ours = keys_values(attention, states, positions)
     both = zip(ours, listener.stored, strict=True)
     return all(mine.shape == its.shape and torch.allclose(mine, its, atol=1e-5) for mine, its in both)

@@ -51,7 +51,9 @@ class JoinedInputs:
             return states
         if isinstance(states, tuple):
             return tuple(self.of_text(each) for each in states)
-        return states[:, -self.inputs_embeds.shape[1] :]
+        rows = self.inputs_embeds.shape[1]
+        # The very tensor where nothing is cut, so that a caller may ask for its gradient.
+        return states if states.shape[1] == rows else states[:, -rows:]
 
     def finish(self, outputs: Any) -> None:
         """Checks that all fused layers heard the audio, and leaves the memory with the cache for later tokens.

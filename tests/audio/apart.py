@@ -18,3 +18,8 @@ def run_apart(module: str, *arguments: object, timeout: float) -> subprocess.Com
     """`module` as in "tests.audio.mutations"; its standard output and error as text."""
     command = [sys.executable, "-c", _START, module, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def peak_mb() -> int:
+    """The peak of this program's memory. VmHWM and not ru_maxrss, which begins with that of the process that started it."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024

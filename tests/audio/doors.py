@@ -14,6 +14,8 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+from tests.audio.apart import peak_mb
+
 MOST_BYTES = 12 * 2**30  # of addresses, which are more than the memory that is used
 
 
@@ -87,8 +89,8 @@ def main() -> None:
                 wrong.append(f"{case.name}, {door}: took {took:.1f} s")
         if isinstance(path, Path) and path.is_file() and not path.is_symlink():
             os.remove(path)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"table": table, "wrong": wrong, "slowest_s": slowest, "peak_mb": peak_mb}))
+    peak = peak_mb()
+    print(json.dumps({"table": table, "wrong": wrong, "slowest_s": slowest, "peak_mb": peak}))
 
 
 if __name__ == "__main__":

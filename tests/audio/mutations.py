@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from tests.audio.apart import peak_mb
 from tests.audio.makers import CHECKSUMMED, KINDS, make, sound
 
 SECONDS = 5  # for one file
@@ -121,7 +122,7 @@ def main() -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))
     numbers = [int(text) for text in sys.argv[1:]]
-    report = run(*numbers) | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    report = run(*numbers) | {"peak_mb": peak_mb()}
     print(json.dumps(report))
 
 

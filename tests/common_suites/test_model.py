@@ -25,15 +25,17 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
     _is_composite = True
     encoder = "spatial_ast"
     projector = "spatial_qformer_projector"
+    fusion = "prefix"
     fields = {}  # noqa: RUF012
 
     def setUp(self):
         self.model_tester = Tester(
             "SpatialLLMForConditionalGeneration",
-            lambda config: config.num_audio_tokens + 9,
+            lambda config: config.joined_by.num_rows(config.num_audio_tokens) + 9,
             lambda config: config.text_config,
             self.encoder,
             self.projector,
+            self.fusion,
             **self.fields,
         )
 
@@ -112,3 +114,47 @@ class DSpASTUnfrozenSuite(_SpatialLLMSuite, unittest.TestCase):
 @listed(**NAMES)
 class MLPProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
     projector = "spatial_mlp_projector"
+
+
+class _Deep:
+    @unittest.skip("refused: the layers share the audio, see tests/fusion/test_training.py")
+    def test_training_gradient_checkpointing_use_reentrant_true(self):
+        pass
+
+
+class _DeepFrozen(_Deep, _Frozen):
+    @unittest.skip("the rows of the sequence are frozen words alone, without a gradient: the unfrozen suite runs it")
+    def test_retain_grad_hidden_states_attentions(self):
+        pass
+
+
+class _Positions:
+    @unittest.skip("refused: positions that depend on the length of a call, see tests/fusion/test_refusals.py")
+    def test_model_rope_scaling_from_config_1_dynamic(self):
+        pass
+
+
+@listed(**NAMES)
+class DelayedFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.TestCase):
+    fusion = "delayed"
+
+
+@listed(**NAMES)
+class LalFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.TestCase):
+    fusion = "lal"
+
+
+@listed(**NAMES)
+class LalUnfrozenSuite(_Deep, _Positions, _SpatialLLMSuite, unittest.TestCase):
+    fusion = "lal"
+    fields = {"lora": None, "freeze_encoder": False}  # noqa: RUF012
+
+
+@listed(**NAMES)
+class HybridFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.TestCase):
+    fusion = "hybrid"
+
+
+@listed(**NAMES)
+class GatedCrossAttentionFrozenSuite(_DeepFrozen, _SpatialLLMSuite, unittest.TestCase):
+    fusion = "gated_cross_attention"

@@ -17,7 +17,7 @@ class Tester:
         name: as `tiny_config` takes it.
         seq_length: positions of the attended sequence, given the config.
         sizes: the part of the config that holds width, heads and layers; default: the config itself.
-        encoder, projector: of a composite, as `tiny_config` takes them.
+        encoder, projector, fusion: of a composite, as `tiny_config` takes them.
         **fields: set in the config.
     """
 
@@ -32,11 +32,13 @@ class Tester:
         sizes: Callable[[Any], Any] = lambda config: config,
         encoder: str = "spatial_ast",
         projector: str = "spatial_qformer_projector",
+        fusion: str = "prefix",
         **fields: Any,
     ) -> None:
         self.name = name
         self.encoder = encoder
         self.projector = projector
+        self.fusion = fusion
         self.fields = fields
         config = self.get_config()
         sized = sizes(config)
@@ -46,7 +48,7 @@ class Tester:
         self.num_attention_heads = sized.num_attention_heads
 
     def get_config(self) -> Any:
-        config = tiny_config(self.name, self.encoder, self.projector)
+        config = tiny_config(self.name, self.encoder, self.projector, self.fusion)
         for name, value in self.fields.items():
             setattr(config, name, value)
         return config
