@@ -71,7 +71,7 @@ class ParallelEncoderConfig(CheckedConfig):
         duration = self.duration_s
         if duration is not None and (isinstance(duration, bool) or not 0 < duration < math.inf):
             raise SpatialLLMError(f"duration_s is {duration!r}; expected seconds above 0.")
-        self._members = _members(json.dumps(self.encoders), duration)
+        self._members = _members(json.dumps(self.encoders, sort_keys=True), duration)
         self.duration_s = self._members[0].duration_s
         super().__post_init__(**kwargs)
         # Computed here, because the layout is asked for in every step, and in a graph that is compiled or exported.
@@ -240,7 +240,7 @@ def _settings(extractor: SequenceFeatureExtractor | Mapping[str, Any]) -> dict[s
     return settings_of(extractor_from(extractor) if isinstance(extractor, Mapping) else extractor)
 
 
-# Equal configs have the same members, and so compare as equal.
+# Building configs and extractors takes milliseconds, and one config is copied and loaded many times.
 @functools.lru_cache(maxsize=32)
 def _members(encoders: str, duration_s: float | None) -> tuple[Member, ...]:
     members: list[Member] = []

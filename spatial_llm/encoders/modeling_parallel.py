@@ -33,8 +33,8 @@ _ONLY_IN_TRAINING = "masked_spec_embed"
 class ParallelEncoder(CheckedPreTrainedModel):
     """Maps `input_features` (B, numbers) to `last_hidden_state` (B, tokens of the reference, sum of all widths).
 
-    All encoders are frozen: no parameter requires gradients, and they stay in eval mode even in training, so that BatchNorms
-    keep their statistics and nothing is dropped or masked.
+    All encoders are frozen: no parameter requires gradients (unless a composite is told to train its encoder), and they stay
+    in eval mode even in training, so that BatchNorms keep their statistics and nothing is dropped or masked.
 
     Attributes:
         encoders: the encoders, the reference first.

@@ -181,7 +181,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         Returns:
             `input_ids`, `attention_mask` (B, length): [placeholders][BOS prompt], padded on the left; with answers
             [placeholders][BOS prompt][answer][EOS], answers padded on the right, and `labels`, -100 everywhere but on
-            answer and EOS; `input_features` (B, cues, frames, mel bins).
+            answer and EOS; `input_features` (B, *input_shape of the encoder).
 
         Raises:
             SpatialLLMError: there is no question, the numbers of questions, answers and recordings differ, or a text is too
