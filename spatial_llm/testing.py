@@ -29,9 +29,17 @@ from spatial_llm import encoders, model, projectors
 from spatial_llm.encoders import DSpASTConfig, ParallelEncoderConfig, SpatialASTConfig
 from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
-from spatial_llm.projectors import MLPProjectorConfig, ProjectorConfig, QFormerProjectorConfig
+from spatial_llm.projectors import (
+    AggregatorProjectorConfig,
+    MLPProjectorConfig,
+    PoolProjectorConfig,
+    ProjectorConfig,
+    QFormerProjectorConfig,
+    RegionsProjectorConfig,
+    SlicesProjectorConfig,
+    WindowQFormerProjectorConfig,
+)
 from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
 
 WIDTH = 48
@@ -57,7 +65,8 @@ def tiny_config(
         language_model: model type of its language model, a key of `TINY_LANGUAGE_MODELS`.
 
     Raises:
-        SpatialLLMError: no such name; the message lists them.
+        SpatialLLMError: no such name; the message lists them. The projector cannot take the encoder's tokens: those of
+            several channel slices take "dspast".
     """
     for kind, given, known in (
         ("encoder", encoder, TINY_ENCODERS),
@@ -98,7 +107,7 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
     if isinstance(config, SpatialEncoderConfig | ParallelEncoderConfig):
         return {"input_features": torch.randn(batch_size, *config.input_shape, generator=random)}
     if isinstance(config, ProjectorConfig):
-        layout = _tiny_spatial_ast().token_layout
+        layout = (_tiny_dspast() if getattr(config, "slice_sizes", None) else _tiny_spatial_ast()).token_layout
         tokens = torch.randn(batch_size, layout.num_tokens, config.encoder_hidden_size, generator=random)
         return {"audio_hidden_states": tokens, **({} if isinstance(config, QFormerProjectorConfig) else {"layout": layout})}
     if isinstance(config, SpatialLLMConfig):
@@ -186,7 +195,54 @@ def _tiny_mlp() -> MLPProjectorConfig:
     return MLPProjectorConfig(hidden_size=37, columns_per_token=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
 
 
-TINY_PROJECTORS = {"spatial_qformer_projector": _tiny_qformer, "spatial_mlp_projector": _tiny_mlp}
+def _tiny_pool() -> PoolProjectorConfig:
+    return PoolProjectorConfig(hidden_size=37, num_columns=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
+
+
+def _tiny_attention_fields() -> dict[str, Any]:
+    return {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 37,
+        "encoder_hidden_size": WIDTH,
+        "text_hidden_size": 32,
+    }
+
+
+def _tiny_window_qformer() -> WindowQFormerProjectorConfig:
+    return WindowQFormerProjectorConfig(**_tiny_attention_fields(), rows_per_window=1, queries_per_window=2)
+
+
+def _tiny_aggregator() -> AggregatorProjectorConfig:
+    return AggregatorProjectorConfig(**_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, num_query_tokens=4)
+
+
+def _tiny_regions() -> RegionsProjectorConfig:
+    return RegionsProjectorConfig(**_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, columns_per_token=2)
+
+
+def _tiny_slices() -> SlicesProjectorConfig:
+    return SlicesProjectorConfig(
+        **_tiny_attention_fields(), slice_sizes=[WIDTH // 3] * 3, slots_per_slice=2, columns_per_token=2
+    )
+
+
+TINY_PROJECTORS = {
+    "spatial_qformer_projector": _tiny_qformer,
+    "spatial_mlp_projector": _tiny_mlp,
+    "spatial_window_qformer_projector": _tiny_window_qformer,
+    "spatial_pool_projector": _tiny_pool,
+    "spatial_aggregator_projector": _tiny_aggregator,
+    "spatial_regions_projector": _tiny_regions,
+    "spatial_slices_projector": _tiny_slices,
+}
+
+
+def _joinable(config: ProjectorConfig) -> dict[str, Any]:
+    """Returns the fields of a projector without those that the other parts of a composite decide."""
+    decided = ("encoder_hidden_size", "text_hidden_size", "slice_sizes", "num_columns")
+    return {name: value for name, value in config.to_dict().items() if name not in decided}
 
 
 # Two layers: the second one is fused, so that both kinds of layer are there. The width is not the language model's.
@@ -211,12 +267,10 @@ def _tiny_composite(
     fusion: str = "prefix",
     language_model: str = "llama",
 ) -> SpatialLLMConfig:
-    tokenizer, encoder_config, projector_config = _tiny_tokenizer(), TINY_ENCODERS[encoder](), TINY_PROJECTORS[projector]()
-    projector_config.encoder_hidden_size = encoder_config.hidden_size
-    projector_config.text_hidden_size = read_fusion(TINY_FUSIONS[fusion]).audio_width(32)
+    tokenizer = _tiny_tokenizer()
     return SpatialLLMConfig(
-        encoder_config=encoder_config,
-        projector_config=projector_config,
+        encoder_config=TINY_ENCODERS[encoder](),
+        projector_config=_joinable(TINY_PROJECTORS[projector]()),
         fusion=TINY_FUSIONS[fusion],
         text_config=TINY_LANGUAGE_MODELS[language_model](
             vocab_size=len(tokenizer),

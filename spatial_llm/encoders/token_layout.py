@@ -16,8 +16,9 @@ class TokenLayout:
         grid: (time rows, frequency columns) of the patch tokens.
         channel_slices: (start, stop) of the channels that belong together; one slice where nothing divides them.
         seconds_per_row: time that one row spans.
-        slice_cells: for each channel slice, the (rows, columns) of grid cells that hold copies of one token of a coarser
-            encoder; None where every slice has a token of its own in every cell.
+        slice_cells: (rows, columns) of grid cells that one token of a slice covers, for each slice. An encoder on a coarser
+            grid is stored repeated on this grid: each of its tokens stands in so many rows and columns, beginning with the
+            first, and at the end of the grid in fewer where they do not divide it. None: no slice is repeated.
     """
 
     num_cls_tokens: int
@@ -25,6 +26,16 @@ class TokenLayout:
     channel_slices: tuple[tuple[int, int], ...]
     seconds_per_row: float
     slice_cells: tuple[tuple[int, int], ...] | None = None
+
+    @property
+    def slice_sizes(self) -> tuple[int, ...]:
+        """Number of channels of each slice."""
+        return tuple(stop - start for start, stop in self.channel_slices)
+
+    @property
+    def cells(self) -> tuple[tuple[int, int], ...]:
+        """`slice_cells`, with (1, 1) for each slice where it is None."""
+        return ((1, 1),) * len(self.channel_slices) if self.slice_cells is None else self.slice_cells
 
     @property
     def num_tokens(self) -> int:

@@ -108,8 +108,11 @@ def check_claims(config: Any, headers: dict[str, Header], what: str) -> None:
             f"{what}: num_hidden_layers is {layers:,}, but the weights hold {len(headers)} tensors in all: the config is "
             "damaged or another model's."
         )
-    for name in _DIMENSIONS:
-        value = getattr(config, name, None)
+    claims = {name: getattr(config, name, None) for name in _DIMENSIONS}
+    if slices := getattr(config, "slice_sizes", None):
+        # Such a projector reads the encoder's channels slice by slice, so no tensor is as wide as all of them together.
+        claims["slice_sizes"], claims["encoder_hidden_size"] = max(slices), None
+    for name, value in claims.items():
         if isinstance(value, int) and value > largest:
             raise CheckpointError(
                 f"{what}: {name} is {value:,}, but no dimension of a tensor in the weights is larger than {largest:,}: the "

@@ -29,7 +29,8 @@ class SpatialLLMConfig(CheckedConfig):
 
     Args:
         encoder_config: configuration of the spatial encoder (`model_type` "spatial_ast", "dspast", ...).
-        projector_config: configuration of the projector; its two widths are filled in if they are not given.
+        projector_config: configuration of the projector; what depends on the other parts (its two widths, the encoder's
+            channel slices) is filled in if it is not given.
         text_config: configuration of any causal language model.
         audio_token_id: id of a placeholder in `input_ids`, one for each audio token. It may lie outside the language model's
             vocabulary (Llama-2 has no spare token): it is replaced before anything is embedded.
@@ -76,6 +77,7 @@ class SpatialLLMConfig(CheckedConfig):
                     f"projector_config.{name} is {getattr(self.projector_config, name)}, expected {width}, the width of the "
                     f"{owner} it is joined to: give that number, or leave it out."
                 )
+        self.projector_config.fit(self.encoder_config.token_layout)
         _ = self.num_audio_tokens  # raises if the projector cannot take this encoder's tokens
         if self.lora is not None:
             self.lora = _checked_lora(self.lora)

@@ -21,9 +21,11 @@ class AudioTokens(BaseModelOutputWithCrossAttentions):
     """Holds a projector's output; the other fields are those of transformers, if the caller requested them.
 
     Attributes:
-        last_hidden_state: embeddings for the language model (clips, tokens, text width).
+        last_hidden_state: embeddings for the language model (clips, tokens, `text_hidden_size`).
         mask: (clips, tokens) bool, False for tokens that a clip does not have; None if every clip has all of them.
-        seconds: (tokens,), the time of the middle of each token from the start of the window; None if tokens have no time.
+        seconds: the time of the middle of each token from the start of the window, in seconds: (tokens,), or (clips, tokens)
+            where it differs between clips. NaN for a token without a time among others that have one; None if no token has
+            one.
     """
 
     mask: torch.Tensor | None = None
@@ -42,11 +44,21 @@ class ProjectorConfig(CheckedConfig):
 
     Args:
         encoder_hidden_size: width of `audio_hidden_states`.
-        text_hidden_size: width of the language model.
+        text_hidden_size: width of the tokens that it returns: that of the language model, or, where the fusion projects once
+            per layer, the fusion's own.
     """
 
     encoder_hidden_size: int = 768
     text_hidden_size: int = 4096
+
+    def fit(self, layout: TokenLayout) -> None:
+        """Takes from the layout what sizes of weights depend on and the fields leave open; by default nothing.
+
+        The composite and the recipes call it before they build the projector.
+
+        Raises:
+            SpatialLLMError: a field that is given contradicts the layout, or the projector cannot take it.
+        """
 
     def num_tokens(self, layout: TokenLayout) -> int:
         """Returns the number of tokens that the language model gets for a clip whose encoder tokens have this layout.

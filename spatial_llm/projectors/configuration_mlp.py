@@ -1,28 +1,23 @@
 """Configures the MLP projector: 21 million parameters for a SpatialAST of full size and a language model 4096 wide."""
 
-import math
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from spatial_llm.encoders.checked_config import check_counts, check_numbers
+from spatial_llm.encoders.checked_config import check_counts
 from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.projectors.base import ProjectorConfig
+from spatial_llm.projectors.shared_fields import TwoLayerConfig
 
 
 @strict
-class MLPProjectorConfig(ProjectorConfig):
-    """Configuration of `MLPProjector`; the two widths are those of `ProjectorConfig`.
+class MLPProjectorConfig(TwoLayerConfig):
+    """Configuration of `MLPProjector`; further fields are those of `TwoLayerConfig` and `ProjectorConfig`.
 
     Args:
         rows_per_token: time rows of the encoder's patch grid that one token for the language model covers.
         columns_per_token: frequency columns that one token covers. Both divide the grid, which is 64 x 8 at full size: the
             default makes one token of each row, 64 in all, as many as BAT's Q-Former has queries.
-        hidden_size: width between the two linear layers.
-        hidden_act: activation between them.
-        layer_norm_eps: epsilon of the layer norm before them.
-        initializer_range: standard deviation of fresh weights.
 
     Raises:
         SpatialLLMError: a size is impossible; the message names it.
@@ -32,16 +27,10 @@ class MLPProjectorConfig(ProjectorConfig):
 
     rows_per_token: int = 1
     columns_per_token: int = 8
-    hidden_size: int = 2048
-    hidden_act: str = "gelu"
-    layer_norm_eps: float = 1e-5
-    initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
-        check_counts(self, "rows_per_token", "columns_per_token", "hidden_size", "encoder_hidden_size", "text_hidden_size")
-        check_numbers(self, 0, 2, "layer_norm_eps")
-        check_numbers(self, 0, math.inf, "initializer_range")
+        check_counts(self, "rows_per_token", "columns_per_token")
 
     def num_tokens(self, layout: TokenLayout) -> int:
         """Returns the number of blocks of patches that tile the grid; the CLS tokens do not count.

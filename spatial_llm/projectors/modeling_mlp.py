@@ -16,29 +16,46 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from spatial_llm.encoders.token_layout import TokenLayout
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.base import AudioTokens, Projector
 from spatial_llm.projectors.configuration_mlp import MLPProjectorConfig
+from spatial_llm.projectors.reading import check_tokens, grid_tokens
+from spatial_llm.projectors.shared_fields import TwoLayerConfig
 
 
-class MLPProjector(Projector):
-    """Maps blocks of patch tokens -> layer norm -> linear layer -> activation -> linear layer."""
+class TwoLayerProjector(Projector):
+    """Ends in a layer norm, a linear layer, an activation and a linear layer.
 
-    config: MLPProjectorConfig
-    config_class = MLPProjectorConfig
+    Args:
+        size: width of what these layers are applied to.
+    """
+
+    config: TwoLayerConfig
     # There is no attention inside, so any implementation that the whole model uses is supported.
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: MLPProjectorConfig) -> None:
+    def __init__(self, config: TwoLayerConfig, size: int) -> None:
         super().__init__(config)
-        size = config.encoder_hidden_size * config.rows_per_token * config.columns_per_token
         self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
         self.up = nn.Linear(size, config.hidden_size)
         self.activation = ACT2FN[config.hidden_act]
         self.down = nn.Linear(config.hidden_size, config.text_hidden_size)
         self.post_init()
+
+    def two_layers(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Maps (..., size) -> (..., text_hidden_size)."""
+        return self.down(self.activation(self.up(self.norm(hidden_states.to(self.up.weight.dtype)))))
+
+
+class MLPProjector(TwoLayerProjector):
+    """Maps blocks of patch tokens -> layer norm -> linear layer -> activation -> linear layer."""
+
+    config: MLPProjectorConfig
+    config_class = MLPProjectorConfig
+
+    def __init__(self, config: MLPProjectorConfig) -> None:
+        super().__init__(config, config.encoder_hidden_size * config.rows_per_token * config.columns_per_token)
 
     @can_return_tuple
     def forward(
@@ -57,17 +74,12 @@ class MLPProjector(Projector):
         Raises:
             SpatialLLMError: there is no layout, its number of tokens differs, or the blocks do not divide its grid.
         """
-        if layout is None or audio_hidden_states.shape[1] != layout.num_tokens:
-            raise SpatialLLMError(
-                f"audio_hidden_states has {audio_hidden_states.shape[1]} tokens, and the layout is {layout}; expected the "
-                "layout of these tokens, which is token_layout of the encoder's config."
-            )
+        layout = check_tokens(audio_hidden_states, layout)
         tokens = self.config.num_tokens(layout)
         high, wide = self.config.rows_per_token, self.config.columns_per_token
-        patches = audio_hidden_states[:, layout.num_cls_tokens :].to(self.up.weight.dtype)
+        patches = grid_tokens(audio_hidden_states, layout)
         # (B, block rows, rows inside, block columns, columns inside, width) -> (B, blocks, rows * columns * width)
         blocks = patches.reshape(len(patches), layout.grid[0] // high, high, layout.grid[1] // wide, wide, -1)
-        blocks = blocks.transpose(2, 3).reshape(len(patches), tokens, -1)
-        embeds = self.down(self.activation(self.up(self.norm(blocks))))
+        embeds = self.two_layers(blocks.transpose(2, 3).reshape(len(patches), tokens, -1))
         row = torch.arange(tokens, device=embeds.device) // (layout.grid[1] // wide)
         return AudioTokens(last_hidden_state=embeds, seconds=(row + 0.5) * high * layout.seconds_per_row)

@@ -6,6 +6,7 @@ are sound), and there is a layer norm at the very end, so that norm's weight alo
 Source: BAT, arXiv 2402.01591, and the sizes of its released code and weights.
 """
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.base import AudioTokens, Projector
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
+from spatial_llm.projectors.shared_fields import AttentionConfig
 
 
 class QFormer(Blip2QFormerModel):
@@ -34,20 +36,35 @@ class QFormer(Blip2QFormerModel):
     }
 
 
-class QFormerProjector(Projector):
-    """Maps through `num_query_tokens` learned queries, a Q-Former, a linear layer, a layer norm (eps 1e-5)."""
+def qformer_reading(config: AttentionConfig, width: int) -> QFormer:
+    """Returns a Q-Former of the sizes of `config` whose cross-attention reads tokens of another width.
 
-    config: QFormerProjectorConfig
-    config_class = QFormerProjectorConfig
+    Its modules hold `config` itself, so that a later choice of attention implementation reaches them.
+    """
+    own = copy.copy(config)
+    own.encoder_hidden_size = width
+    qformer = QFormer(own)
+    for module in qformer.modules():
+        if getattr(module, "config", None) is own:
+            module.config = config
+    return qformer
+
+
+class StandardizingProjector(Projector):
+    """Ends in a linear layer and a layer norm (eps 1e-5), and standardises its input if `config.standardize_inputs`.
+
+    A subclass sets `query`, its learned queries or slots, and what reads the audio, then calls `end_with_norm`.
+    """
+
+    config: AttentionConfig
     supports_gradient_checkpointing = True
     _no_split_modules = ["Blip2QFormerLayer"]  # noqa: RUF012  (name and form required by transformers)
     _supports_sdpa = True
     _supports_attention_backend = True
 
-    def __init__(self, config: QFormerProjectorConfig) -> None:
-        super().__init__(config)
-        self.query = nn.Parameter(torch.empty(1, config.num_query_tokens, config.hidden_size))
-        self.qformer = QFormer(config)
+    def end_with_norm(self) -> None:
+        """Adds the last layers and the statistics of the input, and initialises all weights."""
+        config = self.config
         self.linear = nn.Linear(config.hidden_size, config.text_hidden_size)
         self.norm = nn.LayerNorm(config.text_hidden_size, eps=1e-5)
         if config.standardize_inputs:
@@ -59,38 +76,18 @@ class QFormerProjector(Projector):
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if module is self:
-            init.normal_(self.query)
+            if getattr(self, "query", None) is not None:
+                init.normal_(self.query)
             if self.config.standardize_inputs:
                 init.zeros_(self.input_mean)
                 init.ones_(self.input_std)
 
-    @can_return_tuple
-    def forward(
-        self, audio_hidden_states: torch.Tensor, layout: TokenLayout | None = None, **kwargs: Unpack[TransformersKwargs]
-    ) -> AudioTokens:
-        """Projects the encoder's tokens.
-
-        Args:
-            audio_hidden_states: (B, tokens, encoder_hidden_size).
-            layout: ignored, because the tokens are treated as a set.
-            **kwargs: `output_attentions`, `output_hidden_states` and the like, as in transformers.
-
-        Returns:
-            `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); on request, from the Q-Former
-            inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a layer, and
-            `cross_attentions` (B, heads, num_query_tokens, tokens), one for each layer that attends to the audio.
-        """
-        audio_hidden_states = audio_hidden_states.to(self.query.dtype)
+    def standardized(self, audio_hidden_states: torch.Tensor) -> torch.Tensor:
+        """Returns the tokens in the dtype of the weights, standardised if the config says so; shapes stay."""
+        audio_hidden_states = audio_hidden_states.to(self.linear.weight.dtype)
         if self.config.standardize_inputs:
             audio_hidden_states = (audio_hidden_states - self.input_mean) / self.input_std
-        queries = self.query.expand(audio_hidden_states.shape[0], -1, -1)
-        outputs = self.qformer(query_embeds=queries, encoder_hidden_states=audio_hidden_states, return_dict=True, **kwargs)
-        return AudioTokens(
-            last_hidden_state=self.norm(self.linear(outputs.last_hidden_state)),
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-            cross_attentions=outputs.cross_attentions,
-        )
+        return audio_hidden_states
 
     @torch.no_grad()
     def start(self, sample: Callable[[], torch.Tensor], scale: float) -> None:
@@ -114,3 +111,42 @@ class QFormerProjector(Projector):
         std = channels.std(0)
         self.input_std.copy_(torch.where(std > 0, std, 1.0))
         self.norm.weight.fill_(scale)
+
+
+class QFormerProjector(StandardizingProjector):
+    """Maps through `num_query_tokens` learned queries, a Q-Former, a linear layer, a layer norm (eps 1e-5)."""
+
+    config: QFormerProjectorConfig
+    config_class = QFormerProjectorConfig
+
+    def __init__(self, config: QFormerProjectorConfig) -> None:
+        super().__init__(config)
+        self.query = nn.Parameter(torch.empty(1, config.num_query_tokens, config.hidden_size))
+        self.qformer = QFormer(config)
+        self.end_with_norm()
+
+    @can_return_tuple
+    def forward(
+        self, audio_hidden_states: torch.Tensor, layout: TokenLayout | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> AudioTokens:
+        """Projects the encoder's tokens.
+
+        Args:
+            audio_hidden_states: (B, tokens, encoder_hidden_size).
+            layout: ignored, because the tokens are treated as a set.
+            **kwargs: `output_attentions`, `output_hidden_states` and the like, as in transformers.
+
+        Returns:
+            `last_hidden_state`, the audio embeddings (B, num_query_tokens, text_hidden_size); on request, from the Q-Former
+            inside, `hidden_states` (B, num_query_tokens, hidden_size) and `attentions` among the queries, one a layer, and
+            `cross_attentions` (B, heads, num_query_tokens, tokens), one for each layer that attends to the audio.
+        """
+        audio_hidden_states = self.standardized(audio_hidden_states)
+        queries = self.query.expand(audio_hidden_states.shape[0], -1, -1)
+        outputs = self.qformer(query_embeds=queries, encoder_hidden_states=audio_hidden_states, return_dict=True, **kwargs)
+        return AudioTokens(
+            last_hidden_state=self.norm(self.linear(outputs.last_hidden_state)),
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            cross_attentions=outputs.cross_attentions,
+        )

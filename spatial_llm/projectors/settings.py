@@ -5,6 +5,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors.base import ProjectorConfig
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
@@ -21,15 +22,17 @@ EARLIER = {
 }
 
 
-def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig:
+def projector_config(settings: dict[str, Any], layout: TokenLayout | None = None, **widths: int) -> ProjectorConfig:
     """Returns the configuration that `settings` describe; without a `model_type`, that of a Q-Former.
 
     Args:
         settings: `model_type` and fields.
+        layout: of the tokens of the encoder that the projector is for; what its weights depend on is then filled in.
         **widths: `encoder_hidden_size` and `text_hidden_size`, if the settings do not give them.
 
     Raises:
-        SpatialLLMError: an unknown `model_type` or field, or an impossible value; the message gives what to write.
+        SpatialLLMError: an unknown `model_type` or field, or an impossible value; the message gives what to write. The
+            projector cannot take the layout.
     """
     fields = dict(settings)
     model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)
@@ -45,6 +48,9 @@ def projector_config(settings: dict[str, Any], **widths: int) -> ProjectorConfig
                 f"projector.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}."
             )
     try:
-        return AutoConfig.for_model(model_type, **{**widths, **fields})
+        config = AutoConfig.for_model(model_type, **{**widths, **fields})
     except StrictDataclassError as error:
         raise SpatialLLMError(f"projector: {' '.join(str(error).split())}") from None
+    if layout is not None:
+        config.fit(layout)
+    return config

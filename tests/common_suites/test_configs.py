@@ -6,7 +6,8 @@ import pytest
 
 from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
 from spatial_llm.model import SpatialLLMConfig
-from spatial_llm.projectors import MLPProjectorConfig, QFormerProjectorConfig
+from spatial_llm.projectors.kinds import PROJECTORS
+from spatial_llm.projectors.shared_fields import TwoLayerConfig
 from spatial_llm.testing import tiny_config
 from tests.common_suites import suites
 
@@ -26,7 +27,7 @@ class _Tiny:
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize(
-    "config_class", [SpatialASTConfig, DSpASTConfig, QFormerProjectorConfig, MLPProjectorConfig, SpatialLLMConfig]
+    "config_class", [SpatialASTConfig, DSpASTConfig, *(config for config, _ in PROJECTORS.values()), SpatialLLMConfig]
 )
 def test_config(config_class, check):
     parent = unittest.TestCase()
@@ -39,11 +40,11 @@ def test_config(config_class, check):
             "freeze_encoder": False,
             "lora": {"rank": 2, "alpha": 4, "dropout": 0.0, "target_modules": ["q_proj"]},
         }
-    elif config_class is MLPProjectorConfig:
-        given = {"hidden_size": 96, "rows_per_token": 2}
+    elif issubclass(config_class, TwoLayerConfig):
+        given = {"hidden_size": 96}
     else:
         given = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}
-    if config_class is MLPProjectorConfig:
+    if issubclass(config_class, TwoLayerConfig):
         given["common_properties"] = ["hidden_size"]  # it has neither heads nor layers to count
     tester = common.ConfigTester(parent, config_class=config_class, has_text_modality=False, **given)
     getattr(tester, check)()

@@ -121,11 +121,13 @@ class _Deep:
     def test_training_gradient_checkpointing_use_reentrant_true(self):
         pass
 
-
-class _DeepFrozen(_Deep, _Frozen):
-    @unittest.skip("the rows of the sequence are frozen words alone, without a gradient: the unfrozen suite runs it")
+    @unittest.skip("the rows of the sequence are words alone, frozen as the language model around added modules is")
     def test_retain_grad_hidden_states_attentions(self):
         pass
+
+
+class _DeepFrozen(_Deep, _Frozen):
+    pass
 
 
 class _Positions:
@@ -158,3 +160,31 @@ class HybridFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.Test
 @listed(**NAMES)
 class GatedCrossAttentionFrozenSuite(_DeepFrozen, _SpatialLLMSuite, unittest.TestCase):
     fusion = "gated_cross_attention"
+
+
+@listed(**NAMES)
+class WindowQFormerProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_window_qformer_projector"
+
+
+@listed(**NAMES)
+class PoolProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_pool_projector"
+
+
+@listed(**NAMES)
+class AggregatorProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_aggregator_projector"
+
+
+@listed(**NAMES)
+class RegionsProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_regions_projector"
+
+
+@listed(**NAMES)
+class SlicesProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    projector = "spatial_slices_projector"

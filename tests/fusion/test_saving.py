@@ -1,8 +1,7 @@
-"""Both saved forms, copies and pickles of composites with a fusion answer as before."""
+"""Both saved forms and copies of composites with a fusion answer as before."""
 
 import copy
 import json
-import pickle
 
 import pytest
 import torch
@@ -62,10 +61,9 @@ def test_the_trained_part_alone(model, tmp_path):
     torch.testing.assert_close(logits(loaded), logits(joined), atol=2e-5, rtol=1e-5)
 
 
-def test_copies_pickles_and_other_attention_still_hear(model):
+def test_copies_and_other_attention_still_hear(model):
     expected = logits(model)
-    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
-        torch.testing.assert_close(logits(copied), expected, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(logits(copy.deepcopy(model)), expected, atol=2e-5, rtol=1e-5)
     model.set_attn_implementation({"text_config": "eager"})
     torch.testing.assert_close(logits(model)[:, -1], expected[:, -1], atol=2e-4, rtol=1e-4)
 

@@ -7,14 +7,14 @@ import warnings
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForMultimodalLM, LlamaForCausalLM
+from transformers import AutoModel, AutoModelForMultimodalLM, LlamaForCausalLM
 
-from spatial_llm.encoders import SpatialASTForLocalization
+from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, add_lora, trained_keys
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.projectors import QFormerProjector
-from spatial_llm.testing import tiny_config, tiny_inputs
+from spatial_llm.testing import TINY_PROJECTORS, tiny_config, tiny_inputs
 
 
 def _train(model):
@@ -86,6 +86,27 @@ def test_trained_only_form_comes_back(parts, tmp_path):
     loaded.save_pretrained(tmp_path / "whole")
     loaded = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "whole")
     assert torch.equal(loaded(**inputs).logits, expected)
+
+
+@pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
+@pytest.mark.parametrize("trained_only", [False, True])
+def test_every_projector_comes_back_in_both_forms(projector, trained_only, tmp_path):
+    torch.manual_seed(0)
+    config = tiny_config("SpatialLLMForConditionalGeneration", "dspast", projector)
+    DSpASTForLocalization(config.encoder_config).save_pretrained(tmp_path / "encoder")
+    LlamaForCausalLM(config.text_config).save_pretrained(tmp_path / "llm")
+    model = SpatialLLMForConditionalGeneration.from_parts(
+        DSpASTForLocalization.from_pretrained(tmp_path / "encoder"),
+        LlamaForCausalLM.from_pretrained(tmp_path / "llm"),
+        AutoModel.from_config(config.projector_config),
+        audio_token_id=config.audio_token_id,
+    )
+    add_lora(model, rank=2)
+    inputs = tiny_inputs(_train(model).config)
+    model.save_pretrained(tmp_path / "saved", trained_only=trained_only)
+    loaded = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "saved")
+    assert type(loaded.projector) is type(model.projector)
+    assert torch.equal(loaded(**inputs).logits, model(**inputs).logits)
 
 
 def test_pointers_that_lead_nowhere(parts, whole, tmp_path):

@@ -23,7 +23,7 @@ def test_fields_and_widths_reach_the_configuration():
         ({"queries": 4}, "projector.queries is no field.*write num_query_tokens in its place"),
         ({"model_type": "spatial_mlp_projector", "queries": 4}, "no field of a spatial_mlp_projector; its fields are"),
         ({"model_type": "spatial_mlp_projector", "num_query_tokens": 4}, "no field of a spatial_mlp_projector; its fields"),
-        ({"model_type": "llama"}, "'llama'; expected one of .*spatial_mlp_projector, spatial_qformer_projector"),
+        ({"model_type": "llama"}, "'llama'; expected one of .*spatial_mlp_projector, spatial_pool_projector"),
         ({"torch_dtype": "float16"}, "projector.torch_dtype is no field"),
         ({"num_query_tokens": 0}, "num_query_tokens is 0"),
         ({"num_query_tokens": "many"}, "num_query_tokens"),

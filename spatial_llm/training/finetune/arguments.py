@@ -15,6 +15,8 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 
+Trains = Literal["projector", "adapters", "language_model", "all"]
+
 
 @dataclass
 class LoraArguments(Checked):
@@ -45,6 +47,8 @@ class BatStage(Checked):
         train_manifest: its manifest; null for that of the run.
         teach: its lesson, as in `BatArguments`.
         steps: its optimiser steps; null for those of the schedule.
+        trains: what trains in it, as in `BatArguments`; null for that of the run.
+        learning_rate, warmup_fraction: its own; null for those of the schedule.
     """
 
     called: ClassVar[str] = "stages[...]"
@@ -54,6 +58,9 @@ class BatStage(Checked):
     train_manifest: str | None = None
     teach: Literal[*LESSONS] = "answers"
     steps: Count | None = None
+    trains: Trains | None = None
+    learning_rate: Positive | None = None
+    warmup_fraction: Share | None = None
 
 
 @dataclass
@@ -75,6 +82,8 @@ class BatArguments(Checked):
         types: question types to train on; null for all.
         teach: the lesson, see `finetune.lessons`. "answers": projector and LoRA learn to answer; "scenes": the projector
             alone learns the scene tokens of the language model, as a stage before the answers.
+        trains: "projector": projector and fusion, LoRA as it was initialised or loaded; "adapters": these and LoRA;
+            "language_model": these and all weights of the language model, in float32; "all": the encoder too.
         stages: stages that are trained in order, each in a sub-folder; a finished stage is not trained again. Empty for one
             run.
         start_from: folder of a trained model of the same parts, or the name of one in the package (tiny), from whose
@@ -107,6 +116,7 @@ class BatArguments(Checked):
     lora: LoraArguments | None = field(default_factory=LoraArguments)
     types: list[QuestionType] | None = None
     teach: Literal[*LESSONS] = "answers"
+    trains: Trains = field(default="adapters", metadata={"later": True})
     stages: list[BatStage] = field(default_factory=list)
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
@@ -137,6 +147,8 @@ class BatArguments(Checked):
             raise SpatialLLMError(
                 "types or teach and stages are both given; give them for each stage, in stages[...].types and .teach."
             )
+        for trains in dict.fromkeys((self.trains, *(stage.trains for stage in self.stages))):
+            self._check_trains(trains)
         for teach in dict.fromkeys((self.teach, *(stage.teach for stage in self.stages))):
             LESSONS[teach].check(self)
 
@@ -149,6 +161,17 @@ class BatArguments(Checked):
     def goes_on_whole(self) -> bool:
         """Returns whether all parts come from `start_from`."""
         return self.encoder is None and self.language_model is None and self.start_from is not None
+
+    def _check_trains(self, trains: str | None) -> None:
+        if trains in ("language_model", "all") and (self.quantization != "none" or self.save != "whole"):
+            raise SpatialLLMError(
+                f"trains is {trains} with quantization {self.quantization} and save {self.save}; weights of the language "
+                "model train in full precision and are saved whole: set quantization to none and save to whole."
+            )
+        if trains == "all" and self.encoder_cache:
+            raise SpatialLLMError(
+                "trains is all with encoder_cache; an encoder that trains has no output to keep: set it off."
+            )
 
     def _check_parts(self) -> None:
         if not self.goes_on_whole and None in (self.encoder, self.language_model):

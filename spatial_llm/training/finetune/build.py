@@ -12,7 +12,7 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.model.storage import load_tensors, read_tensors
-from spatial_llm.model.trained_parts import trained_keys
+from spatial_llm.model.trained_parts import kind, trained_keys
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
 from spatial_llm.training.engine.base_models import load_base
@@ -42,11 +42,12 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     model = SpatialLLMForConditionalGeneration.from_parts(
         encoder=encoder,
         language_model=language_model,
-        projector=AutoModel.from_config(projector_config(arguments.projector, **widths)),
+        projector=AutoModel.from_config(projector_config(arguments.projector, encoder.config.token_layout, **widths)),
         fusion=arguments.fusion,
     )
     if arguments.lora is not None:
         add_lora(model, **vars(arguments.lora))
+    set_trained(model, arguments.trains)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -64,7 +65,25 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
     start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
     model, dtype = start.model, DTYPES[arguments.schedule.precision]
     freeze_language_model(model, dtype)
+    set_trained(model, arguments.trains)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
     return model, start.processor
+
+
+def set_trained(model: PreTrainedModel, trains: str) -> None:
+    """Switches gradients on or off so that what `BatArguments.trains` names trains, given a model of which the projector,
+    the modules of the fusion and LoRA do."""
+    if trains == "projector":
+        for part in model.trained_parts().values():
+            if kind(part) == "LoRA" and part is not model.projector and part is not model.fusion_modules:
+                part.requires_grad_(False)
+    elif trains != "adapters":
+        model.language_model.requires_grad_(True)
+    if trains == "all":
+        model.config.freeze_encoder = False
+        model.encoder.requires_grad_(True)
 
 
 def freeze_language_model(model: PreTrainedModel, dtype: torch.dtype) -> None:

@@ -40,7 +40,7 @@ from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.finetune.arguments import BatArguments, BatStage
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
@@ -104,14 +104,20 @@ def stage_arguments(arguments: BatArguments) -> list[BatArguments]:
             train_manifest=stage.train_manifest or arguments.train_manifest,
             types=stage.types,
             teach=stage.teach,
-            schedule=arguments.schedule
-            if stage.steps is None
-            else dataclasses.replace(arguments.schedule, steps=stage.steps, epochs=None),
+            trains=stage.trains or arguments.trains,
+            schedule=_schedule(arguments.schedule, stage),
             stages=[],
             cache_folder=arguments.cache_folder or str(Path(arguments.run_folder) / "encoded"),
         )
         for number, stage in enumerate(arguments.stages, start=1)
     ]
+
+
+def _schedule(schedule: Schedule, stage: BatStage) -> Schedule:
+    own = {name: getattr(stage, name) for name in ("learning_rate", "warmup_fraction") if getattr(stage, name) is not None}
+    if stage.steps is not None:
+        own |= {"steps": stage.steps, "epochs": None}
+    return dataclasses.replace(schedule, **own)
 
 
 def finetune_once(arguments: BatArguments) -> Path:
@@ -141,7 +147,7 @@ def finetune_once(arguments: BatArguments) -> Path:
         loss=material.loss, order=material.order, offload=material.offload,
     )  # fmt: skip
     with whole_weights(model):
-        if state_hash(model.encoder) != frozen:
+        if arguments.trains != "all" and state_hash(model.encoder) != frozen:
             raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
         if is_main():
             _save(arguments, run, model, processor)

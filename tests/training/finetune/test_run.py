@@ -81,6 +81,26 @@ def test_mlp_projector_trains_is_planned_and_answers(save: str, data: Path, part
     assert isinstance(answerer.ask(recording, "Where is the sound?", sampling_rate=32_000), str)
 
 
+@pytest.mark.parametrize(
+    "projector",
+    [
+        {"model_type": "spatial_window_qformer_projector", "hidden_size": 24, "num_attention_heads": 2},
+        {"model_type": "spatial_pool_projector", "method": "segments", "hidden_size": 16},
+        {"model_type": "spatial_regions_projector", "columns_per_token": 2, "hidden_size": 24},
+    ],
+    ids=lambda projector: projector["model_type"],
+)
+def test_other_projectors_are_planned_as_they_are_built(
+    projector: dict, data: Path, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    """What their weights depend on, slices and columns, comes from the encoder."""
+    given = arguments(data, parts, tmp_path / "run", projector=projector)
+    built, planned = build_bat(given)[0], build_on_meta(given)
+    assert {n: p.shape for n, p in planned.named_parameters()} == {n: p.shape for n, p in built.named_parameters()}
+    assert planned.config.projector_config.to_dict() == built.config.projector_config.to_dict()
+    assert all(mode.total > 0 for mode in plan(given, text_tokens=20))
+
+
 def test_only_projector_and_lora_train(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:
     model, _ = build_bat(arguments(data, parts, tmp_path))
     assert {part for part, state, *_ in what_trains(model) if state == "trains"} == {"projector", "language_model LoRA"}

@@ -158,9 +158,10 @@ def _prepare(arguments: Any, model: PreTrainedModel, processor: SpatialLLMProces
 
 
 def _check(arguments: Any) -> None:
-    if read_fusion(arguments.fusion).deep:
+    if read_fusion(arguments.fusion).deep or arguments.trains != "adapters":
         raise SpatialLLMError(
-            f"teach: scenes with fusion {arguments.fusion}; scene tokens stand in the prompt, so it needs fusion prefix."
+            f"teach: scenes with fusion {arguments.fusion} and trains {arguments.trains}; scene tokens stand in the prompt "
+            "and the projector alone learns them: leave both out."
         )
     if not arguments.encoder_cache or arguments.language_model is None:
         raise SpatialLLMError(
