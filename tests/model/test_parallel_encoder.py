@@ -37,8 +37,6 @@ def _clip(seed=0):
 @pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
 def test_it_answers_and_answers_the_same_after_saving(projector, fusion, tmp_path):
     bat = _bat(projector, fusion)
-    one = tiny_config("spatial_llm", "dspast", projector, fusion)
-    assert bat.model.config.num_audio_tokens == one.num_audio_tokens, "the number does not grow with that of encoders"
     answer = bat.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5)
     bat.save_pretrained(tmp_path)
     loaded = SpatialLLM.from_pretrained(tmp_path)
@@ -46,7 +44,17 @@ def test_it_answers_and_answers_the_same_after_saving(projector, fusion, tmp_pat
     assert loaded.processor.feature_extractor.to_dict() == bat.processor.feature_extractor.to_dict()
     assert loaded.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5) == answer
     batch = bat.processor(audio=_clip(), text=QUESTION, sampling_rate=32_000, return_tensors="pt")
-    assert torch.equal(loaded.model(**batch).logits, bat.model(**batch).logits)
+    heard = [model.encoder(batch["input_features"]).last_hidden_state for model in (bat.model, loaded.model)]
+    assert torch.equal(*heard)
+    torch.testing.assert_close(loaded.model(**batch).logits, bat.model(**batch).logits, atol=1e-4, rtol=1e-4)
+
+
+# Slots of each slice of channels are what "slices" is for.
+@pytest.mark.parametrize("projector", sorted(set(TINY_PROJECTORS) - {"spatial_slices_projector"}))
+def test_the_number_of_audio_tokens_does_not_grow_with_that_of_encoders(projector):
+    one, two = (tiny_config("spatial_llm", encoder, projector) for encoder in ("dspast", "parallel"))
+    assert two.encoder_config.hidden_size > one.encoder_config.hidden_size
+    assert two.num_audio_tokens == one.num_audio_tokens
 
 
 def test_every_encoder_is_heard():
