@@ -20,18 +20,17 @@ def register(_: ModuleType) -> None:
     import transformers  # the module that the hook is given is not the one that transformers puts in its own place
 
     from spatial_llm import model
-    from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
     from spatial_llm.encoders.kinds import ENCODERS
     from spatial_llm.projectors.kinds import PROJECTORS
 
     for config, module in (
-        *((config, encoder) for config, encoder, _ in ENCODERS.values()),
+        *((kind.config, kind.model) for kind in ENCODERS.values()),
         *PROJECTORS.values(),
         (model.SpatialLLMConfig, model.SpatialLLMModel),
     ):
         transformers.AutoConfig.register(config.model_type, config)
         transformers.AutoModel.register(config, module)
-    for config, *_ in ENCODERS.values():
-        transformers.AutoFeatureExtractor.register(config, SpatialFeatureExtractor)
+    for kind in ENCODERS.values():
+        transformers.AutoFeatureExtractor.register(kind.config, kind.feature_extractor)
     transformers.AutoModelForMultimodalLM.register(model.SpatialLLMConfig, model.SpatialLLMForConditionalGeneration)
     transformers.AutoProcessor.register(model.SpatialLLMConfig, model.SpatialLLMProcessor)

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    ASTConfig,
+    ASTFeatureExtractor,
     LlamaConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -24,9 +26,8 @@ from transformers import (
 )
 
 from spatial_llm import encoders, model, projectors
-from spatial_llm.encoders import DSpASTConfig, SpatialASTConfig
+from spatial_llm.encoders import DSpASTConfig, ParallelEncoderConfig, SpatialASTConfig
 from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
-from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMProcessor
 from spatial_llm.projectors import (
@@ -103,9 +104,8 @@ def tiny_inputs(config: PreTrainedConfig, batch_size: int = 3, seed: int = 0) ->
         SpatialLLMError: a config of another model.
     """
     random = torch.Generator().manual_seed(seed)
-    if isinstance(config, SpatialEncoderConfig):
-        shape = (batch_size, len(config.cues), config.num_frames, config.num_mel_bins)
-        return {"input_features": torch.randn(shape, generator=random)}
+    if isinstance(config, SpatialEncoderConfig | ParallelEncoderConfig):
+        return {"input_features": torch.randn(batch_size, *config.input_shape, generator=random)}
     if isinstance(config, ProjectorConfig):
         layout = (_tiny_dspast() if getattr(config, "slice_sizes", None) else _tiny_spatial_ast()).token_layout
         tokens = torch.randn(batch_size, layout.num_tokens, config.encoder_hidden_size, generator=random)
@@ -130,7 +130,7 @@ def tiny_processor(
     32 kHz."""
     config = tiny_config(encoder)
     return SpatialLLMProcessor(
-        SpatialFeatureExtractor.for_encoder(config),
+        config.feature_extractor(),
         _tiny_tokenizer(),
         num_audio_tokens=_tiny_composite(encoder, projector, fusion).num_audio_tokens,
         prompt_format="bat",
@@ -160,7 +160,22 @@ def _tiny_dspast() -> DSpASTConfig:
     return DSpASTConfig(**_tiny_encoder_fields())
 
 
-TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast}
+def _tiny_parallel() -> ParallelEncoderConfig:
+    # An AST with patches of 8 x 8, whose 4 rows x 4 columns become 1 x 4 on the grid of 2 x 2.
+    ast = ASTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=37, patch_size=8, frequency_stride=8,
+        time_stride=8, max_length=32, num_mel_bins=32,
+    )  # fmt: skip
+    extractor = ASTFeatureExtractor(num_mel_bins=32, max_length=32)
+    return ParallelEncoderConfig(
+        encoders=[
+            {"encoder": _tiny_dspast()},
+            {"encoder": ast, "feature_extractor": extractor, "channels": "each", "rows": 1},
+        ]
+    )
+
+
+TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast, "parallel": _tiny_parallel}
 
 
 def _tiny_qformer() -> QFormerProjectorConfig:

@@ -1,5 +1,6 @@
 """The documents: every link leads somewhere, and the code of the front page prints what stands below it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -43,3 +44,15 @@ def test_the_code_of_the_front_page_prints_what_it_says():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == printed
+
+
+def test_the_example_of_several_encoders_runs(tmp_path):
+    text = (REPOSITORY / "docs" / "use.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(from spatial_llm import ParallelEncoder.*?)```", text, re.DOTALL)[1]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "encoders[1] (audio-spectrogram-transformer) hears each ear alone" in ran.stdout
+    assert {"config.json", "model.safetensors", "seal.json", "preprocessor_config.json"} <= {
+        file.name for file in (tmp_path / "runs" / "two_encoders").iterdir()
+    }

@@ -14,7 +14,7 @@ from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import load_waveform
-from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.errors import ManifestError
 
 
@@ -27,10 +27,15 @@ def distinct_recordings(records: Sequence[Record]) -> list[Record]:
 
 
 class CueDataset(Dataset):
-    """`dataset[i]`: cues of recording i, (cues, frames, mel bins) float32, rendered and computed on access."""
+    """`dataset[i]`: the encoder's input for recording i, of its `config.input_shape`, float32, rendered and computed on
+    access."""
 
     def __init__(
-        self, records: Sequence[Record], root: DataRoot | str | Path, extractor: SpatialFeatureExtractor, window_samples: int
+        self,
+        records: Sequence[Record],
+        root: DataRoot | str | Path,
+        extractor: RecordingFeatureExtractor,
+        window_samples: int,
     ) -> None:
         self.records = records
         self.root = root

@@ -252,7 +252,7 @@ class EncoderCache(Mapping[str, torch.Tensor]):
         """Computes the rows that are not stored yet.
 
         Args:
-            encode: cues (B, cues, frames, mel bins) -> rows (B, tokens, width).
+            encode: input features (B, *input_shape) -> rows (B, tokens, width).
             recordings: the data set of recordings.
             keys: of each of them.
             share: (number of this process, from 0, and how many share the work).

@@ -8,11 +8,23 @@ from huggingface_hub.dataclasses import strict
 from spatial_llm.audio.cues import CUES, GCC_PHAT, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
 from spatial_llm.audio.formats import BINAURAL, check_same, parse_format
 from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 
 MOST_SAMPLES = 2**27  # of a window: more than an hour at 32 kHz
 NUM_CLS_TOKENS = 3  # of every encoder here
+# Settings that the feature extractor and the config of a spatial encoder share, under the names that each gives them.
+FRONT_END = {
+    "cues": "cues",
+    "audio_format": "audio_format",
+    "sampling_rate": "sampling_rate",
+    "n_fft": "n_fft",
+    "hop_length": "hop_length",
+    "feature_size": "num_mel_bins",
+    "f_min": "f_min",
+    "f_max": "f_max",
+}
 
 
 @strict
@@ -85,6 +97,7 @@ class SpatialEncoderConfig(CheckedConfig):
     loss_weights: dict[str, float | int] | None = None
 
     default_loss_weights = {"event": 1250, "distance": 1, "azimuth": 2, "elevation": 2}  # noqa: RUF012
+    front_end = FRONT_END
 
     def __post_init__(self, **kwargs: Any) -> None:
         # JSON knows no tuples: lists on both sides make the round trip exact.
@@ -164,6 +177,15 @@ class SpatialEncoderConfig(CheckedConfig):
         """Returns the layout of an encoder whose channels are divided like this."""
         rows, columns = self.num_frames // self.patch_size[0], self.num_mel_bins // self.patch_size[1]
         return TokenLayout(NUM_CLS_TOKENS, (rows, columns), channel_slices, self.duration_s / rows)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Returns (cues, frames, mel bins), the shape of `input_features` of one window."""
+        return len(self.cues), self.window_samples // self.hop_length + 1, self.num_mel_bins
+
+    def feature_extractor(self) -> SpatialFeatureExtractor:
+        """Returns the feature extractor whose output the encoder takes."""
+        return SpatialFeatureExtractor.for_encoder(self)
 
     @property
     def window_samples(self) -> int:

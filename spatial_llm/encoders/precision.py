@@ -4,6 +4,7 @@ Running statistics of cues and cosine heads exceed the range or the resolution o
 `_keep_in_fp32_modules_strict`; `.to(dtype)`, `.half()` and `.bfloat16()` call `_apply`, which is overridden here.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -23,3 +24,10 @@ class KeptInFloat32(nn.Module):
             return tensor.to(moved.device) if moved.dtype in HALF and tensor.dtype not in HALF else moved
 
         return super()._apply(kept, *args, **kwargs)
+
+
+def within(part: str, pattern: str) -> str:
+    """Converts a regular expression over the tensor names of `part`, a path of modules, to one over the names of the whole
+    that matches only there."""
+    # No "*": transformers reads it as ".*" wherever it stands.
+    return rf"^{re.escape(part)}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{re.escape(part)}\.(?:.+)?(?:{pattern})"

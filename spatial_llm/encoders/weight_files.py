@@ -96,6 +96,10 @@ def check_claims(config: Any, headers: dict[str, Header], what: str) -> None:
     """
     if _quantized(config):
         return
+    if isinstance(parts := getattr(config, "claims", None), dict):  # several encoders, by the start of their names
+        for start, part in parts.items():
+            check_claims(part, {name: header for name, header in headers.items() if start in name}, f"{what}: {start[:-1]}")
+        return
     largest = max(itertools.chain.from_iterable(header.shape for header in headers.values()), default=0)
     numel = max((_numel(header.shape) for header in headers.values()), default=0)
     layers = getattr(config, "num_hidden_layers", 0)

@@ -105,7 +105,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         """Encodes and projects clips.
 
         Args:
-            input_features: (clips, cues, frames, mel bins), or
+            input_features: (clips, *input_shape of the encoder), or
             audio_hidden_states: (clips, tokens, encoder width), the encoder's output, when it has already run.
 
         Returns:
@@ -207,7 +207,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
         Args:
             input_ids: (batch, length); `config.audio_token_id` stands for one audio token.
-            input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
+            input_features: (clips, *input_shape of the encoder); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.

@@ -8,20 +8,9 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from spatial_llm.encoders.configuration_base import FRONT_END
 from spatial_llm.errors import CheckpointError
 from spatial_llm.prompts import AUDIO_TOKEN
-
-# Settings that the feature extractor and the encoder's config share.
-_FRONT_END = {
-    "cues": "cues",
-    "audio_format": "audio_format",
-    "sampling_rate": "sampling_rate",
-    "n_fft": "n_fft",
-    "hop_length": "hop_length",
-    "feature_size": "num_mel_bins",
-    "f_min": "f_min",
-    "f_max": "f_max",
-}
 
 
 def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation_config: Any = None) -> None:
@@ -36,7 +25,7 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
     Raises:
         CheckpointError: a setting differs, or the tokenizer is not the language model's; both values are given.
     """
-    for given, wanted in _FRONT_END.items():
+    for given, wanted in getattr(config.encoder_config, "front_end", FRONT_END).items():
         # An encoder from elsewhere may have another front end, without these fields.
         if hasattr(config.encoder_config, wanted):
             _compare(

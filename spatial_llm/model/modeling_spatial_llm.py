@@ -76,7 +76,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
 
         Args:
             input_ids: (batch, length); `config.audio_token_id` stands for one audio token.
-            input_features: (clips, cues, frames, mel bins); clips of all prompts in order, any number a prompt.
+            input_features: (clips, *input_shape of the encoder); clips of all prompts in order, any number a prompt.
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             labels: (batch, length) token ids; -100 is ignored.

@@ -16,13 +16,6 @@ OUTPUT = r".*\.(?:lm_head|embed_out)"
 _LISTS = ("llm_int8_skip_modules", "modules_to_not_convert")
 
 
-def within(part: str, pattern: str) -> str:
-    """Converts a regular expression over the tensor names of `part` to one over the names of the whole that matches only
-    there."""
-    # No "*": transformers reads it as ".*" wherever it stands.
-    return rf"^{part}\.{pattern[1:]}" if pattern.startswith("^") else rf"^{part}\.(?:.+)?(?:{pattern})"
-
-
 def spare_ours(quantization: Any) -> Any:
     """Returns a copy of a quantization config (object or dictionary) that quantises only the language model's own layers.
 

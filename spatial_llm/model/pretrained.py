@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
+from spatial_llm.encoders.precision import within
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.hooks import attach
@@ -17,7 +18,7 @@ from spatial_llm.fusion.outside import modules_outside
 from spatial_llm.model import storage
 from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.precision import spare_ours, within
+from spatial_llm.model.precision import spare_ours
 from spatial_llm.model.trained_parts import LANGUAGE_MODEL, AddedModule, added_modules
 
 

@@ -18,7 +18,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.io import prepare_waveform
-from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.encoders.folder_files import (
     CONFIG,
     GENERATION,
@@ -50,7 +50,7 @@ class SpatialLLMProcessor(ProcessorMixin):
     `labels`.
 
     Args:
-        feature_extractor: a `SpatialFeatureExtractor` that fits the encoder.
+        feature_extractor: that of the encoder's config, `config.feature_extractor()`.
         tokenizer: tokenizer of the language model.
         num_audio_tokens: placeholders for each clip, as many as the projector's tokens.
         prompt_format: "bat".
@@ -65,7 +65,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
     def __init__(
         self,
-        feature_extractor: SpatialFeatureExtractor,
+        feature_extractor: RecordingFeatureExtractor,
         tokenizer: Any,
         num_audio_tokens: int = 64,
         prompt_format: PromptFormat = "bat",
@@ -93,7 +93,7 @@ class SpatialLLMProcessor(ProcessorMixin):
     def for_model(cls, model: PreTrainedModel, tokenizer: Any, prompt_format: PromptFormat = "bat") -> "SpatialLLMProcessor":
         """Returns the processor for a `SpatialLLMForConditionalGeneration`, given its language model's tokenizer."""
         return cls(
-            SpatialFeatureExtractor.for_encoder(model.config.encoder_config),
+            model.config.encoder_config.feature_extractor(),
             tokenizer,
             num_audio_tokens=model.config.num_audio_tokens,
             prompt_format=prompt_format,
@@ -181,12 +181,12 @@ class SpatialLLMProcessor(ProcessorMixin):
         Returns:
             `input_ids`, `attention_mask` (B, length): [placeholders][BOS prompt], padded on the left; with answers
             [placeholders][BOS prompt][answer][EOS], answers padded on the right, and `labels`, -100 everywhere but on
-            answer and EOS; `input_features` (B, cues, frames, mel bins).
+            answer and EOS; `input_features` (B, *input_shape of the encoder).
 
         Raises:
             SpatialLLMError: there is no question, the numbers of questions, answers and recordings differ, or a text is too
                 long, not valid Unicode, or contains the placeholder or another special token.
-            AudioError: see `SpatialFeatureExtractor`.
+            AudioError: see `RecordingFeatureExtractor`.
         """
         if text is None:
             raise SpatialLLMError("no question given; expected text=question or a list of questions.")
@@ -268,7 +268,7 @@ class SpatialLLMProcessor(ProcessorMixin):
 
 
 def fit_window(audio: Any, sampling_rate: int, window_samples: int, format: AudioFormat, scale_known: bool = False) -> Any:
-    """Returns recordings as `SpatialFeatureExtractor` takes them, each padded or cut to the window by `prepare_waveform`.
+    """Returns recordings as a feature extractor takes them, each padded or cut to the window by `prepare_waveform`.
 
     Recordings of the right length are returned unchanged. Raises AudioError: see `prepare_waveform`.
     """

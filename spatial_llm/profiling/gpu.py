@@ -160,8 +160,7 @@ def _batch(config: SpatialLLMConfig, case: Case) -> dict[str, torch.Tensor]:
     if case.encoder_cache:
         batch["audio_hidden_states"] = torch.randn(rows, encoder.token_layout.num_tokens, encoder.hidden_size).bfloat16()
     else:
-        frames = encoder.window_samples // encoder.hop_length + 1
-        batch["input_features"] = torch.randn(rows, len(encoder.cues), frames, encoder.num_mel_bins)
+        batch["input_features"] = torch.randn(rows, *encoder.input_shape)
     return batch
 
 

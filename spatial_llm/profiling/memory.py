@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx.experimental import _config as fx_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
@@ -242,9 +243,10 @@ def step_bytes(model: PreTrainedModel, batch_size: int, text_tokens: int, encode
     config = model.config.encoder_config
     with PeakBytes() as counted:
         ids = torch.zeros(batch_size, model.config.num_audio_tokens + text_tokens, dtype=torch.long, device=where)
-        frames = (batch_size, len(config.cues), config.window_samples // config.hop_length + 1, config.num_mel_bins)
-        with torch.no_grad():
-            hidden = model.encoder(input_features=torch.zeros(frames, device=where)).last_hidden_state if encode else None
+        features = (batch_size, *config.input_shape)
+        # Fused CLAP asks which clips are long, which needs values: all of them, which is the most that can be.
+        with torch.no_grad(), fx_config.patch(meta_nonzero_assume_all_nonzero=True):
+            hidden = model.encoder(input_features=torch.zeros(features, device=where)).last_hidden_state if encode else None
         if hidden is None:
             hidden = torch.zeros(batch_size, config.token_layout.num_tokens, config.hidden_size, device=where)
         step = _fused if model.fusion.deep else _prefixed

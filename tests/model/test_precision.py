@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.precision import within
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
-from spatial_llm.model.precision import spare_ours, within
+from spatial_llm.model.precision import spare_ours
 from spatial_llm.testing import tiny_config, tiny_inputs
 
 # Largest difference of logits of about 0.5 from those of float32.

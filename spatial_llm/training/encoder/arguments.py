@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from spatial_llm.audio.limits import AudioLimits
-from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
 from spatial_llm.training.engine.schedule import Schedule
@@ -136,7 +136,7 @@ class EncoderArguments(Checked):
     run_folder: str
     train_manifest: str
     eval_manifest: str | None
-    model_type: Literal[*ENCODERS]
+    model_type: Literal[*TRAINABLE_ENCODERS]
     schedule: Schedule
     model: dict[str, Any] = field(default_factory=dict)
     stages: list[EncoderStage] = field(default_factory=list)

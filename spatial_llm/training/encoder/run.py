@@ -22,7 +22,7 @@ from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.finer_patches import with_finer_patches
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
-from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import DISTANCE_STEP_M
@@ -55,9 +55,9 @@ def load_encoder(folder: str | Path, label_csv: str | Path | None = None) -> nn.
         SpatialLLMError: it is none of our encoders, or there are not as many names as event classes.
     """
     kind = AutoConfig.from_pretrained(folder).model_type
-    if kind not in ENCODERS:
-        raise SpatialLLMError(f"{folder} holds a {kind}; expected one of {', '.join(ENCODERS)}.")
-    model = ENCODERS[kind][2].from_pretrained(folder).eval()
+    if kind not in TRAINABLE_ENCODERS:
+        raise SpatialLLMError(f"{folder} holds a {kind}; expected one of {', '.join(TRAINABLE_ENCODERS)}.")
+    model = TRAINABLE_ENCODERS[kind].with_heads.from_pretrained(folder).eval()
     if label_csv is not None:
         model.config.event_labels = [label.lower() for label in read_label_csv(label_csv)]
     known = model.config.event_labels
@@ -84,7 +84,8 @@ def build_encoder(model_type: str, fields: dict[str, Any], labels: Sequence[str]
     Raises:
         SpatialLLMError: `fields` has a key that the config of this encoder does not know.
     """
-    config_class, _, model_class = ENCODERS[model_type]
+    kind = TRAINABLE_ENCODERS[model_type]
+    config_class, model_class = kind.config, kind.with_heads
     check_fields(config_class, fields)
     config = config_class(**{**fields, "num_event_classes": len(labels), "event_labels": list(labels)})
     return model_class(config)
@@ -97,7 +98,8 @@ def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str
         SpatialLLMError: a field is unknown, the patches are no parts of the encoder's own, or its event classes have no
             names and the manifests do not have as many classes.
     """
-    config_class, _, model_class = ENCODERS[arguments.model_type]
+    kind = TRAINABLE_ENCODERS[arguments.model_type]
+    config_class, model_class = kind.config, kind.with_heads
     check_fields(config_class, arguments.model)
     changes = {name: value for name, value in arguments.model.items() if name != "patch_size"}
     config = config_class.from_pretrained(folder, **changes)

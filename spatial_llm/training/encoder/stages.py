@@ -16,7 +16,7 @@ from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
-from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.training.encoder.arguments import EncoderArguments, EncoderStage
@@ -163,7 +163,7 @@ def _check(arguments: EncoderArguments) -> None:
             raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
     if arguments.audiomae and arguments.initial_encoder:
         raise SpatialLLMError("both audiomae and initial_encoder are given; the first stage begins with one.")
-    config_class, *_ = ENCODERS[arguments.model_type]
+    config_class = TRAINABLE_ENCODERS[arguments.model_type].config
     for stage in arguments.stages:
         config_class(loss_weights=stage.loss_weights)  # raises if a task has no weight
         if not any(stage.loss_weights.values()):

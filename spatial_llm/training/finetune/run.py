@@ -210,7 +210,7 @@ def cached(
 
 @torch.no_grad()
 def encode(encoder: nn.Module, cues: torch.Tensor) -> torch.Tensor:
-    """Encodes cues (B, cues, frames, mel bins) on this process's device; returns (B, tokens, width) float32 on the CPU."""
+    """Encodes input features (B, *input_shape) on this process's device; returns (B, tokens, width) float32 on the CPU."""
     encoder.eval().to(device())
     return encoder(input_features=cues.float().to(device())).last_hidden_state.float().cpu()
 
