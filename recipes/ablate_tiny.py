@@ -3,7 +3,7 @@ recordings.
 
     python recipes/ablate_tiny.py --clips CLIPS/index.csv [--seeds '[0, 1, 2]'] [--until data|table]
 
-Goes from dry sounds to the table runs/ablation/encoder_seeds.md; docs/experiments.md has the last one. Takes about an hour
+Goes from dry sounds to the table runs/ablation/seeds.md; docs/experiments.md has the last one. Takes about an hour
 on one core; several processes may share the work, each with other seeds. A stage that is finished and whose configuration
 did not change is reused.
 """
@@ -71,7 +71,7 @@ def encoders(arguments: Arguments, questions: Stage) -> list[Stage]:
         score = ["eval/encoder.py", f"--model={folder / 'model'}", f"--data={runs / 'data' / 'eval.jsonl'}", f"--out={out}"]
         scored.append(Stage(f"{kind}, seed {seed}: scores", score, out, needs=[trained[-1]]))
     compare = [f"--scores={runs / 'scores'}", f"--reference={REFERENCE}", f"--out={runs}"]
-    table = Stage("the table", ["eval/encoder_seeds.py", *compare], runs, needs=scored)
+    table = Stage("the table", ["eval/seeds.py", *compare], runs, needs=scored)
     return [*(stage for pair in zip(trained, scored, strict=True) for stage in pair), table]
 
 

@@ -58,5 +58,5 @@ def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path
     options = [given[0], f"--runs={runs}", f"--configs={configs}", f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]"]
     done = run(repository, "recipes/ablate_tiny.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = (runs / "encoder_seeds.md").read_text()
+    table = (runs / "seeds.md").read_text()
     assert all(f"| {kind}" in table for kind in KINDS) and table.strip() in done.stdout

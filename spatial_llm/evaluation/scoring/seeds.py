@@ -1,6 +1,6 @@
-"""Compares kinds of encoders, each trained several times: is one better, or was it the luck of a seed?
+"""Compares kinds of models, each trained several times: is one better, or was it the luck of a seed?
 
-A bootstrap over recordings shows how a trained encoder would score on other recordings; it does not show how the same recipe
+A bootstrap over recordings shows how a trained model would score on other recordings; it does not show how the same recipe
 scores with another seed, and at tiny size that variation is larger. So the unit here is the run: a kind's score is the mean
 over its runs with Student's interval, and two kinds are compared by Welch's t-test, adjusted for their number (Holm, 1979).
 With three runs a kind both are wide, as they should be.
@@ -16,16 +16,26 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, holm
 from spatial_llm.evaluation.text_tables import format_grid
 
-METRICS = {"mAP": "mAP (%)", "ER20": "ER20 (%)", "MAE_deg": "MAE (degrees)", "DER": "DER (%)"}
+# By the file that a door wrote for each run: the metrics to compare, and their names in the table.
+REPORTS: dict[str, dict[str, str]] = {
+    "encoder.json": {"mAP": "mAP (%)", "ER20": "ER20 (%)", "MAE_deg": "MAE (degrees)", "DER": "DER (%)"},
+    "scores.json": {
+        "A_mAP": "A mAP (%)", "B_direction_acc": "B direction (%)", "B_DER": "B DER (%)", "C_mAP": "C mAP (%)",
+        "D_direction_acc": "D direction (%)", "D_DER": "D DER (%)", "E_acc": "E (%)",
+    },
+}  # fmt: skip
 FEWEST = 2  # fewest runs of a kind; a single run shows nothing about seeds
 
 
-def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: str) -> dict[str, Any]:
+def compare_kinds(
+    reports: Mapping[str, Sequence[dict[str, Any]]], reference: str, metrics: Mapping[str, str]
+) -> dict[str, Any]:
     """Returns the scores of each kind over its runs, and its difference to the kind `reference`.
 
     Args:
-        reports: by the name of the kind, what eval/encoder.py wrote (encoder.json) for each run; all on one manifest.
+        reports: by the name of the kind, the content of a file of `REPORTS` for each run; all on one manifest.
         reference: one of the names.
+        metrics: the metrics to compare, keys of `metrics` in the reports.
 
     Returns:
         `manifest_sha256`, and for each kind by metric: `value` (mean over runs), `low`, `high` (95 %, Student), `runs`; and
@@ -44,11 +54,11 @@ def compare_kinds(reports: Mapping[str, Sequence[dict[str, Any]]], reference: st
             f"{FEWEST} runs of each kind, and a reference that is one of them."
         )
     values = {
-        name: {metric: [report["metrics"][metric]["value"] for report in runs] for metric in METRICS}
+        name: {metric: [report["metrics"][metric]["value"] for report in runs] for metric in metrics}
         for name, runs in reports.items()
     }
     kinds = {name: {metric: _over_runs(runs) for metric, runs in found.items()} for name, found in values.items()}
-    tested = [(name, metric) for name in values if name != reference for metric in METRICS]
+    tested = [(name, metric) for name in values if name != reference for metric in metrics]
     p_values = [_p_value(values[name][metric], values[reference][metric]) for name, metric in tested]
     for (name, metric), p_value in zip(tested, holm(p_values), strict=True):
         kinds[name][metric]["difference"] = kinds[name][metric]["value"] - kinds[reference][metric]["value"]
@@ -70,13 +80,13 @@ def _over_runs(runs: Sequence[float]) -> dict[str, Any]:
     return {"value": mean, "low": mean - half, "high": mean + half, "runs": list(runs)}
 
 
-def format_kinds(found: dict[str, Any]) -> str:
-    """Formats the result of `compare_kinds` as a Markdown table: a row a kind; cells "16.4 (15.1 to 17.7; p 0.03)", p
-    against the reference."""
+def format_kinds(found: dict[str, Any], metrics: Mapping[str, str]) -> str:
+    """Formats the result of `compare_kinds` as a Markdown table: a row a kind; a column for each of the metrics, by name;
+    cells "16.4 (15.1 to 17.7; p 0.03)", p against the reference."""
 
     def cell(score: dict[str, Any]) -> str:
         p_value = f"; p {score['p_holm']:.2g}" if "p_holm" in score else ""
         return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f}{p_value})"
 
-    rows = [[name, *(cell(scores[metric]) for metric in METRICS)] for name, scores in found["kinds"].items()]
-    return format_grid(["encoder", *METRICS.values()], rows)
+    rows = [[name, *(cell(scores[metric]) for metric in metrics)] for name, scores in found["kinds"].items()]
+    return format_grid(["kind", *metrics.values()], rows)

@@ -9,7 +9,9 @@ import pytest
 from scipy import stats
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.scoring.encoder_seeds import METRICS, compare_kinds, format_kinds
+from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds
+
+METRICS = REPORTS["encoder.json"]
 
 
 def report(value: float, manifest: str = "m") -> dict:
@@ -20,7 +22,7 @@ GIVEN = {"dspast": [report(value) for value in (14.0, 15.0, 16.0)], "other": [re
 
 
 def test_interval_and_difference_are_those_of_the_runs() -> None:
-    found = compare_kinds(GIVEN, "dspast")
+    found = compare_kinds(GIVEN, "dspast", METRICS)
     score = found["kinds"]["other"]["ER20"]
     low, high = stats.t.interval(0.95, 2, loc=23.0, scale=stats.sem([20.0, 22.0, 27.0]))
     assert score["value"] == 23.0 and score["runs"] == [20.0, 22.0, 27.0]
@@ -29,23 +31,23 @@ def test_interval_and_difference_are_those_of_the_runs() -> None:
     p_value = stats.ttest_ind([14.0, 15.0, 16.0], [20.0, 22.0, 27.0], equal_var=False).pvalue
     assert score["p_holm"] == pytest.approx(min(1.0, 4 * p_value)), "four tests of the same p-value"
     assert "p_holm" not in found["kinds"]["dspast"]["ER20"]
-    table = format_kinds(found)
+    table = format_kinds(found, METRICS)
     assert f"23.0 ({low:.1f} to {high:.1f}; p {4 * p_value:.2g})" in table and "15.0 (12.5 to 17.5)" in table
 
 
 def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
     """Welch's test makes 0 / 0 of them, which no JSON holds."""
     same = {kind: [report(100.0), report(100.0)] for kind in ("dspast", "other")}
-    assert compare_kinds(same, "dspast")["kinds"]["other"]["DER"]["p_holm"] == 1.0
+    assert compare_kinds(same, "dspast", METRICS)["kinds"]["other"]["DER"]["p_holm"] == 1.0
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(SpatialLLMError, match="2 manifests"):
-        compare_kinds({**GIVEN, "third": [report(1.0), report(2.0, "another")]}, "dspast")
+        compare_kinds({**GIVEN, "third": [report(1.0), report(2.0, "another")]}, "dspast", METRICS)
     with pytest.raises(SpatialLLMError, match=r"third \(1\)"):
-        compare_kinds({**GIVEN, "third": [report(1.0)]}, "dspast")
+        compare_kinds({**GIVEN, "third": [report(1.0)]}, "dspast", METRICS)
     with pytest.raises(SpatialLLMError, match="'nobody'"):
-        compare_kinds(GIVEN, "nobody")
+        compare_kinds(GIVEN, "nobody", METRICS)
 
 
 def test_the_door_reads_folders_by_kind_and_seed(
@@ -57,10 +59,10 @@ def test_the_door_reads_folders_by_kind_and_seed(
             folder.mkdir(parents=True)
             (folder / "encoder.json").write_text(json.dumps(scores))
     monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path / 'scores'}", "--reference=dspast", f"--out={tmp_path}"])
-    runpy.run_path(str(repository / "eval/encoder_seeds.py"), run_name="__main__")
-    found = json.loads((tmp_path / "encoder_seeds.json").read_text())
+    runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
+    found = json.loads((tmp_path / "seeds.json").read_text())
     assert found["kinds"]["dspast_no_attention"]["DER"]["runs"] == [20.0, 22.0, 27.0] and "git" in str(found["provenance"])
-    assert capsys.readouterr().out.strip() == (tmp_path / "encoder_seeds.md").read_text().strip()
+    assert capsys.readouterr().out.strip() == (tmp_path / "seeds.md").read_text().strip()
     monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path}", "--reference=dspast", f"--out={tmp_path}"])
     with pytest.raises(SystemExit, match=r"encoder\.json"):
-        runpy.run_path(str(repository / "eval/encoder_seeds.py"), run_name="__main__")
+        runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
