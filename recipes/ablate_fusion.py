@@ -4,9 +4,10 @@ every way to join ear and language model, scored on unseen recordings in unseen 
     python recipes/ablate_fusion.py --clips CLIPS/index.csv [--compare fusions|projectors|compression] [--seeds '[0, 1, 2]']
 
 Goes from dry sounds to the table runs/fusion/<compare>/seeds.md; docs/experiments.md has the last ones. Encoder and base
-language model are those of the shipped model, frozen but for LoRA; the projector, the fusion and LoRA train. About six
-minutes for each kind and seed on one core; several processes may share the work, each with other seeds (--until scores). A
-stage that is finished and whose configuration did not change is reused.
+language model are those of the shipped model, frozen but for LoRA; the projector, the fusion and LoRA train. The kind
+lal_two_encoders is lal with a second encoder beside the first, a SpatialAST trained on the same scenes; the MLP reads the
+channels of both. About six minutes for each kind and seed on one core; several processes may share the work, each with other
+seeds (--until scores). A stage that is finished and whose configuration did not change is reused.
 """
 
 from dataclasses import dataclass, field
@@ -23,10 +24,15 @@ SOUND_DOOR = "data/prepare_sounds.py"
 DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("eval/tasks/no_controls.yaml")
 
+SECOND_ENCODER = "spatial_ast"  # its YAML file
+TWO_ENCODERS = "lal_two_encoders"
 # The kinds of each comparison, the reference first: the YAML file, and options beside it.
 METHODS, FACTORS = ("mean", "sample", "segments"), (1, 2, 4, 8)
 COMPARISONS: dict[str, dict[str, tuple[str, list[str]]]] = {
-    "fusions": {name: (name, []) for name in ("prefix", "delayed", "lal", "hybrid", "gated_cross_attention")},
+    "fusions": {
+        **{name: (name, []) for name in ("prefix", "delayed", "lal", "hybrid", "gated_cross_attention")},
+        TWO_ENCODERS: ("lal", []),
+    },
     "projectors": {
         "mlp": ("lal", []),
         **{name: (f"lal_{name}", []) for name in ("qformer", "window_qformer", "pool", "regions", "slices")},
@@ -75,6 +81,18 @@ def data(arguments: Arguments) -> list[Stage]:
     return [dry, *asked, Stage("encoder and language model of the shipped model", unpack, runs / "parts")]
 
 
+def two_encoders(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
+    """Trains a second encoder on the scenes, and joins it with that of the shipped model, which gives the grid."""
+    runs, config = Path(arguments.runs), Path(arguments.configs) / f"{SECOND_ENCODER}.yaml"
+    folder, joined = runs / "second_encoder", runs / "two_encoders"
+    options = {"run_folder": folder, "train_manifest": runs / "data" / "train.jsonl", "cues_folder": runs / "cues"}
+    command = ["recipes/train_encoder.py", "--config", str(config), *(f"--{name}={path}" for name, path in options.items())]
+    trained = Stage("a second encoder", command, folder, configs=[config], needs=needs, launch=True)
+    members = [str(runs / "parts" / "encoder"), str(folder / "model")]
+    join = ["-m", "spatial_llm.cli", "join-encoders", str(joined), *members]
+    return [trained, Stage("both encoders side by side", join, joined, needs=[*needs, trained])]
+
+
 def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     """Trains each kind with each seed, answers and scores, and writes the table."""
     runs, configs = Path(arguments.runs), Path(arguments.configs)
@@ -82,15 +100,18 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
              "language_model": runs / "parts" / "language_model", "cache_folder": runs / "encoded"}  # fmt: skip
     kinds = COMPARISONS[arguments.compare]
     chosen = arguments.kinds or list(kinds)
-    manifest, scores, stages, scored = runs / "data" / "eval.jsonl", runs / arguments.compare / "scores", [], []
+    manifest, scores, scored = runs / "data" / "eval.jsonl", runs / arguments.compare / "scores", []
+    stages = two_encoders(arguments, needs) if TWO_ENCODERS in chosen else []
+    joined = stages[-1:]
     tasks = [TASK, TASK.parent / "ours.yaml"]
     for seed, kind in product(arguments.seeds, chosen):
         config, options = configs / f"{kinds[kind][0]}.yaml", kinds[kind][1]
         folder = runs / arguments.compare / f"{kind}-{seed}"
         command = ["recipes/finetune_bat.py", "--config", str(config), f"--run_folder={folder}", f"--seed={seed}", *options]
+        ears, before = ({"encoder": joined[0].folder}, joined) if kind == TWO_ENCODERS else ({}, [])
         trained = Stage(
-            f"{kind}, seed {seed}", [*command, *(f"--{name}={path}" for name, path in given.items())], folder,
-            configs=[config], needs=needs, launch=True,
+            f"{kind}, seed {seed}", [*command, *(f"--{name}={path}" for name, path in (given | ears).items())], folder,
+            configs=[config], needs=[*needs, *before], launch=True,
         )  # fmt: skip
         answers, out = folder / "answers", scores / f"{kind}-{seed}"
         asked = ["--task", str(TASK), "--data", str(manifest)]

@@ -1,4 +1,4 @@
-"""`spatial-llm env | ask | convert | parts | seal | plan`: thin commands over the library."""
+"""`spatial-llm env | ask | convert | parts | join-encoders | seal | plan`: thin commands over the library."""
 
 import argparse
 import sys
@@ -51,6 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     parts.add_argument("folder", help="where to write the folders encoder and language_model")
     parts.add_argument("--merged", action="store_true", help="add LoRA to the language model (default: leave it out)")
     parts.set_defaults(run=_parts)
+    join = commands.add_parser("join-encoders", help="several encoders that hear side by side, as one folder to train with")
+    join.add_argument("folder", help="where to write the encoder and its feature extractor")
+    join.add_argument("encoders", nargs="+", metavar="encoder", help="folder of an encoder; the first gives rate and grid")
+    join.set_defaults(run=_join_encoders)
     seal = commands.add_parser("seal", help="accept a wanted change to the files of a saved model, if it loads")
     seal.add_argument("folder", help="of a saved model")
     seal.set_defaults(run=_seal)
@@ -123,6 +127,20 @@ def _parts(arguments: argparse.Namespace) -> None:
 
     save_parts(SpatialLLM.from_pretrained(arguments.model), arguments.folder, arguments.merged)
     print(f"{arguments.folder}: encoder and language_model")
+
+
+def _join_encoders(arguments: argparse.Namespace) -> None:
+    from spatial_llm import ParallelEncoder
+    from spatial_llm.files import atomic_path, check_place
+
+    if len(arguments.encoders) < 2:
+        raise SpatialLLMError(f"one encoder, {arguments.encoders[0]}; give two or more after the folder to write.")
+    check_place(arguments.folder, folder=True, replaced=True)
+    encoder = ParallelEncoder.from_encoders(arguments.encoders)
+    with atomic_path(arguments.folder) as temporary:
+        encoder.save_pretrained(temporary)
+        encoder.config.feature_extractor().save_pretrained(temporary)
+    print(f"{arguments.folder}:\n{encoder.config.in_words()}")
 
 
 def _seal(arguments: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FUSIONS = ("delayed", "lal", "gated_cross_attention")  # of which there are configs at both sizes
 FOLDERS = ("recipes", "data", "eval", "tests/doors/configs")
 EVERY_YAML = sorted(
     str(path.relative_to(REPOSITORY)) for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.y*ml")
@@ -70,8 +71,13 @@ CLAIMS = (
             "recipes/configs/spatialsoundqa*",
             "recipes/configs/demo.yaml",
             "tests/doors/configs/demo.yaml",
+            "*/fusion/plits.yaml",
+            "*/fusion/pal.yaml",
+            *(f"recipes/configs/fusion/{name}.yaml" for name in FUSIONS),
+            *(f"*/fusion/tiny/{name}.yaml" for name in (*FUSIONS, "prefix", "hybrid", "pool", "lal_*")),
         ),
     ),
+    Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
     Claim(BatArguments, ("*/language_models/*",), ("--config", "recipes/configs/spatialsoundqa_single_stage.yaml")),
     Claim(TextArguments, ("*/text.yaml", "*/tiny/lookup.yaml", "*/tiny/compare.yaml")),
     Claim(

@@ -10,7 +10,7 @@ import functools
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -27,8 +27,8 @@ from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGenerati
 from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
-from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.build import DTYPES, freeze_language_model
+from spatial_llm.training.finetune.arguments import BatArguments, Trains
+from spatial_llm.training.finetune.build import DTYPES, freeze_language_model, set_trained
 
 CONTEXT_BYTES = 800e6  # taken by CUDA and its libraries before any tensor; the order measured on common cards
 OPTIMIZER_BYTES = 4 + 4 + 8  # for each trained parameter: itself, its gradient, AdamW's two moments, all float32
@@ -112,18 +112,28 @@ class PeakBytes(TorchDispatchMode):
 def plan(arguments: BatArguments, text_tokens: int = 128) -> list[Mode]:
     """Returns the modes of a run: as configured, and with 4 bits, activation checkpointing and encoder cache on and off.
 
+    Of a run in stages it is the stage that trains most. Where the language model trains there is no mode in 4 bits, and
+    where the encoder does none with its output from a cache.
+
     Args:
         text_tokens: tokens of prompt and answer in the longest row of a batch, beside the audio tokens.
 
     Raises:
         SpatialLLMError: the language model's config is not available.
     """
-    modes = []
+    modes, trains = [], most_trained(arguments)
     for checkpointing in (False, True):
-        for cache in (False, True):
+        for cache in (False, True)[: 1 if trains == "all" else 2]:
             model = build_on_meta(arguments)
-            modes += estimates(model, arguments.schedule.batch_size, text_tokens, checkpointing, cache)
+            found = estimates(model, arguments.schedule.batch_size, text_tokens, checkpointing, cache)
+            modes += found if trains in ("projector", "adapters") else found[:1]
     return sorted(modes, key=lambda mode: -mode.total)
+
+
+def most_trained(arguments: BatArguments) -> str:
+    """Returns what trains in the run, or in the stage that trains most."""
+    found = {stage.trains or arguments.trains for stage in arguments.stages} or {arguments.trains}
+    return max(found, key=get_args(Trains).index)
 
 
 def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpointing: bool, cache: bool) -> list[Mode]:
@@ -145,13 +155,18 @@ def estimates(model: PreTrainedModel, batch_size: int, text_tokens: int, checkpo
 
 def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
     """Returns the composite that `build_bat` would build, without its weights."""
+    model = on_meta(_config(arguments), DTYPES[arguments.schedule.precision])
+    # Weights of a language model that train stay in the run's precision here: so are the copies that autocast makes of them.
+    set_trained(model, most_trained(arguments))
+    return model
+
+
+def _config(arguments: BatArguments) -> SpatialLLMConfig:
     if arguments.goes_on_whole:
-        return on_meta(
-            SpatialLLMConfig.from_pretrained(find_model(arguments.start_from)), DTYPES[arguments.schedule.precision]
-        )
+        return SpatialLLMConfig.from_pretrained(find_model(arguments.start_from))
     text, fusion = language_model_config(arguments.language_model), read_fusion(arguments.fusion)
     encoder = encoder_config(arguments.encoder)
-    config = SpatialLLMConfig(
+    return SpatialLLMConfig(
         encoder_config=encoder,
         projector_config=projector_config(
             arguments.projector,
@@ -163,7 +178,6 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
         audio_token_id=text.vocab_size,
         lora=None if arguments.lora is None else vars(arguments.lora),
     )
-    return on_meta(config, DTYPES[arguments.schedule.precision])
 
 
 def on_meta(config: SpatialLLMConfig, dtype: torch.dtype) -> PreTrainedModel:
@@ -208,7 +222,7 @@ def weight_bytes(model: nn.Module, quantization: str, encode: bool = True) -> tu
     tensors = [*model.named_parameters(), *model.named_buffers()]
     for parameter in (tensor for name, tensor in tensors if encode or not name.startswith("encoder.")):
         size = NF4_BYTES if id(parameter) in quantised else parameter.element_size()
-        weights += parameter.numel() * size
+        weights += parameter.numel() * (4 if parameter.requires_grad else size)
         if parameter.requires_grad:
             training += parameter.numel() * (OPTIMIZER_BYTES - 4)
     return weights, training

@@ -113,3 +113,22 @@ def test_door_and_its_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
     assert "give a folder with its config.json" in capsys.readouterr().err
     with pytest.raises(SpatialLLMError, match="no config to be had"):
         build_on_meta(parse_arguments(BatArguments, ["--config", config, "--language_model", str(tmp_path / "x")]))
+
+
+def test_a_curriculum_is_planned_by_the_stage_that_trains_most() -> None:
+    run = parse_arguments(
+        BatArguments, ["--config", str(REPOSITORY / "recipes/configs/fusion/lal.yaml"), "--encoder", "none"]
+    )
+    model = build_on_meta(run)
+    assert model.config.num_audio_tokens == 512 and not any(p.requires_grad for p in model.encoder.parameters())
+    added = sum(parameter.numel() for parameter in model.projector.parameters()) + 12 * (768 * 2048 + 2048)
+    trains = PARAMETERS["meta-llama/Llama-3.2-1B"] + added
+    weights, training = weight_bytes(model, "none", encode=False)
+    assert training == 12 * trains and weights == pytest.approx(4 * trains, rel=1e-4), "float32 weights, bf16 products"
+    modes = plan(run, text_tokens=16)
+    assert {(m.quantization, m.encoder_cache) for m in modes} == {("none", True), ("none", False)} and len(modes) == 4
+    prefix = parse_arguments(
+        BatArguments, ["--config", str(REPOSITORY / "recipes/configs/fusion/plits.yaml"), "--encoder", "none"]
+    )
+    rows = {name: max(m.step for m in found) for name, found in (("lal", modes), ("plits", plan(prefix, text_tokens=16)))}
+    assert rows["lal"] < 0.5 * rows["plits"], "no rows of audio in 16 layers"

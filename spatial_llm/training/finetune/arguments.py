@@ -39,7 +39,7 @@ class LoraArguments(Checked):
 
 @dataclass
 class BatStage(Checked):
-    """One stage of a run in stages; it starts from the weights of the stage before.
+    """One stage of a run in stages; it starts from all that the stages before it trained.
 
     Attributes:
         name: name of its sub-folder of the run folder.

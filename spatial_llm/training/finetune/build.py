@@ -75,15 +75,14 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
 def set_trained(model: PreTrainedModel, trains: str) -> None:
     """Switches gradients on or off so that what `BatArguments.trains` names trains, given a model of which the projector,
     the modules of the fusion and LoRA do."""
+    model.config.freeze_encoder = trains != "all"
+    model.encoder.requires_grad_(trains == "all")
     if trains == "projector":
         for part in model.trained_parts().values():
             if kind(part) == "LoRA" and part is not model.projector and part is not model.fusion_modules:
                 part.requires_grad_(False)
     elif trains != "adapters":
         model.language_model.requires_grad_(True)
-    if trains == "all":
-        model.config.freeze_encoder = False
-        model.encoder.requires_grad_(True)
 
 
 def freeze_language_model(model: PreTrainedModel, dtype: torch.dtype) -> None:

@@ -40,7 +40,7 @@ from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
-from spatial_llm.training.finetune.arguments import BatArguments, BatStage
+from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
@@ -63,10 +63,13 @@ def finetune_bat(arguments: BatArguments) -> Path:
     _check_manifests(arguments)
     if not arguments.stages:
         return finetune_once(arguments)
-    done, earlier, before, metrics = "", [""] * 4, arguments.start_from, {}
+    done, earlier, before, metrics, whole = "", [""] * 4, arguments.start_from, {}, False
     for number, stage in enumerate(stage_arguments(arguments), start=1):
         name, folder = arguments.stages[number - 1].name, Path(stage.run_folder)
         stage = dataclasses.replace(stage, start_from=before)
+        if whole:
+            stage = _whole(stage)
+        whole = whole or stage.trains in ("language_model", "all")
         done, earlier = _fingerprint(stage, done), _fingerprints_of_version_0_1(stage, earlier)
         heading = f"stage {number} of {len(arguments.stages)}, {name}"
         known = [(MARKER, done), *((EARLIER_MARKER, one) for one in earlier)]
@@ -111,6 +114,14 @@ def stage_arguments(arguments: BatArguments) -> list[BatArguments]:
         )
         for number, stage in enumerate(arguments.stages, start=1)
     ]
+
+
+def _whole(stage: BatArguments) -> BatArguments:
+    """Returns the arguments of a stage after one that trained the language model: all parts are those that it left."""
+    return dataclasses.replace(
+        stage, encoder=None, language_model=None, projector={}, fusion=None, lora=LoraArguments(), quantization="none",
+        save="whole",
+    )  # fmt: skip
 
 
 def _schedule(schedule: Schedule, stage: BatStage) -> Schedule:

@@ -59,6 +59,7 @@ def test_a_curriculum_has_its_own_rates(data: Path, parts: dict[str, Path], tmp_
     stages = [
         BatStage("connector", trains="projector", learning_rate=1e-3, warmup_fraction=0.5),
         BatStage("but-encoder", trains="language_model", learning_rate=1e-4, steps=3),
+        BatStage("again", trains="language_model", learning_rate=1e-6, steps=1),
     ]
     schedule = Schedule(steps=4, batch_size=4, learning_rate=5e-2, log_every=1)
     run = arguments(data, parts, tmp_path, fusion=LAL, lora=None, stages=stages, schedule=schedule)
@@ -71,7 +72,12 @@ def test_a_curriculum_has_its_own_rates(data: Path, parts: dict[str, Path], tmp_
     assert len(rates["2-but-encoder"]) == 3
     first, second = (load_file(tmp_path / stage / "model/model.safetensors") for stage in ("1-connector", "2-but-encoder"))
     assert moved(first, second) == {"projector", "fusion", "language model"}
-    assert last == tmp_path / "2-but-encoder" / "model"
+    assert last == tmp_path / "3-again" / "model"
+    third = load_file(last / "model.safetensors")
+    for name, tensor in second.items():
+        # AdamW's first step is at most the rate: had the stage begun with the base language model, it would be further away.
+        assert (third[name] - tensor).abs().max() <= 1.1e-6, name
+    assert max((second[name] - first[name]).abs().max() for name in first if "language_model" in name) > 1e-5
 
 
 @pytest.mark.parametrize(
