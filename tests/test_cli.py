@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from transformers import AutoFeatureExtractor, AutoModel
 
 from spatial_llm import DSpASTForLocalization, SpatialFeatureExtractor, SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.cli import main
+from spatial_llm.encoders import DSpASTModel, SpatialASTModel
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.golden import golden
 
@@ -71,3 +73,27 @@ def test_convert_writes_a_folder_that_loads(tmp_path, capsys):
     assert main(["convert", "dspast", str(tmp_path / "gap.pth"), str(tmp_path / "gap")]) == 1
     assert "missing: head.bias" in capsys.readouterr().err
     assert not (tmp_path / "gap").exists()
+
+
+def test_join_encoders_writes_a_folder_that_hears_with_all(tmp_path, capsys):
+    encoders = []
+    for number, kind in enumerate((DSpASTModel, SpatialASTModel)):
+        torch.manual_seed(number)
+        encoders.append(kind(tiny_config(kind.__name__)).eval())
+        encoders[-1].save_pretrained(tmp_path / str(number))
+    folders = [str(tmp_path / "0"), str(tmp_path / "1")]
+    assert main(["join-encoders", str(tmp_path / "both"), *folders]) == 0
+    printed = capsys.readouterr().out
+    assert "encoders[0] (dspast)" in printed and "encoders[1] (spatial_ast)" in printed
+    both = AutoModel.from_pretrained(tmp_path / "both")
+    extractor = AutoFeatureExtractor.from_pretrained(tmp_path / "both")
+    waveform = 0.1 * np.random.default_rng(0).standard_normal((2, both.config.window_samples)).astype(np.float32)
+    options = {"sampling_rate": 32_000, "return_tensors": "pt"}
+    with torch.no_grad():
+        heard = both(extractor(waveform, **options)["input_features"]).last_hidden_state
+        alone = [each(each.config.feature_extractor()(waveform, **options)["input_features"]) for each in encoders]
+    torch.testing.assert_close(heard, torch.cat([each.last_hidden_state for each in alone], dim=-1))
+    assert main(["join-encoders", str(tmp_path / "one"), folders[0]]) == 1
+    assert "give two or more" in capsys.readouterr().err
+    assert main(["join-encoders", str(tmp_path / "one"), folders[0], str(tmp_path / "none")]) == 1
+    assert "encoders[1]" in capsys.readouterr().err and not (tmp_path / "one").exists()

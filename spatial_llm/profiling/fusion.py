@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaConfig, PreTrainedModel
 
 from spatial_llm.encoders import SpatialASTConfig
-from spatial_llm.fusion import Fusion, Lal, read_fusion
+from spatial_llm.fusion import Delayed, Fusion, GatedCrossAttention, Lal, read_fusion
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.profiling.gpu import Case, build_random
 from spatial_llm.profiling.memory import PeakBytes
@@ -118,18 +118,31 @@ def peak_bytes(work: Callable[[], None]) -> int:
 
 
 def multiply_adds(shape: Shape, fusion: Fusion) -> float:
-    """Returns the multiply-adds of the language model's forward pass in a training step: its layers, with the projections
-    of the audio in them, and its head.
+    """Returns the multiply-adds of the language model's forward pass in a training step: its layers, with what a fusion does
+    in them, and its head. LoRA, and the summary tokens of a hybrid, are left out.
 
     A row takes 2 d^2 + 2 d d_kv + 3 d f in a layer, and attention 2 d for each pair of query and key. With LAL the audio
-    takes d_c d + 2 d d_kv a token in a fused layer, d_c being the width of its tokens.
+    takes d_c d + 2 d d_kv a token in a fused layer, d_c being the width of its tokens. With delayed fusion it makes rows in
+    the fused layers. A gated cross-attention of inner width h takes 2 d h + 2 m d^2 a row (m d: width of its feed-forward
+    layer), 2 d_c h a token, and 2 h for each pair.
     """
     text = shape.text
     width, kv = text.hidden_size, text.num_key_value_heads * text.head_dim
     row = 2 * width**2 + 2 * width * kv + 3 * width * text.intermediate_size
-    audio, words = shape.audio_tokens, shape.text_tokens
-    rows = words + fusion.num_rows(audio)
-    fused = len(fusion.fused_layers(text.num_hidden_layers)) if isinstance(fusion, Lal) else 0
-    heard = fused * audio * (fusion.audio_width(width) * width + 2 * width * kv + 2 * rows * width)
-    layers = text.num_hidden_layers * (rows * row + 2 * rows**2 * width)
-    return shape.batch_size * (layers + heard + rows * width * text.vocab_size)
+    audio = shape.audio_tokens
+    rows = shape.text_tokens + fusion.num_rows(audio)
+    fused = len(fusion.fused_layers(text.num_hidden_layers))
+    plain = rows * row + 2 * rows**2 * width
+    match fusion:
+        case Lal():
+            heard = plain + audio * (fusion.width * width + 2 * width * kv + 2 * rows * width)
+        case Delayed():
+            heard = (rows + audio) * row + 2 * (rows + audio) ** 2 * width
+        case GatedCrossAttention():
+            inner = fusion.heads * fusion.head_dim
+            block = rows * (2 * width * inner + 2 * fusion.ffn * width**2)
+            heard = plain + block + audio * (2 * fusion.width * inner + 2 * rows * inner)
+        case _:
+            heard = plain
+    layers = fused * heard + (text.num_hidden_layers - fused) * plain
+    return shape.batch_size * (layers + rows * width * text.vocab_size)
