@@ -100,8 +100,11 @@ def test_lora_is_merged_into_what_the_audio_passes_too(model):
     torch.testing.assert_close(logits(merged, inputs), expected, atol=2e-4, rtol=1e-3)
 
 
-def test_a_whole_folder_in_four_bits(model, tmp_path):
+@pytest.mark.parametrize("fusion", CHOSEN.values(), ids=CHOSEN)
+def test_a_whole_folder_in_four_bits(fusion, tmp_path):
     pytest.importorskip("bitsandbytes")
+    # On a CPU, bitsandbytes needs wider layers than those of the other tests.
+    model = composite(fusion, text={"hidden_size": 128, "intermediate_size": 128, "head_dim": 32})
     model.save_pretrained(tmp_path)
     settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
     small = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path, quantization_config=settings)
@@ -109,6 +112,9 @@ def test_a_whole_folder_in_four_bits(model, tmp_path):
     assert not [module for module in ours if type(module).__name__ == "Linear4bit"]
     layer = small.language_model.get_decoder().layers[0]
     assert type(layer.mlp.gate_proj).__name__ == "Linear4bit"
-    inputs = prompts(model, "tAtt", "Att")
-    found, expected = logits(small, inputs), logits(model, inputs)
-    assert torch.nn.functional.cosine_similarity(found[:, -1], expected[:, -1]).min() > 0.8
+    inputs = prompts(model, "tAtt", "Att", audio="input_features")
+    found, expected = small(**inputs).logits, logits(model, inputs)
+    # The weights of `composite` are three times as large as fresh ones, and so is the error of 4 bits.
+    assert torch.nn.functional.cosine_similarity(found[:, -1], expected[:, -1]).min() > 0.6
+    found.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in small.parameters() if parameter.requires_grad)
