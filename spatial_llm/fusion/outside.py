@@ -57,7 +57,7 @@ class FusionModules(AddedModule):
         tokens, mask = torch.cat([first.last_hidden_state, *more], dim=-1), first.mask
         if self.summary is None:
             return AudioTokens(last_hidden_state=tokens, mask=mask)
-        parts = [self.summary.summarize(tokens, mask), tokens]
+        parts = [self.summary(tokens, mask), tokens]
         if mask is not None:
             masks = [mask.new_ones(len(mask), self.summary.count), mask]
             mask = torch.cat(masks if self.summary_first else masks[::-1], dim=1)

@@ -40,7 +40,7 @@ class Summary(AddedModule):
         if self.queries is not None:
             init.normal_(self.queries)
 
-    def summarize(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Returns summary tokens (clips, count, channels) of a projector's tokens (clips, tokens, channels).
 
         Args:
@@ -55,12 +55,12 @@ class Summary(AddedModule):
             member = functional.one_hot(stretch, self.count).to(tokens.dtype) * there.unsqueeze(-1)
             sums = member.transpose(1, 2) @ tokens
             return sums / member.sum(1).clamp(min=1).unsqueeze(-1)
-        queries = self.queries.to(tokens.dtype).expand(len(tokens), -1, -1)
+        queries = self.queries.to(tokens.dtype).expand(tokens.shape[0], -1, -1)
         keys = self.key(tokens.to(self.key.weight.dtype)).to(tokens.dtype)
         queries, keys, values = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (queries, keys, tokens))
         read = functional.scaled_dot_product_attention(queries, keys, values, there[:, None, None])
         return read.transpose(1, 2).flatten(2)
 
-    def forward(self, summary: torch.Tensor) -> torch.Tensor:
+    def rows(self, summary: torch.Tensor) -> torch.Tensor:
         """Maps summary tokens (tokens, channels) to rows (tokens, text width)."""
         return self.norm(self.linear(summary.to(self.linear.weight.dtype)))

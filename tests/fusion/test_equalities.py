@@ -117,7 +117,7 @@ def test_hybrid_is_lal_with_its_summary_as_rows():
     tokens = model.get_audio_features(inputs["input_features"]).pooler_output
     lal = composite({"type": "lal", "width": 24, "layers": [1, 3]})
     lal.load_state_dict({name: each for name, each in model.state_dict().items() if "fusion_modules" not in name})
-    summary = model.fusion_modules.summary(tokens[0, :2])
+    summary = model.fusion_modules.summary.rows(tokens[0, :2])
     torch.testing.assert_close(tokens[0, :2], tokens[0, 2:].unflatten(0, (2, -1)).mean(1))
     # The vocabulary of the other model gets the summary's rows as its last words.
     lal.get_input_embeddings().weight[-2:] = summary
@@ -132,7 +132,7 @@ def test_hybrid_is_lal_with_its_summary_as_rows():
 @torch.no_grad()
 def test_the_whole_sequence_reaches_the_summary(origin):
     model = composite({"type": "hybrid", "width": 24, "summary_tokens": 2, "summary_origin": origin})
-    summarize = model.fusion_modules.summary.summarize
+    summarize = model.fusion_modules.summary
     tokens = torch.randn(1, 5, 24, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True, True, True, True, False]])
     alone = summarize(tokens[:, :4], None)
