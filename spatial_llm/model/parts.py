@@ -31,9 +31,9 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
     with torch.device("meta"):
         language_model = AutoModelForCausalLM.from_config(net.config.text_config)
     state = base_state(net.language_model)
-    missing, unexpected = language_model.load_state_dict(state, assign=True, strict=False)
-    if left := [*missing, *unexpected]:
-        raise SpatialLLMError(f"the language model cannot be saved alone: {left[:3]} of its tensors have no place.")
+    if left := sorted(set(state) ^ set(language_model.state_dict())):
+        raise SpatialLLMError(f"the language model cannot be saved alone: its class has no or other tensors {left[:3]}.")
+    language_model.load_state_dict(state, assign=True)
     language_model.generation_config = copy.deepcopy(net.generation_config)
     with atomic_path(folder) as temporary:
         net.encoder.save_pretrained(temporary / "encoder")
