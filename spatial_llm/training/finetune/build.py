@@ -57,14 +57,14 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
 
 
 def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:
-    """Loads all parts from `start_from`; the frozen language model has the precision of the run, all else is float32.
+    """Loads all parts from `start_from`; a frozen language model has the precision of the run, all else is float32.
 
     Raises:
         CheckpointError: there is no such model.
     """
     start = SpatialLLM.from_pretrained(arguments.start_from, dtype=torch.float32)
-    model, dtype = start.model, DTYPES[arguments.schedule.precision]
-    freeze_language_model(model, dtype)
+    model = start.model
+    freeze_language_model(model, language_model_dtype(arguments))
     set_trained(model, arguments.trains)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -96,9 +96,14 @@ def freeze_language_model(model: PreTrainedModel, dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
+def language_model_dtype(arguments: BatArguments) -> torch.dtype:
+    """Returns the number type of the language model's own weights: the run's precision, or float32 where they train."""
+    return torch.float32 if arguments.trains in ("language_model", "all") else DTYPES[arguments.schedule.precision]
+
+
 def load_language_model(arguments: BatArguments) -> PreTrainedModel:
-    """Loads the language model in the precision of the run, or in 4 bits (QLoRA, arXiv 2305.14314, section 3)."""
-    dtype = DTYPES[arguments.schedule.precision]
+    """Loads the language model as `language_model_dtype` says, or in 4 bits (QLoRA, arXiv 2305.14314, section 3)."""
+    dtype = language_model_dtype(arguments)
     options: dict[str, Any] = {}
     if arguments.quantization == "4bit":
         if importlib.util.find_spec("bitsandbytes") is None:

@@ -1,5 +1,6 @@
 """`trains`: which weights each choice moves, alone and in stages with their own rates, with a fusion inside the layers."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model import SpatialLLM
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatStage
 from spatial_llm.training.finetune.build import build_bat
-from spatial_llm.training.finetune.run import finetune_bat
+from spatial_llm.training.finetune.run import _whole, finetune_bat
 from tests.training.conftest import data, text_run  # noqa: F401  (fixtures)
 from tests.training.finetune.test_run import answers_exactly, arguments, parts  # noqa: F401  (a fixture)
 
@@ -78,6 +80,19 @@ def test_a_curriculum_has_its_own_rates(data: Path, parts: dict[str, Path], tmp_
         # AdamW's first step is at most the rate: had the stage begun with the base language model, it would be further away.
         assert (third[name] - tensor).abs().max() <= 1.1e-6, name
     assert max((second[name] - first[name]).abs().max() for name in first if "language_model" in name) > 1e-5
+
+
+def test_weights_that_train_are_never_rounded(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
+    schedule = Schedule(steps=1, batch_size=4, learning_rate=1e-3, precision="bf16")
+    run = arguments(data, parts, tmp_path, trains="language_model", lora=None, schedule=schedule)
+    saved = load_file(parts["text"] / "model.safetensors")
+    assert any(not torch.equal(tensor, tensor.bfloat16().float()) for tensor in saved.values()), "else it would show nothing"
+    model, processor = build_bat(run)
+    SpatialLLM(model, processor).save_pretrained(tmp_path / "model")
+    again, _ = build_bat(_whole(dataclasses.replace(run, start_from=str(tmp_path / "model"))))
+    for built in (model, again):
+        weights = built.language_model.state_dict()
+        assert all(torch.equal(weights[name], tensor) for name, tensor in saved.items())
 
 
 @pytest.mark.parametrize(
