@@ -155,7 +155,7 @@ def build_on_meta(arguments: BatArguments) -> PreTrainedModel:
         encoder_config=encoder,
         projector_config=projector_config(
             arguments.projector,
-            encoder_hidden_size=encoder.hidden_size,
+            encoder_hidden_size=fusion.projector_layout(encoder.token_layout).width,
             text_hidden_size=fusion.audio_width(text.hidden_size),
         ),
         fusion=arguments.fusion,

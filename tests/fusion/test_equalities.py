@@ -204,7 +204,7 @@ def test_text_hears_what_came_before_it_and_nothing_else(fusion):
     first = model(**inputs).logits[0]
     second_changed = model(**{**inputs, "audio_embeds": torch.stack([inputs["audio_embeds"][0], other[1]])}).logits[0]
     first_changed = model(**{**inputs, "audio_embeds": torch.stack([other[0], inputs["audio_embeds"][1]])}).logits[0]
-    rows = model.fusion.num_rows(4)
+    rows = model.fusion.num_rows(4, model.config.encoder_config.token_layout)
     assert torch.equal(first[0], first_changed[0])
     before_second = 1 + rows + 1
     torch.testing.assert_close(first[:before_second], second_changed[:before_second], atol=1e-5, rtol=0)
