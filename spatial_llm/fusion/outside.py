@@ -92,7 +92,8 @@ def modules_outside(fusion: Fusion, config: Any) -> FusionModules | None:
     if not isinstance(fusion, Lal):
         return None
     text, layout = config.get_text_config(), config.encoder_config.token_layout
-    projectors = 1 if fusion.share else len(fusion.fused_layers(text.num_hidden_layers))
+    # Without a fused layer there is still the composite's own.
+    projectors = 1 if fusion.share else max(1, len(fusion.fused_layers(text.num_hidden_layers)))
     summary = prefix = None
     if isinstance(fusion, Hybrid):
         width = config.projector_config.text_hidden_size * projectors

@@ -117,7 +117,10 @@ class PrefixSlices(Rows):
     def tokens(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         mine = layout.channels_of(self.slices, audio_hidden_states)
         found = self.projector(mine, layout=layout.select(self.slices))
-        # With a projector for each fused layer, the other tokens are as wide as those of all of them.
+        # With a projector for each fused layer, the other tokens are as wide as those of all of them: filled up with zeros.
         wider = heard.last_hidden_state.shape[-1] - found.last_hidden_state.shape[-1]
         padded = torch.nn.functional.pad(found.last_hidden_state, (0, wider))
         return AudioTokens(last_hidden_state=padded, mask=found.mask)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return super().forward(tokens[..., : self.linear.in_features])

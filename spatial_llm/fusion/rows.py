@@ -59,5 +59,5 @@ class Rows(AddedModule):
         raise NotImplementedError
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Maps tokens (tokens, channels) to rows (tokens, text width), by as many channels as `end_with_norm` was given."""
-        return self.norm(self.linear(tokens[..., : self.linear.in_features].to(self.linear.weight.dtype)))
+        """Maps tokens (tokens, channels) to rows (tokens, text width)."""
+        return self.norm(self.linear(tokens.to(self.linear.weight.dtype)))

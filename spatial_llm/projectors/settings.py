@@ -47,9 +47,7 @@ def projector_config(
         if name not in known:
             there = name in EARLIER and EARLIER[name].split()[0] in known
             hint = f"write {EARLIER[name]} in its place; " if there else ""
-            raise SpatialLLMError(
-                f"{called}.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}."
-            )
+            raise SpatialLLMError(f"{called}.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}.")
     try:
         config = AutoConfig.for_model(model_type, **{**widths, **fields})
     except StrictDataclassError as error:

@@ -8,6 +8,7 @@ import torch
 
 from spatial_llm.fusion.context import ARGUMENT
 from tests.fusion.conftest import LAYERS, composite, prompts
+from tests.fusion.test_generation import MLP
 
 FAMILIES = ("llama", "qwen2", "qwen3", "smollm3")
 
@@ -126,6 +127,18 @@ def test_hybrid_is_lal_with_its_summary_as_rows():
     ids[1:3] = [last - 2, last - 1]
     given = {"input_ids": torch.tensor([ids]), "audio_embeds": tokens[:, 2:]}
     torch.testing.assert_close(model(**inputs).logits, lal(**given).logits, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [{"type": "hybrid", "summary_tokens": 2},
+                                  {"type": "per_encoder", "prefix_slices": [1], "prefix_projector": MLP}])  # fmt: skip
+@torch.no_grad()
+def test_rows_are_heard_where_no_layer_is_fused(kind):
+    model, apart = (composite({**kind, "width": 24, "layers": [], "share": share}) for share in (True, False))
+    inputs = prompts(model, "tAtt")
+    logits = model(**inputs).logits
+    assert torch.equal(apart(**inputs).logits, logits)
+    moved = model(**{**inputs, "audio_embeds": inputs["audio_embeds"] + torch.linspace(-1, 1, 24)}).logits
+    assert (moved[:, -1] - logits[:, -1]).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("origin", ["pool", "query"])
