@@ -118,14 +118,14 @@ class AudioContext:
                 'attn_implementation={"text_config": "sdpa"} (or eager, flex_attention).'
             )
         device, text = hidden.device, self.text_slots
-        beyond = text.new_full((len(text), text_length - text.shape[1]), BEYOND)
+        beyond = text.new_full((text.shape[0], text_length - text.shape[1]), BEYOND)
         keys = torch.cat([self.memory.slots, text, beyond], dim=1).to(device)
         valid = torch.cat([self.memory.valid, self.text_valid, beyond < 0], dim=1).to(device)
         queries = text[:, text.shape[1] - self.rows :]
         queries = torch.cat([self.memory.slots, queries], dim=1) if audio_queries else queries
         queries = queries.to(device)
         return ALL_MASK_ATTENTION_FUNCTIONS[implementation](
-            batch_size=len(keys),
+            batch_size=keys.shape[0],
             q_length=queries.shape[1],
             kv_length=keys.shape[1],
             q_offset=0,

@@ -50,7 +50,7 @@ class Delayed(Fusion):
         if index < start:
             return hidden, kwargs
         if context.prefill:
-            batch, device = len(context.memory.slots), hidden.device
+            batch, device = context.memory.slots.shape[0], hidden.device
             if index == start:
                 tokens = context.memory.tokens.to(device, hidden.dtype)
                 hidden = torch.cat([tokens, hidden.expand(batch, -1, -1)], dim=1)
@@ -70,5 +70,5 @@ class Delayed(Fusion):
 
     @staticmethod
     def _joined(audio: torch.Tensor, text: torch.Tensor, device: torch.device) -> torch.Tensor:
-        text = text.to(device).expand(len(audio), *text.shape[1:])
+        text = text.to(device).expand(audio.shape[0], *text.shape[1:])
         return torch.cat([audio.to(device, text.dtype), text], dim=1)

@@ -67,7 +67,7 @@ class GatedBlock(AddedModule):
 
     def keys_values(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns keys and values (batch, heads, audio, head width) of tokens (batch, audio, audio width)."""
-        tokens = tokens.to(self.key.weight.device, self.key.weight.dtype)
+        tokens = tokens.to(self.key.weight.dtype)
         return self.key_norm(self._heads(self.key(tokens))), self._heads(self.value(tokens))
 
     def forward(
@@ -148,10 +148,10 @@ class GatedCrossAttention(Fusion):
         context.heard.add(index)
         memory, kept = context.memory, context.memory.kept.get(index)
         if kept is None and kwargs.get(CACHE) is not None:
-            kept = memory.kept[index] = block.keys_values(memory.tokens)
+            kept = memory.kept[index] = block.keys_values(memory.tokens.to(hidden.device))
         queries = context.text_slots[:, context.text_slots.shape[1] - context.rows :, None]
         allowed = (memory.valid[:, None] & (memory.slots[:, None] <= queries)).to(hidden.device)
-        given = (hidden, None if kept is not None else memory.tokens, kept, allowed)
+        given = (hidden, None if kept is not None else memory.tokens.to(hidden.device), kept, allowed)
         # The hooks of a layer run outside of its own checkpoint.
         if getattr(layer, "gradient_checkpointing", False) and layer.training and torch.is_grad_enabled():
             return layer._gradient_checkpointing_func(block.__call__, *given), kwargs

@@ -56,7 +56,7 @@ class AudioInput(AddedModule):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Maps tokens (batch, audio, channels) to (batch, audio, text width)."""
-        states = self.projection(tokens[..., self.part].to(self.projection.weight.device, self.projection.weight.dtype))
+        states = self.projection(tokens[..., self.part].to(self.projection.weight.dtype))
         return states if self.norm is None else self.norm(states)
 
 

@@ -34,7 +34,7 @@ class FusionModules(AddedModule):
         self.fusion, self.projectors, self.summary, self.prefix = fusion, nn.ModuleList(projectors), summary, prefix
 
     @property
-    def rows(self) -> Rows | None:
+    def row_maker(self) -> Rows | None:
         """Returns what makes rows of the sequence; None if the fusion has none."""
         return self.prefix if self.summary is None else self.summary
 
@@ -54,8 +54,8 @@ class FusionModules(AddedModule):
         slices = self.fusion.projector_slices(layout)
         for projector in self.projectors:
             projector.start(lambda: layout.channels_of(slices, sample()), 1.0)
-        if self.rows is not None:
-            self.rows.start(sample, text_scale, layout)
+        if self.row_maker is not None:
+            self.row_maker.start(sample, text_scale, layout)
 
     def forward(self, first: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         """Returns the tokens of a clip in the order of its placeholders.
@@ -72,9 +72,9 @@ class FusionModules(AddedModule):
         own, own_layout = layout.channels_of(slices, audio_hidden_states), layout.select(slices)
         more = (each(own, layout=own_layout).last_hidden_state for each in self.projectors)
         heard = AudioTokens(last_hidden_state=torch.cat([first.last_hidden_state, *more], dim=-1), mask=first.mask)
-        if self.rows is None:
+        if self.row_maker is None:
             return heard
-        parts = [self.rows.tokens(heard, audio_hidden_states, layout), heard]
+        parts = [self.row_maker(heard, audio_hidden_states, layout), heard]
         parts = parts if self.rows_first else parts[::-1]
         mask = None
         if any(part.mask is not None for part in parts):

@@ -114,7 +114,7 @@ class PrefixSlices(Rows):
         super().start(sample, text_scale, layout)
         self.projector.start(lambda: layout.channels_of(self.slices, sample()), 1.0)
 
-    def tokens(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
+    def forward(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         mine = layout.channels_of(self.slices, audio_hidden_states)
         found = self.projector(mine, layout=layout.select(self.slices))
         # With a projector for each fused layer, the other tokens are as wide as those of all of them: filled up with zeros.
@@ -122,5 +122,5 @@ class PrefixSlices(Rows):
         padded = torch.nn.functional.pad(found.last_hidden_state, (0, wider))
         return AudioTokens(last_hidden_state=padded, mask=found.mask)
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return super().forward(tokens[..., : self.linear.in_features])
+    def rows(self, tokens: torch.Tensor) -> torch.Tensor:
+        return super().rows(tokens[..., : self.linear.in_features])

@@ -48,8 +48,8 @@ class Rows(AddedModule):
         with torch.no_grad():
             self.norm.weight.fill_(text_scale)
 
-    def tokens(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
-        """Returns the tokens of each clip (clips, count, channels of `heard`), which `forward` maps to rows.
+    def forward(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
+        """Returns the tokens of each clip (clips, count, channels of `heard`), which `rows` maps to rows.
 
         Args:
             heard: what the fused layers hear of the clips.
@@ -58,6 +58,6 @@ class Rows(AddedModule):
         """
         raise NotImplementedError
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+    def rows(self, tokens: torch.Tensor) -> torch.Tensor:
         """Maps tokens (tokens, channels) to rows (tokens, text width)."""
         return self.norm(self.linear(tokens.to(self.linear.weight.dtype)))

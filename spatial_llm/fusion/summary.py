@@ -36,7 +36,7 @@ class Summary(Rows):
         if self.queries is not None:
             init.normal_(self.queries)
 
-    def tokens(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
+    def forward(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         return AudioTokens(last_hidden_state=self.summarize(heard.last_hidden_state, heard.mask))
 
     def summarize(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -54,7 +54,7 @@ class Summary(Rows):
             member = functional.one_hot(stretch, self.count).to(tokens.dtype) * there.unsqueeze(-1)
             sums = member.transpose(1, 2) @ tokens
             return sums / member.sum(1).clamp(min=1).unsqueeze(-1)
-        queries = self.queries.to(tokens.dtype).expand(len(tokens), -1, -1)
+        queries = self.queries.to(tokens.dtype).expand(tokens.shape[0], -1, -1)
         keys = self.key(tokens.to(self.key.weight.dtype)).to(tokens.dtype)
         queries, keys, values = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (queries, keys, tokens))
         read = functional.scaled_dot_product_attention(queries, keys, values, there[:, None, None])

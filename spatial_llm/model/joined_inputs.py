@@ -70,7 +70,7 @@ class JoinedInputs:
             setattr(cache, MEMORY, memory)
             if self.context.shared_text:
                 for layer in cache.layers[: self.context.fusion.fused_layers(len(cache.layers))[0]]:
-                    layer.batch_repeat_interleave(len(memory.slots))
+                    layer.batch_repeat_interleave(memory.slots.shape[0])
 
 
 def join(
@@ -99,7 +99,7 @@ def join(
     fusion, batch, length = model.fusion, *placeholders.shape
     valid = _valid(attention_mask, batch, length, placeholders.device)
     tokens, mask = audio.last_hidden_state, audio.mask
-    heard, maker = placeholders, None if model.fusion_modules is None else model.fusion_modules.rows
+    heard, maker = placeholders, None if model.fusion_modules is None else model.fusion_modules.row_maker
     if maker is not None:
         count, first = maker.count, model.fusion_modules.rows_first
         at = slice(count) if first else slice(tokens.shape[1] - count, None)
@@ -108,13 +108,15 @@ def join(
         pattern = pattern.flatten() if mask is None else pattern[mask]
         rows = torch.zeros_like(placeholders).masked_scatter(placeholders, pattern)
         own = tokens[:, at].flatten(0, 1) if mask is None else tokens[:, at][mask[:, at]]
-        inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), maker(own).to(inputs_embeds.dtype))
+        inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), maker.rows(own).to(inputs_embeds.dtype))
         heard = placeholders & ~rows
         others = slice(count, None) if first else slice(tokens.shape[1] - count)
         tokens, mask = tokens[:, others], None if mask is None else mask[:, others]
     flat = tokens.flatten(0, 1) if mask is None else tokens[mask]
     known = torch.compiler.is_compiling() or placeholders.is_meta
-    columns = divide(heard, len(flat) // batch if known else None)
+    # One clip a prompt is a case of its own, because an export knows the two numbers by symbols, which it does not divide.
+    per_prompt = tokens.shape[1] * (1 if tokens.shape[0] == batch else tokens.shape[0] // batch)
+    columns = divide(heard, per_prompt if known else None)
     slots = columns.audio_there.unsqueeze(-1)
     tokens = flat.new_zeros(*columns.audio.shape, flat.shape[-1]).masked_scatter(slots, flat)
     memory = AudioMemory(
@@ -233,7 +235,7 @@ def _positions(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     if isinstance(fusion, Lal) and fusion.positions == "none":
         return _counted(memory.text_valid), None
-    positions = _counted(valid) if position_ids is None else position_ids.expand(len(valid), -1)
+    positions = _counted(valid) if position_ids is None else position_ids.expand(valid.shape[0], -1)
     return columns.of_text(positions), columns.of_audio(positions)
 
 

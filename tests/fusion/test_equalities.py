@@ -118,7 +118,7 @@ def test_hybrid_is_lal_with_its_summary_as_rows():
     tokens = model.get_audio_features(inputs["input_features"]).pooler_output
     lal = composite({"type": "lal", "width": 24, "layers": [1, 3]})
     lal.load_state_dict({name: each for name, each in model.state_dict().items() if "fusion_modules" not in name})
-    summary = model.fusion_modules.summary(tokens[0, :2])
+    summary = model.fusion_modules.summary.rows(tokens[0, :2])
     torch.testing.assert_close(tokens[0, :2], tokens[0, 2:].unflatten(0, (2, -1)).mean(1))
     # The vocabulary of the other model gets the summary's rows as its last words.
     lal.get_input_embeddings().weight[-2:] = summary

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.settings import to_yaml
+from spatial_llm.testing import TINY_FUSIONS
 from spatial_llm.training.encoder.arguments import EncoderStage
 from spatial_llm.training.engine.curves import read_losses
 from spatial_llm.training.engine.launching import check_launch, is_main, processes
@@ -32,6 +33,7 @@ needs_deepspeed = pytest.mark.skipif(
 REPOSITORY = Path(__file__).parents[3]
 SCRIPT = "tests/training/engine/two_processes.py"
 LAUNCH = {path.stem: path for path in sorted((REPOSITORY / "recipes/launch").glob("*.yaml"))}
+FUSIONS = {name: TINY_FUSIONS[name] for name in ("lal", "hybrid", "gated_cross_attention")}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
 
@@ -107,9 +109,12 @@ def gradients_of(run: BatArguments, count: int, tmp_path: Path) -> dict[str, tor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["plain", "checkpointed", "checkpointed, encoder runs"])
+@pytest.mark.parametrize(
+    "way", ["plain", "checkpointed", "checkpointed, encoder runs", *(f"checkpointed, {name}" for name in FUSIONS)]
+)
 def test_two_processes_give_the_gradients_of_one(one_step: BatArguments, tmp_path: Path, way: str) -> None:
     one_step.encoder_cache = "encoder runs" not in way
+    one_step.fusion = FUSIONS.get(way.rpartition(", ")[2])
     one = gradients_of(one_step, 1, tmp_path)
     one_step.schedule.steps = 3  # what is amiss with the first step, DDP says in the second
     one_step.schedule.activation_checkpointing = way != "plain"
@@ -149,7 +154,9 @@ def with_zero(zero: str, *arguments: str, stops: bool = False) -> subprocess.Com
 @needs_deepspeed
 @pytest.mark.parametrize("zero", ["zero2", "zero3"])
 @pytest.mark.parametrize("save", ["whole", "trained"])
-def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: str, save: str) -> None:
+@pytest.mark.parametrize("fusion", [None, *FUSIONS])
+def test_zero_saves_whole_tensors(one_step: BatArguments, tmp_path: Path, zero: str, save: str, fusion: str | None) -> None:
+    one_step.fusion = FUSIONS.get(fusion)
     one_step.schedule = Schedule(steps=3, batch_size=4, learning_rate=1e-3, log_every=1)
     one_step.save = save
     file = tmp_path / "arguments.yaml"
