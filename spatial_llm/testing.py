@@ -65,8 +65,8 @@ def tiny_config(
         language_model: model type of its language model, a key of `TINY_LANGUAGE_MODELS`.
 
     Raises:
-        SpatialLLMError: no such name; the message lists them. The projector cannot take the encoder's tokens: those of
-            several channel slices take "dspast".
+        SpatialLLMError: no such name; the message lists them. The projector or the fusion cannot take the encoder's tokens:
+            those of several channel slices take "dspast".
     """
     for kind, given, known in (
         ("encoder", encoder, TINY_ENCODERS),
@@ -251,8 +251,12 @@ TINY_FUSIONS: dict[str, dict[str, Any] | None] = {
     "delayed": {"type": "delayed", "start_layer": 1},
     "lal": {"type": "lal", "layers": [1], "width": 24},
     "hybrid": {"type": "hybrid", "layers": [1], "width": 24, "summary_tokens": 2},
+    "per_encoder": {
+        "type": "per_encoder", "layers": [1], "width": 24, "prefix_slices": [2],
+        "prefix_projector": {"model_type": "spatial_mlp_projector", "hidden_size": 37, "columns_per_token": 2},
+    },
     "gated_cross_attention": {"type": "gated_cross_attention", "layers": [1], "width": 24, "heads": 2, "head_dim": 8},
-}
+}  # fmt: skip
 TINY_LANGUAGE_MODELS: dict[str, type[PreTrainedConfig]] = {
     "llama": LlamaConfig,
     "qwen2": Qwen2Config,

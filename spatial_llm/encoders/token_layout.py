@@ -1,6 +1,8 @@
 """What the tokens of an encoder's `last_hidden_state` are: the contract between encoders and projectors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 
@@ -41,6 +43,33 @@ class TokenLayout:
     def num_tokens(self) -> int:
         """Tokens in all."""
         return self.num_cls_tokens + self.grid[0] * self.grid[1]
+
+    @property
+    def width(self) -> int:
+        """Channels in all."""
+        return self.channel_slices[-1][1]
+
+    def select(self, slices: Sequence[int]) -> "TokenLayout":
+        """Returns the layout of what `channels_of` gives for the same slices: the same tokens, with these channels alone."""
+        if self._is_all(slices):
+            return self
+        sizes = [self.slice_sizes[index] for index in slices]
+        packed = tuple((stop - size, stop) for size, stop in zip(sizes, accumulate(sizes), strict=True))
+        cells = None if self.slice_cells is None else tuple(self.slice_cells[index] for index in slices)
+        return TokenLayout(self.num_cls_tokens, self.grid, packed, self.seconds_per_row, cells)
+
+    def channels_of(self, slices: Sequence[int], audio_hidden_states: torch.Tensor) -> torch.Tensor:
+        """Selects from (..., width) the channels of slices, side by side in the order given: (..., their channels).
+
+        Of all slices it returns the very tensor.
+        """
+        if self._is_all(slices):
+            return audio_hidden_states
+        ends = [self.channel_slices[index] for index in slices]
+        return torch.cat([audio_hidden_states[..., start:stop] for start, stop in ends], dim=-1)
+
+    def _is_all(self, slices: Sequence[int]) -> bool:
+        return list(slices) == list(range(len(self.channel_slices)))
 
 
 # A projector that takes the layout can be exported: torch.export then treats its numbers as constants.

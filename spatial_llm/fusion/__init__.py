@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "spatial_llm.fusion.hooks": ["attach"],
         "spatial_llm.fusion.hybrid": ["Hybrid"],
         "spatial_llm.fusion.lal": ["Lal"],
+        "spatial_llm.fusion.per_encoder": ["PerEncoder"],
         "spatial_llm.fusion.prefix": ["Prefix"],
         "spatial_llm.fusion.settings": ["read_fusion"],
     },

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.context import AudioContext
 from spatial_llm.ranges import Checked
@@ -43,13 +44,38 @@ class Fusion(Checked):
         """Returns the width of the tokens that the projector gives, for a language model of `text_width`."""
         return text_width
 
-    def num_placeholders(self, num_tokens: int) -> int:
-        """Returns the number of placeholders of a clip for which the projector gives `num_tokens`."""
-        return num_tokens
+    def projector_slices(self, layout: TokenLayout) -> tuple[int, ...]:
+        """Returns the channel slices of the encoder's tokens that the composite's projector reads; by default all.
 
-    def num_rows(self, num_tokens: int) -> int:
-        """Returns how many of them become rows of the language model's sequence."""
+        Raises:
+            SpatialLLMError: the encoder's tokens, which have this layout, cannot be divided as the fusion demands.
+        """
+        return tuple(range(len(layout.channel_slices)))
+
+    def projector_layout(self, layout: TokenLayout) -> TokenLayout:
+        """Returns the layout of what the composite's projector reads of tokens of this layout."""
+        return layout.select(self.projector_slices(layout))
+
+    def own_rows(self, layout: TokenLayout) -> int:
+        """Returns the number of tokens of a clip that the fusion makes beside those of the projector, which become rows of
+        the sequence.
+
+        Raises:
+            SpatialLLMError: it cannot make them of encoder tokens of this layout.
+        """
         return 0
+
+    def num_placeholders(self, num_tokens: int, layout: TokenLayout) -> int:
+        """Returns the number of placeholders of a clip for which the projector gives `num_tokens`.
+
+        Args:
+            layout: of the encoder's tokens, those that the projector does not read included.
+        """
+        return num_tokens + self.own_rows(layout)
+
+    def num_rows(self, num_tokens: int, layout: TokenLayout) -> int:
+        """Returns how many of them become rows of the language model's sequence; arguments as `num_placeholders`."""
+        return self.own_rows(layout)
 
     def fused_layers(self, num_layers: int) -> tuple[int, ...]:
         """Returns the decoder layers in which audio is heard, of `num_layers`.

@@ -7,6 +7,7 @@ tokens, or learned queries that attend to them.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.fusion.lal import Lal
 from spatial_llm.ranges import Count
 
@@ -29,8 +30,5 @@ class Hybrid(Lal):
     summary_origin: Literal["pool", "query"] = "pool"
     summary_position: Literal["first", "last"] = "first"
 
-    def num_placeholders(self, num_tokens: int) -> int:
-        return num_tokens + self.summary_tokens
-
-    def num_rows(self, num_tokens: int) -> int:
+    def own_rows(self, layout: TokenLayout) -> int:
         return self.summary_tokens

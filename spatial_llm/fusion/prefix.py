@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.fusion.base import Fusion
 
 
@@ -16,7 +17,7 @@ class Prefix(Fusion):
     deep: ClassVar[bool] = False
     beside_words: ClassVar[bool] = True
 
-    def num_rows(self, num_tokens: int) -> int:
+    def num_rows(self, num_tokens: int, layout: TokenLayout) -> int:
         return num_tokens
 
     def fused_layers(self, num_layers: int) -> tuple[int, ...]:

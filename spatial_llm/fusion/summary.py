@@ -5,13 +5,14 @@ from torch import nn
 from torch.nn import functional
 from transformers import initialization as init
 
-from spatial_llm.fusion.added_module import AddedModule
+from spatial_llm.encoders.token_layout import TokenLayout
+from spatial_llm.fusion.rows import INITIALIZER_RANGE, Rows
+from spatial_llm.projectors.base import AudioTokens
 
-INITIALIZER_RANGE = 0.02
 SUMMARY_HEADS = 8
 
 
-class Summary(AddedModule):
+class Summary(Rows):
     """Makes the summary tokens of a clip, and maps them to rows of the language model.
 
     Args:
@@ -22,25 +23,23 @@ class Summary(AddedModule):
     """
 
     def __init__(self, width: int, text_width: int, count: int, origin: str) -> None:
-        super().__init__()
-        self.count = count
+        super().__init__(count)
         self.queries = nn.Parameter(torch.empty(count, width)) if origin == "query" else None
         self.heads = next(heads for heads in range(SUMMARY_HEADS, 0, -1) if width % heads == 0)
         self.key = nn.Linear(width, width, bias=False) if origin == "query" else None
-        self.linear = nn.Linear(width, text_width)
-        self.norm = nn.LayerNorm(text_width)
+        self.end_with_norm(width, text_width)
 
     def init_weights(self) -> None:
-        for linear in (self.key, self.linear):
-            if linear is not None:
-                init.normal_(linear.weight, std=INITIALIZER_RANGE)
-        init.zeros_(self.linear.bias)
-        init.ones_(self.norm.weight)
-        init.zeros_(self.norm.bias)
+        if self.key is not None:
+            init.normal_(self.key.weight, std=INITIALIZER_RANGE)
+        super().init_weights()
         if self.queries is not None:
             init.normal_(self.queries)
 
-    def forward(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
+        return AudioTokens(last_hidden_state=self.summarize(heard.last_hidden_state, heard.mask))
+
+    def summarize(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Returns summary tokens (clips, count, channels) of a projector's tokens (clips, tokens, channels).
 
         Args:
@@ -60,7 +59,3 @@ class Summary(AddedModule):
         queries, keys, values = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (queries, keys, tokens))
         read = functional.scaled_dot_product_attention(queries, keys, values, there[:, None, None])
         return read.transpose(1, 2).flatten(2)
-
-    def rows(self, summary: torch.Tensor) -> torch.Tensor:
-        """Maps summary tokens (tokens, channels) to rows (tokens, text width)."""
-        return self.norm(self.linear(summary.to(self.linear.weight.dtype)))

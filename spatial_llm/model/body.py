@@ -93,10 +93,13 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             sample: returns encoder output of some recordings (clips, tokens, encoder width); called only where it is used.
         """
         text_scale = self.get_input_embeddings().weight.float().std().item()
+        layout = self.config.encoder_config.token_layout
+        slices = self.fusion.projector_slices(layout)
         # Fusions with a projection in each layer have a norm or an attention of their own behind it.
-        self.projector.start(sample, text_scale if self.fusion.beside_words else 1.0)
+        scale = text_scale if self.fusion.beside_words else 1.0
+        self.projector.start(lambda: layout.channels_of(slices, sample()), scale)
         if self.fusion_modules is not None:
-            self.fusion_modules.start(sample, text_scale)
+            self.fusion_modules.start(sample, text_scale, layout)
 
     @can_return_tuple
     def get_audio_features(
@@ -120,7 +123,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_encoder):
                 encoded = self.encoder(input_features=input_features, return_dict=True, **kwargs)
         layout = self.config.encoder_config.token_layout
-        tokens = self.projector(encoded.last_hidden_state, layout=layout)
+        slices = self.fusion.projector_slices(layout)
+        heard = layout.channels_of(slices, encoded.last_hidden_state)
+        tokens = self.projector(heard, layout=layout.select(slices))
         if self.fusion_modules is not None:
             tokens = self.fusion_modules(tokens, encoded.last_hidden_state, layout)
         return SpatialLLMAudioFeatures(

@@ -66,8 +66,10 @@ class SpatialLLMConfig(CheckedConfig):
         if self.fusion is not None:
             self.fusion = fusion.to_dict()
         fusion.fused_layers(text.num_hidden_layers)  # raises if a layer is not there
+        whole = self.encoder_config.token_layout
+        layout = fusion.projector_layout(whole)  # raises if the fusion cannot divide this encoder's tokens
         for name, width, owner in (
-            ("encoder_hidden_size", self.encoder_config.hidden_size, "encoder"),
+            ("encoder_hidden_size", layout.width, "encoder" if layout is whole else "encoder's slices"),
             ("text_hidden_size", fusion.audio_width(text.hidden_size), "fusion" if fusion.deep else "text"),
         ):
             if not widths_given and name not in given:
@@ -77,7 +79,7 @@ class SpatialLLMConfig(CheckedConfig):
                     f"projector_config.{name} is {getattr(self.projector_config, name)}, expected {width}, the width of the "
                     f"{owner} it is joined to: give that number, or leave it out."
                 )
-        self.projector_config.fit(self.encoder_config.token_layout)
+        self.projector_config.fit(layout)
         _ = self.num_audio_tokens  # raises if the projector cannot take this encoder's tokens
         if self.lora is not None:
             self.lora = _checked_lora(self.lora)
@@ -87,7 +89,8 @@ class SpatialLLMConfig(CheckedConfig):
     @property
     def num_audio_tokens(self) -> int:
         """Returns the number of audio tokens of one clip, which is the number of its placeholders in the prompt."""
-        return self.joined_by.num_placeholders(self.projector_config.num_tokens(self.encoder_config.token_layout))
+        fusion, layout = self.joined_by, self.encoder_config.token_layout
+        return fusion.num_placeholders(self.projector_config.num_tokens(fusion.projector_layout(layout)), layout)
 
     @property
     def joined_by(self) -> Fusion:

@@ -1,8 +1,8 @@
 """Joins prompts and audio to what the language model is called with, as the fusion demands.
 
 With a prefix, audio tokens replace their placeholders. With a deep fusion, placeholders are taken out: the sequence holds
-text (and the summary of a hybrid), and the other audio tokens travel to the fused layers in an `AudioContext`. Positions are
-those of the whole prompt, placeholders included, so the same batch serves every fusion.
+text (and the rows that a fusion makes of a clip), and the other tokens of the audio travel to the fused layers in an
+`AudioContext`. Positions are those of the whole prompt, placeholders included, so the same batch serves every fusion.
 """
 
 from dataclasses import dataclass
@@ -99,18 +99,18 @@ def join(
     fusion, batch, length = model.fusion, *placeholders.shape
     valid = _valid(attention_mask, batch, length, placeholders.device)
     tokens, mask = audio.last_hidden_state, audio.mask
-    heard, count = placeholders, fusion.num_rows(tokens.shape[1])
-    if count:
-        summary_first = fusion.summary_position == "first"
-        at = slice(count) if summary_first else slice(tokens.shape[1] - count, None)
+    heard, maker = placeholders, None if model.fusion_modules is None else model.fusion_modules.row_maker
+    if maker is not None:
+        count, first = maker.count, model.fusion_modules.rows_first
+        at = slice(count) if first else slice(tokens.shape[1] - count, None)
         pattern = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         pattern[:, at] = True
         pattern = pattern.flatten() if mask is None else pattern[mask]
         rows = torch.zeros_like(placeholders).masked_scatter(placeholders, pattern)
-        embedded = model.fusion_modules.summary.rows(tokens[:, at].flatten(0, 1)).to(inputs_embeds.dtype)
-        inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), embedded)
+        own = tokens[:, at].flatten(0, 1) if mask is None else tokens[:, at][mask[:, at]]
+        inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), maker.rows(own).to(inputs_embeds.dtype))
         heard = placeholders & ~rows
-        others = slice(count, None) if summary_first else slice(tokens.shape[1] - count)
+        others = slice(count, None) if first else slice(tokens.shape[1] - count)
         tokens, mask = tokens[:, others], None if mask is None else mask[:, others]
     flat = tokens.flatten(0, 1) if mask is None else tokens[mask]
     known = torch.compiler.is_compiling() or placeholders.is_meta

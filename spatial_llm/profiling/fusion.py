@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, PreTrainedModel
 
-from spatial_llm.encoders import SpatialASTConfig
+from spatial_llm.encoders import SpatialASTConfig, TokenLayout
 from spatial_llm.fusion import Delayed, Fusion, GatedCrossAttention, Lal, read_fusion
 from spatial_llm.model import SpatialLLMConfig
 from spatial_llm.profiling.gpu import Case, build_random
@@ -37,8 +37,13 @@ class Shape:
     @property
     def audio_tokens(self) -> int:
         """Returns the audio tokens of a recording."""
-        rows, columns = SpatialASTConfig().token_layout.grid
+        rows, columns = self.layout.grid
         return rows * columns
+
+    @property
+    def layout(self) -> TokenLayout:
+        """Returns the layout of the encoder's tokens, those of a SpatialAST."""
+        return SpatialASTConfig().token_layout
 
 
 def build(shape: Shape, fusion: dict[str, Any] | None) -> PreTrainedModel:
@@ -130,7 +135,7 @@ def multiply_adds(shape: Shape, fusion: Fusion) -> float:
     width, kv = text.hidden_size, text.num_key_value_heads * text.head_dim
     row = 2 * width**2 + 2 * width * kv + 3 * width * text.intermediate_size
     audio = shape.audio_tokens
-    rows = shape.text_tokens + fusion.num_rows(audio)
+    rows = shape.text_tokens + fusion.num_rows(audio, shape.layout)
     fused = len(fusion.fused_layers(text.num_hidden_layers))
     plain = rows * row + 2 * rows**2 * width
     match fusion:

@@ -170,7 +170,7 @@ def _config(arguments: BatArguments) -> SpatialLLMConfig:
         encoder_config=encoder,
         projector_config=projector_config(
             arguments.projector,
-            encoder_hidden_size=encoder.hidden_size,
+            encoder_hidden_size=fusion.projector_layout(encoder.token_layout).width,
             text_hidden_size=fusion.audio_width(text.hidden_size),
         ),
         fusion=arguments.fusion,

@@ -22,12 +22,15 @@ EARLIER = {
 }
 
 
-def projector_config(settings: dict[str, Any], layout: TokenLayout | None = None, **widths: int) -> ProjectorConfig:
+def projector_config(
+    settings: dict[str, Any], layout: TokenLayout | None = None, called: str = "projector", **widths: int
+) -> ProjectorConfig:
     """Returns the configuration that `settings` describe; without a `model_type`, that of a Q-Former.
 
     Args:
         settings: `model_type` and fields.
         layout: of the tokens of the encoder that the projector is for; what its weights depend on is then filled in.
+        called: the user's name of the settings, with which errors begin.
         **widths: `encoder_hidden_size` and `text_hidden_size`, if the settings do not give them.
 
     Raises:
@@ -37,20 +40,24 @@ def projector_config(settings: dict[str, Any], layout: TokenLayout | None = None
     fields = dict(settings)
     model_type = fields.pop("model_type", QFormerProjectorConfig.model_type)
     if model_type not in PROJECTORS:
-        raise SpatialLLMError(f"projector.model_type is {model_type!r}; expected one of {', '.join(sorted(PROJECTORS))}.")
+        raise SpatialLLMError(f"{called}.model_type is {model_type!r}; expected one of {', '.join(sorted(PROJECTORS))}.")
     kind, _ = PROJECTORS[model_type]
-    known = sorted(set(kind().to_dict()) - set(PreTrainedConfig().to_dict()))
+    known = sorted(own_fields(kind()))
     for name in fields:
         if name not in known:
             there = name in EARLIER and EARLIER[name].split()[0] in known
             hint = f"write {EARLIER[name]} in its place; " if there else ""
-            raise SpatialLLMError(
-                f"projector.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}."
-            )
+            raise SpatialLLMError(f"{called}.{name} is no field of a {model_type}; {hint}its fields are {', '.join(known)}.")
     try:
         config = AutoConfig.for_model(model_type, **{**widths, **fields})
     except StrictDataclassError as error:
-        raise SpatialLLMError(f"projector: {' '.join(str(error).split())}") from None
+        raise SpatialLLMError(f"{called}: {' '.join(str(error).split())}") from None
     if layout is not None:
         config.fit(layout)
     return config
+
+
+def own_fields(config: ProjectorConfig) -> dict[str, Any]:
+    """Returns the fields of a projector's configuration that settings may give, without those of every configuration."""
+    every = PreTrainedConfig().to_dict()
+    return {name: value for name, value in config.to_dict().items() if name not in every}

@@ -31,7 +31,7 @@ class _SpatialLLMSuite(common.ModelTesterMixin, generation.GenerationTesterMixin
     def setUp(self):
         self.model_tester = Tester(
             "SpatialLLMForConditionalGeneration",
-            lambda config: config.joined_by.num_rows(config.num_audio_tokens) + 9,
+            lambda config: config.joined_by.num_rows(config.num_audio_tokens, config.encoder_config.token_layout) + 9,
             lambda config: config.text_config,
             self.encoder,
             self.projector,
@@ -155,6 +155,12 @@ class LalUnfrozenSuite(_Deep, _Positions, _SpatialLLMSuite, unittest.TestCase):
 @listed(**NAMES)
 class HybridFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.TestCase):
     fusion = "hybrid"
+
+
+@listed(**NAMES)
+class PerEncoderFrozenSuite(_DeepFrozen, _Positions, _SpatialLLMSuite, unittest.TestCase):
+    encoder = "dspast"
+    fusion = "per_encoder"
 
 
 @listed(**NAMES)

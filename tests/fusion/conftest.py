@@ -9,10 +9,14 @@ from spatial_llm.testing import tiny_config, tiny_inputs
 LAYERS = 4
 
 
-def composite(fusion, language_model="llama", projector="spatial_qformer_projector", text=None, **fields):
-    """A composite of 4 layers in eval mode; `fusion` is a dict as in configs, `text` are changes of the language model."""
-    given = tiny_config("SpatialLLMConfig", projector=projector, language_model=language_model).to_dict()
-    given["projector_config"].pop("text_hidden_size")
+def composite(fusion, language_model="llama", projector="spatial_qformer_projector", encoder=None, text=None, **fields):
+    """A composite of 4 layers in eval mode; `fusion` is a dict as in configs, `text` are changes of the language model. The
+    encoder has channel slices if the fusion divides them."""
+    divides = fusion is not None and fusion["type"] == "per_encoder"
+    encoder = encoder or ("dspast" if divides else "spatial_ast")
+    given = tiny_config("SpatialLLMConfig", encoder, projector, language_model=language_model).to_dict()
+    for width in ("text_hidden_size", "encoder_hidden_size"):
+        given["projector_config"].pop(width)
     given["text_config"] |= {"num_hidden_layers": LAYERS, "layer_types": None, "no_rope_layers": None, **(text or {})}
     torch.manual_seed(0)
     model = SpatialLLMForConditionalGeneration(SpatialLLMConfig(**{**given, "fusion": fusion, **fields})).eval()

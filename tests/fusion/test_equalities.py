@@ -8,6 +8,7 @@ import torch
 
 from spatial_llm.fusion.context import ARGUMENT
 from tests.fusion.conftest import LAYERS, composite, prompts
+from tests.fusion.test_generation import MLP
 
 FAMILIES = ("llama", "qwen2", "qwen3", "smollm3")
 
@@ -128,11 +129,23 @@ def test_hybrid_is_lal_with_its_summary_as_rows():
     torch.testing.assert_close(model(**inputs).logits, lal(**given).logits, atol=2e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [{"type": "hybrid", "summary_tokens": 2},
+                                  {"type": "per_encoder", "prefix_slices": [1], "prefix_projector": MLP}])  # fmt: skip
+@torch.no_grad()
+def test_rows_are_heard_where_no_layer_is_fused(kind):
+    model, apart = (composite({**kind, "width": 24, "layers": [], "share": share}) for share in (True, False))
+    inputs = prompts(model, "tAtt")
+    logits = model(**inputs).logits
+    assert torch.equal(apart(**inputs).logits, logits)
+    moved = model(**{**inputs, "audio_embeds": inputs["audio_embeds"] + torch.linspace(-1, 1, 24)}).logits
+    assert (moved[:, -1] - logits[:, -1]).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("origin", ["pool", "query"])
 @torch.no_grad()
 def test_the_whole_sequence_reaches_the_summary(origin):
     model = composite({"type": "hybrid", "width": 24, "summary_tokens": 2, "summary_origin": origin})
-    summarize = model.fusion_modules.summary
+    summarize = model.fusion_modules.summary.summarize
     tokens = torch.randn(1, 5, 24, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True, True, True, True, False]])
     alone = summarize(tokens[:, :4], None)
@@ -204,7 +217,7 @@ def test_text_hears_what_came_before_it_and_nothing_else(fusion):
     first = model(**inputs).logits[0]
     second_changed = model(**{**inputs, "audio_embeds": torch.stack([inputs["audio_embeds"][0], other[1]])}).logits[0]
     first_changed = model(**{**inputs, "audio_embeds": torch.stack([other[0], inputs["audio_embeds"][1]])}).logits[0]
-    rows = model.fusion.num_rows(4)
+    rows = model.fusion.num_rows(4, model.config.encoder_config.token_layout)
     assert torch.equal(first[0], first_changed[0])
     before_second = 1 + rows + 1
     torch.testing.assert_close(first[:before_second], second_changed[:before_second], atol=1e-5, rtol=0)

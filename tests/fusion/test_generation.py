@@ -9,6 +9,9 @@ from spatial_llm.fusion.cache_name import CACHE
 from tests.fusion.conftest import composite, prompts
 
 GATED = {"type": "gated_cross_attention", "width": 24, "heads": 2, "head_dim": 8}
+MLP = {"model_type": "spatial_mlp_projector", "hidden_size": 37, "columns_per_token": 2}
+QFORMER = {"num_query_tokens": 3, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+           "intermediate_size": 21, "cross_attention_frequency": 1}  # fmt: skip
 FUSIONS = {
     "delayed": {"type": "delayed"},
     "delayed from the first layer": {"type": "delayed", "start_layer": 0},
@@ -19,6 +22,10 @@ FUSIONS = {
     "hybrid": {"type": "hybrid", "width": 24, "summary_tokens": 2},
     "hybrid, summary last": {"type": "hybrid", "width": 24, "summary_tokens": 3, "summary_position": "last",
                              "summary_origin": "query", "share": False},
+    "per encoder": {"type": "per_encoder", "width": 24, "prefix_slices": [0, 2], "prefix_projector": MLP},
+    "per encoder with a projector a layer": {"type": "per_encoder", "width": 24, "layers": [0, 2, 3], "share": False,
+                                             "norm": "none", "positions": "none", "prefix_slices": [1],
+                                             "prefix_projector": QFORMER},
     "gated": GATED,
     "gated in some layers": {**GATED, "layers": {"start": 1, "every": 2}, "qk_norm": True},
 }  # fmt: skip

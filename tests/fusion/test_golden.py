@@ -33,7 +33,8 @@ def waves(name, shape):
 
 @torch.no_grad()
 def found(fusion, family, changes):
-    given = tiny_config("SpatialLLMConfig", fusion=fusion, language_model=family).to_dict()
+    encoder = "dspast" if fusion == "per_encoder" else "spatial_ast"
+    given = tiny_config("SpatialLLMConfig", encoder, fusion=fusion, language_model=family).to_dict()
     given["fusion"] |= changes
     model = SpatialLLMForConditionalGeneration(SpatialLLMConfig(**given)).eval()
     for name, parameter in model.named_parameters():

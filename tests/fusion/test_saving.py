@@ -41,7 +41,7 @@ def test_save_load_save_is_identical(model, tmp_path):
 
 def test_the_trained_part_alone(model, tmp_path):
     for name in ("encoder", "language_model"):
-        part = getattr(composite(None, lora=None), name)
+        part = getattr(composite(None, encoder=model.config.encoder_config.model_type, lora=None), name)
         part.save_pretrained(tmp_path / name)
         setattr(model, name, type(part).from_pretrained(tmp_path / name))
     lora = model.config.lora

@@ -48,14 +48,17 @@ def test_layers_of_sixteen(given, layers):
 
 
 def test_placeholders():
-    assert read_fusion({"type": "lal"}).num_placeholders(512) == 512
-    assert read_fusion({"type": "hybrid", "summary_tokens": 8}).num_placeholders(512) == 520
+    layout = tiny_config("dspast").token_layout
+    assert read_fusion({"type": "lal"}).num_placeholders(512, layout) == 512
+    assert read_fusion({"type": "hybrid", "summary_tokens": 8}).num_placeholders(512, layout) == 520
+    # The tiny grid has two rows, each of them a token.
+    assert read_fusion(TINY_FUSIONS["per_encoder"]).num_placeholders(512, layout) == 514
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"type": "early"}, "expected one of prefix, delayed, lal, hybrid, gated_cross_attention"),
+        ({"type": "early"}, "expected one of prefix, delayed, lal, hybrid, per_encoder, gated_cross_attention"),
         ({}, "fusion.type is None"),
         ({"type": "lal", "layer": [1]}, "did you mean layers"),
         ({"type": "prefix", "layers": [1]}, "its fields are none"),

@@ -14,7 +14,10 @@ from tests.fusion.conftest import composite, prompts
 from tests.fusion.test_generation import FUSIONS
 
 pytestmark = pytest.mark.slow
-CHOSEN = {name: FUSIONS[name] for name in ("delayed", "lal", "lal with a projector a layer", "hybrid", "gated")}
+CHOSEN = {
+    name: FUSIONS[name]
+    for name in ("delayed", "lal", "lal with a projector a layer", "hybrid", "per encoder with a projector a layer", "gated")
+}
 
 
 @pytest.fixture(params=CHOSEN.values(), ids=CHOSEN)

@@ -51,7 +51,7 @@ def test_gradients_are_those_of_finite_differences(model, name):
     inputs = batch(model)
     _, gradients = losses_and_gradients(model, inputs)
     marks = {
-        "fusion": ("audio_fusion", "fusion_modules.summary.linear.weight", "projector.linear.weight"),
+        "fusion": ("audio_fusion", "summary.linear.weight", "prefix.linear.weight", "projector.linear.weight"),
         "lora": ("v_proj.lora_A",),
     }
     chosen = [one for one in gradients if any(mark in one for mark in marks[name])]
@@ -105,7 +105,7 @@ def test_the_token_after_audio_has_no_row_that_predicts_it(model):
     inputs = prompts(model, "tAtt")
     labels = inputs["input_ids"].masked_fill(inputs["input_ids"] == model.config.audio_token_id, -100)
     kept = labels.clone()
-    if model.fusion.num_rows(4) == 0 or model.fusion.summary_position == "first":
+    if model.fusion_modules is None or model.fusion_modules.rows_first:
         kept[:, -2] = -100
     torch.testing.assert_close(model(**inputs, labels=labels).loss, model(**inputs, labels=kept).loss)
 

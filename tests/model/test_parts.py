@@ -18,12 +18,12 @@ WORDS = torch.tensor([[1, 9, 12, 7, 30], [1, 8, 8, 25, 4]])
 def saved(fusion: str = "prefix") -> SpatialLLM:
     """A tiny composite whose LoRA changes the answers."""
     torch.manual_seed(0)
-    config = tiny_config("SpatialLLMForConditionalGeneration", fusion=fusion)
+    config = tiny_config("SpatialLLMForConditionalGeneration", "dspast", fusion=fusion)
     model = SpatialLLMForConditionalGeneration(config).eval()
     for name, parameter in model.named_parameters():
         if ".lora_B" in name:
             parameter.data.normal_(std=0.5)
-    return SpatialLLM(model, tiny_processor(fusion=fusion))
+    return SpatialLLM(model, tiny_processor("dspast", fusion=fusion))
 
 
 def logits_of(language_model: PreTrainedModel) -> torch.Tensor:

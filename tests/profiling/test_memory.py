@@ -7,10 +7,11 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from spatial_llm.cli import main
+from spatial_llm.encoders import DSpASTModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.profiling.memory import KNOWN, PeakBytes, build_on_meta, format_plan, plan, step_bytes, weight_bytes
 from spatial_llm.settings import parse_arguments
-from spatial_llm.testing import TINY_FUSIONS
+from spatial_llm.testing import TINY_FUSIONS, tiny_config
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.finetune.build import build_bat
 from tests.training.conftest import data, text_run  # noqa: F401  (fixtures)
@@ -58,7 +59,11 @@ def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
     parts: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    run = arguments(data, parts, tmp_path, fusion=TINY_FUSIONS[fusion])
+    encoder = parts["encoder"]
+    if fusion == "per_encoder":
+        encoder = tmp_path / "dspast"
+        DSpASTModel(tiny_config("dspast")).save_pretrained(encoder)
+    run = arguments(data, parts, tmp_path, fusion=TINY_FUSIONS[fusion], encoder=str(encoder))
     real, _ = build_bat(run)
     shape = build_on_meta(run)
     assert weight_bytes(shape, "none") == weight_bytes(real, "none")

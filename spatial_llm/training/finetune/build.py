@@ -37,12 +37,13 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     language_model = freeze(load_language_model(arguments))
     tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
-    width = read_fusion(arguments.fusion).audio_width(text_size)
-    widths = {"encoder_hidden_size": encoder.config.hidden_size, "text_hidden_size": width}
+    fusion = read_fusion(arguments.fusion)
+    layout = fusion.projector_layout(encoder.config.token_layout)
+    widths = {"encoder_hidden_size": layout.width, "text_hidden_size": fusion.audio_width(text_size)}
     model = SpatialLLMForConditionalGeneration.from_parts(
         encoder=encoder,
         language_model=language_model,
-        projector=AutoModel.from_config(projector_config(arguments.projector, encoder.config.token_layout, **widths)),
+        projector=AutoModel.from_config(projector_config(arguments.projector, layout, **widths)),
         fusion=arguments.fusion,
     )
     if arguments.lora is not None:
