@@ -105,7 +105,7 @@ class AudioContext:
         Raises:
             SpatialLLMError: flash attention, which takes no such mask.
         """
-        key = (config._attn_implementation, hidden.dtype, text_length, audio_queries)
+        key = (config._attn_implementation, hidden.dtype, str(hidden.device), text_length, audio_queries)
         if key not in self._masks:
             self._masks[key] = self._mask(config, hidden, text_length, audio_queries)
         return self._masks[key]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from spatial_llm.encoders.token_layout import TokenLayout
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.lal import Lal
 from spatial_llm.ranges import Count
 
@@ -29,6 +30,14 @@ class Hybrid(Lal):
     summary_tokens: Count = 32
     summary_origin: Literal["pool", "query"] = "pool"
     summary_position: Literal["first", "last"] = "first"
+
+    def num_placeholders(self, num_tokens: int, layout: TokenLayout) -> int:
+        if self.summary_origin == "pool" and self.summary_tokens > num_tokens:
+            raise SpatialLLMError(
+                f"fusion.summary_tokens is {self.summary_tokens}, but the projector gives {num_tokens} tokens, and a summary is "
+                f"not longer than what it sums up: give at most {num_tokens}, or summary_origin query."
+            )
+        return super().num_placeholders(num_tokens, layout)
 
     def own_rows(self, layout: TokenLayout) -> int:
         return self.summary_tokens

@@ -50,7 +50,7 @@ class Summary(Rows):
         if self.queries is None:
             # Token t of n goes to stretch floor(t * count / n), n being the clip's own number of tokens.
             order = there.cumsum(1) - 1
-            stretch = (order * self.count // there.sum(1, keepdim=True)).clamp(0, self.count - 1)
+            stretch = (order * self.count // there.sum(1, keepdim=True).clamp(min=1)).clamp(0, self.count - 1)
             member = functional.one_hot(stretch, self.count).to(tokens.dtype) * there.unsqueeze(-1)
             sums = member.transpose(1, 2) @ tokens
             return sums / member.sum(1).clamp(min=1).unsqueeze(-1)

@@ -4,6 +4,7 @@ Tensors have the same names with and without the head, which is the language mod
 folders. `spatial_llm.model.pretrained` builds, joins, freezes and saves the parts.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         Args:
             sample: returns encoder output of some recordings (clips, tokens, encoder width); called only where it is used.
         """
+        sample = functools.cache(sample)
         text_scale = self.get_input_embeddings().weight.float().std().item()
         layout = self.config.encoder_config.token_layout
         slices = self.fusion.projector_slices(layout)

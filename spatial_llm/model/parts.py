@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.trained_parts import base_state
@@ -30,10 +29,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
         net = copy.deepcopy(net).merge_and_unload()
     with torch.device("meta"):
         language_model = AutoModelForCausalLM.from_config(net.config.text_config)
-    state = base_state(net.language_model)
-    if left := sorted(set(state) ^ set(language_model.state_dict())):
-        raise SpatialLLMError(f"the language model cannot be saved alone: its class has no or other tensors {left[:3]}.")
-    language_model.load_state_dict(state, assign=True)
+    language_model.load_state_dict(base_state(net.language_model), assign=True)
     language_model.generation_config = copy.deepcopy(net.generation_config)
     with atomic_path(folder) as temporary:
         net.encoder.save_pretrained(temporary / "encoder")

@@ -33,7 +33,7 @@ SIZES = {
 NEOX = {name: each for name, each in SIZES.items() if name not in ("num_key_value_heads", "head_dim")}
 LAL = {"type": "lal", "width": 24, "layers": [0, 1]}
 GATED = {"type": "gated_cross_attention", "width": 24, "heads": 2, "head_dim": 8}
-DEEP = (LAL, {"type": "delayed", "start_layer": 1}, {"type": "hybrid", "width": 24, "layers": [0, 1]})
+DEEP = (LAL, {"type": "delayed", "start_layer": 1}, {"type": "hybrid", "width": 24, "layers": [0, 1], "summary_tokens": 2})
 
 
 def build(text_config, fusion):

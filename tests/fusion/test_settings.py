@@ -71,6 +71,7 @@ def test_placeholders():
         ({"type": "lal", "layers": {"begin": 1}}, "begin"),
         ({"type": "lal", "layers": {"start": 2}}, "layers 0 to 1"),
         ({"type": "delayed", "start_layer": 2}, r"start_layer is 2"),
+        ({"type": "hybrid", "width": 24, "layers": [1]}, "at most 4, or summary_origin query"),
         ({"type": "gated_cross_attention", "layers": []}, "at least one layer"),
         ({"type": "gated_cross_attention", "gate_init": float("nan")}, "gate_init"),
     ],
