@@ -34,7 +34,7 @@ class Hybrid(Lal):
     def num_placeholders(self, num_tokens: int, layout: TokenLayout) -> int:
         if self.summary_origin == "pool" and self.summary_tokens > num_tokens:
             raise SpatialLLMError(
-                f"fusion.summary_tokens is {self.summary_tokens}, but the projector gives {num_tokens} tokens, and a summary is "
+                f"fusion.summary_tokens is {self.summary_tokens}, but the projector gives {num_tokens} tokens; a summary is "
                 f"not longer than what it sums up: give at most {num_tokens}, or summary_origin query."
             )
         return super().num_placeholders(num_tokens, layout)
