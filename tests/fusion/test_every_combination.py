@@ -7,7 +7,7 @@ from spatial_llm.model import SpatialLLMForConditionalGeneration
 from spatial_llm.testing import TINY_FUSIONS, TINY_PROJECTORS, tiny_config, tiny_inputs
 
 
-@pytest.mark.parametrize("language_model", ["llama", "qwen2"])
+@pytest.mark.parametrize("language_model", ["llama", pytest.param("qwen2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("projector", TINY_PROJECTORS)
 @pytest.mark.parametrize("fusion", TINY_FUSIONS)
 def test_every_combination(fusion, projector, language_model, tmp_path):

@@ -120,6 +120,7 @@ def test_door_and_its_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
         build_on_meta(parse_arguments(BatArguments, ["--config", config, "--language_model", str(tmp_path / "x")]))
 
 
+@pytest.mark.slow
 def test_a_curriculum_is_planned_by_the_stage_that_trains_most() -> None:
     run = parse_arguments(
         BatArguments, ["--config", str(REPOSITORY / "recipes/configs/fusion/lal.yaml"), "--encoder", "none"]
