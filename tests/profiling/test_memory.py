@@ -52,7 +52,9 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
     assert weights - weight_bytes(model, "4bit")[0] == pytest.approx(linear * (2 - 4.127 / 8), rel=1e-3)
 
 
-@pytest.mark.parametrize("fusion", TINY_FUSIONS)
+@pytest.mark.parametrize(
+    "fusion", [one if one in ("prefix", "lal") else pytest.param(one, marks=pytest.mark.slow) for one in TINY_FUSIONS]
+)
 def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
     fusion: str,
     data: Path,  # noqa: F811
