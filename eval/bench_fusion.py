@@ -65,7 +65,7 @@ def main(arguments: BenchFusionArguments) -> None:
             row[what] = compare(f"{name}, {what}", ours, other, arguments.repeats)
             row[what]["peak_bytes"], row[what]["prefix_peak_bytes"] = peak_bytes(ours), peak_bytes(other)
         sides = {"kept_bytes": model, "prefix_kept_bytes": prefix}
-        row["training step"] |= {key: kept_bytes(training_step(side, shape)) for key, side in sides.items()}
+        row["training step"] |= {key: kept_bytes(side, training_step(side, shape)) for key, side in sides.items()}
         row["multiply_adds_ratio"] = multiply_adds(shape, read_fusion(None)) / multiply_adds(shape, read_fusion(settings))
         rows[name] = row
         del model

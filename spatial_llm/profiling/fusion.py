@@ -100,13 +100,16 @@ def answering(model: PreTrainedModel, shape: Shape) -> Callable[[], None]:
     return answer
 
 
-def kept_bytes(step: Callable[[], None]) -> int:
-    """Returns the bytes that a step keeps for its backward pass, weights left out: exact, each storage counted once."""
+def kept_bytes(model: PreTrainedModel, step: Callable[[], None]) -> int:
+    """Returns the bytes that a step of `model` keeps for its backward pass, weights left out: exact, each storage counted
+    once."""
     seen: dict[int, tuple[int, torch.Tensor]] = {}
+    # By storage, because a transposed weight is no parameter.
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        if not isinstance(tensor, torch.nn.Parameter):
-            storage = tensor.untyped_storage()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
             seen[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that no other takes its place in memory
         return tensor
 

@@ -42,15 +42,14 @@ def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
 
 
 def test_kept_bytes_are_each_storage_once_and_no_weights() -> None:
-    given, weight = torch.randn(10, 6), torch.nn.Parameter(torch.randn(6, 4))
+    given, model = torch.randn(10, 6, requires_grad=True), torch.nn.Linear(6, 4, bias=False)
 
     def step() -> None:
-        hidden = given @ weight  # keeps `given`: 60 numbers
-        (
-            hidden.exp() * hidden.view(4, 10).T.relu()
-        ).sum().backward()  # exp and relu keep 40 each, and their product the same
+        hidden = model(given)  # keeps `given`, 60 numbers, and the transposed weight, which does not count
+        both = hidden.exp() * hidden.view(4, 10).T.relu()  # exp and relu keep 40 each, and their product the same
+        both.sum().backward()
 
-    assert kept_bytes(step) == 4 * (60 + 2 * 40) and weight.grad is not None
+    assert kept_bytes(model, step) == 4 * (60 + 2 * 40) and model.weight.grad is not None
 
 
 @pytest.mark.parametrize("name", ["prefix", "lal"])
