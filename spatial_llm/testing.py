@@ -196,7 +196,8 @@ def _tiny_mlp() -> MLPProjectorConfig:
 
 
 def _tiny_pool() -> PoolProjectorConfig:
-    return PoolProjectorConfig(hidden_size=37, num_columns=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
+    # One row of the two, whose columns stay: two tokens.
+    return PoolProjectorConfig(hidden_size=37, columns="keep", encoder_hidden_size=WIDTH, text_hidden_size=32)
 
 
 def _tiny_attention_fields() -> dict[str, Any]:

@@ -21,7 +21,7 @@ KINDS = {"fusions": 6, "projectors": 6, "compression": 10}
 SCHEDULE = {"steps": 2, "batch_size": 4}
 
 
-@pytest.mark.parametrize("compare", KINDS)
+@pytest.mark.parametrize("compare", ["fusions", *(pytest.param(one, marks=pytest.mark.slow) for one in list(KINDS)[1:])])
 def test_every_stage_is_understood_by_its_door(
     compare: str, repository: Path, given: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import torch
 from tests.profiling.test_fusion import FUSIONS, TEXT
 
 
+@pytest.mark.slow
 def test_the_command(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

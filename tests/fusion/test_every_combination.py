@@ -6,9 +6,13 @@ import torch
 from spatial_llm.model import SpatialLLMForConditionalGeneration
 from spatial_llm.testing import TINY_FUSIONS, TINY_PROJECTORS, tiny_config, tiny_inputs
 
+FAST = ("spatial_qformer_projector", "spatial_regions_projector", "spatial_slices_projector")
 
-@pytest.mark.parametrize("language_model", ["llama", "qwen2"])
-@pytest.mark.parametrize("projector", TINY_PROJECTORS)
+
+@pytest.mark.parametrize("language_model", ["llama", pytest.param("qwen2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "projector", [one if one in FAST else pytest.param(one, marks=pytest.mark.slow) for one in TINY_PROJECTORS]
+)
 @pytest.mark.parametrize("fusion", TINY_FUSIONS)
 def test_every_combination(fusion, projector, language_model, tmp_path):
     config = tiny_config("SpatialLLMForConditionalGeneration", "dspast", projector, fusion, language_model)

@@ -33,7 +33,9 @@ def _clip(seed=0):
     return np.random.default_rng(seed).standard_normal((2, 9920)).astype(np.float32) * 0.1
 
 
-@pytest.mark.parametrize("fusion", ["prefix", "hybrid", "per_encoder"])
+@pytest.mark.parametrize(
+    "fusion", ["prefix", *(pytest.param(one, marks=pytest.mark.slow) for one in ("hybrid", "per_encoder"))]
+)
 @pytest.mark.parametrize("projector", sorted(TINY_PROJECTORS))
 def test_it_answers_and_answers_the_same_after_saving(projector, fusion, tmp_path):
     bat = _bat(projector, fusion)

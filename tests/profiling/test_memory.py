@@ -52,7 +52,9 @@ def test_bat_has_its_published_size_and_needs_what_its_bytes_say() -> None:
     assert weights - weight_bytes(model, "4bit")[0] == pytest.approx(linear * (2 - 4.127 / 8), rel=1e-3)
 
 
-@pytest.mark.parametrize("fusion", TINY_FUSIONS)
+@pytest.mark.parametrize(
+    "fusion", [one if one in ("prefix", "lal") else pytest.param(one, marks=pytest.mark.slow) for one in TINY_FUSIONS]
+)
 def test_bytes_on_meta_are_those_of_a_real_model_and_of_its_step(
     fusion: str,
     data: Path,  # noqa: F811
@@ -120,6 +122,7 @@ def test_door_and_its_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
         build_on_meta(parse_arguments(BatArguments, ["--config", config, "--language_model", str(tmp_path / "x")]))
 
 
+@pytest.mark.slow
 def test_a_curriculum_is_planned_by_the_stage_that_trains_most() -> None:
     run = parse_arguments(
         BatArguments, ["--config", str(REPOSITORY / "recipes/configs/fusion/lal.yaml"), "--encoder", "none"]

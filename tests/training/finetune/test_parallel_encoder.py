@@ -32,6 +32,7 @@ def several(parts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return parts | {"encoder": folder}
 
 
+@pytest.mark.slow
 def test_cache_and_recordings_give_one_loss_and_one_model(data: Path, several: dict[str, Path], tmp_path: Path) -> None:
     folders, losses = {}, {}
     for cache in (True, False):

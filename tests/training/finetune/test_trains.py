@@ -31,8 +31,8 @@ def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> se
     ("trains", "expected"),
     [
         ("projector", {"projector", "fusion"}),
-        ("adapters", {"projector", "fusion", "lora"}),
-        ("language_model", {"projector", "fusion", "lora", "language model"}),
+        pytest.param("adapters", {"projector", "fusion", "lora"}, marks=pytest.mark.slow),
+        pytest.param("language_model", {"projector", "fusion", "lora", "language model"}, marks=pytest.mark.slow),
         ("all", {"projector", "fusion", "lora", "language model", "encoder"}),
     ],
 )
