@@ -11,7 +11,8 @@ because rotary positions are explicit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -52,6 +53,33 @@ class AudioMemory:
     text_slots: torch.Tensor
     text_valid: torch.Tensor
     kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+
+    def of_prompts(self, rows: torch.Tensor) -> AudioMemory:
+        """Returns the memory of the prompts with the indices `rows` (rows,)."""
+        chosen: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        for name, value in chosen.items():
+            if isinstance(value, torch.Tensor):
+                chosen[name] = value[rows.to(value.device)]
+        chosen["kept"] = {layer: tuple(each[rows.to(each.device)] for each in both) for layer, both in self.kept.items()}
+        return AudioMemory(**chosen)
+
+
+def keep_with(cache: Any, memory: AudioMemory) -> None:
+    """Leaves `memory` with `cache`, in place, and lets it follow when the cache's prompts are reordered, chosen or repeated:
+    otherwise an answer would hear the recording of another prompt."""
+    setattr(cache, MEMORY, memory)
+    for method in ("reorder_cache", "batch_select_indices", "batch_repeat_interleave"):
+        if hasattr(type(cache), method):
+            setattr(cache, method, partial(_both, cache, method))
+
+
+def _both(cache: Any, method: str, given: Any) -> None:
+    getattr(type(cache), method)(cache, given)
+    memory: AudioMemory = getattr(cache, MEMORY)
+    rows = torch.as_tensor(given)
+    if method == "batch_repeat_interleave":
+        rows = torch.arange(memory.slots.shape[0]).repeat_interleave(given)
+    setattr(cache, MEMORY, memory.of_prompts(rows))
 
 
 @dataclass

@@ -189,6 +189,13 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         if audio_embeds is not None:
             if input_features is not None or audio_hidden_states is not None:
                 raise SpatialLLMError("audio_embeds came with other audio; give one form of it.")
+            width = self.config.projector_config.text_hidden_size
+            width *= 1 + len(getattr(self.fusion_modules, "projectors", ()))
+            if audio_embeds.dim() != 3 or audio_embeds.shape[-1] != width:
+                raise SpatialLLMError(
+                    f"audio_embeds are of shape {tuple(audio_embeds.shape)}; expected (clips, audio tokens, {width}), as "
+                    "pooler_output of this model's get_audio_features."
+                )
             return AudioTokens(last_hidden_state=audio_embeds.to(device))
         if input_features is None and audio_hidden_states is None:
             return None
@@ -225,7 +232,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             `text_columns` gives their columns in the prompt.
 
         Raises:
-            SpatialLLMError: the numbers of placeholders and audio embeddings differ, or a cache is given under both names.
+            SpatialLLMError: the numbers of placeholders and audio embeddings differ, an input is of another form, or a cache
+                is given under both names.
         """
         cache = one_cache(cache, past_key_values)
         audio = {

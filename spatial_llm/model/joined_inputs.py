@@ -14,7 +14,7 @@ from torch import nn
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.cache_name import CACHE
 from spatial_llm.fusion.compaction import Columns, divide
-from spatial_llm.fusion.context import ARGUMENT, MEMORY, AudioContext, AudioMemory
+from spatial_llm.fusion.context import ARGUMENT, AudioContext, AudioMemory, keep_with
 from spatial_llm.fusion.delayed import Delayed
 from spatial_llm.fusion.lal import Lal
 from spatial_llm.projectors.base import AudioTokens
@@ -67,7 +67,7 @@ class JoinedInputs:
         memory, cache = self.context.memory, outputs.get(CACHE)
         if cache is not None and self.context.prefill:
             memory.tokens = None
-            setattr(cache, MEMORY, memory)
+            keep_with(cache, memory)
             if self.context.shared_text:
                 for layer in cache.layers[: self.context.fusion.fused_layers(len(cache.layers))[0]]:
                     layer.batch_repeat_interleave(memory.slots.shape[0])
@@ -94,7 +94,7 @@ def join(
         labels: (batch, length), or None.
 
     Raises:
-        SpatialLLMError: the mask is of another form.
+        SpatialLLMError: the mask or the positions are of another form, or a prompt holds no text.
     """
     fusion, batch, length = model.fusion, *placeholders.shape
     valid = _valid(attention_mask, batch, length, placeholders.device)
@@ -117,6 +117,8 @@ def join(
     # One clip a prompt is a case of its own, because an export knows the two numbers by symbols, which it does not divide.
     per_prompt = tokens.shape[1] * (1 if tokens.shape[0] == batch else tokens.shape[0] // batch)
     columns = divide(heard, per_prompt if known else None)
+    if not known and not (columns.of_text(valid) & columns.text_there).any(-1).all():
+        raise SpatialLLMError(f"a prompt holds no text; with fusion {fusion.name} it is text that hears: give a question.")
     slots = columns.audio_there.unsqueeze(-1)
     tokens = flat.new_zeros(*columns.audio.shape, flat.shape[-1]).masked_scatter(slots, flat)
     memory = AudioMemory(
@@ -178,10 +180,12 @@ def continue_with(
     """
     fusion, (batch, new) = model.fusion, inputs_embeds.shape[:2]
     device = inputs_embeds.device
-    used = int(cache.get_seq_length())
-    if isinstance(fusion, Delayed) and 0 in fusion.fused_layers(_num_layers(model)):
-        used -= memory.slots.shape[1]  # the first layer keeps the audio too
-    since = used + new - memory.text_slots.shape[1]
+    since = columns_in(model, memory, cache) + new - memory.length
+    if since < 0:
+        raise SpatialLLMError(
+            f"the cache was cut {new - since} tokens before the end of its prompt, but {new} came: give the rest of the "
+            "prompt with them."
+        )
     valid = _valid(attention_mask, batch, memory.length + since, device, memory)
     text_valid = torch.cat([memory.text_valid.to(device), valid[:, memory.length :]], dim=1)
     later = torch.arange(memory.length, memory.length + since, device=device).expand(batch, -1)
@@ -208,8 +212,12 @@ def continue_with(
     )
 
 
-def _num_layers(model: nn.Module) -> int:
-    return model.config.get_text_config().num_hidden_layers
+def columns_in(model: nn.Module, memory: AudioMemory, cache: Any) -> int:
+    """Returns the columns of prompt and later text that a cache with this memory covers, placeholders included."""
+    fusion, used = model.fusion, int(cache.get_seq_length())
+    if isinstance(fusion, Delayed) and 0 in fusion.fused_layers(model.config.get_text_config().num_hidden_layers):
+        used -= memory.slots.shape[1]  # the first layer keeps the audio too
+    return memory.length + used - memory.text_slots.shape[1]
 
 
 def _valid(
@@ -233,6 +241,13 @@ def _valid(
 def _positions(
     fusion: Any, memory: AudioMemory, columns: Columns, valid: torch.Tensor, position_ids: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    batch, length = valid.shape
+    given = None if position_ids is None or torch.compiler.is_compiling() else tuple(position_ids.shape)
+    if given not in (None, (batch, length), (1, length)):
+        raise SpatialLLMError(
+            f"position_ids are of shape {given}; expected ({batch}, {length}): one position for each "
+            "token of the prompt, placeholders included."
+        )
     if isinstance(fusion, Lal) and fusion.positions == "none":
         return _counted(memory.text_valid), None
     positions = _counted(valid) if position_ids is None else position_ids.expand(valid.shape[0], -1)

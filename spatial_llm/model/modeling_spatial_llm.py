@@ -19,8 +19,11 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.cache_name import CACHE, one_cache
+from spatial_llm.fusion.context import MEMORY
 from spatial_llm.model.body import SpatialLLMModel
+from spatial_llm.model.joined_inputs import columns_in
 from spatial_llm.model.placeholders import repeat_clips
 
 AUDIO_INPUTS = ("input_features", "audio_hidden_states", "audio_embeds")
@@ -80,7 +83,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             audio_hidden_states: (clips, tokens, encoder width), in place of `input_features`.
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             labels: (batch, length) token ids; -100 is ignored.
-            logits_to_keep: number of last rows with logits (0: all), or their indices (kept,).
+            logits_to_keep: number of last rows with logits (0: all), or their indices (kept,) among the rows of the output.
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
 
@@ -96,8 +99,13 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             "input_features": input_features, "audio_hidden_states": audio_hidden_states, "audio_embeds": audio_embeds
         }  # fmt: skip
         joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, labels, cache)
-        if joined.context is not None and isinstance(logits_to_keep, int) and logits_to_keep == 0:
-            logits_to_keep = joined.inputs_embeds.shape[1]  # leaves out rows of audio, which stand in front of the text
+        if joined.context is not None:
+            # Rows of audio, which stand in front of the text, are left out: counted from the end there are none.
+            rows = joined.inputs_embeds.shape[1]
+            if not isinstance(logits_to_keep, int):
+                logits_to_keep = torch.where(logits_to_keep < 0, logits_to_keep, logits_to_keep - rows)
+            elif logits_to_keep == 0:
+                logits_to_keep = rows
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.language_model(
             **joined.arguments(),
@@ -125,10 +133,29 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         input_ids: torch.Tensor,
         inputs_embeds: torch.Tensor | None = None,
         is_first_iteration: bool | None = False,
+        next_sequence_length: int | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
+        memory = getattr(kwargs.get(CACHE), MEMORY, None)
+        used = 0 if memory is None else int(kwargs[CACHE].get_seq_length())
+        whole = inputs_embeds if inputs_embeds is not None and is_first_iteration else input_ids
+        if used > 0 and next_sequence_length == whole.shape[1] - used:
+            # transformers counts what is new by the rows of the cache, of which the audio may have none.
+            next_sequence_length = whole.shape[1] - columns_in(self, memory, kwargs[CACHE])
+            if next_sequence_length < 1:
+                raise SpatialLLMError("the cache holds all of the conversation; give it with at least one new token.")
+        heard_last = self.fusion.deep and getattr(self.fusion_modules, "rows_first", True)
+        if is_first_iteration and heard_last and (input_ids[:, -1:] == self.config.audio_token_id).any():
+            raise SpatialLLMError(
+                f"a prompt ends with a recording; with fusion {self.fusion.name} it is text that hears, and the answer "
+                "would begin with a token that did not: give at least one token of text after the recording."
+            )
         inputs = super().prepare_inputs_for_generation(
-            input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
+            input_ids,
+            inputs_embeds=inputs_embeds,
+            is_first_iteration=is_first_iteration,
+            next_sequence_length=next_sequence_length,
+            **kwargs,
         )
         # transformers drops input_features after the prompt, but does not know our other name for audio. A generation
         # that continues from a cache has its audio there already, unless its new part contains placeholders.

@@ -1,5 +1,7 @@
 """Generation with every fusion: with and without a cache, in batches and alone, greedy and with beams."""
 
+import copy
+
 import pytest
 import torch
 from transformers import DynamicCache
@@ -114,3 +116,89 @@ def test_text_alone_is_the_language_model(model):
     inputs = prompts(model, "tttt", "tt")
     expected = model.language_model(**inputs).logits
     assert torch.equal(model(**inputs).logits, expected)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_conversation_goes_on_from_its_cache_as_without(model, options, masked):
+    inputs, options = prompts(model, "ttAtAtt", "Att") if masked else prompts(model, "tAtt"), banned(model, options)
+    ids, cache, random = inputs["input_ids"], None, torch.Generator().manual_seed(0)
+    for _ in range(3):
+        added = torch.ones(len(ids), ids.shape[1] - inputs["input_ids"].shape[1], dtype=torch.long)
+        mask = {"attention_mask": torch.cat([inputs["attention_mask"], added], dim=1)} if masked else {}
+        fresh = model.generate(input_ids=ids, audio_embeds=inputs["audio_embeds"], **mask, **options)
+        # The cache has the audio, whether it is given again or not.
+        given = {"audio_embeds": inputs["audio_embeds"]} if cache is None or masked else {}
+        out = model.generate(input_ids=ids, **given, **mask, **options, **{CACHE: cache}, return_dict_in_generate=True)
+        assert torch.equal(out.sequences, fresh)
+        cache = out.get(CACHE)
+        ids = torch.cat([fresh, torch.randint(10, 300, (len(ids), 3), generator=random)], dim=1)
+    with pytest.raises(SpatialLLMError, match="at least one new token"):
+        model.generate(input_ids=out.sequences[:, :-1], **{CACHE: cache}, **options)
+
+
+def test_the_assistant_of_a_generation_may_be_the_model_itself(model, options):
+    inputs, options = prompts(model, "ttAtAtt"), banned(model, options)
+    assert torch.equal(model.generate(**inputs, **options, assistant_model=model), model.generate(**inputs, **options))
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_audio_follows_the_prompts_of_a_cache(model, copied):
+    inputs = prompts(model, "ttAttt", "Attt")
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    whole = model(**inputs, use_cache=False).logits[:, -2:]
+    first = {"input_ids": ids[:, :-2], "attention_mask": mask[:, :-2], "audio_embeds": inputs["audio_embeds"]}
+    for method, given, rows in (
+        ("reorder_cache", torch.tensor([1, 0]), [1, 0]),
+        ("batch_select_indices", torch.tensor([1]), [1]),
+        ("batch_repeat_interleave", 2, [0, 0, 1, 1]),
+    ):
+        with torch.no_grad():
+            cache = model(**first, **{CACHE: DynamicCache(config=model.config.text_config)}).get(CACHE)
+        cache = copy.deepcopy(cache) if copied else cache
+        getattr(cache, method)(given)
+        found = model(input_ids=ids[rows, -2:], attention_mask=mask[rows], **{CACHE: cache}).logits
+        torch.testing.assert_close(found, whole[rows], atol=2e-4, rtol=1e-4)
+
+
+def test_a_cache_cut_into_its_prompt_takes_the_rest_of_it(model):
+    inputs = prompts(model, "tAtttt")
+    whole = model(**inputs, use_cache=False).logits[:, -3:]
+    cache = model(**inputs, **{CACHE: DynamicCache(config=model.config.text_config)}).get(CACHE)
+    cache.crop(-3)
+    with pytest.raises(SpatialLLMError, match="rest of the prompt"):
+        model(input_ids=inputs["input_ids"][:, -1:], **{CACHE: cache})
+    found = model(input_ids=inputs["input_ids"][:, -3:], **{CACHE: cache}).logits
+    torch.testing.assert_close(found, whole, atol=2e-4, rtol=1e-4)
+
+
+def test_logits_are_kept_by_their_row_of_text(model):
+    inputs = prompts(model, "ttAtAtt", "Att")
+    whole = model(**inputs).logits
+    for kept in ([0, 2], [-1]):
+        found = model(**inputs, logits_to_keep=torch.tensor(kept)).logits
+        torch.testing.assert_close(found, whole[:, kept], atol=2e-4, rtol=1e-4)
+
+
+def test_a_recording_that_no_text_hears_is_refused(model, options):
+    for inputs in (prompts(model, "A"), prompts(model, "A", "tAtt")):
+        if model.fusion_modules is None or model.fusion_modules.row_maker is None:
+            with pytest.raises(SpatialLLMError, match="holds no text"):
+                model(**inputs)
+    if getattr(model.fusion_modules, "rows_first", True):
+        with pytest.raises(SpatialLLMError, match="ends with a recording"):
+            model.generate(**prompts(model, "tA", "Att"), **options)
+
+
+def test_positions_and_audio_of_another_shape_are_refused(model):
+    inputs = prompts(model, "tAtt", "Att")
+    length = inputs["input_ids"].shape[1]
+    for positions in (torch.arange(length), torch.arange(length + 5)[None], torch.arange(length - 1)[None]):
+        with pytest.raises(SpatialLLMError, match=rf"expected \(2, {length}\)"):
+            model(**inputs, position_ids=positions)
+    for audio in (
+        torch.cat([inputs["audio_embeds"]] * 2, dim=-1),
+        inputs["audio_embeds"][..., 1:],
+        inputs["audio_embeds"][0],
+    ):
+        with pytest.raises(SpatialLLMError, match="audio_embeds are of shape"):
+            model(**{**inputs, "audio_embeds": audio})
