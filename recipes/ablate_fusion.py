@@ -22,7 +22,7 @@ from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
 
 SOUND_DOOR = "data/prepare_sounds.py"
 DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
-TASK = Path("eval/tasks/no_controls.yaml")
+TASK = Path("recipes/configs/fusion/tiny/task.yaml")
 
 SECOND_ENCODER = "spatial_ast"  # its YAML file
 TWO_ENCODERS = "lal_two_encoders"
@@ -103,7 +103,6 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     manifest, scores, scored = runs / "data" / "eval.jsonl", runs / arguments.compare / "scores", []
     stages = two_encoders(arguments, needs) if TWO_ENCODERS in chosen else []
     joined = stages[-1:]
-    tasks = [TASK, TASK.parent / "ours.yaml"]
     for seed, kind in product(arguments.seeds, chosen):
         config, options = configs / f"{kinds[kind][0]}.yaml", kinds[kind][1]
         folder = runs / arguments.compare / f"{kind}-{seed}"
@@ -117,8 +116,8 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
         asked = ["--task", str(TASK), "--data", str(manifest)]
         predict = ["eval/predict.py", *asked, f"--model={folder / 'model'}", f"--out={answers}", "--batch_size=64"]
         score = ["eval/score.py", *asked, f"--predictions={answers / 'predictions.jsonl'}", f"--out={out}"]
-        answered = Stage(f"{kind}, seed {seed}: answers", predict, answers, configs=tasks, needs=[trained])
-        scored.append(Stage(f"{kind}, seed {seed}: scores", score, out, configs=tasks, needs=[answered]))
+        answered = Stage(f"{kind}, seed {seed}: answers", predict, answers, configs=[TASK], needs=[trained])
+        scored.append(Stage(f"{kind}, seed {seed}: scores", score, out, configs=[TASK], needs=[answered]))
         stages += [trained, answered, scored[-1]]
     compare = [f"--scores={scores}", "--report=scores.json", f"--reference={chosen[0]}", f"--kinds={chosen}"]
     table = Stage("the table", ["eval/seeds.py", *compare, f"--out={runs / arguments.compare}"], runs / arguments.compare,

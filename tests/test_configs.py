@@ -101,7 +101,7 @@ CLAIMS = (
     Claim(arguments_of("data/prepare_sounds.py"), ("*/tiny/sounds.yaml",), ("--output", "sounds")),
     Claim(arguments_of("data/check_manifest.py"), ("data/configs/check_manifest.yaml",)),
     Claim(arguments_of("data/prepare_spatialsoundqa.py"), ("data/configs/prepare_*",), ("--release", "release")),
-    Claim(Task, ("eval/tasks/[!/]*.yaml",)),
+    Claim(Task, ("eval/tasks/[!/]*.yaml", "recipes/configs/fusion/tiny/task.yaml")),
     Claim(Task, ("eval/tasks/common/*",), part=True),
     Claim(ClusterConfig, ("recipes/launch/*",)),
 )

@@ -43,8 +43,6 @@ def test_every_kind_has_a_tiny_one_and_is_of_its_model_type():
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{layout.grid}")
 def test_it_returns_as_many_tokens_as_its_configuration_promises(kind, fields, layout):
-    if layout.grid[1] == 4 and (kind, fields.get("columns")) == ("spatial_pool_projector", None):
-        fields = {**fields, "num_columns": 4}
     projector = build(kind, **fields)
     output = projector(torch.randn(2, layout.num_tokens, 48), layout=layout)
     assert isinstance(output, AudioTokens)
