@@ -103,7 +103,9 @@ def run_stages(stages: Sequence[Stage]) -> None:
     renewed: list[Stage] = []
     for number, stage in enumerate(stages, start=1):
         heading = f"[{number}/{len(stages)}] {stage.title}"
-        if stage.finished() and not any(needed in renewed for needed in stage.needs):
+        # What was written after the stages before it were renewed here, another process made of them.
+        since = [needed.folder / needed.marker for needed in stage.needs if needed in renewed]
+        if stage.finished() and not _older(stage.folder / stage.marker, since):
             print(f"{heading}: already in {stage.folder}, reused", flush=True)
             continue
         print(f"\n{heading} -> {stage.folder}", flush=True)
@@ -111,7 +113,7 @@ def run_stages(stages: Sequence[Stage]) -> None:
         (stage.folder / stage.marker).unlink(missing_ok=True)
         begun = stage.folder / f"{stage.marker}.begun"
         fresh = not begun.is_file() or begun.read_text() != stage.fingerprint()
-        if fresh or any(needed in renewed for needed in stage.needs):
+        if fresh or _older(begun, since):
             for old in (stage.folder / "checkpoints", *stage.folder.glob("*/checkpoints")):  # of another configuration
                 shutil.rmtree(old, ignore_errors=True)
         write_text(begun, stage.fingerprint())
@@ -120,6 +122,10 @@ def run_stages(stages: Sequence[Stage]) -> None:
         write_finished(stage.folder / stage.marker, stage.fingerprint())
         begun.unlink(missing_ok=True)  # gone where the stage replaced its folder whole
         print(f"    {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _older(file: Path, others: Sequence[Path]) -> bool:
+    return any(file.stat().st_mtime_ns < other.stat().st_mtime_ns for other in others)
 
 
 def sounds_stage(door: str, config: Path, folder: Path, index: str, evaluate: str, options: Sequence[str] = ()) -> Stage:

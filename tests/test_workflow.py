@@ -38,6 +38,19 @@ def test_reuse_and_renewal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Non
     assert runs(tmp_path) == (3, 3), "what rests on a stage that ran again runs again too"
 
 
+def test_what_another_process_made_of_a_renewed_stage_is_reused(tmp_path: Path) -> None:
+    """Several processes share a chain: the second stage is finished elsewhere while this one is at another."""
+    first, second = chain(tmp_path)
+    finish = "import sys; from pathlib import Path; from spatial_llm.workflow import write_finished as w; "
+    finish += "Path(sys.argv[1]).mkdir(); w(Path(sys.argv[1], 'stage.json'), sys.argv[2]); Path(sys.argv[1], 'runs').touch()"
+    elsewhere = Stage("elsewhere", ["-c", finish, str(second.folder), second.fingerprint()], tmp_path / "c", needs=[first])
+    run_stages([first, elsewhere, second])
+    assert runs(tmp_path) == (1, 0)
+    (tmp_path / "a" / "stage.json").unlink()
+    run_stages([first, second])
+    assert runs(tmp_path) == (2, 1), "older than what it rests on"
+
+
 def test_a_changed_file_that_a_config_includes_renews_its_stage(tmp_path: Path) -> None:
     (tmp_path / "first.yaml").write_text("include: common.yaml\nsteps: 1\n")
     (tmp_path / "common.yaml").write_text("seed: 1\n")
