@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from transformers.utils import torch_compilable_check
 
 
 @dataclass
@@ -35,9 +36,12 @@ def divide(is_audio: torch.Tensor, per_prompt: int | None = None) -> Columns:
 
     Args:
         is_audio: (batch, length), True at placeholders that do not become rows.
-        per_prompt: their number in every prompt, where it is the same and known without reading data.
+        per_prompt: their number in every prompt, where it is the same and known without reading data. A compiled model
+            checks it when it runs.
     """
     counts = is_audio.sum(-1)
+    if per_prompt is not None and not is_audio.is_meta:
+        torch_compilable_check((counts == per_prompt).all(), "prompts with different numbers of audio tokens")
     most, least = (int(counts.max()), int(counts.min())) if per_prompt is None else (per_prompt, per_prompt)
     # A stable sort keeps the columns of each kind in their order: audio first, then text.
     order = torch.argsort((~is_audio).to(torch.uint8), dim=1, stable=True)

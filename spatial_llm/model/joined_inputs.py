@@ -17,6 +17,7 @@ from spatial_llm.fusion.compaction import Columns, divide
 from spatial_llm.fusion.context import ARGUMENT, AudioContext, AudioMemory, keep_with
 from spatial_llm.fusion.delayed import Delayed
 from spatial_llm.fusion.lal import Lal
+from spatial_llm.fusion.outside import FusionModules
 from spatial_llm.projectors.base import AudioTokens
 
 
@@ -96,40 +97,16 @@ def join(
     Raises:
         SpatialLLMError: the mask or the positions are of another form, or a prompt holds no text.
     """
-    fusion, batch, length = model.fusion, *placeholders.shape
+    fusion, (batch, length) = model.fusion, placeholders.shape
     valid = _valid(attention_mask, batch, length, placeholders.device)
-    tokens, mask = audio.last_hidden_state, audio.mask
-    heard, maker = placeholders, None if model.fusion_modules is None else model.fusion_modules.row_maker
-    if maker is not None:
-        count, first = maker.count, model.fusion_modules.rows_first
-        at = slice(count) if first else slice(tokens.shape[1] - count, None)
-        pattern = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        pattern[:, at] = True
-        pattern = pattern.flatten() if mask is None else pattern[mask]
-        rows = torch.zeros_like(placeholders).masked_scatter(placeholders, pattern)
-        own = tokens[:, at].flatten(0, 1) if mask is None else tokens[:, at][mask[:, at]]
-        inputs_embeds = inputs_embeds.masked_scatter(rows.unsqueeze(-1), maker.rows(own).to(inputs_embeds.dtype))
-        heard = placeholders & ~rows
-        others = slice(count, None) if first else slice(tokens.shape[1] - count)
-        tokens, mask = tokens[:, others], None if mask is None else mask[:, others]
-    flat = tokens.flatten(0, 1) if mask is None else tokens[mask]
+    heard, inputs_embeds, audio = _place_rows(model.fusion_modules, placeholders, inputs_embeds, audio)
     known = torch.compiler.is_compiling() or placeholders.is_meta
+    clips, tokens = audio.last_hidden_state.shape[:2]
     # One clip a prompt is a case of its own, because an export knows the two numbers by symbols, which it does not divide.
-    per_prompt = tokens.shape[1] * (1 if tokens.shape[0] == batch else tokens.shape[0] // batch)
-    columns = divide(heard, per_prompt if known else None)
-    if not known and not (columns.of_text(valid) & columns.text_there).any(-1).all():
+    columns = divide(heard, tokens * (1 if clips == batch else clips // batch) if known else None)
+    memory = _memory(columns, audio, valid, length)
+    if not known and not memory.text_valid.any(-1).all():
         raise SpatialLLMError(f"a prompt holds no text; with fusion {fusion.name} it is text that hears: give a question.")
-    slots = columns.audio_there.unsqueeze(-1)
-    tokens = flat.new_zeros(*columns.audio.shape, flat.shape[-1]).masked_scatter(slots, flat)
-    memory = AudioMemory(
-        tokens=tokens,
-        slots=columns.audio,
-        valid=columns.of_audio(valid) & columns.audio_there,
-        length=length,
-        prompt_valid=valid,
-        text_slots=columns.text,
-        text_valid=columns.of_text(valid) & columns.text_there,
-    )
     text_positions, audio_positions = _positions(fusion, memory, columns, valid, position_ids)
     context = AudioContext(
         fusion=fusion,
@@ -154,9 +131,51 @@ def join(
     if isinstance(fusion, Delayed) and not model.training and not known and _all_equal(joined, memory):
         context.shared_text = True
         for name in ("inputs_embeds", "attention_mask", "position_ids"):
-            if getattr(joined, name) is not None:
-                setattr(joined, name, getattr(joined, name)[:1])
+            setattr(joined, name, getattr(joined, name)[:1])
     return joined
+
+
+def _place_rows(
+    modules: FusionModules | None, placeholders: torch.Tensor, inputs_embeds: torch.Tensor, audio: AudioTokens
+) -> tuple[torch.Tensor, torch.Tensor, AudioTokens]:
+    """Puts the tokens of a fusion that become rows of the sequence, if it has such, in the place of their placeholders.
+
+    Returns:
+        The placeholders of the other tokens (batch, length), the embeddings, and the other tokens.
+    """
+    if modules is None or modules.row_maker is None:
+        return placeholders, inputs_embeds, audio
+    tokens, mask, count = audio.last_hidden_state, audio.mask, modules.row_maker.count
+    border = count if modules.rows_first else tokens.shape[1] - count
+    before, after = slice(border), slice(border, None)
+    mine, others = (before, after) if modules.rows_first else (after, before)
+    pattern = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    pattern[:, mine] = True
+    rows = torch.zeros_like(placeholders).masked_scatter(placeholders, pattern.flatten() if mask is None else pattern[mask])
+    own, other = (
+        AudioTokens(last_hidden_state=tokens[:, part], mask=None if mask is None else mask[:, part])
+        for part in (mine, others)
+    )
+    embedded = modules.row_maker.rows(_flat(own)).to(inputs_embeds.dtype)
+    return placeholders & ~rows, inputs_embeds.masked_scatter(rows.unsqueeze(-1), embedded), other
+
+
+def _flat(audio: AudioTokens) -> torch.Tensor:
+    """Returns the tokens of all clips, one after the other (tokens, width)."""
+    return audio.last_hidden_state.flatten(0, 1) if audio.mask is None else audio.last_hidden_state[audio.mask]
+
+
+def _memory(columns: Columns, audio: AudioTokens, valid: torch.Tensor, length: int) -> AudioMemory:
+    flat, there = _flat(audio), columns.audio_there
+    return AudioMemory(
+        tokens=flat.new_zeros(*columns.audio.shape, flat.shape[-1]).masked_scatter(there.unsqueeze(-1), flat),
+        slots=columns.audio,
+        valid=columns.of_audio(valid) & there,
+        length=length,
+        prompt_valid=valid,
+        text_slots=columns.text,
+        text_valid=columns.of_text(valid) & columns.text_there,
+    )
 
 
 def continue_with(

@@ -152,7 +152,8 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
                 alone). Trained-only form: go to the language model's own `from_pretrained` (dtype, device_map, ...).
 
         Raises:
-            CheckpointError: a tensor is missing, unexpected, of another shape or not finite, or a pointer is invalid.
+            CheckpointError: a tensor is missing, unexpected, of another shape or not finite, a pointer is invalid, or a
+                fusion is given that is not the saved one.
         """
         folder = pretrained_model_name_or_path
         if isinstance(folder, str | os.PathLike) and os.path.isdir(folder) and kwargs.get("subfolder"):
@@ -162,6 +163,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
                 return storage.load_trained_only(cls, Path(folder), **kwargs)
             if kwargs.get("quantization_config") is not None:
                 kwargs["quantization_config"] = spare_ours(kwargs["quantization_config"])
+            storage.check_fusion(folder, kwargs)
             loaded = super().from_pretrained(folder, *args, **kwargs)
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):

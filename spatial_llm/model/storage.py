@@ -29,6 +29,7 @@ from spatial_llm.encoders.seal import MODEL, check_seal, forget, write_seal
 from spatial_llm.encoders.weight_files import Header, check_claims, check_tensors, read_headers
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path, write_json
+from spatial_llm.fusion import read_fusion
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.fingerprint import check_base, fingerprint
 from spatial_llm.model.trained_parts import trained_keys
@@ -40,6 +41,24 @@ TRAINED_POINTERS = POINTERS
 def is_trained_only(folder: Any) -> bool:
     """Returns whether `folder` is a local folder in the trained-only form."""
     return isinstance(folder, str | os.PathLike) and exists(Path(folder) / TRAINED_POINTERS)
+
+
+def check_fusion(folder: Any, options: dict[str, Any]) -> None:
+    """Raises CheckpointError if the options of `from_pretrained` exchange the fusion of a local folder, by `fusion` or by
+    another `config`: some fusions have the same tensors, so that the answers alone would differ."""
+    config = options.get("config")
+    given = {"fusion": config.fusion} if isinstance(config, SpatialLLMConfig) else {}
+    given |= {name: value for name, value in options.items() if name == "fusion"}
+    if not given:
+        return
+    if not isinstance(folder, str | os.PathLike) or not exists(Path(folder) / CONFIG):
+        return
+    saved, asked = read_fusion(read_json(Path(folder) / CONFIG).get("fusion")), read_fusion(given["fusion"])
+    if asked != saved:
+        raise CheckpointError(
+            f"{folder} was saved with fusion {saved.to_dict()}, but {asked.to_dict()} was given: leave it out; a model with "
+            "another fusion is trained anew."
+        )
 
 
 def verify_saved(model: PreTrainedModel, folder: Path) -> None:

@@ -96,3 +96,14 @@ def test_a_misspelt_field_in_a_saved_folder_is_named(model, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(SpatialLLMError, match=r"fusion\.layer is no field of"):
         SpatialLLMForConditionalGeneration.from_pretrained(tmp_path)
+
+
+def test_a_folder_is_not_loaded_with_another_fusion(tmp_path):
+    """Prefix and delayed have the same tensors."""
+    delayed = composite({"type": "delayed", "start_layer": 1})
+    delayed.save_pretrained(tmp_path)
+    for asked in ({"fusion": {"type": "prefix"}}, {"fusion": None}, {"config": composite(None).config}):
+        with pytest.raises(SpatialLLMError, match="was saved with fusion"):
+            SpatialLLMForConditionalGeneration.from_pretrained(tmp_path, **asked)
+    same = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path, fusion={"type": "delayed", "start_layer": 1})
+    torch.testing.assert_close(logits(same), logits(delayed), atol=2e-5, rtol=1e-5)

@@ -61,6 +61,16 @@ def test_compiled_without_a_break(model):
     torch.testing.assert_close(logits(compiled, inputs), logits(model, inputs), atol=1e-4, rtol=1e-4)
 
 
+def test_compiled_prompts_with_different_numbers_of_recordings_are_refused(model):
+    """Their number in each prompt is taken from the shapes; only the sum would be right."""
+    torch.compiler.reset()
+    inputs = prompts(model, "AAt", "t" * (2 * model.config.num_audio_tokens + 1))
+    assert torch.isfinite(logits(model, inputs)).all()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager", dynamic=False)
+    with pytest.raises(RuntimeError, match=r"different numbers|assert"):
+        logits(compiled, inputs)
+
+
 def test_export_with_any_batch(model):
     inputs = tiny_inputs(model.config)
     shapes = {**{key: {0: Dim("batch", min=1, max=64)} for key in inputs}, "use_cache": None}

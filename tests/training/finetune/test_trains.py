@@ -47,8 +47,7 @@ def test_what_moves(
     run = arguments(data, parts, tmp_path, fusion=LAL, trains=trains, schedule=schedule)
     before = {name: tensor.clone() for name, tensor in build_bat(run)[0].state_dict().items()}
     after = load_file(finetune_bat(run) / "model.safetensors")
-    # What is drawn afresh is drawn again: compared with the seed of the run.
-    torch.manual_seed(run.seed)
+    # Drawn anew in each run, so that only the parts that were loaded can be compared.
     fresh = {name for name in before if any(GROUPS[group] in name for group in ("projector", "fusion", "lora"))}
     known = moved({n: t for n, t in before.items() if n not in fresh and n in after}, after)
     assert known == expected - {"projector", "fusion", "lora"}
