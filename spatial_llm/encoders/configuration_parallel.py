@@ -39,7 +39,8 @@ class ParallelEncoderConfig(CheckedConfig):
     all tokens, whose number therefore does not grow with the number of encoders. Their channels lie side by side.
 
     Args:
-        encoders: for each encoder an object with the keys
+        encoders: for each encoder an object with the keys below; None is one SpatialAST of full size, because transformers
+            compares a config with one that is made without arguments.
             `encoder`: its configuration, by `model_type`: "spatial_ast" or "dspast", or of transformers
             "audio-spectrogram-transformer", "clap_audio_model", "whisper" (its encoder alone), "wav2vec2", "hubert" or
             "wavlm".
@@ -61,10 +62,12 @@ class ParallelEncoderConfig(CheckedConfig):
     model_type = "parallel"
     front_end = {"members": "front_ends", "sampling_rate": "sampling_rate", "duration_s": "duration_s"}  # noqa: RUF012
 
-    encoders: list[Any] | tuple[Any, ...] = ()
+    encoders: list[Any] | tuple[Any, ...] | None = None
     duration_s: float | int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if self.encoders is None:
+            self.encoders = [{"encoder": {"model_type": "spatial_ast"}}]
         if not isinstance(self.encoders, list | tuple) or not self.encoders:
             raise SpatialLLMError("encoders is empty; give at least one, see ParallelEncoder.from_encoders.")
         self.encoders = [_entry(f"encoders[{index}]", given) for index, given in enumerate(self.encoders)]

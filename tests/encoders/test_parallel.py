@@ -431,7 +431,7 @@ def test_what_does_not_fit_is_refused_in_words(changes, message):
 
 def test_recordings_windows_and_models_that_do_not_fit_are_refused():
     with pytest.raises(SpatialLLMError, match=r"encoders is empty; give at least one"):
-        ParallelEncoderConfig()
+        ParallelEncoderConfig(encoders=[])
     with pytest.raises(SpatialLLMError, match="duration_s is -1; expected seconds above 0"):
         ParallelEncoderConfig(encoders=[{"encoder": ours().config}], duration_s=-1)
     longer = ours(duration_s=1.2)
