@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from spatial_llm.door import door
-from spatial_llm.ranges import Seed
+from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
 from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
 
@@ -54,6 +54,7 @@ class Arguments:
         compare: fusions, one projector in all; projectors, one fusion in all; or numbers of audio tokens.
         kinds: some of the kinds of the comparison; empty for all.
         seeds: each kind is trained once with each seed.
+        steps: steps of training of each kind; default: those of its YAML.
         until: last stage to run.
         runs: folder for everything that is made.
         configs: folder of scenes.yaml, questions.yaml and the YAML of each kind.
@@ -64,6 +65,7 @@ class Arguments:
     compare: Literal[*COMPARISONS] = "fusions"
     kinds: list[str] = field(default_factory=list)
     seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
+    steps: Count | None = None
     until: Literal["data", "scores", "table"] = "table"
     runs: str = "runs/fusion"
     configs: str = "recipes/configs/fusion/tiny"
@@ -100,13 +102,14 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
              "language_model": runs / "parts" / "language_model", "cache_folder": runs / "encoded"}  # fmt: skip
     kinds = COMPARISONS[arguments.compare]
     chosen = arguments.kinds or list(kinds)
+    length = [] if arguments.steps is None else [f"--schedule.steps={arguments.steps}"]
     manifest, scores, scored = runs / "data" / "eval.jsonl", runs / arguments.compare / "scores", []
     stages = two_encoders(arguments, needs) if TWO_ENCODERS in chosen else []
     joined = stages[-1:]
     for seed, kind in product(arguments.seeds, chosen):
         config, options = configs / f"{kinds[kind][0]}.yaml", kinds[kind][1]
         folder = runs / arguments.compare / f"{kind}-{seed}"
-        command = ["recipes/finetune_bat.py", "--config", str(config), f"--run_folder={folder}", f"--seed={seed}", *options]
+        command = ["recipes/finetune_bat.py", "--config", str(config), f"--run_folder={folder}", f"--seed={seed}", *options, *length]
         ears, before = ({"encoder": joined[0].folder}, joined) if kind == TWO_ENCODERS else ({}, [])
         trained = Stage(
             f"{kind}, seed {seed}", [*command, *(f"--{name}={path}" for name, path in (given | ears).items())], folder,

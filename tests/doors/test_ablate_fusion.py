@@ -58,6 +58,16 @@ def test_the_second_encoder_has_the_grid_of_the_first(repository: Path) -> None:
     assert (second.window_samples, second.sampling_rate) == (first.window_samples, first.sampling_rate)
 
 
+def test_the_number_of_steps_can_be_given(repository: Path, given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[workflow.Stage] = []
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(workflow, "run_stages", made.extend)
+    monkeypatch.setattr(sys, "argv", ["ablate_fusion", given[0], "--kinds=[lal]", "--seeds=[0]", "--steps=7"])
+    runpy.run_path("recipes/ablate_fusion.py", run_name="__main__")
+    (trained,) = [stage for stage in made if "recipes/finetune_bat.py" in stage.command]
+    assert "--schedule.steps=7" in trained.command
+
+
 @pytest.mark.slow  # some twenty processes
 def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs, kinds = tmp_path / "configs", ("prefix", "lal_two_encoders")
