@@ -109,7 +109,8 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     for seed, kind in product(arguments.seeds, chosen):
         config, options = configs / f"{kinds[kind][0]}.yaml", kinds[kind][1]
         folder = runs / arguments.compare / f"{kind}-{seed}"
-        command = ["recipes/finetune_bat.py", "--config", str(config), f"--run_folder={folder}", f"--seed={seed}", *options, *length]
+        settings = [f"--run_folder={folder}", f"--seed={seed}", *options, *length]
+        command = ["recipes/finetune_bat.py", "--config", str(config), *settings]
         ears, before = ({"encoder": joined[0].folder}, joined) if kind == TWO_ENCODERS else ({}, [])
         trained = Stage(
             f"{kind}, seed {seed}", [*command, *(f"--{name}={path}" for name, path in (given | ears).items())], folder,
