@@ -200,6 +200,7 @@ class SpatialLLM:
         """
         if not isinstance(question, str) or not question.strip():
             raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
+        self.processor.rows.refuse_placeholder(question)
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
             audio,
