@@ -21,7 +21,7 @@ from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, write_seal
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
@@ -152,9 +152,9 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
         if self.heads is None:
             Path(folder, HEADS).unlink(missing_ok=True)  # of the model that was saved here before
+            forget(Path(folder), [HEADS])
         else:
             self.heads.save_pretrained(folder)
-        write_seal(Path(folder), MODEL)
 
     @property
     def device(self) -> torch.device:
