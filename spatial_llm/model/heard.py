@@ -1,6 +1,6 @@
 """Defines what a model heard of one recording: encoded once, it answers any number of questions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -11,6 +11,7 @@ from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.answer import Answer
+from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.picture import draw_heard
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
@@ -60,6 +61,21 @@ class Heard:
         for each in questions:
             check_question(each)
         return [self.model.answer(self, each, **options) for each in questions]
+
+    def talk(self, use_cache: bool = True) -> Conversation:
+        """Begins a conversation, in which each question is answered knowing the ones before; see `Conversation`."""
+        return Conversation(self.model, [self], use_cache)
+
+    def stream(self, question: str, **options: Any) -> Iterator[str]:
+        """Yields the answer to one question in pieces as it is written; joined they are the text that `ask` returns.
+
+        Args:
+            question, options: as of `ask`, without beams.
+
+        Raises:
+            SpatialLLMError: see `Conversation.stream`.
+        """
+        return self.talk(use_cache=False).stream(question, **options)
 
     @property
     def events(self) -> dict[str, float]:

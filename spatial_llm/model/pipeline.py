@@ -3,14 +3,12 @@ text."""
 
 import contextlib
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
 from numpy.typing import ArrayLike, NDArray
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import cached_file
@@ -26,47 +24,13 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
+from spatial_llm.model.locating import PROCESSOR_CONFIG, check_folder, on_hub
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
-from spatial_llm.shipped import find_model, is_shipped, shipped_models
-
-PROCESSOR_CONFIG = "processor_config.json"
-_GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
-
-
-def _or_shipped() -> str:
-    names = ", ".join(shipped_models())
-    return f", or the name of a model that comes with the package ({names})" if names else ""
-
-
-def _on_hub(name: str, options: dict[str, Any]) -> bool:
-    """Returns whether `name` may be that of a model on the hub; offline, whether its config is in the cache."""
-    if os.path.isdir(name) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        return False
-    config = "/".join(part for part in (options.get("subfolder"), "config.json") if part)
-    where = {"cache_dir": options.get("cache_dir"), "revision": options.get("revision")}
-    return not constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, config, **where), str)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises CheckpointError for a folder of another model. transformers would read its config as ours and fill the gaps
-    with the sizes of a 7B model."""
-    if not exists(folder / CONFIG):
-        is_folder = exists(folder) and os.path.isdir(folder)
-        below = ("*/config.json", "*/model/config.json") if is_folder else ()
-        near = [path.parent for pattern in below for path in sorted(folder.glob(pattern))]
-        hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
-        raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
-    try:
-        kind = read_json(folder / CONFIG).get("model_type")
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder}: no model's config: {error}") from None
-    if not isinstance(kind, str):
-        raise CheckpointError(f"{folder / CONFIG}: no model's config (JSON with a model_type); save the model again.")
-    if kind != SpatialLLMConfig.model_type:
-        raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
+from spatial_llm.shipped import find_model, is_shipped
 
 
 def reseal(folder: str | os.PathLike) -> None:
@@ -134,9 +98,9 @@ class SpatialLLM:
         one_dtype(kwargs)
         if is_shipped(folder):
             kwargs = {"dtype": torch.float32} | kwargs
-        if not _on_hub(os.fspath(folder), kwargs):
+        if not on_hub(os.fspath(folder), kwargs):
             folder = Path(folder, kwargs.pop("subfolder", None) or "")
-            _check_folder(folder)
+            check_folder(folder)
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
@@ -231,6 +195,21 @@ class SpatialLLM:
                 stacklevel=1,
             )
         return self.listen_to_window(waveform)
+
+    def talk(self, *audio: Any, use_cache: bool = True, **how: Any) -> Conversation:
+        """Begins a conversation about one or several recordings, each in any form that `listen` takes, or what it returned.
+
+        Args:
+            audio: the recordings.
+            use_cache: see `Conversation`.
+            how: sampling_rate, audio_limits and format, as of `listen`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: no recording was given.
+        """
+        heard = [each if isinstance(each, Heard) else self.listen(each, **how) for each in audio]
+        return Conversation(self, heard, use_cache)
 
     @torch.inference_mode()
     def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
