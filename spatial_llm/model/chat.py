@@ -147,13 +147,28 @@ def turns_of(
             "give a template that writes each once."
         )
     prompt, turns = pieces[0], []
+    lead = _lead(template, marked, prompt, variables) if own else ""
     for index, (answer, after) in enumerate(zip(answers, pieces[2::2], strict=True)):
         end, following = _end(after, special_tokens)
         last = index == len(own) - 1
-        turns.append(Turn(prompt, answer, None if last and continue_final_message else end or eos_token))
+        if isinstance(answer, str):
+            answer = lead + answer  # ids have it where the model wrote it
+        end = None if last and continue_final_message else end or eos_token
+        turns.append(Turn(prompt.removesuffix(lead), answer, end))
         prompt = following
     goes_on = messages[-1]["role"] != "assistant" or (add_generation_prompt and not continue_final_message)
     return [*turns, Turn(prompt)] if goes_on else turns
+
+
+def _lead(template: str, messages: Sequence[Message], prompt: str, variables: Mapping[str, Any]) -> str:
+    """Returns the white space that a template writes before an answer and not where an answer is to be generated, as that of
+    Llama-2 does: the model writes it, so it belongs to the answer."""
+    if not prompt[-1:].isspace():
+        return ""
+    first = next(index for index, message in enumerate(messages) if message["role"] == "assistant")
+    generated_from = render(template, messages[:first], True, variables) if first else ""
+    rest = prompt.removeprefix(generated_from)
+    return rest if rest.isspace() and rest != prompt else ""
 
 
 def _end(text: str, special_tokens: Sequence[str]) -> tuple[str | None, str]:

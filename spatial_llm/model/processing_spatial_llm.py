@@ -170,7 +170,7 @@ class SpatialLLMProcessor(ProcessorMixin):
     @property
     def rows(self) -> PromptRows:
         """Returns what encodes turns of conversations with the tokenizer and the placeholder."""
-        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens)
+        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, self.prompt_format != CHAT)
 
     def prompt(self, question: str) -> str:
         """Returns the text before the answer, after the recording, which is in front."""

@@ -23,11 +23,13 @@ class PromptRows:
         tokenizer: of the language model.
         audio_token_id: id of the placeholder.
         num_audio_tokens: placeholders for each recording.
+        adds_bos: whether the first text gets the tokenizer's BOS; that of a chat template has it, if its model wants it.
     """
 
-    def __init__(self, tokenizer: Any, audio_token_id: int, num_audio_tokens: int) -> None:
+    def __init__(self, tokenizer: Any, audio_token_id: int, num_audio_tokens: int, adds_bos: bool = True) -> None:
         self.tokenizer = tokenizer
         self.audio_token_id = audio_token_id
+        self.adds_bos = adds_bos
         self.slots = [audio_token_id] * num_audio_tokens
 
     def row(self, turns: Sequence[Turn]) -> Row:
@@ -62,10 +64,12 @@ class PromptRows:
         return Row(ids, labels, len(ids) if border is None else border)
 
     def ids(self, text: str, first: bool = True) -> list[int]:
-        """Returns the ids of a text; `first` ones have the tokenizer's BOS, unless the text has it. An EOS that the
-        tokenizer adds is removed, because it belongs after the answer."""
+        """Returns the ids of a text; `first` ones have the tokenizer's BOS (see `adds_bos`), unless the text has it.
+
+        An EOS that the tokenizer adds is removed, because it belongs after the answer.
+        """
         bos, eos = self.tokenizer.bos_token, self.tokenizer.eos_token
-        if not first or (bos and text.startswith(bos)):
+        if not first or not self.adds_bos or (bos and text.startswith(bos)):
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         ids = list(self.tokenizer(text)["input_ids"])
         ends = len(ids) > 1 and ids[-1] == self.tokenizer.eos_token_id and not text.endswith(eos)
