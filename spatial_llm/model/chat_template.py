@@ -9,6 +9,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.audio_inputs import AudioOptions
 from spatial_llm.model.chat import Chat, Message, Turn, read_chat, render, turns_of
 from spatial_llm.model.padding import IGNORED
+from spatial_llm.model.prompt_rows import checked_texts
 from spatial_llm.prompts import AUDIO_TOKEN
 
 if TYPE_CHECKING:
@@ -113,6 +114,27 @@ def chat_turns(
         add_generation_prompt,
         continue_final_message,
     )
+
+
+def asked_turns(processor: "SpatialLLMProcessor", asked: Sequence[tuple[str, str]], recordings: int) -> list[Turn]:
+    """Returns questions and answers as turns, after checking them.
+
+    Args:
+        processor: of the model.
+        asked: questions with their answers.
+        recordings: number of recordings in front of the first question.
+
+    Raises:
+        SpatialLLMError: a text is too long, not valid Unicode, or holds a special token.
+    """
+    messages: list[dict[str, str]] = []
+    for number, (question, answer) in enumerate(asked):
+        for text, role, name in ((question, "user", "question"), (answer, "assistant", "answer")):
+            checked_texts(text, name, processor.max_question_characters)
+            processor.rows.refuse_special(text, name)
+            places = AUDIO_TOKEN * recordings if role == "user" and number == 0 else ""
+            messages.append({"role": role, "content": places + text})
+    return chat_turns(processor, messages)
 
 
 def check_counts(conversations: Sequence[Sequence[Turn]], recordings: int, by_text: Sequence[int] | None) -> None:

@@ -31,7 +31,7 @@ from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.audio_inputs import AudioOptions, clips_by_text, encoder_input
 from spatial_llm.model.chat import Turn
-from spatial_llm.model.chat_template import apply_chat_template, chat_turns, check_counts
+from spatial_llm.model.chat_template import apply_chat_template, asked_turns, chat_turns, check_counts
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.padding import pad_rows, padding_options
@@ -226,6 +226,31 @@ class SpatialLLMProcessor(ProcessorMixin):
         options = AudioOptions(kwargs.pop("sampling_rate", None), audio_limits, format, bool(scale_known))
         turns = [[self._turn(question, answer)] for question, answer in zip(questions, answers, strict=True)]
         return self.batch(turns, audio, options, answers[0] is not None, **kwargs)
+
+    def training_batch(
+        self,
+        asked: Sequence[Sequence[tuple[str, str]]],
+        recordings: Sequence[int],
+        audio: Any = None,
+        sampling_rate: float | None = None,
+        scale_known: bool = False,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Builds one batch of conversations for training, with labels on every answer and what ends it.
+
+        Args:
+            asked: questions with their answers, turn by turn, of each conversation.
+            recordings: number of recordings of each, which stand in front of its first question.
+            audio, sampling_rate, scale_known, kwargs: see `__call__`.
+
+        Returns:
+            As `__call__` with answers; one turn about one recording gives the same batch.
+
+        Raises:
+            SpatialLLMError: see `__call__`.
+        """
+        turns = [asked_turns(self, each, count) for each, count in zip(asked, recordings, strict=True)]
+        return self.batch(turns, audio, AudioOptions(sampling_rate, scale_known=scale_known), True, **kwargs)
 
     def batch(
         self,
