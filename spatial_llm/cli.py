@@ -144,7 +144,7 @@ def _join_encoders(arguments: argparse.Namespace) -> None:
 
 
 def _seal(arguments: argparse.Namespace) -> None:
-    from spatial_llm.model.pipeline import reseal
+    from spatial_llm.model.resealing import reseal
 
     reseal(arguments.folder)
     print(f"{arguments.folder}: sealed as it is")

@@ -4,65 +4,36 @@ text."""
 import contextlib
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
+from spatial_llm.audio.given import AudioFile
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
-from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.encoders.seal import forget
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
-from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.conversation import Conversation
+from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
-from spatial_llm.model.locating import PROCESSOR_CONFIG, check_folder, on_hub
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
+from spatial_llm.model.talking import Talking
 from spatial_llm.shipped import find_model, is_shipped
 
 
-def reseal(folder: str | os.PathLike) -> None:
-    """Seals a folder as it is now, after an intended change (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
-
-    Args:
-        folder: folder of a saved `SpatialLLM`, of its model alone, or of an encoder.
-
-    Raises:
-        CheckpointError: the content of the folder does not load, apart from the seal; the old seal stays as it is.
-    """
-    folder = Path(folder)
-    if not exists(folder / CONFIG):
-        raise CheckpointError(f"{folder}: no {CONFIG} in this folder; give the folder of a saved model.")
-    loader: Any = AutoModel
-    if read_json(folder / CONFIG).get("model_type") == SpatialLLMConfig.model_type:
-        loader = SpatialLLM if exists(folder / PROCESSOR_CONFIG) else SpatialLLMForConditionalGeneration
-    seal, aside = folder / SEAL, folder / f"{SEAL}.old"
-    if exists(seal):
-        os.replace(seal, aside)
-    try:
-        with in_words(str(folder)):
-            loader.from_pretrained(folder)
-        write_seal(folder, MODEL, PROCESSOR)
-    except BaseException:
-        if exists(aside):
-            os.replace(aside, seal)
-        raise
-    aside.unlink(missing_ok=True)
-
-
-class SpatialLLM:
+class SpatialLLM(Talking):
     """Joins a `SpatialLLMForConditionalGeneration` and its `SpatialLLMProcessor`.
 
     Args:
@@ -155,7 +126,7 @@ class SpatialLLM:
 
     def listen(
         self,
-        audio: str | Path | ArrayLike,
+        audio: AudioFile | ArrayLike | Mapping[str, Any],
         sampling_rate: float | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
@@ -163,10 +134,12 @@ class SpatialLLM:
         """Encodes a recording once, for any number of questions.
 
         Args:
-            audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: two
-                ears, left first, for all current encoders. Any rate is resampled. A shorter recording than the model's
-                window is padded with silence; of a longer one the loudest window is used, with a warning.
-            sampling_rate: rate of an array, in Hz (a file contains its own).
+            audio: path of a sound file, its bytes or an open file; array or tensor (channels, samples), with its rate;
+                {"array", "sampling_rate"}, {"path"} or {"bytes"}; or a decoder of torchcodec. Its channels are those that
+                the model's encoder takes: two ears, left first, for all current encoders. Any rate is resampled. A shorter
+                recording than the model's window is padded with silence; of a longer one the loudest window is used, with a
+                warning.
+            sampling_rate: in Hz, of an array that does not say its own (a file does).
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
@@ -196,21 +169,6 @@ class SpatialLLM:
             )
         return self.listen_to_window(waveform)
 
-    def talk(self, *audio: Any, use_cache: bool = True, **how: Any) -> Conversation:
-        """Begins a conversation about one or several recordings, each in any form that `listen` takes, or what it returned.
-
-        Args:
-            audio: the recordings.
-            use_cache: see `Conversation`.
-            how: sampling_rate, audio_limits and format, as of `listen`.
-
-        Raises:
-            AudioError: see `listen`.
-            SpatialLLMError: no recording was given.
-        """
-        heard = [each if isinstance(each, Heard) else self.listen(each, **how) for each in audio]
-        return Conversation(self, heard, use_cache)
-
     @torch.inference_mode()
     def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
         """Encodes a window that `prepare_waveform` made: (channels, window_samples) at the encoder's rate."""
@@ -226,7 +184,7 @@ class SpatialLLM:
 
     def ask(
         self,
-        audio: str | Path | ArrayLike,
+        audio: AudioFile | ArrayLike | Mapping[str, Any],
         question: str,
         sampling_rate: float | None = None,
         max_new_tokens: int = 200,

@@ -1,4 +1,4 @@
-"""Tells where the folder of a model is, and refuses one that holds no model of ours before anything of it is read."""
+"""Finds the folder of a model by the name that a user gives."""
 
 import os
 import re
@@ -12,7 +12,6 @@ from spatial_llm.errors import CheckpointError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.shipped import shipped_models
 
-PROCESSOR_CONFIG = "processor_config.json"
 _GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
 
 

@@ -1,0 +1,54 @@
+"""What a model does beyond one question about one recording: conversations, and the questions of a data set."""
+
+from typing import TYPE_CHECKING, Any
+
+from spatial_llm.model.conversation import Conversation
+from spatial_llm.model.dataset_answers import answer_dataset
+from spatial_llm.model.heard import Heard
+
+if TYPE_CHECKING:
+    from spatial_llm.model.pipeline import SpatialLLM
+
+
+class Talking:
+    """Methods of `SpatialLLM`."""
+
+    def talk(self: "SpatialLLM", *audio: Any, use_cache: bool = True, **how: Any) -> Conversation:
+        """Begins a conversation about one or several recordings, each in any form that `listen` takes, or what it returned.
+
+        Args:
+            audio: the recordings.
+            use_cache: see `Conversation`.
+            how: sampling_rate, audio_limits and format, as of `listen`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: no recording was given.
+        """
+        heard = [each if isinstance(each, Heard) else self.listen(each, **how) for each in audio]
+        return Conversation(self, heard, use_cache)
+
+    def answer_dataset(
+        self: "SpatialLLM",
+        dataset: Any,
+        audio: str = "audio",
+        question: str = "question",
+        column: str = "prediction",
+        progress: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Answers the questions of a `datasets.Dataset`, and returns it with a column of answers.
+
+        Recordings are read as they are stored, with all channels; those of rows that follow one another are encoded once.
+
+        Args:
+            dataset: with columns of recordings, in any form that `listen` takes, and of questions.
+            audio, question: names of these columns.
+            column: name of the new column.
+            progress: whether to show a progress bar.
+            options: as of `ask`, for all rows.
+
+        Raises:
+            AudioError, SpatialLLMError: see `ask`; the row is named. Or the columns are not there.
+        """
+        return answer_dataset(self, dataset, audio, question, column, progress, **options)
