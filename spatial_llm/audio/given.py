@@ -100,7 +100,7 @@ def opened(file: AudioFile, name: str, limits: AudioLimits) -> Iterator[BinaryIO
             _copy(file, copy, name, 4 * limits.max_bytes)
             yield copy
     else:
-        with regular(file, name) as found:
+        with open_regular(file, name) as found:
             yield found
 
 
@@ -111,7 +111,7 @@ def is_content(file: Any) -> bool:
     return isinstance(file, bytes) and (b"\0" in file or len(file) > _LONGEST_PATH or not file)
 
 
-def regular(path: str | bytes | os.PathLike, name: str) -> BinaryIO:
+def open_regular(path: str | bytes | os.PathLike, name: str) -> BinaryIO:
     """Opens the regular file at `path` for reading bytes. Raises AudioError if there is none; `name` starts the message."""
     try:
         # A pipe or a device, whatever its suffix, would block the reader for ever, so neither way of opening may wait.
@@ -126,7 +126,7 @@ def regular(path: str | bytes | os.PathLike, name: str) -> BinaryIO:
     return os.fdopen(number, "rb")
 
 
-def shown_name(file: Any) -> str:
+def shown_path(file: Any) -> str:
     """Returns a file's name for messages: bytes that are not UTF-8, and lone surrogates, are escaped so that it can be
     printed."""
     if is_content(file):

@@ -17,7 +17,7 @@ from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.decode import decode
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
-from spatial_llm.audio.given import AudioFile, is_file, opened, regular, shown_name, unpacked
+from spatial_llm.audio.given import AudioFile, is_file, open_regular, opened, shown_path, unpacked
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
 from spatial_llm.errors import AudioError
@@ -44,7 +44,7 @@ def read_audio(file: AudioFile, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
             limits, has an impossible rate, or holds no samples.
     """
-    with opened(file, name := shown_name(file), limits) as regular_file:
+    with opened(file, name := shown_path(file), limits) as regular_file:
         try:
             samples, rate = decode(Source(regular_file, name, limits.max_bytes), limits)
         except OSError as error:
@@ -61,7 +61,7 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
         AudioError: the file is missing, not a regular file, or not a sound file. A cut file is returned, see
             `Sound.missing`.
     """
-    with regular(path, name := shown or shown_name(path)) as file:
+    with open_regular(path, name := shown or shown_path(path)) as file:
         return inspect(Source(file, name, limits.max_bytes))
 
 
@@ -170,7 +170,7 @@ def prepare_waveform(
     if audio is None or (isinstance(audio, list | tuple) and any(is_file(item) for item in audio)):
         raise AudioError(f"{name} is {audio!r}; give the path of one sound file, or an array (channels, samples).")
     if is_file(audio):
-        name = shown_name(audio)
+        name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
     check_same(format if given is None else given, format, name)
     if sampling_rate is None:

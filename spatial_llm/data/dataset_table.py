@@ -7,7 +7,7 @@ from typing import Any
 
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.dataset_column import undecoded
-from spatial_llm.audio.given import is_file, opened, shown_name, unpacked
+from spatial_llm.audio.given import is_file, opened, shown_path, unpacked
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits, check_rate
 from spatial_llm.audio.writing import write_sound
 from spatial_llm.errors import AudioError, SpatialLLMError
@@ -67,7 +67,7 @@ def _write_recording(recording: Any, folder: Path, limits: AudioLimits) -> str:
     if is_file(found):
         named = recording.get("path") if isinstance(recording, dict) else found
         suffix = Path(named).suffix if isinstance(named, str | Path) else ""
-        with opened(found, shown_name(found), limits) as file:
+        with opened(found, shown_path(found), limits) as file:
             content = file.read()
         name = f"{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
         (folder / name).write_bytes(content)

@@ -4,7 +4,7 @@ text."""
 import contextlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
 from spatial_llm.model.talking import Talking
+from spatial_llm.model.timeline import Timeline, make_timeline
 from spatial_llm.shipped import find_model, is_shipped
 
 
@@ -181,6 +182,27 @@ class SpatialLLM(Talking):
         if features.audio_mask is not None:
             audio = {"audio_hidden_states": hidden_states}
         return Heard(self, hidden_states, audio, encoded.get("feature_attention"))
+
+    def timeline(self, audio: str | Path | ArrayLike, questions: str | Sequence[str] = (), **options: Any) -> Timeline:
+        """Lists what is heard in every window of a recording of any length, in bounded memory.
+
+        Args:
+            audio: path of a sound file, or array (channels, samples). WAV, AIFF and FLAC may last a day; other formats are
+                decoded whole, and raise an error if they are larger than the limits.
+            questions: questions to ask about every window; without any, the encoder's own heads tell what and where.
+            sampling_rate: rate of an array, in Hz.
+            hop_s: time from the start of one window to that of the next, in seconds; default: half a window.
+            out: file of JSON lines for the rows; if it is there in part, because the work was stopped, the work goes on.
+            quiet_dbfs: windows below this level are listed, but nothing is told about them (default -60 dBFS).
+            audio_limits: see `listen`; here the default is a day.
+            progress: show a progress bar.
+            options: further options of `Heard.ask`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: see `ask`; there is nothing to tell; or `out` is a timeline of something else.
+        """
+        return make_timeline(self, audio, questions, **options)
 
     def ask(
         self,
