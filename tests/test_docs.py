@@ -56,3 +56,15 @@ def test_the_example_of_several_encoders_runs(tmp_path):
     assert {"config.json", "model.safetensors", "seal.json", "preprocessor_config.json"} <= {
         file.name for file in (tmp_path / "runs" / "two_encoders").iterdir()
     }
+
+
+@pytest.mark.slow
+def test_the_examples_of_conversations_run():
+    text = (REPOSITORY / "docs" / "use.md").read_text(encoding="utf-8")
+    part = text[text.index("## Conversations") : text.index("## Recordings longer")]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "clapping" and lines[1].startswith("left, front, above; 3m")
+    assert lines[-1].strip() == "left, front, above; 3m"
