@@ -75,7 +75,8 @@ class Conversation:
         Raises:
             AudioError: see `SpatialLLM.listen`.
         """
-        self._heard.append(self._own(audio if hasattr(audio, "hidden_states") else self._listen(audio, sampling_rate, how)))
+        heard = audio if isinstance(audio, type(self._heard[0])) else self.model.listen(audio, sampling_rate, **how)
+        self._heard.append(self._own(heard))
         self._new += 1
 
     def ask(
@@ -130,9 +131,6 @@ class Conversation:
                 "another model listened to the recording; give what this one heard, or the recording itself."
             )
         return heard
-
-    def _listen(self, audio: Any, sampling_rate: float | None, how: dict[str, Any]) -> "Heard":
-        return self.model.listen(audio, sampling_rate, **how)
 
     def _asked(self, question: str) -> dict[str, Any]:
         return {"role": "user", "content": AUDIO_TOKEN * self._new + question}
