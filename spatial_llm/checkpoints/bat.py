@@ -1,4 +1,4 @@
-"""Reads and writes BAT's released projector and LoRA, as parts of the composite, by name (BAT, arXiv 2402.01591; SLAM-LLM's recipe).
+"""Loads BAT's released projector and LoRA by name into the composite, and names ours so (BAT, arXiv 2402.01591; SLAM-LLM).
 
 The released `BAT/model.pt` holds what was trained: `encoder_projector.*` and the LoRA of `q_proj` and `v_proj`, in float32.
 If a file also holds the language model, that is loaded too. LoRA names are peft's:
@@ -107,7 +107,8 @@ def check_bat(config: SpatialLLMConfig, what: str) -> None:
     projector = config.projector_config
     if not isinstance(projector, QFormerProjectorConfig):
         raise CheckpointError(
-            f"{what}: its projector is a {projector.model_type}; released BAT files hold a {QFormerProjectorConfig.model_type}."
+            f"{what}: its projector is a {projector.model_type}; released BAT files hold a "
+            f"{QFormerProjectorConfig.model_type}."
         )
     check_default_fields(projector, _SHOWN, what)
     if projector.num_attention_heads != _heads(projector.hidden_size):
