@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
 from spatial_llm.answers.kinds.span import format_span, parse_span
+from spatial_llm.answers.kinds.text import plain_text
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 
@@ -233,6 +234,7 @@ VALUES = {
     .map(lambda ends: {"rt60_range_s": list(ends)}),
     "room_size": st.sampled_from(["small", "large"]).map(lambda word: {"room_size": word}),
     "reverberation": st.sampled_from(["dry", "reverberant"]).map(lambda word: {"reverberation": word}),
+    "text": st.text().map(plain_text).filter(bool).map(lambda text: {"text": text}),
 }
 
 

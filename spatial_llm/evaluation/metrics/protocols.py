@@ -12,6 +12,7 @@ DISTANCE = f"{DIAGNOSTIC}, distance"
 RELATIVE = f"{DIAGNOSTIC}, relative"
 LABELS = f"{DIAGNOSTIC}, labels"
 COUNT = f"{DIAGNOSTIC}, count"
+TEXT = f"{DIAGNOSTIC}, text"
 TIME = f"{DIAGNOSTIC}, time"
 HALLUCINATION = f"{DIAGNOSTIC}, hallucination"
 RELIABILITY = f"{DIAGNOSTIC}, reliability"
@@ -39,6 +40,8 @@ PROTOCOLS = {
     LABELS: "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets, 0 where "
     "unparsed, averaged over the items.",
     COUNT: "How far the answered number is from the true one, over the answers that parse.",
+    TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
+    "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
     TIME: "onset_error: seconds between the true onset and the answered one; where a sound is asked for, that of the sound "
     "named, where it sounds at all. temporal_iou: intersection over union of the answered and the true span, 0 where "
     "unparsed. length_ratio: the shorter of two lengths over the longer, 0 where unparsed. Errors are over the answers "
@@ -56,5 +59,5 @@ def family_name(protocol: str) -> str:
 
 def rule_of(protocol: str) -> tuple[str, str]:
     """Returns the key of `PROTOCOLS` that a protocol belongs to, and its text."""
-    key = protocol if protocol in PROTOCOLS else family_name(protocol)
+    key = max((key for key in PROTOCOLS if f"{protocol},".startswith(f"{key},")), key=len)
     return key, PROTOCOLS[key]
