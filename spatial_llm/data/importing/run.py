@@ -130,8 +130,8 @@ def _refuse_repeated(entries: list[_Entry]) -> None:
         if first is not entry:
             same = first.meaning.truth == entry.meaning.truth
             told = "repeats" if same else f"answers {entry.meaning.answer!r} to the question of"
-            also = "leave it out" if same else f"where the answer is {first.meaning.answer!r}; keep one"
-            raise ManifestError(f"{entry.row.where}: {told} {first.row.where}, {also}. {first.row.right_line()}")
+            also = "leave it out" if same else f"there it is {first.meaning.answer!r}, keep one"
+            raise ManifestError(f"{entry.row.where}: {told} {first.row.where}; {also}. {first.row.right_line()}")
 
 
 def _refuse_two_rooms(entries: list[_Entry]) -> None:

@@ -132,7 +132,11 @@ def read_table(path: str | Path) -> list[Row]:
 
 
 def _header(path: Path) -> tuple[str, list[str]]:
-    lines = [line for line in read_utf8(path, ManifestError).splitlines() if line.strip()]
+    try:
+        text = read_utf8(path, ManifestError)
+    except ManifestError as error:
+        raise ManifestError(f"{error} {right_line(_example(REQUIRED), ',')}") from None
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise ManifestError(f"{path}: is empty. {right_line(_example(REQUIRED), ',')}")
     separator = max(",;\t", key=lines[0].count)

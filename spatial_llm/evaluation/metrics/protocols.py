@@ -4,7 +4,7 @@ A protocol is one of these, alone or followed by the embedding ("bat, all-MiniLM
 first word.
 """
 
-BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
+BAT, DSPAST, EXACT, TEXT, DIAGNOSTIC = "bat", "dspast", "exact", "text", "diagnostic"
 BALANCED = f"{DIAGNOSTIC}, balanced"
 REGION = f"{DIAGNOSTIC}, region"
 ANGLE = f"{DIAGNOSTIC}, angle"
@@ -12,7 +12,6 @@ DISTANCE = f"{DIAGNOSTIC}, distance"
 RELATIVE = f"{DIAGNOSTIC}, relative"
 LABELS = f"{DIAGNOSTIC}, labels"
 COUNT = f"{DIAGNOSTIC}, count"
-TEXT = f"{DIAGNOSTIC}, text"
 TIME = f"{DIAGNOSTIC}, time"
 HALLUCINATION = f"{DIAGNOSTIC}, hallucination"
 RELIABILITY = f"{DIAGNOSTIC}, reliability"
@@ -24,6 +23,8 @@ PROTOCOLS = {
     DSPAST: "As the text of DSpAST words it (arXiv 2509.13927): mean cosine of answer and true answer.",
     EXACT: "Question families of this library: the value read from the answer is the true one; how near a wrong one is "
     "does not count.",
+    TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
+    "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
     DIAGNOSTIC: "In no published table: single axes, questions of type E that are not yes or no, and the names of BAT's "
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "
@@ -40,8 +41,6 @@ PROTOCOLS = {
     LABELS: "Names read from the answer by the parser, no embedding: exactly the true set, and F1 of the two sets, 0 where "
     "unparsed, averaged over the items.",
     COUNT: "How far the answered number is from the true one, over the answers that parse.",
-    TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
-    "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
     TIME: "onset_error: seconds between the true onset and the answered one; where a sound is asked for, that of the sound "
     "named, where it sounds at all. temporal_iou: intersection over union of the answered and the true span, 0 where "
     "unparsed. length_ratio: the shorter of two lengths over the longer, 0 where unparsed. Errors are over the answers "
@@ -59,5 +58,5 @@ def family_name(protocol: str) -> str:
 
 def rule_of(protocol: str) -> tuple[str, str]:
     """Returns the key of `PROTOCOLS` that a protocol belongs to, and its text."""
-    key = max((key for key in PROTOCOLS if f"{protocol},".startswith(f"{key},")), key=len)
+    key = protocol if protocol in PROTOCOLS else family_name(protocol)
     return key, PROTOCOLS[key]
