@@ -36,12 +36,14 @@ class Placed:
         rate: in Hz.
         facts: size and SHA-256 of the file.
         source: SHA-256 of the file that it was copied or cut from, equal for all sections of one file.
+        is_cut: whether it is a section.
     """
 
     name: str
     rate: int
     facts: FileFacts
     source: str
+    is_cut: bool
 
 
 class Recordings:
@@ -114,7 +116,7 @@ class Recordings:
             shutil.copyfile(path, target)
         else:
             soundfile.write(target, waveform[:, first:last].T, rate, subtype="FLOAT")
-        return Placed(name, rate, FileFacts(target.stat().st_size, sha256_of(target)), sha256_of(path))
+        return Placed(name, rate, FileFacts(target.stat().st_size, sha256_of(target)), sha256_of(path), not whole)
 
 
 def _section(row: Row, samples: int, rate: int, start_s: float | None, end_s: float | None) -> tuple[int, int]:

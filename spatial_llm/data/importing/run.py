@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,9 @@ def _refuse_two_rooms(entries: list[_Entry]) -> None:
 
 
 def _record(entry: _Entry, split: str, number: int) -> Record:
-    meaning, placed = entry.meaning, entry.placed
+    meaning, placed, known = entry.meaning, entry.placed, entry.known
+    if placed.is_cut and (known is None or known.recording is None):
+        known = replace(known or Known(), recording=entry.row.text("audio"))  # so that later checks know it too
     record = Record(
         id=f"q{number:05d}",
         recording_id=Path(placed.name).stem,
@@ -162,7 +164,7 @@ def _record(entry: _Entry, split: str, number: int) -> Record:
         about=meaning.about,
         audio=placed.name,
         files={placed.name: placed.facts},
-        known=entry.known,
+        known=known,
     )
     return record_from_dict(record.to_dict(), entry.row.where)
 
