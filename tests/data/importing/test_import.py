@@ -140,6 +140,7 @@ def test_recordings_are_copied_and_sections_hold_the_samples_of_the_file(recordi
     out, (whole, _) = recordings.parent / "data", read_audio(recordings / "long (1).wav")
     assert [record.sampling_rate for record in found] == [44_100, 44_100, 32_000]
     first, second = (render_record(record, out) for record in found[:2])
+    assert [record.known for record in found] == [Known(recording="long (1).wav")] * 2 + [None]
     assert np.array_equal(first, whole[:, 11_025:22_050]) and np.array_equal(second, whole[:, 22_050:])
     assert (out / found[2].audio).read_bytes() == (recordings / "hall.flac").read_bytes()
     (out / found[2].audio).write_bytes(b"RIFF")
