@@ -420,3 +420,20 @@ def test_a_repeated_digit_is_no_distance_and_no_time():
 def test_clockwise_is_never_left(reading):
     assert answers.parse_azimuth("120 degrees clockwise", reading) in (None, -120)
     assert answers.parse_azimuth("30 degrees counterclockwise", reading) in (None, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "same", "other"),
+    [
+        ("The old pump.", "  the OLD\n pump ", "the pump"),
+        ("\u201cNo!\u201d", "no", "non"),
+        ("Caf\u00e9", "cafe\u0301", "cafe"),
+        ("-3 dB", "-3 dB.", "3 dB"),
+        (".5", ".5;", "5"),
+        ("?", "?", "!"),
+    ],
+)
+def test_free_texts_are_equal_but_for_spelling(text, same, other):
+    value = parse_value("OPEN", text)
+    assert value == parse_value("OPEN", same) == parse_value("OPEN", text, "lenient") != parse_value("OPEN", other)
+    assert parse_value("OPEN", " \n") is None

@@ -5,9 +5,8 @@ words has a type if its answer is the value that the row's own columns give: "Wh
 degrees" and the azimuth 40. All others are free questions, type "open".
 """
 
-import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spatial_llm import answers
@@ -41,12 +40,14 @@ _BY_ANSWER = ("CLASSIFICATION", "DOA", "AZIMUTH_DEG", "AZIMUTH_CLOCK", "ELEVATIO
 
 @dataclass(frozen=True)
 class Meaning:
-    """Holds the fields of a record that say what is asked and answered."""
+    """Holds the fields of a record that say what is asked and answered; `note` warns of a question in a known wording whose
+    answer is no value."""
 
     question_type: str
     answer: str
     truth: dict[str, Any]
     about: About | None = None
+    note: str | None = None
 
     @property
     def type(self) -> str:
@@ -75,7 +76,7 @@ def known_of(row: Row) -> Known | None:
 def meaning_of(row: Row, known: Known | None) -> Meaning:
     """Returns what a row asks and answers; `known`: what it says of its recording, see `known_of`.
 
-    A question in a known wording whose answer is no value of its type is a free one, with a warning.
+    A question in a known wording whose answer is no value of its type is a free one, with a note.
 
     Raises:
         ManifestError: question or answer is empty or holds the placeholder of a recording, or the answer contradicts the
@@ -90,8 +91,7 @@ def meaning_of(row: Row, known: Known | None) -> Meaning:
             about = _about(row, each, value, known)
             return Meaning(each.question_type, format_value(each.question_type, value), value, about)
     if recognised:
-        _warn_of_free(row, recognised[0])
-        return _open(answer)
+        return replace(_open(answer), note=_note(row, recognised[0]))
     found = [each for name in _BY_ANSWER if (each := _by_answer(name, answer, known)) is not None]
     return found[0] if len(found) == 1 else _open(answer)
 
@@ -213,13 +213,12 @@ def _by_answer(question_type: str, answer: str, known: Known) -> Meaning | None:
     return Meaning(question_type, format_value(question_type, value), value, about)
 
 
-def _warn_of_free(row: Row, asked: Recognised) -> None:
+def _note(row: Row, asked: Recognised) -> str:
     example = _EXAMPLES.get(VALUE_KINDS[asked.question_type])
     hint = f", such as {example!r}," if example else ""
-    warnings.warn(
+    return (
         f"{row.where}: the answer {row.text('answer')!r} is not of the form{hint} that this question has in training; it is "
-        "taught and scored as free text.",
-        stacklevel=2,
+        "taught and scored as free text."
     )
 
 

@@ -1,5 +1,6 @@
 """Imports a table of one's own recordings: manifests, and the recordings beside them."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -78,6 +79,10 @@ def import_recordings(arguments: ImportArguments) -> dict[str, Any]:
             write_manifest(temporary / f"{split}.jsonl", [record for record in records if record.split == split])
         about = {"csv_sha256": sha256_of(table), "eval_share": arguments.eval_share, "splits": summary}
         write_json(temporary / SUMMARY, {**about, "provenance": provenance(seed=arguments.seed)})
+    notes = [entry.meaning.note for entry in entries if entry.meaning.note is not None]
+    if notes:
+        more = f" So it is with {len(notes) - 1} other rows." if len(notes) > 1 else ""
+        warnings.warn(f"{notes[0]}{more}", stacklevel=2)
     return summary
 
 

@@ -105,11 +105,12 @@ def test_an_answer_after_a_turn_is_compared_after_it() -> None:
         meaning_of(row, known_of(row))
 
 
-@pytest.mark.parametrize("answer", ["from the kitchen", "somewhere on the left"])
-def test_a_known_question_with_a_free_answer_is_free_and_warned_of(answer: str) -> None:
-    row = Row("my.csv:2", {"question": PLACE, "answer": answer}, ",")
-    with pytest.warns(UserWarning, match=r"my.csv:2: the answer .* is not of the form, such as 'left, front, above; 2m'"):
-        assert meaning_of(row, None).question_type == "OPEN"
+def test_known_questions_with_free_answers_are_free_and_warned_of(recordings: Path) -> None:
+    rows = [f"{name}.flac,{PLACE},{answer}" for name, answer in (("hall", "the kitchen"), ("yard", "on the left"))]
+    told = r"my.csv:2: the answer 'the kitchen' is not of the form, such as 'left, front, above; 2m', .* with 1 other rows"
+    with pytest.warns(UserWarning, match=told) as warned:
+        found = imported(recordings, "\n".join(["audio,question,answer", *rows]), eval_share=0.0)["train"]
+    assert len(warned) == 1 and [record.question_type for record in found] == ["OPEN", "OPEN"]
 
 
 @pytest.mark.parametrize(
