@@ -8,15 +8,17 @@ import difflib
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from spatial_llm.audio.io import check_waveform, read_audio
+from spatial_llm.audio.containers.chunks import frame_bytes
+from spatial_llm.audio.io import check_waveform, inspect_audio, read_audio
 from spatial_llm.audio.limits import MIN_SECONDS, AudioLimits
+from spatial_llm.audio.windows import open_blocks
 from spatial_llm.data.importing.table import EXAMPLE, Row
 from spatial_llm.data.paths import FileFacts
 from spatial_llm.errors import AudioError
@@ -24,6 +26,7 @@ from spatial_llm.files import sha256_of
 
 FOLDER = "recordings"
 _LONGEST_NAME = 80
+_LONGEST_S = 24 * 3600.0  # of a file that sections are cut from
 _Key = tuple[Path, float | None, float | None]
 
 
@@ -72,9 +75,13 @@ class Recordings:
         path = self._path(row)
         key = (path, start_s, end_s)
         if key not in self._placed:
-            waveform, rate = self._waveform(row, path)
-            first, last = _section(row, waveform.shape[1], rate, start_s, end_s)
-            self._placed[key] = self._write(path, waveform, rate, first, last)
+            name = row.text("audio")
+            try:
+                section, rate = self._section(row, path, start_s, end_s)
+            except AudioError as error:
+                told = str(error).replace(str(path), name).removesuffix(".")
+                raise row.error(f"audio: {told}", audio=EXAMPLE["audio"]) from None
+            self._placed[key] = self._write(path, section, rate)
         return self._placed[key]
 
     def _path(self, row: Row) -> Path:
@@ -94,19 +101,36 @@ class Recordings:
             )
         return path.resolve()
 
-    def _waveform(self, row: Row, path: Path) -> tuple[NDArray[np.float32], int]:
+    def _section(
+        self, row: Row, path: Path, start_s: float | None, end_s: float | None
+    ) -> tuple[NDArray[np.float32] | None, int]:
+        """Returns the samples of a section, None if it is the whole file, and the rate. A file that is longer than the
+        limits allow is read in blocks, and the section alone has to keep to them."""
+        if (start_s is not None or end_s is not None) and _seconds(path) > self.limits.max_seconds:
+            return self._section_of_long(row, path, start_s, end_s)
         if self._read is None or self._read[0] != path:
-            name = row.text("audio")
-            try:
-                waveform, rate = read_audio(path, self.limits)
-                self._read = path, check_waveform(waveform, name=name), rate
-            except AudioError as error:
-                told = str(error).replace(str(path), name).removesuffix(".")
-                raise row.error(f"audio: {told}", audio=EXAMPLE["audio"]) from None
-        return self._read[1:]
+            waveform, rate = read_audio(path, self.limits)
+            self._read = path, check_waveform(waveform, name=row.text("audio")), rate
+        _, waveform, rate = self._read
+        first, last = _ends(row, waveform.shape[1], rate, start_s, end_s)
+        return None if (first, last) == (0, waveform.shape[1]) else waveform[:, first:last], rate
 
-    def _write(self, path: Path, waveform: NDArray[np.float32], rate: int, first: int, last: int) -> Placed:
-        whole = (first, last) == (0, waveform.shape[1])
+    def _section_of_long(
+        self, row: Row, path: Path, start_s: float | None, end_s: float | None
+    ) -> tuple[NDArray[np.float32], int]:
+        parts, at = [], 0
+        with open_blocks(path, replace(self.limits, max_seconds=_LONGEST_S)) as opened:
+            rate = int(opened.rate)
+            first, last = _ends(row, opened.frames, rate, start_s, end_s)
+            self.limits.check(last - first, opened.channels, rate, f"the section of {row.text('audio')}")
+            for block in opened.blocks:  # to the end, where damage shows
+                parts.append(block[max(0, first - at) : max(0, last - at)])
+                at += len(block)
+        return check_waveform(np.ascontiguousarray(np.concatenate(parts).T), name=row.text("audio")), rate
+
+    def _write(self, path: Path, section: NDArray[np.float32] | None, rate: int) -> Placed:
+        """Copies a file, or writes a section of it."""
+        whole = section is None
         stem = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST_NAME].strip(".") or "recording"
         suffix = path.suffix.lower() if whole else ".wav"
         name = f"{FOLDER}/{len(self._placed) + 1:04d}_{stem}{suffix}"
@@ -115,11 +139,18 @@ class Recordings:
         if whole:
             shutil.copyfile(path, target)
         else:
-            soundfile.write(target, waveform[:, first:last].T, rate, subtype="FLOAT")
+            soundfile.write(target, section.T, rate, subtype="FLOAT")
         return Placed(name, rate, FileFacts(target.stat().st_size, sha256_of(target)), sha256_of(path), not whole)
 
 
-def _section(row: Row, samples: int, rate: int, start_s: float | None, end_s: float | None) -> tuple[int, int]:
+def _seconds(path: Path) -> float:
+    """Returns the length that a file promises; 0 where only its decoder can tell."""
+    sound = inspect_audio(path)
+    plain = (sound.length or 0) // frame_bytes(sound) if sound.plain else 0
+    return max(sound.frames or 0, plain) / sound.rate
+
+
+def _ends(row: Row, samples: int, rate: int, start_s: float | None, end_s: float | None) -> tuple[int, int]:
     """Returns the first sample of a section, and the one after its last."""
     lasts_s = samples / rate
     first, last = round((start_s or 0.0) * rate), samples if end_s is None else round(end_s * rate)

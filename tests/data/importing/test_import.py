@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from spatial_llm.audio.io import read_audio
+from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.checks import check_files
 from spatial_llm.data.importing.meaning import known_of, meaning_of
 from spatial_llm.data.importing.run import ImportArguments, import_recordings
@@ -147,6 +148,22 @@ def test_recordings_are_copied_and_sections_hold_the_samples_of_the_file(recordi
     (out / found[2].audio).write_bytes(b"RIFF")
     with pytest.raises(ManifestError, match="had"):
         read_manifest(out / "train.jsonl")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_section_of_a_long_recording_is_cut_without_reading_the_whole(suffix: str, recordings: Path) -> None:
+    """The limits hold for the section, not for the file; the samples are those of the file."""
+    rng = np.random.default_rng(0)
+    soundfile.write(recordings / f"day.{suffix}", rng.uniform(-1, 1, (400_000, 2)), 8_000, subtype="PCM_16")
+    limits = AudioLimits(max_seconds=10.0)
+    table = f"audio,question,answer,start,end\nday.{suffix},A?,b,30,36\nday.{suffix},A?,c,45.5,\n"
+    found = imported(recordings, table, eval_share=0.0, audio_limits=limits)["train"]
+    whole, _ = read_audio(recordings / f"day.{suffix}")
+    first, second = (render_record(record, recordings.parent / "data") for record in found)
+    assert np.array_equal(first, whole[:, 240_000:288_000]) and np.array_equal(second, whole[:, 364_000:])
+    for ends, told in ((",,", r"day.*: lasts 50 s"), (",30,", r"the section of day.* lasts 20 s, and max_seconds is 10 s")):
+        with pytest.raises(ManifestError, match=told):
+            imported(recordings, f"audio,question,answer,start,end\nday.{suffix},A?,b{ends}\n", audio_limits=limits)
 
 
 def test_the_same_table_gives_the_same_folder(recordings: Path) -> None:
