@@ -34,7 +34,7 @@ from spatial_llm.training.finetune.run import finetune_bat
 MODEL = "tiny"  # to start from
 CSV = None  # yours: columns audio, question, answer, and what else you know (data/README.md); None makes a stand-in
 OUT = "runs/tutorials/finetune"
-STEPS = 120
+STEPS = 60
 
 # %% [markdown]
 # ## The recordings and the table
@@ -113,8 +113,9 @@ print(format_gain(gain(before, after, evaluation), trained="open"))
 
 # %% [markdown]
 # ## The scores
-# Free answers are scored as text: by equality, apart from case and punctuation, and by the cosine of their embeddings. With
-# three recordings the intervals tell nothing: record more. In a shell: eval/predict.py, eval/score.py, eval/report.py.
+# Free answers are scored as text: by equality, apart from case and punctuation, and by the cosine of their embeddings. After
+# nine recordings a small model says whole sentences, and often the wrong one; three recordings to evaluate on tell little:
+# record more. In a shell: eval/predict.py, eval/score.py, eval/report.py.
 
 # %%
 embedder = TextEmbedder()
