@@ -17,6 +17,7 @@ from spatial_llm.questions.wordings import RELATIONS, Wordings
 
 _DIRECTIONS = ", ".join(f"(?:{'|'.join(words)})" for words in AXES.values())
 _METERS = r"\d+(?:\.\d+)? meters?"
+_LONGEST = 500  # characters; no wording filled in is as long, and the time to compare grows with the square
 _SLOT = re.compile(r"\{(\w+)\}")
 # What stands in each slot of a wording; names of sounds are any text.
 _FILLED = {
@@ -50,6 +51,8 @@ def recognise(question: str) -> list[Recognised]:
     """Returns the question types that have this question among their wordings; [] if none has. Where several have, the one
     that leaves the fewest letters to names of sounds comes first."""
     text = _plain(question)
+    if len(text) > _LONGEST:
+        return []
     matches = [(match.groupdict(), types) for pattern, types in _patterns() if (match := pattern.fullmatch(text))]
     matches.sort(key=lambda each: sum(len(each[0].get(name, "")) for name in ("x", "y")))
     found: dict[str, Recognised] = {}

@@ -116,7 +116,10 @@ def _open(answer: str) -> Meaning:
 
 def _value(question_type: str, answer: str, labels: Collection[str] | None) -> dict[str, Any] | None:
     """Returns the value of an answer, read strictly, or else leniently; None if neither reads it. Strictly, any text is the
-    name of a sound; so a name counts only if both readings agree, or the lenient one finds the row's own label."""
+    name of a sound; so a name counts only if both readings agree, or the lenient one finds the row's own label. What
+    declines to answer is no value: scoring would never count it as right."""
+    if answers.is_refusal(answer):
+        return None
     strict, lenient = (parse_value(question_type, answer, reading) for reading in ("strict", "lenient"))
     if VALUE_KINDS[question_type] not in ("labels", "order"):
         return strict or lenient

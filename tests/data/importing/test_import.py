@@ -78,6 +78,7 @@ def test_questions_answers_and_what_is_known(recordings: Path) -> None:
         ({"question": "How high?", "answer": "30 degrees", "azimuth": "30", "elevation": "30"}, "OPEN"),
         ({"question": "Where does it sound?", "answer": "left, front, above; 2m"}, "DOA"),
         ({"question": "Is it working?", "answer": "Yes"}, "OPEN"),
+        ({"question": "What is this?", "answer": "unknown"}, "OPEN"),
     ],
 )
 def test_the_type_of_a_question(texts: dict[str, str], question_type: str) -> None:
