@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModel
 
 from spatial_llm.data.records import read_manifest
-from spatial_llm.encoders import DSpASTForLocalization, DSpASTModel
+from spatial_llm.encoders import SpatialASTForLocalization, SpatialASTModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.training.encoder.arguments import EncoderStage
 from spatial_llm.training.encoder.run import train_encoder
@@ -18,7 +18,7 @@ from tests.training.encoder.test_run import SIZES, arguments
 
 
 def test_heads_learn_on_an_encoder_that_had_none_and_that_stays_as_it_was(data: Path, tmp_path: Path) -> None:
-    whole = {"model_type": "dspast", "model": SIZES, "direction_smoothing_deg": 10.0}
+    whole = {"model_type": "spatial_ast", "model": SIZES, "direction_smoothing_deg": 10.0}
     records = [record for split in ("train", "eval") for record in read_manifest(data / f"{split}.jsonl")]
     labels = sorted({source.label for record in records for source in record.scene.sources})
     lines = ["index,mid,display_name", *(f"{number},/m/{number},{label}" for number, label in enumerate(labels))]
@@ -26,13 +26,13 @@ def test_heads_learn_on_an_encoder_that_had_none_and_that_stays_as_it_was(data: 
     whole["label_csv"] = str(tmp_path / "labels.csv")
     train_encoder(arguments(data, tmp_path / "encoder", **whole))
     bare = AutoModel.from_pretrained(tmp_path / "encoder" / "model")
-    assert isinstance(bare, DSpASTModel)
+    assert isinstance(bare, SpatialASTModel)
     bare.save_pretrained(tmp_path / "bare")
     given = {**whole, "model": {}, "initial_encoder": str(tmp_path / "bare"), "trains": "heads"}
     schedule = Schedule(steps=60, batch_size=8, learning_rate=1e-2, log_every=1)
     scores = train_encoder(arguments(data, tmp_path / "heads", **given, schedule=schedule))
     assert set(scores) >= {"event_accuracy", "mae_deg", "der"}
-    trained = DSpASTForLocalization.from_pretrained(tmp_path / "heads" / "model")
+    trained = SpatialASTForLocalization.from_pretrained(tmp_path / "heads" / "model")
     assert all(torch.equal(tensor, trained.encoder.state_dict()[name]) for name, tensor in bare.state_dict().items())
     lines = [json.loads(line) for line in (tmp_path / "heads" / "metrics.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
