@@ -82,6 +82,7 @@ def test_half_precision_is_written_as_float32_and_float64_is_refused():
         export_encoder(model.double())
 
 
+@pytest.mark.slow  # librosa takes seconds to import
 def test_constants_are_those_of_torchlibrosa():
     stft = pytest.importorskip("torchlibrosa.stft")
     kernels = stft.STFT(n_fft=1024, hop_length=320, win_length=1024, window="hann")
