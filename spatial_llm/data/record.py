@@ -15,6 +15,35 @@ from spatial_llm.scenes.scene import STRICT, Scene, direction_of, scene_to_dict
 
 
 @dataclass(frozen=True)
+class Known:
+    """Holds what its author knows of a recording of their own; every field may be missing.
+
+    labels, azimuth_deg, elevation_deg, distance_m: the sound that the recording is about, in the internal frame, as in
+    `Pair`. recording: the longer recording that it is a section of; room: where it was made. What shares either must not be
+    on both sides of a split.
+    """
+
+    labels: tuple[str, ...] | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
+    recording: str | None = None
+    room: str | None = None
+
+    @property
+    def place(self) -> tuple[float | None, float | None, float | None]:
+        """Returns azimuth and elevation in degrees, and distance in metres."""
+        return self.azimuth_deg, self.elevation_deg, self.distance_m
+
+    @property
+    def sources(self) -> list[HeardSource | None]:
+        """Returns the sound, None if its place is not known in full; [] if nothing is known of it."""
+        if self.labels is None and self.place == (None, None, None):
+            return []
+        return [None if None in self.place else HeardSource("; ".join(self.labels or ()), *self.place)]
+
+
+@dataclass(frozen=True)
 class Record:
     """Holds one question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it
     is rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
@@ -23,8 +52,8 @@ class Record:
     whose released answer our parsers cannot read (scoring counts and leaves out such records). about: the meaning of the
     question, as its family wrote it; None in data from elsewhere and in manifests of earlier versions. files: facts about
     the files of `audio` or `pairs` when the manifest was written; reading compares them. audio_format: format of the file of
-    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural. earlier: turns of the same conversation
-    before the question. others: recordings after the first; `files` has their facts too.
+    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural. known: what is known of that file. earlier:
+    turns of the same conversation before the question. others: recordings after the first; `files` has their facts too.
     """
 
     id: str
@@ -43,6 +72,7 @@ class Record:
     protocol: Literal["official_bat", "checkpoint_matched"] | None = None
     files: dict[str, FileFacts] | None = None
     audio_format: str | None = None
+    known: Known | None = None
     earlier: tuple[EarlierTurn, ...] | None = None
     others: tuple[OtherRecording, ...] | None = None
 
@@ -62,6 +92,8 @@ class Record:
             line["scene"] = scene_to_dict(self.scene)
         if self.pairs is not None:
             line["pairs"] = [given(pair) for pair in self.pairs]
+        if self.known is not None:
+            line["known"] = given(self.known)
         if self.earlier is not None:
             line["earlier"] = [given(turn) for turn in self.earlier]
         if self.others is not None:
@@ -84,20 +116,23 @@ class Record:
         first = {"others": None, "earlier": None}
         first["files"] = self.files and {name: self.files.get(name) for _, name in _own_paths(self) if name in self.files}
         views = [{**vars(self), **first}]
+        foreign = {"about": None, "known": None, "files": None}  # of the first recording
         for other in self.others:
-            views.append({**views[0], **{name: getattr(other, name) for name in own}, "about": None, "files": None})
+            views.append({**views[0], **{name: getattr(other, name) for name in own}, **foreign})
         return [Record(**view) for view in views]
 
 
-for _kind in (FileFacts, Record):
+for _kind in (Known, FileFacts, Record):
     _kind.__pydantic_config__ = STRICT
 
 
 def labels_of(record: Record) -> list[tuple[str, ...]]:
     """Returns the classes of each source of a recording, in order: empty tuples if they are not listed, no source for a
-    file."""
+    file of which nothing is known."""
     if record.scene is not None:
         return [(source.label,) for source in record.scene.sources]
+    if record.known is not None:
+        return [record.known.labels or () for _ in record.known.sources]
     return [pair.labels or () for pair in record.pairs or ()]
 
 
@@ -128,6 +163,8 @@ def sources_of(item: Record) -> list[HeardSource | None]:
         ]
     if scene is not None:
         return [HeardSource(source.label, *direction_of(scene.listener, source.position_m)) for source in scene.sources]
+    if item.known is not None:
+        return item.known.sources
     places = [(pair, (pair.azimuth_deg, pair.elevation_deg, pair.distance_m)) for pair in item.pairs or ()]
     return [None if None in place else HeardSource("; ".join(pair.labels or ()), *place) for pair, place in places]
 

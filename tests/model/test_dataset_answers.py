@@ -10,6 +10,9 @@ from datasets import Audio, Dataset, DatasetDict
 from spatial_llm import SpatialLLM, shipped
 from spatial_llm.audio.io import read_audio
 from spatial_llm.data.dataset_table import write_dataset
+from spatial_llm.data.importing.run import ImportArguments, import_recordings
+from spatial_llm.data.records import read_manifest
+from spatial_llm.data.rendering import render_record
 from spatial_llm.errors import AudioError, SpatialLLMError
 
 PATHS = [str(Path(shipped.__file__).parent / "recordings" / f"{name}.flac") for name in ("one_source", "one_source_behind")]
@@ -57,6 +60,18 @@ def test_a_table_and_recordings_byte_by_byte(dataset, tmp_path):
     again, rate_again = read_audio(next(iter(written)))
     np.testing.assert_array_equal(again, waveform)
     assert rate_again == rate
+
+
+def test_a_data_set_becomes_manifests_to_train_on(dataset, tmp_path):
+    table = write_dataset(dataset, tmp_path / "mine")
+    import_recordings(ImportArguments(str(table), str(tmp_path / "data"), eval_share=0.5))
+    records = [record for split in ("train", "eval") for record in read_manifest(tmp_path / "data" / f"{split}.jsonl")]
+    assert sorted((record.question, record.answer) for record in records) == sorted(
+        zip(dataset["question"][:], dataset["answer"][:], strict=True)
+    )
+    for record in records:
+        path = PATHS[record.answer == "right"]
+        np.testing.assert_array_equal(render_record(record, tmp_path / "data"), read_audio(path)[0])
 
 
 def test_errors_are_sentences_and_leave_nothing(tiny, dataset, tmp_path):
