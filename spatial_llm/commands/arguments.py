@@ -44,19 +44,26 @@ def _after_call(doc: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of positional arguments and a few options, whose errors are one sentence."""
+    """A parser of positional arguments and a few options, whose errors are one sentence.
 
-    def __init__(self, command: str, doc: str) -> None:
+    Args:
+        command: name of the command.
+        doc: what `--help` begins with.
+        intermixed: options may stand between positional arguments of any number.
+    """
+
+    def __init__(self, command: str, doc: str, intermixed: bool = False) -> None:
         super().__init__(
             prog=f"{PROGRAM} {command}",
             description=doc,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._parse = self.parse_known_intermixed_args if intermixed else self.parse_known_args
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:
         """Returns the arguments; ends with a sentence and status 2 at an option that this command does not have."""
-        found, unknown = self.parse_known_args(args, namespace)
+        found, unknown = self._parse(args, namespace)
         if unknown:
             known = [name for action in self._actions for name in action.option_strings]
             near = did_you_mean(unknown[0].partition("=")[0], known) or "."
