@@ -50,7 +50,7 @@ def door(name: str = "error") -> Iterator[None]:
     except KeyboardInterrupt:
         if _tracebacks():
             raise
-        print(f"{name}: stopped.", file=sys.stderr)
+        print("stopped." if name == "error" else f"{name}: stopped.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except (SpatialLLMError, OSError) as error:
         if _tracebacks():
