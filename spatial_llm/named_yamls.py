@@ -63,4 +63,5 @@ def find_yaml(given: str | Path, fits: Callable[[Path], bool], wanted: str = "co
     else:
         near = did_you_mean(name, names) or "."
         lacking = f"no such file, and no {wanted} of this name comes with the package{near}"
-    raise SpatialLLMError(f"{given}: {lacking} Give the path of a YAML file, or one of {', '.join(names)}.")
+    of_package = f", or one of {', '.join(names)}" if names else ""
+    raise SpatialLLMError(f"{given}: {lacking} Give the path of a YAML file{of_package}.")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.containers import Sound, Source, inspect
+from spatial_llm.audio.containers.chunks import frame_bytes
 from spatial_llm.audio.decode import decode, refuse_cut
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
 from spatial_llm.audio.level import loudest_window, pad_or_cut
@@ -78,8 +79,9 @@ def check_file(path: AudioPath, format: AudioFormat | None = None, limits: Audio
     sound = inspect_audio(path, limits=limits)
     if sound.missing is not None:
         refuse_cut(name, sound, limits)
-    if sound.frames is not None and sound.rate:
-        limits.check(sound.frames, sound.channels, sound.rate, name)
+    frames = sound.frames if sound.plain is None else (sound.length or 0) // frame_bytes(sound)
+    if frames is not None and sound.rate:
+        limits.check(frames, sound.channels, sound.rate, name)
     if format is not None and sound.trusted and sound.channels != format.channels:
         raise _channels_error(name, format, sound.channels)
 

@@ -13,6 +13,7 @@ that cannot be used has its error sentence in the column error, the others are a
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -190,7 +191,7 @@ def _converse(answerer: "Answerer", given: Given, as_json: bool) -> int:
     """Answers questions from standard input, a line each, until it ends."""
     file, failed = given.files[0], 0
     answerer.listen(Path(file))
-    for question in (*given.questions, *_lines()):
+    for question in itertools.chain(given.questions, _lines()):
         row = Row(file, Path(file), question)
         try:
             if as_json:

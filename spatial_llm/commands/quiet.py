@@ -1,6 +1,7 @@
 """The command line shows what this library says, and not the progress bars and advice of the libraries below it."""
 
 import os
+import warnings
 
 # Read when transformers, huggingface_hub and datasets are imported; what a user has set stays.
 _SETTINGS = {
@@ -14,6 +15,8 @@ _SETTINGS = {
 
 
 def quiet_libraries() -> None:
-    """Sets the environment of this process and its children; called before transformers is imported."""
+    """Sets the environment of this process and its children, and drops what other libraries say to their programmers; called
+    before transformers is imported."""
+    warnings.simplefilter("ignore", FutureWarning)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
