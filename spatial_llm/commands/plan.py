@@ -6,7 +6,7 @@ spatial-llm plan CONFIG [--text_tokens 128] [--key value ...]
 import argparse
 from collections.abc import Sequence
 
-from spatial_llm.commands.arguments import Parser
+from spatial_llm.commands.arguments import PROGRAM, Parser
 from spatial_llm.errors import SpatialLLMError
 
 
@@ -24,5 +24,6 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
 
     if arguments.text_tokens < 1:
         raise SpatialLLMError(f"text_tokens is {arguments.text_tokens}; give a whole number, 1 or more.")
-    run = parse_arguments(BatArguments, ["--config", arguments.config, *arguments.overrides])
+    given = ["--config", arguments.config, *arguments.overrides]
+    run = parse_arguments(BatArguments, given, program=f"{PROGRAM} finetune")
     print(format_plan(run, plan(run, arguments.text_tokens)))

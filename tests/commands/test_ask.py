@@ -104,10 +104,16 @@ def test_a_conversation_reads_lines_until_they_end(counted, monkeypatch, capsys)
     assert main(["ask", ONE, "--interactive"]) == 1
     printed = capsys.readouterr()
     assert printed.out == "clapping\nleft, front, above; 3m\n" and "8000" in printed.err.replace(",", "")
+    lines, printed = io.StringIO(f"{WHAT}\n"), []
+    read = lines.readline
+    lines.readline = lambda *size: printed.append(capsys.readouterr().out) or read(*size)
+    monkeypatch.setattr("sys.stdin", lines)
+    assert main(["ask", ONE, "--interactive"]) == 0
+    assert printed == ["", "clapping\n"], "a line is answered before the next is read"
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{WHAT}\n"))
     assert main(["ask", ONE, WHERE, "--interactive", "--json"]) == 0
     assert [json.loads(line)["answer"] for line in capsys.readouterr().out.splitlines()] == [HEARD[ONE, WHERE], "clapping"]
-    assert counted["encoded"] == 2
+    assert counted["encoded"] == 3
 
 
 @pytest.mark.parametrize(
