@@ -18,6 +18,7 @@ from transformers import PreTrainedConfig
 
 from spatial_llm.encoders.heads import AdaCosHead
 from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.seal import MODEL, write_seal
 from spatial_llm.encoders.weight_files import read_headers
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.files import atomic_path
@@ -74,7 +75,7 @@ class EncoderHeads:
                 f"the encoder has {self.config.num_event_classes} event classes and {len(labels or ())} names of them; set "
                 "event_labels of its config."
             )
-        self._heads = _without_encoder(self.config)
+        self._heads = without_encoder(self.config)
         wanted = set(self._heads.state_dict())
         tensors = {name: tensor for name, tensor in model.state_dict().items() if name in wanted}
         self._load(tensors, type(model).__name__)
@@ -96,19 +97,20 @@ class EncoderHeads:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         heads = cls.__new__(cls)
         heads.config = config
-        heads._heads = _without_encoder(config)
+        heads._heads = without_encoder(config)
         heads._load(tensors, str(path))
         return heads
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
-        """Writes `encoder_heads.safetensors` to a folder, whole or not at all."""
+        """Writes `encoder_heads.safetensors` to the folder of a saved model, whole or not at all, and seals it with it."""
         tensors = {name: tensor.contiguous() for name, tensor in self._heads.state_dict().items()}
         with atomic_path(Path(folder, HEADS)) as path:
             save_file(tensors, path, metadata={"format": "pt"})
+        write_seal(Path(folder), MODEL)
 
     def joined_with(self, encoder: nn.Module) -> nn.Module:
         """Returns the encoder with these heads, as it was before they were separated."""
-        whole = _without_encoder(self.config)
+        whole = without_encoder(self.config)
         whole.load_state_dict(self._heads.state_dict(), assign=True)
         whole.encoder = encoder
         return whole.eval()
@@ -157,7 +159,12 @@ def has_heads(config: PreTrainedConfig) -> bool:
     return kind is not None and kind.with_heads is not None
 
 
-def _without_encoder(config: PreTrainedConfig) -> nn.Module:
+def without_encoder(config: PreTrainedConfig) -> nn.Module:
+    """Returns the model with heads, in eval mode on the meta device, and no encoder in it.
+
+    Raises:
+        SpatialLLMError: there is no such model for this kind of encoder.
+    """
     if not has_heads(config):
         raise SpatialLLMError(f"an encoder of type {config.model_type} has no heads that tell places and events.")
     with torch.device("meta"):

@@ -3,14 +3,13 @@ text."""
 
 import contextlib
 import os
-import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
 from numpy.typing import ArrayLike, NDArray
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import cached_file
@@ -21,52 +20,20 @@ from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, write_seal
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
-from spatial_llm.shipped import find_model, is_shipped, shipped_models
+from spatial_llm.model.timeline import Timeline, make_timeline
+from spatial_llm.shipped import find_model, is_shipped
 
 PROCESSOR_CONFIG = "processor_config.json"
-_GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
-
-
-def _or_shipped() -> str:
-    names = ", ".join(shipped_models())
-    return f", or the name of a model that comes with the package ({names})" if names else ""
-
-
-def _on_hub(name: str, options: dict[str, Any]) -> bool:
-    """Returns whether `name` may be that of a model on the hub; offline, whether its config is in the cache."""
-    if os.path.isdir(name) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        return False
-    config = "/".join(part for part in (options.get("subfolder"), "config.json") if part)
-    where = {"cache_dir": options.get("cache_dir"), "revision": options.get("revision")}
-    return not constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, config, **where), str)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises CheckpointError for a folder of another model. transformers would read its config as ours and fill the gaps
-    with the sizes of a 7B model."""
-    if not exists(folder / CONFIG):
-        is_folder = exists(folder) and os.path.isdir(folder)
-        below = ("*/config.json", "*/model/config.json") if is_folder else ()
-        near = [path.parent for pattern in below for path in sorted(folder.glob(pattern))]
-        hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
-        raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
-    try:
-        kind = read_json(folder / CONFIG).get("model_type")
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder}: no model's config: {error}") from None
-    if not isinstance(kind, str):
-        raise CheckpointError(f"{folder / CONFIG}: no model's config (JSON with a model_type); save the model again.")
-    if kind != SpatialLLMConfig.model_type:
-        raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
 
 
 def reseal(folder: str | os.PathLike) -> None:
@@ -134,9 +101,9 @@ class SpatialLLM:
         one_dtype(kwargs)
         if is_shipped(folder):
             kwargs = {"dtype": torch.float32} | kwargs
-        if not _on_hub(os.fspath(folder), kwargs):
+        if not on_hub(os.fspath(folder), kwargs):
             folder = Path(folder, kwargs.pop("subfolder", None) or "")
-            _check_folder(folder)
+            check_folder(folder)
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
@@ -152,9 +119,9 @@ class SpatialLLM:
         self.processor.save_pretrained(folder)
         if self.heads is None:
             Path(folder, HEADS).unlink(missing_ok=True)  # of the model that was saved here before
+            forget(Path(folder), [HEADS])
         else:
             self.heads.save_pretrained(folder)
-        write_seal(Path(folder), MODEL)
 
     @property
     def device(self) -> torch.device:
@@ -241,6 +208,27 @@ class SpatialLLM:
         if features.audio_mask is not None:
             audio = {"audio_hidden_states": hidden_states}
         return Heard(self, hidden_states, audio, encoded.get("feature_attention"))
+
+    def timeline(self, audio: str | Path | ArrayLike, questions: str | Sequence[str] = (), **options: Any) -> Timeline:
+        """Lists what is heard in every window of a recording of any length, in bounded memory.
+
+        Args:
+            audio: path of a sound file, or array (channels, samples). WAV, AIFF and FLAC may last a day; other formats are
+                decoded whole, and raise an error if they are larger than the limits.
+            questions: questions to ask about every window; without any, the encoder's own heads tell what and where.
+            sampling_rate: rate of an array, in Hz.
+            hop_s: time from the start of one window to that of the next, in seconds; default: half a window.
+            out: file of JSON lines for the rows; if it is there in part, because the work was stopped, the work goes on.
+            quiet_dbfs: windows below this level are listed, but nothing is told about them (default -60 dBFS).
+            audio_limits: see `listen`; here the default is a day.
+            progress: show a progress bar.
+            options: further options of `Heard.ask`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: see `ask`; there is nothing to tell; or `out` is a timeline of something else.
+        """
+        return make_timeline(self, audio, questions, **options)
 
     def ask(
         self,
