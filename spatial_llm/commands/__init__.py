@@ -6,10 +6,12 @@ before a command is chosen, so that `spatial-llm --help` is quick.
 """
 
 import importlib
+import keyword
 from types import ModuleType
 
 COMMANDS = {
     "ask": "ask a model about recordings",
+    "import": "own recordings with own questions, a CSV, to manifests",
     "simulate": "simulate rooms, sounds and scenes with their truth",
     "questions": "write questions and answers about simulated scenes: manifests",
     "check": "check manifests and scene files, and that train and eval share nothing",
@@ -29,5 +31,11 @@ COMMANDS = {
 
 
 def load(name: str) -> ModuleType:
-    """Imports and returns the module of a command; a "-" in its name is a "_" in that of the module."""
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    """Imports and returns the module of a command, see `module_name`."""
+    return importlib.import_module(f"{__name__}.{module_name(name)}")
+
+
+def module_name(command: str) -> str:
+    """Returns the name of a command's module: "-" is "_", and a word of Python's own has "_" at its end."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name

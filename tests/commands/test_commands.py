@@ -8,14 +8,14 @@ import pytest
 
 import spatial_llm.commands
 from spatial_llm.cli import main
-from spatial_llm.commands import COMMANDS, load
+from spatial_llm.commands import COMMANDS, load, module_name
 
 HELPERS = {"__init__", "arguments", "asked", "answering", "quiet"}
 
 
 def test_every_module_is_a_command_and_every_command_a_module():
     modules = {path.stem for path in Path(spatial_llm.commands.__file__).parent.glob("*.py")} - HELPERS
-    assert modules == {name.replace("-", "_") for name in COMMANDS}
+    assert modules == {module_name(name) for name in COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
