@@ -12,7 +12,7 @@ from spatial_llm.questions.wordings import Wordings
 
 LEAST_SHARE = 1e-3  # a question that is a smaller share of those of training is not taught by them
 MOST_OWN = 50  # most wordings of one question that are of no family here
-_SLOT_PATTERN = {name: r"[\d.]+ \w+" for name in NUMBERS}
+_SLOT_PATTERN = dict.fromkeys(NUMBERS, r"[\d.]+ \w+")
 
 
 class Asked(NamedTuple):
