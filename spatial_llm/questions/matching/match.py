@@ -16,6 +16,8 @@ from spatial_llm.questions.taught import SOUNDS, TaughtQuestion, TaughtQuestions
 from spatial_llm.questions.types import QUESTION_TYPES
 
 NEAR = 0.5  # from this similarity on, a text has the meaning of the taught question
+_WIDER_PLACE = "the model is asked for the whole place, which holds what the question is about"
+_WIDER = {"COUNT_SOURCES": "every source is counted, also those of one kind"}
 _OWN_NEAR, _OWN_APART = 0.8, 0.1  # of wordings of no family, which are compared by their words alone
 _SHOWN = 40  # most sounds in a sentence
 _AXIS_WORDS = "(?:left|right), (?:front|behind), (?:above|below)"
@@ -90,7 +92,7 @@ class QuestionMatcher:
         similarity = 1.0 if same else NEAR + NEAR * max(self._likeness(reading, each) for each in question.wordings)
         notes = [f"{word!r} is taken for the sound {label!r}" for word, label in reading.taken.items()]
         if is_wider:
-            notes.append("the model was taught the question for the whole place, whose answer holds what is asked for")
+            notes.append(_WIDER.get(question.question_type, _WIDER_PLACE))
         if question.convention and question.convention not in text:
             notes.append(question.convention.rstrip("."))
         asked = same[0] if same else wordings[0]

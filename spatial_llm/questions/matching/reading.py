@@ -19,6 +19,9 @@ _HARMLESS = re.compile(
     r"(?= |$)|\b(?:between|from) (?:you|me|us|the listener) (?:and|to)\b|"
     r"\bright (?:now|away|here|there)\b|"
     r"\bright(?= (?:behind|in front|above|below|ahead|next|beside|under|over|at the back|in back)\b)|"
+    r"\b(?:in|of) (?:3d |my |the )?space\b|\bto the side\b(?! of)|\bfrom where (?:i|you) (?:stand|sit|am|are)\b|"
+    r"\b(?:from|in) (?:my|your|the listener) (?:position|location|place|spot|perspective|point of view|standpoint|viewpoint)\b|"
+    r"\b(?:relative|compared|with respect|in relation) to (?:me|us|you|myself|the listener|my (?:head|position|ears))\b|"
     r"\b(?:or not|one more time|as well|thank you|in general|at the moment|at present|by the way|in this case)\b"
 )
 _TAGS = re.compile(
@@ -85,6 +88,9 @@ def normalized(text: str) -> str:
     text = re.sub(r"\b(\w+) and a half\b", lambda found: _plus_half(found.group(0), found.group(1)), text)
     text = re.sub(r"\bforty five\b", "45", text)
     text = re.sub(r"\b(?:a|one) hundred(?: and)? eighty\b", "180", text)
+    text = re.sub(r"\bnot (?:quite )?(?:as|so) (far|distant|near|close)(?: away| off)? as\b", r"less \1 than", text)
+    text = re.sub(r"^(?:please |can you |could you )*find (?!out)", "locate ", text)
+    text = re.sub(r"\b(?:can|do|could) not (?:quite |really )?(?:tell|know|figure out|make out|say)\b", "tell", text)
     pattern = r"\b(" + "|".join(NUMBERS) + r")\b(?= (?:degrees?|deg|meters?|metres?|m|seconds?|s|oclock)\b)"
     text = re.sub(pattern, lambda found: f"{NUMBERS[found.group(1)]:g}", text)
     return re.sub(r"(?<=\d) (?:point) (?=\d)", ".", text)
@@ -107,6 +113,7 @@ def read_question(text: str, finder: LabelFinder) -> Reading:
         return reading
     tokens = _tokens(words, finder, turns, reading)
     _join(tokens)
+    _clocks(tokens)
     _besides(tokens)
     _unknowns(tokens, reading)
     spoken = [token for token in tokens if token.kind != "comma"]
@@ -249,6 +256,14 @@ def _join(tokens: list[Token]) -> None:
                 last = token
         elif token.kind not in ("filler", "comma", "unknown") and token.value not in ("SOUND", "HEAR", "SOUNDING"):
             last = None
+
+
+def _clocks(tokens: list[Token]) -> None:
+    """Takes "clock" beside the name of another sound for that of the hours, not for a sound."""
+    clocks = [token for token in tokens if token.kind == "label" and token.text == "clock"]
+    if any(token.kind == "label" and token not in clocks for token in tokens):
+        for token in clocks:
+            token.kind, token.value = "word", "CLOCK"
 
 
 def _besides(tokens: list[Token]) -> None:

@@ -4,6 +4,7 @@ Each rule takes a reading whose words it knows all of: a word with a meaning of 
 another question ("where is the *nearest* sound?"), and then no rule takes it.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,17 +14,30 @@ from spatial_llm.questions.matching.spans import AXIS_OF, OPPOSITE
 # Meanings that make a question another one; the others of english.txt only frame it.
 _DECISIVE = frozenset(
     (
-        *("WHERE", "LOCATION", "DIRECTION", "SIDE_ASKED", "HOWFAR", "DISTANCE", "BETWEEN", "HOWMANY", "KINDS", "NEAREST"),
+        *(
+            "WHERE",
+            "LOCATION",
+            "DIRECTION",
+            "SIDE_ASKED",
+            "HOWFAR",
+            "DISTANCE",
+            "BETWEEN",
+            "HOWMANY",
+            "KINDS",
+            "NEAREST",
+            "DISTINCT",
+        ),
         *("FARTHEST", "NEARER", "FARTHER", "THAN", "AZIMUTH", "DEGREES", "CLOCK", "ELEVATION", "TURN", "WHEN", "STARTS"),
         *("ENDS", "FIRST", "LAST", "ORDER", "HOWLONG", "SECONDS", "ROOM", "RT60", "SIZE", "DRY", "REVERBERANT", "BOTH"),
-        *("NOT", "OR", "IFANY"),
+        *("NOT", "OR", "IFANY", "LESS", "MORE"),
     )
 )
 _PLACE = ("WHERE", "LOCATION", "DIRECTION", "SIDE_ASKED")
 _EXTENT = ("HOWFAR", "DISTANCE")
 _HEARD = ("SOUND", "SOUNDS", "HEAR", "SOUNDING", "MAKES", "RECORDING", "PRESENT", "THIS")
 _WHOLE = ("MIXUP_SINGLE_DOA", "ABSENT")  # where a named sound is: direction words and distance
-_IN_WHOLE = "the answer gives direction and distance together"
+_OF_PEOPLE = re.compile(r"\bwhere (?:am i|are (?:you|we|they)|do (?:you|we|they))\b(?! hear)")
+_IN_GENERAL = re.compile(r"^what is (?:an? )?(?:sound|noise|audio|tone)s?$")
 
 
 @dataclass(frozen=True)
@@ -146,9 +160,14 @@ def _counted(facts: _Facts) -> Sense | None:
     ):
         number = {"2": "two", "3": "three", "4": "four"}.get(facts.counts[0], facts.counts[0])
         return Sense(("SAME_CLASS",), {"x": facts.labels[0], "count": number})
-    if not facts.has("HOWMANY") or facts.labels or not facts.plain or not facts.only("HOWMANY", "KINDS"):
+    if not facts.has("HOWMANY") or facts.labels or not facts.plain or not facts.only("HOWMANY", "KINDS", "DISTINCT"):
         return None
-    return Sense(("COUNT_CLASSES",) if facts.has("KINDS") else ("COUNT_SOURCES",)) if facts.has(*_HEARD) else None
+    if not facts.has(*_HEARD):
+        return None
+    things = {token.text for token in facts.reading.tokens if token.value in ("SOUND", "SOUNDS")}
+    if facts.has("KINDS") or (facts.has("DISTINCT") and not any("source" in thing for thing in things)):
+        return Sense(("COUNT_CLASSES",), wider=() if facts.has("KINDS") else ("COUNT_SOURCES",))
+    return Sense(("COUNT_SOURCES",))
 
 
 def _nearest(facts: _Facts) -> Sense | None:
@@ -163,8 +182,9 @@ def _compared(facts: _Facts) -> Sense | None:
     """Takes "is X nearer than Y?": what follows "than" is Y, wherever it stands."""
     if len(facts.labels) != 2 or not facts.plain or facts.has("ASKED") or not facts.has("THAN"):
         return None
-    for word in ("NEARER", "FARTHER"):
-        if facts.has(word) and facts.only(word, "THAN"):
+    for word, amount in (("NEARER", "LESS"), ("FARTHER", "MORE")):
+        by_distance = facts.has("DISTANCE") and facts.has(amount) and facts.only("DISTANCE", amount, "THAN")
+        if by_distance or (facts.has(word) and facts.only(word, "THAN")):
             y = facts.after(lambda token: token.value == "THAN")
             if y is None:
                 return None
@@ -194,10 +214,10 @@ def _on_a_side_of(facts: _Facts) -> Sense | None:
         if facts.has("SIDE_ASKED") and facts.only("SIDE_ASKED", "OR") and (facts.either == "left_right" or not spoken):
             y = y or facts.after(lambda token: token.value == "SIDE_ASKED")
             return _either("left_right", facts, y)
-        if y is None or facts.has("ASKED", "WHERE") or not (facts.besides or facts.has("THAN")):
+        if y is None or facts.has("ASKED") or not (facts.besides or facts.has("THAN")):
             return None
         if facts.either is not None:
-            return _either(facts.either, facts, y) if facts.only("OR", "THAN") else None
+            return _either(facts.either, facts, y) if facts.only("OR", "THAN", "WHERE") else None
         if len(spoken) == 1 and facts.only("THAN"):
             fill = {"x": facts.other(y), "y": y, "relation": spoken[0]}
             return Sense(("MIXUP_DIRECTION",), fill)
@@ -206,7 +226,7 @@ def _on_a_side_of(facts: _Facts) -> Sense | None:
         relation = f"RELATION_{spoken[0].upper()}"
         many = facts.has("SOUNDS") or "BOTH" in facts.words
         types = (relation, "MIXUP_NONBINARY_SOURCE") if many else ("MIXUP_NONBINARY_SOURCE", relation)
-        return Sense(types, {"x": y, "side": spoken[0]}) if facts.has("ASKED") else None
+        return Sense(types, {"x": y, "side": spoken[0]}) if facts.has("ASKED", "SOUND", "SOUNDS") else None
     return None
 
 
@@ -301,9 +321,18 @@ def _of_none(facts: _Facts) -> Sense | None:
     if facts.has(*_PLACE, *_EXTENT):
         if not facts.only(*_PLACE, *_EXTENT):
             return None
+        if _OF_PEOPLE.search(facts.reading.line):
+            return None
         whole = facts.has("WHERE", "LOCATION") or (facts.has("DIRECTION", "SIDE_ASKED") and facts.has(*_EXTENT))
         return Sense(("DOA",) if whole else (), {}, ("DOA",))
-    if facts.has("ASKED", "HEAR") and not facts.yes_no and facts.has(*_HEARD) and facts.only("KINDS", "BOTH"):
+    if _IN_GENERAL.search(facts.reading.line):
+        return None
+    if (
+        facts.has("ASKED", "HEAR", "KINDS")
+        and not facts.yes_no
+        and facts.has(*_HEARD)
+        and facts.only("KINDS", "BOTH", "DISTINCT")
+    ):
         return Sense(("CLASSIFICATION",))
     return None
 

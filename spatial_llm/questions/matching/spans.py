@@ -45,7 +45,7 @@ _SIDES = {
     "left": _LATERAL.format(word="left"),
     "right": _LATERAL.format(word="right"),
 }
-_ROUND = r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|about face"
+_ROUND = r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|about face|the (?:other|opposite) (?:way|direction)"
 _ANGLE = (
     r"(?P<angle>\d+(?:\.\d+)?) ?(?:degrees?|deg)|(?P<quarter>(?:a )?quarter(?: of a)?(?: full)? ?(?:turn|circle|rotation)?|"
     rf"a right angle)|(?P<half>(?:a )?half(?: of a)? ?(?:turn|circle|rotation)?|{_ROUND})|"
@@ -65,9 +65,9 @@ _WHO = (
 )
 TURNS = (
     re.compile(rf"\b{_VERB}{_WHO} (?:{_ANGLE})(?: (?:turn|rotation))?(?: {_TO})?\b"),
-    re.compile(rf"\b{_VERB}{_WHO} {_TO}{_WHO}(?: (?:{_ANGLE}))?\b"),
-    re.compile(rf"\b(?:a )?(?:{_ANGLE}) (?:{_VERB} )?{_TO} {_VERB}?\b"),
+    re.compile(rf"\b(?:a )?(?:{_ANGLE}) (?:{_VERB} )?{_TO}(?: {_VERB})?\b"),
     re.compile(rf"\b(?:{_ANGLE}) {_VERB}(?: {_TO})?\b"),
+    re.compile(rf"\b{_VERB}{_WHO} {_TO}{_WHO}(?: (?:{_ANGLE}))?\b"),
 )
 _NUMBERED = {
     "distance": re.compile(

@@ -44,7 +44,10 @@ def meanings() -> dict[tuple[str, ...], str]:
     return {tuple(phrase.split()): meaning for meaning, phrases in entries for phrase in phrases.split(",")}
 
 
-SYNONYMS = {name: tuple(tuple(each.split()) for each in body.split(",")) for name, body in _entries("synonyms").items()}
+SYNONYMS = {
+    name.replace("-", " "): tuple(tuple(each.split()) for each in body.split(","))
+    for name, body in _entries("synonyms").items()
+}
 FILLERS, SOUND_VERBS, ADJECTIVES = _words("fillers"), _words("sound verbs"), _words("adjectives")
 SPELLINGS = _entries("spellings")
 NUMBERS = {name: float(number) for name, number in _entries("numbers").items()}
