@@ -2,8 +2,10 @@
 
     python recipes/pack_tiny.py --model runs/tiny/cooldown/model --out runs/tiny/packed
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
+    python recipes/pack_tiny.py --out runs/tiny/packed --heads runs/tiny/heads/model
 
 The first call writes the weights. The second, once they are scored, writes the card (README.md), credits.csv and the logs.
+The third is for a model that was trained before heads were kept: it adds heads that were trained on its encoder.
 """
 
 import csv
@@ -12,9 +14,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from spatial_llm.door import door
+from spatial_llm.encoders.readout import EncoderHeads
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, write_text
+from spatial_llm.model import SpatialLLM
 from spatial_llm.model.packing import pack
 from spatial_llm.settings import parse_arguments
 from spatial_llm.showcase.card import (
@@ -27,6 +33,7 @@ from spatial_llm.showcase.card import (
     encoder_grid,
     score_grid,
 )  # fmt: skip
+from spatial_llm.training.encoder.run import load_encoder
 
 MOST_BYTES = 25_000_000
 # Of recipes/train_tiny.py.
@@ -44,12 +51,14 @@ class Arguments:
     Attributes:
         out: folder of the packed model.
         model: saved model to pack.
+        heads: folder of the encoder with heads that were trained on the packed one (recipes/configs/tiny/heads.yaml).
         runs: folder of recipes/train_tiny.py with sounds and scores, from which the card is written.
         template: Markdown of the card; {one}, {two}, {mixed}, {encoder}, {controls}, {classes} and {hashes} are filled in.
     """
 
     out: str
     model: str | None = None
+    heads: str | None = None
     runs: str | None = None
     template: str = "recipes/configs/tiny/card.md"
 
@@ -92,10 +101,27 @@ def describe(runs: Path, template: Path, out: Path) -> None:
     write_text(out / "README.md", text)
 
 
+def add_heads(folder: str, out: Path) -> None:
+    """Adds the heads of the encoder in `folder` to the packed model in `out`.
+
+    Raises:
+        SpatialLLMError: they were trained on another encoder.
+    """
+    trained, packed = load_encoder(folder), SpatialLLM.from_pretrained(out).model.encoder.state_dict()
+    own = trained.encoder.state_dict()
+    if own.keys() != packed.keys() or not all(torch.equal(tensor, packed[name]) for name, tensor in own.items()):
+        raise SpatialLLMError(
+            f"{folder}: its encoder is not that of {out}; train heads on the packed one (spatial-llm parts)."
+        )
+    EncoderHeads(trained).save_pretrained(out)
+
+
 def main(arguments: Arguments) -> None:
     out = Path(arguments.out)
     if arguments.model:
         pack(arguments.model, out)
+    if arguments.heads:
+        add_heads(arguments.heads, out)
     if arguments.runs:
         describe(Path(arguments.runs), Path(arguments.template), out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

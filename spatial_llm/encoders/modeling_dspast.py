@@ -139,6 +139,17 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
         self.elevation_head = AdaCosHead(size, config.num_elevation_classes, extra)
         self.post_init()
 
+    def read_out(self, hidden_states: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Maps `last_hidden_state` (B, tokens, hidden_size) to logits (B, classes) by task; those of places are cosines."""
+        pooled = hidden_states[:, : self.config.token_layout.num_cls_tokens].mean(dim=1)
+        distance, direction, event = (pooled[:, start:stop] for start, stop in self.config.token_layout.channel_slices)
+        return {
+            "event": self.event_head(self.event_norm(event)),
+            "distance": self.distance_head(distance),
+            "azimuth": self.azimuth_head(direction),
+            "elevation": self.elevation_head(direction),
+        }
+
     @can_return_tuple
     def forward(
         self,
@@ -157,15 +168,7 @@ class DSpASTForLocalization(DSpASTPreTrainedModel):
             weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
-        tokens = outputs.last_hidden_state
-        pooled = tokens[:, : self.config.token_layout.num_cls_tokens].mean(dim=1)
-        distance, direction, event = (pooled[:, start:stop] for start, stop in self.config.token_layout.channel_slices)
-        logits = {
-            "event": self.event_head(self.event_norm(event)),
-            "distance": self.distance_head(distance),
-            "azimuth": self.azimuth_head(direction),
-            "elevation": self.elevation_head(direction),
-        }
+        logits = self.read_out(outputs.last_hidden_state)
         labels = {
             "event": event_labels,
             "distance": distance_labels,

@@ -91,6 +91,16 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
         self.elevation_head = nn.Linear(size, config.num_elevation_classes)
         self.post_init()
 
+    def read_out(self, hidden_states: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Maps `last_hidden_state` (B, tokens, hidden_size) to logits (B, classes) by task."""
+        direction = self.direction_norm(hidden_states[:, DIRECTION_TOKEN])
+        return {
+            "event": self.event_head(self.event_norm(hidden_states[:, EVENT_TOKEN])),
+            "distance": self.distance_head(self.distance_norm(hidden_states[:, DISTANCE_TOKEN])),
+            "azimuth": self.azimuth_head(direction),
+            "elevation": self.elevation_head(direction),
+        }
+
     @can_return_tuple
     def forward(
         self,
@@ -113,14 +123,7 @@ class SpatialASTForLocalization(SpatialASTPreTrainedModel):
             cross-entropy, as in Spatial-AST's released training. A loss of weight 0 is not computed.
         """
         outputs = self.encoder(input_features, **kwargs)
-        tokens = outputs.last_hidden_state
-        direction = self.direction_norm(tokens[:, DIRECTION_TOKEN])
-        logits = {
-            "event": self.event_head(self.event_norm(tokens[:, EVENT_TOKEN])),
-            "distance": self.distance_head(self.distance_norm(tokens[:, DISTANCE_TOKEN])),
-            "azimuth": self.azimuth_head(direction),
-            "elevation": self.elevation_head(direction),
-        }
+        logits = self.read_out(outputs.last_hidden_state)
         labels = {
             "event": event_labels,
             "distance": distance_labels,

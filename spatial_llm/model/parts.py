@@ -12,7 +12,8 @@ from spatial_llm.model.trained_parts import base_state
 
 
 def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> None:
-    """Writes `encoder` (with its feature extractor) and `language_model` (with its tokenizer) to `folder`.
+    """Writes `encoder` (with its feature extractor, and its heads if the model has them) and `language_model` (with its
+    tokenizer) to `folder`.
 
     Args:
         model: a loaded model; it is not changed.
@@ -32,7 +33,8 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
     language_model.load_state_dict(base_state(net.language_model), assign=True)
     language_model.generation_config = copy.deepcopy(net.generation_config)
     with atomic_path(folder) as temporary:
-        net.encoder.save_pretrained(temporary / "encoder")
+        encoder = net.encoder if model.heads is None else model.heads.joined_with(net.encoder)
+        encoder.save_pretrained(temporary / "encoder")
         model.processor.feature_extractor.save_pretrained(temporary / "encoder")
         language_model.save_pretrained(temporary / "language_model")
         model.processor.tokenizer.save_pretrained(temporary / "language_model")

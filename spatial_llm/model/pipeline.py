@@ -8,20 +8,25 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from transformers import AutoModel, PreTrainedModel
+from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, write_seal
+from spatial_llm.encoders.readout import HEADS, EncoderHeads
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
+from spatial_llm.model.answer import Answer
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
@@ -99,15 +104,17 @@ class SpatialLLM:
     Args:
         model: the model; it is put into eval mode.
         processor: prepares its inputs.
+        heads: the heads of the encoder, by which `Heard` tells events and places; the answers need none.
 
     Raises:
         CheckpointError: the processor is another model's: its cues, placeholders or tokens differ from those of the model.
     """
 
-    def __init__(self, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+    def __init__(self, model: PreTrainedModel, processor: SpatialLLMProcessor, heads: EncoderHeads | None = None) -> None:
         check_joined(model.config, processor, type(self).__name__, getattr(model, "generation_config", None))
         self.model = model.eval()
         self.processor = processor
+        self.heads = heads
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
@@ -133,13 +140,31 @@ class SpatialLLM:
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
-        return cls(SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs), processor)
+        model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
+        found = cached_file(folder, HEADS, _raise_exceptions_for_missing_entries=False, **where)
+        config = model.config.encoder_config
+        return cls(model, processor, None if found is None else EncoderHeads.from_pretrained(Path(found).parent, config))
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
-        """Saves model and processor to one folder; `kwargs` (such as trained_only=True) go to the model's
-        `save_pretrained`."""
+        """Saves model, processor and the heads of the encoder to one folder; `kwargs` (such as trained_only=True) go to the
+        model's `save_pretrained`."""
         self.model.save_pretrained(folder, **kwargs)
         self.processor.save_pretrained(folder)
+        if self.heads is None:
+            Path(folder, HEADS).unlink(missing_ok=True)  # of the model that was saved here before
+            forget(Path(folder), [HEADS])
+        else:
+            self.heads.save_pretrained(folder)
+
+    @property
+    def device(self) -> torch.device:
+        """Returns the device of the model."""
+        return self.model.device
+
+    def to(self, *args: Any, **kwargs: Any) -> "SpatialLLM":
+        """Moves the model in place to a device or dtype, as `torch.nn.Module.to`, and returns itself."""
+        self.model.to(*args, **kwargs)
+        return self
 
     def lora_merged(self) -> contextlib.AbstractContextManager[None]:
         """Adds LoRA to the weights inside `with model.lora_merged():`, so that many questions are answered faster.
@@ -161,45 +186,32 @@ class SpatialLLM:
         found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return found if isinstance(found, int) and found > 0 else None
 
-    @torch.inference_mode()
-    def ask(
+    def listen(
         self,
         audio: str | Path | ArrayLike,
-        question: str,
         sampling_rate: float | None = None,
-        max_new_tokens: int = 200,
-        num_beams: int = 1,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
-        max_question_characters: int | None = None,
         format: str | AudioFormat | None = None,
-    ) -> str:
-        """Answers a question about a recording.
+    ) -> Heard:
+        """Encodes a recording once, for any number of questions.
 
         Args:
             audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: two
                 ears, left first, for all current encoders. Any rate is resampled. A shorter recording than the model's
                 window is padded with silence; of a longer one the loudest window is used, with a warning.
-            question: the question in words.
             sampling_rate: rate of an array, in Hz (a file contains its own).
-            max_new_tokens: longest answer, in tokens.
-            num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
-            max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
-                is never cut, and so is one of more tokens than the language model has positions.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
 
         Returns:
-            The answer.
+            What was heard: ask it questions, or read the encoder's own distributions.
 
         Raises:
             AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
                 number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
                 infinity, or has no rate. Silence, and channels that are all the same, give a warning.
-            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token.
         """
-        if not isinstance(question, str) or not question.strip():
-            raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
             audio,
@@ -215,22 +227,91 @@ class SpatialLLM:
                 "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
                 stacklevel=1,
             )
-        rate = encoder_config.sampling_rate
-        options = {"sampling_rate": rate, "return_tensors": "pt", "max_characters": max_question_characters}
-        options["scale_known"] = True  # prepare_waveform has checked it
-        batch = self.processor(audio=waveform, text=question, **options).to(self.model.device)
+        return self.listen_to_window(waveform)
+
+    @torch.inference_mode()
+    def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
+        """Encodes a window that `prepare_waveform` made: (channels, window_samples) at the encoder's rate."""
+        rate = self.model.config.encoder_config.sampling_rate
+        cues = self.processor.feature_extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True)
+        encoded = self.model.encoder(input_features=cues["input_features"].to(self.device), return_dict=True)
+        hidden_states = encoded.last_hidden_state
+        features = self.model.get_audio_features(audio_hidden_states=hidden_states)
+        audio = {"audio_embeds": features.pooler_output}
+        if features.audio_mask is not None:
+            audio = {"audio_hidden_states": hidden_states}
+        return Heard(self, hidden_states, audio, encoded.get("feature_attention"))
+
+    def ask(
+        self,
+        audio: str | Path | ArrayLike,
+        question: str,
+        sampling_rate: float | None = None,
+        max_new_tokens: int = 200,
+        num_beams: int = 1,
+        audio_limits: AudioLimits = DEFAULT_LIMITS,
+        max_question_characters: int | None = None,
+        format: str | AudioFormat | None = None,
+        **generation: Any,
+    ) -> Answer:
+        """Answers a question about a recording; `listen` is for several questions.
+
+        Args:
+            audio, sampling_rate, audio_limits, format: the recording, see `listen`.
+            question: the question in words.
+            max_new_tokens: longest answer, in tokens.
+            num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
+            max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
+                is never cut, and so is one of more tokens than the language model has positions.
+            generation: other arguments of transformers' `generate`, such as do_sample or temperature.
+
+        Returns:
+            The answer.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token; or
+                `generate` has no such argument.
+        """
+        check_question(question)
+        heard = self.listen(audio, sampling_rate, audio_limits, format)
+        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams}
+        return heard.ask(question, max_question_characters=max_question_characters, **options, **generation)
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        heard: Heard,
+        question: str,
+        max_new_tokens: int = 200,
+        num_beams: int = 1,
+        max_question_characters: int | None = None,
+        **generation: Any,
+    ) -> Answer:
+        """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
+        check_question(question)
+        batch = self.processor(text=question, return_tensors="pt", max_characters=max_question_characters).to(self.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:
             raise SpatialLLMError(
                 f"the question makes a prompt of {length:,} tokens, more than the {positions:,} that the language model has "
                 "positions for: shorten it."
             )
-        ids = self.model.generate(
-            **batch,
-            max_new_tokens=max_new_tokens,
-            num_beams=num_beams,
-            do_sample=False,
-            suppress_tokens=self.suppressed_token_ids,
-        )
+        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
+        ids = self.generate(**batch, **heard.audio, **options)
         answer = ids[0, batch["input_ids"].shape[1] :]
-        return self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()
+        return Answer(self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(), question)
+
+    @torch.inference_mode()
+    def generate(self, *args: Any, **options: Any) -> Any:
+        """Does as the model's `generate`, and keeps the audio placeholder out of answers.
+
+        Raises:
+            SpatialLLMError: `generate` has no such argument.
+        """
+        try:
+            return self.model.generate(*args, **{"suppress_tokens": self.suppressed_token_ids} | options)
+        except ValueError as error:
+            if "model_kwargs" not in str(error):
+                raise
+            raise SpatialLLMError(f"generate does not know an argument: {error}") from None

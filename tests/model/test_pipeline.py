@@ -69,9 +69,10 @@ def test_a_model_that_would_write_the_placeholder_writes_something_else(bat, mon
     monkeypatch.setattr(bat.model, "generate", lambda **kwargs: written.append(generate(**kwargs)) or written[-1])
     monkeypatch.setattr(bat.model.language_model, "forward", prefers_the_slot)
     _ask(bat, _clip())
+    assert [bool((ids[0, -4:] == slot).any()) for ids in written] == [False]
     monkeypatch.setattr(SpatialLLM, "suppressed_token_ids", None)
-    _ask(bat, _clip())
-    assert [bool((ids[0, -4:] == slot).any()) for ids in written] == [False, True]
+    with pytest.raises(SpatialLLMError, match="1 audio placeholders"):
+        _ask(bat, _clip())
 
 
 def test_file_and_array_are_heard_alike(bat, heard, tmp_path):

@@ -128,6 +128,7 @@ class EncoderArguments(Checked):
             sources too; 0 uses recordings of one source only, as published.
         precompute: computes the cues of all clips before step 0, into a file; false renders each clip each time.
         mirror: adds each clip with its ears exchanged and its azimuth negated.
+        trains: "all", or "heads" alone on the frozen `initial_encoder`, which may have none yet. Joint run only.
         cues_folder: folder of cue files that several runs share; None is the run folder.
         seed: seed of initialisation and order.
         cpu_threads: CPU threads of torch; None uses all cores that this process may use.
@@ -153,6 +154,7 @@ class EncoderArguments(Checked):
     class_places: NonNegative = 0.0
     precompute: bool = False
     mirror: bool = False
+    trains: Literal["all", "heads"] = "all"
     cues_folder: str | None = None
     seed: Seed = 0
     cpu_threads: Count | None = None

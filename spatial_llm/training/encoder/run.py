@@ -38,6 +38,7 @@ from spatial_llm.training.encoder.dataset import (
     one_source_recordings,
     recordings_with_places,
 )
+from spatial_llm.training.encoder.heads_alone import encoded, heads_of
 from spatial_llm.training.engine.launching import device, prepare, print_main
 from spatial_llm.training.engine.run_folder import RunFolder
 from spatial_llm.training.engine.trainable import format_what_trains, what_trains
@@ -110,7 +111,11 @@ def begin_with(folder: str, arguments: EncoderArguments, manifests: Sequence[str
                 f"{len(config.event_labels)} event classes, but the head of {folder} has {config.num_event_classes}; give "
                 "the label_csv that it was trained with."
             )
-    model = model_class.from_pretrained(folder, config=config)
+    if arguments.trains == "heads" and config.architectures == [kind.model.__name__]:
+        model = model_class(config)  # its fresh heads are kept
+        model.encoder = kind.model.from_pretrained(folder, config=config)
+    else:
+        model = model_class.from_pretrained(folder, config=config)
     patch_size = arguments.model.get("patch_size", config.patch_size)
     return model if list(patch_size) == config.patch_size else with_finer_patches(model, patch_size)
 
@@ -214,6 +219,11 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     for name in ("stages", "audiomae"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
+    alone = arguments.trains == "heads"
+    if alone and (arguments.initial_encoder is None or arguments.class_places):
+        raise SpatialLLMError(
+            "trains: heads puts fresh heads on a trained encoder: give initial_encoder, and no class_places."
+        )
     prepare(arguments.seed, arguments.cpu_threads)
     manifests = [arguments.train_manifest]
     if arguments.initial_encoder is not None:
@@ -224,14 +234,19 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
-    several = arguments.class_places > 0
+    several = alone or arguments.class_places > 0
     dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
     print_main(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
+    if alone:
+        model.encoder.requires_grad_(False)
+        dataset = encoded(model, dataset)
     print_main(format_what_trains(what_trains(model)))
     widths = {"width_deg": arguments.direction_smoothing_deg, "width_m": arguments.distance_smoothing_m}
     loss = partial(joint_loss, **widths) if any(widths.values()) else None
     trained: nn.Module = model
-    if several:
+    if alone:
+        trained, loss = heads_of(model, partial(joint_loss, **widths))
+    elif several:
         trained = EncoderWithPlaces(model)
         loss = partial(loss_with_places, localization_loss=partial(joint_loss, **widths), weight=arguments.class_places)
     unused = several or not all(model.config.loss_weights.values())
@@ -241,7 +256,7 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     if eval_manifest:
         root = data_root(eval_manifest, arguments)
         scores = evaluate_encoder(model, encoder_dataset(eval_manifest, model.config, root, cues_folder))
-        if several:
+        if arguments.class_places:
             held_out = encoder_dataset(eval_manifest, model.config, root, cues_folder, several_sources=True)
             scores |= class_place_scores(trained, DataLoader(held_out, batch_size=32, collate_fn=collate))
         run.log({"eval": scores})

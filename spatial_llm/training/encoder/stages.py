@@ -161,6 +161,8 @@ def _check(arguments: EncoderArguments) -> None:
     for name in ("direction_smoothing_deg", "precompute", "mirror", "cues_folder"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
+    if arguments.trains != "all":
+        raise SpatialLLMError(f"trains: {arguments.trains} is for the joint run; stages train the whole encoder.")
     if arguments.audiomae and arguments.initial_encoder:
         raise SpatialLLMError("both audiomae and initial_encoder are given; the first stage begins with one.")
     config_class = TRAINABLE_ENCODERS[arguments.model_type].config

@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from spatial_llm.encoders.folder_files import in_words
+from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.readout import HEADS, EncoderHeads, has_heads
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
@@ -71,6 +81,25 @@ def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMPro
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return model, start.processor
+
+
+def load_heads(arguments: BatArguments, config: PreTrainedConfig) -> EncoderHeads | None:
+    """Returns the heads that belong to the encoder of the run, to be saved with the model; None if it has none, or trains.
+
+    Args:
+        arguments: of the run.
+        config: config of the encoder.
+    """
+    if arguments.trains == "all" or not has_heads(config) or config.event_labels is None:
+        return None
+    if arguments.encoder is None:
+        folder = Path(find_model(arguments.start_from))
+        return EncoderHeads.from_pretrained(folder, config) if (folder / HEADS).is_file() else None
+    kind = ENCODERS[config.model_type]
+    saved = AutoConfig.from_pretrained(arguments.encoder).architectures or []
+    if kind.with_heads.__name__ not in saved:
+        return None
+    return EncoderHeads(kind.with_heads.from_pretrained(arguments.encoder))
 
 
 def set_trained(model: PreTrainedModel, trains: str) -> None:

@@ -41,7 +41,7 @@ from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments
-from spatial_llm.training.finetune.build import build_bat
+from spatial_llm.training.finetune.build import build_bat, load_heads
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
@@ -169,15 +169,17 @@ def finetune_once(arguments: BatArguments) -> Path:
 
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+    heads = load_heads(arguments, model.config.encoder_config)
+    beside = [processor.save_pretrained] if heads is None else [processor.save_pretrained, heads.save_pretrained]
     if arguments.save == "whole":
-        run.save(model.save_pretrained, processor.save_pretrained)
+        run.save(model.save_pretrained, *beside)
         return
 
     def save_trained(folder: Path) -> None:
         # A temporary folder beside the final one: relative paths to encoder and language model stay right.
         model.save_pretrained(folder, trained_only=True, encoder=arguments.encoder, language_model=arguments.language_model)
 
-    run.save(save_trained, processor.save_pretrained)
+    run.save(save_trained, *beside)
 
 
 def open_cache(

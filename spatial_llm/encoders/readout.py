@@ -1,0 +1,173 @@
+"""Reads places and events from the output of an encoder by its heads, without the encoder.
+
+A composite contains the encoder alone, because its answers need no heads. They are small (150 kB for the shipped model), and
+show what the encoder itself hears, so a saved `SpatialLLM` may have them in a file of their own.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from transformers import PreTrainedConfig
+
+from spatial_llm.encoders.heads import AdaCosHead
+from spatial_llm.encoders.kinds import ENCODERS
+from spatial_llm.encoders.seal import MODEL, write_seal
+from spatial_llm.encoders.weight_files import read_headers
+from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.files import atomic_path
+from spatial_llm.geometry import azimuth_from_bat_class, distance_from_bat_class, elevation_from_bat_class
+
+HEADS = "encoder_heads.safetensors"
+_VALUES = {
+    "azimuth": (azimuth_from_bat_class, "degrees, 0 is front, positive is left"),
+    "elevation": (elevation_from_bat_class, "degrees, 0 is the height of the ears, positive is above"),
+    "distance": (distance_from_bat_class, "metres"),
+}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Holds how probable an encoder takes each value of one coordinate to be.
+
+    Attributes:
+        values: (classes,) in ascending order.
+        probabilities: (classes,), with sum 1.
+        unit: of the values, with the meaning of their sign.
+    """
+
+    values: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    unit: str
+
+    @property
+    def best(self) -> float:
+        """Returns the most probable value."""
+        return float(self.values[self.probabilities.argmax()])
+
+    def to_dict(self) -> dict[str, float | str | list[float]]:
+        """Returns the distribution as JSON can hold it."""
+        return {"best": self.best, "unit": self.unit, "values": self.values.tolist(),
+                "probabilities": self.probabilities.tolist()}  # fmt: skip
+
+
+class EncoderHeads:
+    """Maps the output of an encoder to events and places.
+
+    Args:
+        model: an encoder with heads, such as `DSpASTForLocalization`; its encoder is not used and not kept.
+
+    Raises:
+        SpatialLLMError: its event classes have no names.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.config = model.config
+        labels = self.config.event_labels
+        if labels is None or len(labels) != self.config.num_event_classes:
+            raise SpatialLLMError(
+                f"the encoder has {self.config.num_event_classes} event classes and {len(labels or ())} names of them; set "
+                "event_labels of its config."
+            )
+        self._heads = without_encoder(self.config)
+        wanted = set(self._heads.state_dict())
+        tensors = {name: tensor for name, tensor in model.state_dict().items() if name in wanted}
+        self._load(tensors, type(model).__name__)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike, config: PreTrainedConfig) -> "EncoderHeads":
+        """Loads the heads that `save_pretrained` wrote to a folder.
+
+        Args:
+            folder: folder with `encoder_heads.safetensors`.
+            config: config of the encoder.
+
+        Raises:
+            CheckpointError: the file is damaged, or its tensors are not those of this encoder's heads.
+        """
+        path = Path(folder, HEADS)
+        read_headers([path])
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        heads = cls.__new__(cls)
+        heads.config = config
+        heads._heads = without_encoder(config)
+        heads._load(tensors, str(path))
+        return heads
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Writes `encoder_heads.safetensors` to the folder of a saved model, whole or not at all, and seals it with it."""
+        tensors = {name: tensor.contiguous() for name, tensor in self._heads.state_dict().items()}
+        with atomic_path(Path(folder, HEADS)) as path:
+            save_file(tensors, path, metadata={"format": "pt"})
+        write_seal(Path(folder), MODEL)
+
+    def joined_with(self, encoder: nn.Module) -> nn.Module:
+        """Returns the encoder with these heads, as it was before they were separated."""
+        whole = without_encoder(self.config)
+        whole.load_state_dict(self._heads.state_dict(), assign=True)
+        whole.encoder = encoder
+        return whole.eval()
+
+    @torch.inference_mode()
+    def __call__(self, hidden_states: torch.Tensor) -> tuple[dict[str, float], dict[str, Distribution]]:
+        """Reads one recording.
+
+        Args:
+            hidden_states: (1, tokens, hidden_size), the encoder's `last_hidden_state`.
+
+        Returns:
+            The probability of each event class, most probable first; they are independent and have no fixed sum. And the
+            distributions of azimuth, elevation and distance.
+        """
+        logits = self._heads.to(hidden_states.device).read_out(hidden_states.float())
+        event = torch.sigmoid(logits["event"])[0].cpu().double().numpy()
+        order = np.argsort(-event, kind="stable")
+        places = {}
+        for name, (value_of, unit) in _VALUES.items():
+            head = getattr(self._heads, f"{name}_head")
+            scale = head.scale if isinstance(head, AdaCosHead) else 1.0
+            shares = torch.softmax(scale * logits[name], dim=-1)[0].cpu().double().numpy()
+            values = value_of(np.arange(len(shares)))
+            ascending = np.argsort(values)
+            places[name] = Distribution(values[ascending], shares[ascending] / shares.sum(), unit)
+        return {self.config.event_labels[index]: float(event[index]) for index in order}, places
+
+    def _load(self, tensors: dict[str, torch.Tensor], where: str) -> None:
+        own = {name: tuple(tensor.shape) for name, tensor in self._heads.state_dict().items()}
+        given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if own != given:
+            other = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
+            raise CheckpointError(
+                f"{where}: {other[0]} is {given.get(other[0], 'missing')}, expected {own.get(other[0], 'no such tensor')}: "
+                "these are not the heads of this encoder; save the model again with its own."
+            )
+        if bad := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+            raise CheckpointError(f"{where}: {bad[0]} contains NaN or infinity; copy the file again.")
+        self._heads.load_state_dict({name: tensor.detach().clone().float() for name, tensor in tensors.items()}, assign=True)
+
+
+def has_heads(config: PreTrainedConfig) -> bool:
+    """Returns whether heads of this kind of encoder exist."""
+    kind = ENCODERS.get(config.model_type)
+    return kind is not None and kind.with_heads is not None
+
+
+def without_encoder(config: PreTrainedConfig) -> nn.Module:
+    """Returns the model with heads, in eval mode on the meta device, and no encoder in it.
+
+    Raises:
+        SpatialLLMError: there is no such model for this kind of encoder.
+    """
+    if not has_heads(config):
+        raise SpatialLLMError(f"an encoder of type {config.model_type} has no heads that tell places and events.")
+    with torch.device("meta"):
+        whole = ENCODERS[config.model_type].with_heads(config)
+    whole.encoder = None
+    return whole.eval()

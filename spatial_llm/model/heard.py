@@ -1,0 +1,133 @@
+"""Defines what a model heard of one recording: encoded once, it answers any number of questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import torch
+
+from spatial_llm.encoders.configuration_dspast import BRANCHES
+from spatial_llm.encoders.readout import Distribution
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model.answer import Answer
+from spatial_llm.model.picture import draw_heard
+
+if TYPE_CHECKING:  # the pipeline makes what it heard
+    from spatial_llm.model.pipeline import SpatialLLM
+
+EVENTS_KEPT = 10  # in `to_dict`
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Holds the encoder's output and the audio tokens of one recording; `SpatialLLM.listen` makes it.
+
+    Attributes:
+        model: the model that listened.
+        hidden_states: (1, tokens, encoder width), the encoder's output.
+        audio: what `generate` takes in place of a recording: {"audio_embeds": (1, audio tokens, audio width)}, or the
+            encoder's output where the projector makes fewer tokens of some recordings.
+        cue_weights: (1, branches, cues), DSpAST's feature attention; None for other encoders.
+    """
+
+    model: "SpatialLLM"
+    hidden_states: torch.Tensor
+    audio: dict[str, torch.Tensor]
+    cue_weights: torch.Tensor | None = None
+
+    @overload
+    def ask(self, question: str, **options: Any) -> Answer: ...
+    @overload
+    def ask(self, question: Sequence[str], **options: Any) -> list[Answer]: ...
+
+    def ask(self, question: str | Sequence[str], **options: Any) -> Answer | list[Answer]:
+        """Answers a question, or several one after another, which are independent of each other.
+
+        Args:
+            question: one question in words, or a list of them.
+            options: as of `SpatialLLM.ask`: max_new_tokens, num_beams, max_question_characters and arguments of `generate`.
+
+        Returns:
+            The answer, or the list of answers in order.
+
+        Raises:
+            SpatialLLMError: see `SpatialLLM.ask`; all questions are checked before the first is answered.
+        """
+        if isinstance(question, str):
+            return self.model.answer(self, question, **options)
+        questions = list(question)
+        for each in questions:
+            check_question(each)
+        return [self.model.answer(self, each, **options) for each in questions]
+
+    @property
+    def events(self) -> dict[str, float]:
+        """Returns the probability of each event class by the encoder's own heads, most probable first.
+
+        Raises:
+            SpatialLLMError: the model was saved without heads; so do `azimuth`, `elevation` and `distance`.
+        """
+        return self._read_out()[0]
+
+    @property
+    def azimuth(self) -> Distribution:
+        """Returns the distribution of the azimuth in degrees; 0 is front, positive is left. The heads know one source."""
+        return self._read_out()[1]["azimuth"]
+
+    @property
+    def elevation(self) -> Distribution:
+        """Returns the distribution of the elevation in degrees; positive is above."""
+        return self._read_out()[1]["elevation"]
+
+    @property
+    def distance(self) -> Distribution:
+        """Returns the distribution of the distance in metres."""
+        return self._read_out()[1]["distance"]
+
+    @property
+    def feature_attention(self) -> dict[str, dict[str, float]] | None:
+        """Returns the weight (0 to 1) of each cue for each task (arXiv 2509.13927); None if the encoder has none."""
+        if self.cue_weights is None:
+            return None
+        cues = self.model.model.config.encoder_config.cues
+        rows = self.cue_weights[0].float().cpu().tolist()
+        return {task: dict(zip(cues, row, strict=True)) for task, row in zip(BRANCHES, rows, strict=True)}
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draws azimuth (seen from above, the listener looks up), elevation, distance and events.
+
+        Args:
+            path: where to write the picture as PNG, whole or not at all; None writes nothing.
+
+        Returns:
+            The matplotlib `Figure`.
+
+        Raises:
+            SpatialLLMError: the model was saved without heads.
+        """
+        return draw_heard(*self._read_out(), path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what the encoder heard as JSON can hold it: the most probable events, the distributions, and the feature
+        attention; a part that this model does not have is None."""
+        events, places = self._read_out() if self.model.heads is not None else (None, {})
+        return {
+            "events": None if events is None else dict(list(events.items())[:EVENTS_KEPT]),
+            **{name: places[name].to_dict() if name in places else None for name in ("azimuth", "elevation", "distance")},
+            "feature_attention": self.feature_attention,
+        }
+
+    def _read_out(self) -> tuple[dict[str, float], dict[str, Distribution]]:
+        if self.model.heads is None:
+            raise SpatialLLMError(
+                "the model was saved without the heads of its encoder, which tell events and places; ask it in words, or "
+                "give SpatialLLM(model, processor, heads=EncoderHeads(encoder)) the encoder as it was trained."
+            )
+        return self.model.heads(self.hidden_states)
+
+
+def check_question(question: Any) -> None:
+    """Raises SpatialLLMError if a question is no text or blank."""
+    if not isinstance(question, str) or not question.strip():
+        raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
