@@ -3,14 +3,13 @@ text."""
 
 import contextlib
 import os
-import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
 from numpy.typing import ArrayLike, NDArray
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import cached_file
@@ -26,47 +25,16 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
-from spatial_llm.shipped import find_model, is_shipped, shipped_models
+from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level, understood
+from spatial_llm.questions.matching import QuestionMatcher
+from spatial_llm.shipped import find_model, is_shipped
 
 PROCESSOR_CONFIG = "processor_config.json"
-_GIVE = "the folder that recipes/finetune_bat.py wrote (RUN_FOLDER/model)"
-
-
-def _or_shipped() -> str:
-    names = ", ".join(shipped_models())
-    return f", or the name of a model that comes with the package ({names})" if names else ""
-
-
-def _on_hub(name: str, options: dict[str, Any]) -> bool:
-    """Returns whether `name` may be that of a model on the hub; offline, whether its config is in the cache."""
-    if os.path.isdir(name) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        return False
-    config = "/".join(part for part in (options.get("subfolder"), "config.json") if part)
-    where = {"cache_dir": options.get("cache_dir"), "revision": options.get("revision")}
-    return not constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, config, **where), str)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises CheckpointError for a folder of another model. transformers would read its config as ours and fill the gaps
-    with the sizes of a 7B model."""
-    if not exists(folder / CONFIG):
-        is_folder = exists(folder) and os.path.isdir(folder)
-        below = ("*/config.json", "*/model/config.json") if is_folder else ()
-        near = [path.parent for pattern in below for path in sorted(folder.glob(pattern))]
-        hint = f"did you mean {near[0]}?" if near else f"give {_GIVE}{_or_shipped()}."
-        raise CheckpointError(f"{folder}: {'no model in this folder' if is_folder else 'no such folder'}; {hint}")
-    try:
-        kind = read_json(folder / CONFIG).get("model_type")
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder}: no model's config: {error}") from None
-    if not isinstance(kind, str):
-        raise CheckpointError(f"{folder / CONFIG}: no model's config (JSON with a model_type); save the model again.")
-    if kind != SpatialLLMConfig.model_type:
-        raise CheckpointError(f"{folder}: a {kind}, expected a {SpatialLLMConfig.model_type}; give {_GIVE}.")
 
 
 def reseal(folder: str | os.PathLike) -> None:
@@ -115,6 +83,16 @@ class SpatialLLM:
         self.model = model.eval()
         self.processor = processor
         self.heads = heads
+        self._matcher: QuestionMatcher | None = None
+        self._spoke_of_level = False
+
+    @property
+    def matcher(self) -> QuestionMatcher | None:
+        """Returns what finds taught questions; None if the model was saved without what it was taught."""
+        taught = self.processor.taught
+        if taught is not None and (self._matcher is None or self._matcher.taught is not taught):
+            self._matcher = QuestionMatcher(taught)
+        return None if taught is None else self._matcher
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
@@ -134,9 +112,9 @@ class SpatialLLM:
         one_dtype(kwargs)
         if is_shipped(folder):
             kwargs = {"dtype": torch.float32} | kwargs
-        if not _on_hub(os.fspath(folder), kwargs):
+        if not on_hub(os.fspath(folder), kwargs):
             folder = Path(folder, kwargs.pop("subfolder", None) or "")
-            _check_folder(folder)
+            check_folder(folder)
         where = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
@@ -192,6 +170,7 @@ class SpatialLLM:
         sampling_rate: float | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
     ) -> Heard:
         """Encodes a recording once, for any number of questions.
 
@@ -203,6 +182,9 @@ class SpatialLLM:
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
+            level_dbfs_at_1m: level that the recording chain gives to a sound as loud as the recorded one, 1 m in front and
+                without echo: its mean power over both ears in dB relative to full scale. The recording is then scaled to the
+                level of training, on which distances rest (see `understanding.at_taught_level`).
 
         Returns:
             What was heard: ask it questions, or read the encoder's own distributions.
@@ -211,6 +193,7 @@ class SpatialLLM:
             AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
                 number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
                 infinity, or has no rate. Silence, and channels that are all the same, give a warning.
+            SpatialLLMError: `level_dbfs_at_1m` is no level, or the level of training is not known.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
@@ -227,7 +210,10 @@ class SpatialLLM:
                 "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
                 stacklevel=1,
             )
-        return self.listen_to_window(waveform)
+        if level_dbfs_at_1m is None:
+            return self.listen_to_window(waveform)
+        waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)
+        return replace(self.listen_to_window(waveform), level_is_known=True)
 
     @torch.inference_mode()
     def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
@@ -252,13 +238,21 @@ class SpatialLLM:
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         max_question_characters: int | None = None,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about a recording; `listen` is for several questions.
 
+        A question that has the meaning of a taught one (`processor.taught`) is put to the model in the taught wording, which
+        the answer names; of one that is near none, a warning says so, and it is put as it is.
+
         Args:
-            audio, sampling_rate, audio_limits, format: the recording, see `listen`.
+            audio, sampling_rate, audio_limits, format, level_dbfs_at_1m: the recording, see `listen`.
             question: the question in words.
+            strict: refuse a question that is near none that was taught, or names a sound that the model does not know.
+            as_asked: put the question as it is, without a warning.
             max_new_tokens: longest answer, in tokens.
             num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
@@ -270,12 +264,14 @@ class SpatialLLM:
 
         Raises:
             AudioError: see `listen`.
-            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token; or
-                `generate` has no such argument.
+            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token;
+                `strict` refuses it; or `generate` has no such argument.
         """
         check_question(question)
-        heard = self.listen(audio, sampling_rate, audio_limits, format)
-        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams}
+        if strict:  # before the recording is encoded
+            understood(self.matcher, question, strict=True, as_asked=True)
+        heard = self.listen(audio, sampling_rate, audio_limits, format, level_dbfs_at_1m)
+        options = {"strict": strict, "as_asked": as_asked, "max_new_tokens": max_new_tokens, "num_beams": num_beams}
         return heard.ask(question, max_question_characters=max_question_characters, **options, **generation)
 
     @torch.inference_mode()
@@ -286,11 +282,16 @@ class SpatialLLM:
         max_new_tokens: int = 200,
         num_beams: int = 1,
         max_question_characters: int | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
-        batch = self.processor(text=question, return_tensors="pt", max_characters=max_question_characters).to(self.device)
+        limit = self.processor.max_question_characters if max_question_characters is None else max_question_characters
+        match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
+        asked = question if match is None or as_asked else match.asked
+        batch = self.processor(text=asked, return_tensors="pt", max_characters=max_question_characters).to(self.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:
             raise SpatialLLMError(
@@ -300,7 +301,13 @@ class SpatialLLM:
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
         answer = ids[0, batch["input_ids"].shape[1] :]
-        return Answer(self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(), question)
+        text = self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()
+        notes = [] if as_asked else notes_of(match, asked)
+        if not (as_asked or heard.level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
+            self._spoke_of_level = True
+            notes.append(ON_DISTANCE)
+            warnings.warn(f"{ON_DISTANCE}.", stacklevel=2)
+        return Answer(text, question, asked, match, notes)
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

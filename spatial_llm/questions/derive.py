@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from spatial_llm.questions.taught import NUMBERS, PLACES, SOUNDS, TaughtQuestion, TaughtQuestions, slots_of
-from spatial_llm.questions.types import FAMILY_OF, VALUE_KINDS
+from spatial_llm.questions.types import FAMILY_OF, QUESTION_TYPES, VALUE_KINDS
 from spatial_llm.questions.wordings import Wordings
 
 LEAST_SHARE = 1e-3  # a question that is a smaller share of those of training is not taught by them
@@ -17,7 +17,7 @@ _SLOT_PATTERN = dict.fromkeys(NUMBERS, r"[\d.]+ \w+")
 
 class Asked(NamedTuple):
     """Holds what is needed of one question of training: labels are those of the sources of its recording and of its answer,
-    sources the number of sources (0: not known)."""
+    sources the number of sources (0: not known), level_dbfs_at_1m see `TaughtQuestions`."""
 
     question_type: str
     question: str
@@ -25,6 +25,7 @@ class Asked(NamedTuple):
     truth: Mapping[str, Any]
     labels: Sequence[str]
     sources: int = 0
+    level_dbfs_at_1m: float | None = None
 
 
 @dataclass
@@ -58,14 +59,21 @@ def taught_by(asked: Iterable[Asked]) -> TaughtQuestions | None:
     own: dict[tuple[str, tuple[str, ...]], _Found] = {}
     labels: dict[str, None] = {}
     most = total = 0
+    levels: list[float] = []
     for item in asked:
         labels.update(dict.fromkeys(item.labels))
         most, total = max(most, item.sources), total + 1
+        levels += [] if item.level_dbfs_at_1m is None else [item.level_dbfs_at_1m]
         each = _of_a_family(found, item) or _own(own, item)
         each.asked += 1
         _widen(each.ranges, item.truth)
     questions = [each.listed() for each in (*found.values(), *own.values()) if each.asked >= LEAST_SHARE * total]
-    return TaughtQuestions(tuple(questions), tuple(sorted(labels)), most or None) if questions else None
+    if not questions:
+        return None
+    rank = {name: index for index, name in enumerate(QUESTION_TYPES)}
+    questions.sort(key=lambda question: rank.get(question.question_type, len(rank)))
+    level = round(sum(levels) / len(levels), 2) if len(levels) == total else None
+    return TaughtQuestions(tuple(questions), tuple(sorted(labels)), most or None, level)
 
 
 def labels_in(truth: Mapping[str, Any], absent: str | None = None) -> list[str]:

@@ -68,14 +68,17 @@ class TaughtQuestions:
     """Holds all that a model was taught.
 
     Attributes:
-        questions: in the order in which training met them.
+        questions: those of known types in the order of the families.
         labels: names of the sounds, alphabetical.
         most_sources: most sources of a recording of training; None if it is not known.
+        level_dbfs_at_1m: level that a source 1 m in front of the listener had in training without a room, as the mean power
+            over both ears in dB relative to full scale; None if it is not known.
     """
 
     questions: tuple[TaughtQuestion, ...]
     labels: tuple[str, ...]
     most_sources: int | None = None
+    level_dbfs_at_1m: float | None = None
 
     def of_types(self, question_types: Sequence[str]) -> Iterator[TaughtQuestion]:
         """Yields the questions of these types, in the order of the types."""
@@ -88,6 +91,7 @@ class TaughtQuestions:
             "about": _ABOUT,
             "version": VERSION,
             "most_sources": self.most_sources,
+            "level_dbfs_at_1m": self.level_dbfs_at_1m,
             "labels": list(self.labels),
             "questions": [_listed(question) for question in self.questions],
         }
@@ -107,7 +111,8 @@ def merged(first: TaughtQuestions | None, second: TaughtQuestions | None) -> Tau
         questions[question.key] = question if old is None else _joined(old, question)
     counts = [count for count in (first.most_sources, second.most_sources) if count is not None]
     labels = tuple(sorted({*first.labels, *second.labels}))
-    return TaughtQuestions(tuple(questions.values()), labels, max(counts, default=None))
+    level = second.level_dbfs_at_1m if first.level_dbfs_at_1m in (None, second.level_dbfs_at_1m) else first.level_dbfs_at_1m
+    return TaughtQuestions(tuple(questions.values()), labels, max(counts, default=None), level)
 
 
 def taught_from_dict(value: Mapping[str, Any], where: str) -> TaughtQuestions:
@@ -120,16 +125,18 @@ def taught_from_dict(value: Mapping[str, Any], where: str) -> TaughtQuestions:
     version = value.get("version")
     if isinstance(version, int) and version > VERSION:
         raise CheckpointError(f"{where}: version {version}, this library reads {VERSION}: upgrade it (pip install -U).")
-    names = {"about", "version", "most_sources", "labels", "questions"}
+    names = {"about", "version", "most_sources", "level_dbfs_at_1m", "labels", "questions"}
     if version != VERSION or set(value) != names:
         wrong = sorted(map(str, names.symmetric_difference(value))) or ["version"]
         raise CheckpointError(f"{where}: {', '.join(wrong)} is missing, unknown or not {VERSION}; write the file again.")
-    labels, most, questions = (value[name] for name in ("labels", "most_sources", "questions"))
+    labels, questions = value["labels"], value["questions"]
+    most, level = value["most_sources"], value["level_dbfs_at_1m"]
     _require(_texts(labels), where, "labels", "a list of texts")
     _require(most is None or (type(most) is int and most >= 1), where, "most_sources", "a whole number or null")
+    _require(level is None or type(level) in (int, float), where, "level_dbfs_at_1m", "a number or null")
     _require(isinstance(questions, list) and questions, where, "questions", "a list of questions")
     read = tuple(_question(each, f"{where}: questions[{index}]") for index, each in enumerate(questions))
-    return TaughtQuestions(read, tuple(labels), most)
+    return TaughtQuestions(read, tuple(labels), most, None if level is None else float(level))
 
 
 def _listed(question: TaughtQuestion) -> dict[str, Any]:
