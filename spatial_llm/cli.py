@@ -14,9 +14,23 @@ def main(argv: list[str] | None = None) -> int:
     env = commands.add_parser("env", help="versions and devices, for a bug report")
     env.set_defaults(run=_env)
     ask = commands.add_parser("ask", help="ask a model about a binaural recording")
-    ask.add_argument("model", nargs="?", help="the same as --model, which is the clearer way")
-    ask.add_argument("audio", help="two-channel sound file, left ear first")
-    ask.add_argument("question", help="one question, in quotation marks")
+    ask.add_argument(
+        "words",
+        nargs="*",
+        metavar="FILE QUESTION",
+        help="two-channel sound file, left ear first, and one question, in quotation marks; a model before them is as --model",
+    )
+    ask.add_argument(
+        "--list", action="store_true", help="print the kinds of questions that the model was taught, and its sounds"
+    )
+    ask.add_argument("--strict", action="store_true", help="refuse a question that is near none that the model was taught")
+    ask.add_argument("--as_asked", action="store_true", help="put the question as it is, without a warning")
+    ask.add_argument(
+        "--level_dbfs_at_1m",
+        type=float,
+        metavar="DBFS",
+        help="RMS level that your recordings have of a sound as loud as yours from 1 m in front; distances rest on it",
+    )
     ask.add_argument(
         "--model",
         dest="named",
@@ -94,16 +108,43 @@ def _env(_: argparse.Namespace) -> None:
 def _ask(arguments: argparse.Namespace) -> None:
     from spatial_llm import SpatialLLM
     from spatial_llm.audio.limits import AudioLimits
+    from spatial_llm.model.understanding import notes_not_warned_of
 
-    if arguments.model is not None and arguments.named is not None:
-        raise SpatialLLMError(f"two models, {arguments.model} and {arguments.named}; give one of them.")
+    if len(arguments.words) not in ((0, 1) if arguments.list else (2, 3)):
+        raise SpatialLLMError(
+            f"{len(arguments.words)} words, {arguments.words}; give a sound file and a question in quotation marks, or --list."
+        )
+    named = arguments.words if arguments.list else arguments.words[:-2]
+    if named and arguments.named is not None:
+        raise SpatialLLMError(f"two models, {named[0]} and {arguments.named}; give one of them.")
+    model = (named[0] if named else arguments.named) or "tiny"
+    if arguments.list:
+        _list(model)
+        return
     given = {"max_seconds": arguments.max_seconds, "max_bytes": arguments.max_bytes}
     if arguments.allow_truncated is not None:
         given["allow_truncated"] = arguments.allow_truncated == "true"
-    limits = AudioLimits(**{name: value for name, value in given.items() if value is not None})
-    model = SpatialLLM.from_pretrained(arguments.model or arguments.named or "tiny")
-    options = {"audio_limits": limits, "max_question_characters": arguments.max_question_characters}
-    print(model.ask(arguments.audio, arguments.question, **options))
+    options = {
+        "audio_limits": AudioLimits(**{name: value for name, value in given.items() if value is not None}),
+        "max_question_characters": arguments.max_question_characters,
+        **{name: getattr(arguments, name) for name in ("strict", "as_asked", "level_dbfs_at_1m")},
+    }
+    audio, question = arguments.words[-2:]
+    answer = SpatialLLM.from_pretrained(model).ask(audio, question, **options)
+    print(answer)
+    for note in notes_not_warned_of(answer):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _list(model: str) -> None:
+    from spatial_llm.model.taught_file import read_taught
+    from spatial_llm.model.understanding import list_taught
+    from spatial_llm.shipped import find_model
+
+    taught = read_taught(find_model(model))
+    if taught is None:
+        raise SpatialLLMError(f"{model}: it was saved without what it was taught; write it with recipes/write_taught.py.")
+    print(list_taught(taught))
 
 
 def _convert(arguments: argparse.Namespace) -> None:

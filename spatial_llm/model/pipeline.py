@@ -306,7 +306,7 @@ class SpatialLLM:
         if not (as_asked or heard.level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
             self._spoke_of_level = True
             notes.append(ON_DISTANCE)
-            warnings.warn(f"{ON_DISTANCE}.", stacklevel=2)
+            warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
         return Answer(text, question, asked, match, notes)
 
     @torch.inference_mode()

@@ -2,13 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.questions.matching import Match, QuestionMatcher
+from spatial_llm.model.answer import Answer
+from spatial_llm.questions.matching import NEAR, Match, QuestionMatcher
 from spatial_llm.questions.taught import TaughtQuestions
 
 LIST_HINT = "spatial-llm ask --list prints what it was taught"
@@ -58,6 +58,12 @@ def notes_of(match: Match | None, asked: str) -> list[str]:
     return ([f"asked as: {asked}"] if asked != match.text else []) + list(match.notes)
 
 
+def notes_not_warned_of(answer: Answer) -> list[str]:
+    """Returns the notes of an answer that no warning has said."""
+    is_near = answer.similarity is not None and answer.similarity >= NEAR
+    return [note for note in answer.notes if note != ON_DISTANCE] if is_near else []
+
+
 def rests_on_level(match: Match | None, taught: TaughtQuestions | None) -> bool:
     """Returns whether the answer to a question holds a distance."""
     if match is None or taught is None:
@@ -94,12 +100,8 @@ def list_taught(taught: TaughtQuestions) -> str:
     """Returns what a model was taught as text: an example of each question with its answer, and the sounds."""
     rows = [(question.question_type, question.question, question.answer) for question in taught.questions]
     lines = [f"{question_type}\n    {question}\n    {answer}" for question_type, question, answer in rows]
-    kinds = "\n".join(lines)
-    return f"Questions, each with an example and its answer:\n{kinds}\n\nSounds: {_joined(taught.labels)}"
-
-
-def _joined(labels: Sequence[str]) -> str:
-    return "; ".join(labels)
+    kinds, sounds = "\n".join(lines), "; ".join(taught.labels)
+    return f"Questions, each with an example and its answer:\n{kinds}\n\nSounds: {sounds}"
 
 
 def _short(text: str, most: int = 100) -> str:

@@ -10,8 +10,36 @@ from spatial_llm.questions.matching.words import SYNONYMS
 SHORTEST_TYPO = 5  # letters of a word that may hold a typing error; of shorter ones too many are other words
 # Words of a compound name that are no name of that sound.
 _NO_NAMES = frozenset(
-    ("acoustic", "electric", "electronic", "male", "female", "small", "large", "big", "little", "and", "other", "human")
-    + ("outside", "inside", "single", "sound", "noise", "music", "playing", "effect", "effects", "whole", "bass", "double")
+    (
+        *(
+            "acoustic",
+            "electric",
+            "electronic",
+            "male",
+            "female",
+            "small",
+            "large",
+            "big",
+            "little",
+            "and",
+            "other",
+            "human",
+        ),
+        *(
+            "outside",
+            "inside",
+            "single",
+            "sound",
+            "noise",
+            "music",
+            "playing",
+            "effect",
+            "effects",
+            "whole",
+            "bass",
+            "double",
+        ),
+    )
 )
 
 

@@ -93,9 +93,9 @@ class QuestionMatcher:
         notes = [f"{word!r} is taken for the sound {label!r}" for word, label in reading.taken.items()]
         if is_wider:
             notes.append(_WIDER.get(question.question_type, _WIDER_PLACE))
-        if question.convention and question.convention not in text:
-            notes.append(question.convention.rstrip("."))
         asked = same[0] if same else wordings[0]
+        if question.convention and question.convention not in text + asked:
+            notes.append(question.convention.rstrip("."))
         return Match(text, "mapped", asked, question.question_type, round(min(similarity, 1.0), 3), tuple(notes))
 
     def _exact(self, text: str) -> TaughtQuestion | None:
@@ -175,6 +175,9 @@ class QuestionMatcher:
     # --- what is far -----------------------------------------------------------------------------------------------------
 
     def _far(self, text: str, reading: Reading, sense: Sense | None) -> Match:
+        if reading.unknown:  # what would it ask if the model knew these sounds?
+            finder = LabelFinder((*self.taught.labels, *reading.unknown))
+            sense = sense_of(read_question(self._without_conventions(text), finder))
         wanted = () if sense is None else (*sense.types, *sense.wider)
         meant = next(self.taught.of_types(wanted), None)
         ranked = [each for each in self._ranked(reading, own=False) if meant is None or each[1].key == meant.key]
@@ -187,7 +190,7 @@ class QuestionMatcher:
 
     def _problem(self, reading: Reading, sense: Sense | None, meant: TaughtQuestion | None) -> tuple[str, str]:
         """Returns why a question is far, as a sentence without its end, and what it lacks."""
-        if reading.unknown and (sense is not None or not reading.strange):
+        if reading.unknown and sense is not None:
             names = ", ".join(map(repr, reading.unknown))
             return f"the model does not know the sound {names}; it knows {self.known_sounds()}", ""
         if reading.ambiguous:

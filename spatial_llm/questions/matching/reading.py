@@ -15,17 +15,18 @@ _TAGS = re.compile(
     r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|is it|is that right|or not|isnt it|true)(?: \?| \.)*$"
 )
 _HARMLESS = re.compile(
-    r"\b(?:of|among|between|from|out of) (?:(?:the|these|those|them) )?(?:two|both)(?: of them)?(?: sounds| sources| ones| noises)?"
-    r"(?= |$)|\b(?:between|from) (?:you|me|us|the listener) (?:and|to)\b|"
-    r"\bright (?:now|away|here|there)\b|"
-    r"\bright(?= (?:behind|in front|above|below|ahead|next|beside|under|over|at the back|in back)\b)|"
+    r"\b(?:of|among|between|from|out of) (?:(?:the|these|those|them) )?(?:two|both)(?: of them)?"
+    r"(?: sounds| sources| ones| noises)?(?= |$)|\b(?:between|from) (?:you|me|us|the listener) (?:and|to)\b|"
     r"\b(?:in|of) (?:3d |my |the )?space\b|\bto the side\b(?! of)|\bfrom where (?:i|you) (?:stand|sit|am|are)\b|"
     r"\b(?:from|in) (?:my|your|the listener) (?:position|location|place|spot|perspective|point of view|standpoint|viewpoint)\b|"
     r"\b(?:relative|compared|with respect|in relation) to (?:me|us|you|myself|the listener|my (?:head|position|ears))\b|"
+    r"\bright (?:now|away|here|there)\b|"
+    r"\bright(?= (?:behind|in front|above|below|ahead|next|beside|under|over|at the back|in back)\b)|"
     r"\b(?:or not|one more time|as well|thank you|in general|at the moment|at present|by the way|in this case)\b"
 )
 _TAGS = re.compile(
-    r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|thx|is it|is that right|or not|is it not|true)(?: \? | \?|,| )*$"
+    r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|thx|is it|is that right|or not|is it not|true)"
+    r"(?: \? | \?|,| )*$"
 )
 
 

@@ -26,8 +26,8 @@ _BEHIND = (
     r"rearward|back side|back there|back"
 )
 _ABOVE = (
-    r"above|overhead|over|on top|(?:at|on|from|to) (?:the )?top|upwards?|up above|higher up|up high|high up|from up high|from up|"
-    r"up there|up(?=,| ,| or| and|$)|upper"
+    r"above|overhead|over|on top|(?:at|on|from|to) (?:the )?top|upwards?|up above|higher up|up high|high up|from up high|"
+    r"from up|up there|up(?=,| ,| or| and|$)|upper"
 )
 _BELOW = (
     r"below|underneath|under|beneath|down below|downwards?|down low|low down|lower down|down there|from down|"
@@ -45,7 +45,10 @@ _SIDES = {
     "left": _LATERAL.format(word="left"),
     "right": _LATERAL.format(word="right"),
 }
-_ROUND = r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|about face|the (?:other|opposite) (?:way|direction)"
+_ROUND = (
+    r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|about face|"
+    r"the (?:other|opposite) (?:way|direction)"
+)
 _ANGLE = (
     r"(?P<angle>\d+(?:\.\d+)?) ?(?:degrees?|deg)|(?P<quarter>(?:a )?quarter(?: of a)?(?: full)? ?(?:turn|circle|rotation)?|"
     rf"a right angle)|(?P<half>(?:a )?half(?: of a)? ?(?:turn|circle|rotation)?|{_ROUND})|"
