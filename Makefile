@@ -94,12 +94,13 @@ check: install  ## ruff, direction of imports, house rules, requirements.lock ag
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_requirements_lock.py
 
-bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json), the first answer (bench_answer.json), manifests, dry sounds, many answers (bench_reading.json), fusions (bench_fusion.json)
+bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json), the first answer (bench_answer.json), ten questions (bench_listen.json), manifests, dry sounds, many answers (bench_reading.json), fusions (bench_fusion.json)
 	$(BIN)/python eval/bench.py
 	$(BIN)/python eval/bench_scenes.py
 	$(BIN)/python eval/bench_training.py
 	$(BIN)/python eval/bench_scores.py
 	$(BIN)/python eval/bench_answer.py
+	$(BIN)/python eval/bench_listen.py
 	$(BIN)/python eval/bench_reading.py
 	$(BIN)/python eval/bench_fusion.py
 
@@ -113,4 +114,4 @@ eval-spatialsoundqa: install  ## predict, score, report: [MODEL=tiny or folder] 
 	$(BIN)/python eval/report.py --task "$(TASK)" --scores "$(OUT)" --data "$(DATA)" --out "$(OUT)/report"
 
 clean:  ## remove what runs made, keep .venv
-	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json bench_answer.json bench_reading.json bench_fusion.json bench_gpu.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json bench_answer.json bench_listen.json bench_reading.json bench_fusion.json bench_gpu.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis

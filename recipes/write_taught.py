@@ -4,9 +4,9 @@
     python recipes/write_taught.py --model spatial_llm/shipped/tiny --questions recipes/configs/tiny/questions.yaml
         --credits spatial_llm/shipped/tiny/credits.csv
 
-The first form reads the manifest that the model was trained on. The second asks the same question writer about drawn scenes of
-the sounds in credits.csv, which gives the same wordings without the sounds. `ask` then finds the taught question that is nearest
-to a text. The folder is sealed as it is then.
+The first form reads the manifest that the model was trained on. The second lets the same question writer ask about drawn
+scenes of the sounds in credits.csv, which gives the same wordings. `ask` then finds the taught question that is nearest to a
+text. The folder is sealed as it is then.
 """
 
 import csv
@@ -20,7 +20,7 @@ from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.taught import taught_by_lines
 from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model.pipeline import reseal
+from spatial_llm.model.resealing import reseal
 from spatial_llm.model.taught_file import write_taught
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.text_corpus import asked_scenes

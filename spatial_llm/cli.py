@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
         "words",
         nargs="*",
         metavar="FILE QUESTION",
-        help="two-channel sound file, left ear first, and one question, in quotation marks; a model before them is as --model",
+        help="two-channel sound file, left ear first, and one question, in quotation marks (a model may come first)",
     )
     ask.add_argument(
         "--list", action="store_true", help="print the kinds of questions that the model was taught, and its sounds"
@@ -112,7 +112,7 @@ def _ask(arguments: argparse.Namespace) -> None:
 
     if len(arguments.words) not in ((0, 1) if arguments.list else (2, 3)):
         raise SpatialLLMError(
-            f"{len(arguments.words)} words, {arguments.words}; give a sound file and a question in quotation marks, or --list."
+            f"{len(arguments.words)} words, {arguments.words}; give a sound file and a question in quotation marks."
         )
     named = arguments.words if arguments.list else arguments.words[:-2]
     if named and arguments.named is not None:
@@ -185,7 +185,7 @@ def _join_encoders(arguments: argparse.Namespace) -> None:
 
 
 def _seal(arguments: argparse.Namespace) -> None:
-    from spatial_llm.model.pipeline import reseal
+    from spatial_llm.model.resealing import reseal
 
     reseal(arguments.folder)
     print(f"{arguments.folder}: sealed as it is")

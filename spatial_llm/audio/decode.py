@@ -10,6 +10,7 @@ import io
 import os
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -32,17 +33,7 @@ def decode(source: Source, limits: AudioLimits) -> tuple[NDArray[np.float32], in
         AudioError: the file is no sound file, damaged, cut (unless the limits allow it), beyond the limits, or empty.
     """
     sound = inspect(source)
-    if sound.rate or sound.plain:
-        check_rate(sound.rate, source.name)
-        if sound.rate % USUAL_HZ:
-            # AIFF, AU, CAF and Ogg state the rate once, so that one wrong bit of it changes every pitch and time.
-            sound.notes.append(f"its header states {sound.rate} Hz, which no common recorder uses: it is taken as it is")
-    if sound.missing is not None:
-        _refuse_or_warn(source, sound, limits)
-        if sound.container == "FLAC" and not sound.prefix:
-            salvage_flac(source, sound)
-    for note in sound.notes if sound.trusted else ():
-        warnings.warn(f"{source.name}: {note}.", stacklevel=5)
+    settle(source, sound, limits)
     if sound.plain is not None:
         samples, rate = _plain(source, sound, limits)
     elif not sound.trusted:
@@ -54,6 +45,25 @@ def decode(source: Source, limits: AudioLimits) -> tuple[NDArray[np.float32], in
     return samples, rate
 
 
+def settle(source: Source, sound: Sound, limits: AudioLimits) -> None:
+    """Refuses a file whose header is impossible or that is cut, as the limits demand, and warns of what is odd.
+
+    Raises:
+        AudioError: see `decode`.
+    """
+    if sound.rate or sound.plain:
+        check_rate(sound.rate, source.name)
+        if sound.rate % USUAL_HZ:
+            # AIFF, AU, CAF and Ogg state the rate once, so that one wrong bit of it changes every pitch and time.
+            sound.notes.append(f"its header states {sound.rate} Hz, which no common recorder uses: it is taken as it is")
+    if sound.missing is not None:
+        _refuse_or_warn(source, sound, limits)
+        if sound.container == "FLAC" and not sound.prefix:
+            salvage_flac(source, sound)
+    for note in sound.notes if sound.trusted else ():
+        warnings.warn(f"{source.name}: {note}.", stacklevel=6)
+
+
 def _refuse_or_warn(source: Source, sound: Sound, limits: AudioLimits) -> None:
     """Raises AudioError about what is missing, or warns of it if `limits.allow_truncated` is set."""
     what = f"cut or damaged {sound.container}: {sound.missing}"
@@ -62,7 +72,7 @@ def _refuse_or_warn(source: Source, sound: Sound, limits: AudioLimits) -> None:
             f"{what}. Make the file anew, or set allow_truncated of AudioLimits (--audio_limits.allow_truncated true) to "
             "take what is there."
         )
-    warnings.warn(f"{source.name}: {what}. What is there is taken.", stacklevel=6)
+    warnings.warn(f"{source.name}: {what}. What is there is taken.", stacklevel=7)
 
 
 def _plain(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
@@ -106,7 +116,7 @@ def _read(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
                 f"its header states {sound.channels} channels at {sound.rate} Hz, its sound {channels} at {rate}",
             )
         limits.check(frames, channels, rate, source.name)
-        if sound.md5 is not None and file.subtype in _INTEGERS:
+        if sound.md5 is not None and file.subtype in INTEGERS:
             samples, right = _with_md5(file, frames, sound)
         else:
             # One call instead of blocks: soundfile seeks after each block, which changes what MP3 and Vorbis decode to.
@@ -134,13 +144,21 @@ def _open(source: Source, sound: Sound) -> soundfile.SoundFile:
 
 
 # bits of a FLAC sample -> the type that libsndfile decodes it to, and by how many bits it shifts the sample up in it
-_INTEGERS = {"PCM_S8": ("int16", 8), "PCM_16": ("int16", 0), "PCM_24": ("int32", 8)}
+INTEGERS = {"PCM_S8": ("int16", 8), "PCM_16": ("int16", 0), "PCM_24": ("int32", 8)}
 
 
 def _with_md5(file: soundfile.SoundFile, frames: int, sound: Sound) -> tuple[NDArray[np.float32], bool]:
     """Returns the samples as float32, scaled as libsndfile scales them, and whether they match the MD5 that the header
     states."""
-    dtype, shift = _INTEGERS[file.subtype]
+    digest = hashlib.md5(usedforsecurity=False)
+    samples = read_integers(file, frames, digest)
+    return samples, digest.digest() == sound.md5
+
+
+def read_integers(file: soundfile.SoundFile, frames: int, digest: Any) -> NDArray[np.float32]:
+    """Reads the next samples (frames, channels) of a FLAC, scaled as libsndfile scales them, and adds them to the digest in
+    the form in which a FLAC's MD5 is computed."""
+    dtype, shift = INTEGERS[file.subtype]
     whole = file.read(frames, dtype=dtype, always_2d=True)
     packed = np.ascontiguousarray(whole >> shift if shift else whole).astype(
         "<i2" if dtype == "int16" else "<i4", copy=False
@@ -149,7 +167,7 @@ def _with_md5(file: soundfile.SoundFile, frames: int, sound: Sound) -> tuple[NDA
         packed = packed.astype(np.int8)
     elif file.subtype == "PCM_24":
         packed = packed.view(np.uint8).reshape(*packed.shape, 4)[..., :3]
-    right = hashlib.md5(np.ascontiguousarray(packed), usedforsecurity=False).digest() == sound.md5
+    digest.update(np.ascontiguousarray(packed))
     samples = whole.astype(np.float32)
     samples *= np.float32(2.0**-15 if dtype == "int16" else 2.0**-31)
-    return samples, right
+    return samples

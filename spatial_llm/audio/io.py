@@ -42,7 +42,7 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
             limits, has an impossible rate, or holds no samples.
     """
-    with _regular(path, name := shown_path(path)) as file:
+    with open_regular(path, name := shown_path(path)) as file:
         try:
             samples, rate = decode(Source(file, name, limits.max_bytes), limits)
         except OSError as error:
@@ -59,11 +59,16 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
         AudioError: the file is missing, not a regular file, or not a sound file. A cut file is returned, see
             `Sound.missing`.
     """
-    with _regular(path, name := shown or shown_path(path)) as file:
+    with open_regular(path, name := shown or shown_path(path)) as file:
         return inspect(Source(file, name, limits.max_bytes))
 
 
-def _regular(path: AudioPath, name: str) -> BinaryIO:
+def open_regular(path: AudioPath, name: str) -> BinaryIO:
+    """Opens a regular file to be read; `name` stands for it in messages.
+
+    Raises:
+        AudioError: there is none, it may not be read, or it is a pipe, a device or a folder.
+    """
     try:
         # A pipe or a device, whatever its suffix, would block the reader for ever, so neither way of opening may wait.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -1,4 +1,4 @@
-"""Finds the folder of a saved model, and tells in words what is wrong with one that is none."""
+"""Finds the folder of a model by the name that a user gives."""
 
 import os
 import re

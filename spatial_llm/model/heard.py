@@ -49,8 +49,8 @@ class Heard:
 
         Args:
             question: one question in words, or a list of them.
-            options: as of `SpatialLLM.ask`: strict, as_asked, max_new_tokens, num_beams, max_question_characters and arguments
-                of `generate`.
+            options: as of `SpatialLLM.ask`: strict, as_asked, max_new_tokens, num_beams, max_question_characters and
+                arguments of `generate`.
 
         Returns:
             The answer, or the list of answers in order.

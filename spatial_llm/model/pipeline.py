@@ -4,6 +4,7 @@ text."""
 import contextlib
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,59 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
-from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.encoders.seal import forget
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
-from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
+from spatial_llm.model.timeline import Timeline, make_timeline
 from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level, understood
 from spatial_llm.questions.matching import QuestionMatcher
 from spatial_llm.shipped import find_model, is_shipped
-
-PROCESSOR_CONFIG = "processor_config.json"
-
-
-def reseal(folder: str | os.PathLike) -> None:
-    """Seals a folder as it is now, after an intended change (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
-
-    Args:
-        folder: folder of a saved `SpatialLLM`, of its model alone, or of an encoder.
-
-    Raises:
-        CheckpointError: the content of the folder does not load, apart from the seal; the old seal stays as it is.
-    """
-    folder = Path(folder)
-    if not exists(folder / CONFIG):
-        raise CheckpointError(f"{folder}: no {CONFIG} in this folder; give the folder of a saved model.")
-    loader: Any = AutoModel
-    if read_json(folder / CONFIG).get("model_type") == SpatialLLMConfig.model_type:
-        loader = SpatialLLM if exists(folder / PROCESSOR_CONFIG) else SpatialLLMForConditionalGeneration
-    seal, aside = folder / SEAL, folder / f"{SEAL}.old"
-    if exists(seal):
-        os.replace(seal, aside)
-    try:
-        with in_words(str(folder)):
-            loader.from_pretrained(folder)
-        write_seal(folder, MODEL, PROCESSOR)
-    except BaseException:
-        if exists(aside):
-            os.replace(aside, seal)
-        raise
-    aside.unlink(missing_ok=True)
 
 
 class SpatialLLM:
@@ -227,6 +196,27 @@ class SpatialLLM:
         if features.audio_mask is not None:
             audio = {"audio_hidden_states": hidden_states}
         return Heard(self, hidden_states, audio, encoded.get("feature_attention"))
+
+    def timeline(self, audio: str | Path | ArrayLike, questions: str | Sequence[str] = (), **options: Any) -> Timeline:
+        """Lists what is heard in every window of a recording of any length, in bounded memory.
+
+        Args:
+            audio: path of a sound file, or array (channels, samples). WAV, AIFF and FLAC may last a day; other formats are
+                decoded whole, and raise an error if they are larger than the limits.
+            questions: questions to ask about every window; without any, the encoder's own heads tell what and where.
+            sampling_rate: rate of an array, in Hz.
+            hop_s: time from the start of one window to that of the next, in seconds; default: half a window.
+            out: file of JSON lines for the rows; if it is there in part, because the work was stopped, the work goes on.
+            quiet_dbfs: windows below this level are listed, but nothing is told about them (default -60 dBFS).
+            audio_limits: see `listen`; here the default is a day.
+            progress: show a progress bar.
+            options: further options of `Heard.ask`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: see `ask`; there is nothing to tell; or `out` is a timeline of something else.
+        """
+        return make_timeline(self, audio, questions, **options)
 
     def ask(
         self,

@@ -86,8 +86,8 @@ def at_taught_level(
     number = isinstance(level_dbfs_at_1m, int | float) and not isinstance(level_dbfs_at_1m, bool)
     if not number or not math.isfinite(level_dbfs_at_1m) or not low <= level_dbfs_at_1m <= high:
         raise SpatialLLMError(
-            f"level_dbfs_at_1m is {level_dbfs_at_1m!r}; expected dB relative to full scale, {low:g} to {high:g}: the RMS level "
-            "that your recording has of a sound as loud as yours, 1 m in front."
+            f"level_dbfs_at_1m is {level_dbfs_at_1m!r}; expected dB relative to full scale, {low:g} to {high:g}: the "
+            "RMS level that your recording has of a sound as loud as yours, 1 m in front."
         )
     if taught is None or taught.level_dbfs_at_1m is None:
         raise SpatialLLMError(

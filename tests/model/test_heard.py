@@ -96,7 +96,7 @@ def test_arguments_of_generate_reach_it_and_unknown_ones_are_named(tiny: Spatial
 def test_an_answer_is_a_text_that_knows_its_question() -> None:
     answer = Answer("left", "Where?", "On which side?")
     assert answer == "left" and answer.upper() == "LEFT"
-    for twin in (pickle.loads(pickle.dumps(answer)), copy.deepcopy(answer)):
+    for twin in (pickle.loads(pickle.dumps(answer)), copy.deepcopy(answer)):  # noqa: S301  (our own bytes)
         assert twin.to_dict() == {"answer": "left", "question": "Where?", "asked": "On which side?"}
 
 

@@ -1,0 +1,218 @@
+"""Lists what a model hears in a recording longer than its window: every window with its start, and answers about each."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+from tqdm import tqdm
+
+from spatial_llm.audio.io import AudioPath, shown_path
+from spatial_llm.audio.level import rms_dbfs
+from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.audio.windows import Blocks, array_blocks, iter_windows, number_of_windows, open_blocks
+from spatial_llm.errors import SpatialLLMError
+from spatial_llm.files import sha256_of, write_text
+from spatial_llm.jsonl import parse_object
+from spatial_llm.locks import one_writer
+from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.provenance import provenance
+
+if TYPE_CHECKING:  # the pipeline makes the timeline
+    from spatial_llm.model.pipeline import SpatialLLM
+
+LIMITS = AudioLimits(max_seconds=24 * 3600.0)
+EVENTS_KEPT = 3
+DIGITS = 4  # of probabilities
+
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """Holds what is heard in one window.
+
+    Attributes:
+        start_s, end_s: of the window in the recording, in seconds; the end is that of the recording at the latest.
+        level_dbfs: root mean square of the window, in dB relative to full scale; None for digital silence.
+        quiet: whether the level is below the threshold: then nothing else is told, because it would be a guess.
+        events: probability of the most probable event classes by the encoder's own heads; None without heads.
+        azimuth_deg, elevation_deg, distance_m: the most probable place by the heads, which know one source.
+        answers: the answer to each question.
+    """
+
+    start_s: float
+    end_s: float
+    level_dbfs: float | None
+    quiet: bool
+    events: dict[str, float] | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Holds the rows of a recording, and what they were made with (as the first line of the file holds it)."""
+
+    made_with: dict[str, Any]
+    rows: list[TimelineRow]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the timeline as JSON can hold it."""
+        return {**self.made_with, "rows": [asdict(row) for row in self.rows]}
+
+    def table(self) -> str:
+        """Returns a Markdown table, one window a line."""
+        questions = list(self.made_with["questions"])
+        heads = any(row.events is not None for row in self.rows)
+        columns = ["from (s)", "to (s)", "level (dBFS)", *(["event", "azimuth (deg)", "distance (m)"] if heads else [])]
+        lines = [[*columns, *questions], ["---"] * (len(columns) + len(questions))]
+        for row in self.rows:
+            level = "silence" if row.level_dbfs is None else f"{row.level_dbfs:.1f}"
+            cells = [f"{row.start_s:.2f}", f"{row.end_s:.2f}", level]
+            if heads:
+                event = next(iter(row.events.items()), None) if row.events else None
+                named = "" if event is None else f"{event[0]} ({event[1]:.2f})"
+                place = (row.azimuth_deg, row.distance_m)
+                cells += [named, *("" if value is None else f"{value:g}" for value in place)]
+            lines.append(cells + [row.answers.get(question, "") for question in questions])
+        return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draws level, events and azimuth over time; returns the matplotlib `Figure` and writes it as PNG if a path is
+        given."""
+        from spatial_llm.model.timeline_picture import draw_timeline  # matplotlib takes half a second to import
+
+        return draw_timeline(self.rows, path)
+
+
+def make_timeline(
+    model: "SpatialLLM",
+    audio: AudioPath | ArrayLike,
+    questions: Sequence[str] = (),
+    sampling_rate: float | None = None,
+    hop_s: float | None = None,
+    out: str | os.PathLike | None = None,
+    quiet_dbfs: float = -60.0,
+    audio_limits: AudioLimits = LIMITS,
+    progress: bool = True,
+    **options: Any,
+) -> Timeline:
+    """Listens to each window of a recording; see `SpatialLLM.timeline`."""
+    questions = _checked(model, questions)
+    config = model.model.config.encoder_config
+    rate, window = config.sampling_rate, config.window_samples
+    hop = window // 2 if hop_s is None else round(hop_s * rate)
+    if not 1 <= hop <= window:
+        raise SpatialLLMError(
+            f"hop_s is {hop_s}; expected a time above 0 and at most the window of the model, {window / rate:g} s, so that "
+            "every moment is heard."
+        )
+    of_file = isinstance(audio, AudioPath)
+    if out is not None and not of_file:
+        raise SpatialLLMError("out is for the timeline of a file, by which it is recognised; give the path, or no out.")
+    made_with = {
+        "recording": shown_path(audio) if of_file else None, "recording_sha256": sha256_of(audio) if of_file else None,
+        "questions": questions, "window_s": window / rate, "hop_s": hop / rate, "quiet_dbfs": quiet_dbfs,
+        "options": options, "model": fingerprint(model.model),
+    }  # fmt: skip
+    listener = _Listener(model, questions, quiet_dbfs, options)
+    name = shown_path(audio) if of_file else "the recording"
+
+    def rows(blocks: Blocks, done: int) -> Iterator[TimelineRow]:
+        total_s = None if blocks.frames is None else blocks.frames / blocks.rate
+        count = None if blocks.frames is None else number_of_windows(blocks.frames, blocks.rate, rate, window, hop)
+        shown = tqdm(total=count, initial=done, desc=name, unit="window", disable=not progress, mininterval=1.0)
+        with shown:
+            for each in iter_windows(blocks, rate, window, hop, model.processor.feature_extractor.format, name):
+                if each.number >= done:
+                    end_s = each.start_s + window / rate
+                    yield listener.row(each.waveform, each.start_s, end_s if total_s is None else min(end_s, total_s))
+                    shown.update()
+
+    if not of_file:
+        return Timeline(made_with, list(rows(array_blocks(audio, sampling_rate, name), 0)))
+    with open_blocks(audio, audio_limits) as blocks:
+        if out is None:
+            return Timeline(made_with, list(rows(blocks, 0)))
+        return _written(Path(out), made_with, lambda done: rows(blocks, done))
+
+
+class _Listener:
+    """Makes the row of a window."""
+
+    def __init__(self, model: "SpatialLLM", questions: Sequence[str], quiet_dbfs: float, options: dict[str, Any]) -> None:
+        self.model, self.questions, self.quiet_dbfs, self.options = model, questions, quiet_dbfs, options
+
+    def row(self, waveform: Any, start_s: float, end_s: float) -> TimelineRow:
+        level = rms_dbfs(waveform)
+        shown = round(float(level), 2) if waveform.any() else None
+        times = {"start_s": round(start_s, 6), "end_s": round(end_s, 6), "level_dbfs": shown}
+        if shown is None or level < self.quiet_dbfs:
+            return TimelineRow(**times, quiet=True)
+        heard, told = self.model.listen_to_window(waveform), {}
+        if self.model.heads is not None:
+            events = list(heard.events.items())[:EVENTS_KEPT]
+            told = {
+                "events": {label: round(share, DIGITS) for label, share in events},
+                "azimuth_deg": heard.azimuth.best, "elevation_deg": heard.elevation.best, "distance_m": heard.distance.best,
+            }  # fmt: skip
+        answers = heard.ask(self.questions, **self.options)
+        return TimelineRow(**times, quiet=False, **told, answers=dict(zip(self.questions, map(str, answers), strict=True)))
+
+
+def _checked(model: "SpatialLLM", questions: Sequence[str]) -> list[str]:
+    questions = [questions] if isinstance(questions, str) else list(questions)
+    if not questions and model.heads is None:
+        raise SpatialLLMError("no questions, and the model was saved without heads that tell events: give questions.")
+    if len(set(questions)) < len(questions):
+        raise SpatialLLMError(f"a question occurs twice among {questions}; give each once.")
+    return questions
+
+
+def _written(path: Path, made_with: dict[str, Any], rows: Any) -> Timeline:
+    """Writes rows to a file as they come, after those that it already has; one line a row, after a line of what they were
+    made with. The same file comes out, however often the work was stopped."""
+    partial = path.with_name(path.name + ".part")
+    with one_writer(path, "a timeline is being written"):
+        done, kept = _read(path if path.is_file() else partial, made_with)
+        if path.is_file():
+            return Timeline(done, kept)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = done or {**made_with, **provenance()}
+        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in [header, *map(asdict, kept)])
+        write_text(partial, text)  # without the line at which the work was stopped
+        with partial.open("a", encoding="utf-8") as file:
+            for row in rows(len(kept)):
+                file.write(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) + "\n")
+                file.flush()
+                kept.append(row)
+        os.replace(partial, path)
+    return Timeline(header, kept)
+
+
+def _read(path: Path, made_with: dict[str, Any]) -> tuple[dict[str, Any] | None, list[TimelineRow]]:
+    """Returns the first line and the whole rows of a timeline, if there is one.
+
+    Raises:
+        SpatialLLMError: it is one of another recording, model or questions.
+    """
+    if not path.is_file():
+        return None, []
+    whole = path.read_bytes().rpartition(b"\n")[0].decode("utf-8")
+    lines = [parse_object(line, f"{path}:{number}") for number, line in enumerate(whole.splitlines(), 1)]
+    if not lines:
+        return None, []
+    header = lines[0]
+    if other := [name for name, value in json.loads(json.dumps(made_with)).items() if header.get(name) != value]:
+        raise SpatialLLMError(
+            f"{path} is a timeline with another {', '.join(other).replace('_', ' ')}; give another --out, or delete it."
+        )
+    now = provenance()
+    if {name: header.get(name) for name in now} != now:
+        warnings.warn(f"{path} was begun with other versions of the software; it goes on with those of today.", stacklevel=2)
+    return header, [TimelineRow(**line) for line in lines[1:]]
