@@ -62,16 +62,13 @@ def test_a_question_is_asked_in_the_taught_wording_or_is_near_none(text):
 
 def test_paraphrases_find_their_question_and_nothing_else_is_taken_for_one():
     """No paraphrase is taken for another question; these were at hand when the words were chosen, so others do worse."""
-    lines = [
-        line.split("\t") for line in Path(__file__).with_name("paraphrases.tsv").read_text(encoding="utf-8").splitlines()
-    ]
-    found = [(wanted, tiny().match(text)) for wanted, text in lines]
+    found = [(wanted, tiny().match(text)) for wanted, text in rows("paraphrases.tsv")]
     mapped = [(wanted, match) for wanted, match in found if match.outcome != FAR and wanted != FAR]
     assert [match.text for wanted, match in mapped if match.question_type != wanted] == []
     paraphrases = sum(wanted != FAR for wanted, _ in found)
-    assert paraphrases > 500 and len(mapped) >= 0.99 * paraphrases
+    assert paraphrases > 700 and len(mapped) >= 0.99 * paraphrases
     passed = [match.text for wanted, match in found if wanted == FAR and match.outcome != FAR]
-    assert len(found) - paraphrases > 250 and len(passed) <= 3, passed
+    assert len(found) - paraphrases > 330 and len(passed) <= 3, passed
 
 
 def test_every_taught_wording_is_left_as_it_is():

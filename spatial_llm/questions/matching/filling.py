@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from spatial_llm.questions.matching.facts import Sense
 from spatial_llm.questions.matching.reading import Reading
-from spatial_llm.questions.matching.senses import Sense
 from spatial_llm.questions.matching.spans import AXIS_OF
 from spatial_llm.questions.taught import SOUNDS, TaughtQuestion
 

@@ -8,10 +8,12 @@ from functools import cached_property
 from math import log
 from typing import Literal
 
+from spatial_llm.questions.matching.facts import Sense
 from spatial_llm.questions.matching.filling import any_fill, filled
 from spatial_llm.questions.matching.labels import LabelFinder
-from spatial_llm.questions.matching.reading import Reading, normalized, read_question
-from spatial_llm.questions.matching.senses import Sense, sense_of
+from spatial_llm.questions.matching.plain import normalized
+from spatial_llm.questions.matching.reading import Reading, read_question
+from spatial_llm.questions.matching.senses import sense_of
 from spatial_llm.questions.taught import SOUNDS, TaughtQuestion, TaughtQuestions
 from spatial_llm.questions.types import QUESTION_TYPES
 

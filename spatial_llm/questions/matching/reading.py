@@ -1,33 +1,18 @@
 """Reads a question: sounds, sides, places, turns, numbers and words of known meaning, and what is left over."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from spatial_llm.questions.matching.labels import LabelFinder, is_typo, real_words
+from spatial_llm.questions.matching.plain import normalized, without_frame, without_harmless
 from spatial_llm.questions.matching.spans import AXIS_OF, TURNS, number_at, side_at, turn_of
-from spatial_llm.questions.matching.words import ADJECTIVES, FILLERS, NUMBERS, SOUND_VERBS, SPELLINGS, meanings
+from spatial_llm.questions.matching.words import ADJECTIVES, FILLERS, SOUND_VERBS, meanings
 
 MOST_WORDS = 60  # a longer text is no plain question
 _TAGS = re.compile(
     r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|is it|is that right|or not|isnt it|true)(?: \?| \.)*$"
-)
-_HARMLESS = re.compile(
-    r"\b(?:of|among|between|from|out of) (?:(?:the|these|those|them) )?(?:two|both)(?: of them)?"
-    r"(?: sounds| sources| ones| noises)?(?= |$)|\b(?:between|from) (?:you|me|us|the listener) (?:and|to)\b|"
-    r"\b(?:in|of) (?:3d |my |the )?space\b|\bto the side\b(?! of)|\bfrom where (?:i|you) (?:stand|sit|am|are)\b|"
-    r"\b(?:from|in) (?:my|your|the listener) (?:position|location|place|spot|perspective|point of view|standpoint|viewpoint)"
-    r"\b|"
-    r"\b(?:relative|compared|with respect|in relation) to (?:me|us|you|myself|the listener|my (?:head|position|ears))\b|"
-    r"\bright (?:now|away|here|there)\b|"
-    r"\bright(?= (?:behind|in front|above|below|ahead|next|beside|under|over|at the back|in back)\b)|"
-    r"\b(?:or not|one more time|as well|thank you|in general|at the moment|at present|by the way|in this case)\b"
-)
-_TAGS = re.compile(
-    r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|thx|is it|is that right|or not|is it not|true)"
-    r"(?: \? | \?|,| )*$"
 )
 
 
@@ -76,38 +61,10 @@ class Reading:
         return [token.value for token in self.tokens if token.kind == kind]
 
 
-def normalized(text: str) -> str:
-    """Returns a text in small letters, without punctuation but commas, contractions written out and numbers in digits."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("`", "'").replace("°", " degrees ")
-    text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
-    text = re.sub(r"[-\u2010-\u2015/_*\"()\[\]]", " ", text)
-    text = re.sub(r"(?<!\d)\.|\.(?!\d)|[;:!]", " , ", text).replace(",", " , ").replace("?", " ? ")
-    words = " ".join(SPELLINGS.get(word, word) for word in text.split()).split()
-    words = [re.sub(r"'s?$", "", word).replace("'", "") for word in words]
-    text = " ".join(word for word in words if word)
-    text = re.sub(r"\b(?:a )?half a (?=met(?:er|re)\b)", "0.5 ", text)
-    text = re.sub(r"\b(?:one|a|1) and a half\b", "1.5", text)
-    text = re.sub(r"\b(\w+) and a half\b", lambda found: _plus_half(found.group(0), found.group(1)), text)
-    text = re.sub(r"\bforty five\b", "45", text)
-    text = re.sub(r"\b(?:a|one) hundred(?: and)? eighty\b", "180", text)
-    text = re.sub(r"\bnot (?:quite )?(?:as|so) (far|distant|near|close)(?: away| off)? as\b", r"less \1 than", text)
-    text = re.sub(r"^(?:please |can you |could you )*find (?!out)", "locate ", text)
-    text = re.sub(r"\b(?:can|do|could) not (?:quite |really )?(?:tell|know|figure out|make out|say)\b", "tell", text)
-    pattern = r"\b(" + "|".join(NUMBERS) + r")\b(?= (?:degrees?|deg|meters?|metres?|m|seconds?|s|oclock)\b)"
-    text = re.sub(pattern, lambda found: f"{NUMBERS[found.group(1)]:g}", text)
-    return re.sub(r"(?<=\d) (?:point) (?=\d)", ".", text)
-
-
-def _plus_half(whole: str, number: str) -> str:
-    return f"{NUMBERS[number] + 0.5:g}" if number in NUMBERS else (f"{int(number)}.5" if number.isdigit() else whole)
-
-
 def read_question(text: str, finder: LabelFinder) -> Reading:
     """Reads a question in words, given the sounds that the model knows."""
-    line = _TAGS.sub("", normalized(text))
-    line = re.sub(r"[ ,?]+$", "", line)
-    line, turns = _turns_taken(line)
-    line = _HARMLESS.sub(" ", line)
+    line, turns = _turns_taken(without_frame(normalized(text)))
+    line = without_harmless(line)
     reading = Reading(line)
     words = line.split()
     if len(words) > MOST_WORDS:
@@ -116,6 +73,7 @@ def read_question(text: str, finder: LabelFinder) -> Reading:
     tokens = _tokens(words, finder, turns, reading)
     _join(tokens)
     _clocks(tokens)
+    _possessed(tokens)
     _besides(tokens)
     _unknowns(tokens, reading)
     spoken = [token for token in tokens if token.kind != "comma"]
@@ -277,6 +235,16 @@ def _besides(tokens: list[Token]) -> None:
             after = next((each for each in tokens[index + 1 :] if not _is_article(each)), None)
             if after is not None and after.kind in ("label", "unknown"):
                 token.kind = "beside"
+
+
+def _possessed(tokens: list[Token]) -> None:
+    """Turns "to the rain's left" into "left of the rain"."""
+    spoken = [index for index, token in enumerate(tokens) if token.kind != "comma"]
+    for before, at, after in zip(spoken, spoken[1:], spoken[2:], strict=False):
+        label, side = tokens[at], tokens[after]
+        first = tokens[max(before - 1, 0)].text if tokens[before].text == "the" else tokens[before].text
+        if label.kind == "label" and side.text in ("left", "right") and side.kind == "side" and first in ("to", "on", "at"):
+            tokens[at], tokens[after] = Token("beside", side.value, side.text), label
 
 
 def _is_article(token: Token) -> bool:

@@ -60,7 +60,7 @@ _TO = (
 )
 _VERB = (
     r"(?:turn|turned|turning|turns|rotate|rotated|rotating|rotates|rotation|spin|spun|spinning|pivot|pivoted|pivoting|swivel|"
-    r"swiveled|swivelled|face|faced|facing|swing|swung)"
+    r"swiveled|swivelled|face|faced|facing|swing|swung|look|looked|looking)"
 )
 _WHO = (
     r"(?: (?:i|you|me|myself|yourself|(?:my|your|the) (?:head|body)|the listener|by|of|a|an|about|exactly|through|"
