@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log
 from typing import Literal
 
@@ -218,6 +218,7 @@ class QuestionMatcher:
         return "; ".join(labels[:_SHOWN]) + (f"; and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else "")
 
 
+@lru_cache(maxsize=4096)
 def _bare(text: str) -> str:
     """Returns a text without what does not matter: capitals, punctuation, contractions."""
     return " ".join(re.sub(r"[,?]", " ", normalized(text)).split())
