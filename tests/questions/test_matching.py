@@ -46,7 +46,7 @@ def all_families() -> QuestionMatcher:
             item.truth,
             [*scene.labels, *labels_in(item.truth, item.about.absent)],
         )
-        for scene, questions in asked_scenes(LABELS, 6000, 0, config=config)
+        for scene, questions in asked_scenes(LABELS, 4000, 0, config=config)
         for item in questions
     )
     return QuestionMatcher(taught)
@@ -95,7 +95,7 @@ def test_wordings_that_training_never_uses_are_understood_in_every_family():
 
     writer = QuestionWriter(config, np.random.default_rng(3), LABELS, "eval")
     types = set()
-    for scene, _ in asked_scenes(LABELS, 700, 1, config=QuestionConfig(ask={family.name: 1 for family in FAMILIES})):
+    for scene, _ in asked_scenes(LABELS, 350, 1, config=QuestionConfig(ask={family.name: 1 for family in FAMILIES})):
         for item in writer.write(scene):
             match = all_families().match(item.question)
             assert match.outcome == "mapped", (item.question, match.problem)

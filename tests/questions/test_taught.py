@@ -61,7 +61,21 @@ def test_questions_of_no_family_keep_their_words_and_are_found_by_them():
     ]
     found = taught_by(own)
     assert found.questions[0].wordings == ("Does the {x} in hall one rattle?", "Does the {x} in hall two rattle?")
-    assert QuestionMatcher(found).match("Does the pump in hall one rattle?").outcome == "exact"
+    matcher = QuestionMatcher(found)
+    assert matcher.match("Does the pump in hall one rattle?").outcome == "exact"
+    assert matcher.match("What is the pump in hall one?").outcome == "far"
+
+
+def test_questions_of_no_rule_are_found_by_their_words_if_only_one_has_them():
+    own = [
+        Asked("MACHINE", question, "x", {}, ["pump"])
+        for question in ("Is the bearing of the pump worn out?", "Does the pump rattle when it is cold?")
+    ]
+    matcher = QuestionMatcher(taught_by(own))
+    near = matcher.match("is the bearing of the pump worn out")
+    assert (near.outcome, near.asked) == ("mapped", "Is the bearing of the pump worn out?")
+    assert matcher.match("Is the pump new?").outcome == "far"
+    assert matcher.match("Is the bearing of the pump not worn out?").outcome == "far"
 
 
 def test_what_is_written_is_read_again(taught):

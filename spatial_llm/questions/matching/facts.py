@@ -64,6 +64,9 @@ class Facts:
         spoken = [*self.sides, *self.besides]
         pair = len(spoken) == 2 and OPPOSITE[spoken[0]] == spoken[1]
         self.either = AXIS_OF[spoken[0]] if pair and "OR" in self.words else None
+        marked = self.after(lambda token: token.kind == "beside")
+        # "In front of or behind me" is beside nothing but the listener.
+        self.beside_something = bool(self.besides) and (self.either is None or marked is not None)
         # Nothing but sounds and words: no side, turn or number.
         self.plain = not (spoken or self.turns or self.distances or self.times or self.counts or self.numbers)
 

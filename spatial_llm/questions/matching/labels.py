@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spatial_llm.questions.matching.words import SYNONYMS
 
-SHORTEST_TYPO = 5  # letters of a word that may hold a typing error; of shorter ones too many are other words
+SHORTEST_TYPO = 5  # letters of a word that may be mistyped, once; of shorter ones too many others are like them
 # Words of a compound name that are no name of that sound.
 _NO_NAMES = frozenset(
     (
@@ -92,7 +92,7 @@ class LabelFinder:
 
     def misspelled(self, word: str) -> str | None:
         """Returns the one-word name of a sound that `word` is with one typing error; None if there is not exactly one."""
-        if len(word) < SHORTEST_TYPO or word in real_words():
+        if len(word) < SHORTEST_TYPO - 1 or word in real_words():
             return None
         near = {words[0] for words, alias in self.aliases.items() if len(words) == 1 and is_typo(word, words[0])}
         labels = {self.aliases[(name,)].labels for name in near}

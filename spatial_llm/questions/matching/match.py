@@ -13,9 +13,8 @@ from spatial_llm.questions.matching.filling import any_fill, filled
 from spatial_llm.questions.matching.labels import LabelFinder
 from spatial_llm.questions.matching.plain import normalized
 from spatial_llm.questions.matching.reading import Reading, read_question
-from spatial_llm.questions.matching.senses import sense_of
+from spatial_llm.questions.matching.senses import KNOWN_TYPES, sense_of
 from spatial_llm.questions.taught import SOUNDS, TaughtQuestion, TaughtQuestions
-from spatial_llm.questions.types import QUESTION_TYPES
 
 NEAR = 0.5  # from this similarity on, a text has the meaning of the taught question
 _WIDER_PLACE = "the model is asked for the whole place, which holds what the question is about"
@@ -167,7 +166,7 @@ class QuestionMatcher:
 
     def _ranked(self, reading: Reading, own: bool) -> Iterator[tuple[float, TaughtQuestion, str]]:
         for question in self.taught.questions:
-            if own and question.question_type in QUESTION_TYPES:
+            if own and question.question_type in KNOWN_TYPES:
                 continue
             if not own or question.slots == frozenset(SOUNDS[: len(reading.labels)]):
                 fill = any_fill(question, reading)

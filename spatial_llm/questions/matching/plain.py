@@ -23,7 +23,7 @@ _TAGS = re.compile(
 )
 _I_SHOULD = r"(?:should|would|do|must|can) (?:i|you|we|one)"
 _SEEK = (
-    r"(?:look|turn|face|go|point|search|listen|head)(?: my head)?(?: to)?(?: (?:find|see|face|hear|locate|reach))?"
+    r"(?:look|turn|face|listen|search)(?: my head)?(?: to)?(?: (?:find|see|face|hear|locate|reach))?"
     r"(?: for| at)?"
 )
 _ONE_OR_TWO = r"\b(?:one|1|a single) (sound|source|noise)s? or (?:two|2|more|several|many)(?: (?:sound |noise )?\1s)?\b"

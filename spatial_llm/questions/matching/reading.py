@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from spatial_llm.questions.matching.labels import LabelFinder, is_typo, real_words
+from spatial_llm.questions.matching.labels import SHORTEST_TYPO, LabelFinder, is_typo, real_words
 from spatial_llm.questions.matching.plain import normalized, without_frame, without_harmless
 from spatial_llm.questions.matching.spans import AXIS_OF, TURNS, number_at, side_at, turn_of
 from spatial_llm.questions.matching.words import ADJECTIVES, FILLERS, SOUND_VERBS, meanings
@@ -190,7 +190,7 @@ def _perhaps_misspelled(word: str, finder: LabelFinder, reading: Reading) -> Tok
         label = finder.aliases[(name,)].labels[0]
         reading.taken[word] = label
         return Token("label", label, word)
-    if word not in real_words() and len(word) > 4:
+    if word not in real_words() and len(word) >= SHORTEST_TYPO - 1:
         table, _ = _phrases()
         near = {meaning for (first, *rest), meaning in table.items() if not rest and is_typo(word, first)}
         if len(near) == 1:

@@ -12,9 +12,13 @@ from spatial_llm.questions.matching.reading import Reading
 from spatial_llm.questions.matching.spans import AXIS_OF
 
 _WHOLE = ("MIXUP_SINGLE_DOA", "ABSENT")  # where a named sound is: direction words and distance
-_OF_PEOPLE = re.compile(r"\bwhere (?:am i|are (?:you|we|they)|do (?:you|we|they))\b(?! hear)")
+_OF_PEOPLE = re.compile(
+    r"\bwhere (?:am i|are (?:you|we|they))\b|\bhow far (?:can|do|could) (?:you|we|i|they)\b|"
+    r"\bwhere do (?:you|we|they|i)\b(?! (?:hear|perceive|locate|detect|notice|sense|think))"
+)
 _TELL = re.compile(
-    r"(?:please |just |now |can you |could you )*(?:tell|give|say|name|state) (?:me )?(?:the|this|that) (?:sound|noise)$"
+    r"(?:please |just |now |can you |could you )*(?:tell|give|say|name|state|specify|determine|report) (?:me )?"
+    r"(?:the|this|that) (?:sound|noise)(?: event| source)?$"
 )
 # A question for the place of one of these is none about the sound.
 _NO_SOUNDS = frozenset(
@@ -134,7 +138,7 @@ def _at_a_place(facts: Facts) -> Sense | None:
 
 def _of_one(facts: Facts) -> Sense | None:
     """Takes questions about one named sound."""
-    if len(facts.labels) != 1 or facts.besides or facts.turns or facts.distances or facts.counts or facts.times:
+    if len(facts.labels) != 1 or facts.beside_something or facts.turns or facts.distances or facts.counts or facts.times:
         return None
     fill = {"x": facts.labels[0]}
     if facts.either is not None:
@@ -163,7 +167,7 @@ def _of_one(facts: Facts) -> Sense | None:
 
 def _of_none(facts: Facts) -> Sense | None:
     """Takes questions about the recording as a whole."""
-    if facts.labels or facts.besides or facts.turns or facts.distances or facts.counts or facts.times:
+    if facts.labels or facts.beside_something or facts.turns or facts.distances or facts.counts or facts.times:
         return None
     if facts.either is not None:
         return Sense((), {}, ("DOA",)) if facts.only("OR", *PLACE) else None
@@ -196,4 +200,22 @@ def _spoken(facts: Facts, word: str) -> int:
 _RULES = (
     *(_turned, _timed, _room, _counted, _nearest, compared, between),
     *(on_a_side_of, joint, _at_a_place, _of_one, _of_none),
+)
+# Question types that a rule knows; others are found by their words alone.
+KNOWN_TYPES = frozenset(
+    (
+        *(
+            "CLASSIFICATION",
+            "DOA",
+            "MIXUP_SINGLE_CLASSIFICATION",
+            "MIXUP_SINGLE_DOA",
+            "MIXUP_DIRECTION",
+            "MIXUP_DISTANCE_BOTH",
+        ),
+        *("MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "MIXUP_NONBINARY_SOURCE", "AZIMUTH_DEG", "AZIMUTH_CLOCK"),
+        *("ELEVATION_DEG", "DISTANCE", "COUNT_SOURCES", "COUNT_CLASSES", "NEAREST", "FARTHEST", "RELATION_LEFT"),
+        *("RELATION_RIGHT", "RELATION_FRONT", "RELATION_BEHIND", "SAME_CLASS", "ONSET_FIRST", "ONSET_ORDER", "STARTS_AT"),
+        *("DURATION", "SPAN", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "ROTATED", "ROTATED_AZIMUTH", "PRESENT"),
+        *("PRESENT_AT_PLACE", "ABSENT", "WRONG_PLACE", "SWAPPED"),
+    )
 )
