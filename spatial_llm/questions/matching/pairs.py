@@ -19,6 +19,7 @@ def compared(facts: Facts) -> Sense | None:
 
 
 def between(facts: Facts) -> Sense | None:
+    """Takes "how far is X from Y?", and other questions for the distance between two sounds."""
     if len(facts.labels) != 2 or not facts.plain or not facts.has(*EXTENT) or not facts.only(*EXTENT, "BETWEEN"):
         return None
     x, y = facts.labels
