@@ -1,4 +1,4 @@
-"""`spatial-llm env | ask | convert | parts | join-encoders | seal | plan`: thin commands over the library."""
+"""`spatial-llm env | ask | convert | export | parts | join-encoders | seal | plan`: thin commands over the library."""
 
 import argparse
 import sys
@@ -60,6 +60,11 @@ def main(argv: list[str] | None = None) -> int:
     convert.add_argument("checkpoint", help="released file")
     convert.add_argument("folder", help="where to write the model and its feature extractor")
     convert.set_defaults(run=_convert)
+    export = commands.add_parser("export", help="a saved model as a file of the official layout, the reverse of convert")
+    export.add_argument("kind", choices=["spatial_ast", "dspast", "bat"], help="whose layout; bat: projector and LoRA")
+    export.add_argument("folder", help="of an encoder with heads, or of a saved SpatialLLM")
+    export.add_argument("file", help="file to write (.pth, .pt)")
+    export.set_defaults(run=_export)
     parts = commands.add_parser("parts", help="encoder and language model of a saved model, as folders to train with")
     parts.add_argument("model", help="folder of a saved SpatialLLM, or tiny, which comes with the package")
     parts.add_argument("folder", help="where to write the folders encoder and language_model")
@@ -160,6 +165,12 @@ def _convert(arguments: argparse.Namespace) -> None:
         model.save_pretrained(temporary)
         SpatialFeatureExtractor.for_encoder(model.config).save_pretrained(temporary)
     print(f"{arguments.folder}: {report.summary()}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from spatial_llm.checkpoints import export_folder
+
+    print(export_folder(arguments.kind, arguments.folder, arguments.file))
 
 
 def _parts(arguments: argparse.Namespace) -> None:

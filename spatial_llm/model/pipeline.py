@@ -29,6 +29,7 @@ from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
+from spatial_llm.model.publishing import push_to_hub as publish
 from spatial_llm.model.timeline import Timeline, make_timeline
 from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level, understood
 from spatial_llm.questions.matching import QuestionMatcher
@@ -102,6 +103,10 @@ class SpatialLLM:
             forget(Path(folder), [HEADS])
         else:
             self.heads.save_pretrained(folder)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publishes the model with its card on the hub and returns the address; see `publishing.push_to_hub`."""
+        return publish(self, repo_id, **options)
 
     @property
     def device(self) -> torch.device:

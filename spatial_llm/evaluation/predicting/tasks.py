@@ -23,7 +23,7 @@ from spatial_llm.settings import read_yaml
 
 Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]
-ScoringProtocol = Literal[("bat", "dspast", "exact", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
+ScoringProtocol = Literal[("bat", "dspast", "exact", "text", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
