@@ -48,7 +48,13 @@ class Claim:
 CLAIMS = (
     Claim(
         EncoderArguments,
-        ("recipes/configs/dspast*", "recipes/configs/ablation/dspast*", "*/spatial_ast*", "*encoder.yaml", "*/tiny/heads.yaml"),
+        (
+            "recipes/configs/dspast*",
+            "recipes/configs/ablation/dspast*",
+            "*/spatial_ast*",
+            "*encoder.yaml",
+            "*/tiny/heads.yaml",
+        ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),
     Claim(
