@@ -23,19 +23,22 @@ class Answerer:
     Args:
         model: folder of a saved `SpatialLLM`, or the name of one.
         limits: of each recording.
-        max_question_characters: longest question; None: that of the processor.
+        level_dbfs_at_1m: level of the recordings, see `SpatialLLM.listen`.
+        options: of `SpatialLLM.ask`.
     """
 
-    def __init__(self, model: str, limits: AudioLimits, max_question_characters: int | None = None) -> None:
+    def __init__(
+        self, model: str, limits: AudioLimits, level_dbfs_at_1m: float | None = None, **options: bool | int | None
+    ) -> None:
         self._model = SpatialLLM.from_pretrained(model)
-        self._limits = limits
-        self._options = {"max_question_characters": max_question_characters}
+        self._how = {"audio_limits": limits, "level_dbfs_at_1m": level_dbfs_at_1m}
+        self._options = options
         self._last: tuple[Path, Heard, list[str]] | None = None
 
     def listen(self, path: Path) -> tuple[Heard, list[str]]:
         """Returns what was heard of a recording, with the warnings about it; the last recording is kept."""
         if self._last is None or self._last[0] != path:
-            heard, warned = _with_warnings(lambda: self._model.listen(str(path), audio_limits=self._limits))
+            heard, warned = _with_warnings(lambda: self._model.listen(str(path), **self._how))
             for text in warned:
                 _warn(path, text)
             self._last = (path, heard, warned)

@@ -5,11 +5,15 @@
     spatial-llm ask recordings/ "Where is the sound coming from?" --out answers.csv
     spatial-llm ask questions.csv --out answers.csv
     spatial-llm ask recording.wav --interactive
+    spatial-llm ask --list
 
 A recording has two channels, left ear first. Recordings come first, then questions in quotation marks. The model is loaded
 once, each recording is encoded once, and files are checked before the model is loaded. A folder stands for the sound files
 in it; a CSV has the columns file (relative to the CSV) and question. With --out, and for folders and tables, a recording
 that cannot be used has its error sentence in the column error, the others are answered, and the exit status is 1.
+
+A question that has the meaning of one that the model was taught is put in the taught wording, and a note says so; a warning
+names those that are near none. --list prints what the model was taught.
 """
 
 import argparse
@@ -30,6 +34,7 @@ if TYPE_CHECKING:  # imported once the files are known to be good
     from spatial_llm.audio.formats import AudioFormat
     from spatial_llm.audio.limits import AudioLimits
     from spatial_llm.commands.answering import Answerer
+    from spatial_llm.model.answer import Answer
 
 MODEL = "tiny"
 
@@ -37,6 +42,8 @@ MODEL = "tiny"
 def main(argv: Sequence[str] | None = None, script: str | None = None) -> int:
     """Runs the command, see `spatial_llm.commands`; returns the exit status."""
     arguments = _parser(script or __doc__).parse_args(argv)
+    if arguments.list:
+        return _list(arguments)
     given = sort_arguments(arguments.arguments)
     _check_together(arguments, given)
     limits = _limits(arguments)
@@ -46,7 +53,8 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> int:
         _check_files(rows, model, limits)
     from spatial_llm.commands.answering import Answerer
 
-    answerer = Answerer(model, limits, arguments.max_question_characters)
+    asking = {name: getattr(arguments, name) for name in ("max_question_characters", "strict", "as_asked")}
+    answerer = Answerer(model, limits, arguments.level_dbfs_at_1m, **asking)
     if arguments.interactive:
         return _converse(answerer, given, arguments.json)
     if arguments.out is not None:
@@ -64,6 +72,15 @@ def _parser(doc: str) -> Parser:
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with all that is known of the answer")
     parser.add_argument("--out", metavar="CSV", help="write the answers to this table, which appears whole or not at all")
     parser.add_argument("--interactive", action="store_true", help="read questions about one recording, a line each")
+    parser.add_argument("--list", action="store_true", help="print what the model was taught: questions and sounds")
+    parser.add_argument("--strict", action="store_true", help="refuse a question that is near none that was taught")
+    parser.add_argument("--as_asked", action="store_true", help="put questions as they are, without a warning")
+    parser.add_argument(
+        "--level_dbfs_at_1m",
+        type=float,
+        metavar="DBFS",
+        help="RMS level that your recordings have of a sound as loud as yours from 1 m in front; distances rest on it",
+    )
     limits = parser.add_argument_group("limits of the recording")
     limits.add_argument("--audio_limits.max_seconds", dest="max_seconds", type=float, help="longest recording (default 600)")
     limits.add_argument(
@@ -82,6 +99,21 @@ def _parser(doc: str) -> Parser:
         "--max_question_characters", type=int, help="longest question; default: that of the model's processor, 8000"
     )
     return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if len(arguments.arguments) > (arguments.model is None):
+        raise SpatialLLMError(f"--list is about a model; leave out {', '.join(arguments.arguments)}, or name it: --model.")
+    from spatial_llm.model.taught_file import read_taught
+    from spatial_llm.model.understanding import list_taught
+    from spatial_llm.shipped import find_model
+
+    model = arguments.model or next(iter(arguments.arguments), MODEL)
+    taught = read_taught(find_model(model))
+    if taught is None:
+        raise SpatialLLMError(f"{model}: it was saved without what it was taught; write it with recipes/write_taught.py.")
+    print(list_taught(taught))
+    return 0
 
 
 def _check_together(arguments: argparse.Namespace, given: Given) -> None:
@@ -149,6 +181,14 @@ def _print_text(answerer: "Answerer", rows: Sequence[Row]) -> None:
         if files > 1 and row.file != file:
             print(file := row.file)
         print(f"{margin}{row.question}\n{margin}  {answer}" if several else answer, flush=True)
+        _print_notes(answer)
+
+
+def _print_notes(answer: "Answer") -> None:
+    from spatial_llm.model.understanding import notes_not_warned_of
+
+    for note in notes_not_warned_of(answer):
+        print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def _print_json(result: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +237,8 @@ def _converse(answerer: "Answerer", given: Given, as_json: bool) -> int:
             if as_json:
                 _print_json(answerer.result(row))
             else:
-                print(answerer.answer(row), flush=True)
+                print(answer := answerer.answer(row), flush=True)
+                _print_notes(answer)
         except SpatialLLMError as error:
             failed += 1
             print(f"spatial-llm: {sentence(error)}", file=sys.stderr, flush=True)

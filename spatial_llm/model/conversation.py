@@ -9,7 +9,7 @@ from transformers import DynamicCache
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.cache_name import CACHE
 from spatial_llm.fusion.context import MEMORY
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.chat_template import chat_turns
 from spatial_llm.model.joined_inputs import columns_in
 from spatial_llm.model.prompt_rows import checked_limit, checked_texts
@@ -85,25 +85,34 @@ class Conversation:
         max_new_tokens: int = 200,
         num_beams: int = 1,
         max_question_characters: int | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question, knowing the turns before.
 
         Args:
-            question, max_new_tokens, num_beams, max_question_characters, generation: as of `SpatialLLM.ask`. With beams,
-                keys and values are computed anew.
+            question, max_new_tokens, num_beams, max_question_characters, strict, as_asked, generation: as of
+                `SpatialLLM.ask`. With beams, keys and values are computed anew.
 
         Raises:
             SpatialLLMError: see `SpatialLLM.ask`; or the conversation has become longer than the language model has
                 positions for. It stays as it was then.
         """
-        ids = self._prompt(question, max_question_characters)
+        check_question(question)
+        match, asked = self.model.understand(question, strict, as_asked, max_question_characters)
+        ids = self._prompt(asked, max_question_characters)
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False, **generation}
-        answer_ids = self._generate(ids, **options)
-        return self._remember(question, answer_ids)
+        return self._remember(question, asked, match, as_asked, self._generate(ids, **options))
 
     def stream(
-        self, question: str, max_new_tokens: int = 200, max_question_characters: int | None = None, **generation: Any
+        self,
+        question: str,
+        max_new_tokens: int = 200,
+        max_question_characters: int | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
+        **generation: Any,
     ) -> Iterator[str]:
         """Yields the answer in pieces as it is written, joined the same text as that of `ask`; arguments as there.
 
@@ -115,7 +124,9 @@ class Conversation:
         """
         if generation.get("num_beams", 1) != 1:
             raise SpatialLLMError("beams cannot be streamed, they choose among whole answers; use ask, or num_beams=1.")
-        ids = self._prompt(question, max_question_characters)
+        check_question(question)
+        match, asked = self.model.understand(question, strict, as_asked, max_question_characters)
+        ids = self._prompt(asked, max_question_characters)
         options = {"max_new_tokens": max_new_tokens, "do_sample": False, **generation}
         found: list[list[int]] = []
 
@@ -123,7 +134,7 @@ class Conversation:
             found.append(self._generate(ids, **options, **streaming))
             return self._text(found[0])
 
-        yield from stream(write, self._text, lambda: self._remember(question, found[0]) and None)
+        yield from stream(write, self._text, lambda: self._remember(question, asked, match, as_asked, found[0]) and None)
 
     def _own(self, heard: "Heard") -> "Heard":
         if heard.model is not self.model:
@@ -138,8 +149,6 @@ class Conversation:
     def _prompt(self, question: str, most: int | None) -> list[int]:
         """Returns the ids of all turns so far and of the question."""
         processor = self.model.processor
-        if not isinstance(question, str) or not question.strip():
-            raise SpatialLLMError(f"the question is {question!r}; give one question in words.")
         checked_texts(question, "text", checked_limit(processor.max_question_characters if most is None else most))
         processor.rows.refuse_special(question, "question")
         messages = [*self._messages, self._asked(question)]
@@ -189,9 +198,10 @@ class Conversation:
     def _text(self, ids: list[int]) -> str:
         return self.model.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
-    def _remember(self, question: str, answer_ids: list[int]) -> Answer:
-        answer = Answer(self._text(answer_ids), question)
-        self._messages += [self._asked(question), {"role": "assistant", "content": str(answer)}]
+    def _remember(self, question: str, asked: str, match: Any, as_asked: bool, answer_ids: list[int]) -> Answer:
+        known = all(heard.level_is_known for heard in self._heard)
+        answer = self.model.noted(self._text(answer_ids), question, asked, match, as_asked, known)
+        self._messages += [self._asked(asked), {"role": "assistant", "content": str(answer)}]
         self._answers.append(answer)
         self._answer_ids.append(answer_ids)
         self._new = 0

@@ -10,9 +10,10 @@ import torch
 from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.picture import draw_heard
+from spatial_llm.model.understanding import understood
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
     from spatial_llm.model.pipeline import SpatialLLM
@@ -30,12 +31,14 @@ class Heard:
         audio: what `generate` takes in place of a recording: {"audio_embeds": (1, audio tokens, audio width)}, or the
             encoder's output where the projector makes fewer tokens of some recordings.
         cue_weights: (1, branches, cues), DSpAST's feature attention; None for other encoders.
+        level_is_known: whether the recording was brought to the level of training (`level_dbfs_at_1m`).
     """
 
     model: "SpatialLLM"
     hidden_states: torch.Tensor
     audio: dict[str, torch.Tensor]
     cue_weights: torch.Tensor | None = None
+    level_is_known: bool = False
 
     @overload
     def ask(self, question: str, **options: Any) -> Answer: ...
@@ -47,7 +50,8 @@ class Heard:
 
         Args:
             question: one question in words, or a list of them.
-            options: as of `SpatialLLM.ask`: max_new_tokens, num_beams, max_question_characters and arguments of `generate`.
+            options: as of `SpatialLLM.ask`: strict, as_asked, max_new_tokens, num_beams, max_question_characters and
+                arguments of `generate`.
 
         Returns:
             The answer, or the list of answers in order.
@@ -60,6 +64,8 @@ class Heard:
         questions = list(question)
         for each in questions:
             check_question(each)
+            if options.get("strict"):
+                understood(self.model.matcher, each, strict=True, as_asked=True)
         return [self.model.answer(self, each, **options) for each in questions]
 
     def talk(self, use_cache: bool = True) -> Conversation:
@@ -141,9 +147,3 @@ class Heard:
                 "give SpatialLLM(model, processor, heads=EncoderHeads(encoder)) the encoder as it was trained."
             )
         return self.model.heads(self.hidden_states)
-
-
-def check_question(question: Any) -> None:
-    """Raises SpatialLLMError if a question is no text or blank."""
-    if not isinstance(question, str) or not question.strip():
-        raise SpatialLLMError(f"the question is {question!r}; give one question in words.")

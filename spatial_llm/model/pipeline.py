@@ -5,6 +5,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,17 @@ from spatial_llm.encoders.readout import HEADS, EncoderHeads
 from spatial_llm.encoders.seal import forget
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.finding import check_folder, on_hub
-from spatial_llm.model.heard import Heard, check_question
+from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
 from spatial_llm.model.publishing import push_to_hub as publish
 from spatial_llm.model.talking import Talking
 from spatial_llm.model.timeline import Timeline, make_timeline
+from spatial_llm.model.understanding import at_taught_level, understood
+from spatial_llm.questions.matching import QuestionMatcher
 from spatial_llm.shipped import find_model, is_shipped
 
 
@@ -52,6 +55,16 @@ class SpatialLLM(Talking):
         self.model = model.eval()
         self.processor = processor
         self.heads = heads
+        self._matcher: QuestionMatcher | None = None
+        self._spoke_of_level = False
+
+    @property
+    def matcher(self) -> QuestionMatcher | None:
+        """Returns what finds taught questions; None if the model was saved without what it was taught."""
+        taught = self.processor.taught
+        if taught is not None and (self._matcher is None or self._matcher.taught is not taught):
+            self._matcher = QuestionMatcher(taught)
+        return None if taught is None else self._matcher
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
@@ -136,6 +149,7 @@ class SpatialLLM(Talking):
         sampling_rate: float | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
     ) -> Heard:
         """Encodes a recording once, for any number of questions.
 
@@ -149,6 +163,9 @@ class SpatialLLM(Talking):
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
+            level_dbfs_at_1m: level that the recording chain gives to a sound as loud as the recorded one, 1 m in front and
+                without echo: its mean power over both ears in dB relative to full scale. The recording is then scaled to the
+                level of training, on which distances rest (see `understanding.at_taught_level`).
 
         Returns:
             What was heard: ask it questions, or read the encoder's own distributions.
@@ -157,6 +174,7 @@ class SpatialLLM(Talking):
             AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
                 number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
                 infinity, or has no rate. Silence, and channels that are all the same, give a warning.
+            SpatialLLMError: `level_dbfs_at_1m` is no level, or the level of training is not known.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
@@ -173,7 +191,10 @@ class SpatialLLM(Talking):
                 "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
                 stacklevel=1,
             )
-        return self.listen_to_window(waveform)
+        if level_dbfs_at_1m is None:
+            return self.listen_to_window(waveform)
+        waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)
+        return replace(self.listen_to_window(waveform), level_is_known=True)
 
     @torch.inference_mode()
     def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
@@ -219,13 +240,21 @@ class SpatialLLM(Talking):
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         max_question_characters: int | None = None,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about a recording; `listen` is for several questions.
 
+        A question that has the meaning of a taught one (`processor.taught`) is put to the model in the taught wording, which
+        the answer names; of one that is near none, a warning says so, and it is put as it is.
+
         Args:
-            audio, sampling_rate, audio_limits, format: the recording, see `listen`.
+            audio, sampling_rate, audio_limits, format, level_dbfs_at_1m: the recording, see `listen`.
             question: the question in words.
+            strict: refuse a question that is near none that was taught, or names a sound that the model does not know.
+            as_asked: put the question as it is, without a warning.
             max_new_tokens: longest answer, in tokens.
             num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
@@ -237,12 +266,14 @@ class SpatialLLM(Talking):
 
         Raises:
             AudioError: see `listen`.
-            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token; or
-                `generate` has no such argument.
+            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token;
+                `strict` refuses it; or `generate` has no such argument.
         """
         check_question(question)
-        heard = self.listen(audio, sampling_rate, audio_limits, format)
-        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams}
+        if strict:  # before the recording is encoded
+            understood(self.matcher, question, strict=True, as_asked=True)
+        heard = self.listen(audio, sampling_rate, audio_limits, format, level_dbfs_at_1m)
+        options = {"strict": strict, "as_asked": as_asked, "max_new_tokens": max_new_tokens, "num_beams": num_beams}
         return heard.ask(question, max_question_characters=max_question_characters, **options, **generation)
 
     @torch.inference_mode()
@@ -253,17 +284,19 @@ class SpatialLLM(Talking):
         max_new_tokens: int = 200,
         num_beams: int = 1,
         max_question_characters: int | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
-        self.processor.rows.refuse_placeholder(question)
-        batch = self.processor(text=question, return_tensors="pt", max_characters=max_question_characters).to(self.device)
+        match, asked = self.understand(question, strict, as_asked, max_question_characters)
+        batch = self.processor(text=asked, return_tensors="pt", max_characters=max_question_characters).to(self.device)
         self.check_length(length := batch["input_ids"].shape[1])
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
-        answer = ids[0, length:]
-        return Answer(self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(), question)
+        text = self.processor.tokenizer.decode(ids[0, length:], skip_special_tokens=True).strip()
+        return self.noted(text, question, asked, match, as_asked, heard.level_is_known)
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

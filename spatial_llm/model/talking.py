@@ -1,10 +1,13 @@
 """What a model does beyond one question about one recording: conversations, and the questions of a data set."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
+from spatial_llm.model.answer import Answer
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.dataset_answers import answer_dataset
 from spatial_llm.model.heard import Heard
+from spatial_llm.model.understanding import ON_DISTANCE, notes_of, rests_on_level, understood
 
 if TYPE_CHECKING:
     from spatial_llm.model.pipeline import SpatialLLM
@@ -52,3 +55,25 @@ class Talking:
             AudioError, SpatialLLMError: see `ask`; the row is named. Or the columns are not there.
         """
         return answer_dataset(self, dataset, audio, question, column, progress, **options)
+
+    def understand(self: "SpatialLLM", question: str, strict: bool, as_asked: bool, limit: int | None) -> tuple[Any, str]:
+        """Returns the taught question that is nearest, None if none is known, and the question as it is put to the model.
+
+        Raises:
+            SpatialLLMError: `strict` is set and nothing that was taught is near; or the question holds the placeholder.
+        """
+        self.processor.rows.refuse_placeholder(question)
+        limit = self.processor.max_question_characters if limit is None else limit
+        match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
+        return match, question if match is None or as_asked else match.asked
+
+    def noted(
+        self: "SpatialLLM", text: str, question: str, asked: str, match: Any, as_asked: bool, level_is_known: bool
+    ) -> Answer:
+        """Returns a text as an answer, with the notes on how its question was understood and on what it rests."""
+        notes = [] if as_asked else notes_of(match, asked)
+        if not (as_asked or level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
+            self._spoke_of_level = True
+            notes.append(ON_DISTANCE)
+            warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
+        return Answer(text, question, asked, match, notes)

@@ -152,3 +152,38 @@ def test_the_format_of_a_model_is_read_from_its_folder(tmp_path: Path) -> None:
     assert ask._format_of(str(tmp_path)).channels == 4
     (tmp_path / "config.json").write_text("[]")
     assert ask._format_of(str(tmp_path)) is None and ask._format_of("some/hub-name") is None
+
+
+def test_a_paraphrase_is_put_as_taught_and_a_note_says_so(counted, capsys):
+    assert main(["ask", ONE, "where's that sound coming from"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "left, front, above; 3m\n"
+    assert printed.err == "note: asked as: How would you describe the location of this audio clip?\n"
+    assert main(["ask", ONE, "where's that sound coming from", "--json", "--as_asked"]) == 0
+    assert json.loads(capsys.readouterr().out)["asked"] == "where's that sound coming from"
+
+
+def test_what_was_not_taught_is_warned_of_or_refused(counted, capsys):
+    with pytest.warns(UserWarning, match="'capital', 'france' are in no question that the model was taught"):
+        assert main(["ask", ONE, "What is the capital of France?"]) == 0
+    capsys.readouterr()
+    assert main(["ask", ONE, "Is there a violin?", "--strict"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("spatial-llm: ") and printed.err.count("\n") == 1
+
+
+def test_the_list_of_what_was_taught_needs_no_recording_and_no_weights(counted, capsys):
+    assert main(["ask", "--list"]) == main(["ask", "tiny", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert "\n    What is this?\n" in printed and "Sounds: acoustic guitar; alarm;" in printed
+    assert main(["ask", ONE, WHERE, "--list"]) == 1
+    assert "--list is about a model" in capsys.readouterr().err
+    assert counted["loaded"] == 0
+
+
+def test_a_recording_of_another_level_is_calibrated(counted, tiny, capsys, tmp_path):
+    waveform, rate = soundfile.read(ONE)
+    soundfile.write(tmp_path / "faint.wav", waveform / 10, rate, subtype="FLOAT")
+    level = tiny.processor.taught.level_dbfs_at_1m - 20
+    assert main(["ask", str(tmp_path / "faint.wav"), WHERE, "--level_dbfs_at_1m", str(level)]) == 0
+    assert capsys.readouterr() == ("left, front, above; 3m\n", "")

@@ -119,6 +119,15 @@ def test_streamed_equals_unstreamed(tiny):
     assert streamed.history == asked.history
 
 
+def test_other_words_are_understood_as_ask_understands_them(tiny):
+    heard, question = tiny.listen(ONE), "From which direction does the sound come?"
+    asked, answer = heard.ask(question), heard.talk().ask(question)
+    assert "".join(heard.stream(question)) == asked == answer
+    assert answer.asked == asked.asked != question == answer.question
+    with pytest.raises(SpatialLLMError):
+        heard.talk().ask("What is the capital of France?", strict=True)
+
+
 def test_characters_of_several_bytes_are_streamed_whole():
     """The tokenizer falls back on bytes: no piece is a part of a character, and joined they are the text."""
     tokenizer = tiny_processor().tokenizer
