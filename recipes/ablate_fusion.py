@@ -79,7 +79,7 @@ def data(arguments: Arguments) -> list[Stage]:
     dry = sounds_stage(SOUND_DOOR, Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
     index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"]
     asked = data_stages(DATA_DOORS, configs / "scenes.yaml", configs / "questions.yaml", runs / "data", index, [dry])
-    unpack = ["-m", "spatial_llm.cli", "parts", "tiny", str(runs / "parts")]
+    unpack = ["-m", "spatial_llm", "parts", "tiny", str(runs / "parts")]
     return [dry, *asked, Stage("encoder and language model of the shipped model", unpack, runs / "parts")]
 
 
@@ -91,7 +91,7 @@ def two_encoders(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     command = ["recipes/train_encoder.py", "--config", str(config), *(f"--{name}={path}" for name, path in options.items())]
     trained = Stage("a second encoder", command, folder, configs=[config], needs=needs, launch=True)
     members = [str(runs / "parts" / "encoder"), str(folder / "model")]
-    join = ["-m", "spatial_llm.cli", "join-encoders", str(joined), *members]
+    join = ["-m", "spatial_llm", "join-encoders", str(joined), *members]
     return [trained, Stage("both encoders side by side", join, joined, needs=[*needs, trained])]
 
 

@@ -24,6 +24,7 @@ from spatial_llm.model.resealing import reseal
 from spatial_llm.model.taught_file import write_taught
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.text_corpus import asked_scenes
+from spatial_llm.ranges import Count
 from spatial_llm.settings import parse_arguments
 
 DRAWN, SEED = 60_000, 0  # questions of drawn scenes: all wordings, and the sounds, occur often
@@ -45,7 +46,7 @@ class Arguments:
     manifest: str | None = None
     questions: str | None = None
     credits: str | None = None
-    most_sources: int = 2
+    most_sources: Count = 2
 
 
 def drawn(questions: Path, credits: Path, most_sources: int) -> Iterator[dict]:

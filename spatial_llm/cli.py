@@ -40,3 +40,7 @@ def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = (f"  {name:{width}}  {about}" for name, about in COMMANDS.items())
     return "\n".join([_CALL, "", "Questions and answers about sound in space. Commands:", "", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

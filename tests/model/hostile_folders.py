@@ -27,6 +27,7 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "taught_questions.json",
+    "encoder_heads.safetensors",
     "model.safetensors",
 )
 WEIGHTS = "model.safetensors"

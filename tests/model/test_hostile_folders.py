@@ -90,7 +90,7 @@ def processor_or_model(folder):
 @pytest.mark.parametrize("name", ["config.json: cut", "weights empty", "tokenizer.json: cut", "one bit", "weights a pipe"])
 def test_the_command_shows_one_sentence(name, tmp_path):
     folder = make(tmp_path / "model", CASES[name], sealed=True)
-    command = [sys.executable, "-m", "spatial_llm.cli", "ask", "--model", str(folder)]
+    command = [sys.executable, "-m", "spatial_llm", "ask", "--model", str(folder)]
     done = subprocess.run(
         [*command, str(RECORDINGS / "one_source.flac"), QUESTION], capture_output=True, text=True, timeout=120, check=False
     )

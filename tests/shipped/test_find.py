@@ -70,8 +70,8 @@ def test_ask_takes_the_name_in_either_place(shipped, capsys, monkeypatch):
         assert main(["ask", *arguments]) == 0
         answers.append(capsys.readouterr().out)
     assert len(set(answers)) == 1
-    assert main(["ask", "--model", "tiny", "toy", "two.wav", "Where?"]) == 1
-    assert "two models, toy and tiny" in capsys.readouterr().err
+    assert main(["ask", "--model", "tiny", "tiny", "two.wav", "Where?"]) == 1
+    assert "two models, tiny and tiny" in capsys.readouterr().err
 
 
 def test_everything_shipped_is_package_data(repository):
