@@ -4,7 +4,8 @@
 
 --scores is the folder that eval/score.py wrote (scores.json and items.jsonl), --data is what it was given. Written into the
 folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and recordings; an existing
-report is replaced. Takes half a minute for 4,000 questions on one core. To make a picture of the page's top:
+report is replaced. With --single_file true index.html holds the pictures and recordings itself (up to 25 MB) and stands
+alone, to be sent to somebody. Takes half a minute for 4,000 questions on one core. To make a picture of the page's top:
 
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
@@ -31,6 +32,7 @@ class ReportArguments:
         audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
         reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.
+        single_file: write one HTML file that holds pictures and recordings, and nothing beside it.
     """
 
     scores: str
@@ -40,6 +42,7 @@ class ReportArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
+    single_file: bool = False
 
 
 def main(arguments: ReportArguments) -> None:
@@ -48,7 +51,7 @@ def main(arguments: ReportArguments) -> None:
     evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     if task is not None and task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)  # as in the input of the model
-    print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")
+    print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out, arguments.single_file)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The report as one HTML page: the questions, the numbers with their controls, plots, the worst items.
 
-Note: the page has no script and loads nothing but the files beside it, so that it opens from a disk as from a server. Every
-text of questions and answers is foreign and is escaped where it enters the page.
+Note: the page has no script and loads nothing but the files beside it or inside it, so that it opens from a disk as from a
+server. Every text of questions and answers is foreign and is escaped where it enters the page.
 """
 
 import json
@@ -39,8 +39,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
 
     Args:
         scores: content of scores.json.
-        plots: with names of files beside the page.
-        worst: with names of files beside the page.
+        plots, worst: with names of files beside the page, or data URIs.
         gain_db: gain that all players share; None where there are none.
     """
     title = f"Evaluation: {escape(_title(scores))}"
@@ -153,7 +152,7 @@ def _item(shown: ShownItem) -> str:
         ("Errors", "", errors_line(item)),
     )
     said = "".join(f'<dt>{name}</dt><dd class="{kind}">{escape(text)}</dd>' for name, kind, text in rows if text)
-    player = '<p class="soft">The recording could not be made where this report was written.</p>'
+    player = f'<p class="soft">{escape(shown.no_audio)}</p>'
     if shown.audio is not None:
         label = escape(f"Recording {item.recording_id}")
         player = f'<audio controls preload="metadata" src="{escape(shown.audio)}" aria-label="{label}"></audio>'
