@@ -31,10 +31,8 @@ def embed_files(
             continue
         recording = _uri(folder / shown.audio)
         if used + len(recording) > most_bytes:
-            why = (
-                f"The recording is left out: one file holds at most {most_bytes / 1e6:g} MB; the report as a folder has it."
-            )
-            items[index] = replace(shown, audio=None, no_audio=why)
+            why = f"The recording is left out: one file holds at most {most_bytes / 1e6:g} MB"
+            items[index] = replace(shown, audio=None, no_audio=f"{why}; the report as a folder has it.")
         else:
             used += len(recording)
             items[index] = replace(shown, audio=recording)
