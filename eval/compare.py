@@ -74,8 +74,8 @@ def main(arguments: CompareArguments) -> None:
     with atomic_files(out) as written:
         write_json(written / "compare.json", report)
         write_text(written / "compare.md", table)
-    print(table)
-    print(f"compare.json and compare.md are in {out}")
+    print(f"compare.json and compare.md are in {out}\n")
+    print(table, end="")
 
 
 if __name__ == "__main__":

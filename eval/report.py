@@ -11,12 +11,15 @@ alone, to be sent to somebody. Takes half a minute for 4,000 questions on one co
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.door import door
 from spatial_llm.evaluation.predicting.evaluation_set import asked_questions, with_limits
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.evaluation.report import write_report
+from spatial_llm.evaluation.report.write import read_scores
+from spatial_llm.evaluation.verdicts import hearing_verdict
 from spatial_llm.settings import parse_arguments
 
 
@@ -51,7 +54,8 @@ def main(arguments: ReportArguments) -> None:
     evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     if task is not None and task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)  # as in the input of the model
-    print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out, arguments.single_file)}")
+    page = write_report(arguments.scores, evaluation_set, arguments.out, arguments.single_file)
+    print(f"written: {page}\n{hearing_verdict(read_scores(Path(arguments.scores) / 'scores.json'))}")
 
 
 if __name__ == "__main__":

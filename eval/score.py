@@ -80,8 +80,8 @@ def main(arguments: ScoreArguments) -> None:
         write_json(written / "scores.json", report)
         write_jsonl(written / "items.jsonl", lines)
         write_text(written / "scores.md", table)
-    print(first_part(table))
-    print(f"scores.json, items.jsonl and scores.md are in {out}")
+    print(f"scores.json, items.jsonl and scores.md are in {out}\n")
+    print(first_part(table), end="")
 
 
 if __name__ == "__main__":

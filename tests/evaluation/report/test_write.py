@@ -33,6 +33,7 @@ from spatial_llm.evaluation.report.items import (
 from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
 from spatial_llm.evaluation.report.single_file import embed_files
+from spatial_llm.evaluation.verdicts import hearing_verdict
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions.about import About
@@ -120,7 +121,7 @@ def test_the_numbers_of_the_scores_stand_on_the_page(case):
     for entry in scores["metrics"].values():
         assert f"{entry['value']:.2f}" in words and f"{entry['low']:.2f} to {entry['high']:.2f}" in words
     assert scores["provenance"]["manifest_sha256"][:16] in words
-    assert "Does it listen?" in words and "None of these is comparable" in words
+    assert hearing_verdict(scores) in words and "8-way direction (B)" in words and "None of these is comparable" in words
 
 
 def test_two_runs_write_equal_bytes(case, tmp_path):
