@@ -4,7 +4,7 @@
         --data runs/demo_train/data/eval.jsonl --out runs/demo_train/scores
 
 Writes scores.json, items.jsonl (one line a question: the value read, each measure, where the source is) and scores.md (the
-tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The task
+tables, of which the first is printed, with a verdict in its last line) into the folder --out, anew in each call. `--data` is what predict was given. The task
 gives protocols, embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
 all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
 Takes half a minute for 17,000 answers on one core (eval/bench_scores.py).
