@@ -1,4 +1,4 @@
-# Every target installs what it needs into .venv and reuses it until setup.cfg, pyproject.toml or requirements.lock change.
+# Every target installs what it needs into .venv and reuses it until setup.cfg, setup.py, pyproject.toml or requirements.lock change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +35,7 @@ help:  ## list the targets
 
 install: $(STAMP)  ## make .venv with everything (about three minutes) in the versions of requirements.lock; NEWEST=1: in the newest
 
-$(STAMP): setup.cfg pyproject.toml requirements.lock $(if $(filter-out $(VERSIONS),$(INSTALLED)),FORCE)
+$(STAMP): setup.cfg setup.py pyproject.toml requirements.lock $(if $(filter-out $(VERSIONS),$(INSTALLED)),FORCE)
 	@$(PYTHON) -c '$(TESTED_PYTHON)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing spatial-llm and what it needs into $(VENV), versions: $(VERSIONS) ..."

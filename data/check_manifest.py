@@ -1,55 +1,12 @@
 """Check manifests and scene files: every line, every file they name, and that train and eval share nothing.
 
-    python data/check_manifest.py --files '[DATA/train.jsonl, DATA/eval.jsonl]' [--png DATA/check.png]
-    python data/check_manifest.py --config data/configs/check_manifest.yaml
-
-Prints counts and balance (with the score of guessing from the questions alone), and draws histograms of azimuth, distance
-and class. The first fault ends the run with file, line and field; missing files are listed together; everything that both
-splits use (ids, recordings, rooms, sound files of equal content) is listed by kind. The exit status is 0 only if there is no
-fault. Needs a CPU only; about 0.3 ms a line.
+python data/check_manifest.py --files '[DATA/train.jsonl, DATA/eval.jsonl]' [--png DATA/check.png]
+python data/check_manifest.py --config data/configs/check_manifest.yaml
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-from spatial_llm.data.checks import check_files, format_contents
-from spatial_llm.data.plots import draw_contents
-from spatial_llm.data.spatialsoundqa.release import roots_elsewhere
+from spatial_llm.commands import load
 from spatial_llm.door import door
-from spatial_llm.questions.balance import balance_table
-from spatial_llm.settings import parse_arguments
-
-
-@dataclass
-class CheckArguments:
-    """Sets what to check together.
-
-    Attributes:
-        files: manifests and files of scenes; give training and evaluation in one call to find what they share.
-        png: where to draw histograms of azimuth, distance and class; default: nowhere.
-        by: rows of the balance: types (families), or question types.
-        audio_root: folder of AudioSet, for manifests of SpatialSoundQA that have it elsewhere.
-        reverb_root: likewise for mp3d_reverb.
-    """
-
-    files: list[str]
-    png: str | None = None
-    by: Literal["type", "question_type"] = "question_type"
-    audio_root: str | None = None
-    reverb_root: str | None = None
-
-
-def main(arguments: CheckArguments) -> None:
-    contents = check_files(arguments.files, roots_elsewhere(arguments.audio_root, arguments.reverb_root))
-    print("\n".join(format_contents(contents)))
-    for split, held in contents.items():
-        if held.questions:
-            print(f"\nbalance of {split}\n{balance_table(held.balance(arguments.by))}")
-    if arguments.png is not None:
-        draw_contents(contents, arguments.png)
-        print(f"\nwritten: {arguments.png}")
-
 
 if __name__ == "__main__":
     with door("check_manifest"):
-        main(parse_arguments(CheckArguments, description=__doc__))
+        load("check").main(script=__doc__)

@@ -3,19 +3,14 @@
     accelerate launch recipes/finetune_bat.py [--config recipes/configs/demo_train/bat.yaml] [--key value ...]
 
 Without any argument it trains the tiny configuration of the demonstration, and first makes what that needs and is missing
-(simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a config:
---encoder takes any folder written by recipes/train_encoder.py, --language_model any AutoModelForCausalLM; with neither, all
-parts are those of the model given by --start_from (tiny, which comes with the package; recipes/configs/demo.yaml). The
-result is `<run_folder>/model`, which SpatialLLM.from_pretrained and eval/predict.py load.
+(simulated data, tiny encoder, tiny language model): about eleven minutes on 2 CPU cores. For your own run give a config.
 """
 
 import sys
 from pathlib import Path
 
+from spatial_llm.commands import load
 from spatial_llm.door import door
-from spatial_llm.settings import parse_arguments
-from spatial_llm.training.finetune.arguments import BatArguments
-from spatial_llm.training.finetune.run import finetune_bat
 from spatial_llm.workflow import run_command
 
 HERE = Path(__file__).parent
@@ -25,4 +20,4 @@ if __name__ == "__main__":
     with door():
         if len(sys.argv) == 1:
             run_command([str(HERE / "demo_train.py"), "--until", "text"])
-        print(f"model in {finetune_bat(parse_arguments(BatArguments, default_config=DEFAULT_CONFIG, description=__doc__))}")
+        load("finetune").main(script=__doc__, default_config=DEFAULT_CONFIG)

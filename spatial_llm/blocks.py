@@ -9,6 +9,7 @@ that made them. So results do not depend on the number of workers, a killed run 
 import json
 import multiprocessing
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -126,7 +127,9 @@ def _make(task: tuple[Callable[[int, Path], None], int, Path]) -> None:
 def _in_processes(tasks: list[tuple], workers: int) -> Iterator[None]:
     # Forked where that is safe (Linux), because importing the library again takes longer than many blocks do.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+    # Ctrl-C reaches all processes of a terminal: this one stops, the others finish their block and say nothing.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(min(workers, len(tasks)), context, signal.signal, ignore) as pool:
         try:
             yield from pool.map(_make, tasks)
         except BrokenProcessPool:

@@ -1,12 +1,12 @@
-"""Error handling of every script: one sentence on standard error and an exit status, no traceback.
+"""Error handling of every script and command: one sentence on standard error and an exit status, no traceback.
 
     if __name__ == "__main__":
-        with door("score"):
-            main(parse_arguments(ScoreArguments))
+        with door("seeds"):
+            main(parse_arguments(SeedsArguments))
 
 Errors of this library, errors of files and folders (disk full, no permission, not found) and the death of a worker process
-can be fixed by the user. Any other error is a bug and keeps its traceback. With the environment variable
-SPATIAL_LLM_TRACEBACK set to anything but 0, all errors keep it, for developers.
+can be fixed by the user, and Ctrl-C is no error at all. Any other error is a bug and keeps its traceback. With the
+environment variable SPATIAL_LLM_TRACEBACK set to anything but 0, all errors keep it, for developers.
 """
 
 import contextlib
@@ -21,6 +21,8 @@ from spatial_llm.errors import SpatialLLMError
 TRACEBACK = "SPATIAL_LLM_TRACEBACK"
 # Exit status of a run that was stopped by a signal and saved its state: EX_TEMPFAIL of sysexits.h, "try again later".
 STOPPED = 75
+# Exit status after Ctrl-C: that of shells, 128 + SIGINT.
+INTERRUPTED = 130
 _PACKAGE = os.path.dirname(__file__)
 # A DataLoader raises the error of its worker again, with the worker's traceback as the message.
 _OF_WORKER = re.compile(r"Caught (\w+) in DataLoader worker process .*\nOriginal Traceback")
@@ -28,14 +30,14 @@ _OF_WORKER = re.compile(r"Caught (\w+) in DataLoader worker process .*\nOriginal
 
 @contextlib.contextmanager
 def door(name: str = "error") -> Iterator[None]:
-    """Ends the program with `name: sentence` and status 1 at an error inside the context that the user can fix; warnings of
-    this library are one sentence too."""
+    """Ends the program with `name: sentence` and status 1 at an error inside the context that the user can fix, with `name:
+    stopped` and status 130 at Ctrl-C. Every warning is one line; one of this library is one sentence."""
     as_python_shows = warnings.formatwarning
 
     def shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
         if issubclass(category, UserWarning) and filename.startswith(_PACKAGE):
             return f"{name}: warning: {message}\n"
-        return as_python_shows(message, category, filename, lineno, line)
+        return as_python_shows(" ".join(str(message).split()), category, filename, lineno, "")  # without the line of code
 
     warnings.formatwarning = shown
     try:
@@ -45,12 +47,21 @@ def door(name: str = "error") -> Iterator[None]:
         # The reader of the output has ended (`| head`): that is no error, and nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        if _tracebacks():
+            raise
+        print("stopped." if name == "error" else f"{name}: stopped.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except (SpatialLLMError, OSError) as error:
-        if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        if _tracebacks():
             raise
         raise SystemExit(f"{name}: {sentence(error)}") from None
     finally:
         warnings.formatwarning = as_python_shows
+
+
+def _tracebacks() -> bool:
+    return os.environ.get(TRACEBACK, "0") not in ("", "0")
 
 
 def sentence(error: BaseException) -> str:

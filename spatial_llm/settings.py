@@ -9,6 +9,8 @@ A YAML file may name others under `include`, with paths relative to itself:
     run_folder: runs/dspast_no_attention
     model: {feature_attention: false}   # merged with the `model` of dspast.yaml
 
+A file that comes with the package is also found by its name (`--config demo_train/bat`), see `named_yamls`.
+
 The keys of the included files come first. Keys of a later file, and those of the including file, replace them; mappings are
 merged key by key, lists are replaced whole. The command line wins over all files. lm-evaluation-harness composes its task
 files in this way, and `evaluation.predicting.tasks` reads ours with the same function.
@@ -27,6 +29,8 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.named_yamls import find_yaml
+from spatial_llm.nearest_name import did_you_mean
 from spatial_llm.ranges import alternatives, check_numbers, field_types
 
 Arguments = TypeVar("Arguments")
@@ -38,16 +42,19 @@ def parse_arguments(
     argv: Sequence[str] | None = None,
     default_config: str | Path | None = None,
     description: str | None = None,
+    program: str | None = None,
 ) -> Arguments:
     """Fills dataclass `kind` from `--config FILE.yaml` and `--key value` (nested: `--schedule.steps 10`); the last one wins.
 
     Args:
         kind: the dataclass of a script.
         argv: the command line without the program's name; None takes `sys.argv`.
-        default_config: the YAML file that applies when `argv` holds no `--config`.
+        default_config: path or name of the YAML file that applies when `argv` holds no `--config`.
         description: the first lines of `--help`.
+        program: what `--help` calls the program; default: the name of the script.
 
-    Exits with a message if the command line has an unknown key, or any value the wrong type.
+    Exits with a message if the command line has an unknown key (the message names the nearest known one), or any value the
+    wrong type.
 
     Raises:
         SpatialLLMError: a file cannot be read or has a key that `kind` does not have (the error names file and key), or a
@@ -57,9 +64,9 @@ def parse_arguments(
     if default_config is not None and not any(item.split("=")[0] == CONFIG for item in argv):
         argv = [CONFIG, str(default_config), *argv]
     argv, origins = _read_configs(kind, argv)
-    parser = _Parser(description=description, default_env=False)
+    parser = _Parser(prog=program, description=description, default_env=False)
     parser.origins = origins
-    parser.add_argument(CONFIG, action="config", help="YAML file with any of the fields below; it may include others")
+    parser.add_argument(CONFIG, action="config", help="YAML file, or the name of one in the package, with fields below")
     parser.add_class_arguments(kind)
     try:
         parsed = parser.instantiate(parser.parse_args(argv))
@@ -199,14 +206,18 @@ def _merge(
 
 
 class _Parser(ArgumentParser):
-    """jsonargparse's parser, whose errors name the file that a wrong value stands in."""
+    """jsonargparse's parser, whose errors name the file that a wrong value stands in and the option that was meant."""
 
     origins: Mapping[str, Path] = {}
 
     def error(self, message: str, ex: Exception | None = None) -> None:
         named = re.match(r'Parser key "([\w.]+)"', message)
         at = self.origins.get(named[1]) if named else None
-        super().error(message if at is None else f"{at}: {message}", ex)
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        if unknown:
+            message += did_you_mean(unknown[1], (name for action in self._actions for name in action.option_strings))
+        # Without the usage of argparse: of fifty options it buries the sentence.
+        self.exit(2, f"error: {message if at is None else f'{at}: {message}'}\nAll options: {self.prog} --help\n")
 
 
 def _read_configs(kind: type, argv: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
@@ -217,8 +228,9 @@ def _read_configs(kind: type, argv: Sequence[str]) -> tuple[list[str], dict[str,
         if name != CONFIG or not (equals or (value := next(rest, ""))):
             out.append(item)
             continue
-        file = read_yaml(value)
-        _check_keys(kind, file.content, file.origins, Path(value))
+        path = find_yaml(value, lambda one: set(read_yaml(one).content) <= set(field_types(kind)))
+        file = read_yaml(path)
+        _check_keys(kind, file.content, file.origins, path)
         out.append(f"{CONFIG}={yaml.safe_dump(file.content, sort_keys=False, allow_unicode=True)}")
         origins |= file.origins
     return out, origins
@@ -232,7 +244,7 @@ def _check_keys(kind: type, content: Mapping[str, Any], origins: Mapping[str, Pa
         if key not in types:
             explain = getattr(kind, "explain_key", lambda key: None)(key)
             instead = explain or f"known are {', '.join(types)}"
-            raise SpatialLLMError(f"{where}: unknown key {above}{key}; {instead}.")
+            raise SpatialLLMError(f"{where}: unknown key {above}{key}; {instead}{did_you_mean(key, types) or '.'}")
         hints = [one for hint in alternatives(types[key]) for one in (hint, *get_args(hint))]
         nested = [one for one in hints if dataclasses.is_dataclass(one)]
         items = value if isinstance(value, list) else [value]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.door import STOPPED
+from spatial_llm.door import INTERRUPTED, STOPPED
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of, write_json, write_text
 from spatial_llm.settings import read_yaml
@@ -212,7 +212,8 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
 
     Raises:
         SpatialLLMError: the command ended with an error.
-        SystemExit: the command was stopped by a signal and saved its state (status 75); this process then ends likewise.
+        SystemExit: the command was stopped by a signal, and saved its state (status 75) or said that it stopped (status
+            130, Ctrl-C); this process then ends likewise.
     """
     launcher = (
         [
@@ -237,7 +238,9 @@ def run_command(command: Sequence[str], launch: bool = False) -> None:
         status = subprocess.run([sys.executable, *launcher, *command], env=os.environ, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
-    if status == STOPPED:
-        raise SystemExit(STOPPED)
+    if status == -signal.SIGINT:  # it was still importing
+        status = INTERRUPTED
+    if status in (STOPPED, INTERRUPTED):
+        raise SystemExit(status)
     if status:
         raise SpatialLLMError(f"{' '.join(command)} ended with status {status}; see its message above.")

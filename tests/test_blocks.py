@@ -105,6 +105,31 @@ def test_a_worker_that_was_killed_is_said_in_words(tmp_path):
     assert 2 in blocks.missing()
 
 
+SLOW_BLOCKS = """
+import os, sys, time
+from spatial_llm.blocks import Blocks, Shard
+from spatial_llm.door import door
+
+def work(index, folder):
+    os.write(1, b"begun\\n")
+    time.sleep(0.5)
+
+with door("slow"):
+    Blocks(sys.argv[1], 100, {}).run(work, Shard(), 2, progress=False, title="")
+"""
+
+
+def test_ctrl_c_stops_all_processes_with_one_sentence(tmp_path):
+    command = [sys.executable, "-c", SLOW_BLOCKS, str(tmp_path / "parts")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["begun\n", "begun\n"], "both processes are at work"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "slow: stopped.\n")
+    assert len(Blocks(tmp_path / "parts", 100, {}).missing()) > 90 and not list((tmp_path / "parts").glob(".*"))
+
+
 def test_blocks_with_a_damaged_plan_are_refused(tmp_path):
     blocks = Blocks(tmp_path / "parts", 2, {})
     blocks.run(functools.partial(write_square, 1), Shard(), 1, progress=False, title="")

@@ -1,8 +1,6 @@
 """Every YAML file of the repository belongs to exactly one dataclass, is parsed by it, and comes back equal."""
 
 import dataclasses
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -20,6 +18,7 @@ from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.tiny.arguments import TextArguments
+from tests.scripts import arguments_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FUSIONS = ("delayed", "lal", "gated_cross_attention")  # of which there are configs at both sizes
@@ -27,16 +26,6 @@ FOLDERS = ("recipes", "data", "eval", "tests/doors/configs")
 EVERY_YAML = sorted(
     str(path.relative_to(REPOSITORY)) for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.y*ml")
 )
-
-
-def arguments_of(script: str) -> type:
-    """The dataclass that a script parses its command line into."""
-    spec = importlib.util.spec_from_file_location(f"door_{Path(script).stem}", REPOSITORY / script)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return next(
-        value for name, value in vars(module).items() if name.endswith("Arguments") and value.__module__ == spec.name
-    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,13 @@ class Claim:
 CLAIMS = (
     Claim(
         EncoderArguments,
-        ("recipes/configs/dspast*", "recipes/configs/ablation/dspast*", "*/spatial_ast*", "*encoder.yaml"),
+        (
+            "recipes/configs/dspast*",
+            "recipes/configs/ablation/dspast*",
+            "*/spatial_ast*",
+            "*encoder.yaml",
+            "*/tiny/heads.yaml",
+        ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),
     Claim(

@@ -1,5 +1,6 @@
 """The documents: every link leads somewhere, and the code of the front page prints what stands below it."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
+
+from spatial_llm.data.importing.run import ImportArguments, import_recordings
+from spatial_llm.data.records import record_from_dict
+from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = (".", "docs", "recipes", "data", "eval")
@@ -56,3 +62,29 @@ def test_the_example_of_several_encoders_runs(tmp_path):
     assert {"config.json", "model.safetensors", "seal.json", "preprocessor_config.json"} <= {
         file.name for file in (tmp_path / "runs" / "two_encoders").iterdir()
     }
+
+
+def test_the_table_of_own_recordings_is_imported_as_the_page_says(tmp_path):
+    page = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"```\n(audio,question,answer.*?)```", page, re.DOTALL)[1]
+    (tmp_path / "my.csv").write_text(table, encoding="utf-8")
+    for source, name in (("one_source", "bell.wav"), ("one_source_behind", "pump.flac")):
+        samples, rate = soundfile.read(REPOSITORY / "spatial_llm" / "shipped" / "recordings" / f"{source}.flac")
+        soundfile.write(tmp_path / name, samples, rate)
+    summary = import_recordings(ImportArguments(str(tmp_path / "my.csv"), str(tmp_path / "data")))
+    types = [counts["types"] for counts in summary.values()]
+    assert sorted(name for each in types for name in each) == ["AZIMUTH_DEG", "DOA", "OPEN"]
+
+
+def test_the_lines_of_a_manifest_and_the_kinds_of_answers_are_read_as_the_page_says():
+    page = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    lines = re.search(r"```json\n(.*?)```", page, re.DOTALL)[1].splitlines()
+    records = [record_from_dict(json.loads(line)) for line in lines]
+    assert [{"audio", "scene", "pairs"} & set(record.to_dict()) for record in records] == [
+        {"audio"}, {"audio"}, {"scene"}, {"pairs"},
+    ]  # fmt: skip
+    rows = re.findall(r"^\| (`[A-Z]\w*`(?:, `\w+`)*) \| (.*) \| `(\{.*\})` \|$", page, re.MULTILINE)
+    types = {name: (answer, truth) for names, answer, truth in rows for name in re.findall(r"\w+", names)}
+    assert set(types) == set(QUESTION_TYPES)
+    for name, (answer, truth) in types.items():
+        assert parse_value(name, answer.replace("\\|", "|")) == json.loads(truth), name

@@ -45,18 +45,29 @@ def test_what_a_user_can_mend_is_a_sentence(error: Exception, said: str, monkeyp
         raise error
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyError("a"), KeyboardInterrupt(), SystemExit(75)])
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyError("a"), SystemExit(75)])
 def test_everything_else_passes(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised, door():
         raise error
     assert raised.value is error
 
 
+@pytest.mark.parametrize(("name", "said"), [("score", "score: stopped.\n"), ("error", "stopped.\n")])
+def test_ctrl_c_is_a_sentence(name: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.delenv(TRACEBACK, raising=False)
+    with pytest.raises(SystemExit) as ended, door(name):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130 and capsys.readouterr().err == said
+    monkeypatch.setenv(TRACEBACK, "1")
+    with pytest.raises(KeyboardInterrupt), door(name):
+        raise KeyboardInterrupt
+
+
 def test_warnings_of_this_library_are_one_sentence() -> None:
     shown = warnings.formatwarning
     with door("ask"):
         assert warnings.formatwarning("cut.", UserWarning, module.__file__, 1) == "ask: warning: cut.\n"
-        assert "torch.py:1: UserWarning: slow" in warnings.formatwarning("slow", UserWarning, "torch.py", 1)
+        assert warnings.formatwarning("slow,\nvery", UserWarning, "torch.py", 1) == "torch.py:1: UserWarning: slow, very\n"
     assert warnings.formatwarning is shown
 
 

@@ -91,6 +91,14 @@ def test_a_failed_stage_stops_the_chain_and_is_not_marked(tmp_path: Path) -> Non
     assert not bad.finished()
 
 
+@pytest.mark.parametrize("how", ["sys.exit(130)", "signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"])
+def test_a_chain_ends_as_its_stage_does_at_ctrl_c(tmp_path: Path, how: str) -> None:
+    stage = Stage("stopped", ["-c", f"import os, signal, sys; {how}"], tmp_path / "stopped")
+    with pytest.raises(SystemExit) as ended:
+        run_stages([stage])
+    assert ended.value.code == 130 and not stage.finished()
+
+
 @pytest.mark.parametrize("where", [".", "1-scenes"])  # of a run, of a stage of a run in stages
 def test_a_stopped_stage_goes_on_and_a_changed_one_begins_anew(tmp_path: Path, where: str) -> None:
     script = tmp_path / "train.py"

@@ -94,7 +94,7 @@ def read(kind: str, text: str, reading: Reading = "strict", known: Collection[st
     elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations": [...]};
     order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; rt60_range {"rt60_range_s":
     [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or
-    "reverberant"}; location_or_absent a location or {"absent": label}.
+    "reverberant"}; location_or_absent a location or {"absent": label}; text {"text": the answer in plain spelling}.
 
     Args:
         kind: a key of KINDS.

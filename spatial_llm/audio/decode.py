@@ -21,6 +21,7 @@ from spatial_llm.audio.containers.chunks import frame_bytes
 from spatial_llm.audio.containers.flac import salvage_flac
 from spatial_llm.audio.guarded import decode_guarded
 from spatial_llm.audio.limits import AudioLimits, check_rate
+from spatial_llm.errors import AudioError
 
 USUAL_HZ = 25  # rates of recorders and players are multiples of it; one flipped bit never gives another multiple
 _Decoded = tuple[NDArray, int]
@@ -64,15 +65,19 @@ def settle(source: Source, sound: Sound, limits: AudioLimits) -> None:
         warnings.warn(f"{source.name}: {note}.", stacklevel=6)
 
 
-def _refuse_or_warn(source: Source, sound: Sound, limits: AudioLimits) -> None:
-    """Raises AudioError about what is missing, or warns of it if `limits.allow_truncated` is set."""
+def refuse_cut(name: str, sound: Sound, limits: AudioLimits) -> str:
+    """Returns what is missing of a sound, in words. Raises AudioError about it unless `limits.allow_truncated` is set."""
     what = f"cut or damaged {sound.container}: {sound.missing}"
     if not limits.allow_truncated:
-        raise source.error(
-            f"{what}. Make the file anew, or set allow_truncated of AudioLimits (--audio_limits.allow_truncated true) to "
-            "take what is there."
+        raise AudioError(
+            f"{name}: {what}. Make the file anew, or set allow_truncated of AudioLimits (--audio_limits.allow_truncated "
+            "true) to take what is there."
         )
-    warnings.warn(f"{source.name}: {what}. What is there is taken.", stacklevel=7)
+    return what
+
+
+def _refuse_or_warn(source: Source, sound: Sound, limits: AudioLimits) -> None:
+    warnings.warn(f"{source.name}: {refuse_cut(source.name, sound, limits)}. What is there is taken.", stacklevel=7)
 
 
 def _plain(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:

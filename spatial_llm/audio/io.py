@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.containers import Sound, Source, inspect
-from spatial_llm.audio.decode import decode
+from spatial_llm.audio.containers.chunks import frame_bytes
+from spatial_llm.audio.decode import decode, refuse_cut
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
@@ -61,6 +62,36 @@ def inspect_audio(path: AudioPath, shown: str | None = None, limits: AudioLimits
     """
     with open_regular(path, name := shown or shown_path(path)) as file:
         return inspect(Source(file, name, limits.max_bytes))
+
+
+def check_file(path: AudioPath, format: AudioFormat | None = None, limits: AudioLimits = DEFAULT_LIMITS) -> None:
+    """Checks what header and framing of a sound file state, in milliseconds and without decoding it, before long work.
+
+    Args:
+        path: of the file.
+        format: the file has as many channels as this; None: any number.
+        limits: how long and large it may be, and whether a cut file may be read.
+
+    Raises:
+        AudioError: see `read_audio`; another number of channels. What only decoding shows is not found here.
+    """
+    name = shown_path(path)
+    sound = inspect_audio(path, limits=limits)
+    if sound.missing is not None:
+        refuse_cut(name, sound, limits)
+    frames = sound.frames if sound.plain is None else (sound.length or 0) // frame_bytes(sound)
+    if frames is not None and sound.rate:
+        limits.check(frames, sound.channels, sound.rate, name)
+    if format is not None and sound.trusted and sound.channels != format.channels:
+        raise _channels_error(name, format, sound.channels)
+
+
+def _channels_error(name: str, format: AudioFormat, channels: int, shape: str = "") -> AudioError:
+    wanted = f"expected {format.name} ({format.channels}, samples), channels {', '.join(format.channel_names)}"
+    hint = ""
+    if channels == 1:
+        hint = f" One channel holds no directions, nor do copies of it: record with {format.channels} microphones."
+    return AudioError(f"{name}: {format.channels} channels needed, got {channels}{shape}; {wanted}.{hint}")
 
 
 def open_regular(path: AudioPath, name: str) -> BinaryIO:
@@ -129,12 +160,7 @@ def check_waveform(
     if waveform.shape[0] != channels:
         if waveform.shape[1] == channels:
             raise AudioError(f"{name}: shape {waveform.shape} looks like (samples, channels); {wanted}: transpose it.")
-        hint = ""
-        if waveform.shape[0] == 1:
-            hint = f" One channel holds no directions, nor do copies of it: record with {channels} microphones."
-        raise AudioError(
-            f"{name}: {channels} channels needed, got {waveform.shape[0]} (shape {waveform.shape}); {wanted}.{hint}"
-        )
+        raise _channels_error(name, format, waveform.shape[0], f" (shape {waveform.shape})")
     if waveform.shape[1] == 0:
         raise AudioError(f"{name}: holds no samples; {wanted}.")
     known = scale_known and np.issubdtype(waveform.dtype, np.floating)

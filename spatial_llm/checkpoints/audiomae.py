@@ -7,7 +7,7 @@ released training code of Spatial-AST and DSpAST starts from the same weights.
 import re
 from collections.abc import Mapping
 
-from spatial_llm.checkpoints.encoders import shared_names
+from spatial_llm.checkpoints.official_names import shared_names
 from spatial_llm.checkpoints.report import KeyReport, as_tensors, load_by_name
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
 

@@ -1,4 +1,4 @@
-"""Loads BAT's released projector and LoRA by name into the composite (BAT, arXiv 2402.01591; SLAM-LLM's recipe).
+"""Loads BAT's released projector and LoRA by name into the composite, and names ours so (BAT, arXiv 2402.01591; SLAM-LLM).
 
 The released `BAT/model.pt` holds what was trained: `encoder_projector.*` and the LoRA of `q_proj` and `v_proj`, in float32.
 If a file also holds the language model, that is loaded too. LoRA names are peft's:
@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping
 import torch
 from transformers import PreTrainedModel
 
-from spatial_llm.checkpoints.report import KeyReport, as_tensors, load_by_name
+from spatial_llm.checkpoints.encoders import check_expressible
+from spatial_llm.checkpoints.report import KeyReport, as_tensors, check_default_fields, float32, load_by_name
 from spatial_llm.errors import CheckpointError
+from spatial_llm.fusion.prefix import Prefix
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration, add_lora, trained_keys
+from spatial_llm.model.adapters import check_lora
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
 from spatial_llm.model.storage import load_tensors
 from spatial_llm.projectors import QFormerProjector, QFormerProjectorConfig
@@ -25,6 +28,11 @@ BAT_LICENCE = (
 )
 
 PROJECTOR, LANGUAGE_MODEL = "encoder_projector.", "llm.base_model.model."
+_OFFICIAL = {"projector": PROJECTOR, "language_model": LANGUAGE_MODEL}
+# Fields of the projector that the shapes in a file show, and those that only training reads.
+_SHOWN = {"encoder_hidden_size", "text_hidden_size", "hidden_size", "num_hidden_layers", "num_attention_heads"}
+_SHOWN |= {"intermediate_size", "cross_attention_frequency", "num_query_tokens"}
+_SHOWN |= {"hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"}
 HEAD_SIZE = 64  # head size of the official Q-Former (768 / 12), which no shape in the file shows
 
 
@@ -75,9 +83,46 @@ def convert_bat(
     return model.eval(), report
 
 
+def export_bat(model: SpatialLLMForConditionalGeneration) -> dict[str, torch.Tensor]:
+    """Names what was trained, projector and LoRA, as the released file does: the inverse of `convert_bat`, bit for bit.
+
+    Returns:
+        official names -> copies of the tensors, float32. Encoder and language model are not in it, nor is LoRA's alpha.
+
+    Raises:
+        CheckpointError: the model is no BAT: the fusion is not "prefix", the projector is no Q-Former of the official kind,
+            there is no LoRA, or the encoder is none that the official code can build; or a tensor is float64.
+    """
+    check_bat(model.config, type(model).__name__)
+    check_lora(model)
+    ours = model.state_dict()
+    return {_official(key): float32(ours[key], key) for key in sorted(trained_keys(model))}
+
+
+def check_bat(config: SpatialLLMConfig, what: str) -> None:
+    """Raises CheckpointError unless the official code can build a BAT of this config; see `export_bat`."""
+    check_expressible(config.encoder_config, what)
+    if not isinstance(config.joined_by, Prefix):
+        raise CheckpointError(f'{what}: its fusion is "{config.joined_by.name}"; released BAT files are for "prefix" alone.')
+    projector = config.projector_config
+    if not isinstance(projector, QFormerProjectorConfig):
+        raise CheckpointError(
+            f"{what}: its projector is a {projector.model_type}; released BAT files hold a "
+            f"{QFormerProjectorConfig.model_type}."
+        )
+    check_default_fields(projector, _SHOWN, what)
+    if projector.num_attention_heads != _heads(projector.hidden_size):
+        raise CheckpointError(
+            f"{what}: num_attention_heads of its projector is {projector.num_attention_heads}, and the official one has "
+            f"{_heads(projector.hidden_size)} at hidden_size {projector.hidden_size}, heads of {HEAD_SIZE}."
+        )
+    if config.lora is None:
+        raise CheckpointError(f"{what}: it has no LoRA, and released BAT files hold projector and LoRA.")
+
+
 def _official(key: str) -> str:
     part, _, rest = key.partition(".")
-    return {"projector": PROJECTOR, "language_model": LANGUAGE_MODEL}[part] + rest
+    return _OFFICIAL[part] + rest
 
 
 def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfig:
@@ -95,13 +140,17 @@ def _projector_config(tensors: dict[str, torch.Tensor]) -> QFormerProjectorConfi
     return QFormerProjectorConfig(
         hidden_size=query.shape[-1],
         num_hidden_layers=len(layers),
-        num_attention_heads=max(1, query.shape[-1] // HEAD_SIZE),
+        num_attention_heads=_heads(query.shape[-1]),
         intermediate_size=_get(tensors, f"{layer}0.intermediate_query.dense.weight", 2).shape[0],
         encoder_hidden_size=_get(tensors, f"{layer}0.crossattention.attention.key.weight", 2).shape[-1],
         cross_attention_frequency=every,
         num_query_tokens=query.shape[-2],
         text_hidden_size=_get(tensors, PROJECTOR + "linear.weight", 2).shape[0],
     )
+
+
+def _heads(hidden_size: int) -> int:
+    return max(1, hidden_size // HEAD_SIZE)
 
 
 def _lora(tensors: dict[str, torch.Tensor], language_model: PreTrainedModel) -> tuple[int, list[str]]:

@@ -1,9 +1,8 @@
-"""Loads released SpatialAST and DSpAST weights by name; the key names are those of the released code of both.
+"""Loads released SpatialAST and DSpAST weights by name, and names our weights as the released ones are.
 
 Both official repositories and their weights are CC BY-NC 4.0: non-commercial use only.
 """
 
-import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
 
-from spatial_llm.audio.spectral import mel_filters
-from spatial_llm.checkpoints.report import KeyReport, Names, as_tensors, load_by_name
+from spatial_llm.checkpoints.official_names import constants, encoder_names, idle_tensors
+from spatial_llm.checkpoints.report import KeyReport, as_tensors, check_default_fields, float32, load_by_name
 from spatial_llm.encoders import DSpASTConfig, DSpASTForLocalization, SpatialASTConfig, SpatialASTForLocalization
 from spatial_llm.encoders.configuration_base import SpatialEncoderConfig
 from spatial_llm.encoders.folder_files import check_regular, exists
@@ -23,18 +23,21 @@ SPATIAL_AST_LICENCE = "CC BY-NC 4.0 (zszheng147/Spatial-AST)"
 DSPAST_LICENCE = "CC BY-NC 4.0 (wilkinghoff/DSpAST)"
 
 UNPACKED = 4  # one byte of a released file may unpack to at most this many bytes
-
-# Every gate of an official DSpAST file holds statistics of a second BatchNorm that no forward pass reads. Our single
-# BatchNorm over the cues needs one count of batches instead of two.
-_UNUSED = re.compile(r"conv_downsample\d\.0\.bn2\..+|bn_ild\.num_batches_tracked")
-
-_BLOCK_NAMES = {
-    "norm1": "norm_before",
-    "attn.qkv": "attention.qkv",
-    "attn.proj": "attention.out",
-    "norm2": "norm_after",
-    "mlp.fc1": "fc1",
-    "mlp.fc2": "fc2",
+# Arguments of the official constructors; the published file has the defaults.
+_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "num_event_classes")
+# Fields that only training reads, and names; no official file holds them.
+_TRAINING = {
+    "initializer_range",
+    "attention_probs_dropout_prob",
+    "hidden_dropout_prob",
+    "drop_path_rate",
+    "spec_augment_mel_bins",
+    "spec_augment_frames",
+    "mask_rows",
+    "mask_columns",
+    "event_labels",
+    "loss_weights",
+    "adacos_target_term",
 }
 
 
@@ -56,46 +59,52 @@ def convert_spatial_ast(
             front end computes. All are named.
     """
     config = config or SpatialASTConfig()
-    names: Names = {
-        **shared_names(config),
-        "cls_tokens": "encoder.cls_tokens",
-        **_weight_bias("fc_norm", "event_norm"),
-        **_weight_bias("dis_norm", "distance_norm"),
-        **_weight_bias("doa_norm", "direction_norm"),
-        **_batch_norm("bn", "encoder.cue_norm.norm", affine=False),
-        "conv_downsample.0.weight": "encoder.fusion.conv.weight",
-        **_batch_norm("conv_downsample.1", "encoder.fusion.norm"),
-    }
-    for head in ("distance", "azimuth", "elevation"):
-        names |= _weight_bias(f"{head}_head", f"{head}_head")
-    report = KeyReport(SPATIAL_AST_LICENCE)
-    return _load(SpatialASTForLocalization, config, state_dict, names, report, "SpatialAST state dict")
+    return _load(SpatialASTForLocalization, config, state_dict, KeyReport(SPATIAL_AST_LICENCE), "SpatialAST state dict")
 
 
 def convert_dspast(state_dict: Mapping, config: DSpASTConfig | None = None) -> tuple[DSpASTForLocalization, KeyReport]:
     """Converts official DSpAST weights to our model. Arguments, returns and errors are those of `convert_spatial_ast`."""
     config = config or DSpASTConfig()
-    report = KeyReport(DSPAST_LICENCE)
-    names: Names = {
-        **shared_names(config),
-        **_weight_bias("fc_norm", "event_norm"),
-        "bn.num_batches_tracked": "encoder.cue_norm.norm.num_batches_tracked",
-    }
-    # The official planes are normalised by two BatchNorms, ours by one over all of them.
-    for statistic in ("running_mean", "running_var"):
-        names[f"bn.{statistic}"] = (f"encoder.cue_norm.norm.{statistic}", slice(0, 2))
-        names[f"bn_ild.{statistic}"] = (f"encoder.cue_norm.norm.{statistic}", slice(2, 3))
-    for k, branch in ((k, f"encoder.branches.{k - 1}") for k in (1, 2, 3)):
-        names[f"cls_tokens{k}"] = ("encoder.cls_tokens", slice(k - 1, k))
-        names |= _batch_norm(f"conv_downsample{k}.0.bn", f"{branch}.gate.norm", affine=False)
-        names |= _weight_bias(f"conv_downsample{k}.0.fc.0", f"{branch}.gate.fc1")
-        names |= _weight_bias(f"conv_downsample{k}.0.fc.2", f"{branch}.gate.fc2")
-        names |= {f"conv_downsample{k}.1.weight": f"{branch}.fusion.conv.weight"}
-        names |= _batch_norm(f"conv_downsample{k}.2", f"{branch}.fusion.norm")
-        names |= _weight_bias(f"pre_head{k}", f"encoder.branch_heads.{k - 1}")
-    for head in ("distance", "azimuth", "elevation"):
-        names |= {f"{head}_head.W": f"{head}_head.weight", f"{head}_head.s": f"{head}_head.scale"}
-    return _load(DSpASTForLocalization, config, state_dict, names, report, "DSpAST state dict")
+    return _load(DSpASTForLocalization, config, state_dict, KeyReport(DSPAST_LICENCE), "DSpAST state dict")
+
+
+def export_encoder(model: SpatialASTForLocalization | DSpASTForLocalization) -> dict[str, torch.Tensor]:
+    """Names the weights of an encoder with heads as the official code does: the inverse of `convert_spatial_ast` and
+    `convert_dspast`, bit for bit.
+
+    The constants of the front end and the tensors that no official code uses are in it as the official code makes them,
+    because it loads no file without them.
+
+    Returns:
+        official names -> copies of the tensors: float32, counts int64. In a released file they are the value of "model".
+
+    Raises:
+        CheckpointError: a field of the config has a value that the official code does not have, or a tensor is float64.
+    """
+    check_expressible(model.config, type(model).__name__)
+    ours = model.state_dict()
+    state = {}
+    for official, place in encoder_names(model.config).items():
+        name, rows = (place, ...) if isinstance(place, str) else place
+        state[official] = float32(ours[name][rows], name)
+    fixed = constants(model.config) | idle_tensors(model.config)
+    return state | {official: tensor.clone() for official, tensor in fixed.items()}
+
+
+def check_expressible(config: PreTrainedConfig, what: str) -> None:
+    """Raises CheckpointError unless the official code of SpatialAST or DSpAST can build the encoder of this config."""
+    if not isinstance(config, SpatialASTConfig | DSpASTConfig):
+        raise CheckpointError(
+            f"{what}: its encoder is of type {config.model_type}; released files exist for spatial_ast and dspast."
+        )
+    check_default_fields(config, _TRAINING.union(_SIZES), what)
+
+
+def other_sizes(config: SpatialEncoderConfig) -> str:
+    """Returns, in words, the sizes of an encoder that are not those of the published one; "" if there are none."""
+    usual = type(config)()
+    sizes = {name: getattr(config, name) for name in _SIZES if getattr(config, name) != getattr(usual, name)}
+    return ", ".join(f"{name} {value}" for name, value in sizes.items())
 
 
 def read_official(path: str | Path) -> dict:
@@ -156,39 +165,17 @@ def _check_archive(path: Path) -> None:
         raise CheckpointError(f"{path}: {damaged} in it is damaged (its checksum differs); copy or download it again.")
 
 
-def shared_names(config: SpatialEncoderConfig) -> Names:
-    """Returns official -> our keys that SpatialAST and DSpAST have in common."""
-    names: Names = {
-        "pos_embed": "encoder.patch_embeddings.positions",
-        **_weight_bias("patch_embed.proj", "encoder.patch_embeddings.projection"),
-        **_weight_bias("head", "event_head"),
-    }
-    for layer in range(config.num_hidden_layers):
-        for official, ours in _BLOCK_NAMES.items():
-            names |= _weight_bias(f"blocks.{layer}.{official}", f"encoder.layers.{layer}.{ours}")
-    return names
-
-
-def _weight_bias(official: str, ours: str) -> Names:
-    return {f"{official}.{kind}": f"{ours}.{kind}" for kind in ("weight", "bias")}
-
-
-def _batch_norm(official: str, ours: str, affine: bool = True) -> Names:
-    kinds = ["running_mean", "running_var", "num_batches_tracked"] + (["weight", "bias"] if affine else [])
-    return {f"{official}.{kind}": f"{ours}.{kind}" for kind in kinds}
-
-
 def _load(
     model_class: type,
     config: SpatialEncoderConfig,
     state_dict: Any,
-    names: Names,
     report: KeyReport,
     what: str,
 ) -> tuple[Any, KeyReport]:
     tensors = as_tensors(state_dict, what)
     wrong = _take_constants(tensors, config, report)
-    report.unused = [key for key in tensors if _UNUSED.fullmatch(key)]
+    names, idle = encoder_names(config), idle_tensors(config)
+    report.unused = [key for key in tensors if key in idle]
     wanted = {key: tensor for key, tensor in tensors.items() if key not in report.unused}
     optional = {key for key in names if key.endswith(("num_batches_tracked", "_head.s"))}
     # Every key is checked against a model without memory first: a wrong file is refused before one is built.
@@ -210,21 +197,8 @@ def _load(
 
 def _take_constants(tensors: dict[str, torch.Tensor], config: SpatialEncoderConfig, report: KeyReport) -> list[str]:
     """Moves the constants of a file to `report.constants`; returns those that differ from ours."""
-    expected = {}
-    if any(key.startswith("spectrogram_extractor") for key in tensors):
-        sample, frequency = torch.meshgrid(
-            torch.arange(config.n_fft).double(), torch.arange(config.n_fft // 2 + 1).double(), indexing="ij"
-        )
-        window = torch.hann_window(config.n_fft, dtype=torch.float64)[:, None]
-        kernel = window * torch.exp(-2j * math.pi * sample * frequency / config.n_fft)
-        expected["spectrogram_extractor.conv_real.weight"] = kernel.real.T[:, None]
-        expected["spectrogram_extractor.conv_imag.weight"] = kernel.imag.T[:, None]
-    expected["logmel_extractor.melW"] = mel_filters(
-        config.sampling_rate, config.n_fft, config.num_mel_bins, config.f_min, config.f_max
-    )
-    expected |= {f"{head}_head.pi": torch.tensor([math.pi]) for head in ("distance", "azimuth", "elevation")}
     wrong = []
-    for key, value in expected.items():
+    for key, value in constants(config).items():
         if key in tensors:
             given = tensors.pop(key)
             report.constants.append(key)

@@ -1,12 +1,13 @@
 """Reports what became of every tensor of a released checkpoint. A gap is an error: no model is loaded by half."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedConfig
 
 from spatial_llm.encoders.pretrained import impossible, raise_on_gaps, same_kind
 from spatial_llm.errors import CheckpointError
@@ -101,6 +102,36 @@ def _tensor(value: Any, what: str) -> torch.Tensor:
             f"{value.untyped_storage().nbytes() // value.element_size():,}; expected a whole tensor."
         )
     return value.detach().cpu()
+
+
+def float32(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """Returns a copy of one of our tensors as a released file holds it: float32, or whole numbers as they are.
+
+    Raises:
+        CheckpointError: the tensor is float64, which float32 cannot hold.
+    """
+    if tensor.dtype == torch.float64:
+        raise CheckpointError(f"{name} is float64, and released files hold float32: save the model with .float() first.")
+    kept = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return kept.float() if kept.is_floating_point() else kept
+
+
+def check_default_fields(config: PreTrainedConfig, free: Iterable[str], what: str) -> None:
+    """Raises CheckpointError, naming all of them, if fields of a config have other values than the official code, whose
+    values are the defaults.
+
+    Args:
+        config: of an encoder or a projector.
+        free: fields that may have any value; those of every transformers config may too.
+        what: what is exported, for the message.
+    """
+    own = {one.name for one in fields(config)} - {one.name for one in fields(PreTrainedConfig)} - set(free)
+    usual = type(config)()
+    other = {name: (getattr(config, name), getattr(usual, name)) for name in sorted(own)}
+    if wrong := [f"{name} is {given!r}, not {wanted!r}" for name, (given, wanted) in other.items() if given != wanted]:
+        raise CheckpointError(
+            f"{what}: the official {config.model_type} cannot express it: {'; '.join(wrong)}. It stays in a folder of ours."
+        )
 
 
 def load_by_name(

@@ -129,6 +129,12 @@ def _add_recording(item: Record | Scene, held: Contents, root: DataRoot, overlap
         sources = [HeardAt(pair.labels, pair.azimuth_deg, pair.distance_m) for pair in pairs]
         rooms = {pair.response.rpartition("/")[0] for pair in pairs}
         sounds = [pair.audio for pair in pairs] or [item.audio]
+        if item.known is not None:
+            known = item.known
+            sources = [HeardAt(known.labels, known.azimuth_deg, known.distance_m) for _ in known.sources]
+            rooms = {known.room} - {None}
+            if known.recording is not None:
+                overlap.add("source recording", item.split, known.recording, where)
     held.recordings += 1
     held.rooms |= rooms
     held.by_number_of_sources[len(sources)] += 1
@@ -187,7 +193,7 @@ def format_contents(contents: dict[str, Contents]) -> Iterator[str]:
         if labels:
             (most, highest), (least, lowest) = labels[0], labels[-1]
             yield f"    {len(labels)} classes, from {lowest} sources ({least}) to {highest} ({most})"
-        placed = [source for source in held.sources if source.azimuth_deg is not None]
+        placed = [source for source in held.sources if None not in (source.azimuth_deg, source.distance_m)]
         if placed:
             left = sum(source.azimuth_deg > 0 for source in placed) / len(placed)
             front = sum(abs(source.azimuth_deg) < 90 for source in placed) / len(placed)

@@ -28,7 +28,9 @@ def draw_contents(contents: Mapping[str, Contents], path: str | Path) -> None:
     classes = figure.add_subplot(grid[:, 1])
     placed = {split: [s for s in held.sources if s.azimuth_deg is not None] for split, held in splits.items()}
     azimuths = {split: np.array([s.azimuth_deg for s in sources]) for split, sources in placed.items()}
-    distances = {split: np.array([s.distance_m for s in sources]) for split, sources in placed.items()}
+    distances = {
+        split: np.array([s.distance_m for s in held.sources if s.distance_m is not None]) for split, held in splits.items()
+    }
     _histogram(azimuth, azimuths, np.arange(-180.0, 180.1, AZIMUTH_STEP_DEG), "azimuth, degrees (+90 = left)")
     azimuth.set_xticks(range(-180, 181, 45))
     azimuth.set_xlim(180, -180)  # positive azimuth, the left, is on the left

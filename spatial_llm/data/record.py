@@ -30,6 +30,35 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Known:
+    """Holds what its author knows of a recording of their own; every field may be missing.
+
+    labels, azimuth_deg, elevation_deg, distance_m: the sound that the recording is about, in the internal frame, as in
+    `Pair`. recording: the longer recording that it is a section of; room: where it was made. What shares either must not be
+    on both sides of a split.
+    """
+
+    labels: tuple[str, ...] | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
+    recording: str | None = None
+    room: str | None = None
+
+    @property
+    def place(self) -> tuple[float | None, float | None, float | None]:
+        """Returns azimuth and elevation in degrees, and distance in metres."""
+        return self.azimuth_deg, self.elevation_deg, self.distance_m
+
+    @property
+    def sources(self) -> list[HeardSource | None]:
+        """Returns the sound, None if its place is not known in full; [] if nothing is known of it."""
+        if self.labels is None and self.place == (None, None, None):
+            return []
+        return [None if None in self.place else HeardSource("; ".join(self.labels or ()), *self.place)]
+
+
+@dataclass(frozen=True)
 class Record:
     """Holds one question about one recording, which is given in one of three forms: `audio`, a file; `scene`, from which it
     is rendered; or `pairs`, one or two dry sounds and responses to be convolved by `protocol`.
@@ -38,7 +67,7 @@ class Record:
     whose released answer our parsers cannot read (scoring counts and leaves out such records). about: the meaning of the
     question, as its family wrote it; None in data from elsewhere and in manifests of earlier versions. files: facts about
     the files of `audio` or `pairs` when the manifest was written; reading compares them. audio_format: format of the file of
-    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural.
+    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural. known: what is known of that file.
     """
 
     id: str
@@ -57,6 +86,7 @@ class Record:
     protocol: Literal["official_bat", "checkpoint_matched"] | None = None
     files: dict[str, FileFacts] | None = None
     audio_format: str | None = None
+    known: Known | None = None
 
     @property
     def format(self) -> AudioFormat:
@@ -74,12 +104,14 @@ class Record:
             line["scene"] = scene_to_dict(self.scene)
         if self.pairs is not None:
             line["pairs"] = [_given(pair) for pair in self.pairs]
+        if self.known is not None:
+            line["known"] = _given(self.known)
         if self.files is not None:
             line["files"] = {name: _given(facts) for name, facts in self.files.items()}
         return line
 
 
-for _kind in (Pair, FileFacts, Record):
+for _kind in (Pair, Known, FileFacts, Record):
     _kind.__pydantic_config__ = STRICT
 
 
@@ -90,9 +122,11 @@ def _given(value: Any) -> dict[str, Any]:
 
 def labels_of(record: Record) -> list[tuple[str, ...]]:
     """Returns the classes of each source of a recording, in order: empty tuples if they are not listed, no source for a
-    file."""
+    file of which nothing is known."""
     if record.scene is not None:
         return [(source.label,) for source in record.scene.sources]
+    if record.known is not None:
+        return [record.known.labels or () for _ in record.known.sources]
     return [pair.labels or () for pair in record.pairs or ()]
 
 
@@ -117,6 +151,8 @@ def sources_of(item: Record) -> list[HeardSource | None]:
         ]
     if scene is not None:
         return [HeardSource(source.label, *direction_of(scene.listener, source.position_m)) for source in scene.sources]
+    if item.known is not None:
+        return item.known.sources
     places = [(pair, (pair.azimuth_deg, pair.elevation_deg, pair.distance_m)) for pair in item.pairs or ()]
     return [None if None in place else HeardSource("; ".join(pair.labels or ()), *place) for pair, place in places]
 

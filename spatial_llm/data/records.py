@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.data.paths import DataRoot, FileCheck, FileFacts
-from spatial_llm.data.record import Record, labels_of, paths_of
+from spatial_llm.data.record import Known, Pair, Record, labels_of, paths_of
 from spatial_llm.data.repeated_ids import RepeatedIds
 from spatial_llm.data.scene_files import check_dry_sounds
 from spatial_llm.errors import AudioError, ManifestError, SceneError, SpatialLLMError
@@ -216,6 +216,10 @@ def _check_recording(record: Record, where: str) -> None:
         raise ManifestError(f"{where}: protocol is {record.protocol!r}; it belongs to 'pairs', which need it.")
     if record.pairs is not None:
         _check_pairs(record, where)
+    if record.known is not None:
+        if record.audio is None:
+            raise ManifestError(f"{where}: known is for 'audio' only; scenes and pairs say what sounds where.")
+        _check_place(record.known, where, "known")
     _check_format(record, where)
     foreign = sorted(set(record.files) - {name for _, name in paths_of(record)}) if record.files else []
     if foreign or (record.files is not None and record.scene is not None):
@@ -250,11 +254,15 @@ def _check_pairs(record: Record, where: str) -> None:
             f"{where}: {len(record.pairs)} pairs, sampling_rate {record.sampling_rate}; expected one or two at {PAIRS_RATE}."
         )
     for index, pair in enumerate(record.pairs):
-        allowed = (
-            ("azimuth_deg", pair.azimuth_deg is None or -180 < pair.azimuth_deg <= 180, "in (-180, 180]"),
-            ("elevation_deg", pair.elevation_deg is None or -90 <= pair.elevation_deg <= 90, "in [-90, 90]"),
-            ("distance_m", pair.distance_m is None or pair.distance_m > 0, "above 0"),
-        )
-        for field, good, expected in allowed:
-            if not good:
-                raise ManifestError(f"{where}: pairs[{index}].{field} is {getattr(pair, field)}; expected {expected}.")
+        _check_place(pair, where, f"pairs[{index}]")
+
+
+def _check_place(place: Pair | Known, where: str, name: str) -> None:
+    allowed = (
+        ("azimuth_deg", place.azimuth_deg is None or -180 < place.azimuth_deg <= 180, "in (-180, 180]"),
+        ("elevation_deg", place.elevation_deg is None or -90 <= place.elevation_deg <= 90, "in [-90, 90]"),
+        ("distance_m", place.distance_m is None or place.distance_m > 0, "above 0"),
+    )
+    for field, good, expected in allowed:
+        if not good:
+            raise ManifestError(f"{where}: {name}.{field} is {getattr(place, field)}; expected {expected}.")

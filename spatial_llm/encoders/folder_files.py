@@ -17,6 +17,7 @@ from typing import Any
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from spatial_llm.errors import CheckpointError, MissingModelError, SpatialLLMError
+from spatial_llm.questions.taught import TAUGHT
 
 CONFIG, GENERATION, ADAPTER, POINTERS = "config.json", "generation_config.json", "adapter_config.json", "trained.json"
 INDEX = "model.safetensors.index.json"
@@ -36,6 +37,7 @@ PROCESSOR_JSON = {
     "special_tokens_map.json": SETTINGS_BYTES,
     "added_tokens.json": LISTS_BYTES,
     "tokenizer.json": LISTS_BYTES,
+    TAUGHT: LISTS_BYTES,
 }
 _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "suppress_tokens")
 _COUNTS = ("num_beams", "max_length", "max_new_tokens", "num_return_sequences")

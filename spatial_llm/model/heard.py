@@ -12,6 +12,7 @@ from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.picture import draw_heard
+from spatial_llm.model.understanding import understood
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
     from spatial_llm.model.pipeline import SpatialLLM
@@ -29,12 +30,14 @@ class Heard:
         audio: what `generate` takes in place of a recording: {"audio_embeds": (1, audio tokens, audio width)}, or the
             encoder's output where the projector makes fewer tokens of some recordings.
         cue_weights: (1, branches, cues), DSpAST's feature attention; None for other encoders.
+        level_is_known: whether the recording was brought to the level of training (`level_dbfs_at_1m`).
     """
 
     model: "SpatialLLM"
     hidden_states: torch.Tensor
     audio: dict[str, torch.Tensor]
     cue_weights: torch.Tensor | None = None
+    level_is_known: bool = False
 
     @overload
     def ask(self, question: str, **options: Any) -> Answer: ...
@@ -46,7 +49,8 @@ class Heard:
 
         Args:
             question: one question in words, or a list of them.
-            options: as of `SpatialLLM.ask`: max_new_tokens, num_beams, max_question_characters and arguments of `generate`.
+            options: as of `SpatialLLM.ask`: strict, as_asked, max_new_tokens, num_beams, max_question_characters and
+                arguments of `generate`.
 
         Returns:
             The answer, or the list of answers in order.
@@ -59,6 +63,8 @@ class Heard:
         questions = list(question)
         for each in questions:
             check_question(each)
+            if options.get("strict"):
+                understood(self.model.matcher, each, strict=True, as_asked=True)
         return [self.model.answer(self, each, **options) for each in questions]
 
     @property

@@ -5,64 +5,35 @@ import contextlib
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
-from spatial_llm.encoders.folder_files import CONFIG, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, forget, write_seal
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.encoders.seal import forget
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer
-from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.heard import Heard, check_question
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
+from spatial_llm.model.publishing import push_to_hub as publish
 from spatial_llm.model.timeline import Timeline, make_timeline
+from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level, understood
+from spatial_llm.questions.matching import QuestionMatcher
 from spatial_llm.shipped import find_model, is_shipped
-
-PROCESSOR_CONFIG = "processor_config.json"
-
-
-def reseal(folder: str | os.PathLike) -> None:
-    """Seals a folder as it is now, after an intended change (see `spatial_llm.encoders.seal`): `spatial-llm seal`.
-
-    Args:
-        folder: folder of a saved `SpatialLLM`, of its model alone, or of an encoder.
-
-    Raises:
-        CheckpointError: the content of the folder does not load, apart from the seal; the old seal stays as it is.
-    """
-    folder = Path(folder)
-    if not exists(folder / CONFIG):
-        raise CheckpointError(f"{folder}: no {CONFIG} in this folder; give the folder of a saved model.")
-    loader: Any = AutoModel
-    if read_json(folder / CONFIG).get("model_type") == SpatialLLMConfig.model_type:
-        loader = SpatialLLM if exists(folder / PROCESSOR_CONFIG) else SpatialLLMForConditionalGeneration
-    seal, aside = folder / SEAL, folder / f"{SEAL}.old"
-    if exists(seal):
-        os.replace(seal, aside)
-    try:
-        with in_words(str(folder)):
-            loader.from_pretrained(folder)
-        write_seal(folder, MODEL, PROCESSOR)
-    except BaseException:
-        if exists(aside):
-            os.replace(aside, seal)
-        raise
-    aside.unlink(missing_ok=True)
 
 
 class SpatialLLM:
@@ -82,6 +53,16 @@ class SpatialLLM:
         self.model = model.eval()
         self.processor = processor
         self.heads = heads
+        self._matcher: QuestionMatcher | None = None
+        self._spoke_of_level = False
+
+    @property
+    def matcher(self) -> QuestionMatcher | None:
+        """Returns what finds taught questions; None if the model was saved without what it was taught."""
+        taught = self.processor.taught
+        if taught is not None and (self._matcher is None or self._matcher.taught is not taught):
+            self._matcher = QuestionMatcher(taught)
+        return None if taught is None else self._matcher
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs: Any) -> "SpatialLLM":
@@ -123,6 +104,10 @@ class SpatialLLM:
         else:
             self.heads.save_pretrained(folder)
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publishes the model with its card on the hub and returns the address; see `publishing.push_to_hub`."""
+        return publish(self, repo_id, **options)
+
     @property
     def device(self) -> torch.device:
         """Returns the device of the model."""
@@ -159,6 +144,7 @@ class SpatialLLM:
         sampling_rate: float | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
     ) -> Heard:
         """Encodes a recording once, for any number of questions.
 
@@ -170,6 +156,9 @@ class SpatialLLM:
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
+            level_dbfs_at_1m: level that the recording chain gives to a sound as loud as the recorded one, 1 m in front and
+                without echo: its mean power over both ears in dB relative to full scale. The recording is then scaled to the
+                level of training, on which distances rest (see `understanding.at_taught_level`).
 
         Returns:
             What was heard: ask it questions, or read the encoder's own distributions.
@@ -178,6 +167,7 @@ class SpatialLLM:
             AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
                 number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
                 infinity, or has no rate. Silence, and channels that are all the same, give a warning.
+            SpatialLLMError: `level_dbfs_at_1m` is no level, or the level of training is not known.
         """
         encoder_config = self.model.config.encoder_config
         waveform = prepare_waveform(
@@ -194,7 +184,10 @@ class SpatialLLM:
                 "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
                 stacklevel=1,
             )
-        return self.listen_to_window(waveform)
+        if level_dbfs_at_1m is None:
+            return self.listen_to_window(waveform)
+        waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)
+        return replace(self.listen_to_window(waveform), level_is_known=True)
 
     @torch.inference_mode()
     def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
@@ -240,13 +233,21 @@ class SpatialLLM:
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         max_question_characters: int | None = None,
         format: str | AudioFormat | None = None,
+        level_dbfs_at_1m: float | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about a recording; `listen` is for several questions.
 
+        A question that has the meaning of a taught one (`processor.taught`) is put to the model in the taught wording, which
+        the answer names; of one that is near none, a warning says so, and it is put as it is.
+
         Args:
-            audio, sampling_rate, audio_limits, format: the recording, see `listen`.
+            audio, sampling_rate, audio_limits, format, level_dbfs_at_1m: the recording, see `listen`.
             question: the question in words.
+            strict: refuse a question that is near none that was taught, or names a sound that the model does not know.
+            as_asked: put the question as it is, without a warning.
             max_new_tokens: longest answer, in tokens.
             num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
@@ -258,12 +259,14 @@ class SpatialLLM:
 
         Raises:
             AudioError: see `listen`.
-            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token; or
-                `generate` has no such argument.
+            SpatialLLMError: the question is blank or no text, too long, not valid Unicode, or contains a special token;
+                `strict` refuses it; or `generate` has no such argument.
         """
         check_question(question)
-        heard = self.listen(audio, sampling_rate, audio_limits, format)
-        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams}
+        if strict:  # before the recording is encoded
+            understood(self.matcher, question, strict=True, as_asked=True)
+        heard = self.listen(audio, sampling_rate, audio_limits, format, level_dbfs_at_1m)
+        options = {"strict": strict, "as_asked": as_asked, "max_new_tokens": max_new_tokens, "num_beams": num_beams}
         return heard.ask(question, max_question_characters=max_question_characters, **options, **generation)
 
     @torch.inference_mode()
@@ -274,11 +277,16 @@ class SpatialLLM:
         max_new_tokens: int = 200,
         num_beams: int = 1,
         max_question_characters: int | None = None,
+        strict: bool = False,
+        as_asked: bool = False,
         **generation: Any,
     ) -> Answer:
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
-        batch = self.processor(text=question, return_tensors="pt", max_characters=max_question_characters).to(self.device)
+        limit = self.processor.max_question_characters if max_question_characters is None else max_question_characters
+        match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
+        asked = question if match is None or as_asked else match.asked
+        batch = self.processor(text=asked, return_tensors="pt", max_characters=max_question_characters).to(self.device)
         length, positions = batch["input_ids"].shape[1], self._positions
         if positions is not None and length > positions:
             raise SpatialLLMError(
@@ -288,7 +296,13 @@ class SpatialLLM:
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
         answer = ids[0, batch["input_ids"].shape[1] :]
-        return Answer(self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(), question)
+        text = self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()
+        notes = [] if as_asked else notes_of(match, asked)
+        if not (as_asked or heard.level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
+            self._spoke_of_level = True
+            notes.append(ON_DISTANCE)
+            warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
+        return Answer(text, question, asked, match, notes)
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

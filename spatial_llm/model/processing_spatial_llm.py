@@ -36,7 +36,9 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.padding import pad_rows, padding_options
+from spatial_llm.model.taught_file import read_taught, write_taught
 from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
+from spatial_llm.questions.taught import TaughtQuestions
 
 PromptFormat = Literal["bat"]
 
@@ -59,6 +61,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         max_question_characters: longest question, and longest answer in training; a longer one is an error and is never cut.
         window_samples: window of the encoder; recordings of another length are padded or cut as in `SpatialLLM.ask`. None if
             it is not known: recordings must then be as long as the window.
+
+    Attributes:
+        taught: what the model was taught, saved beside the processor (`questions.taught`); None if it is not known.
     """
 
     text_kwargs = {"padding": True}  # noqa: RUF012  (the name and form transformers asks for)
@@ -87,6 +92,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         self.audio_token_id = audio_token_id
         self.max_question_characters = max_question_characters
         self.window_samples = window_samples
+        self.taught: TaughtQuestions | None = None
         super().__init__(feature_extractor, tokenizer)
 
     @classmethod
@@ -117,6 +123,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         with named(folder), in_words(f"the processor of {pretrained_model_name_or_path}"):
             processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
             processor._read_window(pretrained_model_name_or_path, **kwargs)
+            options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+            processor.taught = read_taught(pretrained_model_name_or_path, **options)
         if local:
             model = read_json(folder / CONFIG).get("model_type") if exists(folder / CONFIG) else None
             if model == SpatialLLMConfig.model_type:
@@ -130,11 +138,13 @@ class SpatialLLMProcessor(ProcessorMixin):
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
         """Saves as `ProcessorMixin.save_pretrained`, and seals the files (see `spatial_llm.encoders.seal`)."""
         written = super().save_pretrained(save_directory, *args, **kwargs)
+        write_taught(save_directory, self.taught)
         write_seal(Path(save_directory), PROCESSOR)
         return written
 
     def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
         # save_pretrained(push_to_hub=True) sends the files from inside: the seal of an earlier push must not stay there.
+        write_taught(working_dir, self.taught)
         write_seal(Path(working_dir), PROCESSOR)
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 

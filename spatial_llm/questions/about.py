@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 
 from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.geometry import azimuth_of_hour, wrap_azimuth_deg
 from spatial_llm.questions.facts import AXIS_NAMES, HeardSource
 
 Axis = Literal["left_right", "front_behind", "above_below", "distance"]
@@ -117,6 +118,7 @@ def check_about(about: About, labels: Sequence[Collection[str]], truth: dict[str
 
 # Half of the steps in which answers give a number, and a little more.
 _MOST_APART = {"distance_m": 0.3, "azimuth_deg": 1.0, "elevation_deg": 1.0}
+_HALF_AN_HOUR_DEG = 15.0  # of the clock
 _CLEAR_DEG = 1.0  # nearer to a plane, rounding may have changed the word
 
 
@@ -131,17 +133,7 @@ def check_place(about: About, truth: dict[str, Any], source: HeardSource) -> Non
     Raises:
         SpatialLLMError: the answer gives the place of another source, or after another turn.
     """
-    wrong = [
-        axis
-        for axis in AXIS_NAMES
-        if axis in truth and source.is_clear(axis, _CLEAR_DEG) and truth[axis] != source.word(axis)
-    ]
-    for name, most in _MOST_APART.items():
-        if name in truth:
-            apart = abs(truth[name] - getattr(source, name))
-            if name == "azimuth_deg":
-                apart = min(apart, 360 - apart)
-            wrong += [name] if apart > most else []
+    wrong = places_apart(truth, source)
     if wrong:
         place = (
             f"{', '.join(source.words)} (azimuth {source.azimuth_deg:.0f}, elevation {source.elevation_deg:.0f} degrees, "
@@ -151,3 +143,22 @@ def check_place(about: About, truth: dict[str, Any], source: HeardSource) -> Non
             f"source {about.sources[0]}, after a turn of {about.turn_deg:g} degrees, is at {place}, the answer gives "
             f"{truth}: {', '.join(wrong)} differ; expected the place of that source."
         )
+
+
+def places_apart(value: dict[str, Any], source: HeardSource) -> list[str]:
+    """Returns the keys of a value whose word or number is not that of a source; keys that name no place are ignored."""
+    wrong = [
+        axis
+        for axis in AXIS_NAMES
+        if axis in value and source.is_clear(axis, _CLEAR_DEG) and value[axis] != source.word(axis)
+    ]
+    for name, most in _MOST_APART.items():
+        if name in value:
+            apart = abs(value[name] - getattr(source, name))
+            if name == "azimuth_deg":
+                apart = min(apart, 360 - apart)
+            wrong += [name] if apart > most else []
+    if "clock_hour" in value:
+        apart = abs(float(wrap_azimuth_deg(azimuth_of_hour(value["clock_hour"]) - source.azimuth_deg)))
+        wrong += ["clock_hour"] if apart > _HALF_AN_HOUR_DEG + _CLEAR_DEG else []
+    return wrong

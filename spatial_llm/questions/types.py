@@ -2,6 +2,7 @@
 are parsed and written.
 
 The types "A" to "E" and their question types are those of SpatialSoundQA; the other types are ours, named as their family.
+The type "open" is that of questions of one's own with free answers.
 """
 
 import re
@@ -11,9 +12,9 @@ from typing import Any, Literal
 from spatial_llm import answers
 from spatial_llm.answers import Reading
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.questions.families import FAMILIES
+from spatial_llm.questions.families import FAMILIES, own
 
-FAMILY_OF = {question_type: family for family in FAMILIES for question_type in family.types}
+FAMILY_OF = {question_type: family for family in (*FAMILIES, own.FAMILY) for question_type in family.types}
 QUESTION_TYPES = {question_type: family.type for question_type, family in FAMILY_OF.items()}
 VALUE_KINDS = {question_type: family.types[question_type] for question_type, family in FAMILY_OF.items()}
 # Types of options that select questions by type, such as `types: [A, span]`.

@@ -16,17 +16,18 @@ from spatial_llm.errors import SceneError, SpatialLLMError
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_CALLED = {",": "comma", ";": "semicolon", "\t": "tab"}
 _MOST_BYTES = 2**30
 
 
-def read_csv_rows(path: str | Path, columns: Collection[str]) -> list[tuple[str, dict[str, str]]]:
-    """Returns (file:line, {column: text}) of each row, in order."""
+def read_csv_rows(path: str | Path, columns: Collection[str], separator: str = ",") -> list[tuple[str, dict[str, str]]]:
+    """Returns (file:line, {column: text}) of each row, in order; `columns` are those that it must have."""
     path, wanted = Path(path), ", ".join(columns)
     if not os.path.isfile(path):
         raise SceneError(f"{path}: no such file; give a CSV with the columns {wanted}.")
     if path.stat().st_size > _MOST_BYTES:
         raise SceneError(f"{path}: {path.stat().st_size} bytes; a CSV of at most {_MOST_BYTES} is read.")
-    lines = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
+    lines = csv.reader(io.StringIO(read_utf8(path), newline=""), delimiter=separator, strict=True)
     rows: list[tuple[str, dict[str, str]]] = []
     header: list[str] | None = None
     try:
@@ -42,7 +43,7 @@ def read_csv_rows(path: str | Path, columns: Collection[str]) -> list[tuple[str,
             if len(fields) != len(header):
                 raise SceneError(
                     f"{where}: {len(fields)} fields, the header names {len(header)} columns; quote a field that holds a "
-                    "comma, and keep empty fields."
+                    f"{_CALLED.get(separator, separator)}, and keep empty fields."
                 )
             rows.append((where, {name: field for name, field in zip(header, fields, strict=True) if name}))
     except csv.Error as error:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
 from spatial_llm.answers.kinds.span import format_span, parse_span
+from spatial_llm.answers.kinds.text import plain_text
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 
@@ -233,6 +234,7 @@ VALUES = {
     .map(lambda ends: {"rt60_range_s": list(ends)}),
     "room_size": st.sampled_from(["small", "large"]).map(lambda word: {"room_size": word}),
     "reverberation": st.sampled_from(["dry", "reverberant"]).map(lambda word: {"reverberation": word}),
+    "text": st.text().map(plain_text).filter(bool).map(lambda text: {"text": text}),
 }
 
 
@@ -418,3 +420,20 @@ def test_a_repeated_digit_is_no_distance_and_no_time():
 def test_clockwise_is_never_left(reading):
     assert answers.parse_azimuth("120 degrees clockwise", reading) in (None, -120)
     assert answers.parse_azimuth("30 degrees counterclockwise", reading) in (None, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "same", "other"),
+    [
+        ("The old pump.", "  the OLD\n pump ", "the pump"),
+        ("\u201cNo!\u201d", "no", "non"),
+        ("Caf\u00e9", "cafe\u0301", "cafe"),
+        ("-3 dB", "-3 dB.", "3 dB"),
+        (".5", ".5;", "5"),
+        ("?", "?", "!"),
+    ],
+)
+def test_free_texts_are_equal_but_for_spelling(text, same, other):
+    value = parse_value("OPEN", text)
+    assert value == parse_value("OPEN", same) == parse_value("OPEN", text, "lenient") != parse_value("OPEN", other)
+    assert parse_value("OPEN", " \n") is None

@@ -2,8 +2,8 @@
 stops them, they run, and a run killed at any point ends in the same bytes when it is started again."""
 
 import hashlib
-import importlib.util
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spatial_llm.commands import questions, simulate
 from spatial_llm.data.records import read_manifest
 from spatial_llm.settings import parse_arguments
 
@@ -35,72 +36,50 @@ TINY = {
 }
 
 
-def load(name: str):
-    """The script as a module: starting Python anew would cost more than the run itself."""
-    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def simulate_door():
-    return load("simulate_scenes")
-
-
-@pytest.fixture(scope="module")
-def write_door():
-    return load("write_questions")
-
-
 def test_configs_are_there():
     assert {"demo_train.yaml", "dry_index.yaml"} <= {path.name for path in SIMULATIONS}
     assert {"demo_train_questions.yaml", "all_families.yaml"} <= {path.name for path in WRITINGS}
 
 
 @pytest.mark.parametrize("config", SIMULATIONS, ids=lambda path: path.name)
-def test_every_simulation_parses(simulate_door, config):
-    arguments = parse_arguments(simulate_door.Arguments, ["--config", str(config), "--output", "x"])
+def test_every_simulation_parses(config):
+    arguments = parse_arguments(simulate.SimulateArguments, ["--config", str(config), "--output", "x"])
     assert arguments.simulation.train.counts
 
 
 @pytest.mark.parametrize("config", WRITINGS, ids=lambda path: path.name)
-def test_every_writing_parses(write_door, config):
-    arguments = parse_arguments(write_door.Arguments, ["--config", str(config), "--data", "x"])
+def test_every_writing_parses(config):
+    arguments = parse_arguments(questions.QuestionsArguments, ["--config", str(config), "--data", "x"])
     assert arguments.writing.questions.ask["location"] >= 1
 
 
-def test_unknown_keys_stop(simulate_door, write_door, capsys):
+def test_unknown_keys_stop(capsys):
     with pytest.raises(SystemExit):
-        parse_arguments(simulate_door.Arguments, ["--output", "x", "--simulation.room.absorbtion", "[0.1, 0.2]"])
+        parse_arguments(simulate.SimulateArguments, ["--output", "x", "--simulation.room.absorbtion", "[0.1, 0.2]"])
     assert "absorbtion" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        parse_arguments(write_door.Arguments, ["--data", "x", "--writing.questions.locations", "2"])
+        parse_arguments(questions.QuestionsArguments, ["--data", "x", "--writing.questions.locations", "2"])
     assert "locations" in capsys.readouterr().err
 
 
-def test_both_run(simulate_door, write_door, tmp_path, monkeypatch, capsys):
+def test_both_run(repository, tmp_path, monkeypatch, capsys):
+    def door(name, *options):
+        monkeypatch.setattr(sys, "argv", [name, *options, "--progress", "false"])
+        runpy.run_path(str(repository / "data" / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
     tiny = [item for key, value in TINY.items() for item in (f"--simulation.{key}", str(value))]
     out = tmp_path / "out"
-    config = str(DATA / "configs" / "demo_train.yaml")
-    command = ["door", "--config", config, "--output", str(out), "--progress", "false", *tiny]
-    monkeypatch.setattr(sys, "argv", command)
-    simulate_door.main()
-    assert "train: 4 scenes in" in capsys.readouterr().out
-    config = str(DATA / "configs" / "demo_train_questions.yaml")
-    write = ["door", "--config", config, "--data", str(out), "--progress", "false"]
-    monkeypatch.setattr(sys, "argv", write)
-    write_door.main()
-    printed = capsys.readouterr().out
+    command = ["simulate_scenes", "--config", str(DATA / "configs" / "demo_train.yaml"), "--output", str(out), *tiny]
+    assert "train: 4 scenes in" in door(*command)
+    write = ["write_questions", "--config", "demo_train_questions", "--data", str(out)]
+    printed = door(*write)
     assert "train: 4 scenes" in printed and "DOA" in printed
     assert {record.type for record in read_manifest(out / "eval.jsonl")} <= set("ABCDE")
-    monkeypatch.setattr(sys, "argv", [*command, "--simulation.room.distance_m", "[9, 2]"])
     with pytest.raises(SystemExit, match="simulate_scenes: distance_m is"):
-        simulate_door.main()
-    monkeypatch.setattr(sys, "argv", [*write, "--shard", "3/2"])
+        door(*command, "--simulation.room.distance_m", "[9, 2]")
     with pytest.raises(SystemExit, match="write_questions: shard is '3/2'"):
-        write_door.main()
+        door(*write, "--shard", "3/2")
 
 
 def digest(folder: Path) -> dict[str, str]:

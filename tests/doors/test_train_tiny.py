@@ -5,7 +5,6 @@ import json
 import runpy
 import subprocess
 import sys
-from dataclasses import is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
 from tests.scenes.heads.test_sofa import write_sofa
+from tests.scripts import arguments_of
 
 RATE = 32_000
 SMALL = {
@@ -52,12 +52,7 @@ def understood(made: list[workflow.Stage], monkeypatch: pytest.MonkeyPatch) -> s
     doors = set()
     for stage in made:
         door, *options = stage.command
-        if door not in ("recipes/train_encoder.py", "recipes/pretrain_text.py", "recipes/finetune_bat.py"):
-            known = runpy.run_path(door)
-            (kind,) = [each for name, each in known.items() if name.endswith("Arguments") and is_dataclass(each)]
-        else:
-            name = {"train_encoder": "Encoder", "pretrain_text": "Text", "finetune_bat": "Bat"}[Path(door).stem]
-            kind = runpy.run_path(door)[f"{name}Arguments"]
+        kind = arguments_of(door)
         monkeypatch.setattr(sys, "argv", [door, *options])
         assert parse_arguments(kind, description="") is not None
         doors.add(door)

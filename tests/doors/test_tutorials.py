@@ -40,7 +40,7 @@ def run(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_they_are_notebooks() -> None:
     """Text and code take turns; a text cell holds nothing that runs; parameters stand in a cell of their own."""
-    assert [path.name for path in TUTORIALS] == ["1_ask.py", "2_simulate.py", "3_finetune.py"]
+    assert [path.name for path in TUTORIALS] == ["1_ask.py", "2_simulate.py", "3_finetune.py", "4_sounds.py"]
     for path in TUTORIALS:
         found = cells(path)
         text = [part for part in found if part.startswith("# %% [markdown]\n")]
@@ -68,9 +68,9 @@ def test_simulate(run: Run, tmp_path: Path, toy_model: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(LONG)
-def test_finetune(run: Run, tmp_path: Path, toy_model: Path) -> None:
+def test_sounds(run: Run, tmp_path: Path, toy_model: Path) -> None:
     sizes = {"ROOMS": 2, "CLIPS": 12, "EVAL_CLIPS": 4, "STEPS": 2}
-    printed = run(TUTORIALS[2], MODEL=str(toy_model), OUT=str(tmp_path / "out"), **sizes)
+    printed = run(TUTORIALS[3], MODEL=str(toy_model), OUT=str(tmp_path / "out"), **sizes)
     assert "| A (trained now) " in printed and "{'kettle': 24, 'shaver': 24, 'sprinkler': 24}" in printed
     assert (tmp_path / "out" / "run" / "model" / "config.json").is_file()
 

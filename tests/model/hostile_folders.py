@@ -26,6 +26,7 @@ FILES = (
     "processor_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "taught_questions.json",
     "model.safetensors",
 )
 WEIGHTS = "model.safetensors"
@@ -165,9 +166,10 @@ def _files() -> dict[str, Case]:
         cases |= {f"{name}: {kind}": Case(damage, "refused", words) for kind, (damage, words) in damages.items()}
     for name in ("config.json", "processor_config.json", "tokenizer.json"):
         cases[f"{name}: missing"] = Case(lambda folder, name=name: (folder / name).unlink(), "refused", "")
-    cases["generation_config.json: missing"] = Case(
-        lambda folder: (folder / "generation_config.json").unlink(), "sealed", "missing"
-    )
+    for name in ("generation_config.json", "taught_questions.json"):
+        cases[f"{name}: missing"] = Case(lambda folder, name=name: (folder / name).unlink(), "sealed", "missing")
+    later = edit("taught_questions.json", lambda value: value.update(version=2))
+    cases["taught_questions.json: of a later version"] = Case(later, "refused", "upgrade")
     cases["adapter_config.json: broken"] = Case(write("adapter_config.json", b"{"), "refused", "adapter_config.json")
     cases["adapter_config.json: empty object"] = Case(write("adapter_config.json", b"{}"), "refused", "")
     return cases

@@ -15,6 +15,7 @@ CLIP_S = 10.0
 # Each family once, and the negatives twice: of `side`, which is a question of theirs on its own, none.
 EVERY = {family.name: 1 for family in FAMILIES} | {"side": 0, "negative": 2}
 SEVERAL = EVERY | {"azimuth": 2, "count": 2, "relation": 2, "time": 3, "room": 3, "rotated": 2, "negative": 5}
+WRITTEN = {question_type for family in FAMILIES for question_type in family.types}  # all but questions of one's own
 OWN = [family.name for family in FAMILIES if not family.is_official]
 
 

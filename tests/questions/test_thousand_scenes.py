@@ -5,7 +5,7 @@ import pytest
 
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, balance, balance_table
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
-from tests.questions.scenes import LABELS, SEVERAL, draw_scenes, expected
+from tests.questions.scenes import LABELS, SEVERAL, WRITTEN, draw_scenes, expected
 
 MANY = QuestionConfig(ask=SEVERAL, limit=16)
 CHANCE = {
@@ -29,7 +29,7 @@ def asked():
 
 
 def test_every_answer_reads_back_to_its_truth(asked):
-    assert {item.question_type for _, item in asked} == set(QUESTION_TYPES)
+    assert {item.question_type for _, item in asked} == WRITTEN
     for _, item in asked:
         assert parse_value(item.question_type, item.answer) == item.truth
         assert QUESTION_TYPES[item.question_type] == item.type

@@ -1,10 +1,16 @@
 """A card's tables hold the numbers of scores.json, each with interval and n, and miss none silently."""
 
+import re
+from pathlib import Path
+
 import pytest
+from huggingface_hub import ModelCard
 
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics.type_metrics import metrics_of
+from spatial_llm.model.publishing import METADATA
 from spatial_llm.questions.types import QUESTION_TYPES
+from spatial_llm.shipped import shipped_models
 from spatial_llm.showcase.card import ONE_SOURCE, TWO_SOURCES, control_grid, score_grid
 
 
@@ -47,3 +53,13 @@ def test_controls_stand_beside_the_real_run():
 def test_every_metric_of_the_card_exists():
     known = {f"{metrics_of(kind).prefix}_{spec.suffix}" for kind in QUESTION_TYPES for spec in metrics_of(kind).specs}
     assert {metric for _, metric in (*ONE_SOURCE, *TWO_SOURCES)} <= known
+
+
+def test_card_and_its_template_have_the_header_of_the_hub_and_say_first_what_it_cannot_do():
+    template = Path(__file__).parents[2] / "recipes" / "configs" / "tiny" / "card.md"
+    for path in (shipped_models()["tiny"] / "README.md", template):
+        card = ModelCard(path.read_text(encoding="utf-8"))
+        assert card.data.to_dict() == METADATA | {"license": "apache-2.0"}
+        assert re.findall("^## (.*)$", card.text, re.MULTILINE) == [
+            *("How to use it", "What it cannot do", "Parts", "Scores", "Data and licences"),
+        ]

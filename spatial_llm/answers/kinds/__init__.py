@@ -21,6 +21,7 @@ from spatial_llm.answers.kinds import (
     room_size,
     rt60_range,
     span,
+    text,
     yes_no,
 )
 
@@ -42,5 +43,6 @@ _ALL = (
     rt60_range.KIND,
     room_size.KIND,
     reverberation.KIND,
+    text.KIND,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -15,6 +15,7 @@ from spatial_llm.answers import Location
 from spatial_llm.data.record import Record
 from spatial_llm.questions.about import About
 from spatial_llm.questions.facts import HeardSource
+from spatial_llm.questions.families.own import OPEN
 from spatial_llm.questions.families.rotated import TURNS_DEG
 from spatial_llm.questions.mirroring import mirror
 
@@ -22,6 +23,7 @@ from spatial_llm.questions.mirroring import mirror
 _OF_NO_SOURCE = (
     "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
     "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
+    OPEN,
 )  # fmt: skip
 _OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")

@@ -10,10 +10,10 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics import chance
 from spatial_llm.evaluation.metrics.cross_type import hearing_metrics
 from spatial_llm.evaluation.metrics.extract import READINGS, Columns
-from spatial_llm.evaluation.metrics.labels import label_metrics
+from spatial_llm.evaluation.metrics.labels import cosine_metric, label_metrics
 from spatial_llm.evaluation.metrics.measures import Measure
 from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
-from spatial_llm.evaluation.metrics.protocols import BAT
+from spatial_llm.evaluation.metrics.protocols import BAT, TEXT
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 from spatial_llm.evaluation.metrics.spec import Spec
 from spatial_llm.evaluation.scoring.embedding import Embed
@@ -26,6 +26,7 @@ from spatial_llm.evaluation.statistics.bootstrap import (
     rmse,
     spearman,
 )
+from spatial_llm.questions.families.own import OPEN
 
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 
@@ -39,7 +40,7 @@ def compute_metrics(
 
     Args:
         run: the result of `read_answers`.
-        embed: maps texts to unit vectors, for types A and C; None leaves out the metrics that need it.
+        embed: maps texts to unit vectors, for types A and C and free answers; None leaves out the metrics that need it.
         embedding: its name.
         labels: the label set of A and C; None for the labels that occur in their true answers.
 
@@ -50,14 +51,7 @@ def compute_metrics(
         _metric(run, group, spec) for group in run.groups.values() for spec in group.metrics.specs if _applies(group, spec)
     ]
     if embed is not None:
-        labels = _label_set(run, labels)
-        for question_type in _EMBEDDED:
-            if question_type in run.groups:
-                group = run.groups[question_type]
-                texts = [run.texts[row] for row in group.rows]
-                true = [run.truths[row].value["labels"] for row in group.rows]
-                counts = int(run.refused[group.rows].sum()), run.unparsed(group.rows, "strict")
-                metrics += label_metrics(group.metrics.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
+        metrics += _embedded(run, embed, embedding, _label_set(run, labels))
     metrics += hearing_metrics(run)
     halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
     if len(halves) == 2:
@@ -66,13 +60,16 @@ def compute_metrics(
 
 
 def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None) -> list[str]:
-    """Returns all texts that `compute_metrics` embeds: labels, true answers and answers of types A and C."""
+    """Returns all texts that `compute_metrics` embeds: labels, true answers and answers of types A and C, true answers and
+    answers to free questions."""
+    own = run.groups[OPEN].rows if OPEN in run.groups else []
+    free = [text for row in own for text in (run.items[row].answer, run.texts[row])]
     groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
     if not groups:
-        return []
+        return list(dict.fromkeys(free))
     rows = [row for group in groups for row in group.rows]
     true = [answers.format_labels(run.truths[row].value["labels"]) for row in rows]
-    return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows)]))
+    return list(dict.fromkeys([*_label_set(run, labels), *true, *(run.texts[row] for row in rows), *free]))
 
 
 def measures_of_items(run: ScoredRun, reading: str = "strict") -> list[dict[str, float | None]]:
@@ -85,6 +82,22 @@ def measures_of_items(run: ScoredRun, reading: str = "strict") -> list[dict[str,
             for row, value in zip(group.rows, values.tolist(), strict=True):
                 found[row][name] = None if np.isnan(value) else round(value, 6)
     return found
+
+
+def _embedded(run: ScoredRun, embed: Embed, embedding: str, labels: Sequence[str]) -> list[Metric]:
+    metrics = []
+    for question_type in (*_EMBEDDED, OPEN):
+        if question_type in run.groups:
+            group = run.groups[question_type]
+            texts = [run.texts[row] for row in group.rows]
+            counts = int(run.refused[group.rows].sum()), run.unparsed(group.rows, "strict")
+            if question_type == OPEN:
+                vectors = embed(texts), embed([run.items[row].answer for row in group.rows])
+                metrics.append(cosine_metric(group.metrics.prefix, group.rows, *vectors, *counts, f"{TEXT}, {embedding}"))
+            else:
+                true = [run.truths[row].value["labels"] for row in group.rows]
+                metrics += label_metrics(group.metrics.prefix, group.rows, texts, true, *counts, labels, embed, embedding)
+    return metrics
 
 
 def _applies(group: Group, spec: Spec) -> bool:

@@ -17,6 +17,7 @@ from spatial_llm.evaluation.metrics.kinds import KIND_METRICS, WHOLE_VALUE
 from spatial_llm.evaluation.metrics.measures import Columns, column_of
 from spatial_llm.evaluation.metrics.spec import KindMetrics
 from spatial_llm.evaluation.metrics.truths import Truth
+from spatial_llm.questions.families.own import OPEN
 from spatial_llm.questions.types import VALUE_KINDS, parse_value
 
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
@@ -37,16 +38,19 @@ def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, kno
     Args:
         known: names of sounds that the lenient reading keeps whole ("male speech, man speaking").
     """
-    found: dict[tuple[str, str], Extracted] = {}  # cached, because many answers to equal questions are equal
-    for item, text in zip(items, texts, strict=True):
-        key = item.question_type, text
-        if key not in found:
-            found[key] = _extract(*key, reading, known)
-    return [found[item.question_type, text] for item, text in zip(items, texts, strict=True)]
+    keys = [(item.question_type, text, refuses(item, text)) for item, text in zip(items, texts, strict=True)]
+    found = {key: _extract(*key, reading, known) for key in dict.fromkeys(keys)}  # many answers to equal questions are equal
+    return [found[key] for key in keys]
 
 
-def _extract(question_type: str, text: str, reading: Reading, known: Collection[str]) -> Extracted:
-    if answers.is_refusal(text):  # else "I cannot tell." is a name, "I don't know, yes?" a yes
+def refuses(item: Record, text: str) -> bool:
+    """Returns whether an answer declines to answer. Where the true answer to a question of one's own does so too ("nobody
+    can tell"), it is an answer as any other."""
+    return answers.is_refusal(text) and not (item.question_type == OPEN and answers.is_refusal(item.answer))
+
+
+def _extract(question_type: str, text: str, refused: bool, reading: Reading, known: Collection[str]) -> Extracted:
+    if refused:  # else "I cannot tell." is a name, "I don't know, yes?" a yes
         return Extracted(None, {})
     value = parse_value(question_type, text, reading, known)
     fields = _of_kind(question_type).fields(text, reading)

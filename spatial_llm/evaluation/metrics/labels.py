@@ -1,4 +1,4 @@
-"""Computes the metrics that need an embedding: average precision of types A and C, and the mean cosine.
+"""Computes the metrics that need an embedding: average precision of types A and C, and mean cosines, also of free answers.
 
 Note: average precision over labels is not a mean cosine. Each generated answer is embedded whole, its cosine to each label
 name is a score, and for each label the answers are ranked by it; no parser is involved. `mean_cosine` is what the text of
@@ -52,9 +52,6 @@ def label_metrics(
     index = [at[text] for text in texts]
     distinct_vectors = embed(distinct)
     answer_vectors, similarity = distinct_vectors[index], (distinct_vectors @ label_vectors.T)[index]
-    cosines = np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)
-    # The mean cosine over all pairs of true answers is the squared length of their mean.
-    random_cosine = float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2))
     # an answer of several labels is embedded whole, so even the truth may score below 100
     of_truths = Percent(macro_average_precision(truth_vectors @ label_vectors.T, targets))(np.ones((1, len(truths))))
     averaged = int(targets.any(axis=0).sum())
@@ -72,15 +69,32 @@ def label_metrics(
             details={"labels": len(labels), "labels_averaged": averaged, "of_true_answers": float(of_truths[0])},
             **common,
         ),
-        Metric(
-            name=f"{prefix}_mean_cosine",
-            protocol=f"{DSPAST}, {embedding}",
-            unit="cosine",
-            rule="mean cosine of the answer and the true answer",
-            strict=mean_of(cosines),
-            random=random_cosine,
-            unparsed=unparsed,
-            refused=refused,
-            **common,
-        ),
+        cosine_metric(prefix, rows, answer_vectors, truth_vectors, refused, unparsed, f"{DSPAST}, {embedding}"),
     ]
+
+
+def cosine_metric(
+    prefix: str,
+    rows: NDArray[np.intp],
+    answer_vectors: NDArray,
+    truth_vectors: NDArray,
+    refused: int,
+    unparsed: int,
+    protocol: str,
+) -> Metric:
+    """Returns `<prefix>_mean_cosine` of the items at `rows`: of the unit vectors (items, width) of answers and truths."""
+    return Metric(
+        name=f"{prefix}_mean_cosine",
+        protocol=protocol,
+        unit="cosine",
+        higher_is_better=True,
+        rule="mean cosine of the answer and the true answer",
+        rows=rows,
+        strict=mean_of(np.sum(answer_vectors * truth_vectors, axis=1, dtype=np.float64)),
+        lenient=None,
+        # The mean cosine over all pairs of true answers is the squared length of their mean.
+        random=float(np.sum(np.mean(truth_vectors, axis=0, dtype=np.float64) ** 2)),
+        unparsed=unparsed,
+        lenient_unparsed=None,
+        refused=refused,
+    )

@@ -4,7 +4,7 @@ A protocol is one of these, alone or followed by the embedding ("bat, all-MiniLM
 first word.
 """
 
-BAT, DSPAST, EXACT, DIAGNOSTIC = "bat", "dspast", "exact", "diagnostic"
+BAT, DSPAST, EXACT, TEXT, DIAGNOSTIC = "bat", "dspast", "exact", "text", "diagnostic"
 BALANCED = f"{DIAGNOSTIC}, balanced"
 REGION = f"{DIAGNOSTIC}, region"
 ANGLE = f"{DIAGNOSTIC}, angle"
@@ -23,6 +23,8 @@ PROTOCOLS = {
     DSPAST: "As the text of DSpAST words it (arXiv 2509.13927): mean cosine of answer and true answer.",
     EXACT: "Question families of this library: the value read from the answer is the true one; how near a wrong one is "
     "does not count.",
+    TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
+    "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
     DIAGNOSTIC: "In no published table: single axes, questions of type E that are not yes or no, and the names of BAT's "
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "

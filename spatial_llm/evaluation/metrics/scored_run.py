@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm import answers
 from spatial_llm.data.record import Record
 from spatial_llm.evaluation.metrics.extract import (
     READINGS,
@@ -17,6 +16,7 @@ from spatial_llm.evaluation.metrics.extract import (
     columns_of,
     extract,
     known_names,
+    refuses,
     truth_columns,
 )
 from spatial_llm.evaluation.metrics.truths import Truth, read_truths
@@ -86,7 +86,7 @@ def read_answers(
     """
     truths = read_truths(items) if truths is None else truths
     known = known_names(items, truths) if known is None else known
-    refused = np.array([answers.is_refusal(text) for text in texts], dtype=bool)
+    refused = np.array([refuses(item, text) for item, text in zip(items, texts, strict=True)], dtype=bool)
     readings = {reading: extract(items, texts, reading, known) for reading in READINGS}
     return ScoredRun(items, texts, truths, known, readings, refused)
 

@@ -54,7 +54,7 @@ def read_truths(items: Sequence[Record]) -> list[Truth | None]:
     truths = []
     for item in items:
         value = parse_value(item.question_type, item.answer, "strict")
-        if item.recording_id not in recordings:
+        if item.recording_id not in recordings or item.known is not None:  # each question may be about another known sound
             recordings[item.recording_id] = sources_of(item)
         truths.append(None if value is None else _truth(item, value, recordings[item.recording_id]))
     return truths
@@ -70,7 +70,7 @@ def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
     mean over the sources), snr_db and labels; None if not known."""
     context = {"sources": None, "rt60_s": None, "drr_db": None, "snr_db": None, "labels": []}
     scene = item.scene
-    if item.pairs is not None or scene is not None:
+    if item.pairs is not None or scene is not None or item.known is not None:
         labels = labels_of(item)
         context["sources"] = len(labels)
         context["labels"] = sorted({label for each in labels for label in each})

@@ -18,12 +18,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks import BENCHMARKS
+from spatial_llm.named_yamls import find_yaml
 from spatial_llm.scenes.scene import STRICT, describe_validation
 from spatial_llm.settings import read_yaml
 
 Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]
-ScoringProtocol = Literal[("bat", "dspast", "exact", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
+ScoringProtocol = Literal[("bat", "dspast", "exact", "text", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
@@ -136,12 +137,15 @@ _ADAPTER = TypeAdapter(Task)
 
 
 def read_task(path: str | Path) -> Task:
-    """Reads the task of a YAML file.
+    """Reads the task of a YAML file, which is given by its path, or by its name in the package ("ours").
 
     Raises:
-        SpatialLLMError: the file or one it includes is missing or no YAML mapping, files include each other, or a key is
-            unknown, missing, given twice, of another type or has an impossible value; file and key are named.
+        SpatialLLMError: there is no task of this name; the file or one it includes is missing or no YAML mapping, files
+            include each other, or a key is unknown, missing, given twice, of another type or has an impossible value; file
+            and key are named.
     """
+    names = {field.name for field in dataclasses.fields(Task)}
+    path = find_yaml(path, lambda one: set(read_yaml(one).content) == names, "task")
     file = read_yaml(path)
     return _checked(file.content, str(path), file.origins)
 

@@ -22,6 +22,7 @@ from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
 from spatial_llm.model.storage import load_tensors, read_tensors
+from spatial_llm.model.taught_file import read_taught
 from spatial_llm.model.trained_parts import kind, trained_keys
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
@@ -62,9 +63,12 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    processor = SpatialLLMProcessor.for_model(model, tokenizer)
     if arguments.start_from is not None:
-        load_trained(model, Path(find_model(arguments.start_from)))
-    return model, SpatialLLMProcessor.for_model(model, tokenizer)
+        start = find_model(arguments.start_from)
+        load_trained(model, Path(start))
+        processor.taught = read_taught(start)
+    return model, processor
 
 
 def build_whole(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProcessor]:

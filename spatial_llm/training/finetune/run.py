@@ -20,9 +20,11 @@ from transformers import PreTrainedModel
 from spatial_llm.data.dataset import CueDataset, SpatialQADataset
 from spatial_llm.data.encoder_cache import ByRecordingId, EncoderCache, recording_key, without_default_format
 from spatial_llm.data.spatialsoundqa.release import data_root
+from spatial_llm.data.taught import taught_by_lines
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMProcessor
+from spatial_llm.questions.taught import merged
 from spatial_llm.settings import flat_fields
 from spatial_llm.training.engine.curves import plot_losses
 from spatial_llm.training.engine.launching import (
@@ -161,6 +163,9 @@ def finetune_once(arguments: BatArguments) -> Path:
         if arguments.trains != "all" and state_hash(model.encoder) != frozen:
             raise SpatialLLMError("the frozen encoder changed during training; nothing was saved.")
         if is_main():
+            if arguments.teach == "answers":
+                taught = taught_by_lines(dataset.records.lines(), arguments.types)
+                processor.taught = merged(processor.taught, taught)
             _save(arguments, run, model, processor)
     if is_main():
         plot_losses({"training": run.path / "metrics.jsonl"}, run.path / "losses.png")

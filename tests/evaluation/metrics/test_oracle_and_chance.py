@@ -14,14 +14,14 @@ from spatial_llm.evaluation.metrics import (
 )
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 from spatial_llm.questions.types import QUESTION_TYPES
-from tests.evaluation.fixtures_ours import our_records
+from tests.evaluation.fixtures_ours import our_records, own_records
 from tests.evaluation.fixtures_toy import embed_words
 from tests.questions.scenes import LABELS
 
 
 @pytest.fixture(scope="module")
 def oracle():
-    records = our_records()
+    records = [*our_records(), *own_records()]
     return read_answers(records, [record.answer for record in records])
 
 
@@ -30,7 +30,7 @@ def value(statistic):
 
 
 def metrics_of(run):
-    return compute_metrics(run, embed_words(LABELS), "toy", LABELS)
+    return compute_metrics(run, embed_words([*LABELS, "unclear", "kitchen", "hall", "db"]), "toy", LABELS)
 
 
 def test_truth_is_perfect_on_every_metric_of_every_question_type(oracle):

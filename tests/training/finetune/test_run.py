@@ -1,5 +1,6 @@
 """BAT at tiny size: exact answers on a few samples, nothing frozen moves, labels on answers only, both ways of hearing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from spatial_llm.data.collator import SpatialQACollator
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.records import read_manifest, write_manifest
+from spatial_llm.encoders import SpatialASTForLocalization
 from spatial_llm.errors import CacheError
 from spatial_llm.model import SpatialLLM
 from spatial_llm.profiling.memory import build_on_meta, plan
@@ -79,6 +81,14 @@ def test_mlp_projector_trains_is_planned_and_answers(save: str, data: Path, part
     assert not torch.equal(projector.up.weight, fresh.projector.up.weight)
     recording = np.random.default_rng(0).standard_normal((2, 32_000)).astype(np.float32) * 0.1
     assert isinstance(answerer.ask(recording, "Where is the sound?", sampling_rate=32_000), str)
+    asked = {line["question_type"] for line in map(json.loads, Path(given.train_manifest).read_text().splitlines())}
+    assert {question.question_type for question in answerer.processor.taught.questions} == asked
+    # The encoder's heads came along, and tell what the encoder with heads tells.
+    heard = answerer.listen(recording, 32_000)
+    whole = SpatialASTForLocalization.from_pretrained(parts["encoder"]).eval()
+    with torch.no_grad():
+        share = torch.sigmoid(whole.read_out(heard.hidden_states)["event"])[0]
+    assert next(iter(heard.events.values())) == pytest.approx(share.max().item())
 
 
 @pytest.mark.parametrize(

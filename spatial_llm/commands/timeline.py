@@ -1,0 +1,47 @@
+"""List what a model hears in a recording of any length: every window with its start.
+
+    spatial-llm timeline recording.wav --out runs/timeline
+    spatial-llm timeline recording.wav "What sound events can you hear in the audio clip?" --out runs/timeline --hop_s 0.5
+
+Writes timeline.jsonl (a line a window, as it is heard; a listing that was stopped goes on), timeline.md and timeline.png to
+the folder --out, and prints the table. WAV, AIFF and FLAC of a day take no more memory than one of a minute.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from spatial_llm.commands.arguments import Parser
+
+MODEL = "tiny"
+
+
+def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
+    """Runs the command, see `spatial_llm.commands`."""
+    parser = Parser("timeline", script or __doc__, intermixed=True)
+    parser.add_argument("file", help="the recording")
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help="asked about every window; default: none")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where to write the timeline")
+    parser.add_argument(
+        "--model", metavar="FOLDER", default=MODEL, help=f"saved SpatialLLM; default {MODEL}, of the package"
+    )
+    parser.add_argument("--hop_s", type=float, help="seconds from window to window; default: half a window")
+    parser.add_argument("--quiet_dbfs", type=float, default=-60.0, help="quieter windows are not answered (default -60)")
+    arguments = parser.parse_args(argv)
+
+    from spatial_llm.audio.io import check_file
+    from spatial_llm.audio.limits import AudioLimits
+    from spatial_llm.files import check_place, write_text
+
+    check_file(arguments.file, None, AudioLimits(max_seconds=float("inf"), max_bytes=2**50))  # read in blocks
+    out = Path(arguments.out)
+    check_place(out, folder=True)
+
+    from spatial_llm import SpatialLLM
+
+    model = SpatialLLM.from_pretrained(arguments.model)
+    options = {"hop_s": arguments.hop_s, "quiet_dbfs": arguments.quiet_dbfs, "out": out / "timeline.jsonl"}
+    found = model.timeline(os.fspath(arguments.file), arguments.questions, **options)
+    write_text(out / "timeline.md", found.table())
+    found.plot(out / "timeline.png")
+    print(f"{found.table()}\nwritten: {out}")

@@ -1,0 +1,1 @@
+"""Turns a CSV of one's own recordings, questions and answers into manifests."""

@@ -1,0 +1,183 @@
+"""The table of one's own recordings: its columns, its rows, and errors that show a line which would be right.
+
+Commas, semicolons and tabs separate columns. With semicolons, as spreadsheets write them where the comma is the decimal
+sign, numbers may have such commas.
+"""
+
+import csv
+import difflib
+import io
+import math
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatial_llm.errors import ManifestError, SceneError
+from spatial_llm.scenes.csv_rows import read_csv_rows, read_utf8
+
+REQUIRED = ("audio", "question", "answer")
+OPTIONAL = (
+    "label", "azimuth", "elevation", "distance", "start", "end", "split", "recording", "room",
+)  # fmt: skip
+EXAMPLE = {
+    "audio": "kitchen/bell.wav",
+    "question": "Where is the sound in this audio clip coming from?",
+    "answer": "left, front, above; 2m",
+    "label": "bell",
+    "azimuth": "40",
+    "elevation": "10",
+    "distance": "2.1",
+    "start": "0.5",
+    "end": "2.5",
+    "split": "train",
+    "recording": "monday 1",
+    "room": "kitchen",
+}
+# Other names that people give to these columns.
+_ALSO = {
+    "audio": ("file", "filename", "path", "wav", "clip", "audiofile"),
+    "question": ("prompt", "instruction", "query"),
+    "answer": ("response", "reply", "target", "output", "truth"),
+    "label": ("class", "event", "sound", "category"),
+    "azimuth": ("azi", "az", "angle"),
+    "elevation": ("ele", "el"),
+    "distance": ("dist", "range"),
+    "start": ("begin", "onset", "from"),
+    "end": ("stop", "offset", "until"),
+    "split": ("subset", "fold", "set", "partition"),
+}
+_UNIT = re.compile(r"_(?:deg|degrees|m|meters|metres|s|sec|seconds|file|path|name|text)$")
+_LIKE = 0.75  # of `difflib`, from which on a name is taken for a misspelt one
+_RANGES = {
+    "azimuth": (lambda value: -180 <= value <= 180, "degrees from -180 to 180, positive to the left"),
+    "elevation": (lambda value: -90 <= value <= 90, "degrees from -90 to 90, positive upwards"),
+    "distance": (lambda value: value > 0, "metres above 0"),
+    "start": (lambda value: value >= 0, "seconds from the beginning of the file, 0 or more"),
+    "end": (lambda value: value > 0, "seconds from the beginning of the file, above 0"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Holds one row: where it stands (file:line), its texts by column, and what separates them."""
+
+    where: str
+    texts: Mapping[str, str]
+    separator: str
+
+    def text(self, column: str) -> str:
+        """Returns a text without the blanks around it; "" if the column is not there."""
+        return self.texts.get(column, "").strip()
+
+    def number(self, column: str) -> float | None:
+        """Returns a number; None if the field is empty or the column is not there.
+
+        Raises:
+            ManifestError: it is no number, or out of the range of its column.
+        """
+        text = self.text(column)
+        if not text:
+            return None
+        is_good, expected = _RANGES[column]
+        try:
+            value = float(text.replace("\u2212", "-").replace(",", "." if self.separator == ";" else ","))
+        except ValueError:
+            right = {column: EXAMPLE[column]}
+            raise self.error(f"{column} is {text!r}; expected {expected}, as a number alone", **right) from None
+        if not math.isfinite(value) or not is_good(value):
+            raise self._out_of_range(column, value, expected)
+        return value
+
+    def _out_of_range(self, column: str, value: float, expected: str) -> ManifestError:
+        if column == "azimuth" and 180 < value <= 360:
+            right = f"{360 - value:g}"
+            hint = f". Counted to the left from 0 to 360, write {value - 360:g}; counted to the right, write {right}"
+            return self.error(f"azimuth is {value:g}; expected {expected}{hint}", azimuth=f"{value - 360:g}")
+        return self.error(f"{column} is {value:g}; expected {expected}", **{column: EXAMPLE[column]})
+
+    def error(self, message: str, **right: str) -> ManifestError:
+        """Returns the error about this row, with the row as it would be right: with other texts in the columns `right`."""
+        return ManifestError(f"{self.where}: {message}. {self.right_line(**right)}")
+
+    def right_line(self, **right: str) -> str:
+        """Returns a sentence that shows this row with other texts, below the names of its columns."""
+        return right_line({**self.texts, **right}, self.separator)
+
+
+def right_line(texts: Mapping[str, str], separator: str) -> str:
+    """Returns a sentence that shows a header and a row."""
+    return f"Right would be:\n  {_line(list(texts), separator)}\n  {_line(list(texts.values()), separator)}"
+
+
+def read_table(path: str | Path) -> list[Row]:
+    """Returns the rows of a CSV, in order.
+
+    Raises:
+        ManifestError: there is no such file; it is no CSV in UTF-8; it has no rows; a column is missing or misspelt; a row
+            has another length than the header, or a quotation mark is left open.
+    """
+    if not Path(path).is_file():
+        raise ManifestError(f"{path}: no such file; give a CSV. {right_line(_example(REQUIRED), ',')}")
+    separator, names = _header(Path(path))
+    _check_columns(f"{path}:1", names, separator)
+    try:
+        rows = [Row(where, texts, separator) for where, texts in read_csv_rows(path, REQUIRED, separator)]
+    except SceneError as error:
+        raise ManifestError(f"{error} {right_line(_example(names), separator)}") from None
+    if not rows:
+        raise ManifestError(f"{path}: holds no rows, only the header. {right_line(_example(names), separator)}")
+    return rows
+
+
+def _header(path: Path) -> tuple[str, list[str]]:
+    try:
+        text = read_utf8(path, ManifestError)
+    except ManifestError as error:
+        raise ManifestError(f"{error} {right_line(_example(REQUIRED), ',')}") from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise ManifestError(f"{path}: is empty. {right_line(_example(REQUIRED), ',')}")
+    separator = max(",;\t", key=lines[0].count)
+    return separator, [name.strip() for name in next(csv.reader([lines[0]], delimiter=separator)) if name.strip()]
+
+
+def _check_columns(where: str, names: Sequence[str], separator: str) -> None:
+    """Raises ManifestError if a column has a name that means one of ours, or one is missing; warns of others."""
+    meant = {name: _meant(name, names) for name in names if name not in REQUIRED + OPTIONAL}
+    for name, column in meant.items():
+        if column is not None:
+            right = [column if other == name else other for other in names]
+            raise ManifestError(
+                f"{where}: no column is called {name!r}; did you mean {column!r}? {right_line(_example(right), separator)}"
+            )
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        right = [*names, *missing]
+        raise ManifestError(f"{where}: column {', '.join(missing)} missing. {right_line(_example(right), separator)}")
+    if meant:
+        warnings.warn(
+            f"{where}: columns {', '.join(meant)} are not used; those that are: {', '.join(REQUIRED + OPTIONAL)}.",
+            stacklevel=2,
+        )
+
+
+def _meant(name: str, names: Sequence[str]) -> str | None:
+    """Returns the column of ours, not there by its own name, that a name probably means."""
+    plain = _UNIT.sub("", name.lower().replace(" ", "_"))
+    free = [column for column in REQUIRED + OPTIONAL if column not in names]
+    for column in free:
+        if plain == column or plain in _ALSO.get(column, ()):
+            return column
+    return next(iter(difflib.get_close_matches(plain, free, 1, _LIKE)), None)
+
+
+def _example(names: Sequence[str]) -> dict[str, str]:
+    return {name: EXAMPLE.get(name, "") for name in names}
+
+
+def _line(texts: Sequence[str], separator: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator, lineterminator="").writerow(texts)
+    return out.getvalue()
