@@ -65,6 +65,7 @@ PREFIXES = {
     "ABSENT": "place of a sound that may be absent, {}",
     "WRONG_PLACE": "is a sound at a place where it is not, {}",
     "SWAPPED": "are two sounds where the other is, {}",
+    "OPEN": "answers in free text, {}",
     "hallucination_absent_sound": "says no to absent sounds, {}",
     "hallucination_wrong_place": "says no to wrong places, {}",
     "hallucination_swapped": "says no to exchanged places, {}",
