@@ -64,6 +64,18 @@ def test_the_example_of_several_encoders_runs(tmp_path):
     }
 
 
+@pytest.mark.slow
+def test_the_examples_of_conversations_run():
+    text = (REPOSITORY / "docs" / "use.md").read_text(encoding="utf-8")
+    part = text[text.index("## Conversations") : text.index("## Recordings longer")]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "clapping" and lines[1].startswith("left, front, above; 3m")
+    assert lines[-1].strip() == "left, front, above; 3m"
+
+
 def test_the_table_of_own_recordings_is_imported_as_the_page_says(tmp_path):
     page = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
     table = re.search(r"```\n(audio,question,answer.*?)```", page, re.DOTALL)[1]

@@ -5,9 +5,9 @@ exactly the differences that this library needs: L = +0.5, R = -0.5 would come b
 """
 
 import os
-import stat
 import warnings
-from typing import Any, BinaryIO
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import soxr
@@ -18,6 +18,7 @@ from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.containers.chunks import frame_bytes
 from spatial_llm.audio.decode import decode, refuse_cut
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
+from spatial_llm.audio.given import AudioFile, is_file, open_regular, opened, shown_path, unpacked
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
 from spatial_llm.errors import AudioError
@@ -25,7 +26,7 @@ from spatial_llm.errors import AudioError
 AudioPath = str | bytes | os.PathLike
 
 
-def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[NDArray[np.float32], int]:
+def read_audio(file: AudioFile, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[NDArray[np.float32], int]:
     """Reads a sound file as it is: all channels, in file order, at its own rate.
 
     WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are compared with what their headers promise. A
@@ -33,7 +34,8 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
     FLAC, which shows whether it is whole, this causes a warning.
 
     Args:
-        path: of a regular file; as text, bytes or a path.
+        file: path of a regular file (text, bytes or object), the content of a file as bytes, or a file open for reading
+            bytes (see `spatial_llm.audio.given`).
         limits: how long and large it may be, and whether a cut file may be read.
 
     Returns:
@@ -43,9 +45,9 @@ def read_audio(path: AudioPath, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[N
         AudioError: the file is missing, not a regular file, not a sound file, cut or damaged, longer or larger than the
             limits, has an impossible rate, or holds no samples.
     """
-    with open_regular(path, name := shown_path(path)) as file:
+    with opened(file, name := shown_path(file), limits) as regular_file:
         try:
-            samples, rate = decode(Source(file, name, limits.max_bytes), limits)
+            samples, rate = decode(Source(regular_file, name, limits.max_bytes), limits)
         except OSError as error:
             raise AudioError(f"{name}: cannot be read ({error.strerror or error}).") from None
         except MemoryError:
@@ -92,31 +94,6 @@ def _channels_error(name: str, format: AudioFormat, channels: int, shape: str = 
     if channels == 1:
         hint = f" One channel holds no directions, nor do copies of it: record with {format.channels} microphones."
     return AudioError(f"{name}: {format.channels} channels needed, got {channels}{shape}; {wanted}.{hint}")
-
-
-def open_regular(path: AudioPath, name: str) -> BinaryIO:
-    """Opens a regular file to be read; `name` stands for it in messages.
-
-    Raises:
-        AudioError: there is none, it may not be read, or it is a pipe, a device or a folder.
-    """
-    try:
-        # A pipe or a device, whatever its suffix, would block the reader for ever, so neither way of opening may wait.
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as error:
-        raise AudioError(f"{name}: cannot be opened ({error.strerror}); give the path of a sound file.") from None
-    except (ValueError, TypeError) as error:
-        raise AudioError(f"{name}: no path of a file ({error}); give the path of a sound file.") from None
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise AudioError(f"{name}: not a regular file; give the path of a sound file such as WAV, FLAC or Ogg.")
-    return os.fdopen(number, "rb")
-
-
-def shown_path(path: Any) -> str:
-    """Returns a path for messages: bytes that are not UTF-8, and lone surrogates, are escaped so that it can be printed."""
-    text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def resample(waveform: NDArray[np.float32], rate: float, target_rate: float) -> NDArray[np.float32]:
@@ -181,10 +158,10 @@ def check_waveform(
 
 
 def prepare_waveform(
-    audio: AudioPath | ArrayLike,
+    audio: AudioFile | ArrayLike | Mapping[str, Any],
     sampling_rate: float | None,
     target_rate: int,
-    window_samples: int,
+    window_samples: int | None,
     limits: AudioLimits = DEFAULT_LIMITS,
     scale_known: bool = False,
     format: AudioFormat = BINAURAL,
@@ -194,11 +171,12 @@ def prepare_waveform(
     """Brings a recording to a model's rate and window: reads, checks, resamples, pads or cuts it.
 
     Args:
-        audio: path of a sound file, or (channels, samples) array.
-        sampling_rate: of an array, in Hz; a file has its own.
+        audio: (channels, samples) array, tensor or lists; a sound file as path, bytes or open file; {"array",
+            "sampling_rate"}, {"path"} or {"bytes"}; a decoder of torchcodec.
+        sampling_rate: in Hz, of an array that does not say its own; a file has its own.
         target_rate: of the model, in Hz.
         window_samples: length of the model's window. Shorter recordings, from 10 ms on, are padded with silence at the
-            end; of longer ones the loudest window is taken, with a warning.
+            end; of longer ones the loudest window is taken, with a warning. None: the recording keeps its length.
         limits: how long and large the recording may be, as it is and at the model's rate.
         scale_known: of an array: see `check_waveform`.
         format: what the model takes.
@@ -214,9 +192,10 @@ def prepare_waveform(
             array came without a rate, or is shorter than 10 ms.
     """
     name = "the recording"
-    if audio is None or (isinstance(audio, list | tuple) and any(isinstance(item, AudioPath) for item in audio)):
+    audio, sampling_rate = unpacked(audio, sampling_rate)
+    if audio is None or (isinstance(audio, list | tuple) and any(is_file(item) for item in audio)):
         raise AudioError(f"{name} is {audio!r}; give the path of one sound file, or an array (channels, samples).")
-    if isinstance(audio, AudioPath):
+    if is_file(audio):
         name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
     check_same(format if given is None else given, format, name)
@@ -227,13 +206,15 @@ def prepare_waveform(
     seconds = waveform.shape[1] / rate
     # Resampling from a low rate makes a small recording large, so the resulting size is checked first.
     limits.check(round(seconds * max(rate, target_rate)), format.channels, max(rate, target_rate), name)
-    least = min(MIN_SECONDS, window_samples / target_rate)
+    least = MIN_SECONDS if window_samples is None else min(MIN_SECONDS, window_samples / target_rate)
     if seconds < least:
         raise AudioError(
             f"{name}: {waveform.shape[1]} samples at {rate} Hz last {1000 * seconds:.3g} ms; expected {1000 * least:g} ms "
             "or more."
         )
     waveform = resample(waveform, rate, target_rate)
+    if window_samples is None:
+        return waveform
     samples = waveform.shape[1]
     if samples > window_samples:
         start = loudest_window(waveform, window_samples, step=max(1, target_rate // 100))

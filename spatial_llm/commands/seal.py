@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     parser.add_argument("folder", help="of a saved model")
     arguments = parser.parse_args(argv)
 
-    from spatial_llm.model.pipeline import reseal
+    from spatial_llm.model.resealing import reseal
 
     reseal(arguments.folder)
     print(f"{arguments.folder}: sealed as it is")

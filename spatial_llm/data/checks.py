@@ -84,10 +84,12 @@ def check_files(paths: Sequence[str | Path], elsewhere: dict[str, Path] | None =
                     check_meaning(item, item.truth, sources_of(item))
                 except ManifestError as error:
                     raise ManifestError(f"{where}: {error}") from None
-                if not _is_new(item, recordings, where):
-                    continue
-                overlap.add("recording_id", item.split, item.recording_id, where)
-            _add_recording(item, held, root, overlap, where)
+            for one in item.recordings if isinstance(item, Record) else [item]:
+                if isinstance(one, Record):
+                    if not _is_new(one, recordings, where):
+                        continue
+                    overlap.add("recording_id", one.split, one.recording_id, where)
+                _add_recording(one, held, root, overlap, where)
     overlap.refuse()
     return contents
 

@@ -19,9 +19,9 @@ class SpatialQACollator:
         self.processor = processor
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Collates a list of samples to `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answer and EOS)
-        and, depending on what the samples hold, `input_features` (B, cues, frames, mel bins) or `audio_hidden_states` (B,
-        tokens, width).
+        """Collates a list of samples to `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answers and
+        EOS) and, depending on what the samples hold, `input_features` (clips, cues, frames, mel bins) or
+        `audio_hidden_states` (clips, tokens, width), with the clips of all samples in order.
 
         Raises:
             ManifestError: a sample cannot be collated, for example because its text holds a special token; the record is
@@ -37,15 +37,20 @@ class SpatialQACollator:
             raise
 
     def _batch(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        encoded = "audio_hidden_states" in samples[0]
-        batch = self.processor(
-            audio=None if encoded else [sample["waveform"] for sample in samples],
-            text=[sample["question"] for sample in samples],
-            answers=[sample["answer"] for sample in samples],
-            sampling_rate=None if encoded else self.processor.feature_extractor.sampling_rate,
-            return_tensors="pt",
-            scale_known=True,
-        )
-        if encoded:
-            batch["audio_hidden_states"] = torch.stack([sample["audio_hidden_states"] for sample in samples])
+        name = "audio_hidden_states" if "audio_hidden_states" in samples[0] else "waveform"
+        audio = [[sample[name], *sample.get("others", ())] for sample in samples]
+        options = {
+            "audio": None if name == "audio_hidden_states" else audio,
+            "sampling_rate": self.processor.feature_extractor.sampling_rate,
+            "return_tensors": "pt",
+            "scale_known": True,
+        }
+        if any("asked" in sample for sample in samples):
+            asked = [sample.get("asked", [(sample["question"], sample["answer"])]) for sample in samples]
+            batch = self.processor.training_batch(asked, [len(each) for each in audio], **options)
+        else:
+            texts = {"text": [sample["question"] for sample in samples], "answers": [sample["answer"] for sample in samples]}
+            batch = self.processor(**texts, **options)
+        if name == "audio_hidden_states":
+            batch[name] = torch.stack([clip for clips in audio for clip in clips])
         return dict(batch)

@@ -19,11 +19,32 @@ from spatial_llm.errors import ManifestError
 
 
 def distinct_recordings(records: Sequence[Record]) -> list[Record]:
-    """Returns the first record of each `recording_id`, in order, so that each recording occurs once."""
+    """Returns the first record of each `recording_id`, in order, so that each recording occurs once; of a record with
+    several recordings, one for each (see `Record.recordings`)."""
     first: dict[str, Record] = {}
     for record in records:
-        first.setdefault(record.recording_id, record)
+        for one in record.recordings:
+            first.setdefault(one.recording_id, one)
     return list(first.values())
+
+
+class Recordings(Sequence[Record]):
+    """The distinct recordings of a data set, each as a record of it alone, read from disk on access.
+
+    Args:
+        records: the rows.
+        places: row, and number of the recording in it, by `recording_id`.
+    """
+
+    def __init__(self, records: Sequence[Record], places: Mapping[str, tuple[int, int]]) -> None:
+        self.records, self._places = records, list(places.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        row, number = self._places[index]
+        return self.records[row].recordings[number]
 
 
 class CueDataset(Dataset):
@@ -53,7 +74,9 @@ class CueDataset(Dataset):
 
 
 class SpatialQADataset(Dataset):
-    """Questions about recordings: `dataset[i]` has `id`, `question`, `answer` and the audio in one of two forms.
+    """Questions about recordings: `dataset[i]` has `id`, `question`, `answer` and the audio in one of two forms. Of a record
+    with turns before its question, or with further recordings, it also has `asked`, the questions of all turns with their
+    answers, and `others`, the audio of those recordings in the same form.
 
     Args:
         manifest: path of a JSONL manifest, of any length: its rows stay on disk, see `data.manifest`.
@@ -70,7 +93,8 @@ class SpatialQADataset(Dataset):
 
     Attributes:
         lengths: characters of question and answer together, for batches of like length.
-        first_rows: the row of `records` in which each recording occurs first, by `recording_id`.
+        places: the row of `records` in which each recording occurs first, and its number among those of the row, by
+            `recording_id`.
 
     Raises:
         ManifestError: the manifest is not one, files of it are missing, it has no question of `types`, or
@@ -95,13 +119,15 @@ class SpatialQADataset(Dataset):
         self.window_samples = window_samples
         self.format = format
         self.rows, self.lengths, held = array("q"), array("l"), set()
-        self.first_rows: dict[str, int] = {}
+        self.places: dict[str, tuple[int, int]] = {}
         for row, line in enumerate(self.records.lines()):
             held.add(line["type"])
             if types is None or line["type"] in types:
                 self.rows.append(row)
-                self.lengths.append(len(line["question"]) + len(line["answer"]))
-                self.first_rows.setdefault(line["recording_id"], row)
+                asked = [line, *line.get("earlier", ())]
+                self.lengths.append(sum(len(each["question"]) + len(each["answer"]) for each in asked))
+                for number, one in enumerate([line, *line.get("others", ())]):
+                    self.places.setdefault(one["recording_id"], (row, number))
         if not self.rows:
             raise ManifestError(f"{manifest}: no question of types {sorted(types)}; it has {', '.join(sorted(held))}.")
         self.audio_hidden_states: Mapping[str, torch.Tensor] | None = None
@@ -110,7 +136,7 @@ class SpatialQADataset(Dataset):
 
     def use_encoder_cache(self, audio_hidden_states: Mapping[str, torch.Tensor]) -> None:
         """Makes samples contain precomputed encoder output. Raises ManifestError if some is missing."""
-        missing = [name for name in self.first_rows if name not in audio_hidden_states]
+        missing = [name for name in self.places if name not in audio_hidden_states]
         if missing:
             raise ManifestError(
                 f"{self.records.path}: no encoder output for recording {missing[0]!r} ({len(missing)} recordings)."
@@ -127,7 +153,18 @@ class SpatialQADataset(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         record = self.records[self.rows[index]]
         sample = {"id": record.id, "question": record.question, "answer": self.answer_of(record)}
+        name = "waveform" if self.audio_hidden_states is None else "audio_hidden_states"
+        sample[name], *others = [self._audio(one) for one in record.recordings]
+        if record.earlier is not None or record.others is not None:
+            sample |= {"asked": [*record.asked[:-1], (record.question, sample["answer"])], "others": others}
+        return sample
+
+    def _audio(self, record: Record) -> Any:
         if self.audio_hidden_states is not None:
-            return sample | {"audio_hidden_states": self.audio_hidden_states[record.recording_id]}
-        window = (self.sampling_rate, self.window_samples, self.format)
-        return sample | {"waveform": load_waveform(record, self.records.root, *window)}
+            return self.audio_hidden_states[record.recording_id]
+        return load_waveform(record, self.records.root, self.sampling_rate, self.window_samples, self.format)
+
+    @property
+    def recordings(self) -> Recordings:
+        """Returns the distinct recordings, in the order of `places`."""
+        return Recordings(self.records, self.places)

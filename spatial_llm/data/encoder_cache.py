@@ -50,12 +50,13 @@ def recording_key(record: Record, root: DataRoot | str | Path, known: dict[str, 
     """Returns a hash of what a recording is made from, equal for all questions about it in any manifest.
 
     Args:
-        record: of the recording.
+        record: of the recording; with several, that of the first (see `Record.recordings`).
         root: where the names of its files start.
         known: facts about files by path, which are looked up and filled; with one dict for many records each file is
             examined once.
     """
     known = {} if known is None else known
+    record = record.recordings[0]
     root, line = DataRoot.of(root), record.to_dict()
     made_from = {name: line.get(name) for name in ("audio", "scene", "pairs", "protocol", "sampling_rate")}
     if record.audio_format is not None:

@@ -5,28 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
+from spatial_llm.data.further import EarlierTurn, OtherRecording, Pair, given, other_to_dict
 from spatial_llm.data.paths import FileFacts
 from spatial_llm.data.scene_files import paths_of_scene
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.about import About, check_place
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.scenes.scene import STRICT, Scene, direction_of, scene_to_dict
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Holds one source of a recording as the released data have it: a dry sound and a room response, two files.
-
-    labels: its event classes; azimuth_deg, elevation_deg, distance_m: where the response puts it, in the internal frame.
-    Each is None if the release does not give it.
-    """
-
-    audio: str
-    response: str
-    labels: tuple[str, ...] | None = None
-    azimuth_deg: float | None = None
-    elevation_deg: float | None = None
-    distance_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,8 @@ class Record:
     whose released answer our parsers cannot read (scoring counts and leaves out such records). about: the meaning of the
     question, as its family wrote it; None in data from elsewhere and in manifests of earlier versions. files: facts about
     the files of `audio` or `pairs` when the manifest was written; reading compares them. audio_format: format of the file of
-    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural. known: what is known of that file.
+    `audio`, as a short text (see `audio.formats.parse_format`); None = binaural. known: what is known of that file. earlier:
+    turns of the same conversation before the question. others: recordings after the first; `files` has their facts too.
     """
 
     id: str
@@ -87,6 +73,8 @@ class Record:
     files: dict[str, FileFacts] | None = None
     audio_format: str | None = None
     known: Known | None = None
+    earlier: tuple[EarlierTurn, ...] | None = None
+    others: tuple[OtherRecording, ...] | None = None
 
     @property
     def format(self) -> AudioFormat:
@@ -103,21 +91,39 @@ class Record:
         if self.scene is not None:
             line["scene"] = scene_to_dict(self.scene)
         if self.pairs is not None:
-            line["pairs"] = [_given(pair) for pair in self.pairs]
+            line["pairs"] = [given(pair) for pair in self.pairs]
         if self.known is not None:
-            line["known"] = _given(self.known)
+            line["known"] = given(self.known)
+        if self.earlier is not None:
+            line["earlier"] = [given(turn) for turn in self.earlier]
+        if self.others is not None:
+            line["others"] = [other_to_dict(other) for other in self.others]
         if self.files is not None:
-            line["files"] = {name: _given(facts) for name, facts in self.files.items()}
+            line["files"] = {name: given(facts) for name, facts in self.files.items()}
         return line
 
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Returns the questions of all turns with their answers, in order."""
+        return [*((turn.question, turn.answer) for turn in self.earlier or ()), (self.question, self.answer)]
 
-for _kind in (Pair, Known, FileFacts, Record):
+    @property
+    def recordings(self) -> "list[Record]":
+        """Returns this record, once for each of its recordings, as if it had that one alone."""
+        if self.others is None:
+            return [self]
+        own = {"recording_id", "audio", "scene", "pairs", "protocol", "audio_format"}
+        first = {"others": None, "earlier": None}
+        first["files"] = self.files and {name: self.files.get(name) for _, name in _own_paths(self) if name in self.files}
+        views = [{**vars(self), **first}]
+        foreign = {"about": None, "known": None, "files": None}  # of the first recording
+        for other in self.others:
+            views.append({**views[0], **{name: getattr(other, name) for name in own}, **foreign})
+        return [Record(**view) for view in views]
+
+
+for _kind in (Known, FileFacts, Record):
     _kind.__pydantic_config__ = STRICT
-
-
-def _given(value: Any) -> dict[str, Any]:
-    given = ((name, item) for name, item in vars(value).items() if item is not None)
-    return {name: list(item) if isinstance(item, tuple) else item for name, item in given}
 
 
 def labels_of(record: Record) -> list[tuple[str, ...]]:
@@ -132,6 +138,12 @@ def labels_of(record: Record) -> list[tuple[str, ...]]:
 
 def paths_of(record: Record) -> Iterator[tuple[str, str]]:
     """Yields (field, path relative to the manifest's folder) of every file or folder the record needs."""
+    yield from _own_paths(record)
+    for index, other in enumerate(record.others or ()):
+        yield from ((f"others[{index}].{field}", name) for field, name in _own_paths(other))
+
+
+def _own_paths(record: Record | OtherRecording) -> Iterator[tuple[str, str]]:
     if record.audio is not None:
         yield "audio", record.audio
     for index, pair in enumerate(record.pairs or ()):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from spatial_llm.audio.formats import parse_format
+from spatial_llm.data.further import check_further
 from spatial_llm.data.paths import DataRoot, FileCheck, FileFacts
 from spatial_llm.data.record import Known, Pair, Record, labels_of, paths_of
 from spatial_llm.data.repeated_ids import RepeatedIds
@@ -84,7 +85,7 @@ def iter_checked(
         record = reader.read(text, where)
         ids.add(number, record.id)
         new = []
-        if record.scene is None or record.scene is not scene:
+        if record.scene is None or record.scene is not scene or record.others is not None:
             for field, name in paths_of(record):
                 facts = (record.files or {}).get(name)
                 if (field, name, facts) not in known:
@@ -138,8 +139,7 @@ class RecordReader:
         record = _ADAPTER.validate_json(text)
         if scene is not None:
             record = Record(**{**vars(record), "scene": scene})  # takes a third of the time of dataclasses.replace
-        _check_question(record, "")
-        _check_recording(record, "")
+        _check_whole(record, "")
         return record
 
     def _take_scene(self, text: str, start: int) -> bool:
@@ -163,15 +163,25 @@ def record_from_dict(line: dict[str, Any], where: str = "record") -> Record:
         record = _ADAPTER.validate_json(json.dumps(line))
         if record.scene is not None:
             check_scene(record.scene, f"{where}: scene")
+        _check_whole(record, where)
     except ValidationError as error:
         raise ManifestError(f"{where}: {describe_validation(error)}") from None
     except RecursionError:
         raise ManifestError(f"{where}: nested too deeply for a record.") from None
     except SceneError as error:
         raise ManifestError(str(error)) from None
+    return record
+
+
+def _check_whole(record: Record, where: str) -> None:
     _check_question(record, where)
     _check_recording(record, where)
-    return record
+    if record.earlier is not None or record.others is not None:
+        check_further(record, where)
+        for index, other in enumerate(record.recordings[1:]):
+            if other.scene is not None:
+                check_scene(other.scene, f"{where}: others[{index}].scene")
+            _check_recording(other, f"{where}: others[{index}]")
 
 
 def _check_question(record: Record, where: str) -> None:

@@ -32,6 +32,13 @@ class RecordingFeatureExtractor(SequenceFeatureExtractor):
         """Returns the format of the waveforms, parsed from `audio_format`."""
         return parse_format(self.audio_format)
 
+    def fetch_audio(self, audio: Any) -> Any:
+        """Returns recordings as they are, for the processor to read; pipelines of transformers call it.
+
+        The method that this one replaces reads files itself, and averages their channels.
+        """
+        return audio
+
     def features(self, recordings: torch.Tensor) -> torch.Tensor:
         """Computes (B, channels, samples) float32, checked -> (B, ...) float32 on the same device."""
         raise NotImplementedError

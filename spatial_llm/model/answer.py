@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.matching import Match
 
 
@@ -48,3 +49,9 @@ class Answer(str):
     def to_dict(self) -> dict[str, Any]:
         """Returns everything that is known of the answer, as JSON can hold it; "answer" is the text."""
         return {"answer": str(self), **vars(self)}
+
+
+def check_question(question: Any) -> None:
+    """Raises SpatialLLMError if a question is no text or blank."""
+    if not isinstance(question, str) or not question.strip():
+        raise SpatialLLMError(f"the question is {question!r}; give one question in words.")

@@ -1,6 +1,6 @@
 """Defines what a model heard of one recording: encoded once, it answers any number of questions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -10,7 +10,8 @@ import torch
 from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
+from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.picture import draw_heard
 from spatial_llm.model.understanding import understood
 
@@ -66,6 +67,21 @@ class Heard:
             if options.get("strict"):
                 understood(self.model.matcher, each, strict=True, as_asked=True)
         return [self.model.answer(self, each, **options) for each in questions]
+
+    def talk(self, use_cache: bool = True) -> Conversation:
+        """Begins a conversation, in which each question is answered knowing the ones before; see `Conversation`."""
+        return Conversation(self.model, [self], use_cache)
+
+    def stream(self, question: str, **options: Any) -> Iterator[str]:
+        """Yields the answer to one question in pieces as it is written; joined they are the text that `ask` returns.
+
+        Args:
+            question, options: as of `ask`, without beams.
+
+        Raises:
+            SpatialLLMError: see `Conversation.stream`.
+        """
+        return self.talk(use_cache=False).stream(question, **options)
 
     @property
     def events(self) -> dict[str, float]:
@@ -131,9 +147,3 @@ class Heard:
                 "give SpatialLLM(model, processor, heads=EncoderHeads(encoder)) the encoder as it was trained."
             )
         return self.model.heads(self.hidden_states)
-
-
-def check_question(question: Any) -> None:
-    """Raises SpatialLLMError if a question is no text or blank."""
-    if not isinstance(question, str) or not question.strip():
-        raise SpatialLLMError(f"the question is {question!r}; give one question in words.")

@@ -1,6 +1,7 @@
 """Pads prompts and answers of one batch to a rectangle: prompts on the left, answers on the right."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
@@ -8,33 +9,44 @@ from spatial_llm.errors import SpatialLLMError
 IGNORED = -100  # label of tokens without loss
 
 
-def pad_rows(
-    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
-    pad_id: int,
-    with_labels: bool,
-    padding: bool = True,
-    max_length: int | None = None,
-) -> dict[str, list[list[int]]]:
-    """Pads (placeholders and prompt, answer and EOS) rows to one rectangle.
+@dataclass
+class Row:
+    """The tokens of one conversation.
 
-    The first part is padded on the left, so that all prompts end in one column, the second on the right. `max_length` widens
-    the left.
+    Attributes:
+        ids: token ids (length).
+        labels: (length), `IGNORED` on tokens without loss.
+        border: tokens before the first answer; all of them, if the last answer is to be generated.
+    """
+
+    ids: list[int]
+    labels: list[int]
+    border: int
+
+
+def pad_rows(
+    rows: Sequence[Row], pad_id: int, with_labels: bool, padding: bool = True, max_length: int | None = None
+) -> dict[str, list[list[int]]]:
+    """Pads rows to one rectangle.
+
+    What is before the border is padded on the left, so that all prompts end in one column, the rest on the right.
+    `max_length` widens the left.
 
     Returns:
         `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length).
     """
-    before = max(len(prompt) for prompt, _ in rows)
-    after = max(len(answer) for _, answer in rows)
+    before = max(row.border for row in rows)
+    after = max(len(row.ids) - row.border for row in rows)
     before = max(before, (max_length or 0) - after)
     batch: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": []}
     if with_labels:
         batch["labels"] = []
-    for prompt, answer in rows:
-        left, right = (before - len(prompt), after - len(answer)) if padding else (0, 0)
-        batch["input_ids"].append([pad_id] * left + [*prompt, *answer] + [pad_id] * right)
-        batch["attention_mask"].append([0] * left + [1] * (len(prompt) + len(answer)) + [0] * right)
+    for row in rows:
+        left, right = (before - row.border, after - len(row.ids) + row.border) if padding else (0, 0)
+        batch["input_ids"].append([pad_id] * left + row.ids + [pad_id] * right)
+        batch["attention_mask"].append([0] * left + [1] * len(row.ids) + [0] * right)
         if with_labels:
-            batch["labels"].append([IGNORED] * (left + len(prompt)) + list(answer) + [IGNORED] * right)
+            batch["labels"].append([IGNORED] * left + row.labels + [IGNORED] * right)
     return batch
 
 

@@ -4,7 +4,7 @@ text."""
 import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
+from spatial_llm.audio.given import AudioFile
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.pretrained import one_dtype
@@ -23,20 +24,21 @@ from spatial_llm.encoders.readout import HEADS, EncoderHeads
 from spatial_llm.encoders.seal import forget
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.finding import check_folder, on_hub
-from spatial_llm.model.heard import Heard, check_question
+from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
 from spatial_llm.model.publishing import push_to_hub as publish
+from spatial_llm.model.talking import Talking
 from spatial_llm.model.timeline import Timeline, make_timeline
-from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level, understood
+from spatial_llm.model.understanding import at_taught_level, understood
 from spatial_llm.questions.matching import QuestionMatcher
 from spatial_llm.shipped import find_model, is_shipped
 
 
-class SpatialLLM:
+class SpatialLLM(Talking):
     """Joins a `SpatialLLMForConditionalGeneration` and its `SpatialLLMProcessor`.
 
     Args:
@@ -132,15 +134,18 @@ class SpatialLLM:
         slot = self.model.config.audio_token_id
         return [slot] if slot < self.model.config.get_text_config().vocab_size else None
 
-    @property
-    def _positions(self) -> int | None:
-        """Returns the most tokens of a prompt; None if the language model has no limit."""
-        found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        return found if isinstance(found, int) and found > 0 else None
+    def check_length(self, tokens: int) -> None:
+        """Raises SpatialLLMError if the language model does not have positions for a prompt of so many tokens."""
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if isinstance(positions, int) and 0 < positions < tokens:
+            raise SpatialLLMError(
+                f"the question makes a prompt of {tokens:,} tokens, more than the {positions:,} that the language model has "
+                "positions for: shorten it."
+            )
 
     def listen(
         self,
-        audio: str | Path | ArrayLike,
+        audio: AudioFile | ArrayLike | Mapping[str, Any],
         sampling_rate: float | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
@@ -149,10 +154,12 @@ class SpatialLLM:
         """Encodes a recording once, for any number of questions.
 
         Args:
-            audio: path of a sound file, or array (channels, samples), with the channels that the model's encoder takes: two
-                ears, left first, for all current encoders. Any rate is resampled. A shorter recording than the model's
-                window is padded with silence; of a longer one the loudest window is used, with a warning.
-            sampling_rate: rate of an array, in Hz (a file contains its own).
+            audio: path of a sound file, its bytes or an open file; array or tensor (channels, samples), with its rate;
+                {"array", "sampling_rate"}, {"path"} or {"bytes"}; or a decoder of torchcodec. Its channels are those that
+                the model's encoder takes: two ears, left first, for all current encoders. Any rate is resampled. A shorter
+                recording than the model's window is padded with silence; of a longer one the loudest window is used, with a
+                warning.
+            sampling_rate: in Hz, of an array that does not say its own (a file does).
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
                 another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
@@ -225,7 +232,7 @@ class SpatialLLM:
 
     def ask(
         self,
-        audio: str | Path | ArrayLike,
+        audio: AudioFile | ArrayLike | Mapping[str, Any],
         question: str,
         sampling_rate: float | None = None,
         max_new_tokens: int = 200,
@@ -283,26 +290,13 @@ class SpatialLLM:
     ) -> Answer:
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
-        limit = self.processor.max_question_characters if max_question_characters is None else max_question_characters
-        match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
-        asked = question if match is None or as_asked else match.asked
+        match, asked = self.understand(question, strict, as_asked, max_question_characters)
         batch = self.processor(text=asked, return_tensors="pt", max_characters=max_question_characters).to(self.device)
-        length, positions = batch["input_ids"].shape[1], self._positions
-        if positions is not None and length > positions:
-            raise SpatialLLMError(
-                f"the question makes a prompt of {length:,} tokens, more than the {positions:,} that the language model has "
-                "positions for: shorten it."
-            )
+        self.check_length(length := batch["input_ids"].shape[1])
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
-        answer = ids[0, batch["input_ids"].shape[1] :]
-        text = self.processor.tokenizer.decode(answer, skip_special_tokens=True).strip()
-        notes = [] if as_asked else notes_of(match, asked)
-        if not (as_asked or heard.level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
-            self._spoke_of_level = True
-            notes.append(ON_DISTANCE)
-            warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
-        return Answer(text, question, asked, match, notes)
+        text = self.processor.tokenizer.decode(ids[0, length:], skip_special_tokens=True).strip()
+        return self.noted(text, question, asked, match, as_asked, heard.level_is_known)
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

@@ -1,23 +1,19 @@
 """Converts recordings and questions to the tensors of the composite: cues, and a prompt with audio placeholders.
 
-Note, as in the released data set of BAT (SLAM-LLM, `base_dataset.py`): the audio placeholders are before BOS, which the
-tokenizer adds when it encodes the prompt. Prompt and answer are joined without a space and tokenised together, while the
-length of the prompt comes from tokenising it alone, so that a merge across the border would shift one label. For training,
-audio and prompt are padded on the left to a common end, and the answers on the right.
+For training, audio and prompt are padded on the left to a common end, and the answers on the right. What stands where in a
+row is in `spatial_llm.model.prompt_rows`, how recordings are read in `spatial_llm.model.audio_inputs`.
 """
 
-import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from transformers import BatchFeature, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from spatial_llm.audio.formats import AudioFormat
-from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.encoders.folder_files import (
     CONFIG,
@@ -33,14 +29,18 @@ from spatial_llm.encoders.folder_files import (
 )
 from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
 from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.model.audio_inputs import AudioOptions, clips_by_text, encoder_input
+from spatial_llm.model.chat import Turn
+from spatial_llm.model.chat_template import apply_chat_template, asked_turns, chat_turns, check_counts
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.padding import pad_rows, padding_options
+from spatial_llm.model.prompt_rows import PromptRows, checked_limit, checked_texts
 from spatial_llm.model.taught_file import read_taught, write_taught
-from spatial_llm.prompts import AUDIO_TOKEN, PROMPT_FORMATS
+from spatial_llm.prompts import AUDIO_TOKEN, BAT_CHAT_TEMPLATE, CHAT, PROMPT_FORMATS
 from spatial_llm.questions.taught import TaughtQuestions
 
-PromptFormat = Literal["bat"]
+PromptFormat = Literal["bat", "chat"]
 
 # Options of `from_pretrained` that locate the files.
 HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
@@ -55,12 +55,13 @@ class SpatialLLMProcessor(ProcessorMixin):
         feature_extractor: that of the encoder's config, `config.feature_extractor()`.
         tokenizer: tokenizer of the language model.
         num_audio_tokens: placeholders for each clip, as many as the projector's tokens.
-        prompt_format: "bat".
+        prompt_format: "bat"; or "chat", the chat template of a chat model.
         audio_token_id: id of the placeholder, as in the model's config; default: the id of "<|audio|>" if the tokenizer has
             it, else the first id outside its vocabulary.
         max_question_characters: longest question, and longest answer in training; a longer one is an error and is never cut.
         window_samples: window of the encoder; recordings of another length are padded or cut as in `SpatialLLM.ask`. None if
             it is not known: recordings must then be as long as the window.
+        chat_template: Jinja template of conversations with "chat"; default: the tokenizer's. BAT's format has its own.
 
     Attributes:
         taught: what the model was taught, saved beside the processor (`questions.taught`); None if it is not known.
@@ -77,14 +78,24 @@ class SpatialLLMProcessor(ProcessorMixin):
         audio_token_id: int | None = None,
         max_question_characters: int = MOST_CHARACTERS,
         window_samples: int | None = None,
+        chat_template: str | None = None,
     ) -> None:
-        if prompt_format not in PROMPT_FORMATS:
-            raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted(PROMPT_FORMATS)}.")
+        if prompt_format not in (*PROMPT_FORMATS, CHAT):
+            raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted([*PROMPT_FORMATS, CHAT])}.")
+        if prompt_format != CHAT:
+            # A template that lies beside the tokenizer in the folder is that of the chat model that it comes from.
+            chat_template = BAT_CHAT_TEMPLATE
+        elif chat_template is None:
+            chat_template = tokenizer.chat_template
+        if chat_template is None:
+            raise SpatialLLMError(
+                'prompt_format is "chat", and the tokenizer has no chat template; give chat_template, or take "bat".'
+            )
         if num_audio_tokens < 1:
             raise SpatialLLMError(
                 f"num_audio_tokens is {num_audio_tokens}; expected at least 1, as many as the projector makes of a clip."
             )
-        _check_limit(max_question_characters)
+        checked_limit(max_question_characters)
         if audio_token_id is None:
             audio_token_id = tokenizer.get_vocab().get(AUDIO_TOKEN, len(tokenizer))
         self.num_audio_tokens = num_audio_tokens
@@ -93,7 +104,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         self.max_question_characters = max_question_characters
         self.window_samples = window_samples
         self.taught: TaughtQuestions | None = None
-        super().__init__(feature_extractor, tokenizer)
+        super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
 
     @classmethod
     def for_model(cls, model: PreTrainedModel, tokenizer: Any, prompt_format: PromptFormat = "bat") -> "SpatialLLMProcessor":
@@ -161,9 +172,19 @@ class SpatialLLMProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         return ["input_ids", "attention_mask", *self.feature_extractor.model_input_names]
 
+    @property
+    def audio_token(self) -> str:
+        """Returns the placeholder of a recording in text: "<|audio|>"."""
+        return AUDIO_TOKEN
+
+    @property
+    def rows(self) -> PromptRows:
+        """Returns what encodes turns of conversations with the tokenizer and the placeholder."""
+        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, self.prompt_format != CHAT)
+
     def prompt(self, question: str) -> str:
-        """Returns the text before the answer."""
-        return PROMPT_FORMATS[self.prompt_format].format(question=question)
+        """Returns the text before the answer, after the recording, which is in front."""
+        return self._turn(question, None).prompt.removeprefix(AUDIO_TOKEN)
 
     def __call__(
         self,
@@ -172,145 +193,128 @@ class SpatialLLMProcessor(ProcessorMixin):
         answers: str | Sequence[str] | None = None,
         max_characters: int | None = None,
         scale_known: bool | None = None,
+        audio_limits: AudioLimits = DEFAULT_LIMITS,
+        format: str | AudioFormat | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
 
         Args:
-            audio: one recording (channels, samples), a batch (B, channels, samples) or a list of recordings, of the feature
-                extractor's format. A shorter recording than the model's window is padded with silence; of a longer one the
-                loudest window is used, with a warning. None builds the text side only, placeholders included (for
-                `audio_hidden_states`).
-            text: the question or questions.
+            audio: one recording in any form that `SpatialLLM.ask` takes (array, path, bytes, open file, dict, decoder), a
+                batch (B, channels, samples), or a list; or a list of lists, one a text. A shorter recording than the
+                model's window is padded with silence; of a longer one the loudest window is used, with a warning. None
+                builds the text side only, placeholders included (for `audio_hidden_states`).
+            text: the question or questions, each about one recording, which is put in front. Or whole prompts: a text with
+                `audio_token` in it is taken as it stands, special tokens included, and its recordings go where the
+                placeholders are, one each, in order.
             answers: the answers, for training; None for generation.
-            max_characters: longest question or answer; default: the processor's `max_question_characters`.
+            max_characters: longest text or answer; default: the processor's `max_question_characters`.
             scale_known: whether the recordings come from `prepare_waveform`, which has checked their scale; default: no.
-            **kwargs: `sampling_rate` of the audio in Hz, `return_tensors`, `padding`, `max_length`, as in transformers.
-                Prompts are never truncated.
+            audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
+            format: what the recordings are, such as "binaural"; another one than the encoder's is an error. Default: the
+                encoder's, if the number of channels is right.
+            **kwargs: `sampling_rate` in Hz, of arrays that do not say their own; any rate is resampled. `return_tensors`,
+                `padding`, `max_length`, as in transformers. Prompts are never truncated.
 
         Returns:
             `input_ids`, `attention_mask` (B, length): [placeholders][BOS prompt], padded on the left; with answers
             [placeholders][BOS prompt][answer][EOS], answers padded on the right, and `labels`, -100 everywhere but on
-            answer and EOS; `input_features` (B, *input_shape of the encoder).
+            answer and EOS; `input_features` (recordings, *input_shape of the encoder).
 
         Raises:
             SpatialLLMError: there is no question, the numbers of questions, answers and recordings differ, or a text is too
-                long, not valid Unicode, or contains the placeholder or another special token.
-            AudioError: see `RecordingFeatureExtractor`.
+                long, not valid Unicode, or contains a special token (a question) or `audio_token` (an answer).
+            AudioError: see `spatial_llm.audio.io.prepare_waveform`.
         """
         if text is None:
             raise SpatialLLMError("no question given; expected text=question or a list of questions.")
-        options = self._merge_kwargs(ProcessingKwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
-        text_options = options["text_kwargs"]
-        most = self.max_question_characters if max_characters is None else max_characters
-        _check_limit(most)
-        questions = _texts(text, "text", most)
-        answers = None if answers is None else _texts(answers, "answers", most)
-        if answers is not None and len(answers) != len(questions):
+        most = checked_limit(self.max_question_characters if max_characters is None else max_characters)
+        questions = checked_texts(text, "text", most)
+        answers = [None] * len(questions) if answers is None else checked_texts(answers, "answers", most)
+        if len(answers) != len(questions):
             raise SpatialLLMError(f"{len(questions)} questions but {len(answers)} answers; expected one answer a question.")
+        options = AudioOptions(kwargs.pop("sampling_rate", None), audio_limits, format, bool(scale_known))
+        turns = [[self._turn(question, answer)] for question, answer in zip(questions, answers, strict=True)]
+        return self.batch(turns, audio, options, answers[0] is not None, **kwargs)
 
+    def training_batch(
+        self,
+        asked: Sequence[Sequence[tuple[str, str]]],
+        recordings: Sequence[int],
+        audio: Any = None,
+        sampling_rate: float | None = None,
+        scale_known: bool = False,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Builds one batch of conversations for training, with labels on every answer and what ends it.
+
+        Args:
+            asked: questions with their answers, turn by turn, of each conversation.
+            recordings: number of recordings of each, which stand in front of its first question.
+            audio, sampling_rate, scale_known, kwargs: see `__call__`.
+
+        Returns:
+            As `__call__` with answers; one turn about one recording gives the same batch.
+
+        Raises:
+            SpatialLLMError: see `__call__`.
+        """
+        turns = [asked_turns(self, each, count) for each, count in zip(asked, recordings, strict=True)]
+        return self.batch(turns, audio, AudioOptions(sampling_rate, scale_known=scale_known), True, **kwargs)
+
+    def batch(
+        self,
+        conversations: Sequence[Sequence[Turn]],
+        audio: Any = None,
+        audio_options: AudioOptions | None = None,
+        with_labels: bool = False,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Builds one batch of conversations that are turns already; see `__call__`.
+
+        Args:
+            conversations: turns of each conversation.
+            audio: the recordings of all conversations in order, or a list of lists, one a conversation.
+            audio_options: how they are read.
+            with_labels: whether there are `labels`, on every answer and what ends it.
+            **kwargs: `return_tensors`, `padding`, `max_length`, as in transformers.
+
+        Raises:
+            SpatialLLMError: the numbers of placeholders and recordings differ.
+            AudioError: see `spatial_llm.audio.io.prepare_waveform`.
+        """
+        # Some callers nest the rate, as transformers allows.
+        options = self._merge_kwargs(ProcessingKwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
+        text_options, nested = options["text_kwargs"], options["audio_kwargs"].get("sampling_rate")
         data: dict[str, Any] = {}
         if audio is not None:
-            features = self._features(audio, options["audio_kwargs"], bool(scale_known))
-            if len(features) != len(questions):
-                raise SpatialLLMError(f"{len(questions)} questions but {len(features)} recordings; expected one a question.")
+            given = audio_options or AudioOptions()
+            given = given if nested is None else replace(given, sampling_rate=nested)
+            features = encoder_input(audio, self.feature_extractor, self.window_samples, given)
+            check_counts(conversations, len(features), clips_by_text(audio))
             data["input_features"] = features
-        rows = [self._row(q, None if answers is None else answers[i]) for i, q in enumerate(questions)]
-        data.update(pad_rows(rows, self._pad_id(), answers is not None, **padding_options(text_options)))
-        tensor_type = text_options.get("return_tensors")
-        return BatchFeature(data, tensor_type=tensor_type)
+        rows = [self.rows.row(turns) for turns in conversations]
+        data.update(pad_rows(rows, self.rows.pad_id(), with_labels, **padding_options(text_options)))
+        return BatchFeature(data, tensor_type=text_options.get("return_tensors"))
 
-    def _features(self, audio: Any, options: dict[str, Any], scale_known: bool) -> Any:
-        if isinstance(audio, str):
-            raise SpatialLLMError(
-                "audio is a path; the processor takes arrays (channels, samples): read it with "
-                "spatial_llm.audio.io.read_audio, or use SpatialLLM.ask, which takes paths."
-            )
-        rate = options.get("sampling_rate")
-        if rate is None:
-            rate = self.feature_extractor.sampling_rate
-            warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=3)
-        if self.window_samples is not None and rate == self.feature_extractor.sampling_rate:
-            given, format = audio, self.feature_extractor.format
-            audio = fit_window(audio, rate, self.window_samples, format, scale_known)
-            scale_known = scale_known or audio is not given
-        features = self.feature_extractor(audio, sampling_rate=rate, return_tensors="pt", scale_known=scale_known)
-        return features["input_features"]
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """Converts messages to prompts, or with `tokenize=True` to inputs of the model, with all channels of the recordings.
 
-    def _row(self, question: str, answer: str | None) -> tuple[list[int], list[int]]:
-        """Returns (placeholders and prompt, answer and EOS) as ids; the second is empty without an answer."""
-        self._refuse_special(question, "question")
-        prompt = self.prompt(question)
-        slots = [self.audio_token_id] * self.num_audio_tokens
-        if answer is None:
-            return slots + self._ids(prompt), []
-        self._refuse_special(answer, "answer")
-        if self.tokenizer.eos_token_id is None:
-            raise SpatialLLMError("the tokenizer has no EOS token, which ends every answer: set tokenizer.eos_token.")
-        length = len(self._ids(prompt))
-        ids = self._ids(prompt + answer)
-        return slots + ids[:length], [*ids[length:], self.tokenizer.eos_token_id]
+        Arguments and result are those of `spatial_llm.model.chat_template.apply_chat_template`.
+        """
+        return apply_chat_template(self, conversation, chat_template, **kwargs)
 
-    def _ids(self, text: str) -> list[int]:
-        """Returns ids as the tokenizer gives them, with its BOS; an EOS that it adds is removed, because it belongs after
-        the answer."""
-        ids = list(self.tokenizer(text)["input_ids"])
-        return ids[:-1] if len(ids) > 1 and ids[-1] == self.tokenizer.eos_token_id else ids
-
-    def _refuse_special(self, text: str, what: str) -> None:
-        ids = set(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        # Chat tokenizers have special tokens without a named role, such as headers of turns: these are special too.
-        added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        special = (added | set(self.tokenizer.all_special_ids) | {self.audio_token_id}) - {self.tokenizer.unk_token_id}
-        if ids & special or AUDIO_TOKEN in text:
-            found = AUDIO_TOKEN if AUDIO_TOKEN in text else self.tokenizer.convert_ids_to_tokens(min(ids & special))
-            raise SpatialLLMError(
-                f"the {what} {text!r} holds the special token {found!r}; expected plain text: audio placeholders and "
-                "special tokens are put in place by the processor."
-            )
-
-    def _pad_id(self) -> int:
-        # pad = EOS if the tokenizer has no padding token, as in the official recipe.
-        pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
-        if pad is None and eos is None:
-            raise SpatialLLMError("the tokenizer has neither a padding nor an EOS token: set tokenizer.pad_token.")
-        return eos if pad is None else pad
-
-
-def fit_window(audio: Any, sampling_rate: int, window_samples: int, format: AudioFormat, scale_known: bool = False) -> Any:
-    """Returns recordings as a feature extractor takes them, each padded or cut to the window by `prepare_waveform`.
-
-    Recordings of the right length are returned unchanged. Raises AudioError: see `prepare_waveform`.
-    """
-    items = list(audio) if isinstance(audio, list | tuple) or np.ndim(audio) == 3 else [audio]
-    if isinstance(audio, list | tuple) and items and all(np.ndim(item) == 1 for item in items):
-        items = [audio]  # one recording, given as a list of channels
-    if all(np.ndim(item) == 2 and np.shape(item)[1] == window_samples for item in items):
-        return audio
-    arrays = [item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else item for item in items]
-    prepared = [
-        prepare_waveform(item, sampling_rate, sampling_rate, window_samples, scale_known=scale_known, format=format)
-        for item in arrays
-    ]
-    fitted = torch.from_numpy(np.stack(prepared))
-    return fitted.to(audio.device) if isinstance(audio, torch.Tensor) else fitted
-
-
-def _check_limit(most: int) -> None:
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise SpatialLLMError(f"max_question_characters is {most!r}; expected a whole number of at least 1.")
-
-
-def _texts(value: str | Sequence[str], name: str, most: int) -> list[str]:
-    texts = [value] if isinstance(value, str) else list(value)
-    if not texts or not all(isinstance(item, str) for item in texts):
-        raise SpatialLLMError(f"{name} is {value!r}; expected a string or a list of strings.")
-    for index, text in enumerate(texts):
-        if len(text) > most:
-            raise SpatialLLMError(
-                f"{name}[{index}] has {len(text):,} characters, expected at most {most:,}: shorten it, or give a higher "
-                "max_question_characters (memory grows with the length of the prompt)."
-            )
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise SpatialLLMError(f"{name}[{index}] holds half a surrogate pair, which is no character; correct the text.")
-    return texts
+    def _turn(self, text: str, answer: str | None) -> Turn:
+        """Returns a question with its recording in front, or a whole prompt, as a turn."""
+        rows = self.rows
+        if answer is not None:
+            rows.refuse_special(answer, "answer")
+        if AUDIO_TOKEN in text:
+            return Turn(text, answer, None if answer is None else rows.eos_token())
+        rows.refuse_special(text, "question")
+        if self.prompt_format == CHAT:
+            messages = [{"role": "user", "content": AUDIO_TOKEN + text}]
+            messages += [] if answer is None else [{"role": "assistant", "content": answer}]
+            return chat_turns(self, messages, add_generation_prompt=answer is None)[0]
+        prompt = AUDIO_TOKEN + PROMPT_FORMATS[self.prompt_format].format(question=text)
+        return Turn(prompt, answer, None if answer is None else rows.eos_token())

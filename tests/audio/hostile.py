@@ -314,7 +314,7 @@ def arrays() -> Iterator[Case]:
         "unequal arrays": ([floats[0], floats[1, 1:]], "lists of unequal length"),
         "a list of texts": ([["a"], ["b"]], "no array of numbers"),
         "None": (None, "the recording is None; give the path of one sound file, or an array"),
-        "a dictionary": ({"array": floats}, "no array of numbers"),
+        "a dictionary": ({"samples": floats}, "none of which is a recording"),
         "a sparse tensor": (torch.from_numpy(floats).to_sparse(), "expected dense samples"),
         "(samples, 2)": (floats.T, "transpose it"),
         "five samples": (floats[:, :5], "expected 10 ms or more"),

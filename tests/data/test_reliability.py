@@ -271,13 +271,15 @@ def test_d8_special_tokens_are_refused_by_record(folder, token):
     question=st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), answer=st.lists(st.sampled_from(PIECES), max_size=3)
 )
 def test_d8_placeholders_are_as_many_as_clips_whatever_the_text(question, answer):
-    """Refused, or exactly the placeholders of the clip, with BOS and EOS once each."""
+    """Refused, or exactly the placeholders of the clip, with BOS and EOS once each; by the way of the data to training,
+    which knows no whole prompts."""
     for processor in (PROCESSOR, CHAT):
         try:
-            batch = processor(text="".join(question), answers=["".join(answer)])
+            batch = processor.training_batch([[("".join(question), "".join(answer))]], [1])
         except SpatialLLMError:
             assert any(piece in "".join(question + answer) for piece in PIECES[:6])
             continue
+        assert batch == processor(text="".join(question), answers=["".join(answer)])
         ids = batch["input_ids"][0]
         assert ids.count(processor.audio_token_id) == processor.num_audio_tokens
         assert set(ids[: processor.num_audio_tokens]) == {processor.audio_token_id}

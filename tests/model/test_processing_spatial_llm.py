@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from spatial_llm.errors import AudioError, SpatialLLMError
 from spatial_llm.model import SpatialLLMForConditionalGeneration, SpatialLLMProcessor
-from spatial_llm.model.padding import pad_rows
+from spatial_llm.model.padding import IGNORED, Row, pad_rows
 from spatial_llm.testing import tiny_config, tiny_processor
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -34,7 +34,8 @@ def _clips(count):
 def test_rows_are_those_of_the_official_data_set():
     spec = json.loads((GOLDEN / "bat_tiny.json").read_text())
     golden = np.load(GOLDEN / "bat_tiny.npz")
-    rows = [([-1] * 8 + prompt, answer) for prompt, answer in zip(spec["prompts"], spec["answers"], strict=True)]
+    pairs = [([-1] * 8 + prompt, answer) for prompt, answer in zip(spec["prompts"], spec["answers"], strict=True)]
+    rows = [Row(prompt + answer, [IGNORED] * len(prompt) + answer, len(prompt)) for prompt, answer in pairs]
     batch = pad_rows(rows, pad_id=2, with_labels=True)
     for name, value in batch.items():
         np.testing.assert_array_equal(value, golden[name].astype(int), err_msg=name)
@@ -116,8 +117,8 @@ def test_placeholder_without_a_spare_token_is_the_first_id_outside(processor):
 
 
 def test_special_tokens_in_texts_are_refused(processor):
-    with pytest.raises(SpatialLLMError, match=r"question 'Is <\|audio\|> left\?' holds the special token '<\|audio\|>'"):
-        processor(text="Is <|audio|> left?")
+    with pytest.raises(SpatialLLMError, match=r"answer '<\|audio\|> left' holds the special token '<\|audio\|>'"):
+        processor(text="Is it left?", answers="<|audio|> left")
     with pytest.raises(SpatialLLMError, match=r"question .* holds the special token '</s>'"):
         processor(text="Where?</s>")
     with pytest.raises(SpatialLLMError, match=r"answer .* holds the special token '<s>'"):
@@ -138,9 +139,7 @@ def test_numbers_of_texts_and_recordings_must_agree(processor):
 def test_audio_is_checked_by_the_extractor(processor):
     with pytest.raises(AudioError):
         processor(audio=_clips(1)[0, 0], text="Where?", sampling_rate=32_000)
-    with pytest.raises(AudioError, match="16000"):
-        processor(audio=_clips(1), text="Where?", sampling_rate=16_000)
-    with pytest.raises(SpatialLLMError, match="path"):
+    with pytest.raises(AudioError, match=r"bell\.wav: cannot be opened"):
         processor(audio="bell.wav", text="Where?")
     with pytest.warns(UserWarning, match="no sampling_rate"):
         processor(audio=_clips(1), text="Where?")
@@ -156,7 +155,9 @@ def test_padding_to_a_length_and_no_truncation(processor):
 
 
 def test_arguments_are_checked(processor):
-    with pytest.raises(SpatialLLMError, match=r"prompt_format is 'chat'; expected one of \['bat'\]"):
+    with pytest.raises(SpatialLLMError, match=r"prompt_format is 'vicuna'; expected one of \['bat', 'chat'\]"):
+        SpatialLLMProcessor(processor.feature_extractor, processor.tokenizer, prompt_format="vicuna")
+    with pytest.raises(SpatialLLMError, match="tokenizer has no chat template"):
         SpatialLLMProcessor(processor.feature_extractor, processor.tokenizer, prompt_format="chat")
     with pytest.raises(SpatialLLMError, match="num_audio_tokens is 0"):
         SpatialLLMProcessor(processor.feature_extractor, processor.tokenizer, num_audio_tokens=0)

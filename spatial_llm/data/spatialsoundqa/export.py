@@ -69,6 +69,7 @@ def inexpressible(record: Record) -> str | None:
     if len(scene.sources) > 2:
         return "more than two sources"
     reasons = (
+        ("several turns or recordings", record.earlier is not None or record.others is not None),
         ("format other than binaural", scene.format.layout != BINAURAL),
         (f"sampling_rate other than {PAIRS_RATE}", scene.sampling_rate != PAIRS_RATE),
         ("protocol other than official_bat", scene.protocol != "official_bat"),

@@ -98,8 +98,10 @@ class Answerer:
             yield {item.id: text for item, text in zip(batch, texts, strict=True)}
 
     def _prompt_tokens(self, item: Item) -> int:
+        asked = self.task.ask(item.question)
         try:
-            return len(self.model.processor(text=self.task.ask(item.question))["input_ids"][0])
+            self.model.processor.rows.refuse_placeholder(asked)
+            return len(self.model.processor(text=asked)["input_ids"][0])
         except SpatialLLMError as error:
             raise ManifestError(f"record {item.id!r}: {error}") from error
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.data.further import refuse_further
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
 from spatial_llm.data.rendering import load_waveform, render_record
@@ -216,6 +217,7 @@ def _manifest(data: Path, audio_root: str | Path | None, reverb_root: str | Path
     records = read_manifest(data, root, look_for_files=False)
     first: dict[str, Record] = {}
     for record in records:
+        refuse_further(record, "predicted or scored")
         # one encoding serves all questions of a recording_id, so each must name one recording
         other = first.setdefault(record.recording_id, record)
         if any(getattr(record, name) != getattr(other, name) for name in _RECORDING):

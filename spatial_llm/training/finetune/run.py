@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Subset
 from transformers import PreTrainedModel
 
 from spatial_llm.data.dataset import CueDataset, SpatialQADataset
@@ -150,7 +149,7 @@ def finetune_once(arguments: BatArguments) -> Path:
     if arguments.start_from is None:
         model.start_projectors(lambda: _some_encoded(model.encoder, processor, dataset))
     run = RunFolder(arguments, manifest)  # after the cache, which may refuse: then nothing is written
-    print_main(f"{len(dataset)} questions about {len(dataset.first_rows)} recordings from {manifest}")
+    print_main(f"{len(dataset)} questions about {len(dataset.places)} recordings from {manifest}")
     frozen = state_hash(model.encoder)
     material = LESSONS[arguments.teach].prepare(arguments, model, processor, dataset)
     print_main(format_schedule(arguments.schedule, len(material.samples), processes()))
@@ -208,9 +207,7 @@ def cached(
     """
     recordings = _recordings(processor, dataset)
     known: dict[str, list] = {}
-    keys = {
-        name: recording_key(dataset.records[row], dataset.records.root, known) for name, row in dataset.first_rows.items()
-    }
+    keys = {one.recording_id: recording_key(one, dataset.records.root, known) for one in dataset.recordings}
     sample = encode(encoder, recordings[0][None])
     cache = open_cache(arguments, encoder, processor, tokens=sample.shape[1])
     size = cache.size(keys.values())
@@ -234,13 +231,12 @@ def encode(encoder: nn.Module, cues: torch.Tensor) -> torch.Tensor:
 
 
 def _recordings(processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> CueDataset:
-    records = Subset(dataset.records, list(dataset.first_rows.values()))
-    return CueDataset(records, dataset.records.root, processor.feature_extractor, dataset.window_samples)
+    return CueDataset(dataset.recordings, dataset.records.root, processor.feature_extractor, dataset.window_samples)
 
 
 def _some_encoded(encoder: nn.Module, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> torch.Tensor:
     """Returns the encoder's output for at most CALIBRATION_CLIPS recordings, evenly spaced in the data set."""
-    names = list(dataset.first_rows)
+    names = list(dataset.places)
     some = range(0, len(names), -(-len(names) // CALIBRATION_CLIPS))
     if dataset.audio_hidden_states is not None:
         return torch.stack([dataset.audio_hidden_states[names[index]] for index in some])

@@ -74,10 +74,9 @@ class SceneAlignmentDataset(Dataset):
 
     def __init__(self, dataset: SpatialQADataset, labels: Sequence[str], most: int) -> None:
         number = {label: index for index, label in enumerate(labels)}
-        self.dataset, self.names = dataset, list(dataset.first_rows)
+        self.dataset, self.names = dataset, list(dataset.places)
         self.classes, self.places = [], []
-        for row in dataset.first_rows.values():
-            record = dataset.records[row]
+        for record in dataset.recordings:
             sources = targets_of(record)
             unknown = [label for source in sources for label in source.labels if label not in number]
             if unknown or len(sources) > most:

@@ -1,0 +1,93 @@
+"""Turns what people hand to a processor as recordings into the input of the encoder, by the same steps as `ask`."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from spatial_llm.audio.formats import AudioFormat, as_format
+from spatial_llm.audio.given import is_file, is_one, recordings_in, unpacked
+from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
+from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """How recordings are read; the fields mean what they mean in `SpatialLLM.ask`.
+
+    Attributes:
+        sampling_rate: in Hz, of arrays that do not say their own; None is taken for the extractor's, with a warning.
+        limits: how long and large a recording may be, and whether a cut file may be read.
+        format: what the recordings are; None where only their number of channels is compared.
+        scale_known: whether arrays come from `prepare_waveform`, which has checked their scale.
+    """
+
+    sampling_rate: float | None = None
+    limits: AudioLimits = DEFAULT_LIMITS
+    format: str | AudioFormat | None = None
+    scale_known: bool = False
+
+
+def clips_by_text(audio: Any) -> list[int] | None:
+    """Returns the number of recordings in each item of a list of lists of recordings; None where `audio` is not one."""
+    if audio is None or is_one(audio) or not all(isinstance(item, list | tuple) and not is_one(item) for item in audio):
+        return None
+    return [len(recordings_in(item)) for item in audio]
+
+
+def encoder_input(
+    audio: Any, extractor: RecordingFeatureExtractor, window_samples: int | None, options: AudioOptions
+) -> torch.Tensor:
+    """Computes the encoder's input of all recordings.
+
+    Args:
+        audio: one recording in any form of `prepare_waveform`, or several as batch, list or list of lists.
+        extractor: of the encoder.
+        window_samples: of the encoder: shorter recordings are padded, of longer ones the loudest window is taken. None
+            where it is not known: all recordings must then be of one length.
+        options: how they are read.
+
+    Returns:
+        `input_features` (recordings, *input_shape of the encoder) float32, on the device of a tensor of recordings.
+
+    Raises:
+        AudioError: see `prepare_waveform` and `RecordingFeatureExtractor`.
+    """
+    target, items = extractor.sampling_rate, recordings_in(audio)
+    rate = options.sampling_rate
+    if rate is None and any(_lacks_rate(item) for item in items):
+        rate = target
+        warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=4)
+    waveforms, known = audio, options.scale_known
+    if options.format is not None or not all(_is_ready(item, rate, target, window_samples) for item in items):
+        given = None if options.format is None else as_format(options.format)
+        prepared = [
+            prepare_waveform(item, rate, target, window_samples, options.limits, known, format=extractor.format, given=given)
+            for item in items
+        ]
+        known = True
+        waveforms = [torch.from_numpy(each) for each in prepared]
+        if window_samples is not None:
+            waveforms = torch.stack(waveforms)
+            waveforms = waveforms.to(audio.device) if isinstance(audio, torch.Tensor) else waveforms
+    elif isinstance(audio, list | tuple) and not is_one(audio):
+        waveforms = items
+    features = extractor(waveforms, sampling_rate=target, return_tensors="pt", scale_known=known)
+    return features["input_features"]
+
+
+def _lacks_rate(item: Any) -> bool:
+    found, rate = unpacked(item, None)
+    return rate is None and not is_file(found)
+
+
+def _is_ready(item: Any, rate: float | None, target: int, window_samples: int | None) -> bool:
+    """Returns whether an array needs no more than the extractor's own checks."""
+    if item is None or is_file(item) or isinstance(item, dict) or rate != target or hasattr(item, "get_all_samples"):
+        return False
+    if window_samples is None:
+        return True
+    return np.ndim(item) == 2 and np.shape(item)[1] == window_samples

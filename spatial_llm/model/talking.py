@@ -1,0 +1,79 @@
+"""What a model does beyond one question about one recording: conversations, and the questions of a data set."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from spatial_llm.model.answer import Answer
+from spatial_llm.model.conversation import Conversation
+from spatial_llm.model.dataset_answers import answer_dataset
+from spatial_llm.model.heard import Heard
+from spatial_llm.model.understanding import ON_DISTANCE, notes_of, rests_on_level, understood
+
+if TYPE_CHECKING:
+    from spatial_llm.model.pipeline import SpatialLLM
+
+
+class Talking:
+    """Methods of `SpatialLLM`."""
+
+    def talk(self: "SpatialLLM", *audio: Any, use_cache: bool = True, **how: Any) -> Conversation:
+        """Begins a conversation about one or several recordings, each in any form that `listen` takes, or what it returned.
+
+        Args:
+            audio: the recordings.
+            use_cache: see `Conversation`.
+            how: sampling_rate, audio_limits and format, as of `listen`.
+
+        Raises:
+            AudioError: see `listen`.
+            SpatialLLMError: no recording was given.
+        """
+        heard = [each if isinstance(each, Heard) else self.listen(each, **how) for each in audio]
+        return Conversation(self, heard, use_cache)
+
+    def answer_dataset(
+        self: "SpatialLLM",
+        dataset: Any,
+        audio: str = "audio",
+        question: str = "question",
+        column: str = "prediction",
+        progress: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Answers the questions of a `datasets.Dataset`, and returns it with a column of answers.
+
+        Recordings are read as they are stored, with all channels; those of rows that follow one another are encoded once.
+
+        Args:
+            dataset: with columns of recordings, in any form that `listen` takes, and of questions.
+            audio, question: names of these columns.
+            column: name of the new column.
+            progress: whether to show a progress bar.
+            options: as of `ask`, for all rows.
+
+        Raises:
+            AudioError, SpatialLLMError: see `ask`; the row is named. Or the columns are not there.
+        """
+        return answer_dataset(self, dataset, audio, question, column, progress, **options)
+
+    def understand(self: "SpatialLLM", question: str, strict: bool, as_asked: bool, limit: int | None) -> tuple[Any, str]:
+        """Returns the taught question that is nearest, None if none is known, and the question as it is put to the model.
+
+        Raises:
+            SpatialLLMError: `strict` is set and nothing that was taught is near; or the question holds the placeholder.
+        """
+        self.processor.rows.refuse_placeholder(question)
+        limit = self.processor.max_question_characters if limit is None else limit
+        match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
+        return match, question if match is None or as_asked else match.asked
+
+    def noted(
+        self: "SpatialLLM", text: str, question: str, asked: str, match: Any, as_asked: bool, level_is_known: bool
+    ) -> Answer:
+        """Returns a text as an answer, with the notes on how its question was understood and on what it rests."""
+        notes = [] if as_asked else notes_of(match, asked)
+        if not (as_asked or level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
+            self._spoke_of_level = True
+            notes.append(ON_DISTANCE)
+            warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
+        return Answer(text, question, asked, match, notes)
