@@ -87,8 +87,8 @@ def main(arguments: EvaluateEncoderArguments) -> None:
             summary = attention_summary(attention, model.config.cues)
             write_json(written / "attention.json", summary)
             plot_attention(summary, written / "attention.png")
-    print(table)
-    print(f"encoder.json and encoder.md{'' if attention is None else ', attention.json and attention.png'} are in {out}")
+    print(f"encoder.json and encoder.md{'' if attention is None else ', attention.json and attention.png'} are in {out}\n")
+    print(table, end="")
 
 
 def weights_sha256(folder: str) -> dict[str, str]:

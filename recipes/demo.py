@@ -2,11 +2,12 @@
 
     python recipes/demo.py [--until ask|scenes|questions|before|training|after] [--runs runs/demo]
 
-Needs 2 CPU cores and no download. First it prints the model's answers beside the truth, and draws runs/demo/scene.png, which
-shows where the model places the sounds. Then it trains the model for two minutes on questions that it was never trained on:
-the elevation of a sound, in degrees. At the end it prints, for rooms, recordings and wordings that the model never met, the
-share of answers within 20 degrees before and after, with n and interval, and what became of the questions that it knew. A
-stage that is finished and whose configuration did not change is reused. The path from nothing is recipes/demo_train.py.
+Needs 2 CPU cores and no download. First it prints the model's answers beside the truth, each with a tick or a cross, and
+draws runs/demo/scene.png, which shows where the model places the sounds. Then it trains the model for two minutes on
+questions that it was never trained on: the elevation of a sound, in degrees. At the end it prints, for rooms, recordings and
+wordings that the model never met, the share of answers within 20 degrees before and after, with n and interval, and what
+became of the questions that it knew. A stage that is finished and whose configuration did not change is reused. The path
+from nothing is recipes/demo_train.py.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,19 @@ from spatial_llm.settings import parse_arguments
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.showcase.gain import format_gain, gain
-from spatial_llm.showcase.interview import believed_places, format_interview, interview
+from spatial_llm.showcase.interview import Asked, believed_places, count_right, format_interview, interview
 from spatial_llm.workflow import Stage, data_stages, run_stages
 
 DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 STAGES = ("scenes", "questions", "before", "training", "after")
+# The shipped recordings in the order shown: what the model can do, what it cannot, and one more.
+SHOWN = {
+    "one_source_behind": "What it can do: one sound",
+    "two_sources": "What it cannot do yet: two sounds at once, without mistakes",
+    "one_source": "One sound again, for it is not always right about one either",
+}
 
 
 @dataclass
@@ -57,16 +64,21 @@ class DemoArguments:
 
 def ask(name: str, picture: Path) -> None:
     """Asks about the shipped recordings, prints each answer beside the truth, and draws both."""
-    model, scenes, believed = SpatialLLM.from_pretrained(name), [], []
-    for scene, recording in read_shipped():
+    model, shipped = SpatialLLM.from_pretrained(name), {scene.id: (scene, path) for scene, path in read_shipped()}
+    scenes, believed, everything = [], [], list[Asked]()
+    for scene_id, title in SHOWN.items():
+        scene, recording = shipped[scene_id]
         labels = " and ".join(source.label for source in scene.sources)
-        print(f"\n{recording.name} ({labels}; a room and a recording that the model never met)")
+        print(f"\n{title}.\n{recording.name} ({labels}; a room and a recording that the model never met)")
         asked = interview(model, scene, recording)
         print(format_interview(asked), flush=True)
         scenes.append(scene)
         believed.append(believed_places(asked, len(scene.sources)))
+        everything += asked
     draw_believed(scenes, believed, picture)
-    print(f"\nwhere the sounds are (filled) and where the model thinks they are (rings): {picture}")
+    print(f"\n{count_right(everything)}: places need every word right and the distance within 0.5 m, azimuths 20 degrees.")
+    print("This is a first look; scores on thousands of questions, with intervals, are in the card: README.md of the model.")
+    print(f"where the sounds are (filled) and where the model thinks they are (rings), the listener looks up: {picture}")
 
 
 def stages(arguments: DemoArguments) -> dict[str, Stage]:

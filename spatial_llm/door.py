@@ -34,9 +34,11 @@ def door(name: str = "error") -> Iterator[None]:
     stopped` and status 130 at Ctrl-C. Every warning is one line; one of this library is one sentence."""
     as_python_shows = warnings.formatwarning
 
+    said_by = "" if name == "error" else f"{name}: "  # a warning is no error
+
     def shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
         if issubclass(category, UserWarning) and filename.startswith(_PACKAGE):
-            return f"{name}: warning: {message}\n"
+            return f"{said_by}warning: {message}\n"
         return as_python_shows(" ".join(str(message).split()), category, filename, lineno, "")  # without the line of code
 
     warnings.formatwarning = shown

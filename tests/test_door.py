@@ -68,6 +68,8 @@ def test_warnings_of_this_library_are_one_sentence() -> None:
     with door("ask"):
         assert warnings.formatwarning("cut.", UserWarning, module.__file__, 1) == "ask: warning: cut.\n"
         assert warnings.formatwarning("slow,\nvery", UserWarning, "torch.py", 1) == "torch.py:1: UserWarning: slow, very\n"
+    with door():
+        assert warnings.formatwarning("cut.", UserWarning, module.__file__, 1) == "warning: cut.\n", "it is no error"
     assert warnings.formatwarning is shown
 
 

@@ -5,9 +5,10 @@
 
 Writes compare.json and compare.md (the tables, also printed) into the folder --out: both values, the difference with its
 interval, a p-value (whole recordings exchanged between the runs at random), the same corrected for the number of metrics,
-and how many items only one run has right. Refused with a sentence: predictions for other questions than --data, by the hash
-in their run.json or by id; damaged files, as in eval/score.py. For refusals (the Reliability Gain Index) the first run is
-the one before the treatment. Takes about 2 minutes for 17,000 answers, 355 labels and 10,000 resamples on one core.
+and how many items only one run has right; in the last line, at what the second run is better or worse. Refused with a
+sentence: predictions for other questions than --data, by the hash in their run.json or by id; damaged files, as in
+eval/score.py. For refusals (the Reliability Gain Index) the first run is the one before the treatment. Takes about 2 minutes
+for 17,000 answers, 355 labels and 10,000 resamples on one core.
 """
 
 from collections.abc import Sequence
@@ -75,8 +76,8 @@ def _compare(arguments: CompareArguments) -> None:
     with atomic_files(out) as written:
         write_json(written / "compare.json", report)
         write_text(written / "compare.md", table)
-    print(table)
-    print(f"compare.json and compare.md are in {out}")
+    print(f"compare.json and compare.md are in {out}\n")
+    print(table, end="")
 
 
 def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:

@@ -4,20 +4,24 @@
 
 --scores is the folder that `spatial-llm score` (eval/score.py) wrote (scores.json and items.jsonl), --data is what it was
 given. Written into the folder --out, whole or not at all: index.html (opens from the disk, no network), report.md, plots and
-recordings; an existing report is replaced. Takes half a minute for 4,000 questions on one core. To make a picture of the
-page's top:
+recordings; an existing report is replaced. With --single_file true index.html holds its pictures and recordings itself (up
+to 25 MB) and stands alone, to be sent to somebody. The last line printed says whether the model listens. Takes half a minute
+for 4,000 questions on one core. To make a picture of the page's top:
 
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 --screenshot=report.png REPORT/index.html
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.commands.arguments import read_settings
 from spatial_llm.evaluation.predicting.evaluation_set import asked_questions, with_limits
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.evaluation.report import write_report
+from spatial_llm.evaluation.report.write import read_scores
+from spatial_llm.evaluation.verdicts import hearing_verdict
 
 
 @dataclass
@@ -32,6 +36,7 @@ class ReportArguments:
         audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
         reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
         audio_limits: how long and large a recording may be, and whether cut files are read.
+        single_file: write one HTML file that holds pictures and recordings, and nothing beside it.
     """
 
     scores: str
@@ -41,6 +46,7 @@ class ReportArguments:
     audio_root: str | None = None
     reverb_root: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
+    single_file: bool = False
 
 
 def _report(arguments: ReportArguments) -> None:
@@ -49,7 +55,8 @@ def _report(arguments: ReportArguments) -> None:
     evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
     if task is not None and task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)  # as in the input of the model
-    print(f"written: {write_report(arguments.scores, evaluation_set, arguments.out)}")
+    page = write_report(arguments.scores, evaluation_set, arguments.out, arguments.single_file)
+    print(f"written: {page}\n{hearing_verdict(read_scores(Path(arguments.scores) / 'scores.json'))}")
 
 
 def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:

@@ -4,10 +4,10 @@
         --out runs/demo/scores
 
 Writes scores.json, items.jsonl (one line a question: the value read, each measure, where the source is) and scores.md (the
-tables, of which the first is printed) into the folder --out, anew in each call. `--data` is what predict was given. The task
-gives protocols, embedding, resamples and seed; without one all protocols are reported. Average precision needs the embedding
-all-MiniLM-L6-v2, which the environment holds; vectors of a closed model come from a file (--vectors, see `VectorFile`).
-Takes half a minute for 17,000 answers on one core (eval/bench_scores.py).
+tables, of which the first is printed; its last line says whether the model listens) into the folder --out, anew in each
+call. `--data` is what predict was given. The task gives protocols, embedding, resamples and seed; without one all protocols
+are reported. Average precision needs the embedding all-MiniLM-L6-v2, which the environment holds; vectors of a closed model
+come from a file (--vectors, see `VectorFile`). Takes half a minute for 17,000 answers on one core (eval/bench_scores.py).
 
 Refused with a sentence that names file, line and id, with nothing written: a line that is cut (a run killed while it wrote),
 is not UTF-8, is no JSON or lacks a field; an id that occurs twice; a question without an answer; an id or a question that is
@@ -80,8 +80,8 @@ def _score(arguments: ScoreArguments) -> None:
         write_json(written / "scores.json", report)
         write_jsonl(written / "items.jsonl", lines)
         write_text(written / "scores.md", table)
-    print(first_part(table))
-    print(f"scores.json, items.jsonl and scores.md are in {out}")
+    print(f"scores.json, items.jsonl and scores.md are in {out}\n")
+    print(first_part(table), end="")
 
 
 def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:

@@ -1,5 +1,9 @@
 """Pictures of scenes: one scene from above with its times, waveforms and questions; or several from above, with the places
-that a model answers."""
+that a model answers.
+
+Everything seen from above has the listener in the middle looking up, so that the left of the picture is on the left of the
+listener, as words and angles say it; the room is turned around the listener.
+"""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Polygon, Rectangle
+from matplotlib.patches import Circle, Polygon
+from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.files import atomic_path
+from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.scene import Scene
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # one a source; told apart by colour-blind readers too (Okabe and Ito)
@@ -79,7 +85,7 @@ def draw_believed(
     for axes, scene, places in zip(plans, scenes, believed, strict=True):
         _draw_plan(axes, scene)
         _draw_believed(axes, scene, places)
-    # One scale for all, so that a metre is a metre; around the middle of each room.
+    # One scale for all, so that a metre is a metre.
     half = max(max(np.ptp(axes.dataLim.intervalx), np.ptp(axes.dataLim.intervaly)) for axes in plans) / 2 + 0.4
     for axes in plans:
         axes.set_xlim(axes.dataLim.intervalx.mean() - half, axes.dataLim.intervalx.mean() + half)
@@ -88,57 +94,78 @@ def draw_believed(
         figure.savefig(temporary, format="png", dpi=110)
 
 
+def draw_listener(axes: Axes) -> None:
+    """Draws the head at (0, 0), with the nose upwards."""
+    nose = [[-0.6 * HEAD_M, 0.7 * HEAD_M], [0, 1.9 * HEAD_M], [0.6 * HEAD_M, 0.7 * HEAD_M]]
+    axes.add_patch(Polygon(nose, color="0.2", zorder=3))
+    axes.add_patch(Circle((0, 0), HEAD_M, color="0.2", zorder=3))
+
+
+def room_corners(scene: Scene) -> NDArray | None:
+    """Returns the four corners of the room (4, 2) in metres to the right of the listener and ahead; None where its size is
+    not known."""
+    if scene.room.size_m is None:
+        return None
+    length, width, _ = scene.room.size_m
+    return _from_listener(scene, [[0, 0], [length, 0], [length, width], [0, width]])
+
+
+def spot(azimuth_deg: ArrayLike, along_m: ArrayLike) -> NDArray:
+    """Converts a direction and a distance along the ground to (..., 2): metres to the right of the listener, and ahead."""
+    front, left, _ = np.moveaxis(direction_to_vector(azimuth_deg, 0.0, along_m), -1, 0)
+    return np.stack([-left, front], axis=-1)
+
+
+def _from_listener(scene: Scene, points_m: ArrayLike) -> NDArray:
+    """Converts points (n, 2) of the room to (n, 2): metres to the right of the listener, and ahead."""
+    offsets = np.asarray(points_m) - scene.listener.position_m[:2]
+    turn = np.deg2rad(scene.listener.heading_deg)
+    ahead, left = offsets @ [np.cos(turn), np.sin(turn)], offsets @ [-np.sin(turn), np.cos(turn)]
+    return np.stack([-left, ahead], axis=-1)
+
+
 def _draw_believed(axes: Axes, scene: Scene, places: Sequence[tuple[float, float] | None]) -> None:
-    x, y, _ = scene.listener.position_m
     for number, (place, color) in enumerate(zip(places, _colors(scene), strict=True), start=1):
         if place is None:
             axes.plot([], [], " ", label=f"{number} answered: nothing that can be read")
             continue
         azimuth_deg, distance_m = place
-        turn = np.deg2rad(azimuth_deg + scene.listener.heading_deg)
-        # Drawn at its full distance, not shortened by the view from above: the answer gives no elevation.
-        believed = x + distance_m * np.cos(turn), y + distance_m * np.sin(turn)
         axes.plot(
-            *believed, "o", color=color, markersize=15, fillstyle="none", markeredgewidth=2, linestyle="none", clip_on=False,
+            # Drawn at its full distance, not shortened by the view from above: the answer gives no elevation.
+            *spot(azimuth_deg, distance_m), "o", color=color, markersize=15, fillstyle="none", markeredgewidth=2,
+            linestyle="none", clip_on=False,
             label=f"{number} answered: {round(azimuth_deg):+d}° azimuth, {distance_m:.1f} m",
         )  # fmt: skip
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, markerscale=0.5, frameon=False)
 
 
 def _draw_plan(axes: Axes, scene: Scene) -> None:
-    x, y, _ = scene.listener.position_m
-    places = np.array([scene.listener.position_m, *(source.position_m for source in scene.sources)])
-    if scene.room.size_m is not None:
-        length, width, height = scene.room.size_m
-        axes.add_patch(Rectangle((0, 0), length, width, fill=False, linewidth=2))
-        title = f"{length:.1f} x {width:.1f} x {height:.1f} m"
-        low, high = np.zeros(2), np.array([length, width])
+    spots = _from_listener(scene, [source.position_m[:2] for source in scene.sources])
+    corners = room_corners(scene)
+    if corners is not None:
+        axes.add_patch(Polygon(corners, closed=True, fill=False, linewidth=2))
+        title, shown = "{:.1f} x {:.1f} x {:.1f} m".format(*scene.room.size_m), corners
     else:
-        title, low, high = "measured, size not known", places[:, :2].min(axis=0) - 0.5, places[:, :2].max(axis=0) + 0.5
+        title, shown = "measured, size not known", np.concatenate([spots, [[-0.5, -0.5], [0.5, 0.5]]])
     if scene.truth.rt60_s is not None:
         title += f", RT60 {scene.truth.rt60_s:.2f} s"
-    turn = np.deg2rad(scene.listener.heading_deg)
-    ahead, left = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    nose = [[x, y] + HEAD_M * (forward * ahead + side * left) for forward, side in ((0.7, 0.6), (1.9, 0), (0.7, -0.6))]
-    axes.add_patch(Polygon(nose, color="0.25", zorder=3))
-    axes.add_patch(Circle((x, y), HEAD_M, color="0.25", zorder=3))
-    for number, (source, known, color) in enumerate(
-        zip(scene.sources, scene.truth.sources, _colors(scene), strict=True), start=1
+    draw_listener(axes)
+    for number, (source, place, known, color) in enumerate(
+        zip(scene.sources, spots, scene.truth.sources, _colors(scene), strict=True), start=1
     ):
-        sx, sy, _ = source.position_m
-        place = (
+        said = (
             f"{round(known.azimuth_deg):+d}° azimuth, {round(known.elevation_deg):+d}° elevation, {known.distance_m:.1f} m"
         )
-        axes.plot([x, sx], [y, sy], color=color, linestyle=":", linewidth=1)
-        axes.plot(sx, sy, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {place}")
-        axes.annotate(str(number), (sx, sy), color="white", ha="center", va="center", fontsize=9, fontweight="bold")
+        axes.plot([0, place[0]], [0, place[1]], color=color, linestyle=":", linewidth=1)
+        axes.plot(*place, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {said}")
+        axes.annotate(str(number), place, color="white", ha="center", va="center", fontsize=9, fontweight="bold")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, markerscale=0.5, frameon=False)
-    axes.set_xlim(low[0] - 0.3, high[0] + 0.3)
-    axes.set_ylim(low[1] - 0.3, high[1] + 0.3)
+    for set_limits, values in ((axes.set_xlim, shown[:, 0]), (axes.set_ylim, shown[:, 1])):
+        set_limits(values.min() - 0.3, values.max() + 0.3)
     axes.set_aspect("equal")
     axes.set_title(f"{scene.id}: {title}", fontsize=9)
-    axes.set_xlabel("x, metres")
-    axes.set_ylabel("y, metres")
+    axes.set_xlabel("metres to the right of the listener, who looks up")
+    axes.set_ylabel("metres ahead")
 
 
 def _draw_times(axes: Axes, scene: Scene) -> None:

@@ -8,48 +8,51 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spatial_llm.errors import ManifestError
+from spatial_llm.evaluation.names import plain_name
 from spatial_llm.evaluation.report.scores_table import CONTROLS
 from spatial_llm.evaluation.text_tables import format_grid, interval, number
 
 Rows = Sequence[tuple[str, str]]
 
+
+def _named(*metrics: str) -> Rows:
+    return [(plain_name(metric) or metric, metric) for metric in metrics]
+
+
 # Test sets of the shipped model and their column titles: the head it was trained with, another one, measured responses.
 TEST_SETS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
 NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # sources in each recording
-ONE_SOURCE: Rows = (
-    ("left or right (B)", "B_left_right_acc"),
-    ("front or behind (B)", "B_front_behind_acc"),
-    ("above or below (B)", "B_above_below_acc"),
-    ("8-way direction (B)", "B_direction_acc"),
-    ("azimuth within 20 degrees", "AZIMUTH_DEG_within_20"),
-    ("azimuth, mean error", "AZIMUTH_DEG_MAE"),
-    ("direction more than 20 degrees outside the octant named (B)", "B_region_ER20"),
-    ("direction, mean distance to the octant named (B)", "B_region_distance_mean"),
-    ("distance off by more than 0.5 m (B)", "B_DER"),
-    ("event named, set equal (A)", "A_set_acc"),
-    ("azimuth by the clock", "AZIMUTH_CLOCK_exact"),
-    ("8-way direction after a turn", "ROTATED_direction_acc"),
-    ("azimuth after a turn, within 20 degrees", "ROTATED_AZIMUTH_within_20"),
+ONE_SOURCE = _named(
+    "B_left_right_acc",
+    "B_front_behind_acc",
+    "B_above_below_acc",
+    "B_direction_acc",
+    "AZIMUTH_DEG_within_20",
+    "AZIMUTH_DEG_MAE",
+    "B_region_ER20",
+    "B_region_distance_mean",
+    "B_DER",
+    "A_set_acc",
+    "AZIMUTH_CLOCK_exact",
+    "ROTATED_direction_acc",
+    "ROTATED_AZIMUTH_within_20",
 )
-ENCODER = {  # metrics of eval/encoder.py: words, unit
-    "mAP": ("event, mean average precision", "%"),
-    "ER20": ("direction more than 20 degrees off", "%"),
-    "MAE_deg": ("direction, mean great-circle error", "deg"),
-    "DER": ("distance off by more than 0.5 m", "%"),
-}
-TWO_SOURCES: Rows = (
-    ("yes or no, direction (E)", "E_direction_acc"),
-    ("yes or no, distance (E)", "E_distance_acc"),
-    ("8-way direction of the named sound (D)", "D_direction_acc"),
-    ("left or right of the named sound (D)", "D_left_right_acc"),
-    ("front or behind of the named sound (D)", "D_front_behind_acc"),
-    ("distance off by more than 0.5 m (D)", "D_DER"),
-    ("what sounds from there (C)", "C_set_acc"),
-    ("azimuth within 20 degrees", "AZIMUTH_DEG_within_20"),
-    ("nearest sound", "NEAREST_exact"),
-    ("farthest sound", "FARTHEST_exact"),
+ENCODER = {"mAP": "%", "ER20": "%", "MAE_deg": "deg", "DER": "%"}  # metrics of eval/encoder.py, by their units
+TWO_SOURCES = _named(
+    "E_direction_acc",
+    "E_distance_acc",
+    "D_direction_acc",
+    "D_left_right_acc",
+    "D_front_behind_acc",
+    "D_DER",
+    "C_set_acc",
+    "AZIMUTH_DEG_within_20",
+    "NEAREST_exact",
+    "FARTHEST_exact",
 )
-MIXED: Rows = (("number of sources, one or two", "COUNT_SOURCES_exact"),)
+MIXED = _named(
+    "COUNT_SOURCES_exact",
+)
 
 
 def score_grid(scores: Mapping[str, Mapping[str, Any]], rows: Rows) -> str:
@@ -82,11 +85,11 @@ def encoder_grid(reports: Mapping[str, Mapping[str, Any]]) -> str:
         reports: contents of encoder.json (eval/encoder.py) by the name of the test set.
     """
     scores = {
-        name: {"metrics": {key: {**found, "n": report["recordings"], "unit": ENCODER[key][1]}
+        name: {"metrics": {key: {**found, "n": report["recordings"], "unit": ENCODER[key]}
                            for key, found in report["metrics"].items()}}
         for name, report in reports.items()
     }  # fmt: skip
-    return score_grid(scores, [(words, key) for key, (words, _) in ENCODER.items()])
+    return score_grid(scores, _named(*ENCODER))
 
 
 def control_grid(scores: Mapping[str, Any], rows: Rows) -> str:

@@ -1,4 +1,5 @@
-"""One recording, a handful of questions: the model's answers beside the truth, and where it places the sounds.
+"""One recording, a handful of questions: the model's answers beside the truth, which are right, and where it places the
+sounds.
 
 This is for a first look by a person; scores are made on manifests (`predict`, `score`). With one source it asks for the
 event, the place in words and the azimuth in degrees. With two it asks where each is, and, as yes or no, which is on the left
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, ROUNDING
+from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.families import azimuth, detection, direction_yes_no, distance_yes_no, location, location_of_named
@@ -31,12 +34,21 @@ class Asked:
     truth: str
     source: int | None = None
 
+    @property
+    def right(self) -> bool:
+        """Returns whether the value of the answer is the true one, by the tolerances of the scores: an azimuth within 20
+        degrees, a distance within 0.5 m, everything else equal. An answer that cannot be read is wrong."""
+        said, true = (parse_value(self.question_type, text) for text in (self.answer, self.truth))
+        return said is not None and all(_agrees(name, said[name], value) for name, value in true.items())
+
 
 def interview(model: SpatialLLM, scene: Scene, audio: str | Path) -> list[Asked]:
     """Asks `model` about the recording `audio` of a scene with one or two sources, whose truth is known."""
+    asked = _questions(HeardScene.from_scene(scene).sources)
+    answers = model.listen(audio).ask([question for _, question, _, _ in asked], max_new_tokens=MAX_NEW_TOKENS)
     return [
-        Asked(kind, question, model.ask(audio, question, max_new_tokens=MAX_NEW_TOKENS), format_value(kind, truth), source)
-        for kind, question, truth, source in _questions(HeardScene.from_scene(scene).sources)
+        Asked(kind, question, answer, format_value(kind, truth), source)
+        for (kind, question, truth, source), answer in zip(asked, answers, strict=True)
     ]
 
 
@@ -59,8 +71,29 @@ def believed_places(asked: Sequence[Asked], sources: int) -> list[tuple[float, f
 
 
 def format_interview(asked: Sequence[Asked]) -> str:
-    """Formats one question a line, with the answer and the truth below it."""
-    return "\n".join(f"  {each.question}\n      answer: {each.answer}\n      truth:  {each.truth}" for each in asked)
+    """Formats one question a line, below it the truth and the answer with a tick or a cross, and at the end how many are
+    right."""
+    lines = [
+        f"  {each.question}\n      truth:  {each.truth}\n      answer: {each.answer}  {'✓' if each.right else '✗'}"
+        for each in asked
+    ]
+    return "\n".join([*lines, f"  {count_right(asked)}"])
+
+
+def count_right(asked: Sequence[Asked]) -> str:
+    """Formats "3 of 4 right"."""
+    return f"{sum(each.right for each in asked)} of {len(asked)} right"
+
+
+def _agrees(name: str, said: Any, true: Any) -> bool:
+    """Returns whether one part of a value is right; `name` is its key in the value."""
+    if name == "azimuth_deg":
+        return abs(wrap_azimuth_deg(said - true)) <= ANGLE_TOLERANCE_DEG + ROUNDING
+    if name == "distance_m":
+        return abs(said - true) <= DISTANCE_TOLERANCE_M + ROUNDING
+    if name == "labels":
+        return set(said) == set(true)
+    return said == true
 
 
 def _questions(sources: Sequence[HeardSource]) -> list[tuple[str, str, dict[str, Any], int | None]]:

@@ -205,6 +205,12 @@ def odd_files() -> Iterator[Case]:
     yield Case("silence", WARNED, "is silent", wav(bytes(len(P))))
 
 
+# The first boxes of an iPhone's recording, and a frame of AAC: MPEG-4, LC, 44.1 kHz, two channels, 23 bytes.
+M4A = bytes.fromhex("0000001c667479704d344120000000004d3441206d70343269736f6d00000008667265650000100c6d646174") + bytes(100)
+ADTS = bytes.fromhex("fff1508002fffc") + bytes(range(16))
+CONVERT = "convert it with ffmpeg -i IN -vn -c:a flac OUT.flac, which keeps both channels"
+
+
 def no_sound() -> Iterator[Case]:
     """What is no sound file, whatever its name says; and names that are odd."""
     contents = {
@@ -217,10 +223,18 @@ def no_sound() -> Iterator[Case]:
         "raw samples": (P, "bare samples", ".raw"),
         "nothing": (b"", "an empty file", ".wav"),
         "a ZIP archive": (b"PK\3\4" + bytes(100), "a ZIP archive", ".wav"),
-        "M4A": (b"\0\0\0\x20ftypM4A " + bytes(100), "M4A", ".wav"),
-        "Matroska": (b"\x1a\x45\xdf\xa3" + bytes(100), "Matroska", ".wav"),
+        "M4A": (M4A, f"it is MP4, M4A or MOV .*; {CONVERT}", ".m4a"),
+        "M4A by the name of another": (M4A, f"it is MP4, M4A or MOV .*; {CONVERT}", ".wav"),
+        "old MOV": (b"\0\0\0\x08wide\0\0\x10\0mdat" + bytes(100), f"MOV .*; {CONVERT}", ".mov"),
+        "AAC": (5 * ADTS, rf"it is AAC \(ADTS\); {CONVERT}", ".aac"),
+        "one frame of AAC": (ADTS, rf"AAC \(ADTS\); {CONVERT}", ".aac"),
+        "AAC after a tag": (b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + 5 * ADTS, "AAC .ADTS.", ".aac"),
+        "raw samples that begin as AAC": (b"\xff\xf1\x50\x80" + P, "bare samples", ".raw"),
+        "WMA": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(100), f"Windows Media .*; {CONVERT}", ".wma"),
+        "Matroska": (b"\x1a\x45\xdf\xa3" + bytes(100), f"Matroska or WebM; {CONVERT}", ".mkv"),
+        "MPEG transport stream": (5 * (b"G" + bytes(187)), f"transport stream; {CONVERT}", ".ts"),
         "a NumPy array": (b"\x93NUMPY\1\0" + bytes(100), "a NumPy array", ".wav"),
-        "AVI": (b"RIFF\x64\0\0\0AVI LIST" + bytes(100), "a RIFF file of kind b'AVI '", ".wav"),
+        "AVI": (b"RIFF\x64\0\0\0AVI LIST" + bytes(100), f"an AVI video; {CONVERT}", ".avi"),
         "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", ".wav"),
         "an ID3 tag alone": (b"ID3\3\0\0\0\0\0\x0a" + bytes(400), "ID3 tag without MP3 frames", ".mp3"),
         "MP3 sync and noise": (b"\xff\xfb\x90\x44" + np.random.default_rng(1).bytes(5000), "not a readable", ".mp3"),

@@ -33,6 +33,9 @@ def test_it_asks_and_draws(door: ModuleType, toy_model: Path, tmp_path: Path, ca
     assert printed.count("answer: ") == printed.count("truth: ") == 3 + 3 + 6
     assert "truth:  55 degrees" in printed and "truth:  -135 degrees" in printed
     assert "Is the sound of the siren on the left of the sound of the alarm?\n" in printed
+    assert printed.index("one_source_behind.flac") < printed.index("two_sources.flac") < printed.index("one_source.flac")
+    right = printed.count("✓")
+    assert right + printed.count("✗") == 12 and f"\n{right} of 12 right" in printed
     picture = matplotlib.image.imread(tmp_path / "scene.png")
     assert picture.shape[1] > 1000 and picture[..., :3].std() > 0.05
 
@@ -67,10 +70,15 @@ def test_the_whole_chain_and_what_is_reused(
 def test_the_shipped_model_hears_where_the_shipped_recordings_sound(shipped_tiny: Path) -> None:
     """Every answer can be read, and one source is on the right side. How often it is right at all is in its card."""
     model = SpatialLLM.from_pretrained("tiny")
+    right = {}
     for scene, recording in read_shipped():
-        for each in interview(model, scene, recording):
+        asked = interview(model, scene, recording)
+        right[scene.id] = [each.right for each in asked]
+        for each in asked:
             said, true = (parse_value(each.question_type, text) for text in (each.answer, each.truth))
             assert said is not None, each
             if each.question_type == "DOA":
                 assert said["left_right"] == true["left_right"], each
                 assert said["front_behind"] == true["front_behind"], each
+    assert all(right["one_source_behind"]), "the demonstration shows it as what the model can do"
+    assert not all(right["two_sources"]), "and this as what it cannot"

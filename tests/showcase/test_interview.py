@@ -13,8 +13,11 @@ class Knowing:
     def __init__(self, answers: dict[str, str]) -> None:
         self.answers = answers
 
-    def ask(self, audio: object, question: str, max_new_tokens: int) -> str:
-        return self.answers.get(question, "")
+    def listen(self, audio: object) -> "Knowing":
+        return self
+
+    def ask(self, questions: list[str], max_new_tokens: int) -> list[str]:
+        return [self.answers.get(question, "") for question in questions]
 
 
 @pytest.mark.parametrize(("scene", "path"), read_shipped(), ids=lambda value: getattr(value, "id", ""))
@@ -26,7 +29,11 @@ def test_the_truth_is_that_of_the_scene(scene, path):
     for place, known in zip(believed_places(asked, len(scene.sources)), scene.truth.sources, strict=True):
         assert place == pytest.approx((known.azimuth_deg, known.distance_m), abs=0.51)
     assert believed_places(silent, len(scene.sources)) == [None] * len(scene.sources)
-    assert format_interview(asked).count("answer: ") == len(asked)
+    assert all(each.right for each in asked) and not any(each.right for each in silent)
+    shown = format_interview(asked)
+    assert shown.count("answer: ") == shown.count("✓") == len(asked)
+    assert shown.endswith(f"\n  {len(asked)} of {len(asked)} right")
+    assert format_interview(silent).count("✗") == len(asked)
 
 
 def test_of_two_sources_the_comparisons_are_true():
@@ -42,3 +49,22 @@ def test_words_stand_in_for_numbers_that_cannot_be_read():
     assert believed_places([Asked("AZIMUTH_DEG", "?", "100 degrees", "", 0), words], 1) == [(100.0, 2.5)]
     assert believed_places([Asked("AZIMUTH_DEG", "?", "100 degrees", "", 0)], 1) == [None], "no distance"
     assert believed_places([words], 2) == [(pytest.approx(135.0), 2.5), None]
+
+
+@pytest.mark.parametrize(
+    ("question_type", "answer", "truth", "right"),
+    [
+        ("AZIMUTH_DEG", "-163 degrees", "177 degrees", True),  # 20 degrees apart, across the back
+        ("AZIMUTH_DEG", "-162 degrees", "177 degrees", False),
+        ("AZIMUTH_DEG", "on the left", "177 degrees", False),
+        ("DOA", "left, front, above; 1.8m", "left, front, above; 2.3m", True),
+        ("DOA", "left, front, above; 3m", "left, front, above; 2m", False),
+        ("DOA", "left, front, below; 2m", "left, front, above; 2m", False),
+        ("CLASSIFICATION", "bell; alarm", "alarm; bell", True),
+        ("CLASSIFICATION", "bell", "alarm; bell", False),
+        ("MIXUP_DIRECTION", "No", "No", True),
+        ("MIXUP_DIRECTION", "No", "Yes", False),
+    ],
+)
+def test_an_answer_is_right_by_the_tolerances_of_the_scores(question_type, answer, truth, right):
+    assert Asked(question_type, "?", answer, truth).right is right

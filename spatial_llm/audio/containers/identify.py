@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from spatial_llm.audio.containers.aiff import read_aiff, read_au
 from spatial_llm.audio.containers.caf import read_caf
+from spatial_llm.audio.containers.convertible import convertible
 from spatial_llm.audio.containers.flac import read_flac
 from spatial_llm.audio.containers.mp3 import is_mp3, read_mp3
 from spatial_llm.audio.containers.ogg import read_ogg
@@ -23,8 +24,6 @@ _NO_SOUND = {
     b"GIF8": "a GIF picture",
     b"\x89HDF": "HDF5, such as a SOFA file",
     b"\x93NUMPY": "a NumPy array; load it with numpy.load and give the array with its sampling_rate",
-    b"\x1a\x45\xdf\xa3": "Matroska or WebM; convert it, for example with ffmpeg",
-    b"\x30\x26\xb2\x75": "Windows Media (WMA); convert it, for example with ffmpeg",
     b"version https://git-lfs": "a pointer of Git LFS; fetch the file with git lfs pull",
 }
 
@@ -38,8 +37,9 @@ def inspect(source: Source) -> Sound:
     reader = _reader(source, head)
     if reader is not None:
         return reader(source)
-    what = f"not a readable sound file: it is {_described(head)}; {EXPECTED}."
-    if _is_something_else(head):
+    coded = convertible(source)
+    what = f"not a readable sound file: it is {coded or _described(head)}; {EXPECTED}."
+    if coded is not None or _is_something_else(head):
         raise source.error(what)
     # NIST SPHERE, VOC, IFF and other old containers, which libsndfile knows.
     note = "a container that is not checked here: whether a part of it is missing cannot be known; better keep WAV or FLAC"
@@ -79,8 +79,6 @@ def _described(head: bytes) -> str:
     for magic, name in _NO_SOUND.items():
         if head.startswith(magic):
             return name
-    if head[4:8] == b"ftyp":
-        return "MP4, M4A or MOV; convert it, for example with ffmpeg"
     if head[:4] in (b"RIFF", b"RIFX"):
         return f"a RIFF file of kind {head[8:12]!r}"
     if not head.strip(b"\0"):

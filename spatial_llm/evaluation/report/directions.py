@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Polygon, Wedge
+from matplotlib.patches import Polygon, Wedge
 from matplotlib.projections.polar import PolarAxes
 from numpy.typing import NDArray
 
 from spatial_llm.evaluation.report.items import Place, ScoredItem
 from spatial_llm.files import atomic_path
 from spatial_llm.geometry import direction_to_vector, wrap_azimuth_deg
-from spatial_llm.scenes.picture import HEAD_M
+from spatial_llm.scenes.picture import draw_listener, room_corners, spot
 from spatial_llm.scenes.scene import Scene
 
 TRUE, ANSWERED, OTHER = "#0072B2", "#D55E00", "0.55"
@@ -108,20 +108,22 @@ def draw_plan(item: ScoredItem, scene: Scene | None, path: str | Path, asked: Co
     """
     figure = Figure(figsize=(3.4, 3.6), facecolor="white")
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
-    corners, spots = _room(scene), _sources(item, scene, asked)
+    corners, spots = None if scene is None else room_corners(scene), _sources(item, scene, asked)
     where = _ground(item.where)
-    reach = max([1.0, *(float(np.hypot(*spot)) for spot, _, _ in spots), 0.0 if where is None else float(np.hypot(*where))])
+    reach = max(
+        [1.0, *(float(np.hypot(*place)) for place, _, _ in spots), 0.0 if where is None else float(np.hypot(*where))]
+    )
     room = None
     if corners is not None:
         room = axes.add_patch(Polygon(corners, closed=True, facecolor="0.97", edgecolor="0.3", linewidth=1.5))
         reach = max(reach, float(np.abs(corners).max()))
     _draw_answer(axes, item, 1.5 * reach, room)
-    _draw_listener(axes)
+    draw_listener(axes)
     if where is not None:
         axes.plot([0, where[0]], [0, where[1]], color=TRUE, linewidth=1.8, label="true")
-    for spot, number, color in spots:
-        axes.plot(*spot, "o", color=color, markersize=12)
-        axes.annotate(number, spot, color="white", ha="center", va="center", fontsize=8, fontweight="bold")
+    for place, number, color in spots:
+        axes.plot(*place, "o", color=color, markersize=12)
+        axes.annotate(number, place, color="white", ha="center", va="center", fontsize=8, fontweight="bold")
     low, high = (np.full(2, -reach), np.full(2, reach)) if corners is None else (corners.min(axis=0), corners.max(axis=0))
     margin = 0.06 * float((high - low).max())
     axes.set_xlim(low[0] - margin, high[0] + margin)
@@ -149,18 +151,11 @@ def _draw_answer(axes: Axes, item: ScoredItem, reach: float, room: Polygon | Non
         if room is not None:
             quadrant.set_clip_path(room)
         if along_m is not None:
-            arc = _spot(np.linspace(azimuth_deg - 45, azimuth_deg + 45, 60), np.full(60, along_m))
+            arc = spot(np.linspace(azimuth_deg - 45, azimuth_deg + 45, 60), np.full(60, along_m))
             axes.plot(*arc.T, color=ANSWERED, linewidth=1.8, linestyle="--")
         return
-    end = _spot(azimuth_deg, reach if along_m is None else along_m)
+    end = spot(azimuth_deg, reach if along_m is None else along_m)
     axes.plot([0, end[0]], [0, end[1]], color=ANSWERED, linewidth=1.8, linestyle="--", label="answered")
-
-
-def _draw_listener(axes: Axes) -> None:
-    axes.add_patch(
-        Polygon([[-0.6 * HEAD_M, 0.7 * HEAD_M], [0, 1.9 * HEAD_M], [0.6 * HEAD_M, 0.7 * HEAD_M]], color="0.2", zorder=3)
-    )
-    axes.add_patch(Circle((0, 0), HEAD_M, color="0.2", zorder=3))
 
 
 def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> list[tuple[NDArray, str, str]]:
@@ -169,28 +164,10 @@ def _sources(item: ScoredItem, scene: Scene | None, asked: Collection[int]) -> l
         where = _ground(item.where)
         return [] if where is None else [(where, "", TRUE)]
     spots = [_ground(Place(known.azimuth_deg, known.elevation_deg, known.distance_m)) for known in scene.truth.sources]
-    return [(spot, str(index + 1), TRUE if index in asked else OTHER) for index, spot in enumerate(spots)]
-
-
-def _room(scene: Scene | None) -> NDArray | None:
-    """Returns the four corners of the room (4, 2) in the listener's frame; None where its size is not known."""
-    if scene is None or scene.room.size_m is None:
-        return None
-    length, width, _ = scene.room.size_m
-    offsets = np.array([[0, 0], [length, 0], [length, width], [0, width]]) - scene.listener.position_m[:2]
-    turn = np.deg2rad(scene.listener.heading_deg)
-    front = offsets @ [np.cos(turn), np.sin(turn)]
-    left = offsets @ [-np.sin(turn), np.cos(turn)]
-    return np.stack([-left, front], axis=-1)
+    return [(place, str(index + 1), TRUE if index in asked else OTHER) for index, place in enumerate(spots)]
 
 
 def _ground(where: Place | None) -> NDArray | None:
     if where is None or where.azimuth_deg is None or where.distance_m is None:
         return None
-    return _spot(where.azimuth_deg, where.distance_m * np.cos(np.deg2rad(where.elevation_deg or 0.0)))
-
-
-def _spot(azimuth_deg: float | NDArray, along_m: float | NDArray) -> NDArray:
-    """Converts a direction and a distance along the ground to (..., 2), to the right and upwards in the picture."""
-    front, left, _ = np.moveaxis(direction_to_vector(azimuth_deg, 0.0, along_m), -1, 0)
-    return np.stack([-left, front], axis=-1)
+    return spot(where.azimuth_deg, where.distance_m * np.cos(np.deg2rad(where.elevation_deg or 0.0)))

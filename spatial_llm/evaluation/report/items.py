@@ -206,13 +206,14 @@ def _other_reason(item: ScoredItem) -> str:
 
 @dataclass(frozen=True)
 class ShownItem:
-    """One of the worst items as the report shows it; names are those of files beside the page.
+    """One of the worst items as the report shows it; names are those of files beside the page, or data URIs.
 
     Attributes:
         number, reason: its rank and why it was chosen.
         audio: None where the recording could not be made, or is not binaural.
         plan, plan_alt: picture from above and its description in words; None where nothing is known to draw.
         sources: sources of its scene, in words, in the order of their numbers in the picture.
+        no_audio: why there is no audio.
     """
 
     number: int
@@ -222,6 +223,7 @@ class ShownItem:
     plan: str | None
     plan_alt: str
     sources: tuple[str, ...]
+    no_audio: str = "The recording could not be made where this report was written."
 
 
 def context_line(item: ScoredItem) -> str:

@@ -1,7 +1,7 @@
 """The report as one HTML page: the questions, the numbers with their controls, plots, the worst items.
 
-Note: the page has no script and loads nothing but the files beside it, so that it opens from a disk as from a server. Every
-text of questions and answers is foreign and is escaped where it enters the page.
+Note: the page has no script and loads nothing but the files beside it or inside it, so that it opens from a disk as from a
+server. Every text of questions and answers is foreign and is escaped where it enters the page.
 """
 
 import json
@@ -9,28 +9,23 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from spatial_llm.evaluation.names import plain_name
 from spatial_llm.evaluation.report.items import WORST_RULE, ShownItem, context_line, errors_line, reading_line
 from spatial_llm.evaluation.report.plots import Plot
 from spatial_llm.evaluation.report.scores_table import (
     CONTROLS,
     decoding,
     missing_controls,
+    not_heard,
     unheard,
-    without_audio,
 )
 from spatial_llm.evaluation.report.style import STYLE
 from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
 from spatial_llm.evaluation.text_tables import interval, number
+from spatial_llm.evaluation.verdicts import hearing_verdict
 
-# the main numbers at the top of the page, in words, where they were measured
-HEADLINES = {
-    "B_left_right_acc": "Left or right: one sound",
-    "B_direction_acc": "Direction of one sound: all three words",
-    "B_DER": "Distance of one sound: more than 0.5 m off",
-    "A_mAP": "What sounds: average precision",
-    "E_acc": "Two sounds compared: yes or no",
-    "D_direction_acc": "Direction of one of two sounds: all three words",
-}
+# the main numbers at the top of the page, where they were measured
+HEADLINES = ("B_left_right_acc", "B_direction_acc", "B_DER", "A_mAP", "E_acc", "D_direction_acc")
 CARDS = 4
 
 
@@ -39,8 +34,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
 
     Args:
         scores: content of scores.json.
-        plots: with names of files beside the page.
-        worst: with names of files beside the page.
+        plots, worst: with names of files beside the page, or data URIs.
         gain_db: gain that all players share; None where there are none.
     """
     title = f"Evaluation: {escape(_title(scores))}"
@@ -91,12 +85,12 @@ def _summary(scores: dict[str, Any]) -> str:
     cards = "".join(_card(name, scores) for name in names[:CARDS])
     control = scores["controls"].get("no_audio", {"metrics": {}})["metrics"]
     circle = "; circle = the same model without audio" if control else ""
-    listens = " ".join([without_audio(scores), *missing_controls(scores)])
+    listens = " ".join([*not_heard(scores), *missing_controls(scores)])
     kind = "verdict" if unheard(scores) == [] else "verdict doubt"
     return (
         f'<section aria-label="Summary"><div class="cards">{cards}</div>'
         f'<p class="soft"><small>Bars from 0 to 100 %: dot and band = the model and its interval; line = random{circle}.'
-        f'</small></p><p class="{kind}"><strong>Does it listen?</strong> {escape(listens)}</p></section>'
+        f'</small></p><p class="{kind}"><strong>{escape(hearing_verdict(scores))}</strong> {escape(listens)}</p></section>'
     )
 
 
@@ -107,10 +101,11 @@ def _card(name: str, scores: dict[str, Any]) -> str:
         found = scores["controls"].get(control, {"metrics": {}})["metrics"].get(name)
         if found is not None:
             rows.append((CONTROLS[control][0], number(found["value"], entry["unit"])))
+    title = plain_name(name) or name
     unit = ("%" if entry["unit"] == "%" else "") + ("" if entry["higher_is_better"] else " (lower is better)")
     beside_it = "".join(f'<tr><th scope="row">{label}</th><td>{value}</td></tr>' for label, value in rows)
     return (
-        f'<article class="card"><h3>{escape(HEADLINES.get(name, name))}</h3>'
+        f'<article class="card"><h3>{escape(title[:1].upper() + title[1:])}</h3>'
         f'<p class="value">{number(entry["value"], entry["unit"])} <small>{unit}</small></p>'
         f"<small>{interval(entry, entry['unit'])}; n = {entry['n']}</small>"
         f"{bar(name, scores)}<table>{beside_it}</table></article>"
@@ -153,7 +148,7 @@ def _item(shown: ShownItem) -> str:
         ("Errors", "", errors_line(item)),
     )
     said = "".join(f'<dt>{name}</dt><dd class="{kind}">{escape(text)}</dd>' for name, kind, text in rows if text)
-    player = '<p class="soft">The recording could not be made where this report was written.</p>'
+    player = f'<p class="soft">{escape(shown.no_audio)}</p>'
     if shown.audio is not None:
         label = escape(f"Recording {item.recording_id}")
         player = f'<audio controls preload="metadata" src="{escape(shown.audio)}" aria-label="{label}"></audio>'

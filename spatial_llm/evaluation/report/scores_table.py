@@ -7,8 +7,10 @@ control is shown beside the real run on the same items, so that a model that ans
 
 from typing import Any
 
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.published import SPATIALSOUNDQA, decoding_name
 from spatial_llm.evaluation.text_tables import format_grid, interval, number
+from spatial_llm.evaluation.verdicts import APART, hearing_verdict, main_metrics, verdict
 
 CONTROLS = {
     "no_audio": ("no audio", "a model that listens falls to what the question alone gives away"),
@@ -21,7 +23,6 @@ CONTROLS = {
         "the same answers against mirrored truths: a model that hears sides is as good as in the real run",
     ),
 }
-APART, SAME, REVERSED = "real run better", "not told apart", "control better"
 FINER = "Finer diagnostics"
 NO_CONTROLS = "None were made: whether the model listens is not shown."
 READING_RULE = (
@@ -38,11 +39,13 @@ def format_table(scores: dict[str, Any]) -> str:
     metrics = scores["metrics"]
     main, *finer = _ours(metrics)
     sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
-    sections += [without_audio(scores), *missing_controls(scores), *finer, "## Controls", *_controls(scores)]
+    sections += [*not_heard(scores), *missing_controls(scores), hearing_verdict(scores), *finer]
+    sections += ["## Controls", *_controls(scores)]
+    header, rows = beside(scores)
     sections += [
         f"## Beside published scores on {published_benchmark(scores)}",
         comparability(scores),
-        format_grid(*beside(scores)),
+        format_grid(header, [[titled(name), *cells] for name, *cells in rows]),
     ]
     sections.append("\n".join(f"- `{name}`: {text}" for name, text in scores["protocols"].items()))
     return "\n\n".join(sections) + "\n"
@@ -117,8 +120,9 @@ def notes(scores: dict[str, Any]) -> list[str]:
 def parted(metrics: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Splits the names of the metrics in two: those of published protocols, of our families and of single axes; and finer
     diagnostics (protocols "diagnostic, ..."), which explain them."""
-    finer = [name for name, entry in metrics.items() if entry["protocol"].startswith("diagnostic,")]
-    return [("", [name for name in metrics if name not in finer]), *([(FINER, finer)] if finer else [])]
+    main = main_metrics(metrics)
+    finer = [name for name in metrics if name not in main]
+    return [("", main), *([(FINER, finer)] if finer else [])]
 
 
 def _ours(metrics: dict[str, Any]) -> list[str]:
@@ -129,7 +133,7 @@ def _ours(metrics: dict[str, Any]) -> list[str]:
         for name in names:
             entry = metrics[name]
             value, random = (number(entry[key], entry["unit"]) for key in ("value", "random"))
-            shown = [name, value, interval(entry, entry["unit"]), lenient(entry), random]
+            shown = [titled(name), value, interval(entry, entry["unit"]), lenient(entry), random]
             counts = [entry[key] for key in ("n", "recordings", "unparsed", "refused")]
             rows.append([*shown, "higher" if entry["higher_is_better"] else "lower", *counts, entry["protocol"]])
         sections += [f"## {title}"] if title else []
@@ -151,7 +155,7 @@ def _controls(scores: dict[str, Any]) -> list[str]:
             entry = found["metrics"][metric]
             unit, real = scores["metrics"][metric]["unit"], entry["same_items"]
             cells = [number(entry["value"], unit), interval(entry, unit), number(real["value"], unit), interval(real, unit)]
-            rows.append([metric, *cells, entry["n"], entry["unparsed"], verdict(entry, scores["metrics"][metric])])
+            rows.append([titled(metric), *cells, entry["n"], entry["unparsed"], verdict(entry, scores["metrics"][metric])])
         header = ["metric", "control", "interval", "real run, same items", "interval", "n", "unparsed", "verdict"]
         sections += [f"### {'; '.join([*about, expected]) if expected else about[0]}", format_grid(header, rows)]
     return [section for section in sections if section]
@@ -161,17 +165,6 @@ def ordered_controls(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]
     """Returns the controls of a scores.json: first those in the order of `CONTROLS`, then others."""
     known = [name for name in CONTROLS if name in scores["controls"]]
     return [(name, scores["controls"][name]) for name in [*known, *sorted(set(scores["controls"]) - set(known))]]
-
-
-def verdict(entry: dict[str, Any], metric: dict[str, Any]) -> str:
-    """Compares one metric of a control with the real run on the same items: `SAME` where their intervals overlap (or one
-    has none), otherwise which of the two is better."""
-    real = entry["same_items"]
-    if None in (entry["low"], entry["high"], real["low"], real["high"]):
-        return SAME
-    if entry["low"] <= real["high"] and real["low"] <= entry["high"]:
-        return SAME
-    return APART if (real["value"] > entry["value"]) == metric["higher_is_better"] else REVERSED
 
 
 def unheard(scores: dict[str, Any]) -> list[str] | None:
@@ -184,18 +177,15 @@ def unheard(scores: dict[str, Any]) -> list[str] | None:
     return [name for name in named if verdict(silent[name], metrics[name]) != APART]
 
 
-def without_audio(scores: dict[str, Any]) -> str:
-    """States in a sentence or two whether the model uses the audio: on how many metrics it is better with audio than
-    without."""
+def not_heard(scores: dict[str, Any]) -> list[str]:
+    """Returns a sentence that names the metrics on which the model is not shown to listen, or an empty list."""
     failed = unheard(scores)
-    if failed is None:
-        return "There is no control without audio: whether the model listens is not shown."
-    compared = [name for name in parted(scores["metrics"])[0][1] if name in scores["controls"]["no_audio"]["metrics"]]
-    text = f"With audio the model is better than without on {len(compared) - len(failed)} of {len(compared)} metrics"
+    if not failed:
+        return []
     named = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
     few = sum(scores["metrics"][name]["n"] < FEW for name in failed)
     why = f" ({few} of these on fewer than {FEW} questions)" if few else ""
-    return f"{text} (intervals apart)." + (f" Not shown on: {named}{why}." if failed else "")
+    return [f"Not shown to be better with audio than without, intervals apart: {named}{why}."]
 
 
 def published_benchmark(scores: dict[str, Any]) -> str:
@@ -221,7 +211,7 @@ def comparability(scores: dict[str, Any]) -> str:
 
 def beside(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Returns header and rows of the table of published scores: a row is one metric by one protocol and decoding, a
-    column one system."""
+    column one system; the first cell is the code of the metric."""
     rows, ours = {}, decoding_name(scores["run"])
     for name, entry in scores["metrics"].items():
         if entry["published"]:

@@ -29,6 +29,7 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0 0; font
 .card .value { font-size: 2rem; font-weight: 700; line-height: 1.1; margin: 0; font-variant-numeric: tabular-nums; }
 .card .value small { font-size: .9rem; font-weight: 400; }
 .card table { margin-top: .5rem; font-size: .85rem; width: 100%; }
+.card tbody th { min-width: 0; }
 .card td, .card th { padding: .05rem 0; border: 0; background: none; }
 .card th { font-weight: 400; color: var(--soft); }
 .verdict { border-left: .3rem solid var(--good); background: var(--panel); padding: .5rem .8rem; margin: .9rem 0 0; }
@@ -43,7 +44,7 @@ thead th { background: var(--panel); border-top: 0; vertical-align: bottom; whit
 th:first-child, td.text, th.text { text-align: left; }
 td.text { white-space: normal; min-width: 9.5rem; }
 summary { cursor: pointer; color: var(--ours); margin: .5rem 0; }
-tbody th { font-weight: 400; position: sticky; left: 0; background: var(--paper); }
+tbody th { font-weight: 400; white-space: normal; min-width: 13rem; position: sticky; left: 0; background: var(--paper); }
 td small { display: block; line-height: 1.3; }
 td .doubt { color: var(--warn); font-weight: 600; } td .good { color: var(--good); } td .open { font-style: italic; }
 tbody th small { display: inline; font: .8rem system-ui, sans-serif; }

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from spatial_llm.evaluation.names import plain_name
 from spatial_llm.evaluation.report.scores_table import (
-    APART,
     CONTROLS,
     NO_CONTROLS,
-    SAME,
     beside,
     column_rules,
     comparability,
@@ -17,9 +16,9 @@ from spatial_llm.evaluation.report.scores_table import (
     ordered_controls,
     parted,
     published_benchmark,
-    verdict,
 )
 from spatial_llm.evaluation.text_tables import interval, number
+from spatial_llm.evaluation.verdicts import APART, SAME, verdict
 
 FALLS = ("no_audio", "other_audio", "question_only")  # a model that uses the audio beats these on every metric
 MIRRORED = "ears_swapped_mirrored"  # a model that tells left from right is as good here as in the real run
@@ -128,7 +127,13 @@ def _metric_cell(name: str, entry: dict[str, Any]) -> str:
         *([] if entry["higher_is_better"] else ["lower is better"]),
     ]
     said = f" <small>{escape(', '.join(about))}</small>" if about else ""
-    return f'<th scope="row"><code>{escape(name)}</code>{said}</th>'
+    return f'<th scope="row">{_both_names(name)}{said}</th>'
+
+
+def _both_names(name: str) -> str:
+    """Formats the plain name of a metric with its code below it; the code alone where there is no plain name."""
+    plain = plain_name(name)
+    return f"{'' if plain is None else f'{escape(plain)}<br>'}<code>{escape(name)}</code>"
 
 
 def _control_cell(control: str, entry: dict[str, Any] | None, metric: dict[str, Any], real: dict[str, Any]) -> str:
@@ -163,7 +168,7 @@ def published_section(scores: dict[str, Any]) -> str:
     header, rows = beside(scores)
     cells = []
     for metric, protocol, decoded, *values in rows:
-        first = f'<th scope="row"><code>{escape(metric)}</code></th>'
+        first = f'<th scope="row">{_both_names(metric)}</th>'
         how = "".join(f'<td class="text">{escape(text)}</td>' for text in (protocol, decoded))
         cells.append(f"<tr>{first}{how}{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>")
     return (

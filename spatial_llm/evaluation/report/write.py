@@ -5,6 +5,7 @@ near stays louder than far. Nothing depends on time or place: two runs write equ
 """
 
 import json
+import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from spatial_llm.evaluation.report.items import (
 from spatial_llm.evaluation.report.markdown import format_report
 from spatial_llm.evaluation.report.page import format_page
 from spatial_llm.evaluation.report.plots import draw_plots
+from spatial_llm.evaluation.report.single_file import embed_files
 from spatial_llm.files import atomic_path, check_place, write_text
 from spatial_llm.scenes.scene import Scene
 
@@ -42,12 +44,15 @@ _KEYS = ("benchmark", "confidence", "controls", "controls_missing", "items", "me
          "reading", "recordings", "resamples", "responses", "run", "seed", "task", "unreadable_truths")  # fmt: skip
 
 
-def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path) -> Path:
+def write_report(
+    scores_folder: str | Path, evaluation_set: EvaluationSet | ChoiceSet, out: str | Path, single_file: bool = False
+) -> Path:
     """Writes the report into the folder `out`, whole or not at all; an existing report is replaced.
 
     Args:
         scores_folder: with scores.json and items.jsonl of `score`.
         evaluation_set: the questions that were scored; missing sounds cause a warning and are left out.
+        single_file: put pictures and recordings into the page and write nothing else; see `single_file.embed_files`.
 
     Returns:
         path of the page.
@@ -78,8 +83,13 @@ def write_report(scores_folder: str | Path, evaluation_set: EvaluationSet | Choi
         drawn = draw_plots(items, folder / PLOTS, scores["resamples"], scores["seed"], scores["confidence"])
         plots = [plot if plot.file is None else replace(plot, file=f"{PLOTS}/{plot.file}") for plot in drawn]
         worst, gain_db = _show(worst_items(items), records, evaluation_set, folder)
+        if single_file:
+            plots, worst = embed_files(plots, worst, folder)
+            shutil.rmtree(folder / PLOTS)
+            shutil.rmtree(folder / MEDIA)
+        else:
+            write_text(folder / MARKDOWN, format_report(scores, plots, worst))
         write_text(folder / PAGE, format_page(scores, plots, worst, gain_db))
-        write_text(folder / MARKDOWN, format_report(scores, plots, worst))
     return out / PAGE
 
 

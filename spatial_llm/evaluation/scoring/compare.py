@@ -29,6 +29,7 @@ from spatial_llm.evaluation.metrics import (
     right_of,
     rule_of,
 )
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import read_predictions, read_run
 from spatial_llm.evaluation.predicting.tasks import Reading
@@ -37,6 +38,7 @@ from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, Statistic, holm
 from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.evaluation.verdicts import comparison_verdict
 from spatial_llm.provenance import provenance
 
 RULES = {
@@ -226,7 +228,7 @@ def _json(value: float) -> float | None:
 
 
 def format_comparison(report: dict[str, Any]) -> str:
-    """Formats the report of `compare_predictions` as Markdown, one table a protocol, ending in a line break."""
+    """Formats the report of `compare_predictions` as Markdown: one table a protocol, and last the verdict in a line."""
     settings = {name: run or {} for name, run in report["runs"].items()}
     keys = sorted({*settings["first"], *settings["second"]})
     differ = [key for key in keys if settings["first"].get(key) != settings["second"].get(key)]
@@ -249,6 +251,7 @@ def format_comparison(report: dict[str, Any]) -> str:
         "## Refusals",
         "The second run refuses nothing." if gain["value"] is None else said,
         "\n".join(f"- {name}: {text}" for name, text in (report["rules"] | report["protocols"]).items()),
+        comparison_verdict(report),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -264,7 +267,7 @@ def _table(entries: dict[str, dict[str, Any]]) -> str:
         only = [(entry["discordant"] or {}).get(f"only_{run}_right", "-") for run in runs]
         rows.append(
             [
-                name,
+                titled(name),
                 entry["unit"] or "-",
                 *values,
                 _interval(entry),

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from spatial_llm.encoders.configuration_dspast import BRANCHES
 from spatial_llm.encoders.metrics import ERROR_DEG, encoder_scores, localization_errors
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.published import published_scores
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, macro_average_precision, mean_of
 from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.evaluation.verdicts import encoder_verdict
 
 BENCHMARK = "encoder test (17148 clips; rooms drawn at random)"
 RULES = {
@@ -95,14 +97,14 @@ def _interval(metric: dict[str, Any]) -> str:
 
 
 def format_encoder_table(report: dict[str, Any]) -> str:
-    """Formats the report of eval/encoder.py as Markdown, ending in a line break."""
+    """Formats the report of eval/encoder.py as Markdown, the verdict in the last line."""
     metrics = report["metrics"]
-    ours = [[name, f"{m['value']:.2f}", _interval(m), m["rule"]] for name, m in metrics.items()]
+    ours = [[titled(name), f"{m['value']:.2f}", _interval(m), m["rule"]] for name, m in metrics.items()]
     systems = list(dict.fromkeys(row["system"] for metric in metrics.values() for row in metric["published"]))
     beside = []
     for name, metric in metrics.items():
         known = {row["system"]: f"{row['value']:.2f}" for row in metric["published"]}
-        beside.append([name, f"{metric['value']:.2f}", *(known.get(system, "-") for system in systems)])
+        beside.append([titled(name), f"{metric['value']:.2f}", *(known.get(system, "-") for system in systems)])
     parts = [
         "# Encoder scores",
         f"{report['recordings']} recordings, manifest sha256 {report['provenance']['manifest_sha256']}. Intervals: "
@@ -111,5 +113,6 @@ def format_encoder_table(report: dict[str, Any]) -> str:
         f"## Beside published scores: {BENCHMARK}",
         "Comparable only where the manifest holds these 17,148 clips, and then within the chance of its rooms.",
         format_grid(["metric", "ours", *systems], beside),
+        encoder_verdict(report),
     ]
     return "\n\n".join(parts) + "\n"

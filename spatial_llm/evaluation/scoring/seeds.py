@@ -13,17 +13,17 @@ import numpy as np
 from scipy import stats
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, holm
 from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.evaluation.verdicts import kinds_verdict
 
-# By the file that a door wrote for each run: the metrics to compare, and their names in the table.
+# By the file that a door wrote for each run: the metrics to compare, and their units.
 REPORTS: dict[str, dict[str, str]] = {
-    "encoder.json": {"mAP": "mAP (%)", "ER20": "ER20 (%)", "MAE_deg": "MAE (degrees)", "DER": "DER (%)"},
-    "scores.json": {
-        "A_mAP": "A mAP (%)", "B_direction_acc": "B direction (%)", "B_DER": "B DER (%)", "C_mAP": "C mAP (%)",
-        "D_direction_acc": "D direction (%)", "D_DER": "D DER (%)", "E_acc": "E (%)",
-    },
-}  # fmt: skip
+    "encoder.json": {"mAP": "%", "ER20": "%", "MAE_deg": "degrees", "DER": "%"},
+    "scores.json": dict.fromkeys(("A_mAP", "B_direction_acc", "B_DER", "C_mAP", "D_direction_acc", "D_DER", "E_acc"), "%"),
+}
+LOWER_IS_BETTER = ("ER20", "MAE_deg", "DER", "B_DER", "D_DER")
 FEWEST = 2  # fewest runs of a kind; a single run shows nothing about seeds
 
 
@@ -81,12 +81,13 @@ def _over_runs(runs: Sequence[float]) -> dict[str, Any]:
 
 
 def format_kinds(found: dict[str, Any], metrics: Mapping[str, str]) -> str:
-    """Formats the result of `compare_kinds` as a Markdown table: a row a kind; a column for each of the metrics, by name;
-    cells "16.4 (15.1 to 17.7; p 0.03)", p against the reference."""
+    """Formats the result of `compare_kinds` as Markdown: a table with a row a kind and a column for each of the metrics (by
+    their units), whose cells are "16.4 (15.1 to 17.7; p 0.03)", p against the reference; below it the verdict in a line."""
 
     def cell(score: dict[str, Any]) -> str:
         p_value = f"; p {score['p_holm']:.2g}" if "p_holm" in score else ""
         return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f}{p_value})"
 
     rows = [[name, *(cell(scores[metric]) for metric in metrics)] for name, scores in found["kinds"].items()]
-    return format_grid(["kind", *metrics.values()], rows)
+    table = format_grid(["kind", *(f"{titled(metric)} ({unit})" for metric, unit in metrics.items())], rows)
+    return f"{table}\n\n{kinds_verdict(found, LOWER_IS_BETTER)}"

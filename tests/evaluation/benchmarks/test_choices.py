@@ -195,7 +195,7 @@ def test_two_runs_are_compared_by_the_rule_of_the_benchmark(tmp_path):
     found = report["metrics"]["AA"]
     assert (found["first"], found["second"], found["difference"]) == (0, 100, 100)
     assert found["discordant"] == {"only_first_right": 0, "only_second_right": len(questions.items)}
-    assert "star_bench" in report["protocols"] and "| AA " in format_comparison(report)
+    assert "star_bench" in report["protocols"] and "| `AA` " in format_comparison(report)
 
 
 def test_a_task_says_whether_unusable_recordings_are_left_out(tmp_path):

@@ -4,9 +4,11 @@ import copy
 
 import pytest
 
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
-from spatial_llm.evaluation.report.scores_table import first_part, format_table, verdict, without_audio
+from spatial_llm.evaluation.report.scores_table import first_part, format_table, not_heard
 from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.evaluation.verdicts import hearing_verdict, verdict
 from tests.evaluation.report.case import control_of, scores_of
 
 
@@ -25,7 +27,11 @@ def scores():
 
 
 def cells(table, start):
-    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines() if row.startswith(f"| {start}")]
+    return [
+        [cell.strip() for cell in row.split("|")[1:-1]]
+        for row in table.splitlines()
+        if row.startswith(f"| {titled(start)} ")
+    ]
 
 
 def test_ours_with_interval_both_readings_and_counts(scores):
@@ -33,7 +39,7 @@ def test_ours_with_interval_both_readings_and_counts(scores):
     table = format_table(scores)
     first = cells(table, "B_direction_acc")[0]
     assert first == [
-        "B_direction_acc",
+        "8-way direction (B), `B_direction_acc`",
         "75.00",
         "70.00 to 80.00",
         "77.00, 0 unparsed",
@@ -57,10 +63,9 @@ def test_controls_stand_beside_the_real_run_on_the_same_items(scores):
     heard, unheard = cells(table, "B_direction_acc")[1], cells(table, "A_mAP")[1]
     assert heard[1:5] == ["20.00", "15.00 to 25.00", "75.00", "70.00 to 80.00"] and heard[-1] == "real run better"
     assert unheard[-1] == "not told apart"
-    assert (
-        "better than without on 2 of 3 metrics" in table
-        and "Not shown on: A_mAP (1 of these on fewer than 30 questions)." in table
-    )
+    assert "on 2 of 3 metrics it is better than without sound" in table
+    assert "intervals apart: A_mAP (1 of these on fewer than 30 questions)." in table
+    assert first_part(table).splitlines()[-1] == hearing_verdict(scores)
 
 
 def test_a_verdict_knows_which_way_is_better():
@@ -73,9 +78,9 @@ def test_a_verdict_knows_which_way_is_better():
 
 def test_without_controls_it_says_so(scores):
     scores["controls"] = {}
-    assert "whether the model listens is not shown" in format_table(scores)
+    assert "nothing shows whether the model listens" in format_table(scores)
     scores["controls"] = {"ears_swapped": control_of(scores["metrics"], 1.0)}
-    assert "no control without audio" in without_audio(scores)
+    assert "no control without its sound was run" in hearing_verdict(scores)
     assert "left and right must be answered mirrored" in format_table(scores)
 
 
@@ -110,7 +115,7 @@ def test_a_long_list_is_cut(scores):
     for number in range(40):
         scores["metrics"][f"A{number}"] = entry
         silent[f"A{number}"] = silent["A_mAP"] | {"value": 75.0, "low": 70.0, "high": 80.0}
-    assert "and 30 more (40 of these" in without_audio(scores)
+    assert "and 30 more (40 of these" in not_heard(scores)[0]
 
 
 def test_undefined_values_and_other_units_are_printed(scores):

@@ -1,5 +1,6 @@
 """The report: worst items by their rule, plots from known items, foreign text escaped, the same bytes twice."""
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -24,12 +25,15 @@ from spatial_llm.evaluation.report.items import (
     Context,
     Place,
     ScoredItem,
+    ShownItem,
     azimuth_of,
     read_scored_items,
     worst_items,
 )
 from spatial_llm.evaluation.report.markdown import code
 from spatial_llm.evaluation.report.plots import draw_plots
+from spatial_llm.evaluation.report.single_file import embed_files
+from spatial_llm.evaluation.verdicts import hearing_verdict
 from spatial_llm.files import sha256_of, write_json
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions.about import About
@@ -117,7 +121,7 @@ def test_the_numbers_of_the_scores_stand_on_the_page(case):
     for entry in scores["metrics"].values():
         assert f"{entry['value']:.2f}" in words and f"{entry['low']:.2f} to {entry['high']:.2f}" in words
     assert scores["provenance"]["manifest_sha256"][:16] in words
-    assert "Does it listen?" in words and "None of these is comparable" in words
+    assert hearing_verdict(scores) in words and "8-way direction (B)" in words and "None of these is comparable" in words
 
 
 def test_two_runs_write_equal_bytes(case, tmp_path):
@@ -312,6 +316,30 @@ def test_a_report_is_replaced_whole(tmp_path):
     Path(tmp_path / "report" / "left.png").write_text("old")
     write_report(scores, read_evaluation_set(manifest), tmp_path / "report")
     assert not (tmp_path / "report" / "left.png").exists() and "<h1>" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_a_single_file_holds_what_the_folder_holds(case, tmp_path):
+    """The same page, but with the bytes of every picture and recording in place of its name; it stands alone."""
+    manifest, scores, page = case
+    alone = write_report(scores, read_evaluation_set(manifest), tmp_path / "alone", single_file=True)
+    assert [path.name for path in (tmp_path / "alone").rglob("*")] == ["index.html"]
+    text = alone.read_text()
+    found = re.findall(r'"data:(image/png|audio/flac);base64,([^"]+)"', text)
+    names = re.findall(r'src="([^"]+)"', page.read_text())
+    assert [base64.b64decode(content) for _, content in found] == [(page.parent / name).read_bytes() for name in names]
+    for (kind, content), name in zip(found, names, strict=True):
+        text = text.replace(f"data:{kind};base64,{content}", name, 1)
+    assert text == page.read_text()
+
+
+def test_recordings_beyond_the_bound_are_left_out_with_a_sentence(tmp_path):
+    for name, size in (("plan.png", 300), ("a.flac", 600), ("b.flac", 6000), ("c.flac", 300)):
+        (tmp_path / name).write_bytes(bytes(size))
+    worst = [ShownItem(n, "", item(n), f"{name}.flac", "plan.png", "", ()) for n, name in enumerate("abc")]
+    _, shown = embed_files([], worst, tmp_path, most_bytes=3000)  # 4 characters for 3 bytes: 3 x 400, 800, 8000, 400
+    assert [each.audio is None for each in shown] == [False, True, False]
+    assert all(each.plan.startswith("data:image/png;base64,AAAA") for each in shown)
+    assert "at most 0.003 MB; the report as a folder has it" in shown[1].no_audio
 
 
 def test_the_reading_that_is_reported_is_the_one_that_is_drawn_and_told(case, tmp_path):

@@ -65,7 +65,7 @@ def test_one_recording_has_no_interval() -> None:
     scores = score_encoder(*heard(1, wrong=0.0), resamples=10)
     assert scores["ER20"]["value"] == 0.0 and scores["ER20"]["low"] is None
     report = {"metrics": scores, "recordings": 1, "resamples": 10, "seed": 0, "provenance": {"manifest_sha256": "ab"}}
-    assert re.search(r"\| ER20 +\| 0.00 +\| - +\|", format_encoder_table(report))
+    assert re.search(r"`ER20` +\| 0.00 +\| - +\|", format_encoder_table(report))
 
 
 def test_attention_is_averaged_per_branch_and_drawn(tmp_path) -> None:
