@@ -64,6 +64,9 @@ class Facts:
         spoken = [*self.sides, *self.besides]
         pair = len(spoken) == 2 and OPPOSITE[spoken[0]] == spoken[1]
         self.either = AXIS_OF[spoken[0]] if pair and "OR" in self.words else None
+        pairs = len(set(spoken)) == len(spoken) and {OPPOSITE[side] for side in spoken} == set(spoken)
+        if "OR" in self.words and len(spoken) > 2 and pairs:
+            self.either = "all"
         marked = self.after(lambda token: token.kind == "beside")
         # "In front of or behind me" is beside nothing but the listener.
         self.beside_something = bool(self.besides) and (self.either is None or marked is not None)

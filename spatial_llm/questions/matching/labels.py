@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from spatial_llm.questions.matching.words import SYNONYMS
+from spatial_llm.questions.matching.words import SYNONYMS, inflected
 
 SHORTEST_TYPO = 5  # letters of a word that may be mistyped, once; of shorter ones too many others are like them
+_LONG = 9  # letters of a word of which two may be mistyped
 # Words of a compound name that are no name of that sound.
 _NO_NAMES = frozenset(
     (
@@ -101,8 +102,38 @@ class LabelFinder:
 
 def is_typo(word: str, of: str) -> bool:
     """Returns whether `word` is `of` with one letter too many, too few, exchanged with its neighbour or, in words of six
-    letters and more, another one; first letters are rarely mistyped and must agree."""
-    if word == of or len(of) < SHORTEST_TYPO or word[0] != of[0] or abs(len(word) - len(of)) > 1:
+    letters and more, another one, of nine letters and more two of these; first letters are rarely mistyped and must agree.
+    Of four letters only two may be exchanged."""
+    if word == of or not word or word[0] != of[0]:
+        return False
+    if len(of) == SHORTEST_TYPO - 1:
+        return len(word) == len(of) and word in _exchanged(of)
+    if len(of) < SHORTEST_TYPO or abs(len(word) - len(of)) > 2:
+        return False
+    return _is_one_off(word, of) or (len(of) >= _LONG and _errors(word, of) <= 2)
+
+
+def _exchanged(word: str) -> set[str]:
+    """Returns a word with each two neighbours exchanged, but for the first letter."""
+    return {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1)}
+
+
+def _errors(word: str, of: str) -> int:
+    """Returns the number of letters too many, too few, other ones, or exchanged with their neighbours (Damerau, restricted:
+    no letter takes part twice)."""
+    before, last = [], list(range(len(of) + 1))
+    for i, a in enumerate(word):
+        row = [i + 1]
+        for j, b in enumerate(of):
+            row.append(min(last[j + 1] + 1, row[j] + 1, last[j] + (a != b)))
+            if i and j and a == of[j - 1] and word[i - 1] == b:
+                row[-1] = min(row[-1], before[j - 1] + 1)
+        before, last = last, row
+    return last[-1]
+
+
+def _is_one_off(word: str, of: str) -> bool:
+    if abs(len(word) - len(of)) > 1:
         return False
     start = next((i for i, (a, b) in enumerate(zip(word, of, strict=False)) if a != b), min(len(word), len(of)))
     rest, other = word[start:], of[start:]
@@ -135,12 +166,12 @@ def _forms(label: str) -> list[tuple[str, ...]]:
     for part in [*_whole(label), *_parts(label)]:
         if not part:
             continue
-        forms = _inflected(part[-1])
+        forms = inflected(part[-1])
         found += [(*part[:-1], form) for form in forms]
         if len(part) == 2:
             found += [(form, part[0]) for form in (*forms, part[1])]
         joined = "".join(part)
-        found += [(joined,), *((form,) for form in _inflected(joined))]
+        found += [(joined,), *((form,) for form in inflected(joined))]
         if len(part) == 1 and len(part[0]) > 7:  # "chain saw" for "chainsaw", "foot steps" for "footsteps"
             found += [(part[0][:cut], part[0][cut:]) for cut in range(3, len(part[0]) - 2)]
     return found
@@ -148,7 +179,7 @@ def _forms(label: str) -> list[tuple[str, ...]]:
 
 def _single_words(label: str) -> list[tuple[str, ...]]:
     words = {word for part in _parts(label) if len(part) > 1 for word in part if len(word) > 2} - _NO_NAMES
-    return [(form,) for word in sorted(words) for form in (word, *_inflected(word))]
+    return [(form,) for word in sorted(words) for form in (word, *inflected(word))]
 
 
 def _synonyms(label: str) -> Iterable[tuple[str, ...]]:
@@ -157,20 +188,3 @@ def _synonyms(label: str) -> Iterable[tuple[str, ...]]:
         for words in SYNONYMS.get(name, ()):
             yield words
             yield (*words[:-1], f"{words[-1]}s")
-
-
-def _inflected(word: str) -> list[str]:
-    """Returns the forms of a noun or verb that differ from the word itself."""
-    if word.endswith(("s", "x", "ch", "sh")):
-        plural = f"{word}es"
-    else:
-        plural = f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
-    forms = [plural]
-    if word.endswith("s") and not word.endswith("ss"):
-        forms.append(word[:-1])
-    if word.endswith("ing") and len(word) > 5:
-        stem = word[:-3]
-        forms += [stem, f"{stem}s", f"{stem}e"] + ([stem[:-1], f"{stem[:-1]}s"] if stem[-1] == stem[-2] else [])
-    elif not word.endswith("s"):
-        forms += [f"{word.removesuffix('e')}ing", f"{word.removesuffix('e')}ed"]
-    return forms

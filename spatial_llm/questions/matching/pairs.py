@@ -1,5 +1,7 @@
 """Rules for questions about two sounds, and about a side of one: which is named first, and what follows "than"."""
 
+import re
+
 from spatial_llm.questions.matching.facts import EXTENT, Facts, Sense, place_of
 from spatial_llm.questions.matching.spans import OPPOSITE
 
@@ -25,10 +27,21 @@ def between(facts: Facts) -> Sense | None:
     x, y = facts.labels
     pieces = facts.reading.pieces
     ends = [index for index, piece in enumerate(pieces) if piece.kind == "label" and piece.value == y]
+    if not facts.has("BETWEEN") and _named_together(facts):
+        return Sense(("MIXUP_NONBINARY_DISTANCE",), {"x": x, "y": y})
     joins = {piece.text for piece in pieces[max(ends[0] - 5, 0) : ends[0]]}
     if facts.has("BETWEEN") or (joins & {"from", "to"} and "and" not in joins):
         return Sense(("MIXUP_NONBINARY_DISTANCE",), {"x": x, "y": y})
     return None
+
+
+def _named_together(facts: Facts) -> bool:
+    """Returns whether it is the distance of two: "the separation of the bell and the rain", "the bell-rain distance"."""
+    if re.search(r"\b(?:separation|gap|spacing)\b", facts.reading.line):
+        return True
+    return "label label DISTANCE" in " ".join(
+        token.value if token.value == "DISTANCE" else token.kind for token in facts.reading.pieces
+    )
 
 
 def on_a_side_of(facts: Facts) -> Sense | None:
@@ -65,18 +78,23 @@ def _either(axis: str, facts: Facts, y: str | None) -> Sense | None:
 
 def joint(facts: Facts) -> Sense | None:
     """Takes "X on the left and Y on the right", each sound beside its own side."""
-    if len(facts.labels) != 2 or facts.besides or facts.has("ASKED", "WHERE") or not facts.only() or facts.turns:
+    if len(facts.labels) != 2 or facts.has("ASKED", "WHERE") or not facts.only() or facts.turns:
         return None
-    order = [token for token in facts.reading.tokens if token.kind in ("label", "side", "distance")]
+    order = [token for token in facts.reading.tokens if token.kind in ("label", "side", "beside", "distance")]
     kinds = "".join(token.kind[0] for token in order)
-    values = {kind: [token.value for token in order if token.kind == kind] for kind in ("label", "side", "distance")}
-    if kinds in ("lsls", "slsl") and OPPOSITE[values["side"][0]] == values["side"][1]:
-        x, y = values["label"]
-        return Sense(("MIXUP_DIRECTION",), dict(zip(("x", "y", "word", "other"), (x, y, *values["side"]), strict=True)))
+    # "Rain above, clapping below": what looks like "above the clapping" is the side of the rain, as "below" is left over.
+    if facts.besides and (kinds != "lbls" or order[1].text.endswith(("of", "from"))):
+        return None
+    kinds = kinds.replace("b", "s")
+    values = {kind: [token.value for token in order if token.kind[0] == kind] for kind in "ld"}
+    sides = [token.value for token in order if token.kind in ("side", "beside")]
+    if kinds in ("lsls", "slsl") and OPPOSITE[sides[0]] == sides[1]:
+        x, y = values["l"]
+        return Sense(("MIXUP_DIRECTION",), dict(zip(("x", "y", "word", "other"), (x, y, *sides), strict=True)))
     if kinds == "lsssdlsssd":
-        places = [place_of(values["side"][start : start + 3], values["distance"][start // 3]) for start in (0, 3)]
+        places = [place_of(sides[start : start + 3], values["d"][start // 3]) for start in (0, 3)]
         if None not in places:
             fill = {"first": ", ".join(places[0]), "second": ", ".join(places[1])}
-            x, y = values["label"]
+            x, y = values["l"]
             return Sense(("SWAPPED",), {"x": x, "y": y} | {name: f"{place} away" for name, place in fill.items()})
     return None

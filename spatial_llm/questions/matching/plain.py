@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from spatial_llm.questions.matching.roundabout import RELATIVE_TO_LISTENER, plainer
 from spatial_llm.questions.matching.words import NUMBERS, SPELLINGS
 
 _HARMLESS = re.compile(
@@ -11,37 +12,19 @@ _HARMLESS = re.compile(
     r"\b(?:in|of) (?:3d |my |the )?space\b|\bto the side\b(?! of)|\bfrom where (?:i|you) (?:stand|sit|am|are)\b|"
     r"\b(?:from|in) (?:my|your|the listener) (?:position|location|place|spot|perspective|point of view|standpoint|viewpoint)"
     r"\b|"
-    r"\b(?:relative|compared|with respect|in relation) to (?:me|us|you|myself|the listener|my (?:head|position|ears))\b|"
-    r"\bright (?:now|away|here|there)\b|"
+    rf"\b{RELATIVE_TO_LISTENER}\b|"
+    r"(?<!\bthe )(?<!\bor )(?<!\bmy )\bright (?:now|away|here|there)\b|"
+    r"(?<!\bthe )(?<!\bmy )(?<!\bto )(?<!\bon )(?<!\bat )"
     r"\bright(?= (?:behind|in front|above|below|ahead|next|beside|under|over|at the back|in back)\b)|"
     r"\b(?:or not|one more time|as well|thank you|in general|at the moment|at present|by the way|in this case)\b"
 )
 _TAGS = re.compile(
+    r",? (?:(?:do|would|will|can) not (?:you|we|they) (?:think|agree|say|find|hear it)|"
+    r"is (?:not that|that not) (?:so|right|true|correct)|"
+    r"or am i (?:wrong|mistaken))(?: \?|,| )*$|"
     r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|thx|is it|is that right|or not|is it not|true|"
     r"is that (?:so|true|correct)|am i right|(?:is|does|are|do) not (?:it|they|he|she)|no way|i guess|i think|innit)"
     r"(?: \? | \?|,| )*$"
-)
-_I_SHOULD = r"(?:should|would|do|must|can) (?:i|you|we|one)"
-_SEEK = (
-    r"(?:look|turn|face|listen|search)(?: my head)?(?: to)?(?: (?:find|see|face|hear|locate|reach))?"
-    r"(?: for| at)?"
-)
-_ONE_OR_TWO = r"\b(?:one|1|a single) (sound|source|noise)s? or (?:two|2|more|several|many)(?: (?:sound |noise )?\1s)?\b"
-_TWELVE = (
-    r"\b(?:(?:if|with|where|assuming|when|taking|given) )*12 oclock (?:is|being|as|means|meaning)(?: the)?"
-    r"(?: directly| straight)? (?:ahead|in front(?: of (?:me|you))?|front)\b"
-)
-# What is said in a roundabout way, and how it is plainer.
-_PLAINER = (
-    (
-        re.compile(rf"\b(which|what) (direction|way|side) (?:should|would|do|must|can) (?:i|you|we|one) {_SEEK}\b"),
-        r"\1 \2 is",
-    ),
-    (re.compile(rf"\bwhere (?:should|would|do|must|can) (?:i|you|we|one) {_SEEK}\b"), "where is"),
-    (re.compile(r"\bwhere in (?:the|this) (?:room|scene|recording|clip|space)\b"), "where"),
-    (re.compile(r"\b(?:do|did|make|made|doing|making) a (?:full )?180\b(?! degree)"), "turn 180 degrees"),
-    (re.compile(_ONE_OR_TWO), r"how many \1s"),
-    (re.compile(_TWELVE), "oclock"),
 )
 
 
@@ -50,6 +33,7 @@ def normalized(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("`", "'").replace("°", " degrees ")
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
     text = re.sub(r"[-\u2010-\u2015/_*\"()\[\]]", " ", text)
+    text = re.sub(r"\b(an?|one|do|did|make|made|doing|making) u turn\b", r"\1 about face", text)
     text = re.sub(r"(?<!\d)\.|\.(?!\d)|[;:!]", " , ", text).replace(",", " , ").replace("?", " ? ")
     words = " ".join(SPELLINGS.get(word, word) for word in text.split()).split()
     words = [re.sub(r"'s?$", "", word).replace("'", "") for word in words]
@@ -60,13 +44,11 @@ def normalized(text: str) -> str:
     text = re.sub(r"\bforty five\b", "45", text)
     text = re.sub(r"\b(?:a|one) hundred(?: and)? eighty\b", "180", text)
     text = re.sub(r"\bnot (?:quite )?(?:as|so) (far|distant|near|close)(?: away| off)? as\b", r"less \1 than", text)
-    for pattern, plain in _PLAINER:
-        text = pattern.sub(plain, text)
-    text = re.sub(r"^(?:please |can you |could you )*find (?!out)", "locate ", text)
     text = re.sub(r"\b(?:can|do|could) not (?:quite |really )?(?:tell|know|figure out|make out|say)\b", "tell", text)
     pattern = r"\b(" + "|".join(NUMBERS) + r")\b(?= (?:degrees?|deg|meters?|metres?|m|seconds?|s|oclock)\b)"
     text = re.sub(pattern, lambda found: f"{NUMBERS[found.group(1)]:g}", text)
-    return re.sub(r"(?<=\d) (?:point) (?=\d)", ".", text)
+    text = plainer(re.sub(r"(?<=\d) (?:point) (?=\d)", ".", text))
+    return re.sub(r"^(?:please |can you |could you )*find (?!out)", "locate ", text)
 
 
 def _plus_half(whole: str, number: str) -> str:

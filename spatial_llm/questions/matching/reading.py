@@ -11,9 +11,16 @@ from spatial_llm.questions.matching.spans import AXIS_OF, TURNS, number_at, side
 from spatial_llm.questions.matching.words import ADJECTIVES, FILLERS, SOUND_VERBS, meanings
 
 MOST_WORDS = 60  # a longer text is no plain question
-_TAGS = re.compile(
-    r", (?:right|correct|yes|no|or|ok|okay|huh|eh|please|thanks|is it|is that right|or not|isnt it|true)(?: \?| \.)*$"
+# "Could you tell me the nearest sound?" is no question for yes or no.
+_POLITE = re.compile(
+    r"(?:\w+ ,? ?){0,3}?(?:(?:can|could|would|will|may|might) (?:you|i|we) "
+    r"(?:(?:please|kindly|perhaps|maybe|just|possibly|help me|mind) )*"
+    r"(?:tell|telling|give|giving|show|showing|get|have|provide|providing|report|state|inform|know)|"
+    r"do (?:you|we) know|(?:do you )?have (?:you )?(?:any|an) (?:idea|clue))\b"
 )
+_LATERAL = re.compile(r"(?:left|right)(?: (?:hand )?side| hand)?")
+_OF_TWO = ("NEARER", "FARTHER", "BETWEEN", "DISTANCE", "HOWFAR")
+_CLOCK_OF_HOURS = ("on", "of", "by", "in", "at", "using", "use", "around", "as", "like", "with", "a", "imaginary", "virtual")
 
 
 @dataclass
@@ -84,7 +91,8 @@ def read_question(text: str, finder: LabelFinder) -> Reading:
     reading.words = {token.value for token in reading.tokens if token.kind == "word"}
     reading.labels = list(dict.fromkeys(token.value for token in tokens if token.kind == "label"))
     first = next((word for word in words if word not in ("so", "and", "well", "hey", "ok", "okay", ",", "please", "um")), "")
-    asks = reading.words & {"ASKED", "WHERE", "HOWFAR", "HOWMANY", "HOWLONG", "WHEN", "SIDE_ASKED"}
+    polite = _POLITE.match(reading.line) and "WHETHER" not in reading.words
+    asks = polite or reading.words & {"ASKED", "WHERE", "HOWFAR", "HOWMANY", "HOWLONG", "WHEN", "SIDE_ASKED"}
     opens = first in ("is", "are", "does", "do", "can", "could", "was", "were", "did", "would", "will", "am", "has", "have")
     reading.asks_yes_no = not asks and (opens or "WHETHER" in reading.words)
     return reading
@@ -220,10 +228,15 @@ def _join(tokens: list[Token]) -> None:
 
 def _clocks(tokens: list[Token]) -> None:
     """Takes "clock" beside the name of another sound for that of the hours, not for a sound."""
-    clocks = [token for token in tokens if token.kind == "label" and token.text == "clock"]
-    if any(token.kind == "label" and token not in clocks for token in tokens):
-        for token in clocks:
-            token.kind, token.value = "word", "CLOCK"
+    clocks = [index for index, token in enumerate(tokens) if token.kind == "label" and token.text == "clock"]
+    if not any(token.kind == "label" and token.text != "clock" for token in tokens):
+        return
+    compared = any(token.kind == "word" and token.value in _OF_TWO for token in tokens)
+    for index in clocks:
+        before = [token.text for token in tokens[max(index - 2, 0) : index]]
+        names_it = before[-1:] == ["the"] and before[0] not in _CLOCK_OF_HOURS
+        if not (names_it or compared):
+            tokens[index].kind, tokens[index].value = "word", "CLOCK"
 
 
 def _besides(tokens: list[Token]) -> None:
@@ -243,7 +256,7 @@ def _possessed(tokens: list[Token]) -> None:
     for before, at, after in zip(spoken, spoken[1:], spoken[2:], strict=False):
         label, side = tokens[at], tokens[after]
         first = tokens[max(before - 1, 0)].text if tokens[before].text == "the" else tokens[before].text
-        if label.kind == "label" and side.text in ("left", "right") and side.kind == "side" and first in ("to", "on", "at"):
+        if label.kind == "label" and _LATERAL.fullmatch(side.text) and side.kind == "side" and first in ("to", "on", "at"):
             tokens[at], tokens[after] = Token("beside", side.value, side.text), label
 
 

@@ -13,12 +13,14 @@ from spatial_llm.questions.matching.spans import AXIS_OF
 
 _WHOLE = ("MIXUP_SINGLE_DOA", "ABSENT")  # where a named sound is: direction words and distance
 _OF_PEOPLE = re.compile(
-    r"\bwhere (?:am i|are (?:you|we|they))\b|\bhow far (?:can|do|could) (?:you|we|i|they)\b|"
+    r"\bwhere (?:am i(?! hear| listen)|are (?:you|we|they))\b|\bhow far (?:can|do|could) (?:you|we|i|they)\b|"
     r"\bwhere do (?:you|we|they|i)\b(?! (?:hear|perceive|locate|detect|notice|sense|think))"
 )
 _TELL = re.compile(
     r"(?:please |just |now |can you |could you )*(?:tell|give|say|name|state|specify|determine|report) (?:me )?"
-    r"(?:the|this|that) (?:sound|noise)(?: event| source)?$"
+    r"(?:(?:(?:the|this|that) (?:sound|noise)(?: event| source)?|"
+    r"(?:all |of )*(?:the|those) (?:sounds|noises|sources|sound events))$|"
+    r"(?:all|every|each|any) (?:of )?(?:the )?(?:audible )?(?:sound|noise|source)s?\b)"
 )
 # A question for the place of one of these is none about the sound.
 _NO_SOUNDS = frozenset(
@@ -27,13 +29,23 @@ _NO_SOUNDS = frozenset(
         *("words", "detail", "result", "results", "value", "info", "information", "rest", "head", "system", "example"),
     )
 )
+_HEADING = re.compile(
+    r"(?:the |all |audible )*(?:sounds|noises|sources|sound events|sound sources) (?:in|of|on) (?:the|this) "
+    r"(?:audio|clip|recording|file|audio clip|scene|sample)"
+)
+_COUNTED = ("HOWMANY", "KINDS", "DISTINCT", "BOTH")
+_NO_PLACES = re.compile(
+    r"\bwhere (?:can|do|could|should|would|must|shall) (?:i|we|one|they) (?:get|put|take|keep|place|have|use|want|need)\b"
+    r"|\bdo [a-z]+s come from$|^where .* to$"
+)
+_PLACE_FIRST = re.compile(r"\b(?:sound|noise|source|event)s?(?: \w+ing| located| placed)? (?:at|from|on|in|to) ")
 _IN_GENERAL = re.compile(r"^what is (?:an? )?(?:sound|noise|audio|tone)s?$")
 
 
 def sense_of(reading: Reading) -> Sense | None:
     """Returns the meaning of a question; None if no rule takes it."""
     facts = Facts(reading)
-    if facts.has("NOT"):
+    if facts.has("NOT") or _NO_PLACES.search(reading.line):
         return None
     return next((sense for rule in _RULES if (sense := rule(facts)) is not None), None)
 
@@ -96,7 +108,7 @@ def _counted(facts: Facts) -> Sense | None:
     ):
         number = {"2": "two", "3": "three", "4": "four"}.get(facts.counts[0], facts.counts[0])
         return Sense(("SAME_CLASS",), {"x": facts.labels[0], "count": number})
-    if not facts.has("HOWMANY") or facts.labels or not facts.plain or not facts.only("HOWMANY", "KINDS", "DISTINCT"):
+    if not facts.has("HOWMANY") or facts.labels or not facts.plain or not facts.only(*_COUNTED):
         return None
     if not facts.has(*HEARD):
         return None
@@ -110,7 +122,9 @@ def _nearest(facts: Facts) -> Sense | None:
     pairs = {"NEAREST": ("NEAREST", "NEARER"), "FARTHEST": ("FARTHEST", "FARTHER")}
     for question_type, words in pairs.items():
         if facts.has(*words) and facts.only(*words) and not facts.labels and facts.plain and not facts.yes_no:
-            return Sense((question_type,)) if facts.has("ASKED", *HEARD) or len(facts.reading.pieces) == 1 else None
+            others = _NO_SOUNDS.intersection(piece.text for piece in facts.reading.pieces)
+            alone = len(facts.reading.tokens) == 1 and not others
+            return Sense((question_type,)) if facts.has("ASKED", *HEARD) or alone else None
     return None
 
 
@@ -119,12 +133,14 @@ def _at_a_place(facts: Facts) -> Sense | None:
     axes = {AXIS_OF[side] for side in facts.sides}
     if len(axes) < 2 or len(axes) < len(facts.sides) or facts.besides or facts.turns or len(facts.labels) > 1:
         return None
-    if not facts.only("DISTANCE") or len(facts.distances) > 1:
+    whole = len(axes) == 3 and len(facts.distances) == 1
+    if not facts.only("DISTANCE", *(("DIRECTION", "LOCATION") if whole else ())) or len(facts.distances) > 1:
         return None
     types = ("PRESENT_AT_PLACE",) if facts.labels else ("MIXUP_SINGLE_CLASSIFICATION",)
     if facts.labels and facts.has("ASKED"):
         return None
-    if not facts.labels and (facts.yes_no or not facts.has("ASKED", "HEAR")):
+    asked = facts.has("ASKED", "HEAR") or (whole and _PLACE_FIRST.search(facts.reading.line))
+    if not facts.labels and (facts.yes_no or not asked):
         return None
     place = place_of(facts.sides, facts.distances[0] if facts.distances else None)
     if place is None:
@@ -141,6 +157,8 @@ def _of_one(facts: Facts) -> Sense | None:
     if len(facts.labels) != 1 or facts.beside_something or facts.turns or facts.distances or facts.counts or facts.times:
         return None
     fill = {"x": facts.labels[0]}
+    if facts.either == "left_right" and facts.has("AZIMUTH", "DEGREES"):
+        return Sense(("AZIMUTH_DEG",), fill) if facts.only("OR", "AZIMUTH", "DEGREES", *PLACE) else None
     if facts.either is not None:
         return Sense((), fill, _WHOLE) if facts.only("OR", *PLACE) else None
     if facts.sides:
@@ -187,7 +205,7 @@ def _of_none(facts: Facts) -> Sense | None:
         return Sense(("DOA",) if whole else (), {}, ("DOA",))
     if facts.yes_no or _IN_GENERAL.search(facts.reading.line):
         return None
-    asked = facts.has("ASKED", "KINDS") or _TELL.match(facts.reading.line)
+    asked = facts.has("ASKED", "KINDS") or _HEADING.fullmatch(facts.reading.line) or _TELL.match(facts.reading.line)
     if asked and facts.has(*HEARD) and facts.only("KINDS", "BOTH", "DISTINCT"):
         return Sense(("CLASSIFICATION",))
     return None

@@ -14,24 +14,26 @@ AXIS_OF = {
 }
 OPPOSITE = {"left": "right", "right": "left", "front": "behind", "behind": "front", "above": "below", "below": "above"}
 _ME = (
-    r"(?:me|us|you|myself|yourself|the listener|listener|(?:my|your|the) head|(?:my|your) (?:position|body|ears|face|back))"
+    r"(?:me|us|you|myself|yourself|the listener|listener|(?:my|your|the) head|"
+    r"(?:my|your) (?:position|body|ears|face|back|feet|shoulders|nose|eyes|location|seat))"
 )
 _THE = r"(?:the |my |your )?"
 _FRONT = (
     r"in front|in the front|front|up ahead|straight ahead|dead ahead|ahead|forwards?|frontal|in the foreground|on the front|"
+    rf"out front|up front|directly ahead|straight in front|forward of|ahead of|"
     rf"before(?= me| you)|(?:on|in|at|from|to|toward|towards) {_THE}front(?: side)?"
 )
 _BEHIND = (
     rf"behind|(?:at|in|to|from|on|toward|towards|round|around) {_THE}(?:back|rear|behind)(?: side)?|in back|rear|backwards?|"
-    r"rearward|back side|back there|back"
+    r"rearwards?|astern|towards? the rear|back side|back there|back"
 )
 _ABOVE = (
     r"above|overhead|over|on top|(?:at|on|from|to) (?:the )?top|upwards?|up above|higher up|up high|high up|from up high|"
-    r"from up|up there|up(?=,| ,| or| and|$)|upper"
+    r"from up|up there|atop|high above|from on high|from the top|up(?=,| ,| or| and|$)|upper"
 )
 _BELOW = (
     r"below|underneath|under|beneath|down below|downwards?|down low|low down|lower down|down there|from down|"
-    r"(?:at|on|from|to) (?:the )?bottom|down(?=,| ,| or| and|$)|lower"
+    r"(?:at|on|from|to) (?:the )?bottom|down(?=,| ,| or| and|$)|lower(?! than)"
 )
 _LATERAL = (
     r"(?:(?:off |over |out |somewhere )*(?:to|on|at|from|in|toward|towards|by|onto) )?"
@@ -42,16 +44,18 @@ _SIDES = {
     "behind": _BEHIND,
     "above": _ABOVE,
     "below": _BELOW,
-    "left": _LATERAL.format(word="left"),
-    "right": _LATERAL.format(word="right"),
+    "left": rf"{_LATERAL.format(word='left')}|(?:to|on|at) (?:the |my )?port(?: side)?",
+    "right": _LATERAL.format(word="(?:right|starboard)"),
 }
 _ROUND = (
-    r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|about face|"
+    r"(?:completely |all the way |right )?(?:around|round)(?! \d)|u turn|backwards|"
+    r"about(?= ,|$| where| what| which| how| at (?:which|what))|about face|"
     r"the (?:other|opposite) (?:way|direction)"
 )
 _ANGLE = (
-    r"(?P<angle>\d+(?:\.\d+)?) ?(?:degrees?|deg)|(?P<quarter>(?:a )?quarter(?: of a)?(?: full)? ?(?:turn|circle|rotation)?|"
-    rf"a right angle)|(?P<half>(?:a )?half(?: of a)? ?(?:turn|circle|rotation)?|{_ROUND})|"
+    r"(?P<angle>\d+(?:\.\d+)?) ?(?:degrees?|deg)|"
+    r"(?P<quarter>(?:a )?quarter(?: of a)?(?: full)?(?: (?:turn|circle|rotation))?|"
+    rf"a right angle)|(?P<half>(?:a )?half(?: of a)?(?: (?:turn|circle|rotation))?|{_ROUND})|"
     r"(?P<eighth>an eighth(?: of a)?(?: turn| circle)?)"
 )
 _TO = (
