@@ -31,6 +31,10 @@ _TWELVE = (
     r"\b(?:(?:if|with|where|assuming|when|taking|given) )*12 oclock (?:is|being|as|means|meaning)(?: the)?"
     r"(?: directly| straight)? (?:ahead|in front(?: of (?:me|you))?|front)\b"
 )
+_AVERTED = re.compile(
+    r"\b(?:look|turn|face|listen)(?:ing|s|ed)? away\b|\b(?:my|your) back (?:to|towards?|on)\b(?! the side)"
+)
+_NEGATIVE = re.compile(r"(?<![\w.)])(?<!from )(?<!between )[-\u2012\u2013\u2212](?=\d)")
 # What is said in a roundabout way, and how it is plainer.
 _PLAINER = (
     (
@@ -49,6 +53,7 @@ def normalized(text: str) -> str:
     """Returns a text in small letters, without punctuation but commas, contractions written out and numbers in digits."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("`", "'").replace("°", " degrees ")
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
+    text = _NEGATIVE.sub(" minus ", text)  # its sign makes left of right
     text = re.sub(r"[-\u2010-\u2015/_*\"()\[\]]", " ", text)
     text = re.sub(r"(?<!\d)\.|\.(?!\d)|[;:!]", " , ", text).replace(",", " , ").replace("?", " ? ")
     words = " ".join(SPELLINGS.get(word, word) for word in text.split()).split()
@@ -60,6 +65,7 @@ def normalized(text: str) -> str:
     text = re.sub(r"\bforty five\b", "45", text)
     text = re.sub(r"\b(?:a|one) hundred(?: and)? eighty\b", "180", text)
     text = re.sub(r"\bnot (?:quite )?(?:as|so) (far|distant|near|close)(?: away| off)? as\b", r"less \1 than", text)
+    text = _AVERTED.sub("not", text)
     for pattern, plain in _PLAINER:
         text = pattern.sub(plain, text)
     text = re.sub(r"^(?:please |can you |could you )*find (?!out)", "locate ", text)
