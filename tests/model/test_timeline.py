@@ -132,9 +132,7 @@ def test_the_level_of_the_recording_moves_distances_and_is_part_of_the_file(
     )
     assert [row.distance_m for row in same.rows] == [row.distance_m for row in tiny.timeline(long[0], progress=False).rows]
     assert [row.level_dbfs for row in same.rows] == [row.level_dbfs for row in louder.rows]
-    nearer = [
-        (one.distance_m, other.distance_m) for one, other in zip(same.rows, louder.rows, strict=True) if not one.quiet
-    ]
+    nearer = [(one.distance_m, other.distance_m) for one, other in zip(same.rows, louder.rows, strict=True) if not one.quiet]
     assert nearer and all(other < one for one, other in nearer)
     with pytest.raises(SpatialLLMError, match="another level dbfs at 1m"):
         tiny.timeline(long[0], progress=False, level_dbfs_at_1m=own - 20.0, out=tmp_path / str(own))
