@@ -100,7 +100,9 @@ def test_asking(program: Path, folder: Path, repository: Path) -> None:
         shutil.copy(repository / f"spatial_llm/shipped/recordings/{name}.flac", folder)
     question = "Where is the sound in this audio clip coming from?"
     asked = run(program, folder, "ask", "one_source.flac", question)
-    assert (asked.stdout, asked.stderr) == ("left, front, above; 3m\n", ""), "and not a word of any library"
+    assert asked.stdout == "left, front, above; 3m\n"
+    assert asked.stderr.count("\n") == 1, "and not a word of any library"
+    assert asked.stderr.startswith("spatial-llm: warning: one_source.flac: distances rest on the level")
     run(program, folder, "ask", "one_source.flac", "two_sources.flac", question, "--out", "answers.csv")
     assert (folder / "answers.csv").read_text().count(question) >= 2
     assert "torch " in run(program, folder, "env").stdout
