@@ -108,11 +108,22 @@ def _is_table(file: str) -> bool:
 
 
 def _sounds_in(folder: Path) -> list[Path]:
-    found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SOUNDS and path.is_file())
+    found = (path for path in sorted(_below(folder)) if path.suffix.lower() in SOUNDS and path.is_file())
     sounds = [path for path in found if not path.name.startswith(".")]
     if not sounds:
         raise SpatialLLMError(f"{folder}: no sound files in this folder; give one with WAV, FLAC or Ogg files.")
     return sounds
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yields what lies in a folder and below, also behind links to folders, each folder once."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names)
 
 
 def _rows_of_table(table: Path, questions: Sequence[str]) -> Iterator[Row]:

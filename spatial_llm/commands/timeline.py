@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     )
     parser.add_argument("--hop_s", type=float, help="seconds from window to window; default: half a window")
     parser.add_argument("--quiet_dbfs", type=float, default=-60.0, help="quieter windows are not answered (default -60)")
+    parser.add_argument("--level_dbfs_at_1m", type=float, metavar="DBFS", help="level of the recording, as of ask")
     arguments = parser.parse_args(argv)
 
     from spatial_llm.audio.io import check_file
@@ -40,7 +41,8 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     from spatial_llm import SpatialLLM
 
     model = SpatialLLM.from_pretrained(arguments.model)
-    options = {"hop_s": arguments.hop_s, "quiet_dbfs": arguments.quiet_dbfs, "out": out / "timeline.jsonl"}
+    options = {name: getattr(arguments, name) for name in ("hop_s", "quiet_dbfs", "level_dbfs_at_1m")}
+    options["out"] = out / "timeline.jsonl"
     found = model.timeline(os.fspath(arguments.file), arguments.questions, **options)
     write_text(out / "timeline.md", found.table())
     found.plot(out / "timeline.png")

@@ -25,6 +25,7 @@ from spatial_llm.files import atomic_path
 from spatial_llm.geometry import azimuth_from_bat_class, distance_from_bat_class, elevation_from_bat_class
 
 HEADS = "encoder_heads.safetensors"
+_OF = "encoder_fingerprint"
 _VALUES = {
     "azimuth": (azimuth_from_bat_class, "degrees, 0 is front, positive is left"),
     "elevation": (elevation_from_bat_class, "degrees, 0 is the height of the ears, positive is above"),
@@ -81,31 +82,47 @@ class EncoderHeads:
         self._load(tensors, type(model).__name__)
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike, config: PreTrainedConfig) -> "EncoderHeads":
+    def from_pretrained(
+        cls, folder: str | os.PathLike, config: PreTrainedConfig, encoder: str | None = None
+    ) -> "EncoderHeads":
         """Loads the heads that `save_pretrained` wrote to a folder.
 
         Args:
             folder: folder with `encoder_heads.safetensors`.
             config: config of the encoder.
+            encoder: fingerprint of the encoder; None where it has none.
 
         Raises:
-            CheckpointError: the file is damaged, or its tensors are not those of this encoder's heads.
+            CheckpointError: the file is damaged, was saved with another encoder, or its tensors are not those of this
+                encoder's heads.
         """
         path = Path(folder, HEADS)
         read_headers([path])
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            saved = (file.metadata() or {}).get(_OF)
+        if None not in (saved, encoder) and saved != encoder:
+            raise CheckpointError(
+                f"{path}: the heads of another encoder, which an earlier save left there or which were copied; save model "
+                f"and heads together with SpatialLLM.save_pretrained, or delete the file and run spatial-llm seal {folder}."
+            )
         heads = cls.__new__(cls)
         heads.config = config
         heads._heads = without_encoder(config)
         heads._load(tensors, str(path))
         return heads
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
-        """Writes `encoder_heads.safetensors` to the folder of a saved model, whole or not at all, and seals it with it."""
+    def save_pretrained(self, folder: str | os.PathLike, encoder: str | None = None) -> None:
+        """Writes `encoder_heads.safetensors` to the folder of a saved model, whole or not at all, and seals it with it.
+
+        Args:
+            folder: of the saved model.
+            encoder: fingerprint of the encoder, by which loading tells the heads of another one; None writes none.
+        """
+        metadata = {"format": "pt"} | ({} if encoder is None else {_OF: encoder})
         tensors = {name: tensor.contiguous() for name, tensor in self._heads.state_dict().items()}
         with atomic_path(Path(folder, HEADS)) as path:
-            save_file(tensors, path, metadata={"format": "pt"})
+            save_file(tensors, path, metadata=metadata)
         write_seal(Path(folder), MODEL)
 
     def joined_with(self, encoder: nn.Module) -> nn.Module:

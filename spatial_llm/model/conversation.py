@@ -101,9 +101,9 @@ class Conversation:
         """
         check_question(question)
         match, asked = self.model.understand(question, strict, as_asked, max_question_characters)
-        ids = self._prompt(asked, max_question_characters)
+        ids, new = self._prompt(asked, max_question_characters), self._new
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False, **generation}
-        return self._remember(question, asked, match, as_asked, self._generate(ids, **options))
+        return self._remember(question, asked, match, as_asked, self._generate(ids, **options), new)
 
     def stream(
         self,
@@ -126,7 +126,8 @@ class Conversation:
             raise SpatialLLMError("beams cannot be streamed, they choose among whole answers; use ask, or num_beams=1.")
         check_question(question)
         match, asked = self.model.understand(question, strict, as_asked, max_question_characters)
-        ids = self._prompt(asked, max_question_characters)
+        # A recording that comes while the answer is written stands in front of the next question.
+        ids, new, before = self._prompt(asked, max_question_characters), self._new, len(self._messages)
         options = {"max_new_tokens": max_new_tokens, "do_sample": False, **generation}
         found: list[list[int]] = []
 
@@ -134,7 +135,15 @@ class Conversation:
             found.append(self._generate(ids, **options, **streaming))
             return self._text(found[0])
 
-        yield from stream(write, self._text, lambda: self._remember(question, asked, match, as_asked, found[0]) and None)
+        def remember() -> None:
+            if len(self._messages) != before:
+                raise SpatialLLMError(
+                    "another turn, or a reset, came while an answer was streamed, which the conversation therefore does not "
+                    "hold; read a stream to its end first."
+                )
+            self._remember(question, asked, match, as_asked, found[0], new)
+
+        yield from stream(write, self._text, remember)
 
     def _own(self, heard: "Heard") -> "Heard":
         if heard.model is not self.model:
@@ -143,15 +152,15 @@ class Conversation:
             )
         return heard
 
-    def _asked(self, question: str) -> dict[str, Any]:
-        return {"role": "user", "content": AUDIO_TOKEN * self._new + question}
+    def _asked(self, question: str, new: int) -> dict[str, Any]:
+        return {"role": "user", "content": AUDIO_TOKEN * new + question}
 
     def _prompt(self, question: str, most: int | None) -> list[int]:
         """Returns the ids of all turns so far and of the question."""
         processor = self.model.processor
         checked_texts(question, "text", checked_limit(processor.max_question_characters if most is None else most))
         processor.rows.refuse_special(question, "question")
-        messages = [*self._messages, self._asked(question)]
+        messages = [*self._messages, self._asked(question, self._new)]
         turns = chat_turns(processor, messages, self._answer_ids, add_generation_prompt=True)
         ids = processor.rows.row(turns).ids
         self.model.check_length(len(ids))
@@ -198,13 +207,13 @@ class Conversation:
     def _text(self, ids: list[int]) -> str:
         return self.model.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
-    def _remember(self, question: str, asked: str, match: Any, as_asked: bool, answer_ids: list[int]) -> Answer:
+    def _remember(self, question: str, asked: str, match: Any, as_asked: bool, answer_ids: list[int], new: int) -> Answer:
         known = all(heard.level_is_known for heard in self._heard)
         answer = self.model.noted(self._text(answer_ids), question, asked, match, as_asked, known)
-        self._messages += [self._asked(asked), {"role": "assistant", "content": str(answer)}]
+        self._messages += [self._asked(asked, new), {"role": "assistant", "content": str(answer)}]
         self._answers.append(answer)
         self._answer_ids.append(answer_ids)
-        self._new = 0
+        self._new -= new
         return answer
 
 

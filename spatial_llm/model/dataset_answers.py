@@ -10,7 +10,12 @@ from spatial_llm.errors import AudioError, SpatialLLMError
 if TYPE_CHECKING:
     from spatial_llm.model.pipeline import SpatialLLM
 
-LISTENING = ("sampling_rate", "audio_limits", "format")  # options of `listen`; the others are those of `Heard.ask`
+LISTENING = (
+    "sampling_rate",
+    "audio_limits",
+    "format",
+    "level_dbfs_at_1m",
+)  # options of `listen`; the others are those of `Heard.ask`
 
 
 def answer_dataset(

@@ -26,6 +26,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import lora_merged
 from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.finding import check_folder, on_hub
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
@@ -92,8 +93,10 @@ class SpatialLLM(Talking):
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
         found = cached_file(folder, HEADS, _raise_exceptions_for_missing_entries=False, **where)
-        config = model.config.encoder_config
-        return cls(model, processor, None if found is None else EncoderHeads.from_pretrained(Path(found).parent, config))
+        if found is None:
+            return cls(model, processor)
+        config, encoder = model.config.encoder_config, fingerprint(model.encoder)
+        return cls(model, processor, EncoderHeads.from_pretrained(Path(found).parent, config, encoder))
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model, processor and the heads of the encoder to one folder; `kwargs` (such as trained_only=True) go to the
@@ -104,7 +107,7 @@ class SpatialLLM(Talking):
             Path(folder, HEADS).unlink(missing_ok=True)  # of the model that was saved here before
             forget(Path(folder), [HEADS])
         else:
-            self.heads.save_pretrained(folder)
+            self.heads.save_pretrained(folder, fingerprint(self.model.encoder))
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Publishes the model with its card on the hub and returns the address; see `publishing.push_to_hub`."""
@@ -222,6 +225,7 @@ class SpatialLLM(Talking):
             quiet_dbfs: windows below this level are listed, but nothing is told about them (default -60 dBFS).
             audio_limits: see `listen`; here the default is a day.
             progress: show a progress bar.
+            level_dbfs_at_1m: level of the recording, see `listen`; the levels listed are those of the recording as it is.
             options: further options of `Heard.ask`.
 
         Raises:

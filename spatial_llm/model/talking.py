@@ -22,7 +22,7 @@ class Talking:
         Args:
             audio: the recordings.
             use_cache: see `Conversation`.
-            how: sampling_rate, audio_limits and format, as of `listen`.
+            how: sampling_rate, audio_limits, format and level_dbfs_at_1m, as of `listen`.
 
         Raises:
             AudioError: see `listen`.

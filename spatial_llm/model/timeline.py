@@ -4,14 +4,15 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from spatial_llm.audio.io import AudioPath, shown_path
+from spatial_llm.audio.io import AudioPath, check_waveform, shown_path
 from spatial_llm.audio.level import rms_dbfs
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.audio.windows import Blocks, array_blocks, iter_windows, number_of_windows, open_blocks
@@ -20,9 +21,11 @@ from spatial_llm.files import sha256_of, write_text
 from spatial_llm.jsonl import parse_object
 from spatial_llm.locks import one_writer
 from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.model.understanding import at_taught_level
 from spatial_llm.provenance import provenance
 
 if TYPE_CHECKING:  # the pipeline makes the timeline
+    from spatial_llm.model.heard import Heard
     from spatial_llm.model.pipeline import SpatialLLM
 
 LIMITS = AudioLimits(max_seconds=24 * 3600.0)
@@ -100,10 +103,11 @@ def make_timeline(
     quiet_dbfs: float = -60.0,
     audio_limits: AudioLimits = LIMITS,
     progress: bool = True,
+    level_dbfs_at_1m: float | None = None,
     **options: Any,
 ) -> Timeline:
     """Listens to each window of a recording; see `SpatialLLM.timeline`."""
-    questions = _checked(model, questions)
+    questions = _checked(model, questions, options)
     config = model.model.config.encoder_config
     rate, window = config.sampling_rate, config.window_samples
     hop = window // 2 if hop_s is None else round(hop_s * rate)
@@ -118,9 +122,12 @@ def make_timeline(
     made_with = {
         "recording": shown_path(audio) if of_file else None, "recording_sha256": sha256_of(audio) if of_file else None,
         "questions": questions, "window_s": window / rate, "hop_s": hop / rate, "quiet_dbfs": quiet_dbfs,
-        "options": options, "model": fingerprint(model.model),
+        "level_dbfs_at_1m": level_dbfs_at_1m, "options": options, "model": fingerprint(model.model),
     }  # fmt: skip
-    listener = _Listener(model, questions, quiet_dbfs, options)
+    listener, format = (
+        _Listener(model, questions, quiet_dbfs, level_dbfs_at_1m, options),
+        model.processor.feature_extractor.format,
+    )
     name = shown_path(audio) if of_file else "the recording"
 
     def rows(blocks: Blocks, done: int) -> Iterator[TimelineRow]:
@@ -128,14 +135,14 @@ def make_timeline(
         count = None if blocks.frames is None else number_of_windows(blocks.frames, blocks.rate, rate, window, hop)
         shown = tqdm(total=count, initial=done, desc=name, unit="window", disable=not progress, mininterval=1.0)
         with shown:
-            for each in iter_windows(blocks, rate, window, hop, model.processor.feature_extractor.format, name):
+            for each in iter_windows(blocks, rate, window, hop, format, name):
                 if each.number >= done:
                     end_s = each.start_s + window / rate
                     yield listener.row(each.waveform, each.start_s, end_s if total_s is None else min(end_s, total_s))
                     shown.update()
 
     if not of_file:
-        return Timeline(made_with, list(rows(array_blocks(audio, sampling_rate, name), 0)))
+        return Timeline(made_with, list(rows(array_blocks(check_waveform(audio, format, name), sampling_rate, name), 0)))
     with open_blocks(audio, audio_limits) as blocks:
         if out is None:
             return Timeline(made_with, list(rows(blocks, 0)))
@@ -145,8 +152,20 @@ def make_timeline(
 class _Listener:
     """Makes the row of a window."""
 
-    def __init__(self, model: "SpatialLLM", questions: Sequence[str], quiet_dbfs: float, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        model: "SpatialLLM",
+        questions: Sequence[str],
+        quiet_dbfs: float,
+        level_dbfs_at_1m: float | None,
+        options: dict[str, Any],
+    ) -> None:
         self.model, self.questions, self.quiet_dbfs, self.options = model, questions, quiet_dbfs, options
+        self.level_dbfs_at_1m = level_dbfs_at_1m
+        if level_dbfs_at_1m is not None:
+            at_taught_level(
+                np.zeros((1, 1), np.float32), level_dbfs_at_1m, model.processor.taught
+            )  # refused before any work
 
     def row(self, waveform: Any, start_s: float, end_s: float) -> TimelineRow:
         level = rms_dbfs(waveform)
@@ -154,7 +173,7 @@ class _Listener:
         times = {"start_s": round(start_s, 6), "end_s": round(end_s, 6), "level_dbfs": shown}
         if shown is None or level < self.quiet_dbfs:
             return TimelineRow(**times, quiet=True)
-        heard, told = self.model.listen_to_window(waveform), {}
+        heard, told = self._listen(waveform), {}
         if self.model.heads is not None:
             events = list(heard.events.items())[:EVENTS_KEPT]
             told = {
@@ -164,9 +183,20 @@ class _Listener:
         answers = heard.ask(self.questions, **self.options)
         return TimelineRow(**times, quiet=False, **told, answers=dict(zip(self.questions, map(str, answers), strict=True)))
 
+    def _listen(self, waveform: NDArray[np.float32]) -> "Heard":
+        if self.level_dbfs_at_1m is None:
+            return self.model.listen_to_window(waveform)
+        scaled = at_taught_level(waveform, self.level_dbfs_at_1m, self.model.processor.taught)
+        return replace(self.model.listen_to_window(scaled), level_is_known=True)
 
-def _checked(model: "SpatialLLM", questions: Sequence[str]) -> list[str]:
+
+def _checked(model: "SpatialLLM", questions: Sequence[str], options: dict[str, Any]) -> list[str]:
     questions = [questions] if isinstance(questions, str) else list(questions)
+    if options and not questions:
+        raise SpatialLLMError(
+            f"{', '.join(options)}: options of questions, and none is asked; leave them out, give questions, or correct the "
+            "name of an option."
+        )
     if not questions and model.heads is None:
         raise SpatialLLMError("no questions, and the model was saved without heads that tell events: give questions.")
     if len(set(questions)) < len(questions):

@@ -75,3 +75,14 @@ def test_a_table_has_files_beside_it_and_questions_in_one_place(tmp_path: Path) 
     table.write_text("file,question\n")
     with pytest.raises(SpatialLLMError, match="no rows below the header"):
         sort_arguments([str(table)]).rows()
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "b.wav").touch()
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "a.wav").touch()
+    (tmp_path / "near" / "linked").symlink_to(tmp_path / "far")
+    (tmp_path / "near" / "circle").symlink_to(tmp_path / "near")
+    rows = sort_arguments([str(tmp_path / "near"), "What is it?"]).rows()
+    assert [row.path.relative_to(tmp_path / "near").as_posix() for row in rows] == ["a.wav", "linked/b.wav"]

@@ -186,3 +186,26 @@ def test_errors_lose_nothing(tiny, monkeypatch):
         tiny.talk()
     with pytest.raises(SpatialLLMError, match="another model"):
         SpatialLLM(tiny.model, tiny.processor).talk(tiny.listen(ONE))
+
+
+def test_a_recording_that_comes_during_a_stream_stands_before_the_next_question(tiny):
+    conversation, expected = tiny.talk(BEHIND), tiny.talk(BEHIND)
+    pieces = conversation.stream(WHERE)
+    next(pieces)
+    conversation.hear(ONE)
+    list(pieces)
+    expected.ask(WHERE)
+    expected.hear(ONE)
+    assert conversation.ask(WHERE) == expected.ask(WHERE)
+    assert conversation.messages == expected.messages
+    assert [len(message["content"]) for message in conversation.messages[::2]] == [2, 2], "a recording and a text each"
+
+
+def test_a_turn_during_a_stream_is_said(tiny):
+    conversation = tiny.talk(BEHIND)
+    pieces = conversation.stream(WHERE)
+    next(pieces)
+    conversation.reset()
+    with pytest.raises(SpatialLLMError, match="read a stream to its end"):
+        conversation.ask(WHAT)
+        list(pieces)

@@ -150,6 +150,20 @@ def test_heads_of_another_encoder_are_refused(tmp_path: Path) -> None:
         EncoderHeads.from_pretrained(tmp_path, tiny_config("SpatialASTModel"))
 
 
+def test_heads_that_an_earlier_save_left_beside_another_encoder_are_refused(tmp_path: Path) -> None:
+    model = _of_random_weights()
+    model.heads = _heads(model)
+    model.save_pretrained(tmp_path)
+    assert SpatialLLM.from_pretrained(tmp_path).heads is not None
+    assert SpatialLLM.from_pretrained(tmp_path, dtype=torch.bfloat16).heads is not None
+    next(model.model.encoder.parameters()).data.add_(0.3)
+    model.model.save_pretrained(tmp_path)  # the model alone, whose heads have the same shapes
+    with pytest.raises(CheckpointError, match="heads of another encoder"):
+        SpatialLLM.from_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    assert SpatialLLM.from_pretrained(tmp_path).heads is not None
+
+
 def test_a_model_without_heads_says_so_and_tells_the_rest() -> None:
     heard = _of_random_weights().listen(CLIP, 32_000)
     with pytest.raises(SpatialLLMError, match="saved without the heads"):

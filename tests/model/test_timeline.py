@@ -110,6 +110,41 @@ def test_an_array_is_listed_like_its_file(tiny: SpatialLLM, long: tuple[Path, st
     assert of_array.rows == tiny.timeline(long[0], progress=False).rows
 
 
+def test_whole_numbers_have_the_scale_of_their_type(tiny: SpatialLLM, long: tuple[Path, str]) -> None:
+    waveform, rate = read_audio(long[0])
+    floats = tiny.timeline(waveform, sampling_rate=rate, progress=False).rows
+    words = tiny.timeline((waveform * 32767).round().astype(np.int16), sampling_rate=rate, progress=False).rows
+    for one, other in zip(floats, words, strict=True):
+        if not one.quiet:
+            assert abs(one.level_dbfs - other.level_dbfs) < 0.05
+            assert (one.azimuth_deg, one.distance_m) == (other.azimuth_deg, other.distance_m)
+    with pytest.raises(AudioError, match="transpose"):
+        tiny.timeline(waveform.T, sampling_rate=rate, progress=False)
+
+
+def test_the_level_of_the_recording_moves_distances_and_is_part_of_the_file(
+    tiny: SpatialLLM, long: tuple[Path, str], tmp_path: Path
+) -> None:
+    own = tiny.processor.taught.level_dbfs_at_1m
+    same, louder = (
+        tiny.timeline(long[0], progress=False, level_dbfs_at_1m=level, out=tmp_path / str(level))
+        for level in (own, own - 20.0)
+    )
+    assert [row.distance_m for row in same.rows] == [row.distance_m for row in tiny.timeline(long[0], progress=False).rows]
+    assert [row.level_dbfs for row in same.rows] == [row.level_dbfs for row in louder.rows]
+    nearer = [(one.distance_m, other.distance_m) for one, other in zip(same.rows, louder.rows, strict=True) if not one.quiet]
+    assert nearer and all(other < one for one, other in nearer)
+    with pytest.raises(SpatialLLMError, match="another level dbfs at 1m"):
+        tiny.timeline(long[0], progress=False, level_dbfs_at_1m=own - 20.0, out=tmp_path / str(own))
+    with pytest.raises(SpatialLLMError, match="expected dB"):
+        tiny.timeline(long[0], progress=False, level_dbfs_at_1m=500.0)
+
+
+def test_options_that_would_do_nothing_are_refused(tiny: SpatialLLM, long: tuple[Path, str]) -> None:
+    with pytest.raises(SpatialLLMError, match="quiet_db: options of questions, and none is asked"):
+        tiny.timeline(long[0], progress=False, quiet_db=-40.0)
+
+
 def test_what_cannot_be_listed_is_refused(tiny: SpatialLLM, long: tuple[Path, str], tmp_path: Path) -> None:
     for hop_s in (0.0, 2.5):
         with pytest.raises(SpatialLLMError, match="hop_s is"):

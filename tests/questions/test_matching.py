@@ -161,3 +161,34 @@ def test_typing_errors(word, of, is_one):
 def test_real_words_are_no_typing_errors():
     for text in ("Where is the grass?", "Where is the train?", "Where is the snake?", "Where is the cells?"):
         assert tiny().match(text).outcome == FAR, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "After turning -90 degrees to the left, where is the engine?",
+        "After turning \u221290 degrees to the left, where is the engine?",
+        "After the engine turns 90 degrees to the left, where is it?",
+        "Which way should I turn to face away from the engine?",
+        "Where should I turn my back to the engine?",
+        "In which direction is the listener seen from the engine?",
+        "From the engine's point of view, where am I?",
+        "What direction am I in from the engine?",
+        "From which side does the engine hear me?",
+    ],
+)
+def test_the_opposite_direction_is_not_taken_for_the_direction(text: str) -> None:
+    assert tiny().match(text).outcome == FAR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is the engine after turning 90 degrees left?",
+        "Where is the engine from my point of view?",
+        "Where is the engine seen from me?",
+        "Where am I hearing the engine?",
+    ],
+)
+def test_what_looks_like_the_opposite_is_still_understood(text: str) -> None:
+    assert tiny().match(text).outcome == "mapped"

@@ -11,6 +11,7 @@ from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.importing.meaning import Meaning, known_of, meaning_of
 from spatial_llm.data.importing.recordings import Placed, Recordings
 from spatial_llm.data.importing.splits import Member, assign_splits, given_split
+from spatial_llm.data.importing.suspicions import doubts, refuse_exchanged
 from spatial_llm.data.importing.table import Row, read_table
 from spatial_llm.data.record import Known, Record
 from spatial_llm.data.records import record_from_dict, write_manifest
@@ -65,6 +66,7 @@ def import_recordings(arguments: ImportArguments) -> dict[str, Any]:
     out, table = Path(arguments.out), Path(arguments.csv)
     _check_out(out, table)
     rows = read_table(table)
+    refuse_exchanged(rows)
     with atomic_path(out) as temporary:
         temporary.mkdir()
         recordings = Recordings(table.parent, temporary, out, arguments.audio_limits)
@@ -79,6 +81,8 @@ def import_recordings(arguments: ImportArguments) -> dict[str, Any]:
             write_manifest(temporary / f"{split}.jsonl", [record for record in records if record.split == split])
         about = {"csv_sha256": sha256_of(table), "eval_share": arguments.eval_share, "splits": summary}
         write_json(temporary / SUMMARY, {**about, "provenance": provenance(seed=arguments.seed)})
+    for doubt in doubts(rows):
+        warnings.warn(f"{table}: {doubt}", stacklevel=2)
     notes = [entry.meaning.note for entry in entries if entry.meaning.note is not None]
     if notes:
         more = f" So it is with {len(notes) - 1} other rows." if len(notes) > 1 else ""

@@ -82,6 +82,8 @@ class Row:
             return None
         is_good, expected = _RANGES[column]
         try:
+            if "_" in text:  # Python reads 1_35 as 135
+                raise ValueError
             value = float(text.replace("\u2212", "-").replace(",", "." if self.separator == ";" else ","))
         except ValueError:
             right = {column: EXAMPLE[column]}

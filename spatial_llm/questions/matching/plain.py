@@ -26,12 +26,17 @@ _TAGS = re.compile(
     r"is that (?:so|true|correct)|am i right|(?:is|does|are|do) not (?:it|they|he|she)|no way|i guess|i think|innit)"
     r"(?: \? | \?|,| )*$"
 )
+_AVERTED = re.compile(
+    r"\b(?:look|turn|face|listen)(?:ing|s|ed)? away\b|\b(?:my|your) back (?:to|towards?|on)\b(?! the side)"
+)
+_NEGATIVE = re.compile(r"(?<![\w.)])(?<!from )(?<!between )[-\u2012\u2013\u2212](?=\d)")
 
 
 def normalized(text: str) -> str:
     """Returns a text in small letters, without punctuation but commas, contractions written out and numbers in digits."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("`", "'").replace("°", " degrees ")
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
+    text = _NEGATIVE.sub(" minus ", text)  # its sign makes left of right
     text = re.sub(r"[-\u2010-\u2015/_*\"()\[\]]", " ", text)
     text = re.sub(r"\b(an?|one|do|did|make|made|doing|making) u turn\b", r"\1 about face", text)
     text = re.sub(r"(?<!\d)\.|\.(?!\d)|[;:!]", " , ", text).replace(",", " , ").replace("?", " ? ")
@@ -44,6 +49,7 @@ def normalized(text: str) -> str:
     text = re.sub(r"\bforty five\b", "45", text)
     text = re.sub(r"\b(?:a|one) hundred(?: and)? eighty\b", "180", text)
     text = re.sub(r"\bnot (?:quite )?(?:as|so) (far|distant|near|close)(?: away| off)? as\b", r"less \1 than", text)
+    text = _AVERTED.sub("not", text)
     text = re.sub(r"\b(?:can|do|could) not (?:quite |really )?(?:tell|know|figure out|make out|say)\b", "tell", text)
     pattern = r"\b(" + "|".join(NUMBERS) + r")\b(?= (?:degrees?|deg|meters?|metres?|m|seconds?|s|oclock)\b)"
     text = re.sub(pattern, lambda found: f"{NUMBERS[found.group(1)]:g}", text)

@@ -5,6 +5,7 @@ another question ("where is the *nearest* sound?"), and then no rule takes it.
 """
 
 import re
+from itertools import pairwise
 
 from spatial_llm.questions.matching.facts import EXTENT, HEARD, PLACE, Facts, Sense, place_of
 from spatial_llm.questions.matching.pairs import between, compared, joint, on_a_side_of
@@ -15,6 +16,13 @@ _WHOLE = ("MIXUP_SINGLE_DOA", "ABSENT")  # where a named sound is: direction wor
 _OF_PEOPLE = re.compile(
     r"\bwhere (?:am i(?! hear| listen)|are (?:you|we|they))\b|\bhow far (?:can|do|could) (?:you|we|i|they)\b|"
     r"\bwhere do (?:you|we|they|i)\b(?! (?:hear|perceive|locate|detect|notice|sense|think))"
+)
+# The listener seen from a sound is in the opposite direction.
+_OF_LISTENER = re.compile(
+    r"\b(?:where|direction|way|side|azimuth|angle|elevation|oclock)\b.*"
+    r"\b(?:am i|do i (?:stand|sit)|(?:is|would|will|be) the listener)\b(?! (?:hear|perceiv|listen|locat|detect|notic|sens))|"
+    r"\bseen (?:from|by) (?!me\b|us\b|you\b|here\b|above\b|the (?:listener|front|back|left|right)\b|my\b|your\b)|"
+    r"\b(?:point of view|perspective|viewpoint|standpoint)\b|\bhears? (?:me|us|the listener)\b"
 )
 _TELL = re.compile(
     r"(?:please |just |now |can you |could you )*(?:tell|give|say|name|state|specify|determine|report) (?:me )?"
@@ -45,7 +53,7 @@ _IN_GENERAL = re.compile(r"^what is (?:an? )?(?:sound|noise|audio|tone)s?$")
 def sense_of(reading: Reading) -> Sense | None:
     """Returns the meaning of a question; None if no rule takes it."""
     facts = Facts(reading)
-    if facts.has("NOT") or _NO_PLACES.search(reading.line):
+    if facts.has("NOT") or _NO_PLACES.search(reading.line) or _OF_LISTENER.search(reading.line):
         return None
     return next((sense for rule in _RULES if (sense := rule(facts)) is not None), None)
 
@@ -55,6 +63,9 @@ def _turned(facts: Facts) -> Sense | None:
         return None
     if len(facts.labels) != 1 or facts.sides or facts.besides or facts.distances or facts.counts:
         return None
+    pieces = facts.reading.pieces
+    if any(one.kind == "label" and other.kind == "turn" for one, other in pairwise(pieces)):
+        return None  # it is the sound that turns
     in_degrees = facts.has("AZIMUTH", "DEGREES")
     if not (in_degrees or facts.has(*PLACE)) or not facts.only(*PLACE, *EXTENT, "AZIMUTH", "DEGREES", "TURN"):
         return None

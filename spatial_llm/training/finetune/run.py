@@ -8,7 +8,8 @@ one before and has its own run folder inside that of the run, so that each can b
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from spatial_llm.data.taught import taught_by_lines
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMProcessor
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.questions.taught import merged
 from spatial_llm.settings import flat_fields
 from spatial_llm.training.engine.curves import plot_losses
@@ -174,7 +176,9 @@ def finetune_once(arguments: BatArguments) -> Path:
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
     heads = load_heads(arguments, model.config.encoder_config)
-    beside = [processor.save_pretrained] if heads is None else [processor.save_pretrained, heads.save_pretrained]
+    beside: list[Callable] = [processor.save_pretrained]
+    if heads is not None:
+        beside.append(partial(heads.save_pretrained, encoder=fingerprint(model.encoder)))
     if arguments.save == "whole":
         run.save(model.save_pretrained, *beside)
         return
