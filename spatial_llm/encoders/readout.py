@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedConfig
 
+from spatial_llm.encoders.folder_files import check_regular
 from spatial_llm.encoders.heads import AdaCosHead
 from spatial_llm.encoders.kinds import ENCODERS
 from spatial_llm.encoders.seal import MODEL, write_seal
@@ -97,6 +98,7 @@ class EncoderHeads:
                 encoder's heads.
         """
         path = Path(folder, HEADS)
+        check_regular(path)
         read_headers([path])
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

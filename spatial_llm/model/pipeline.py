@@ -19,6 +19,7 @@ from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.given import AudioFile
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
+from spatial_llm.encoders.folder_files import exists
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
 from spatial_llm.encoders.seal import forget
@@ -92,8 +93,10 @@ class SpatialLLM(Talking):
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
-        found = cached_file(folder, HEADS, _raise_exceptions_for_missing_entries=False, **where)
-        if found is None:
+        found: str | Path | None = Path(folder, HEADS)
+        if not os.path.isdir(folder):
+            found = cached_file(folder, HEADS, _raise_exceptions_for_missing_entries=False, **where)
+        if found is None or not exists(found):
             return cls(model, processor)
         config, encoder = model.config.encoder_config, fingerprint(model.encoder)
         return cls(model, processor, EncoderHeads.from_pretrained(Path(found).parent, config, encoder))

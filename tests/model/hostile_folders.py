@@ -27,10 +27,9 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "taught_questions.json",
-    "encoder_heads.safetensors",
     "model.safetensors",
 )
-WEIGHTS = "model.safetensors"
+WEIGHTS, HEADS = "model.safetensors", "encoder_heads.safetensors"
 
 
 class Case(NamedTuple):
@@ -45,7 +44,7 @@ def make(folder: Path, case: Case, sealed: bool) -> Path:
     """A copy of the shipped model in `folder`, with its seal or without, damaged."""
     folder.mkdir(parents=True)
     source = shipped_models()["tiny"]
-    for name in (*FILES, SEAL) if sealed else FILES:
+    for name in (*FILES, HEADS, SEAL) if sealed else (*FILES, HEADS):
         shutil.copy(source / name, folder / name)
     case.damage(folder)
     return folder
@@ -252,6 +251,12 @@ def _config() -> dict[str, Case]:
     return cases
 
 
+def _heads_not_finite(folder: Path) -> None:
+    tensors = load_file(folder / HEADS)
+    tensors["event_head.bias"][3] = float("nan")
+    save_file(tensors, folder / HEADS)
+
+
 def _weights() -> dict[str, Case]:
     norm, query, matrix = "encoder.cue_norm.norm.running_var", "projector.query", "projector.linear.weight"
     return {
@@ -260,6 +265,15 @@ def _weights() -> dict[str, Case]:
             lambda f: os.truncate(f / WEIGHTS, (f / WEIGHTS).stat().st_size - 1), "refused", WEIGHTS
         ),
         "weights empty": Case(cut(WEIGHTS, 0), "refused", "empty"),
+        "heads cut": Case(cut(HEADS, 0.5), "refused", "cannot be read"),
+        "heads empty": Case(cut(HEADS, 0), "refused", "empty"),
+        "heads a directory": Case(instead(HEADS, os.mkdir), "refused", "a directory"),
+        "heads a pipe": Case(instead(HEADS, os.mkfifo), "refused", "no regular file"),
+        "heads a broken link": Case(instead(HEADS, lambda path: os.symlink("nowhere", path)), "refused", HEADS),
+        "heads of other sizes": Case(
+            lambda f: save_file({"event_head.weight": torch.ones(2, 2)}, f / HEADS), "refused", HEADS
+        ),
+        "heads not finite": Case(_heads_not_finite, "refused", HEADS),
         "weights missing": Case(lambda folder: (folder / WEIGHTS).unlink(), "refused", "no model.safetensors"),
         "weights a directory": Case(instead(WEIGHTS, os.mkdir), "refused", "a directory"),
         "weights a pipe": Case(instead(WEIGHTS, os.mkfifo), "refused", "no regular file"),
