@@ -6,6 +6,7 @@ also the program of that process: run as a script it reads standard input and im
 """
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -33,7 +34,7 @@ def decode_guarded(source: "Source", sound: "Sound", limits: "AudioLimits") -> "
     from spatial_llm.audio.limits import check_rate
 
     command = [sys.executable, "-P", __file__, str(int(min(limits.max_bytes, 2**40)))]
-    source.file.seek(0)
+    os.lseek(source.file.fileno(), 0, os.SEEK_SET)  # the descriptor itself, which seek() of a buffered file may leave
     try:
         done = subprocess.run(command, stdin=source.file, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
