@@ -12,7 +12,6 @@ from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
-from spatial_llm.model.picture import draw_heard
 from spatial_llm.model.understanding import understood
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
@@ -128,6 +127,8 @@ class Heard:
         Raises:
             SpatialLLMError: the model was saved without heads.
         """
+        from spatial_llm.model.picture import draw_heard  # matplotlib takes a quarter of a second to import
+
         return draw_heard(*self._read_out(), path)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,22 +1,18 @@
-"""Writes questions about a scene, their answers, and the structured truth behind each."""
+"""Writes questions about a scene, their answers, and the structured truth behind each.
 
-from spatial_llm.questions.asking import Question
-from spatial_llm.questions.balance import balance, balance_table
-from spatial_llm.questions.config import QuestionConfig, official_only
-from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.questions.scene_text import scene_to_text
-from spatial_llm.questions.text_corpus import text_examples
-from spatial_llm.questions.writer import QuestionWriter
+Names are imported when they are first used, because a model that answers needs none of the writing.
+"""
 
-__all__ = [
-    "HeardScene",
-    "HeardSource",
-    "Question",
-    "QuestionConfig",
-    "QuestionWriter",
-    "balance",
-    "balance_table",
-    "official_only",
-    "scene_to_text",
-    "text_examples",
-]
+from spatial_llm.lazy_names import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "spatial_llm.questions.asking": ["Question"],
+        "spatial_llm.questions.config": ["QuestionConfig", "official_only"],
+        "spatial_llm.questions.facts": ["HeardScene", "HeardSource"],
+        "spatial_llm.questions.scene_text": ["scene_to_text"],
+        "spatial_llm.questions.text_corpus": ["text_examples"],
+        "spatial_llm.questions.writer": ["QuestionWriter"],
+    },
+)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spatial_llm.questions import Question, balance, balance_table
+from spatial_llm.questions import Question
+from spatial_llm.questions.balance import balance, balance_table
 
 RNG = np.random.default_rng(0)
 

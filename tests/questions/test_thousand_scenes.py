@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter, balance, balance_table
+from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
+from spatial_llm.questions.balance import balance, balance_table
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from tests.questions.scenes import LABELS, SEVERAL, WRITTEN, draw_scenes, expected
 
