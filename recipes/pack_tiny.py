@@ -21,6 +21,7 @@ from spatial_llm.encoders.readout import EncoderHeads
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model import SpatialLLM
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.packing import pack
 from spatial_llm.settings import parse_arguments
 from spatial_llm.showcase.card import (
@@ -107,13 +108,13 @@ def add_heads(folder: str, out: Path) -> None:
     Raises:
         SpatialLLMError: they were trained on another encoder.
     """
-    trained, packed = load_encoder(folder), SpatialLLM.from_pretrained(out).model.encoder.state_dict()
-    own = trained.encoder.state_dict()
+    trained, model = load_encoder(folder), SpatialLLM.from_pretrained(out).model
+    own, packed = trained.encoder.state_dict(), model.encoder.state_dict()
     if own.keys() != packed.keys() or not all(torch.equal(tensor, packed[name]) for name, tensor in own.items()):
         raise SpatialLLMError(
             f"{folder}: its encoder is not that of {out}; train heads on the packed one (spatial-llm parts)."
         )
-    EncoderHeads(trained).save_pretrained(out)
+    EncoderHeads(trained).save_pretrained(out, fingerprint(model.encoder))
 
 
 def main(arguments: Arguments) -> None:

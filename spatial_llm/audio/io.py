@@ -24,6 +24,7 @@ from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, c
 from spatial_llm.errors import AudioError
 
 AudioPath = str | bytes | os.PathLike
+SAME_CHANNELS = "all channels of the recording are the same, as of a mono one: answers about directions are guesses."
 
 
 def read_audio(file: AudioFile, limits: AudioLimits = DEFAULT_LIMITS) -> tuple[NDArray[np.float32], int]:
@@ -150,11 +151,17 @@ def check_waveform(
             f"({np.count_nonzero(~finite)} such values); expected finite samples: repair or drop the recording."
         )
     dead = [channel for channel in range(channels) if not samples[channel].any()]
-    if len(dead) == channels:
-        warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=2)
-    elif dead:
-        warnings.warn(f"{name}: channel {dead[0]} is silent; answers about directions will be wrong.", stacklevel=2)
+    if dead:
+        warn_of_silence(name, dead, channels)
     return samples
+
+
+def warn_of_silence(name: str, dead: list[int], channels: int) -> None:
+    """Warns of a recording whose channels `dead`, of so many, contain zeros alone."""
+    if len(dead) == channels:
+        warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=3)
+    else:
+        warnings.warn(f"{name}: channel {dead[0]} is silent; answers about directions will be wrong.", stacklevel=3)
 
 
 def prepare_waveform(

@@ -7,6 +7,7 @@ samples when they are read in blocks.
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, TypeVar
@@ -16,13 +17,14 @@ import soundfile
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from spatial_llm.audio.arrays import LOUD, OVERSHOOT
 from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.containers.chunks import frame_bytes
 from spatial_llm.audio.decode import INTEGERS, decode, read_integers, settle
 from spatial_llm.audio.formats import AudioFormat
-from spatial_llm.audio.io import AudioPath, check_waveform, open_regular, shown_path
+from spatial_llm.audio.io import SAME_CHANNELS, AudioPath, check_waveform, open_regular, shown_path, warn_of_silence
 from spatial_llm.audio.level import pad_or_cut
-from spatial_llm.audio.limits import AudioLimits, check_rate
+from spatial_llm.audio.limits import MIN_SECONDS, AudioLimits, check_rate
 from spatial_llm.errors import AudioError
 
 BLOCK = 2**18  # frames that are read at a time: about 8 s
@@ -40,13 +42,21 @@ class Window(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """A recording that is read in blocks: channels, rate in Hz, number of frames (None if it is not known before the end),
-    and the blocks (frames, channels) float32."""
+    """A recording that is read in blocks.
+
+    Attributes:
+        channels: their number.
+        rate: in Hz.
+        frames: samples of each channel.
+        blocks: (frames, channels) float32 each.
+        checked: whether `check_waveform` has seen the samples.
+    """
 
     channels: int
     rate: float
-    frames: int | None
+    frames: int
     blocks: Iterator[NDArray[np.float32]]
+    checked: bool = False
 
 
 @contextmanager
@@ -67,7 +77,7 @@ def open_blocks(path: AudioPath, limits: AudioLimits) -> Iterator[Blocks]:
             settle(source, sound, limits)
             frames = (sound.length or 0) // frame_bytes(sound)
             yield Blocks(sound.channels, sound.rate, _checked(frames, sound, limits, name), _plain(source, sound))
-        elif sound.missing is None and sound.container == "FLAC" and sound.trusted and sound.frames and not sound.prefix:
+        elif _is_whole_flac(sound) and not limits.allow_truncated:  # what is left of a cut one is found by the whole
             settle(source, sound, limits)
             yield Blocks(sound.channels, sound.rate, _checked(sound.frames, sound, limits, name), _flac(source, sound))
         else:
@@ -75,14 +85,15 @@ def open_blocks(path: AudioPath, limits: AudioLimits) -> Iterator[Blocks]:
             yield Blocks(samples.shape[1], rate, len(samples), iter([samples]))
 
 
-def array_blocks(waveform: ArrayLike, sampling_rate: float | None, name: str) -> Blocks:
-    """Returns an array (channels, samples) in the form of a file that is read in blocks; its scale is taken as it is."""
-    rate = check_rate(sampling_rate, name)
-    samples = np.asarray(waveform)
-    if samples.ndim != 2:
-        raise AudioError(f"{name}: an array of shape {samples.shape}; expected (channels, samples).")
+def array_blocks(waveform: ArrayLike, sampling_rate: float | None, format: AudioFormat, name: str) -> Blocks:
+    """Returns an array (channels, samples) in the form of a file that is read in blocks.
+
+    Raises:
+        AudioError: see `check_waveform`; or it came without a rate.
+    """
+    rate, samples = check_rate(sampling_rate, name), check_waveform(waveform, format, name)
     parts = (samples[:, start : start + BLOCK].T for start in range(0, samples.shape[1], BLOCK))
-    return Blocks(len(samples), rate, samples.shape[1], parts)
+    return Blocks(len(samples), rate, samples.shape[1], parts, checked=True)
 
 
 def iter_windows(
@@ -101,16 +112,14 @@ def iter_windows(
         name: of the recording, for messages.
 
     Raises:
-        AudioError: the number of channels is not that of the format, or a sample is not finite.
+        AudioError: the number of channels is not that of the format, the recording is shorter than 10 ms, a sample is not
+            finite, or the scale of the samples is not known. Silent channels, and channels that are all the same, give a
+            warning at the end.
     """
     check_waveform(np.ones((blocks.channels, 1), np.float32), format, name)
     stream = soxr.ResampleStream(blocks.rate, target_rate, blocks.channels, dtype="float32", quality="HQ")
-    held, number, read = np.empty((0, blocks.channels), np.float32), 0, 0
-    for block, last in _with_last(blocks.blocks):
-        if not np.isfinite(block).all():
-            frame = int(np.argwhere(~np.isfinite(block))[0, 0]) + read
-            raise AudioError(f"{name}: a sample at {frame / blocks.rate:.3f} s is not finite; repair the recording.")
-        read += len(block)
+    held, number = np.empty((0, blocks.channels), np.float32), 0
+    for block, last in _with_last(_checked_blocks(blocks, name)):
         new = block if blocks.rate == target_rate else stream.resample_chunk(np.ascontiguousarray(block), last=last)
         held = np.concatenate([held, new])
         while len(held) >= window_samples + (0 if last else 1):
@@ -129,6 +138,52 @@ def number_of_windows(frames: int, rate: float, target_rate: int, window_samples
     """Returns how many windows `iter_windows` yields of a recording of `frames` frames at `rate` Hz."""
     samples = round(frames * target_rate / rate)
     return 1 + max(0, -(-(samples - window_samples) // hop_samples))
+
+
+def _checked_blocks(blocks: Blocks, name: str) -> Iterator[NDArray[np.float32]]:
+    """Yields the blocks after checking each; what only the whole can tell is said after the last."""
+    read, alive, same, told = 0, np.zeros(blocks.channels, bool), blocks.channels > 1, False
+    for block in blocks.blocks:
+        if not np.isfinite(block).all():
+            frame, channel = np.argwhere(~np.isfinite(block))[0]
+            raise AudioError(
+                f"{name}: {block[frame, channel]} at channel {channel}, sample {read + frame} "
+                f"({(read + frame) / blocks.rate:.3f} s); expected finite samples: repair or drop the recording."
+            )
+        if not blocks.checked:
+            told = _check_scale(block, name, told)
+        read, alive, same = read + len(block), alive | block.any(axis=0), same and bool((block == block[:, :1]).all())
+        yield block
+    if read / blocks.rate < MIN_SECONDS:
+        raise AudioError(f"{name}: {read} samples at {blocks.rate} Hz; expected {1000 * MIN_SECONDS:g} ms or more.")
+    if not alive.all() and not blocks.checked:
+        warn_of_silence(name, [int(channel) for channel in np.flatnonzero(~alive)], blocks.channels)
+    elif same:
+        warnings.warn(SAME_CHANNELS, stacklevel=2)
+
+
+def _check_scale(block: NDArray[np.float32], name: str, told: bool) -> bool:
+    """Refuses samples whose scale is not known, and warns once of some beyond full scale, as `arrays` does of the whole.
+
+    Returns:
+        Whether it has warned.
+    """
+    peak = float(np.abs(block).max(initial=0.0))
+    if peak <= OVERSHOOT:
+        return told
+    if peak > LOUD or np.array_equal(block, np.rint(block)):
+        raise AudioError(
+            f"{name}: peak {peak:.6g}, full scale is 1; divide the samples by their own full scale first (32768 for 16-bit "
+            "ones, 2147483648 for 32-bit ones)."
+        )
+    if not told:
+        warnings.warn(f"{name}: peak {peak:.3g}, full scale is 1: taken as it is.", stacklevel=2)
+    return True
+
+
+def _is_whole_flac(sound: Sound) -> bool:
+    known = sound.container == "FLAC" and sound.trusted and bool(sound.frames)
+    return known and sound.missing is None and not sound.prefix
 
 
 def _checked(frames: int, sound: Sound, limits: AudioLimits, name: str) -> int:
@@ -175,6 +230,17 @@ def _plain(source: Source, sound: Sound) -> Iterator[NDArray[np.float32]]:
 
 
 def _flac(source: Source, sound: Sound) -> Iterator[NDArray[np.float32]]:
+    """Yields the blocks of a FLAC. Raises AudioError where one cannot be decoded or is not as the header promises."""
+    try:
+        yield from _decoded_flac(source, sound)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        reason = str(error).strip() or "libsndfile gives no reason"
+        raise source.error(
+            f"cut or damaged FLAC: {reason}. Make the file anew, or set allow_truncated of AudioLimits to take the rest."
+        ) from None
+
+
+def _decoded_flac(source: Source, sound: Sound) -> Iterator[NDArray[np.float32]]:
     source.file.seek(0)
     digest, left = hashlib.md5(usedforsecurity=False), sound.frames or 0
     with soundfile.SoundFile(_Section(source.file, 0, source.size)) as file:

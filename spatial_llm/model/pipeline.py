@@ -17,7 +17,7 @@ from transformers.utils import cached_file
 
 from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.given import AudioFile
-from spatial_llm.audio.io import prepare_waveform
+from spatial_llm.audio.io import SAME_CHANNELS, prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import exists
 from spatial_llm.encoders.pretrained import one_dtype
@@ -193,10 +193,7 @@ class SpatialLLM(Talking):
             given=None if format is None else as_format(format),
         )
         if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
-            warnings.warn(
-                "all channels of the recording are the same, as of a mono one: answers about directions are guesses.",
-                stacklevel=1,
-            )
+            warnings.warn(SAME_CHANNELS, stacklevel=1)
         if level_dbfs_at_1m is None:
             return self.listen_to_window(waveform)
         waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)

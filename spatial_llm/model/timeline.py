@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from spatial_llm.audio.io import AudioPath, check_waveform, shown_path
+from spatial_llm.audio.io import AudioPath, shown_path
 from spatial_llm.audio.level import rms_dbfs
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.audio.windows import Blocks, array_blocks, iter_windows, number_of_windows, open_blocks
@@ -131,18 +131,18 @@ def make_timeline(
     name = shown_path(audio) if of_file else "the recording"
 
     def rows(blocks: Blocks, done: int) -> Iterator[TimelineRow]:
-        total_s = None if blocks.frames is None else blocks.frames / blocks.rate
-        count = None if blocks.frames is None else number_of_windows(blocks.frames, blocks.rate, rate, window, hop)
+        total_s = blocks.frames / blocks.rate
+        count = number_of_windows(blocks.frames, blocks.rate, rate, window, hop)
         shown = tqdm(total=count, initial=done, desc=name, unit="window", disable=not progress, mininterval=1.0)
         with shown:
             for each in iter_windows(blocks, rate, window, hop, format, name):
                 if each.number >= done:
                     end_s = each.start_s + window / rate
-                    yield listener.row(each.waveform, each.start_s, end_s if total_s is None else min(end_s, total_s))
+                    yield listener.row(each.waveform, each.start_s, min(end_s, total_s))
                     shown.update()
 
     if not of_file:
-        return Timeline(made_with, list(rows(array_blocks(check_waveform(audio, format, name), sampling_rate, name), 0)))
+        return Timeline(made_with, list(rows(array_blocks(audio, sampling_rate, format, name), 0)))
     with open_blocks(audio, audio_limits) as blocks:
         if out is None:
             return Timeline(made_with, list(rows(blocks, 0)))

@@ -1,6 +1,7 @@
 """What was heard once answers as often as one likes, with the words of `ask`; the encoder's own view stands beside it."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elev
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.parts import save_parts
+from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
 from spatial_llm.testing import tiny_config, tiny_inputs, tiny_processor
 
@@ -194,3 +196,14 @@ def test_a_model_moves_and_says_where_it_is(tiny: SpatialLLM) -> None:
     model = _of_random_weights()
     assert model.to(torch.float64) is model and model.model.dtype == torch.float64
     assert model.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_heads_of_the_shipped_model_know_their_encoder(dtype: torch.dtype, tmp_path: Path) -> None:
+    shutil.copytree(find_model("tiny"), tmp_path / "tiny")
+    model = SpatialLLM.from_pretrained(tmp_path / "tiny", dtype=dtype)
+    assert model.heads is not None
+    model.model.encoder.cls_tokens.data.add_(0.5)
+    model.model.save_pretrained(tmp_path / "tiny")  # the model alone, with another encoder than that of the heads
+    with pytest.raises(CheckpointError, match="the heads of another encoder"):
+        SpatialLLM.from_pretrained(tmp_path / "tiny", dtype=dtype)
