@@ -15,6 +15,7 @@ from spatial_llm.scenes.microphones.ambisonics import AmbisonicMicrophone
 from spatial_llm.scenes.microphones.array import MicrophoneArray
 from spatial_llm.scenes.microphones.binaural import BinauralHead
 from spatial_llm.scenes.microphones.mono import MonoMicrophone
+from spatial_llm.scenes.microphones.stereo_ms import StereoMicrophone
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 
@@ -39,6 +40,7 @@ MICROPHONES = {
     "ambisonics": AmbisonicMicrophone,
     "array": MicrophoneArray,
     "mono": MonoMicrophone,
+    "stereo_ms": StereoMicrophone,
 }
 
 
