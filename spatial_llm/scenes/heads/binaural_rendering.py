@@ -29,6 +29,7 @@ from spatial_llm.audio.steering import steering
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.files import file_stamp
 from spatial_llm.scenes.heads.hrtf import Hrtf, kemar, read_sofa
+from spatial_llm.scenes.microphones.measured import measured_transfer
 
 LENGTH_S = 0.032  # of the filters; all but 0.1 % of their energy is within 2 ms before and 8 ms after the sound
 PHASE_TO_HZ = 1500.0  # above, magnitudes are matched; the level of first order would fall by 5 dB from 1 to 2 kHz otherwise
@@ -127,6 +128,9 @@ def _matched(format: AudioFormat, head: Hrtf, heading_deg: float, frequencies_hz
                 before = found[index - 1] @ waves
                 ears = np.abs(ears) * np.exp(1j * np.angle(before))
             power = waves @ waves.conj().T
+            if not power.any():  # above half the rate of measured responses
+                found[index] = 0.0
+                continue
             power += REGULARIZATION * np.trace(power) / len(power) * np.eye(len(power))
             filters = np.linalg.solve(power.T, (ears @ waves.conj().T).T).T
             heard = np.sum(np.abs(filters @ waves) ** 2)
@@ -143,6 +147,8 @@ def _common_delay_s(responses: NDArray[np.complex128], frequencies_hz: NDArray) 
 def transfer(format: AudioFormat, directions: NDArray, frequencies_hz: NDArray) -> NDArray[np.complex128]:
     """Returns what the channels receive of plane waves, see `audio.steering.steering`; of an array with measured responses
     those of the nearest measured directions."""
+    if format.sofa is not None:
+        return measured_transfer(format.sofa, directions, frequencies_hz)
     return steering(format, directions, frequencies_hz)
 
 

@@ -54,7 +54,7 @@ def test_plane_waves_have_the_delays_and_levels_of_the_head_below_1500_hz(format
     assert np.abs(low_level_difference_db(own) - low_level_difference_db(found)).mean() < level_db
 
 
-@pytest.mark.parametrize("format", [Ambisonics(1), Ambisonics(3), OPEN], ids=lambda each: each.name)
+@pytest.mark.parametrize("format", [Ambisonics(1), Ambisonics(3), RIGID, OPEN], ids=lambda each: each.name)
 def test_a_source_in_front_at_one_metre_keeps_unit_gain_and_its_moment(format):
     noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
     response = receive(Arrivals(FRONT, np.ones(1)), format, 0.0, RATE, 512)
