@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from spatial_llm.door import door
-from spatial_llm.settings import load_yaml, parse_arguments
+from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
 
 SOUND_DOOR = "data/prepare_sounds.py"
@@ -65,7 +65,7 @@ class Chain:
 
     def scores(self, test: Stage, encoder: Stage, classical: Stage, bat: Stage) -> list[Stage]:
         """Returns the stages that hear the test scenes with every microphone, and score encoders and joined model."""
-        formats = load_yaml(self.configs / "test_scenes.yaml")["simulation"]["formats"]
+        formats = read_yaml(self.configs / "test_scenes.yaml").content["simulation"]["formats"]
         asked = ["--data", str(test.folder / "eval.jsonl"), "--formats", str(formats)]
         encoders = [f"--encoders={[str(encoder.folder / 'model'), str(classical.folder / 'model')]}"]
         hear = ["eval/formats.py", *asked, *encoders, f"--out={self.runs / 'encoder_scores'}"]
