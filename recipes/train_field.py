@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spatial_llm.audio.formats import Field, as_format
 from spatial_llm.door import door
 from spatial_llm.settings import parse_arguments, read_yaml
 from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
@@ -19,6 +20,7 @@ from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
 SOUND_DOOR = "data/prepare_sounds.py"
 DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 AMBISONICS = ["ambisonics1", "ambisonics2", "ambisonics3"]
+TASK = Path("recipes/configs/fusion/tiny/task.yaml")
 STAGES = ("sounds", "data", "encoder", "foa_iv", "bat", "scores")
 
 
@@ -63,17 +65,36 @@ class Chain:
         given = {f"{split}_manifest": questions.folder / f"{split}.jsonl" for split in ("train", "eval")}
         return self.recipe(title, "train_encoder", out, [questions], **given, cues_folder=self.runs / "cues")
 
-    def scores(self, test: Stage, encoder: Stage, classical: Stage, bat: Stage) -> list[Stage]:
+    def scores(self, test: Stage, encoders: list[Stage], bat: Stage) -> list[Stage]:
         """Returns the stages that hear the test scenes with every microphone, and score encoders and joined model."""
-        formats = read_yaml(self.configs / "test_scenes.yaml").content["simulation"]["formats"]
-        asked = ["--data", str(test.folder / "eval.jsonl"), "--formats", str(formats)]
-        encoders = [f"--encoders={[str(encoder.folder / 'model'), str(classical.folder / 'model')]}"]
-        hear = ["eval/formats.py", *asked, *encoders, f"--out={self.runs / 'encoder_scores'}"]
-        answer = ["eval/formats.py", *asked, f"--model={bat.folder / 'model'}", f"--out={self.runs / 'scores'}"]
-        return [
-            Stage("the encoders by microphone", hear, self.runs / "encoder_scores", needs=[test, encoder, classical]),
-            Stage("the joined model by microphone", answer, self.runs / "scores", needs=[test, bat]),
+        formats = [as_format(text) for text in read_yaml(self.configs / "test_scenes.yaml").content["simulation"]["formats"]]
+        manifest = test.folder / "eval.jsonl"
+        given = ["--manifest", str(manifest), "--formats", str([each.text for each in formats])]
+        heard = Stage("the test scenes as heard with every microphone", ["data/hear_with.py", *given], test.folder,
+                      needs=[test], marker="heard_with.json")  # fmt: skip
+        manifests = {each.name: manifest.with_name(f"eval-{each.name}.jsonl") for each in formats}
+        folders = [*(str(stage.folder / "model") for stage in encoders), str(self.runs / "parts" / "encoder")]
+        out = self.runs / "encoder_scores"
+        command = ["eval/formats.py", f"--encoders={folders}", f"--manifests={[str(each) for each in manifests.values()]}"]
+        by_format = [heard, Stage("the encoders by microphone", [*command, f"--out={out}"], out, needs=[heard, *encoders])]
+        scores, asked = self.runs / "scores", ["--task", str(TASK)]
+        hears = [each.name for each in formats if Field().takes(each)]
+        for name in hears:
+            answers, out, data = self.runs / "answers" / name, scores / f"{name}-0", ["--data", str(manifests[name])]
+            predict = ["eval/predict.py", *asked, *data, f"--model={bat.folder / 'model'}", f"--out={answers}"]
+            score = ["eval/score.py", *asked, *data, f"--predictions={answers / 'predictions.jsonl'}", f"--out={out}"]
+            answered = Stage(f"answers about {name}", predict, answers, configs=[TASK], needs=[heard, bat])
+            by_format += [answered, Stage(f"scores of {name}", score, out, configs=[TASK], needs=[answered])]
+        table = [
+            "eval/seeds.py",
+            f"--scores={scores}",
+            "--report=scores.json",
+            f"--reference={hears[0]}",
+            f"--kinds={hears}",
         ]
+        out = self.runs / "table"
+        last = Stage("the joined model by microphone", [*table, f"--out={out}"], out, needs=by_format[1:])
+        return [*by_format, last]
 
     def stages(self) -> list[list[Stage]]:
         """Returns all stages, one list for each name in STAGES."""
@@ -97,7 +118,7 @@ class Chain:
             [encoder],
             [first_order, its_questions, classical],
             [parts, bat],
-            self.scores(test, encoder, classical, bat),
+            self.scores(test, [encoder, classical], bat),
         ]
 
 

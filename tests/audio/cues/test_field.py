@@ -1,4 +1,4 @@
-"""Physics of the cues of the sound field: what they must be for plane waves and diffuse fields, and what must not change them.
+"""Physics of the cues of the sound field: what they are for plane waves and diffuse fields, and what must not change them.
 
 Each test names the wrong build that it was seen to find.
 """
@@ -30,7 +30,6 @@ from tests.audio.cues.waves import (
     GLASSES,
     LINE,
     MICROPHONES,
-    RING,
     TETRAHEDRON,
     array,
     band,
@@ -213,7 +212,7 @@ def test_the_harmonics_are_those_of_the_written_out_map(name):
         whitening = basis @ np.diag(values**-0.5) @ basis.conj().T
         white, heard = whitening @ vectors[bin], whitening @ spectrum[:, bin]
         likeness = np.abs(white.conj().T @ heard) ** 2 / (np.linalg.norm(white, axis=0) ** 2 * np.linalg.norm(heard) ** 2)
-        assert 0 <= likeness.min() and likeness.max() <= 1 + 1e-9
+        assert likeness.min() >= 0 and likeness.max() <= 1 + 1e-9
         expected = harmonics(directions)[:, 1:].T @ (weights * likeness)
         numbers = products(torch.from_numpy((matrices.whitening[bin].numpy() @ spectrum[:, bin]).astype(np.complex64)))
         found = numbers @ matrices.forms[bin] / numbers[: format.channels].sum()
