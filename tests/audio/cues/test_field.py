@@ -84,7 +84,7 @@ def test_3_turned_ambisonics_turn_the_map_and_the_scene(order):
 
 
 def test_4_first_order_is_the_beginning_of_every_higher_order():
-    """Finds: units that depend on the order, without which one plane wave has 0.08 of degree 1 in third order, 0.22 in first."""
+    """Finds: a map without units, of which one plane wave has 0.08 in degree 1 in third order, and 0.22 in first."""
     third = waves(MICROPHONES["hoa3"], ROOM)
     first = waves(MICROPHONES["foa"], ROOM)
     np.testing.assert_allclose(third[:4] * (first.std() / third[:4].std()), first, atol=1e-6)
