@@ -1,7 +1,7 @@
 """Transfer functions from plane waves to the channels of a microphone: what every format makes of a sound from far away.
 
-One definition serves the cues of the sound field and the simulator. Signs: a wave that reaches a microphone before it reaches
-the centre has a positive phase there, exp(+i 2 pi f/c p.u), for spectra of numpy's and torch's FFT. The rigid sphere is the
+One definition serves the cues of the sound field and the simulator. Signs: a wave that reaches a microphone before the
+centre has a positive phase there, exp(+i 2 pi f/c p.u), for spectra of numpy's and torch's FFT. The rigid sphere is the
 series of B. Rafaely, Fundamentals of Spherical Array Processing, 2nd ed. 2019, section 2.5, in the same sign.
 """
 

@@ -1,4 +1,4 @@
-"""Transfer functions: phases of open arrays, harmonics, and the rigid sphere against its limits and an independent series."""
+"""Transfer functions: phases of open arrays, harmonics, and the rigid sphere against its limits and an separate series."""
 
 import numpy as np
 import pytest
