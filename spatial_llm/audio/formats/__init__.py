@@ -39,6 +39,7 @@ __all__ = [
     "check_same",
     "format_from_dict",
     "format_to_dict",
+    "needs_ears",
     "parse_format",
     "parse_input_format",
 ]
@@ -122,6 +123,11 @@ def check_same(given: AudioFormat, wanted: AudioFormat, name: str = "the recordi
     if not wanted.takes(given):
         taken = wanted.name if isinstance(wanted, Field) else _described(wanted)
         raise AudioError(f"{name} is {_described(given)}; {user} takes {taken}.")
+
+
+def needs_ears(given: AudioFormat, wanted: AudioFormat) -> bool:
+    """Returns whether a user of two ears is given a recording of something else, which has to be rendered to ears."""
+    return wanted.layout == BINAURAL and not wanted.takes(given.internal)
 
 
 def _described(format: AudioFormat) -> str:
