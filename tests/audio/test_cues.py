@@ -145,7 +145,9 @@ class TestExtractor:
     def test_an_unknown_option_or_cue_stops(self):
         with pytest.raises(AudioError, match="unknown option padding"):
             self.extractor(pair()[0], sampling_rate=32_000, padding=True)
-        with pytest.raises(AudioError, match=r"cues \['loudness'\] unknown; expected some of one of these: binaural: logmel_left"):
+        with pytest.raises(
+            AudioError, match=r"cues \['loudness'\] unknown; expected some of one of these: binaural: logmel_left"
+        ):
             SpatialFeatureExtractor(cues=["loudness"])(pair()[0], sampling_rate=32_000)
 
     def test_saving_and_loading_keeps_every_setting(self, tmp_path):
