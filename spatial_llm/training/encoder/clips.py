@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from spatial_llm.audio.formats import AudioFormat, parse_format
+from spatial_llm.audio.formats import AudioFormat, Field, parse_input_format
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -56,8 +56,14 @@ class ClipDataset(Dataset):
         config: Any,
         clip: ClipArguments,
     ) -> None:
+        format = parse_input_format(config.audio_format)
+        if isinstance(format, Field):
+            raise SpatialLLMError(
+                "stages convolve a batch in one format on the device, and this encoder takes several; train it without "
+                "stages, on recordings rendered whole (recipes/configs/field/encoder.yaml)."
+            )
         for record in records:
-            _check(record, config.sampling_rate, parse_format(config.audio_format))
+            _check(record, config.sampling_rate, format)
         self.records, self.labels, self.root = records, labels, DataRoot.of(root)
         self.samples, self.taps = config.window_samples, round(clip.response_s * config.sampling_rate)
         self.clip = clip
