@@ -351,6 +351,6 @@ def test_recordings_in_ambisonics_are_rendered_to_ears_and_marked(model, tmp_pat
     assert kept == [text for text in path.read_text().splitlines() if json.loads(text)["recording_id"] != first]
     derived = json.loads((tmp_path / "mixed" / RUN).read_text())["derived"]
     assert derived == {"questions": sum(item.recording_id == first for item in items), "head_sha256": None}
-    check_controls(CONTROLS, mixed)  # as a model of two ears hears them, every control makes sense
+    check_controls(CONTROLS, mixed, BINAURAL)  # as a model of two ears hears them, every control makes sense
     with pytest.raises(ManifestError, match="is ambisonics1 with 4 channels; the encoder takes binaural"):
         load_waveform(items[0], mixed.root, 32000, 32000)
