@@ -11,7 +11,7 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, needs_ears
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
 
@@ -90,12 +90,14 @@ def control_items(items: Sequence[Item], recordings: int | None, seed: int) -> l
     return [item for item in items if item.recording_id in chosen]
 
 
-def check_controls(names: Sequence[str], evaluation_set: EvaluationSet) -> None:
-    """Raises ManifestError, before anything is computed, where a control makes no sense for these recordings."""
+def check_controls(names: Sequence[str], evaluation_set: EvaluationSet, taken: AudioFormat | None = None) -> None:
+    """Raises ManifestError, before anything is computed, where a control makes no sense for these recordings as a model that
+    takes the format `taken` hears them; None: as they are."""
     if "other_audio" in names:
         derangement(list(dict.fromkeys(item.recording_id for item in evaluation_set.items)), 0)
     for item in evaluation_set.items:
-        senseless = [name for name in names if name.startswith("ears_") and not _makes_sense(name, item.format)]
+        heard = item.format if taken is None or not needs_ears(item.format, taken) else taken
+        senseless = [name for name in names if name.startswith("ears_") and not _makes_sense(name, heard)]
         if senseless:
             raise ManifestError(
                 f"record {item.id!r} is recorded as {item.format.name!r}: {' and '.join(senseless)} needs a left and a "
