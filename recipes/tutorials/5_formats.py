@@ -1,5 +1,5 @@
 # %% [markdown]
-"""Tutorial 5: one scene heard by ambisonics, arrays and two ears; what each can know, and asking the shipped model about all.
+"""Tutorial 5: one scene heard by ambisonics, arrays and two ears; what each can know, and what the shipped model answers.
 
     python recipes/tutorials/5_formats.py       # or cell by cell; a minute on 2 cores
 """
@@ -119,7 +119,10 @@ print(f"{fuma.name}: channels {', '.join(fuma.channel_names)}; within the librar
 
 # %%
 third, turned = formats["third-order ambisonics"], replace(scene, listener=Listener((2.4, 1.9, 1.5), heading_deg=60.0))
-for name, recording in (("as it was", recordings["third-order ambisonics"]), ("listener turned", render_scene(turned, folder, third))):
+for name, recording in (
+    ("as it was", recordings["third-order ambisonics"]),
+    ("listener turned", render_scene(turned, folder, third)),
+):
     print(f"{name}: azimuth {vector_to_direction(map_peak(recording, third))[0]:.0f} degrees")
 straight = direction_to_vector(azimuth_deg, elevation_deg)
 print(f"expected: {azimuth_deg:.0f} and {vector_to_direction(turn(-60) @ straight)[0]:.0f} degrees")

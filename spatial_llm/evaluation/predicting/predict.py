@@ -107,7 +107,7 @@ def predict(
         chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
         recordings = len({item.recording_id for item in chosen})
         for name in task.controls:
-            load = control_loader(name, evaluation_set, task.seed)
+            load = control_loader(name, evaluation_set, task.seed, taken)
             of_control = settings | {"control": {"name": name, "recordings": recordings}}
             with warnings.catch_warnings():
                 # Warnings about recordings that a control silences, and about long ones, which the run has given already.
