@@ -12,6 +12,7 @@ from spatial_llm.audio.given import is_file, is_one, recordings_in, unpacked
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
+from spatial_llm.model.mono_inputs import MonoInputs
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,13 @@ def clips_by_text(audio: Any) -> list[int] | None:
 
 
 def encoder_input(
-    audio: Any, extractor: RecordingFeatureExtractor, window_samples: int | None, options: AudioOptions
-) -> torch.Tensor:
-    """Computes the encoder's input of all recordings.
+    audio: Any,
+    extractor: RecordingFeatureExtractor,
+    window_samples: int | None,
+    options: AudioOptions,
+    mono: MonoInputs | None = None,
+) -> dict[str, torch.Tensor]:
+    """Computes the encoder's input of all recordings, and that of a mono base.
 
     Args:
         audio: one recording in any form of `prepare_waveform`, or several as batch, list or list of lists.
@@ -49,9 +54,11 @@ def encoder_input(
         window_samples: of the encoder: shorter recordings are padded, of longer ones the loudest window is taken. None
             where it is not known: all recordings must then be of one length.
         options: how they are read.
+        mono: makes what a mono base hears by itself; None for other language models.
 
     Returns:
-        `input_features` (recordings, *input_shape of the encoder) float32, on the device of a tensor of recordings.
+        `input_features` (recordings, *input_shape of the encoder) float32, on the device of a tensor of recordings; with
+        `mono`, `mono_features` and `mono_mask` too.
 
     Raises:
         AudioError: see `prepare_waveform` and `RecordingFeatureExtractor`.
@@ -62,7 +69,11 @@ def encoder_input(
         rate = target
         warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=4)
     waveforms, known = audio, options.scale_known
-    if options.format is not None or not all(_is_ready(item, rate, target, window_samples) for item in items):
+    if (
+        mono is not None
+        or options.format is not None
+        or not all(_is_ready(item, rate, target, window_samples) for item in items)
+    ):
         given = None if options.format is None else as_format(options.format)
         prepared = [
             prepare_waveform(item, rate, target, window_samples, options.limits, known, format=extractor.format, given=given)
@@ -76,7 +87,8 @@ def encoder_input(
     elif isinstance(audio, list | tuple) and not is_one(audio):
         waveforms = items
     features = extractor(waveforms, sampling_rate=target, return_tensors="pt", scale_known=known)
-    return features["input_features"]
+    found = {"input_features": features["input_features"]}
+    return found if mono is None else found | mono(waveforms)
 
 
 def _lacks_rate(item: Any) -> bool:

@@ -8,7 +8,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForCausalLM,
+    AutoProcessor,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedConfig,
@@ -21,6 +21,7 @@ from spatial_llm.encoders.readout import HEADS, EncoderHeads, has_heads
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
+from spatial_llm.model.mono_base import language_model_class, mono_base_of
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.taught_file import read_taught
 from spatial_llm.model.trained_parts import kind, trained_keys
@@ -46,7 +47,9 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         return build_whole(arguments)
     encoder = load_base(AutoModel, arguments.encoder, "encoder", dtype=torch.float32)
     language_model = freeze(load_language_model(arguments))
-    tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
+    # A base that hears by itself has a processor, of which its tokenizer is a part.
+    reader = AutoTokenizer if mono_base_of(language_model.config) is None else AutoProcessor
+    tokenizer = load_base(reader, arguments.language_model, f"{reader.__name__[4:].lower()} of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
     fusion = read_fusion(arguments.fusion)
     layout = fusion.projector_layout(encoder.config.token_layout)
@@ -146,7 +149,8 @@ def load_language_model(arguments: BatArguments) -> PreTrainedModel:
             )
         options["quantization_config"] = quantization_config(dtype)
         options["device_map"] = {"": device()}
-    return load_base(AutoModelForCausalLM, arguments.language_model, "language_model", dtype=dtype, **options)
+    auto_class = language_model_class(load_base(AutoConfig, arguments.language_model, "language_model"))
+    return load_base(auto_class, arguments.language_model, "language_model", dtype=dtype, **options)
 
 
 def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:
