@@ -156,16 +156,16 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         names there, and the mono input of a base that hears by itself."""
         if (input_ids is None) == (inputs_embeds is None):
             raise SpatialLLMError("give exactly one of input_ids and inputs_embeds.")
-        embeddings, token_id = self.get_input_embeddings(), self.config.audio_token_id
+        embeddings, token_id, mono = self.get_input_embeddings(), self.config.audio_token_id, mono or {}
+        if self.mono_base is not None and input_ids is not None:
+            clips = next((len(given) for given in audio.values() if given is not None), None)
+            first = cache is None or cache.get_seq_length() == 0
+            check_beside(self.language_model, input_ids, token_id, clips, mono.get("mono_features"), first)
         if inputs_embeds is None:
-            inputs_embeds = self._embed(input_ids, {name: one for name, one in (mono or {}).items() if one is not None})
+            inputs_embeds = self._embed(input_ids, {name: one for name, one in mono.items() if one is not None})
         # A cache that was emptied may still have its memory.
         memory = getattr(cache, MEMORY, None) if cache is not None and cache.get_seq_length() > 0 else None
         tokens = self._audio_tokens(inputs_embeds.device, **audio)
-        if self.mono_base is not None and input_ids is not None:
-            clips = None if tokens is None else len(tokens.last_hidden_state)
-            first = cache is None or cache.get_seq_length() == 0
-            check_beside(self.language_model, input_ids, token_id, clips, (mono or {}).get("mono_features"), first)
         if tokens is None:
             if input_ids is not None and (cache is None or cache.get_seq_length() == 0):
                 warn_without_audio(input_ids, token_id)

@@ -127,7 +127,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         logits, loss = outputs.logits if keeps else outputs.logits[:, kept], outputs.loss
         if self.mono_base is not None and joined.labels is not None:
             # A base's own loss takes labels for all its rows, and knows no number of items in a larger batch.
-            loss = ForCausalLMLoss(logits, joined.labels, self.config.get_text_config().vocab_size, **kwargs)
+            loss = ForCausalLMLoss(logits.contiguous(), joined.labels, self.config.get_text_config().vocab_size, **kwargs)
         return SpatialLLMCausalLMOutputWithPast(
             loss=loss,
             logits=logits,

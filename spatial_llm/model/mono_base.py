@@ -87,6 +87,13 @@ def text_model(language_model: nn.Module) -> nn.Module:
     return language_model.get_decoder() if mono_base_of(language_model.config) is not None else language_model
 
 
+def attention_of(config: PreTrainedConfig) -> str | dict[str, Any] | None:
+    """Returns the attention implementation of a config, with those of its parts, as `set_attn_implementation` takes it."""
+    parts = {name: getattr(config, name) for name in config.sub_configs if getattr(config, name) is not None}
+    own = config._attn_implementation
+    return {"": own, **{name: attention_of(part) for name, part in parts.items()}} if parts else own
+
+
 class _Stopped(Exception):
     """Leaves the forward pass of a base with the embeddings that its text model was given."""
 

@@ -19,6 +19,7 @@ from spatial_llm.model import storage
 from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.mono_base import (
+    attention_of,
     language_model_class,
     mono_base_of,
     placeholder_beside,
@@ -133,7 +134,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         """
         encoder = encoder.base_model
         text_config = language_model.config
-        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": text_config._attn_implementation}
+        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": attention_of(text_config)}
         config = SpatialLLMConfig(
             encoder_config=encoder.config,
             projector_config=None if projector is None else projector.config,
@@ -216,6 +217,8 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         if trained_only:
             storage.save_trained_only(self, Path(save_directory), {"encoder": encoder, "language_model": language_model})
         else:
+            if self.mono_base is not None:  # transformers would write a base's tensors under names of its first release
+                kwargs.setdefault("save_original_format", False)
             super().save_pretrained(save_directory, **kwargs)
             if kwargs.get("is_main_process", True):
                 storage.verify_saved(self, Path(save_directory))

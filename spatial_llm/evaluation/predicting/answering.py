@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from spatial_llm.audio.arrays import to_numpy
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
@@ -116,7 +115,7 @@ class Answerer:
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
             found = self.model.model.get_audio_features(input_features=features, return_dict=True)
-        return {"audio_embeds": found.pooler_output} | self.model.mono_input(to_numpy(waveform))
+        return {"audio_embeds": found.pooler_output} | self.model.mono_input(waveform)
 
     def _generate(self, items: Sequence[Item], audio: Mapping[str, dict]) -> tuple[list[str], list[int]]:
         """Returns the texts of the answers, and the rows to be answered alone: (questions,) each at most."""
