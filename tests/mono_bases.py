@@ -14,13 +14,13 @@ from transformers import (
 )
 
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor
-from spatial_llm.testing import tiny_config, tiny_processor
+from spatial_llm.testing import TINY_FUSIONS, tiny_config, tiny_processor
 
 TEXT = {
     "hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
     "max_position_embeddings": 512, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
-TURN = "Where? <|audio|>"
+LORA = {"rank": 2, "alpha": 4, "dropout": 0.0}
 TEMPLATE = "{% for message in messages %}{{ message['content'] }} ###{% endfor %}"
 BASES = ("granite_speech", "qwen2_audio")
 AUDIO_ID = 3  # of "<|audio|>", the audio placeholder of both
@@ -36,8 +36,8 @@ def tiny_base(name, tokenizer=None):
             config = GraniteSpeechConfig(
                 text_config={"model_type": "granite", **text},
                 encoder_config={
-                    "input_dim": 160, "num_layers": 2, "hidden_dim": 32, "num_heads": 4, "output_dim": 42, "context_size": 20,
-                    "max_pos_emb": 32, "feedforward_mult": 2, "conv_kernel_size": 7,
+                    "input_dim": 160, "num_layers": 2, "hidden_dim": 32, "num_heads": 4, "output_dim": 42,
+                    "context_size": 20, "max_pos_emb": 32, "feedforward_mult": 2, "conv_kernel_size": 7,
                 },
                 projector_config={
                     "model_type": "blip_2_qformer", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -67,21 +67,26 @@ def tiny_base(name, tokenizer=None):
     return model.eval(), processor
 
 
-def tiny_plugged(name, fusion=None, rank=2, encoder="spatial_ast", **options):
+def tiny_plugged(name, fusion="prefix", lora=LORA, **options):
     """A composite of a tiny base whose LoRA is not at zero, with its processor, as `SpatialLLM`."""
     base, base_processor = tiny_base(name)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        encoder = AutoModel.from_config(tiny_config(encoder)).eval()
-        projector = AutoModel.from_config(tiny_config("spatial_qformer_projector"))
-        lora = {"rank": rank, "alpha": 4, "dropout": 0.0}
-        if fusion is not None:
-            projector = None
-        net = SpatialLLMForConditionalGeneration.from_parts(encoder, base, projector, lora=lora, fusion=fusion, **options)
+        encoder, projector = encoder_and_projector(fusion)
+        net = SpatialLLMForConditionalGeneration.from_parts(
+            encoder, base, projector, lora=lora, fusion=TINY_FUSIONS[fusion], **options
+        )
         for parameter_name, parameter in net.named_parameters():
             if ".lora_B" in parameter_name:
                 parameter.data.normal_(std=0.5)
     return SpatialLLM(net, SpatialLLMProcessor.for_model(net, base_processor))
+
+
+def encoder_and_projector(fusion="prefix"):
+    """Tiny parts beside a tiny base; with slices of channels where the fusion divides them."""
+    encoder = "dspast" if fusion == "per_encoder" else "spatial_ast"
+    config = tiny_config("SpatialLLMForConditionalGeneration", encoder, fusion=fusion)
+    return AutoModel.from_config(config.encoder_config).eval(), AutoModel.from_config(config.projector_config)
 
 
 def recordings(count, seed=0):
