@@ -111,7 +111,16 @@ def load_heads(arguments: BatArguments, config: PreTrainedConfig) -> EncoderHead
 
 def set_trained(model: PreTrainedModel, trains: str) -> None:
     """Switches gradients on or off so that what `BatArguments.trains` names trains, given a model of which the projector,
-    the modules of the fusion and LoRA do."""
+    the modules of the fusion and LoRA do.
+
+    Raises:
+        SpatialLLMError: weights of a language model that hears by itself are to train.
+    """
+    if model.mono_base is not None and trains in ("language_model", "all"):
+        raise SpatialLLMError(
+            f"trains is {trains}, and the language model ({model.config.text_config.model_type}) hears by itself: it stays "
+            "frozen, so that without spatial tokens it answers as before; set trains to adapters or projector."
+        )
     model.config.freeze_encoder = trains != "all"
     model.encoder.requires_grad_(trains == "all")
     if trains == "projector":
