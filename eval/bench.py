@@ -23,7 +23,7 @@ from tqdm import tqdm
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from spatial_llm.audio.cues import SPATIAL_AST_CUES, binaural_cues
+from spatial_llm.audio.cues import SPATIAL_AST_CUES, FrontEnd, binaural_cues
 from spatial_llm.door import door
 from spatial_llm.encoders import DSpASTConfig, DSpASTModel
 from spatial_llm.encoders.heads import SpatialEncoderOutput
@@ -116,7 +116,7 @@ def main(arguments: BenchArguments) -> None:
     waveform, official = 0.1 * torch.randn(2, 2, 320_000), ConvolutionalFrontEnd().eval()
     pairs = {
         "front end, FFT against convolutional STFT": (
-            lambda: binaural_cues(waveform, SPATIAL_AST_CUES, **FRONT_END),
+            lambda: binaural_cues(waveform, SPATIAL_AST_CUES, FrontEnd(**FRONT_END)),
             lambda: official(waveform),
         ),
         "DSpAST full size, stacked against sequential branches": encoder_pair(DSpASTConfig(), frames=1001),

@@ -54,6 +54,7 @@ CLAIMS = (
             "*/spatial_ast*",
             "*encoder.yaml",
             "*/tiny/heads.yaml",
+            "*/field/tiny/foa_iv.yaml",
         ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.cli import main as run_command
 from spatial_llm.data.importing.run import ImportArguments, import_recordings
-from spatial_llm.data.records import record_from_dict
+from spatial_llm.data.records import read_manifest, record_from_dict
+from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -86,6 +89,22 @@ def test_the_table_of_own_recordings_is_imported_as_the_page_says(tmp_path):
     summary = import_recordings(ImportArguments(str(tmp_path / "my.csv"), str(tmp_path / "data")))
     types = [counts["types"] for counts in summary.values()]
     assert sorted(name for each in types for name in each) == ["AZIMUTH_DEG", "DOA", "OPEN"]
+
+
+def test_the_table_of_annotations_is_imported_as_the_page_says(tmp_path, monkeypatch, capsys):
+    page = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"```\n(file,start,end.*?)```", page, re.DOTALL)[1]
+    (tmp_path / "my.csv").write_text(table, encoding="utf-8")
+    for name, seconds in (("yard/scene1.wav", 7), ("hall/scene2.wav", 4)):
+        (tmp_path / name).parent.mkdir()
+        soundfile.write(tmp_path / name, np.random.default_rng(0).normal(0, 0.1, (seconds * 16000, 4)), 16000)
+    monkeypatch.chdir(tmp_path)
+    command = re.search(r"^spatial-llm (import-table .*)$", page, re.MULTILINE)[1]
+    assert run_command(command.split()) == 0
+    told = json.loads((tmp_path / "DATA" / "import.json").read_text())["splits"]
+    assert set(told) == {"train", "eval"} and "written: DATA/train.jsonl" in capsys.readouterr().out
+    sounds = [record.known.sounds for split in told for record in read_manifest(tmp_path / "DATA" / f"{split}.jsonl")]
+    assert HeardSource("bell", 40.0, 10.0, 2.1, 0.5, 2.5) in [sound for each in sounds for sound in each]
 
 
 def test_the_lines_of_a_manifest_and_the_kinds_of_answers_are_read_as_the_page_says():

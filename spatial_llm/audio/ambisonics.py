@@ -2,20 +2,16 @@
 
 Channel n^2 + n + m holds degree n and index m: W, Y Z X, V T R S U, Q O M K L N P. SN3D: W of any plane wave is its
 sound pressure, and no channel of the first order exceeds it. Directions are in the listener's frame (x front, y left,
-z up). Source: C. Nachbar et al., AmbiX, Ambisonics Symposium 2011; FuMa: D. Malham, Higher order Ambisonic systems, 2003.
+z up). Source: C. Nachbar et al., AmbiX, Ambisonics Symposium 2011.
 """
 
 import functools
+import math
 
 import numpy as np
 
-from spatial_llm.audio.formats import MAX_ORDER
+from spatial_llm.audio.formats.ambisonics import FUMA, FUMA_GAINS, FUMA_TO_ACN, MAX_ORDER, Ambisonics
 from spatial_llm.errors import AudioError
-
-# FuMa channels W X Y Z, R S T U V, K L M N O P Q, as ACN indices; and what SN3D is multiplied by there (maximum 1, W -3 dB).
-_FUMA_TO_ACN = np.array([0, 3, 1, 2, 6, 7, 5, 8, 4, 12, 13, 11, 14, 10, 15, 9])
-_SECOND, _THIRD = 2 / np.sqrt(3), (np.sqrt(45 / 32), 3 / np.sqrt(5), np.sqrt(8 / 5))
-_FUMA_GAINS = np.array([np.sqrt(0.5), 1, 1, 1, 1, *[_SECOND] * 4, 1, *np.repeat(_THIRD, 2)])
 
 
 def encode(directions: np.ndarray, order: int) -> np.ndarray:
@@ -83,15 +79,12 @@ def turn(yaw_deg: float, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.nd
 def to_fuma(waveform: np.ndarray) -> np.ndarray:
     """Converts ACN/SN3D (channels, samples) to Furse-Malham (W X Y Z ...), of orders 1 to 3."""
     channels = _checked(waveform)
-    return (waveform[_FUMA_TO_ACN[:channels]] * _FUMA_GAINS[:channels, None]).astype(waveform.dtype)
+    return (waveform[FUMA_TO_ACN[:channels]] * FUMA_GAINS[:channels, None]).astype(waveform.dtype)
 
 
 def from_fuma(waveform: np.ndarray) -> np.ndarray:
     """Converts Furse-Malham (channels, samples) to ACN/SN3D, of orders 1 to 3."""
-    channels = _checked(waveform)
-    out = np.empty_like(waveform)
-    out[_FUMA_TO_ACN[:channels]] = waveform / _FUMA_GAINS[:channels, None]
-    return out
+    return Ambisonics(math.isqrt(_checked(waveform)) - 1, FUMA).to_internal(waveform)
 
 
 def intensity_direction(waveform: np.ndarray) -> np.ndarray:

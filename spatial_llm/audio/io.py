@@ -187,7 +187,8 @@ def prepare_waveform(
         limits: how long and large the recording may be, as it is and at the model's rate.
         scale_known: of an array: see `check_waveform`.
         format: what the model takes.
-        given: what the recording is; None where that is not known: then only its number of channels is checked.
+        given: what the recording is; None where that is not known: then only its number of channels is checked. Ambisonics
+            in another convention than ACN/SN3D is converted to it.
         warn_each: the warning about a long recording names it and its window; False: all long recordings have the same
             warning, which Python shows once.
 
@@ -205,14 +206,15 @@ def prepare_waveform(
     if is_file(audio):
         name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
-    check_same(format if given is None else given, format, name)
+    given = format if given is None else given
+    check_same(given.internal, format, name)
     if sampling_rate is None:
         raise AudioError(f"{name}: sampling_rate is None; give the array's rate in Hz, such as {target_rate}.")
     rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
-    waveform = check_waveform(audio, format, name, scale_known)
+    waveform = given.to_internal(check_waveform(audio, given, name, scale_known))
     seconds = waveform.shape[1] / rate
     # Resampling from a low rate makes a small recording large, so the resulting size is checked first.
-    limits.check(round(seconds * max(rate, target_rate)), format.channels, max(rate, target_rate), name)
+    limits.check(round(seconds * max(rate, target_rate)), given.channels, max(rate, target_rate), name)
     least = MIN_SECONDS if window_samples is None else min(MIN_SECONDS, window_samples / target_rate)
     if seconds < least:
         raise AudioError(

@@ -13,6 +13,8 @@ COMMANDS = {
     "ask": "ask a model about recordings",
     "timeline": "list what is heard in a long recording, window by window",
     "import": "own recordings with own questions, a CSV, to manifests",
+    "import-dcase": "recordings with frame labels (STARSS, DCASE, TAU-NIGENS) to manifests",
+    "import-table": "a CSV of which sound is where and when, in a declared convention, to manifests",
     "simulate": "simulate rooms, sounds and scenes with their truth",
     "questions": "write questions and answers about simulated scenes: manifests",
     "check": "check manifests and scene files, and that train and eval share nothing",

@@ -134,6 +134,8 @@ def _add_recording(item: Record | Scene, held: Contents, root: DataRoot, overlap
         if item.known is not None:
             known = item.known
             sources = [HeardAt(known.labels, known.azimuth_deg, known.distance_m) for _ in known.sources]
+            if known.sounds is not None:
+                sources = [HeardAt((sound.label,), sound.azimuth_deg, sound.distance_m) for sound in known.sounds]
             rooms = {known.room} - {None}
             if known.recording is not None:
                 overlap.add("source recording", item.split, known.recording, where)

@@ -45,6 +45,8 @@ class SpatialQACollator:
             "return_tensors": "pt",
             "scale_known": True,
         }
+        if "formats" in samples[0]:
+            options["format"] = [format for sample in samples for format in sample["formats"]]
         if any("asked" in sample for sample in samples):
             asked = [sample.get("asked", [(sample["question"], sample["answer"])]) for sample in samples]
             batch = self.processor.training_batch(asked, [len(each) for each in audio], **options)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, Field
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
@@ -49,7 +50,16 @@ class Recordings(Sequence[Record]):
 
 class CueDataset(Dataset):
     """`dataset[i]`: the encoder's input for recording i, of its `config.input_shape`, float32, rendered and computed on
-    access."""
+    access.
+
+    Args:
+        records: the recordings.
+        root: where their names start.
+        extractor: of the encoder.
+        window_samples: length of the encoder's window.
+        altered: changes a recording before its cues are computed: (recording id, waveform (channels, samples), format) ->
+            waveform and format. It must do the same each time; its `repr` is part of the names of files of cues.
+    """
 
     def __init__(
         self,
@@ -57,7 +67,9 @@ class CueDataset(Dataset):
         root: DataRoot | str | Path,
         extractor: RecordingFeatureExtractor,
         window_samples: int,
+        altered: Callable[[str, NDArray, AudioFormat], tuple[NDArray, AudioFormat]] | None = None,
     ) -> None:
+        self.altered = altered
         self.records = records
         self.root = root
         self.extractor = extractor
@@ -68,15 +80,20 @@ class CueDataset(Dataset):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         rate = self.extractor.sampling_rate
-        waveform = load_waveform(self.records[index], self.root, rate, self.window_samples, self.extractor.format)
-        features = self.extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True)
+        record = self.records[index]
+        waveform = load_waveform(record, self.root, rate, self.window_samples, self.extractor.format)
+        format = record.format.internal
+        if self.altered is not None:
+            waveform, format = self.altered(record.recording_id, waveform, format)
+        features = self.extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True, formats=format)
         return features["input_features"][0]
 
 
 class SpatialQADataset(Dataset):
     """Questions about recordings: `dataset[i]` has `id`, `question`, `answer` and the audio in one of two forms. Of a record
     with turns before its question, or with further recordings, it also has `asked`, the questions of all turns with their
-    answers, and `others`, the audio of those recordings in the same form.
+    answers, and `others`, the audio of those recordings in the same form. With waveforms, and a `format`
+    that stands for several, `formats` lists that of every recording.
 
     Args:
         manifest: path of a JSONL manifest, of any length: its rows stay on disk, see `data.manifest`.
@@ -155,6 +172,8 @@ class SpatialQADataset(Dataset):
         sample = {"id": record.id, "question": record.question, "answer": self.answer_of(record)}
         name = "waveform" if self.audio_hidden_states is None else "audio_hidden_states"
         sample[name], *others = [self._audio(one) for one in record.recordings]
+        if self.audio_hidden_states is None and isinstance(self.format, Field):
+            sample["formats"] = [one.format.internal for one in record.recordings]
         if record.earlier is not None or record.others is not None:
             sample |= {"asked": [*record.asked[:-1], (record.question, sample["answer"])], "others": others}
         return sample

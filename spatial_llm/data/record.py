@@ -1,7 +1,7 @@
 """Defines one question about one recording as an object, and the classes and files that it names."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, parse_format
@@ -20,7 +20,7 @@ class Known:
 
     labels, azimuth_deg, elevation_deg, distance_m: the sound that the recording is about, in the internal frame, as in
     `Pair`. recording: the longer recording that it is a section of; room: where it was made. What shares either must not be
-    on both sides of a split.
+    on both sides of a split. sounds: in place of the first four, all annotated sounds of a recording.
     """
 
     labels: tuple[str, ...] | None = None
@@ -29,6 +29,7 @@ class Known:
     distance_m: float | None = None
     recording: str | None = None
     room: str | None = None
+    sounds: tuple[HeardSource, ...] | None = None
 
     @property
     def place(self) -> tuple[float | None, float | None, float | None]:
@@ -37,10 +38,31 @@ class Known:
 
     @property
     def sources(self) -> list[HeardSource | None]:
-        """Returns the sound, None if its place is not known in full; [] if nothing is known of it."""
+        """Returns the sounds, None for one whose place is not known in full; [] if nothing is known of any."""
+        if self.sounds is not None:
+            return [sound if sound.is_placed else None for sound in self.sounds]
         if self.labels is None and self.place == (None, None, None):
             return []
         return [None if None in self.place else HeardSource("; ".join(self.labels or ()), *self.place)]
+
+    @property
+    def labels_of_sounds(self) -> list[tuple[str, ...]]:
+        """Returns the classes of each of `sources`, in order; empty tuples where they are not known."""
+        if self.sounds is not None:
+            return [(sound.label,) for sound in self.sounds]
+        return [self.labels or () for _ in self.sources]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what is known as JSON has it."""
+        line = given(self)
+        if self.sounds is not None:
+            line["sounds"] = [_sound_to_dict(sound) for sound in self.sounds]
+        return line
+
+
+def _sound_to_dict(sound: HeardSource) -> dict[str, Any]:
+    told = ((field.name, getattr(sound, field.name)) for field in fields(sound))  # vars() has what was computed of it, too
+    return {name: value for name, value in told if value is not None and value is not False}
 
 
 @dataclass(frozen=True)
@@ -93,7 +115,7 @@ class Record:
         if self.pairs is not None:
             line["pairs"] = [given(pair) for pair in self.pairs]
         if self.known is not None:
-            line["known"] = given(self.known)
+            line["known"] = self.known.to_dict()
         if self.earlier is not None:
             line["earlier"] = [given(turn) for turn in self.earlier]
         if self.others is not None:
@@ -122,7 +144,7 @@ class Record:
         return [Record(**view) for view in views]
 
 
-for _kind in (Known, FileFacts, Record):
+for _kind in (HeardSource, Known, FileFacts, Record):
     _kind.__pydantic_config__ = STRICT
 
 
@@ -132,7 +154,7 @@ def labels_of(record: Record) -> list[tuple[str, ...]]:
     if record.scene is not None:
         return [(source.label,) for source in record.scene.sources]
     if record.known is not None:
-        return [record.known.labels or () for _ in record.known.sources]
+        return record.known.labels_of_sounds
     return [pair.labels or () for pair in record.pairs or ()]
 
 
@@ -170,7 +192,8 @@ def sources_of(item: Record) -> list[HeardSource | None]:
 
 
 def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[HeardSource | None]) -> None:
-    """Checks that a question which says that it is about one source has the place of that source in its true answer.
+    """Checks that a question which says that it is about one source has the place of that source in its true answer; of
+    annotated sounds (`Known.sounds`), also what is known of a place in part.
 
     Args:
         record: from a manifest that was read.
@@ -181,6 +204,8 @@ def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[Heard
         ManifestError: it has another place; the record is named.
     """
     about = record.about
+    if record.known is not None and record.known.sounds is not None:
+        sources = record.known.sounds
     source = sources[about.sources[0]] if about is not None and len(about.sources) == 1 else None
     if source is not None:
         try:

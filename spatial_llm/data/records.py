@@ -23,6 +23,7 @@ from spatial_llm.errors import AudioError, ManifestError, SceneError, SpatialLLM
 from spatial_llm.jsonl import iter_lines, parse_object, plain_object, plain_object_and_end, write_jsonl
 from spatial_llm.prompts import AUDIO_TOKEN
 from spatial_llm.questions.about import check_about
+from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.scenes.scene import Scene, check_scene, describe_validation
 
@@ -229,7 +230,7 @@ def _check_recording(record: Record, where: str) -> None:
     if record.known is not None:
         if record.audio is None:
             raise ManifestError(f"{where}: known is for 'audio' only; scenes and pairs say what sounds where.")
-        _check_place(record.known, where, "known")
+        _check_known(record.known, where)
     _check_format(record, where)
     foreign = sorted(set(record.files) - {name for _, name in paths_of(record)}) if record.files else []
     if foreign or (record.files is not None and record.scene is not None):
@@ -267,7 +268,28 @@ def _check_pairs(record: Record, where: str) -> None:
         _check_place(pair, where, f"pairs[{index}]")
 
 
-def _check_place(place: Pair | Known, where: str, name: str) -> None:
+def _check_known(known: Known, where: str) -> None:
+    _check_place(known, where, "known")
+    if known.sounds is None:
+        return
+    if not known.sounds or known.labels is not None or known.place != (None, None, None):
+        raise ManifestError(
+            f"{where}: known.sounds is {len(known.sounds)} sounds beside labels {known.labels} and place {known.place}; "
+            "give one sound or more, each with its own label and place, and no other."
+        )
+    for index, sound in enumerate(known.sounds):
+        name = f"known.sounds[{index}]"
+        _check_place(sound, where, name)
+        if sound.folded and (sound.azimuth_deg is None or abs(sound.azimuth_deg) > 90):
+            raise ManifestError(f"{where}: {name}.azimuth_deg is {sound.azimuth_deg}; folded, expected -90 to 90.")
+        onset_s, offset_s = sound.onset_s or 0.0, sound.offset_s
+        if onset_s < 0 or (offset_s is not None and offset_s <= onset_s):
+            raise ManifestError(
+                f"{where}: {name} lasts from {onset_s} to {offset_s} s; expected 0 or later, and an end after."
+            )
+
+
+def _check_place(place: Pair | Known | HeardSource, where: str, name: str) -> None:
     allowed = (
         ("azimuth_deg", place.azimuth_deg is None or -180 < place.azimuth_deg <= 180, "in (-180, 180]"),
         ("elevation_deg", place.elevation_deg is None or -90 <= place.elevation_deg <= 90, "in [-90, 90]"),

@@ -16,7 +16,7 @@ from spatial_llm.scenes.render import render_scene
 
 
 def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
-    """Returns the recording of a record: float32 (channels of `record.format`, samples) at `record.sampling_rate`.
+    """Returns the recording of a record: float32 (channels of `record.format.internal`, samples) at `record.sampling_rate`.
 
     Args:
         record: from a manifest that was read.
@@ -29,7 +29,8 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
     try:
         if record.audio is not None:
             waveform, rate = read_audio(root.path(record.audio), root.limits)
-            return resample(check_waveform(waveform, record.format, record.audio), rate, record.sampling_rate)
+            waveform = record.format.to_internal(check_waveform(waveform, record.format, record.audio))
+            return resample(waveform, rate, record.sampling_rate)
         if record.pairs is not None:
             return render_pairs(record, root)
         return render_scene(record.scene, root.folder)
@@ -55,7 +56,8 @@ def load_waveform(
         ManifestError: the recording cannot be made, or has another format; the message names the record and the reason.
     """
     try:
-        check_same(record.format, format)
+        own = record.format.internal
+        check_same(own, format)
         root = DataRoot.of(root)
         waveform = render_record(record, root)
         # Rendered at full scale 1, or a file whose scale was judged when it was read.
@@ -67,6 +69,7 @@ def load_waveform(
             root.limits,
             scale_known=True,
             format=format,
+            given=own,
             warn_each=False,
         )
     except (SpatialLLMError, OSError) as error:

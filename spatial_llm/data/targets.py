@@ -21,14 +21,18 @@ def targets_of(record: Record) -> list[Target]:
     """Returns the sources of a record's recording, in order.
 
     Raises:
-        ManifestError: the record does not tell: it is a file, its scene has no truth, or its pairs lack labels or places.
+        ManifestError: the record does not tell: it is a file without annotated sounds or with one that has no place, its
+            scene has no truth, or its pairs lack labels or places.
     """
     if record.scene is not None and record.scene.truth is not None:
         known = zip(record.scene.sources, record.scene.truth.sources, strict=True)
         return [Target((s.label,), t.azimuth_deg, t.elevation_deg, t.distance_m) for s, t in known]
     if record.pairs is not None and all(pair.labels and pair.distance_m is not None for pair in record.pairs):
         return [Target(pair.labels, pair.azimuth_deg, pair.elevation_deg, pair.distance_m) for pair in record.pairs]
+    sounds = (record.known and record.known.sounds) or ()
+    if sounds and all(sound.is_placed for sound in sounds):
+        return [Target((s.label,), s.azimuth_deg, s.elevation_deg, s.distance_m) for s in sounds]
     raise ManifestError(
-        f"record {record.id!r} does not say what sounds where; expected a scene with its truth, or pairs with labels, "
-        "azimuth_deg, elevation_deg and distance_m."
+        f"record {record.id!r} does not say what sounds where; expected a scene with its truth, or pairs or known "
+        "sounds with labels, azimuth_deg, elevation_deg and distance_m."
     )

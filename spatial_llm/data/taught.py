@@ -26,11 +26,19 @@ def _asked(lines: Iterable[Mapping[str, Any]], types: Collection[str] | None) ->
         sources = [] if scene is None else scene["sources"]
         pairs = line.get("pairs") or []
         labels = [source["label"] for source in sources] + [label for pair in pairs for label in pair.get("labels") or ()]
-        labels += (line.get("known") or {}).get("labels") or ()
+        known = line.get("known") or {}
+        sounds = known.get("sounds") or []
+        labels += [*(known.get("labels") or ()), *(sound["label"] for sound in sounds)]
         labels += labels_in(line["truth"], line.get("about", {}).get("absent"))
         gains = [source.get("gain_db", 0.0) for source in sources]
         # A source is rendered at this level with 1/r, which is 1 at 1 m; heads amplify sound from the front by about 0 dB.
         level = DRY_LEVEL_DBFS + sum(gains) / len(gains) if gains else None
         yield Asked(
-            line["question_type"], line["question"], line["answer"], line["truth"], labels, len(sources or pairs), level
-        )  # fmt: skip
+            line["question_type"],
+            line["question"],
+            line["answer"],
+            line["truth"],
+            labels,
+            len(sources or pairs or sounds),
+            level,
+        )

@@ -5,10 +5,10 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from spatial_llm.audio.cues import CUES, GCC_PHAT, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
-from spatial_llm.audio.formats import BINAURAL, check_same, parse_format
+from spatial_llm.audio.cues import GCC_PHAT, LOGMEL_LEFT, LOGMEL_RIGHT, SPATIAL_AST_CUES
+from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, check_numbers
-from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor, check_cue_format
 from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 
@@ -43,8 +43,8 @@ class SpatialEncoderConfig(CheckedConfig):
             blanked, the same for the whole batch (official: 48 and 192).
         mask_rows, mask_columns: in training, share of the patch grid's time rows and frequency columns that the trunk does
             not see, drawn for each sample (official: 0.25 and 0.25).
-        audio_format: what the encoder takes, as a short text (see `spatial_llm.audio.formats.parse_format`). The cues that
-            there are compare two ears: "binaural".
+        audio_format: what the encoder takes, as a short text (see `spatial_llm.audio.formats.parse_input_format`): that of
+            its cues, "binaural", "field" or "field:ambisonics" (see `spatial_llm.audio.cues.CUE_SETS`).
         sampling_rate: Hz.
         duration_s: seconds of one window; callers pad or cut to it.
         n_fft, hop_length, f_min, f_max: of the front end (`SpatialFeatureExtractor`).
@@ -111,13 +111,10 @@ class SpatialEncoderConfig(CheckedConfig):
 
     def _check(self) -> None:
         self._check_values()
-        unknown = [cue for cue in self.cues if cue not in CUES]
+        check_cue_format(self.cues, self.audio_format)
         stray = [cue for cue in self.normalized_cues if cue not in self.cues]
-        if unknown or stray or not self.cues:
-            raise SpatialLLMError(
-                f"cues {self.cues} with normalized_cues {self.normalized_cues}: {unknown or stray or 'none'} not usable; "
-                f"cues are some of {', '.join(CUES)}, and normalized_cues some of the cues."
-            )
+        if stray:
+            raise SpatialLLMError(f"normalized_cues {stray} are not among the cues {self.cues}; give some of the cues.")
         if len(self.patch_size) != 2 or self.num_frames % self.patch_size[0] or self.num_mel_bins % self.patch_size[1]:
             raise SpatialLLMError(
                 f"patch_size {self.patch_size} does not tile {self.num_frames} frames x {self.num_mel_bins} mel bins; "
@@ -146,7 +143,6 @@ class SpatialEncoderConfig(CheckedConfig):
             )
 
     def _check_values(self) -> None:
-        check_same(parse_format(self.audio_format), BINAURAL, "audio_format", "the cues of this encoder")
         check_counts(
             self, "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "sampling_rate", "n_fft"
         )

@@ -20,7 +20,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from spatial_llm.audio.formats import BINAURAL, check_same, parse_format
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same, parse_format
 from spatial_llm.audio.io import resample
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
@@ -116,7 +116,7 @@ class ParallelFeatureExtractor(RecordingFeatureExtractor):
         """Returns the settings, without the extractors that are built from them."""
         return {name: value for name, value in super().to_dict().items() if name != "_extractors"}
 
-    def features(self, recordings: torch.Tensor) -> torch.Tensor:
+    def features(self, recordings: torch.Tensor, format: AudioFormat) -> torch.Tensor:
         """Computes recordings (B, 2 ears, samples) -> (B, numbers): for each member its input for the left and then for the
         right ear where it is fed with each, otherwise its one input; flattened."""
         rows = [self._of(recording) for recording in recordings.cpu().numpy()]
@@ -135,7 +135,7 @@ class ParallelFeatureExtractor(RecordingFeatureExtractor):
                 waveform = _fitted(waveform, member["window_samples"])
             for heard in _heard(waveform, member["channels"]):
                 if isinstance(extractor, RecordingFeatureExtractor):
-                    parts.append(extractor.features(torch.from_numpy(heard)[None]).numpy())
+                    parts.append(extractor.features(torch.from_numpy(heard)[None], BINAURAL).numpy())
                     continue
                 made = extractor(heard, sampling_rate=rate, return_tensors="np")
                 # The names that these extractors give their numbers; masks are left out, because the window is always full.

@@ -26,6 +26,8 @@ WHOLE = {
     "ER20": "direction more than 20 degrees off",
     "MAE_deg": "direction, mean great-circle error",
     "DER": "distance off by more than 0.5 m",
+    "left_right": "left or right",
+    "eight_way": "left or right, front or behind, above or below, all three",
 }
 PREFIXES = {
     "A": "event named, {} (A)",

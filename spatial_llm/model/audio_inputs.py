@@ -1,6 +1,7 @@
 """Turns what people hand to a processor as recordings into the input of the encoder, by the same steps as `ask`."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from spatial_llm.audio.given import is_file, is_one, recordings_in, unpacked
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
+from spatial_llm.errors import AudioError
 from spatial_llm.model.mono_inputs import MonoInputs
 
 
@@ -22,13 +24,13 @@ class AudioOptions:
     Attributes:
         sampling_rate: in Hz, of arrays that do not say their own; None is taken for the extractor's, with a warning.
         limits: how long and large a recording may be, and whether a cut file may be read.
-        format: what the recordings are; None where only their number of channels is compared.
+        format: what the recordings are, one for all or a list with one for each; None for the extractor's `default_format`.
         scale_known: whether arrays come from `prepare_waveform`, which has checked their scale.
     """
 
     sampling_rate: float | None = None
     limits: AudioLimits = DEFAULT_LIMITS
-    format: str | AudioFormat | None = None
+    format: str | AudioFormat | Sequence[str | AudioFormat] | None = None
     scale_known: bool = False
 
 
@@ -68,27 +70,38 @@ def encoder_input(
     if rate is None and any(_lacks_rate(item) for item in items):
         rate = target
         warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=4)
-    waveforms, known = audio, options.scale_known
+    waveforms, known, formats = audio, options.scale_known, None
     if (
         mono is not None
         or options.format is not None
         or not all(_is_ready(item, rate, target, window_samples) for item in items)
     ):
-        given = None if options.format is None else as_format(options.format)
+        given = _formats_of(options.format, len(items), extractor)
         prepared = [
-            prepare_waveform(item, rate, target, window_samples, options.limits, known, format=extractor.format, given=given)
-            for item in items
+            prepare_waveform(item, rate, target, window_samples, options.limits, known, format=extractor.format, given=own)
+            for item, own in zip(items, given, strict=True)
         ]
-        known = True
+        known, formats = True, [each.internal for each in given]
         waveforms = [torch.from_numpy(each) for each in prepared]
-        if window_samples is not None:
+        if window_samples is not None and len({each.shape for each in prepared}) == 1:
             waveforms = torch.stack(waveforms)
             waveforms = waveforms.to(audio.device) if isinstance(audio, torch.Tensor) else waveforms
     elif isinstance(audio, list | tuple) and not is_one(audio):
         waveforms = items
-    features = extractor(waveforms, sampling_rate=target, return_tensors="pt", scale_known=known)
+    features = extractor(waveforms, sampling_rate=target, return_tensors="pt", scale_known=known, formats=formats)
     found = {"input_features": features["input_features"]}
     return found if mono is None else found | mono(waveforms)
+
+
+def _formats_of(
+    given: str | AudioFormat | Sequence[str | AudioFormat] | None, recordings: int, extractor: RecordingFeatureExtractor
+) -> list[AudioFormat]:
+    if given is None:
+        return [extractor.default_format] * recordings
+    formats = [given] * recordings if isinstance(given, str | AudioFormat) else list(given)
+    if len(formats) != recordings:
+        raise AudioError(f"{len(formats)} formats for {recordings} recordings; give one for all, or one for each.")
+    return [as_format(each) for each in formats]
 
 
 def _lacks_rate(item: Any) -> bool:

@@ -9,7 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig
 # Importing the encoders and projectors registers their configs, so that sub-configs are found by model_type.
 import spatial_llm.encoders
 import spatial_llm.projectors  # noqa: F401
-from spatial_llm.audio.formats import parse_format
+from spatial_llm.audio.formats import parse_input_format
 from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.base import Fusion
@@ -106,7 +106,7 @@ class SpatialLLMConfig(CheckedConfig):
                     "itself: leave it out."
                 )
             return
-        self.mono = mono_way(self.mono, parse_format(self.encoder_config.audio_format))
+        self.mono = mono_way(self.mono, parse_input_format(self.encoder_config.audio_format))
         if self.audio_token_id == self.text_config.audio_token_id:
             raise SpatialLLMError(
                 f"audio_token_id is {self.audio_token_id}, the placeholder of {self.text_config.model_type} for its "

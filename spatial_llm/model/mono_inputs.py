@@ -7,7 +7,7 @@ it. Windows are of one length, so the number of these placeholders is a constant
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,16 +23,16 @@ from spatial_llm.model.mono_base import MONO_BASES, MonoBase, mono_base_of
 
 # How one channel is made of a recording.
 WAYS = {
-    "mean": "the mean of both ears, which is the same when the ears are exchanged",
+    "mean": "the mean of both ears, which is the same when they are exchanged, or of both channels of mid-side stereo",
     "left": "the left ear alone",
     "right": "the right ear alone",
     "first": "the first channel: W, the pressure, of ambisonics; the first microphone of an array",
 }
-_BY_KIND = {"binaural": ("mean", "left", "right")}  # the first is the default
+_BY_KIND = dict.fromkeys(("binaural", "stereo_ms"), ("mean", "left", "right"))  # the first is the default
 
 
 def mono_way(way: str | None, format: AudioFormat) -> str:
-    """Returns how one channel is made of a recording: `way`, or by default "mean" of two ears and "first" of others.
+    """Returns how one channel is made of a recording: `way`, or by default "mean" of two channels and "first" of others.
 
     The mean of the microphones of an array would be a beam, with a notch for every other direction, and that of ambisonic
     channels has no meaning.
@@ -83,11 +83,12 @@ class MonoInputs:
         """Returns the ids of one recording in a prompt of the base."""
         return self._made(np.zeros(self.window_samples, dtype=np.float32))["input_ids"][0].tolist()
 
-    def __call__(self, recordings: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Computes `mono_features` (clips, ...) and `mono_mask` (clips, ...) of recordings (clips, channels, samples)."""
-        made = [self._made(self.mixed(each)) for each in recordings.cpu().float().numpy()]
+    def __call__(self, recordings: torch.Tensor | Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Computes `mono_features` (clips, ...) and `mono_mask` (clips, ...) of recordings (clips, channels, samples), or of a
+        list of recordings (channels, samples) of different numbers of channels."""
+        made = [self._made(self.mixed(each.cpu().float().numpy())) for each in recordings]
         names = {"mono_features": "input_features", "mono_mask": self.base.mask}
-        return {ours: torch.cat([each[its] for each in made]).to(recordings.device) for ours, its in names.items()}
+        return {ours: torch.cat([each[its] for each in made]).to(recordings[0].device) for ours, its in names.items()}
 
     def mixed(self, recording: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns a recording (channels, samples) as one channel (samples,) at the same rate."""

@@ -138,6 +138,8 @@ def check_place(about: About, truth: dict[str, Any], source: HeardSource) -> Non
         place = (
             f"{', '.join(source.words)} (azimuth {source.azimuth_deg:.0f}, elevation {source.elevation_deg:.0f} degrees, "
             f"{source.distance_m:.2f} m)"
+            if source.is_placed
+            else f"a place known in part ({source})"
         )
         raise SpatialLLMError(
             f"source {about.sources[0]}, after a turn of {about.turn_deg:g} degrees, is at {place}, the answer gives "
@@ -146,19 +148,26 @@ def check_place(about: About, truth: dict[str, Any], source: HeardSource) -> Non
 
 
 def places_apart(value: dict[str, Any], source: HeardSource) -> list[str]:
-    """Returns the keys of a value whose word or number is not that of a source; keys that name no place are ignored."""
+    """Returns the keys of a value whose word or number is not that of a source, or is not known of it; keys that name no
+    place are ignored."""
     wrong = [
         axis
         for axis in AXIS_NAMES
-        if axis in value and source.is_clear(axis, _CLEAR_DEG) and value[axis] != source.word(axis)
+        if axis in value
+        and (not source.knows(axis) or (source.is_clear(axis, _CLEAR_DEG) and value[axis] != source.word(axis)))
     ]
+    around = source.azimuth_deg is not None and not source.folded
     for name, most in _MOST_APART.items():
-        if name in value:
+        if name in value and (getattr(source, name) is None or (name == "azimuth_deg" and not around)):
+            wrong.append(name)
+        elif name in value:
             apart = abs(value[name] - getattr(source, name))
             if name == "azimuth_deg":
                 apart = min(apart, 360 - apart)
             wrong += [name] if apart > most else []
-    if "clock_hour" in value:
+    if "clock_hour" in value and not around:
+        wrong.append("clock_hour")
+    elif "clock_hour" in value:
         apart = abs(float(wrap_azimuth_deg(azimuth_of_hour(value["clock_hour"]) - source.azimuth_deg)))
         wrong += ["clock_hour"] if apart > _HALF_AN_HOUR_DEG + _CLEAR_DEG else []
     return wrong

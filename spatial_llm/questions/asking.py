@@ -108,8 +108,10 @@ class Asker:
         return self.pick(clear) if clear else None
 
     def has_azimuth(self, source: HeardSource) -> bool:
-        """Returns True unless the source is nearly straight above or below the listener."""
-        return abs(source.elevation_deg) <= 90.0 - self.margins.zenith_margin_deg
+        """Returns True if the azimuth is known all around, unless the source is nearly straight above or below the
+        listener."""
+        known = source.azimuth_deg is not None and not source.folded
+        return known and abs(source.elevation_deg or 0.0) <= 90.0 - self.margins.zenith_margin_deg
 
     def opposite_axes(self, scene: HeardScene) -> list[str]:
         """Returns the axes on which all sources are clear and the first two are on opposite sides of the listener."""

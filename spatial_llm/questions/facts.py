@@ -21,29 +21,58 @@ _AXIS_COORDINATE = {"left_right": 1, "front_behind": 0, "above_below": 2}  # of 
 @dataclass(frozen=True)
 class HeardSource:
     """Holds one static source at the listener: its label, its direction and distance in the internal frame, and when it
-    begins and ends there, in seconds (None: not known; no question asks for it)."""
+    begins and ends there, in seconds.
+
+    None: not known, and no question asks for it. A source without an azimuth has no place at all (it moves, for instance).
+    folded: the azimuth is that of the mirror image ahead, from -90 to 90, so that nothing tells front from behind: labels of
+    stereo recordings are given so.
+    """
 
     label: str
-    azimuth_deg: float
-    elevation_deg: float
-    distance_m: float
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
     onset_s: float | None = None
     offset_s: float | None = None
+    folded: bool = False
+
+    @property
+    def is_placed(self) -> bool:
+        """Returns True if direction and distance are known in full."""
+        return None not in (self.azimuth_deg, self.elevation_deg, self.distance_m) and not self.folded
+
+    def knows(self, axis: str) -> bool:
+        """Returns True if it is known on which side of an axis of direction words the source is."""
+        if axis == "above_below":
+            return self.elevation_deg is not None
+        return self.azimuth_deg is not None and not (axis == "front_behind" and self.folded)
 
     @cached_property
+    def _reach_m(self) -> float:
+        return 1.0 if self.distance_m is None else self.distance_m
+
+    @cached_property
+    def _xyz(self) -> np.ndarray:
+        """Returns (xyz) with what is not known set to straight ahead, level, 1 m."""
+        return direction_to_vector(self.azimuth_deg or 0.0, self.elevation_deg or 0.0, self._reach_m)
+
+    @property
     def xyz(self) -> np.ndarray:
-        """Returns (xyz) in metres: front, left, up."""
-        return direction_to_vector(self.azimuth_deg, self.elevation_deg, self.distance_m)
+        """Returns (xyz) in metres: front, left, up. Raises SceneError if the place is not known in full."""
+        if not self.is_placed:
+            raise SceneError(f"the place of {self.label!r} is not known in full, so nothing that needs it can be asked.")
+        return self._xyz
 
     @cached_property
     def words(self) -> tuple[str, str, str]:
-        """Returns the three direction words: left/right, front/behind, above/below."""
-        return direction_words(self.xyz)
+        """Returns the three direction words: left/right, front/behind, above/below; of an axis that `knows` denies, the word
+        means nothing."""
+        return direction_words(self._xyz)
 
     @cached_property
     def location(self) -> Location:
         """Returns the words with the distance in steps of 0.5 m, as SpatialSoundQA writes it."""
-        return Location(*self.words, step_distance_m(self.distance_m))
+        return Location(*direction_words(self.xyz), step_distance_m(self.distance_m))
 
     @property
     def place_words(self) -> tuple[str, str]:
@@ -61,35 +90,46 @@ class HeardSource:
 
     def angle_from_plane_deg(self, axis: str) -> float:
         """Returns the angle from the plane where this axis changes its word; positive to the left, the front, upwards."""
-        return math.degrees(math.asin(max(-1.0, min(1.0, self.xyz[_AXIS_COORDINATE[axis]] / self.distance_m))))
+        return math.degrees(math.asin(max(-1.0, min(1.0, self._xyz[_AXIS_COORDINATE[axis]] / self._reach_m))))
 
     def is_clear(self, axis: str, margin_deg: float) -> bool:
-        """Returns True if the source is at least `margin_deg` away from the plane where this axis changes its word."""
-        across = abs(self.xyz[_AXIS_COORDINATE[axis]])
-        return bool(across >= self.distance_m * math.sin(math.radians(margin_deg)))
+        """Returns True if the source is known to be at least `margin_deg` away from the plane where this axis changes its
+        word."""
+        across = abs(self._xyz[_AXIS_COORDINATE[axis]])
+        return self.knows(axis) and bool(across >= self._reach_m * math.sin(math.radians(margin_deg)))
 
     def all_clear(self, margin_deg: float) -> bool:
-        """Returns True if all three direction words are clear."""
-        return all(self.is_clear(axis, margin_deg) for axis in AXIS_NAMES)
+        """Returns True if the place is known in full, and all three direction words are clear."""
+        return self.is_placed and all(self.is_clear(axis, margin_deg) for axis in AXIS_NAMES)
 
     def after_turn(self, turn_deg: float) -> "HeardSource":
         """Returns the same source after the listener has turned by `turn_deg`, positive to the left."""
-        return replace(self, azimuth_deg=float(wrap_azimuth_deg(self.azimuth_deg - turn_deg)))
+        return self._at_azimuth(1, -turn_deg)
 
     def mirror_image(self) -> "HeardSource":
         """Returns the same source with left and right exchanged."""
-        return replace(self, azimuth_deg=float(wrap_azimuth_deg(-self.azimuth_deg)))
+        return self._at_azimuth(-1, 0.0)
+
+    def _at_azimuth(self, sign: int, further_deg: float) -> "HeardSource":
+        if self.azimuth_deg is None:
+            return self
+        return replace(self, azimuth_deg=float(wrap_azimuth_deg(sign * self.azimuth_deg + further_deg)))
 
 
 @dataclass(frozen=True)
 class HeardScene:
     """Holds one recording: its one to four sources, the room's reverberation time and volume, and its duration in seconds
-    (None: not known; no question asks for it)."""
+    (None: not known; no question asks for it).
+
+    complete: whether the sources are all that sound. If not, nothing is asked whose answer a further sound could change: how
+    many there are, which is nearest or first, which are all on one side.
+    """
 
     sources: tuple[HeardSource, ...]
     rt60_s: float | None = None
     volume_m3: float | None = None
     duration_s: float | None = None
+    complete: bool = True
 
     @staticmethod
     def from_scene(scene: Scene) -> "HeardScene":
@@ -148,7 +188,9 @@ class HeardScene:
 
 def same_place(first: HeardSource, second: HeardSource) -> bool:
     """Returns True if one place in words and metres could name both: one octant, and distances that differ by less than 1
-    m."""
+    m; or if it is not known."""
+    if not (first.is_placed and second.is_placed):
+        return True
     apart_m = abs(step_distance_m(first.distance_m) - step_distance_m(second.distance_m))
     return first.words == second.words and apart_m < 1.0
 
@@ -158,12 +200,14 @@ def side_of(first: HeardSource, second: HeardSource, axis: str, margin_deg: floa
 
     Two sources on opposite sides of the listener are clear. On the same side, left and above are clear if the angle and the
     distance from the dividing plane agree. "In front of" on one side is never clear: it can mean nearer to the listener or
-    further ahead.
+    further ahead. What needs a direction or distance that is not known is not clear.
     """
+    if not (first.knows(axis) and second.knows(axis)):
+        return 0
     angles = [source.angle_from_plane_deg(axis) for source in (first, second)]
     if angles[0] * angles[1] < 0 and min(map(abs, angles)) >= margin_deg:
         return 1 if angles[0] > 0 else -1
-    if axis == "front_behind":
+    if axis == "front_behind" or not (first.is_placed and second.is_placed):
         return 0
     coordinate = _AXIS_COORDINATE[axis]
     apart_deg, apart_m = angles[0] - angles[1], float(first.xyz[coordinate] - second.xyz[coordinate])

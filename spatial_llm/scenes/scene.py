@@ -228,6 +228,8 @@ def check_scene(scene: Scene, where: str = "scene") -> None:
         refuse("sources", f"has {len(scene.sources)} entries; give 1 to {MAX_SOURCES}.")
     if scene.mirror and scene.bank is None:
         refuse("mirror", "is set without a bank; mirror the positions instead.")
+    if scene.format.internal != scene.format:
+        refuse("format", f"is {scene.format.name}; scenes are simulated in ACN/SN3D: give {scene.format.internal.text}.")
     _check_room(scene, refuse)
     for index, source in enumerate(scene.sources):
         _check_source(scene, source, f"sources[{index}]", refuse)
@@ -290,11 +292,8 @@ def _check_truth(scene: Scene, truth: SceneTruth, refuse: Any) -> None:
             refuse(field, "is out of range: azimuth_deg in (-180, 180], elevation_deg in [-90, 90], distance_m above 0.")
         off_deg = _apart_deg(azimuth_deg, elevation_deg, known.azimuth_deg, known.elevation_deg)
         if off_deg > ANGLE_TOLERANCE_DEG or abs(distance_m - known.distance_m) > DISTANCE_TOLERANCE_M:
-            refuse(
-                field,
-                f"says ({known.azimuth_deg}, {known.elevation_deg}) degrees at {known.distance_m} m, but position_m and "
-                f"listener give ({azimuth_deg:.2f}, {elevation_deg:.2f}) at {distance_m:.3f}.",
-            )
+            refuse(field, f"says ({known.azimuth_deg}, {known.elevation_deg}) deg at {known.distance_m} m, but position_m "
+                   f"and listener give ({azimuth_deg:.2f}, {elevation_deg:.2f}) at {distance_m:.3f}.")  # fmt: skip
         if not 0 <= known.onset_s <= known.offset_s <= scene.duration_s:
             refuse(field, f"is heard from {known.onset_s} to {known.offset_s} s of {scene.duration_s} s.")
 

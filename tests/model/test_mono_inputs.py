@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.audio.formats import parse_format
+from spatial_llm.audio.formats import parse_input_format
 from spatial_llm.audio.io import resample
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMProcessor
@@ -64,12 +64,29 @@ def test_each_way_makes_its_channel(model, way, channel):
 
 
 @pytest.mark.parametrize(
-    "format, way", [("binaural", "mean"), ("foa", "first"), ("ambisonics3", "first"), ("array:[[0,0,0],[0.1,0,0]]", "first")]
+    "format, way",
+    [
+        ("binaural", "mean"),
+        ("foa", "first"),
+        ("field", "first"),
+        ("stereo_ms", "mean"),
+        ("ambisonics3", "first"),
+        ("array:[[0,0,0],[0.1,0,0]]", "first"),
+    ],
 )
 def test_every_format_has_a_way_that_is_recorded(format, way):
-    assert mono_way(None, parse_format(format)) == way
+    assert mono_way(None, parse_input_format(format)) == way
     with pytest.raises(SpatialLLMError, match="mono is 'loudest', but the recordings are"):
-        mono_way("loudest", parse_format(format))
+        mono_way("loudest", parse_input_format(format))
+
+
+def test_recordings_of_different_numbers_of_channels_have_one_mono_input_each(model):
+    settings, window = model.processor.mono | {"way": "first"}, recordings(1).shape[-1]
+    mono = MonoInputs(settings, model.processor.tokenizer, 32_000, window)
+    foa, array = torch.randn(4, window), torch.randn(7, window)
+    both = mono([foa, array])
+    for row, recording in enumerate((foa, array)):
+        assert torch.equal(both["mono_features"][row : row + 1], mono(recording[:1][None])["mono_features"])
 
 
 def test_the_way_is_in_the_config_and_must_be_that_of_the_processor(tmp_path):

@@ -1,1 +1,1 @@
-"""Turns a CSV of one's own recordings, questions and answers into manifests."""
+"""Turns recordings of one's own, with questions or with annotations, and published annotated data sets into manifests."""

@@ -72,7 +72,7 @@ class Recordings:
                 has no length or reaches beyond its end.
         """
         start_s, end_s = row.number("start"), row.number("end")
-        path = self._path(row)
+        path = find_audio(row, "audio", self.beside, self.out)
         key = (path, start_s, end_s)
         if key not in self._placed:
             name = row.text("audio")
@@ -83,23 +83,6 @@ class Recordings:
                 raise row.error(f"audio: {told}", audio=EXAMPLE["audio"]) from None
             self._placed[key] = self._write(path, section, rate)
         return self._placed[key]
-
-    def _path(self, row: Row) -> Path:
-        name = row.text("audio")
-        if not name:
-            raise row.error("audio is empty; expected the path of a sound file, relative to the CSV", audio=EXAMPLE["audio"])
-        path = self.beside / name
-        if not path.is_file():
-            near = _near(path)
-            right = str(Path(name).with_name(near)) if near else EXAMPLE["audio"]
-            hint = "a file of a similar name is there" if near else "paths start at the folder of the CSV"
-            raise row.error(f"audio {name!r}: no such file; {hint}", audio=right)
-        if path.resolve().is_relative_to(self.out.resolve()):
-            raise row.error(
-                f"audio {name!r} lies in {self.out}, which is replaced as a whole; move it, or give another --out",
-                audio=EXAMPLE["audio"],
-            )
-        return path.resolve()
 
     def _section(
         self, row: Row, path: Path, start_s: float | None, end_s: float | None
@@ -131,9 +114,8 @@ class Recordings:
     def _write(self, path: Path, section: NDArray[np.float32] | None, rate: int) -> Placed:
         """Copies a file, or writes a section of it."""
         whole = section is None
-        stem = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST_NAME].strip(".") or "recording"
         suffix = path.suffix.lower() if whole else ".wav"
-        name = f"{FOLDER}/{len(self._placed) + 1:04d}_{stem}{suffix}"
+        name = f"{FOLDER}/{len(self._placed) + 1:04d}_{safe_stem(path)}{suffix}"
         target = self.folder / name
         target.parent.mkdir(exist_ok=True)
         if whole:
@@ -141,6 +123,39 @@ class Recordings:
         else:
             soundfile.write(target, section.T, rate, subtype="FLOAT")
         return Placed(name, rate, FileFacts(target.stat().st_size, sha256_of(target)), sha256_of(path), not whole)
+
+
+def find_audio(row: Row, column: str, beside: Path, out: Path) -> Path:
+    """Returns the path of the recording that a column of a row names.
+
+    Args:
+        row, column: the row, and the name of the column.
+        beside: the folder that relative names start from.
+        out: the folder that is replaced; no recording may be read from there.
+
+    Raises:
+        ManifestError: none is named, there is no such file, or it lies in `out`.
+    """
+    name, example = row.text(column), row.columns.example[column]
+    if not name:
+        raise row.error(f"{column} is empty; expected the path of a sound file, relative to the CSV", **{column: example})
+    path = beside / name
+    if not path.is_file():
+        near = _near(path)
+        right = str(Path(name).with_name(near)) if near else example
+        hint = "a file of a similar name is there" if near else "paths start at the folder of the CSV"
+        raise row.error(f"{column} {name!r}: no such file; {hint}", **{column: right})
+    if path.resolve().is_relative_to(out.resolve()):
+        raise row.error(
+            f"{column} {name!r} lies in {out}, which is replaced as a whole; move it, or give another --out",
+            **{column: example},
+        )
+    return path.resolve()
+
+
+def safe_stem(path: Path) -> str:
+    """Returns the name of a file without its suffix, of letters that any file system holds."""
+    return re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST_NAME].strip(".") or "recording"
 
 
 def _seconds(path: Path) -> float:

@@ -1,14 +1,13 @@
 """Imports a table of one's own recordings: manifests, and the recordings beside them."""
 
 import warnings
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.importing.meaning import Meaning, known_of, meaning_of
+from spatial_llm.data.importing.place import SUMMARY, check_out, summaries
 from spatial_llm.data.importing.recordings import Placed, Recordings
 from spatial_llm.data.importing.splits import Member, assign_splits, given_split
 from spatial_llm.data.importing.suspicions import doubts, refuse_exchanged
@@ -16,12 +15,10 @@ from spatial_llm.data.importing.table import Row, read_table
 from spatial_llm.data.record import Known, Record
 from spatial_llm.data.records import record_from_dict, write_manifest
 from spatial_llm.errors import ManifestError
-from spatial_llm.files import atomic_path, check_place, sha256_of, write_json
+from spatial_llm.files import atomic_path, sha256_of, write_json
 from spatial_llm.provenance import provenance
 from spatial_llm.questions.families.own import FAMILY
 from spatial_llm.ranges import Seed, Share
-
-SUMMARY = "import.json"
 
 
 @dataclass
@@ -64,7 +61,7 @@ def import_recordings(arguments: ImportArguments) -> dict[str, Any]:
         OutputError: the folder cannot be written.
     """
     out, table = Path(arguments.out), Path(arguments.csv)
-    _check_out(out, table)
+    check_out(out, table)
     rows = read_table(table)
     refuse_exchanged(rows)
     with atomic_path(out) as temporary:
@@ -76,7 +73,7 @@ def import_recordings(arguments: ImportArguments) -> dict[str, Any]:
         members = [Member(each.row, given_split(each.row), _ties(each)) for each in entries]
         splits = assign_splits(members, arguments.eval_share, arguments.seed)
         records = [_record(*each) for each in zip(entries, splits, range(1, len(entries) + 1), strict=True)]
-        summary = dict(_summaries(records))
+        summary = dict(summaries(records))
         for split in summary:
             write_manifest(temporary / f"{split}.jsonl", [record for record in records if record.split == split])
         about = {"csv_sha256": sha256_of(table), "eval_share": arguments.eval_share, "splits": summary}
@@ -100,19 +97,6 @@ def main(arguments: ImportArguments) -> None:
         print(f"written: {Path(arguments.out) / split}.jsonl")
     if "eval" not in summary:
         print("No row is left to evaluate on.")
-
-
-def _check_out(out: Path, table: Path) -> None:
-    """Raises an error, before any work, unless `out` is free or holds an earlier import, which may be replaced, and not the
-    table itself."""
-    if table.resolve().is_relative_to(out.resolve()):
-        raise ManifestError(f"{table}: lies in {out}, which is replaced as a whole; give another folder with --out.")
-    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
-        raise ManifestError(
-            f"{out}: holds files that no import wrote, and would be replaced as a whole; give a new folder, such as "
-            f"--out {out / 'imported'}."
-        )
-    check_place(out, folder=True, replaced=True)
 
 
 def _entry(row: Row, recordings: Recordings) -> _Entry:
@@ -176,12 +160,3 @@ def _record(entry: _Entry, split: str, number: int) -> Record:
         known=known,
     )
     return record_from_dict(record.to_dict(), entry.row.where)
-
-
-def _summaries(records: list[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for split in ("train", "eval"):
-        own = [record for record in records if record.split == split]
-        if own:
-            types = Counter(record.question_type for record in own)
-            recordings = len({record.recording_id for record in own})
-            yield split, {"questions": len(own), "recordings": recordings, "types": dict(sorted(types.items()))}

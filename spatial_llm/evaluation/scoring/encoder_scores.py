@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.encoders.configuration_dspast import BRANCHES
-from spatial_llm.encoders.metrics import ERROR_DEG, encoder_scores, localization_errors
+from spatial_llm.encoders.metrics import ERROR_DEG, encoder_scores, localization_errors, sides
 from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.published import published_scores
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, macro_average_precision, mean_of
@@ -27,6 +27,8 @@ RULES = {
     "ER20": f"share (%) of recordings whose direction is more than {ERROR_DEG:g} degrees off, great circle",
     "MAE_deg": "mean great-circle error in degrees",
     "DER": "share (%) of recordings whose distance is more than one class (0.5 m) off",
+    "left_right": "share (%) of recordings on the right side of left and right",
+    "eight_way": "share (%) of recordings on the right side of left and right, front and behind, above and below",
 }
 
 
@@ -43,11 +45,15 @@ def score_encoder(
     """
     point = encoder_scores(outputs, labels)
     error_deg, distance_wrong = localization_errors(outputs, labels)
+    side = sides(outputs, labels)
+    all_sides = np.logical_and.reduce(list(side.values()))
     measures = {
         "mAP": (100.0, point["event_map"], macro_average_precision(outputs["event"], labels["event"] > 0)),
         "ER20": (100.0, point["er20"], mean_of(error_deg > ERROR_DEG)),
         "MAE_deg": (1.0, point["mae_deg"], mean_of(error_deg)),
         "DER": (100.0, point["der"], mean_of(distance_wrong)),
+        "left_right": (100.0, point["left_right"], mean_of(side["left_right"])),
+        "eight_way": (100.0, all_sides.mean(), mean_of(all_sides)),
     }
     rows = np.arange(len(error_deg))
     bootstrap, published = Bootstrap(rows, resamples, seed), published_scores(BENCHMARK)

@@ -73,8 +73,9 @@ def azimuth_clock(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for "2 o'clock", of a source that is not nearly halfway between two hours."""
 
     def is_clear(source: HeardSource) -> bool:
-        off_deg = abs(source.azimuth_deg - 30.0 * round(source.azimuth_deg / 30.0))
-        return asker.has_azimuth(source) and off_deg <= 15.0 - asker.margins.clock_margin_deg
+        if not asker.has_azimuth(source):
+            return False
+        return abs(source.azimuth_deg - 30.0 * round(source.azimuth_deg / 30.0)) <= 15.0 - asker.margins.clock_margin_deg
 
     source = asker.pick_source(scene.named, is_clear)
     if source is None:

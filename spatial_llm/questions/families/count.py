@@ -55,14 +55,16 @@ CLASSES = Wordings(
 def count_sources(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks how many sources sound; not if two of one class are at one place and may pass for one."""
     sources = scene.sources
-    if any(x.label == y.label and same_place(x, y) for i, x in enumerate(sources) for y in sources[:i]):
+    if not scene.complete or any(
+        x.label == y.label and same_place(x, y) for i, x in enumerate(sources) for y in sources[:i]
+    ):
         return None
     return asker.ask_even("COUNT_SOURCES", SOURCES, {"count": len(sources)}, About())
 
 
 def count_classes(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks how many classes sound; only of two sources and more."""
-    if len(scene.sources) < 2:
+    if len(scene.sources) < 2 or not scene.complete:
         return None
     return asker.ask_even("COUNT_CLASSES", CLASSES, {"count": len(scene.labels)}, About())
 

@@ -25,7 +25,7 @@ WORDINGS = Wordings(
 
 def distance_m(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for "2.3m", to a tenth of a metre."""
-    source = asker.pick_source(scene.named)
+    source = asker.pick_source(scene.named, lambda source: source.distance_m is not None)
     if source is None:
         return None
     truth = {"distance_m": round(source.distance_m, 1)}

@@ -27,8 +27,10 @@ _NEARER = {"nearer": True, "closer": True, "farther": False}  # word -> whether 
 
 
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
-    """Asks `count` questions; none if the distances are nearly equal, or both sources have one label."""
+    """Asks `count` questions; none if the distances are nearly equal or not known, or both sources have one label."""
     first, second = (source.distance_m for source in scene.sources)
+    if first is None or second is None:
+        return
     differ = step_distance_m(first) != step_distance_m(second)
     clear = differ and abs(first - second) >= asker.margins.distance_margin_m
     for form in asker.in_turn([relative_distance] if len(scene.named) == 2 and clear else [], count):

@@ -28,7 +28,7 @@ WORDINGS = Wordings(
 
 def elevation_deg(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for "-20 degrees", in whole degrees."""
-    source = asker.pick_source(scene.named)
+    source = asker.pick_source(scene.named, lambda source: source.elevation_deg is not None)
     if source is None:
         return None
     truth = {"elevation_deg": round(source.elevation_deg) + 0.0}

@@ -73,7 +73,7 @@ def farthest(asker: Asker, scene: HeardScene) -> Question | None:
 
 
 def _extreme(asker: Asker, scene: HeardScene, sign: int) -> HeardSource | None:
-    if len(scene.sources) < 2:
+    if len(scene.sources) < 2 or not scene.complete or any(source.distance_m is None for source in scene.sources):
         return None
     first, second, *_ = sorted(scene.sources, key=lambda source: sign * source.distance_m)
     if abs(first.distance_m - second.distance_m) < asker.margins.distance_margin_m or first.label == second.label:

@@ -69,7 +69,7 @@ _SIDES = RELATIONS | {"left": "on the left side of", "right": "on the right side
 def ask(asker: Asker, scene: HeardScene, count: int) -> Iterator[Question]:
     """Asks `count` questions, those forms that are clear in turn; none if both sources have one label."""
     beside = bool(asker.opposite_axes(scene))
-    clear = {open_direction: beside, open_distance: _apart_m(scene) > 0, open_source: beside}
+    clear = {open_direction: beside, open_distance: _apart_m(scene) > 0, open_source: beside and scene.complete}
     possible = [form for form, is_clear in clear.items() if is_clear and len(scene.named) == 2]
     for form in asker.in_turn(possible, count):
         yield form(asker, scene)
@@ -106,6 +106,8 @@ def open_source(asker: Asker, scene: HeardScene) -> Question:
 
 def _apart_m(scene: HeardScene) -> float:
     first, second = scene.sources
+    if not (first.is_placed and second.is_placed):
+        return 0.0
     return step_distance_m(float(np.linalg.norm(first.xyz - second.xyz)))
 
 

@@ -31,7 +31,7 @@ _TYPES = {"left": "RELATION_LEFT", "right": "RELATION_RIGHT", "front": "RELATION
 
 def relation(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for all sources on one side of a named one, if it is clear for every other source whether it is there."""
-    if len(scene.sources) < 2 or len(scene.named) < len(scene.sources):
+    if len(scene.sources) < 2 or len(scene.named) < len(scene.sources) or not scene.complete:
         return None
     found: dict[str, list[tuple[HeardSource, list[HeardSource]]]] = {}
     for word in _TYPES:

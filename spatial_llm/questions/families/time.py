@@ -74,7 +74,7 @@ LENGTH = Wordings(
 def onset_first(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for the class of the sound that starts first, if the next one starts clearly later."""
     sources = _by_onset(scene)
-    if len(sources) < 2 or sources[0].label == sources[1].label or not _apart(asker, sources[:2]):
+    if len(sources) < 2 or not scene.complete or sources[0].label == sources[1].label or not _apart(asker, sources[:2]):
         return None
     return asker.ask_spread("ONSET_FIRST", FIRST, {"labels": [sources[0].label]}, About(scene.indices(sources[0])))
 
@@ -82,7 +82,7 @@ def onset_first(asker: Asker, scene: HeardScene) -> Question | None:
 def onset_order(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for all classes in the order in which they start, if all onsets are clearly apart."""
     sources = _by_onset(scene)
-    if len(sources) < 2 or len(scene.named) < len(sources) or not _apart(asker, sources):
+    if len(sources) < 2 or not scene.complete or len(scene.named) < len(sources) or not _apart(asker, sources):
         return None
     truth = {"order": [source.label for source in sources]}
     return asker.ask_spread("ONSET_ORDER", ORDER, truth, About(scene.indices(*sources)))

@@ -133,7 +133,7 @@ def kemar(sampling_rate: int = 32000) -> Hrtf:
         azimuth_deg, elevation_deg = data["azimuth_deg"], data["elevation_deg"]
     right = left[left_right_partner(azimuth_deg, elevation_deg)]
     both = np.stack([left, right], axis=1)  # (directions, ears, taps)
-    return _made(both, rate, azimuth_deg, elevation_deg, sampling_rate, ONSET_S)
+    return made_head(both, rate, azimuth_deg, elevation_deg, sampling_rate, ONSET_S)
 
 
 def read_sofa(path: str | Path, sampling_rate: int = 32000) -> Hrtf:
@@ -151,12 +151,12 @@ def _read_sofa(path: Path, _stamp: tuple, sampling_rate: int) -> Hrtf:
     check_head(measured, path)
     taken = shell_of(measured, path)
     azimuth_deg, elevation_deg = measured.azimuth_deg[taken], measured.elevation_deg[taken]
-    head = _made(measured.responses[taken], measured.rate, azimuth_deg, elevation_deg, sampling_rate, None)
-    _check_kept(head, measured.responses[taken], measured.rate, path)
+    head = made_head(measured.responses[taken], measured.rate, azimuth_deg, elevation_deg, sampling_rate, None)
+    check_kept(head, measured.responses[taken], measured.rate, path)
     return replace(head, name=str(path))
 
 
-def _made(
+def made_head(
     both: np.ndarray,
     rate: float,
     azimuth_deg: np.ndarray,
@@ -164,7 +164,17 @@ def _made(
     sampling_rate: int,
     onset_s: float | None,
 ) -> Hrtf:
-    # both: float64 (directions, ears, taps) at `rate`
+    """Returns measured responses at a rate, cut around what arrives and scaled, see `Hrtf`.
+
+    Args:
+        both: float64 (directions, ears or microphones, taps) at `rate` Hz.
+        azimuth_deg, elevation_deg: (directions).
+        sampling_rate: Hz, 16000 or more.
+        onset_s: where the responses begin in what was measured; None = shortly before the first arrival.
+
+    Raises:
+        SceneError: the sampling rate is below 16000 Hz.
+    """
     if sampling_rate < 16000:
         raise SceneError(f"HRTF at {sampling_rate} Hz: expected 16000 or more, below that the pinna is lost.")
     if onset_s is None:
@@ -210,7 +220,8 @@ def interaural_delay_s(response: np.ndarray, sampling_rate: int) -> float:
     return (peak + 0.5 * (left - right) / (left - 2 * top + right) - (padded.shape[1] - 1)) / sampling_rate
 
 
-def _check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> None:
+def check_kept(head: Hrtf, measured: np.ndarray, rate: float, path: Path) -> None:
+    """Raises SceneError where a direction of what was measured (directions, ears, taps) is silent or was cut away."""
     # A direction that arrives after LENGTH_S would be cut away whole; a direction without a measurement is silent.
     kept, whole = (np.sum(np.square(each, dtype=np.float64), axis=(1, 2)) for each in (head.responses, measured))
     kept, whole = kept / np.median(kept), whole / np.median(whole)

@@ -1,4 +1,5 @@
-"""Reads a SOFA file (AES69) of head-related impulse responses, with their directions in the listener's frame.
+"""Reads a SOFA file (AES69) of impulse responses to the two ears of a head, or to the microphones of an array, with their
+directions in the listener's frame.
 
 Positions stand in one global frame. The listener stands at ListenerPosition, looks along ListenerView and has ListenerUp
 above, so a direction is SourcePosition (with EmitterPosition, where that is not 0) minus ListenerPosition, turned into the
@@ -6,10 +7,11 @@ listener's own frame. Each of them may be given once or for each measurement, in
 Note: ListenerUp has no type of its own and takes that of ListenerView, yet many files with a spherical view leave its
 cartesian default there. That default is read as cartesian; otherwise the reading that is at an angle to the view is used,
 and the delays of the responses decide whether the file is accepted (`head_checks`). ReceiverPosition is relative to the
-listener, and swapped in some files: the order of the ears comes from the data.
+listener, and swapped in some files of heads: the order of the ears comes from the data.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,11 @@ from spatial_llm.errors import SceneError
 from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
 
 CONVENTION = "SimpleFreeFieldHRIR"
+ARRAY_CONVENTIONS = (CONVENTION, "GeneralFIR")  # the second is for any number of receivers, the first is used so too
 WANTED = f"expected {CONVENTION}: impulse responses (directions, 2 ears, taps), one position each."
+WANTED_ARRAY = (
+    f"expected {' or '.join(ARRAY_CONVENTIONS)}: impulse responses (directions, microphones, taps), one position each."
+)
 MOST_VALUES = 2**27  # of the responses, 1 GiB in float64: more than any head that was measured
 RATES_HZ = (8000.0, 1e6)
 LONGEST_DELAY_S = 0.1  # between two directions or ears; sound travels 34 m in it
@@ -35,10 +41,11 @@ class MeasuredHead:
     """The content of a SOFA file.
 
     Attributes:
-        responses: float64 (directions, ears, taps) at `rate` Hz, Data.Delay included.
+        responses: float64 (directions, ears or microphones, taps) at `rate` Hz, Data.Delay included.
         rate: Hz.
         azimuth_deg, elevation_deg, distance_m: (directions), in the listener's frame.
         turned: whether the listener is not at the origin or does not look along x.
+        receivers_m: (microphones, xyz) metres in the listener's frame; None of a head, or where the file does not say.
     """
 
     responses: np.ndarray
@@ -47,6 +54,7 @@ class MeasuredHead:
     elevation_deg: np.ndarray
     distance_m: np.ndarray
     turned: bool
+    receivers_m: np.ndarray | None = None
 
 
 def read_measured_head(path: str | Path) -> MeasuredHead:
@@ -56,12 +64,25 @@ def read_measured_head(path: str | Path) -> MeasuredHead:
         SceneError: the file is not there, cannot be read, is of another convention, or one of its fields is not what the
             standard says; the field is named.
     """
+    return _opened(path, "head-related impulse responses", _read)
+
+
+def read_measured_array(path: str | Path) -> MeasuredHead:
+    """Reads a SOFA file of an array, of the convention GeneralFIR or SimpleFreeFieldHRIR with any number of receivers.
+
+    Raises:
+        SceneError: see `read_measured_head`.
+    """
+    return _opened(path, "impulse responses of an array", _read_array)
+
+
+def _opened(path: str | Path, content: str, read: Callable[["_Fields"], MeasuredHead]) -> MeasuredHead:
     path = Path(path)
     if not path.is_file():
-        raise SceneError(f"{path}: no such file; give a SOFA file with head-related impulse responses.")
+        raise SceneError(f"{path}: no such file; give a SOFA file with {content}.")
     try:
         with sofar.SofaStream(str(path)) as stream:
-            return _read(_Fields(stream, path))
+            return read(_Fields(stream, path))
     except SceneError:
         raise
     except Exception as error:  # sofar and the netCDF library below it raise what they please
@@ -153,7 +174,27 @@ def _read(fields: _Fields) -> MeasuredHead:
     source = fields.shape("SourcePosition")
     if convention != CONVENTION or shape is None or len(shape) != 3 or shape[1] != 2 or 0 in shape:
         raise fields.refuse(f"{convention} with data {shape} at {source and source[0]} positions; {WANTED}")
-    count = shape[0]
+    return _measured(fields, *shape[:2])
+
+
+def _read_array(fields: _Fields) -> MeasuredHead:
+    convention, shape = fields.text("GLOBAL_SOFAConventions", "no convention"), fields.shape("Data_IR")
+    source = fields.shape("SourcePosition")
+    if convention not in ARRAY_CONVENTIONS or shape is None or len(shape) != 3 or 0 in shape:
+        raise fields.refuse(f"{convention} with data {shape} at {source and source[0]} positions; {WANTED_ARRAY}")
+    return replace(_measured(fields, *shape[:2]), receivers_m=_receivers(fields, shape[1]))
+
+
+def _receivers(fields: _Fields, count: int) -> np.ndarray | None:
+    """Returns where the microphones are in the listener's frame, (microphones, xyz) metres."""
+    found = fields.values("ReceiverPosition", [[0.0, 0.0, 0.0]])
+    found = found[..., None] if found.ndim == 2 else found
+    if found.ndim != 3 or found.shape[:2] != (count, 3) or not np.isfinite(found).all() or np.ptp(found, axis=2).any():
+        return None
+    return fields.from_type(found[..., 0], "ReceiverPosition", "ReceiverPosition")
+
+
+def _measured(fields: _Fields, count: int, receivers: int) -> MeasuredHead:
     positions = fields.triples("SourcePosition", count)
     rate = np.unique(fields.values("Data_SamplingRate"))
     if len(rate) != 1 or not RATES_HZ[0] <= rate[0] <= RATES_HZ[1]:
@@ -164,10 +205,10 @@ def _read(fields: _Fields) -> MeasuredHead:
     responses = fields.values("Data_IR")
     if not (np.isfinite(responses).all() and responses.any(axis=-1).all()):
         raise fields.refuse("holds values that are not finite, or silent responses; measure or export it again.")
-    responses = _delayed(responses, _delay(fields, count, rate[0]))
+    responses = _delayed(responses, _delay(fields, count, receivers, rate[0]))
     azimuth_deg, elevation_deg, distance_m, turned = _directions(fields, positions, count)
     if count > 1 and len(np.unique([azimuth_deg, elevation_deg, distance_m], axis=1).T) == 1:
-        raise fields.refuse(f"{count} responses from one position; {WANTED}")
+        raise fields.refuse(f"{count} responses from one position; expected one for each direction.")
     return MeasuredHead(responses, float(rate[0]), azimuth_deg, elevation_deg, distance_m, turned)
 
 
@@ -235,11 +276,11 @@ def _emitter(fields: _Fields, count: int) -> np.ndarray:
     return offset[:, :1] * forward + offset[:, 1:2] * left + offset[:, 2:] * up
 
 
-def _delay(fields: _Fields, count: int, rate: float) -> np.ndarray:
-    """Returns Data.Delay in samples, (1 or count, 1 or 2 ears); most files have zeros."""
-    delay = np.atleast_2d(fields.values("Data_Delay", [[0.0, 0.0]]))
-    if delay.ndim != 2 or delay.shape[0] not in (1, count) or delay.shape[1] not in (1, 2):
-        raise fields.refuse(f"Data.Delay is {delay.shape}; expected (1, 2) or ({count}, 2).")
+def _delay(fields: _Fields, count: int, receivers: int, rate: float) -> np.ndarray:
+    """Returns Data.Delay in samples, (1 or count, 1 or receivers); most files have zeros."""
+    delay = np.atleast_2d(fields.values("Data_Delay", [[0.0]]))
+    if delay.ndim != 2 or delay.shape[0] not in (1, count) or delay.shape[1] not in (1, receivers):
+        raise fields.refuse(f"Data.Delay is {delay.shape}; expected (1, {receivers}) or ({count}, {receivers}).")
     if not np.isfinite(delay).all() or np.ptp(delay) > LONGEST_DELAY_S * rate:
         raise fields.refuse(f"Data.Delay runs from {delay.min():g} to {delay.max():g} samples; expected finite numbers that "
                             f"differ by at most {LONGEST_DELAY_S} s.")  # fmt: skip

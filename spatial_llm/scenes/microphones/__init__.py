@@ -12,9 +12,10 @@ from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
 from spatial_llm.scenes.heads.hrtf import Hrtf
 from spatial_llm.scenes.microphones.ambisonics import AmbisonicMicrophone
-from spatial_llm.scenes.microphones.array import MicrophoneArray
+from spatial_llm.scenes.microphones.array import array_of
 from spatial_llm.scenes.microphones.binaural import BinauralHead
 from spatial_llm.scenes.microphones.mono import MonoMicrophone
+from spatial_llm.scenes.microphones.stereo_ms import StereoMicrophone
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 
@@ -37,16 +38,30 @@ class Microphone(Protocol):
 MICROPHONES = {
     "binaural": BinauralHead,
     "ambisonics": AmbisonicMicrophone,
-    "array": MicrophoneArray,
+    "array": array_of,
     "mono": MonoMicrophone,
+    "stereo_ms": StereoMicrophone,
 }
 
 
 def microphone_of(format: AudioFormat, sampling_rate: int) -> Microphone:
-    """Returns the microphone of a format. Raises SceneError: there is none, or its head cannot be read."""
+    """Returns the microphone of a format.
+
+    Raises:
+        SceneError: there is none, its head or its responses cannot be read, or it is in another convention than ACN/SN3D.
+    """
     if format.kind not in MICROPHONES:
         raise SceneError(f"no microphone for format {format.name!r}; there are {', '.join(MICROPHONES)}.")
+    check_convention(format)
     return MICROPHONES[format.kind](format, sampling_rate)
+
+
+def check_convention(format: AudioFormat) -> None:
+    """Raises SceneError where a format is in a convention of files, in which nothing is simulated."""
+    if format.internal != format:
+        raise SceneError(
+            f"format is {format.name}, a convention of files; scenes are simulated in ACN/SN3D: give {format.internal.text}."
+        )
 
 
 def receive(arrivals: Arrivals, format: AudioFormat, heading_deg: float, sampling_rate: int, samples: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
+from spatial_llm.training.encoder.rotation import Rotation
 from spatial_llm.training.engine.schedule import Schedule
 
 PositiveShare = Annotated[float, Within(0, 1, above=True)]
@@ -127,7 +128,10 @@ class EncoderArguments(Checked):
         class_places: weight of the loss of `class_query_head`, by which the encoder learns from recordings of several
             sources too; 0 uses recordings of one source only, as published.
         precompute: computes the cues of all clips before step 0, into a file; false renders each clip each time.
-        mirror: adds each clip with its ears exchanged and its azimuth negated.
+        mirror: adds each clip with left and right exchanged and its azimuth negated.
+        rotation: rotates each clip each time it is used, with its labels: "quarters" turns about the vertical axis, "yaw" by
+            any angle about it, "all" in space. Cues of two ears cannot be rotated. Joint run only, as the next field.
+        microphone_drop: share of the clips of arrays of more than four microphones that lose one.
         trains: "all", or "heads" alone on the frozen `initial_encoder`, which may have none yet. Joint run only.
         cues_folder: folder of cue files that several runs share; None is the run folder.
         seed: seed of initialisation and order.
@@ -154,6 +158,8 @@ class EncoderArguments(Checked):
     class_places: NonNegative = 0.0
     precompute: bool = False
     mirror: bool = False
+    rotation: Rotation = "none"
+    microphone_drop: Share = 0.0
     trains: Literal["all", "heads"] = "all"
     cues_folder: str | None = None
     seed: Seed = 0

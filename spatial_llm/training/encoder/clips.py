@@ -15,12 +15,12 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from spatial_llm.audio.cues import binaural_cues
-from spatial_llm.audio.formats import AudioFormat, parse_format
+from spatial_llm.audio.formats import AudioFormat, Field, parse_input_format
 from spatial_llm.audio.level import pad_or_cut
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa.pairs import read_pair_response, read_pair_sound
+from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import ManifestError, SceneError, SpatialLLMError
 from spatial_llm.files import below
 from spatial_llm.scenes.reception import is_audible
@@ -56,8 +56,14 @@ class ClipDataset(Dataset):
         config: Any,
         clip: ClipArguments,
     ) -> None:
+        format = parse_input_format(config.audio_format)
+        if isinstance(format, Field):
+            raise SpatialLLMError(
+                "stages convolve a batch in one format on the device, and this encoder takes several; train it without "
+                "stages, on recordings rendered whole (recipes/configs/field/encoder.yaml)."
+            )
         for record in records:
-            _check(record, config.sampling_rate, parse_format(config.audio_format))
+            _check(record, config.sampling_rate, format)
         self.records, self.labels, self.root = records, labels, DataRoot.of(root)
         self.samples, self.taps = config.window_samples, round(clip.response_s * config.sampling_rate)
         self.clip = clip
@@ -183,18 +189,13 @@ class CueRenderer(nn.Module):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        self.config = config
+        self.extractor = SpatialFeatureExtractor.for_encoder(config)
         self.convolution = Convolution()
 
     @torch.no_grad()
     def forward(self, dry: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
-        config = self.config
         with torch.autocast(dry.device.type, enabled=False):
-            recording = self.convolution(dry, response)
-            return binaural_cues(
-                recording, config.cues, config.sampling_rate, config.n_fft, config.hop_length, config.num_mel_bins,
-                config.f_min, config.f_max,
-            )  # fmt: skip
+            return self.extractor.features(self.convolution(dry, response), self.extractor.default_format)
 
 
 def _distinct(keys: Iterator[tuple]) -> list[int]:

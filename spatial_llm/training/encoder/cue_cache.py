@@ -11,42 +11,17 @@ SHA-256 stands beside it and is compared when it is opened, so that no run train
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from spatial_llm.audio.cues import COS_IPD, GCC_PHAT, ILD, LOGMEL_LEFT, LOGMEL_RIGHT, SIN_IPD
+from spatial_llm.audio.cues import ILD
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.encoder_cache import recording_key, without_default_format
-from spatial_llm.errors import CacheError, SpatialLLMError
+from spatial_llm.errors import CacheError
 from spatial_llm.files import atomic_path, new_array, sha256_of, write_text
-
-
-def mirror_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
-    """Mirrors the cues (..., cues, frames, mel bins) of a recording: those of the same scene with exchanged ears.
-
-    This is exact except in one column of GCC-PHAT: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag
-    n/2, which is not stored; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be
-    mirrored, because in quiet frames its one-sided floor hides the level of one ear.
-
-    Raises:
-        SpatialLLMError: the ILD plane, or the log-mel of one ear alone, is among the cues.
-    """
-    planes = dict(zip(cues, features.unbind(-3), strict=True))
-    mirrored = {
-        LOGMEL_LEFT: planes.get(LOGMEL_RIGHT),
-        LOGMEL_RIGHT: planes.get(LOGMEL_LEFT),
-        GCC_PHAT: planes[GCC_PHAT].flip(-1).roll(1, -1) if GCC_PHAT in planes else None,
-        COS_IPD: planes.get(COS_IPD),
-        SIN_IPD: -planes[SIN_IPD] if SIN_IPD in planes else None,
-    }
-    if any(mirrored.get(cue) is None for cue in cues):
-        raise SpatialLLMError(f"cues {list(cues)} cannot be mirrored: expected no ILD, and log-mels of both ears or none.")
-    return torch.stack([mirrored[cue] for cue in cues], dim=-3)
 
 
 def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Path) -> np.memmap:
@@ -96,4 +71,6 @@ def _key(manifest: str | Path, dataset: CueDataset) -> str:
         "extractor": without_default_format(dataset.extractor.to_dict()),
         "window_samples": dataset.window_samples,
     }
+    if dataset.altered is not None:
+        made_from["altered"] = repr(dataset.altered)
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from spatial_llm.audio.cues import cue_set_of
 from spatial_llm.data.dataset import CueDataset, distinct_recordings
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record, read_manifest
@@ -19,7 +20,9 @@ from spatial_llm.data.targets import Target, targets_of
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class, direction_to_vector
-from spatial_llm.training.encoder.cue_cache import mirror_cues, precompute_cues
+from spatial_llm.training.encoder.cue_cache import precompute_cues
+from spatial_llm.training.encoder.microphone_drop import MicrophoneDrop
+from spatial_llm.training.encoder.rotation import Rotation, check_rotation, drawn_rotation, rotate_sample
 
 PLACES = ("distance", "azimuth", "elevation")
 TASKS = ("event", *PLACES)
@@ -113,8 +116,9 @@ class LocalizationDataset(Dataset):
     Args:
         cues: a `CueDataset`, or the result of `precompute_cues` for one.
         labels: labels of the same recordings, from `localization_labels`.
-        mirror: names of the cues; each recording then occurs a second time with its ears exchanged, at the odd indices.
-            None adds nothing.
+        names: names of the cues, which mirrored and rotated recordings need.
+        mirror: whether each recording occurs a second time with left and right exchanged, at the odd indices.
+        rotation: how each recording is rotated each time it is used, see `rotation.drawn_rotation`.
         ids: ids of the recordings of `cues`, for messages; None uses their numbers.
         places: places from `class_places`; samples then hold `class_places` (classes, 4) as well.
     """
@@ -123,7 +127,9 @@ class LocalizationDataset(Dataset):
         self,
         cues: Any,
         labels: dict[str, torch.Tensor],
-        mirror: Sequence[str] | None = None,
+        names: Sequence[str] = (),
+        mirror: bool = False,
+        rotation: Rotation = "none",
         ids: Sequence[str] | None = None,
         places: torch.Tensor | None = None,
     ) -> None:
@@ -131,7 +137,9 @@ class LocalizationDataset(Dataset):
         self.places = places
         self.cues = cues
         self.labels = labels
-        self.mirror = mirror
+        self.names, self.mirror, self.rotation = list(names), mirror, rotation
+        if rotation != "none":
+            check_rotation(rotation, self.names)
 
     def __len__(self) -> int:
         return len(self.cues) * (2 if self.mirror else 1)
@@ -150,13 +158,16 @@ class LocalizationDataset(Dataset):
         if not isinstance(features, torch.Tensor):  # torch takes no read-only view of a file
             features = torch.from_numpy(np.array(features)).float()
         if mirrored:
-            features = mirror_cues(features, self.mirror)
+            features = cue_set_of(self.names).mirror(features, self.names)
             # Azimuth classes count from 0 = right over 90 = front; exchanged ears reflect them at 90.
             if sample["azimuth_labels"] != SEVERAL:
                 sample["azimuth_labels"] = (180 - sample["azimuth_labels"]) % 360
             if self.places is not None:
                 sample["class_places"] = self.places[row] * torch.tensor([1.0, -1.0, 1.0, 1.0])
-        return sample | {"input_features": features}
+        sample["input_features"] = features
+        if self.rotation != "none":
+            rotate_sample(sample, self.names, drawn_rotation(self.rotation), SEVERAL)
+        return sample
 
 
 def encoder_dataset(
@@ -166,6 +177,8 @@ def encoder_dataset(
     cues_folder: str | None = None,
     mirror: bool = False,
     several_sources: bool = False,
+    rotation: Rotation = "none",
+    microphone_drop: float = 0.0,
 ) -> LocalizationDataset:
     """Returns the one-source recordings of `manifest` as samples for an encoder of this config.
 
@@ -176,16 +189,19 @@ def encoder_dataset(
         cues_folder: folder for cues that are computed ahead; None computes them for each sample.
         mirror: adds each recording with its ears exchanged.
         several_sources: adds the recordings of several sources, and the place of each class.
+        rotation: how each recording is rotated each time it is used.
+        microphone_drop: share of the recordings of arrays that lose a microphone.
     """
     records = (recordings_with_places if several_sources else one_source_recordings)(manifest, root)
     extractor = SpatialFeatureExtractor.for_encoder(config)
-    cues: Any = CueDataset(records, root, extractor, config.window_samples)
+    altered = MicrophoneDrop(microphone_drop) if microphone_drop else None
+    cues: Any = CueDataset(records, root, extractor, config.window_samples, altered)
     if cues_folder is not None:
         cues = precompute_cues(manifest, cues, cues_folder)
     labels = localization_labels(records, config.event_labels)
     ids = [record.id for record in records]
     places = class_places(records, config.event_labels) if several_sources else None
-    return LocalizationDataset(cues, labels, extractor.cues if mirror else None, ids, places)
+    return LocalizationDataset(cues, labels, extractor.cues, mirror, rotation, ids, places)
 
 
 def collate(samples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -235,7 +235,16 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     train_manifest, eval_manifest = arguments.train_manifest, arguments.eval_manifest
     root = data_root(train_manifest, arguments)
     several = alone or arguments.class_places > 0
-    dataset = encoder_dataset(train_manifest, model.config, root, cues_folder, arguments.mirror, several)
+    dataset = encoder_dataset(
+        train_manifest,
+        model.config,
+        root,
+        cues_folder,
+        arguments.mirror,
+        several,
+        arguments.rotation,
+        arguments.microphone_drop,
+    )
     print_main(f"{len(dataset.cues)} recordings of {model.config.num_event_classes} classes from {arguments.train_manifest}")
     if alone:
         model.encoder.requires_grad_(False)

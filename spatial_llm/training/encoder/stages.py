@@ -161,6 +161,8 @@ def _check(arguments: EncoderArguments) -> None:
     for name in ("direction_smoothing_deg", "precompute", "mirror", "cues_folder"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
+    if arguments.rotation != "none" or arguments.microphone_drop:
+        raise SpatialLLMError("rotation and microphone_drop are for the joint run; stages draw responses instead.")
     if arguments.trains != "all":
         raise SpatialLLMError(f"trains: {arguments.trains} is for the joint run; stages train the whole encoder.")
     if arguments.audiomae and arguments.initial_encoder:

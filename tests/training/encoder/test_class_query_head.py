@@ -67,7 +67,7 @@ def test_a_class_that_sounds_twice_has_no_one_place(data: Path, tmp_path: Path) 
 def test_exchanged_ears_reflect_the_places(data: Path) -> None:
     _records, _names, labels, places = labelled(data)
     cues = torch.randn(len(labels["event"]), 5, 8, 8)
-    dataset = LocalizationDataset(cues, labels, mirror=MIRRORED, places=places)
+    dataset = LocalizationDataset(cues, labels, MIRRORED, mirror=True, places=places)
     row = int(torch.nonzero(labels["azimuth"] < 0)[0])
     plain, mirrored = dataset[2 * row], dataset[2 * row + 1]
     assert int(plain["azimuth_labels"]) == int(mirrored["azimuth_labels"]) == -1

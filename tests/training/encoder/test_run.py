@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 
+from spatial_llm.audio.cues.binaural import mirror_binaural_cues
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.records import Record
 from spatial_llm.data.rendering import load_waveform
@@ -21,7 +22,7 @@ from spatial_llm.encoders.metrics import encoder_scores
 from spatial_llm.errors import CacheError, ManifestError, SpatialLLMError
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.training.encoder.arguments import EncoderArguments
-from spatial_llm.training.encoder.cue_cache import mirror_cues, precompute_cues
+from spatial_llm.training.encoder.cue_cache import precompute_cues
 from spatial_llm.training.encoder.dataset import LocalizationDataset, localization_labels, one_source_recordings
 from spatial_llm.training.encoder.run import build_encoder, bump, joint_loss, train_encoder, written_out_attention
 from spatial_llm.training.engine.schedule import Schedule
@@ -67,12 +68,12 @@ def test_mirrored_cues_are_those_of_exchanged_ears(data: Path) -> None:
     waveform = load_waveform(record, data, 32000, 32000)
     extractor = SpatialFeatureExtractor(feature_size=32, hop_length=640, cues=MIRRORED)
     plain, exchanged = extractor([waveform, waveform[::-1]], sampling_rate=32000, return_tensors="pt")["input_features"]
-    mirrored = mirror_cues(plain, MIRRORED)
+    mirrored = mirror_binaural_cues(plain, MIRRORED)
     mirrored[MIRRORED.index("gcc_phat"), :, 0] = exchanged[MIRRORED.index("gcc_phat"), :, 0]
     torch.testing.assert_close(mirrored, exchanged, rtol=0, atol=1e-4)
     for cue in ("logmel_left", "ild"):
         with pytest.raises(SpatialLLMError, match=cue):
-            mirror_cues(plain[:1], [cue])
+            mirror_binaural_cues(plain[:1], [cue])
 
 
 def test_mirrored_samples_have_their_azimuth_reflected(data: Path) -> None:
@@ -82,10 +83,10 @@ def test_mirrored_samples_have_their_azimuth_reflected(data: Path) -> None:
     labels = localization_labels(records, sorted({r.scene.sources[0].label for r in records}))
     for azimuth_class, reflected in ((0, 180), (90, 90), (180, 0), (270, 270), (359, 181)):
         labels["azimuth"][1] = azimuth_class
-        dataset = LocalizationDataset(cues, labels, mirror=extractor.cues)
+        dataset = LocalizationDataset(cues, labels, extractor.cues, mirror=True)
         assert len(dataset) == 4
         assert [int(dataset[index]["azimuth_labels"]) for index in (2, 3)] == [azimuth_class, reflected]
-    torch.testing.assert_close(dataset[3]["input_features"], mirror_cues(cues[1], extractor.cues))
+    torch.testing.assert_close(dataset[3]["input_features"], mirror_binaural_cues(cues[1], extractor.cues))
     assert torch.equal(dataset[3]["event_labels"], dataset[2]["event_labels"])
 
 

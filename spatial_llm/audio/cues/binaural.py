@@ -12,6 +12,7 @@ from functools import cached_property
 
 import torch
 
+from spatial_llm.audio.cues.front_end import FrontEnd
 from spatial_llm.audio.spectral import MelProjection, frame, mel_projection, spectrum
 from spatial_llm.errors import AudioError
 
@@ -26,16 +27,7 @@ DSPAST_CUES = (LOGMEL_LEFT, LOGMEL_RIGHT, GCC_PHAT, ILD, COS_IPD, SIN_IPD)
 BLOCK_FRAMES = 334
 
 
-def binaural_cues(
-    waveform: torch.Tensor,
-    cues: Sequence[str],
-    sampling_rate: int,
-    n_fft: int,
-    hop_length: int,
-    num_mel_bins: int,
-    f_min: float,
-    f_max: float,
-) -> torch.Tensor:
+def binaural_cues(waveform: torch.Tensor, cues: Sequence[str], front: FrontEnd) -> torch.Tensor:
     """Computes (B, 2 ears, samples) -> (B, len(cues) planes, frames, num_mel_bins) float32, planes in the order of `cues`.
 
     Raises:
@@ -44,10 +36,11 @@ def binaural_cues(
     unknown = [cue for cue in cues if cue not in CUES]
     if unknown or not cues:
         raise AudioError(f"cues {unknown or 'none'} unknown; expected some of {', '.join(CUES)}.")
-    if GCC_PHAT in cues and num_mel_bins > n_fft:
-        raise AudioError(f"{num_mel_bins} GCC lags asked of n_fft = {n_fft}; expected at most n_fft.")
-    frames = frame(waveform.float(), n_fft, hop_length)  # (B, ears, frames, n_fft)
-    project = mel_projection(sampling_rate, n_fft, num_mel_bins, f_min, f_max)
+    num_mel_bins = front.num_mel_bins
+    if GCC_PHAT in cues and num_mel_bins > front.n_fft:
+        raise AudioError(f"{num_mel_bins} GCC lags asked of n_fft = {front.n_fft}; expected at most n_fft.")
+    frames = frame(waveform.float(), front.n_fft, front.hop_length)  # (B, ears, frames, n_fft)
+    project = mel_projection(*front.mel)
     shape = (len(waveform), len(cues), frames.shape[2], num_mel_bins)
     features = torch.empty(shape, dtype=torch.float32, device=waveform.device)
     every_bin = any(CUES[cue].every_bin for cue in cues)
@@ -156,3 +149,26 @@ def gcc_phat(cross_phasor: torch.Tensor, num_lags: int) -> torch.Tensor:
     correlation = torch.fft.irfft(cross_phasor)
     half = num_lags // 2
     return torch.cat([correlation[..., -half:], correlation[..., : num_lags - half]], dim=-1)
+
+
+def mirror_binaural_cues(features: torch.Tensor, cues: Sequence[str]) -> torch.Tensor:
+    """Mirrors the cues (..., cues, frames, mel bins) of a recording: those of the same scene with exchanged ears.
+
+    This is exact except in one column of GCC-PHAT: lags run from -n/2 to n/2 - 1, so the mirrored lag -n/2 would need lag
+    n/2, which is not stored; it keeps its own value. No head is wide enough for that lag to matter. The ILD plane cannot be
+    mirrored, because in quiet frames its one-sided floor hides the level of one ear.
+
+    Raises:
+        AudioError: the ILD plane, or the log-mel of one ear alone, is among the cues.
+    """
+    planes = dict(zip(cues, features.unbind(-3), strict=True))
+    mirrored = {
+        LOGMEL_LEFT: planes.get(LOGMEL_RIGHT),
+        LOGMEL_RIGHT: planes.get(LOGMEL_LEFT),
+        GCC_PHAT: planes[GCC_PHAT].flip(-1).roll(1, -1) if GCC_PHAT in planes else None,
+        COS_IPD: planes.get(COS_IPD),
+        SIN_IPD: -planes[SIN_IPD] if SIN_IPD in planes else None,
+    }
+    if any(mirrored.get(cue) is None for cue in cues):
+        raise AudioError(f"cues {list(cues)} cannot be mirrored: expected no ILD, and log-mels of both ears or none.")
+    return torch.stack([mirrored[cue] for cue in cues], dim=-3)

@@ -1,4 +1,4 @@
-"""What every audio format has; the formats themselves are in `audio.formats`."""
+"""What every audio format has; the formats are in the files beside this one."""
 
 from typing import Any, ClassVar
 
@@ -13,15 +13,18 @@ class AudioFormat:
     Attributes:
         kind: its name in `FORMATS`.
         texts: the texts that `parse` knows, for error messages.
-        sofa: path of the SOFA file with the head's impulse responses; None where there is none.
+        limits: what a recording of this format cannot tell of the place of a sound, as a clause.
+        sofa: path of the SOFA file with the impulse responses of the head or array; None where there is none.
         positions_m: (microphones, xyz) metres around the listener's position; empty where all channels are received there.
         channels: number of channels of a recording.
         name: short and safe in file names.
+        text: a text that `parse` reads back as this format.
         channel_names: one name a channel, in their order.
     """
 
     kind: ClassVar[str]
     texts: ClassVar[str]
+    limits: str
     sofa: str | None = None
     positions_m: tuple[Xyz, ...] = ()
     channels: int
@@ -39,6 +42,11 @@ class AudioFormat:
         return cls(**given)
 
     @property
+    def text(self) -> str:
+        """Returns the short text of the format."""
+        return self.name
+
+    @property
     def layout(self) -> "AudioFormat":
         """Returns the format without fields that do not change the meaning of its channels: two heads have one layout."""
         return self
@@ -47,6 +55,19 @@ class AudioFormat:
     def portable(self) -> "AudioFormat":
         """Returns the same format, with its files where a data folder keeps them."""
         return self
+
+    @property
+    def internal(self) -> "AudioFormat":
+        """Returns the format that `to_internal` converts to: the one that all code after the border works with."""
+        return self
+
+    def to_internal(self, waveform: NDArray) -> NDArray:
+        """Converts a recording or response (channels, samples) of this format to the format `internal`."""
+        return waveform
+
+    def takes(self, given: "AudioFormat") -> bool:
+        """Returns whether a user of this format can take a recording of the format `given`."""
+        return given.layout == self.layout
 
     def mirror(self, waveform: NDArray) -> NDArray | None:
         """Exchanges left and right in a recording or response (channels, samples); None where no operation on the channels
