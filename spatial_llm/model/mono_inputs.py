@@ -16,7 +16,7 @@ import transformers
 from numpy.typing import NDArray
 from transformers import PreTrainedConfig, ProcessorMixin
 
-from spatial_llm.audio.format import AudioFormat
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.io import resample
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.mono_base import MONO_BASES, MonoBase, mono_base_of
@@ -84,8 +84,8 @@ class MonoInputs:
         return self._made(np.zeros(self.window_samples, dtype=np.float32))["input_ids"][0].tolist()
 
     def __call__(self, recordings: torch.Tensor | Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Computes `mono_features` (clips, ...) and `mono_mask` (clips, ...) of recordings (clips, channels, samples), or of a
-        list of recordings (channels, samples) of different numbers of channels."""
+        """Computes `mono_features` (clips, ...) and `mono_mask` (clips, ...) of recordings (clips, channels, samples), or of
+        a list of recordings (channels, samples) of different numbers of channels."""
         made = [self._made(self.mixed(each.cpu().float().numpy())) for each in recordings]
         names = {"mono_features": "input_features", "mono_mask": self.base.mask}
         return {ours: torch.cat([each[its] for each in made]).to(recordings[0].device) for ours, its in names.items()}
