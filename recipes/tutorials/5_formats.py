@@ -1,7 +1,7 @@
 # %% [markdown]
 """Tutorial 5: one scene heard by ambisonics, arrays and two ears; what each can know, and what the shipped model answers.
 
-    python recipes/tutorials/5_formats.py       # or cell by cell; a minute on 2 cores
+python recipes/tutorials/5_formats.py       # or cell by cell; a minute on 2 cores
 """
 
 # %%

@@ -19,19 +19,22 @@ from transformers import initialization as init
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
+from spatial_llm.model.mono_base import text_model
 
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
 
 
 def inject_lora(language_model: nn.Module, lora: dict[str, Any]) -> None:
-    """Puts LoRA layers into `language_model`, in place; everything else in it stops requiring gradients.
+    """Puts LoRA layers into `language_model`, in place, or into the text model inside a mono base; everything else in that
+    model stops requiring gradients.
 
     Raises:
         SpatialLLMError: no module has one of the names in `target_modules`.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
+    language_model = text_model(language_model)
     targets = list(lora["target_modules"])
     names = {name.rsplit(".", 1)[-1] for name, _ in language_model.named_modules()}
     missing = sorted(set(targets) - names)
@@ -100,7 +103,7 @@ def merge_lora(model: PreTrainedModel) -> None:
     for parameter in model.language_model.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     model.freeze()
-    for part in (model, model.language_model):
+    for part in (model, model.language_model, text_model(model.language_model)):
         part.__dict__.pop("peft_config", None)
 
 
@@ -131,6 +134,33 @@ def lora_merged(model: PreTrainedModel) -> Iterator[None]:
         for name, layer in layers.items():
             layer.get_base_layer().weight = weights[name]
             model.language_model.set_submodule(name, layer)
+
+
+@contextlib.contextmanager
+def lora_off(language_model: nn.Module, lora: dict[str, Any] | None) -> Iterator[None]:
+    """Inside this context the layers that carry LoRA compute without it.
+
+    Args:
+        language_model: with LoRA or without.
+        lora: its settings in the config, None for none.
+
+    Raises:
+        SpatialLLMError: LoRA is in the weights at the moment, so that nothing can be computed without it.
+    """
+    layers = list(lora_layers(language_model).values())
+    if (lora is not None and not layers) or any(layer.merged for layer in layers):
+        raise SpatialLLMError(
+            "LoRA is merged into the weights, so the base model without the plug-in is not there: leave lora_merged() first."
+        )
+    before = [layer._disable_adapters for layer in layers]
+    try:
+        for layer in layers:
+            # peft's own enable_adapters would also decide what trains.
+            layer._disable_adapters = True
+        yield
+    finally:
+        for layer, off in zip(layers, before, strict=True):
+            layer._disable_adapters = off
 
 
 def _summed(name: str, layer: "LoraLayer") -> torch.Tensor:

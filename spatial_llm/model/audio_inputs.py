@@ -15,6 +15,7 @@ from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.errors import AudioError
 from spatial_llm.model.derived import derived_note, rendering
+from spatial_llm.model.mono_inputs import MonoInputs
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,13 @@ def clips_by_text(audio: Any) -> list[int] | None:
 
 
 def encoder_input(
-    audio: Any, extractor: RecordingFeatureExtractor, window_samples: int | None, options: AudioOptions
-) -> torch.Tensor:
-    """Computes the encoder's input of all recordings.
+    audio: Any,
+    extractor: RecordingFeatureExtractor,
+    window_samples: int | None,
+    options: AudioOptions,
+    mono: MonoInputs | None = None,
+) -> dict[str, torch.Tensor]:
+    """Computes the encoder's input of all recordings, and that of a mono base.
 
     Args:
         audio: one recording in any form of `prepare_waveform`, or several as batch, list or list of lists.
@@ -55,9 +60,11 @@ def encoder_input(
         window_samples: of the encoder: shorter recordings are padded, of longer ones the loudest window is taken. None
             where it is not known: all recordings must then be of one length.
         options: how they are read.
+        mono: makes what a mono base hears by itself; None for other language models.
 
     Returns:
-        `input_features` (recordings, *input_shape of the encoder) float32, on the device of a tensor of recordings.
+        `input_features` (recordings, *input_shape of the encoder) float32, on the device of a tensor of recordings; with
+        `mono`, `mono_features` and `mono_mask` too.
 
     Raises:
         AudioError: see `prepare_waveform` and `RecordingFeatureExtractor`.
@@ -68,7 +75,7 @@ def encoder_input(
         rate = target
         warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=4)
     waveforms, known, formats = audio, options.scale_known, None
-    said = options.format is not None or options.head is not None or options.heading_deg
+    said = mono is not None or options.format is not None or options.head is not None or options.heading_deg
     if said or not all(_is_ready(item, rate, target, window_samples) for item in items):
         given = _formats_of(options.format, len(items), extractor)
         renders = [rendering(own, extractor.format, options.head, options.heading_deg) for own in given]
@@ -89,7 +96,8 @@ def encoder_input(
     elif isinstance(audio, list | tuple) and not is_one(audio):
         waveforms = items
     features = extractor(waveforms, sampling_rate=target, return_tensors="pt", scale_known=known, formats=formats)
-    return features["input_features"]
+    found = {"input_features": features["input_features"]}
+    return found if mono is None else found | mono(waveforms)
 
 
 def _formats_of(

@@ -4,6 +4,7 @@ Tensors have the same names with and without the head, which is the language mod
 folders. `spatial_llm.model.pretrained` builds, joins, freezes and saves the parts.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from transformers.utils.generic import can_return_tuple
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.cache_name import CACHE, one_cache
 from spatial_llm.fusion.context import MEMORY
+from spatial_llm.model.adapters import lora_off
 from spatial_llm.model.joined_inputs import JoinedInputs, continue_with, join
+from spatial_llm.model.mono_base import PLUGGED, base_embeddings, check_beside
 from spatial_llm.model.placeholders import check_apart, embed_text, placeholder_mask, warn_without_audio
 from spatial_llm.model.pretrained import SpatialLLMPreTrainedModel
 from spatial_llm.projectors.base import AudioTokens
@@ -147,14 +150,19 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         position_ids: torch.Tensor | None,
         labels: torch.Tensor | None,
         cache: Any,
+        mono: Mapping[str, torch.Tensor | None] | None = None,
     ) -> tuple[JoinedInputs, torch.Tensor | None]:
         """Returns the arguments of the language model, and `audio_embeds`; arguments as `forward`, with the audio by its
-        names there."""
+        names there, and the mono input of a base that hears by itself."""
         if (input_ids is None) == (inputs_embeds is None):
             raise SpatialLLMError("give exactly one of input_ids and inputs_embeds.")
-        embeddings, token_id = self.get_input_embeddings(), self.config.audio_token_id
+        embeddings, token_id, mono = self.get_input_embeddings(), self.config.audio_token_id, mono or {}
+        if self.mono_base is not None and input_ids is not None:
+            clips = next((len(given) for given in audio.values() if given is not None), None)
+            first = cache is None or cache.get_seq_length() == 0
+            check_beside(self.language_model, input_ids, token_id, clips, mono.get("mono_features"), first)
         if inputs_embeds is None:
-            inputs_embeds = embed_text(embeddings, input_ids, token_id)
+            inputs_embeds = self._embed(input_ids, {name: one for name, one in mono.items() if one is not None})
         # A cache that was emptied may still have its memory.
         memory = getattr(cache, MEMORY, None) if cache is not None and cache.get_seq_length() > 0 else None
         tokens = self._audio_tokens(inputs_embeds.device, **audio)
@@ -178,6 +186,38 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         audio_embeds = audio_embeds.to(inputs_embeds.dtype)
         inputs_embeds = inputs_embeds.masked_scatter(mask, there.to(inputs_embeds.dtype))
         return JoinedInputs(inputs_embeds, attention_mask, position_ids, labels), audio_embeds
+
+    def _embed(self, input_ids: torch.Tensor, mono: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Returns embeddings (batch, length, text width) of ids, with the audio of a mono base in place."""
+        if self.mono_base is not None:
+            return base_embeddings(self.language_model, input_ids, self.config.audio_token_id, **mono)
+        if mono:
+            raise SpatialLLMError(
+                f"{', '.join(mono)} given, but {type(self.language_model).__name__} hears nothing by itself: leave them out."
+            )
+        return embed_text(self.get_input_embeddings(), input_ids, self.config.audio_token_id)
+
+    def run_language_model(
+        self, language_model: nn.Module, joined: JoinedInputs, heard: bool, cache: Any, **kwargs: Any
+    ) -> Any:
+        """Runs the language model, or its body, on joined inputs. A mono base runs without LoRA if neither this call nor the
+        cache holds spatial tokens.
+
+        Args:
+            language_model: `self.language_model` or its body.
+            joined: of `join`.
+            heard: whether this call holds spatial tokens.
+            cache: of earlier tokens, or None.
+            **kwargs: further arguments of the language model.
+        """
+        on = heard or (cache is not None and cache.get_seq_length() > 0 and getattr(cache, PLUGGED, False))
+        alone = self.mono_base is not None and not on
+        with lora_off(self.language_model, self.config.lora) if alone else contextlib.nullcontext():
+            outputs = language_model(**joined.arguments(), return_dict=True, **{CACHE: cache}, **kwargs)
+        joined.finish(outputs)
+        if outputs.get(CACHE) is not None and self.mono_base is not None:
+            setattr(outputs.get(CACHE), PLUGGED, on)
+        return outputs
 
     def _audio_tokens(
         self,
@@ -215,6 +255,8 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         use_cache: bool | None = None,
         audio_embeds: torch.Tensor | None = None,
         cache: Any = None,
+        mono_features: torch.Tensor | None = None,
+        mono_mask: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMModelOutputWithPast:
         """Runs the language model's body on prompts with audio.
@@ -226,6 +268,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             inputs_embeds: (batch, length, text width), in place of `input_ids`.
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
+            mono_features, mono_mask: (clips, ...), what a mono base hears of the clips by itself.
 
         Returns:
             With a deep fusion the rows of the output are those of the text: (batch, text, ...), padded on the left, and
@@ -239,15 +282,10 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         audio = {
             "input_features": input_features, "audio_hidden_states": audio_hidden_states, "audio_embeds": audio_embeds
         }  # fmt: skip
-        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, None, cache)
-        outputs = self.language_model.base_model(
-            **joined.arguments(),
-            use_cache=use_cache,
-            return_dict=True,
-            **{CACHE: cache},
-            **kwargs,
-        )
-        joined.finish(outputs)
+        mono = {"mono_features": mono_features, "mono_mask": mono_mask}
+        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, None, cache, mono)
+        body = self.language_model.base_model
+        outputs = self.run_language_model(body, joined, audio_embeds is not None, cache, use_cache=use_cache, **kwargs)
         return SpatialLLMModelOutputWithPast(
             last_hidden_state=joined.of_text(outputs.last_hidden_state),
             hidden_states=joined.of_text(outputs.hidden_states),

@@ -9,10 +9,13 @@ from transformers import AutoConfig, PreTrainedConfig
 # Importing the encoders and projectors registers their configs, so that sub-configs are found by model_type.
 import spatial_llm.encoders
 import spatial_llm.projectors  # noqa: F401
+from spatial_llm.audio.formats import parse_input_format
 from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion.base import Fusion
 from spatial_llm.fusion.settings import read_fusion
+from spatial_llm.model.mono_base import mono_base_of
+from spatial_llm.model.mono_inputs import mono_way
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
 # Default for a part whose configuration does not name its own.
@@ -31,13 +34,16 @@ class SpatialLLMConfig(CheckedConfig):
         encoder_config: configuration of the spatial encoder (`model_type` "spatial_ast", "dspast", ...).
         projector_config: configuration of the projector; what depends on the other parts (its two widths, the encoder's
             channel slices) is filled in if it is not given.
-        text_config: configuration of any causal language model.
+        text_config: configuration of any causal language model, or of a mono base, which hears the recording by itself too
+            (`spatial_llm.model.mono_base`).
         audio_token_id: id of a placeholder in `input_ids`, one for each audio token. It may lie outside the language model's
             vocabulary (Llama-2 has no spare token): it is replaced before anything is embedded.
         lora: low-rank adapters inside the language model, or None: rank, alpha, dropout, target_modules (BAT: 8, 32, 0.05,
             q_proj and v_proj); missing keys take BAT's values.
         fusion: how audio enters the language model: a `type`, a key of `spatial_llm.fusion.kinds.FUSIONS`, and the fields of
             that fusion; None is "prefix", audio tokens in front of the prompt.
+        mono: how a mono base is fed, a key of `mono_inputs.WAYS`; None is the default for the encoder's format, and stays
+            None with any other language model.
         freeze_encoder: no gradient reaches the encoder and it stays in eval mode even in training, so that its BatchNorms
             keep their statistics.
     """
@@ -52,6 +58,7 @@ class SpatialLLMConfig(CheckedConfig):
     audio_token_id: int = 32_000
     lora: dict | None = None
     fusion: dict | None = None
+    mono: str | None = None
     freeze_encoder: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -81,10 +88,30 @@ class SpatialLLMConfig(CheckedConfig):
                 )
         self.projector_config.fit(layout)
         _ = self.num_audio_tokens  # raises if the projector cannot take this encoder's tokens
+        self._check_mono()
         if self.lora is not None:
             self.lora = _checked_lora(self.lora)
         if isinstance(self.audio_token_id, bool) or self.audio_token_id < 0:
             raise SpatialLLMError(f"audio_token_id is {self.audio_token_id}; expected the id of a token, at least 0.")
+
+    def get_text_config(self, *args: Any, **kwargs: Any) -> PreTrainedConfig:
+        """Returns the config of the text model, also where it is inside a mono base."""
+        return super().get_text_config(*args, **kwargs).get_text_config()
+
+    def _check_mono(self) -> None:
+        if mono_base_of(self.text_config) is None:
+            if self.mono is not None:
+                raise SpatialLLMError(
+                    f"mono is {self.mono!r}, but a language model of type {self.text_config.model_type} hears nothing by "
+                    "itself: leave it out."
+                )
+            return
+        self.mono = mono_way(self.mono, parse_input_format(self.encoder_config.audio_format))
+        if self.audio_token_id == self.text_config.audio_token_id:
+            raise SpatialLLMError(
+                f"audio_token_id is {self.audio_token_id}, the placeholder of {self.text_config.model_type} for its "
+                "own audio: give another id, for instance the first outside the vocabulary."
+            )
 
     @property
     def num_audio_tokens(self) -> int:

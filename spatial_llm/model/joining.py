@@ -39,6 +39,7 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
     if processor.window_samples is not None:  # unknown to processors of earlier versions
         wanted = getattr(config.encoder_config, "window_samples", processor.window_samples)
         _compare("window_samples", processor.window_samples, "encoder_config.window_samples", wanted, what)
+    _compare("mono", (processor.mono or {}).get("way"), "mono", config.mono, what)
     _compare("audio_token_id", processor.audio_token_id, "audio_token_id", config.audio_token_id, what)
     _check_tokenizer(config, processor.tokenizer, what, generation_config)
 

@@ -102,6 +102,7 @@ class Listening:
         audio = {"audio_embeds": features.pooler_output}
         if features.audio_mask is not None:
             audio = {"audio_hidden_states": hidden_states}
+        audio |= self.mono_input(waveform)
         return Heard(self, hidden_states, audio, encoded.get("feature_attention"), derived=derived)
 
     def rendering(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import GenerationMixin
+from transformers.loss.loss_utils import ForCausalLMLoss
 from transformers.masking_utils import create_masks_for_generate
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.processing_utils import Unpack
@@ -24,9 +25,10 @@ from spatial_llm.fusion.cache_name import CACHE, one_cache
 from spatial_llm.fusion.context import MEMORY
 from spatial_llm.model.body import SpatialLLMModel
 from spatial_llm.model.joined_inputs import columns_in
+from spatial_llm.model.mono_base import MONO_INPUTS
 from spatial_llm.model.placeholders import repeat_clips
 
-AUDIO_INPUTS = ("input_features", "audio_hidden_states", "audio_embeds")
+AUDIO_INPUTS = ("input_features", "audio_hidden_states", "audio_embeds", *MONO_INPUTS)
 
 
 @dataclass
@@ -73,6 +75,8 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         audio_embeds: torch.Tensor | None = None,
         cache: Any = None,
+        mono_features: torch.Tensor | None = None,
+        mono_mask: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMCausalLMOutputWithPast:
         """Runs the language model on prompts with audio.
@@ -86,6 +90,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             logits_to_keep: number of last rows with logits (0: all), or their indices (kept,) among the rows of the output.
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
+            mono_features, mono_mask: (clips, ...), what a mono base hears of the clips by itself.
 
         Returns:
             With a deep fusion, the rows of logits are those of the text (see `SpatialLLMModel.forward`), and the label of a
@@ -98,7 +103,8 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         audio = {
             "input_features": input_features, "audio_hidden_states": audio_hidden_states, "audio_embeds": audio_embeds
         }  # fmt: skip
-        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, labels, cache)
+        mono = {"mono_features": mono_features, "mono_mask": mono_mask}
+        joined, audio_embeds = self.join(input_ids, audio, inputs_embeds, attention_mask, position_ids, labels, cache, mono)
         if joined.context is not None:
             # Rows of audio, which stand in front of the text, are left out: counted from the end there are none.
             rows = joined.inputs_embeds.shape[1]
@@ -107,20 +113,24 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             elif logits_to_keep == 0:
                 logits_to_keep = rows
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
-        outputs = self.language_model(
-            **joined.arguments(),
-            labels=joined.labels,
+        outputs = self.run_language_model(
+            self.language_model,
+            joined,
+            audio_embeds is not None,
+            cache,
+            labels=joined.labels if self.mono_base is None else None,
             use_cache=use_cache,
-            return_dict=True,
             **({"logits_to_keep": logits_to_keep} if keeps else {}),
-            **{CACHE: cache},
             **kwargs,
         )
-        joined.finish(outputs)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits, loss = outputs.logits if keeps else outputs.logits[:, kept], outputs.loss
+        if self.mono_base is not None and joined.labels is not None:
+            # A base's own loss takes labels for all its rows, and knows no number of items in a larger batch.
+            loss = ForCausalLMLoss(logits.contiguous(), joined.labels, self.config.get_text_config().vocab_size, **kwargs)
         return SpatialLLMCausalLMOutputWithPast(
-            loss=outputs.loss,
-            logits=outputs.logits if keeps else outputs.logits[:, kept],
+            loss=loss,
+            logits=logits,
             hidden_states=joined.of_text(outputs.hidden_states),
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
@@ -178,7 +188,10 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         input_ids: torch.Tensor | None = None,
         **model_kwargs: Any,
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        audio = {name: model_kwargs.pop(name) for name in AUDIO_INPUTS if model_kwargs.get(name) is not None}
+        names = [name for name in AUDIO_INPUTS if model_kwargs.get(name) is not None]
+        if self.mono_base is not None and set(names) <= set(MONO_INPUTS):
+            names = []  # without spatial tokens they are repeated as the base itself does
+        audio = {name: model_kwargs.pop(name) for name in names}
         if expand_size > 1:
             for name, clips in audio.items():
                 counts = [self.config.num_audio_tokens] * len(clips)

@@ -4,16 +4,16 @@ import copy
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM
 
 from spatial_llm.files import atomic_path, check_place
+from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.trained_parts import base_state
 
 
 def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> None:
     """Writes `encoder` (with its feature extractor, and its heads if the model has them) and `language_model` (with its
-    tokenizer) to `folder`.
+    tokenizer, or its processor if it is a mono base) to `folder`.
 
     Args:
         model: a loaded model; it is not changed.
@@ -29,7 +29,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
     if merged:
         net = copy.deepcopy(net).merge_and_unload()
     with torch.device("meta"):
-        language_model = AutoModelForCausalLM.from_config(net.config.text_config)
+        language_model = language_model_class(net.config.text_config).from_config(net.config.text_config)
     language_model.load_state_dict(base_state(net.language_model), assign=True)
     language_model.generation_config = copy.deepcopy(net.generation_config)
     with atomic_path(folder) as temporary:
@@ -37,4 +37,6 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
         encoder.save_pretrained(temporary / "encoder")
         model.processor.feature_extractor.save_pretrained(temporary / "encoder")
         language_model.save_pretrained(temporary / "language_model")
-        model.processor.tokenizer.save_pretrained(temporary / "language_model")
+        mono = model.processor.mono_inputs
+        read = model.processor.tokenizer if mono is None else mono.processor
+        read.save_pretrained(temporary / "language_model")

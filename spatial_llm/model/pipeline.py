@@ -28,7 +28,8 @@ from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.listening import Listening
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
-from spatial_llm.model.processing_spatial_llm import HUB_OPTIONS, SpatialLLMProcessor
+from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+from spatial_llm.model.processor_files import HUB_OPTIONS
 from spatial_llm.model.publishing import push_to_hub as publish
 from spatial_llm.model.talking import Talking
 from spatial_llm.model.timeline import Timeline, make_timeline
@@ -135,8 +136,9 @@ class SpatialLLM(Listening, Talking):
     def suppressed_token_ids(self) -> list[int] | None:
         """Returns token ids for `generate(suppress_tokens=)`: the audio placeholder, which would need a recording that is
         not there."""
-        slot = self.model.config.audio_token_id
-        return [slot] if slot < self.model.config.get_text_config().vocab_size else None
+        config = self.model.config
+        slots = [config.audio_token_id, *([] if config.mono is None else [config.text_config.audio_token_id])]
+        return [slot for slot in slots if slot < config.get_text_config().vocab_size] or None
 
     def check_length(self, tokens: int) -> None:
         """Raises SpatialLLMError if the language model does not have positions for a prompt of so many tokens."""

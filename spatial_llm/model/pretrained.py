@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
 from spatial_llm.encoders.precision import within
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
@@ -18,6 +18,14 @@ from spatial_llm.fusion.outside import modules_outside
 from spatial_llm.model import storage
 from spatial_llm.model.adapters import check_lora, init_lora, inject_lora, merge_lora
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
+from spatial_llm.model.mono_base import (
+    attention_of,
+    language_model_class,
+    mono_base_of,
+    placeholder_beside,
+    prepare_base,
+    text_model,
+)
 from spatial_llm.model.precision import spare_ours
 from spatial_llm.model.trained_parts import LANGUAGE_MODEL, AddedModule, added_modules
 
@@ -28,10 +36,11 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
     Attributes:
         encoder: maps cues to `audio_hidden_states` (clips, tokens, encoder width).
         projector: maps these to `audio_embeds` (clips, audio tokens, text width).
-        language_model: any causal language model, with its head; with `config.lora`, peft's adapters are inside, and with
-            most fusions, modules of theirs.
+        language_model: any causal language model, with its head, or a mono base; with `config.lora`, peft's adapters are
+            inside, and with most fusions, modules of theirs.
         fusion_modules: what the fusion trains outside of the language model; None if it has nothing there.
         fusion: the fusion itself, a `spatial_llm.fusion.Fusion`.
+        mono_base: the family of a language model that hears the recording by itself too; None for others.
     """
 
     config: SpatialLLMConfig
@@ -47,7 +56,8 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
     def __init__(self, config: SpatialLLMConfig) -> None:
         super().__init__(config)
         # The language model comes first: `dtype` and `device` of the whole are those of its first tensor.
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = language_model_class(config.text_config).from_config(config.text_config)
+        self.mono_base = mono_base_of(config.text_config)
         self.fusion = config.joined_by
         self.extend_language_model()
         self.projector = AutoModel.from_config(config.projector_config)
@@ -77,8 +87,10 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         set, and those of the fusion, with its hooks.
 
         Raises:
-            SpatialLLMError: this class of language models cannot take the fusion.
+            SpatialLLMError: this class of language models cannot take the fusion; see `mono_base.prepare_base`.
         """
+        if self.mono_base is not None:
+            prepare_base(self.language_model)
         if self.config.lora is not None:
             inject_lora(self.language_model, self.config.lora)
         if self.fusion.deep:
@@ -102,31 +114,35 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         audio_token_id: int | None = None,
         lora: dict[str, Any] | None = None,
         fusion: dict[str, Any] | None = None,
+        mono: str | None = None,
     ) -> Self:
         """Joins trained parts; no weight of theirs is copied or changed, and the encoder is frozen.
 
         Args:
             encoder: an encoder, or one with heads, whose heads are left out.
-            language_model: any causal language model.
+            language_model: any causal language model, or a mono base (`mono_base.MONO_BASES`), which is frozen and hears the
+                recording by itself too.
             projector: a projector between the widths of the two; default: a fresh Q-Former as in BAT.
             audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
             lora: settings of fresh adapters for the language model, as `config.lora`; default: none.
             fusion: how audio enters the language model, as `config.fusion`; default: as a prefix.
+            mono: how a mono base is fed, as `config.mono`; default: that of the encoder's format.
 
         Raises:
             SpatialLLMError: the projector's widths are not those of the encoder and the language model or fusion, or the
-                language model cannot take the fusion.
+                language model cannot take the fusion, or is of a class that cannot be one.
         """
         encoder = encoder.base_model
         text_config = language_model.config
-        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": text_config._attn_implementation}
+        attention = {"encoder_config": encoder.config._attn_implementation, "text_config": attention_of(text_config)}
         config = SpatialLLMConfig(
             encoder_config=encoder.config,
             projector_config=None if projector is None else projector.config,
             text_config=text_config,
-            audio_token_id=text_config.vocab_size if audio_token_id is None else audio_token_id,
+            audio_token_id=placeholder_beside(text_config) if audio_token_id is None else audio_token_id,
             lora=lora,
             fusion=fusion,
+            mono=mono,
         )
         with torch.device("meta"):
             model = cls(config)
@@ -201,6 +217,8 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         if trained_only:
             storage.save_trained_only(self, Path(save_directory), {"encoder": encoder, "language_model": language_model})
         else:
+            if self.mono_base is not None:  # transformers would write a base's tensors under names of its first release
+                kwargs.setdefault("save_original_format", False)
             super().save_pretrained(save_directory, **kwargs)
             if kwargs.get("is_main_process", True):
                 storage.verify_saved(self, Path(save_directory))
@@ -229,17 +247,21 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         super()._set_gradient_checkpointing(enable, gradient_checkpointing_func, **kwargs)
 
     def freeze(self) -> None:
-        """Switches gradients off in the encoder if the config demands it, and in a language model with added modules, except
-        in those modules."""
+        """Switches gradients off in the encoder if the config demands it, and in a mono base or a language model with added
+        modules, except in those modules."""
         if self.config.freeze_encoder:
             self.encoder.requires_grad_(False)
-        if added := added_modules(self.language_model):
+        added = added_modules(self.language_model)
+        if added or self.mono_base is not None:
             self.language_model.requires_grad_(False)
-            for part in added.values():
-                part.requires_grad_(True)
+        for part in added.values():
+            part.requires_grad_(True)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.config.freeze_encoder:
             self.encoder.eval()
+        if self.mono_base is not None:  # its own audio side has dropout and BatchNorms, which would count what they hear
+            self.language_model.eval()
+            text_model(self.language_model).train(mode)
         return self

@@ -4,50 +4,35 @@ For training, audio and prompt are padded on the left to a common end, and the a
 row is in `spatial_llm.model.prompt_rows`, how recordings are read in `spatial_llm.model.audio_inputs`.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
-from transformers import BatchFeature, GenerationConfig, PreTrainedConfig, PreTrainedModel
-from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
+from transformers import BatchFeature, PreTrainedModel
+from transformers.processing_utils import ProcessingKwargs
 
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
-from spatial_llm.encoders.folder_files import (
-    CONFIG,
-    GENERATION,
-    PROCESSOR_JSON,
-    check_generation,
-    exists,
-    in_words,
-    is_local_folder,
-    named,
-    read_all_json,
-    read_json,
-)
-from spatial_llm.encoders.seal import PROCESSOR, check_seal, write_seal
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.audio_inputs import AudioOptions, clips_by_text, encoder_input
 from spatial_llm.model.chat import Turn
 from spatial_llm.model.chat_template import apply_chat_template, asked_turns, chat_turns, check_counts
-from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
-from spatial_llm.model.joining import check_joined
+from spatial_llm.model.mono_base import MONO_INPUTS
+from spatial_llm.model.mono_inputs import MonoInputs, mono_settings
 from spatial_llm.model.padding import pad_rows, padding_options
+from spatial_llm.model.processor_files import ProcessorFiles
 from spatial_llm.model.prompt_rows import PromptRows, checked_limit, checked_texts
-from spatial_llm.model.taught_file import read_taught, write_taught
 from spatial_llm.prompts import AUDIO_TOKEN, BAT_CHAT_TEMPLATE, CHAT, PROMPT_FORMATS
 from spatial_llm.questions.taught import TaughtQuestions
 
 PromptFormat = Literal["bat", "chat"]
 
-# Options of `from_pretrained` that locate the files.
-HUB_OPTIONS = ("subfolder", "revision", "cache_dir", "token", "force_download", "local_files_only", "proxies")
 MOST_CHARACTERS = 8_000  # longest question; with 100,000 characters, attention would take gigabytes
 
 
-class SpatialLLMProcessor(ProcessorMixin):
+class SpatialLLMProcessor(ProcessorFiles):
     """Converts one recording and one question a row to `input_features`, `input_ids`, `attention_mask` and, with answers,
     `labels`.
 
@@ -62,6 +47,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         window_samples: window of the encoder; recordings of another length are padded or cut as in `SpatialLLM.ask`. None if
             it is not known: recordings must then be as long as the window.
         chat_template: Jinja template of conversations with "chat"; default: the tokenizer's. BAT's format has its own.
+        mono: of a mono base, what `mono_inputs.mono_settings` returns; None for other language models.
 
     Attributes:
         taught: what the model was taught, saved beside the processor (`questions.taught`); None if it is not known.
@@ -79,6 +65,7 @@ class SpatialLLMProcessor(ProcessorMixin):
         max_question_characters: int = MOST_CHARACTERS,
         window_samples: int | None = None,
         chat_template: str | None = None,
+        mono: dict[str, Any] | None = None,
     ) -> None:
         if prompt_format not in (*PROMPT_FORMATS, CHAT):
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted([*PROMPT_FORMATS, CHAT])}.")
@@ -103,74 +90,34 @@ class SpatialLLMProcessor(ProcessorMixin):
         self.audio_token_id = audio_token_id
         self.max_question_characters = max_question_characters
         self.window_samples = window_samples
+        self.mono = mono
         self.taught: TaughtQuestions | None = None
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
 
     @classmethod
     def for_model(cls, model: PreTrainedModel, tokenizer: Any, prompt_format: PromptFormat = "bat") -> "SpatialLLMProcessor":
-        """Returns the processor for a `SpatialLLMForConditionalGeneration`, given its language model's tokenizer."""
+        """Returns the processor for a `SpatialLLMForConditionalGeneration`, given its language model's tokenizer; of a mono
+        base its processor, whose chat template is then that of "chat".
+
+        Raises:
+            SpatialLLMError: a mono base's own processor was not given.
+        """
+        mono = mono_settings(model.config, tokenizer)
         return cls(
             model.config.encoder_config.feature_extractor(),
-            tokenizer,
+            tokenizer if mono is None else tokenizer.tokenizer,
             num_audio_tokens=model.config.num_audio_tokens,
             prompt_format=prompt_format,
             audio_token_id=model.config.audio_token_id,
             window_samples=model.config.encoder_config.window_samples,
+            chat_template=None if mono is None else tokenizer.chat_template,
+            mono=mono,
         )
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "SpatialLLMProcessor":
-        """Loads as `ProcessorMixin.from_pretrained`, checking the files before and the whole afterwards.
-
-        Raises:
-            CheckpointError: a file is missing or damaged, or is not the one that was saved with the folder; or the processor
-                does not fit the model in the same folder (see `spatial_llm.model.joining`).
-        """
-        folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
-        if local := is_local_folder(Path(pretrained_model_name_or_path)) and is_local_folder(folder):
-            found = read_all_json(folder, PROCESSOR_JSON)
-            if not {"processor_config.json", "preprocessor_config.json"} & set(found):
-                raise CheckpointError(f"{folder}: no processor_config.json in this folder; save the processor there again.")
-        with named(folder), in_words(f"the processor of {pretrained_model_name_or_path}"):
-            processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-            processor._read_window(pretrained_model_name_or_path, **kwargs)
-            options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
-            processor.taught = read_taught(pretrained_model_name_or_path, **options)
-        if local:
-            model = read_json(folder / CONFIG).get("model_type") if exists(folder / CONFIG) else None
-            if model == SpatialLLMConfig.model_type:
-                ends = read_json(folder / GENERATION) if exists(folder / GENERATION) else {}
-                check_generation(folder / GENERATION, ends)
-                ends = GenerationConfig(eos_token_id=ends.get("eos_token_id"))
-                check_joined(SpatialLLMConfig.from_pretrained(folder), processor, str(folder), ends)
-            check_seal(folder, PROCESSOR)
-        return processor
-
-    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
-        """Saves as `ProcessorMixin.save_pretrained`, and seals the files (see `spatial_llm.encoders.seal`)."""
-        written = super().save_pretrained(save_directory, *args, **kwargs)
-        write_taught(save_directory, self.taught)
-        write_seal(Path(save_directory), PROCESSOR)
-        return written
-
-    def _upload_modified_files(self, working_dir: Any, *args: Any, **kwargs: Any) -> Any:
-        # save_pretrained(push_to_hub=True) sends the files from inside: the seal of an earlier push must not stay there.
-        write_taught(working_dir, self.taught)
-        write_seal(Path(working_dir), PROCESSOR)
-        return super()._upload_modified_files(working_dir, *args, **kwargs)
-
-    def _read_window(self, folder: Any, **kwargs: Any) -> None:
-        """Reads the window from the model beside the processor, if there is one: folders of earlier versions do not contain
-        it."""
-        if self.window_samples is None:
-            options = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
-            settings, _ = PreTrainedConfig.get_config_dict(folder, _raise_exceptions_for_missing_entries=False, **options)
-            if settings.get("model_type") == SpatialLLMConfig.model_type:
-                self.window_samples = SpatialLLMConfig.from_dict(settings).encoder_config.window_samples
 
     @property
     def model_input_names(self) -> list[str]:
-        return ["input_ids", "attention_mask", *self.feature_extractor.model_input_names]
+        mono = () if self.mono is None else MONO_INPUTS
+        return ["input_ids", "attention_mask", *self.feature_extractor.model_input_names, *mono]
 
     @property
     def audio_token(self) -> str:
@@ -180,7 +127,14 @@ class SpatialLLMProcessor(ProcessorMixin):
     @property
     def rows(self) -> PromptRows:
         """Returns what encodes turns of conversations with the tokenizer and the placeholder."""
-        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, self.prompt_format != CHAT)
+        base_ids = [] if self.mono_inputs is None else self.mono_inputs.ids
+        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, self.prompt_format != CHAT, base_ids)
+
+    @functools.cached_property
+    def mono_inputs(self) -> MonoInputs | None:
+        """Returns what makes the input of a mono base; None for other language models."""
+        rate = self.feature_extractor.sampling_rate
+        return None if self.mono is None else MonoInputs(self.mono, self.tokenizer, rate, self.window_samples)
 
     def prompt(self, question: str) -> str:
         """Returns the text before the answer, after the recording, which is in front."""
@@ -221,7 +175,8 @@ class SpatialLLMProcessor(ProcessorMixin):
         Returns:
             `input_ids`, `attention_mask` (B, length): [placeholders][BOS prompt], padded on the left; with answers
             [placeholders][BOS prompt][answer][EOS], answers padded on the right, and `labels`, -100 everywhere but on
-            answer and EOS; `input_features` (recordings, *input_shape of the encoder).
+            answer and EOS; `input_features` (recordings, *input_shape of the encoder). For a mono base its own
+            placeholders follow ours, and there are `mono_features` and `mono_mask` (recordings, ...).
 
         Raises:
             SpatialLLMError: there is no question, the numbers of questions, answers and recordings differ, or a text is too
@@ -292,9 +247,9 @@ class SpatialLLMProcessor(ProcessorMixin):
         if audio is not None:
             given = audio_options or AudioOptions()
             given = given if nested is None else replace(given, sampling_rate=nested)
-            features = encoder_input(audio, self.feature_extractor, self.window_samples, given)
-            check_counts(conversations, len(features), clips_by_text(audio))
-            data["input_features"] = features
+            heard = encoder_input(audio, self.feature_extractor, self.window_samples, given, self.mono_inputs)
+            check_counts(conversations, len(heard["input_features"]), clips_by_text(audio))
+            data.update(heard)
         rows = [self.rows.row(turns) for turns in conversations]
         data.update(pad_rows(rows, self.rows.pad_id(), with_labels, **padding_options(text_options)))
         return BatchFeature(data, tensor_type=text_options.get("return_tensors"))

@@ -24,13 +24,21 @@ class PromptRows:
         audio_token_id: id of the placeholder.
         num_audio_tokens: placeholders for each recording.
         adds_bos: whether the first text gets the tokenizer's BOS; that of a chat template has it, if its model wants it.
+        base_ids: ids with which a mono base hears a recording by itself; they follow its placeholders.
     """
 
-    def __init__(self, tokenizer: Any, audio_token_id: int, num_audio_tokens: int, adds_bos: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        audio_token_id: int,
+        num_audio_tokens: int,
+        adds_bos: bool = True,
+        base_ids: Sequence[int] = (),
+    ) -> None:
         self.tokenizer = tokenizer
         self.audio_token_id = audio_token_id
         self.adds_bos = adds_bos
-        self.slots = [audio_token_id] * num_audio_tokens
+        self.slots = [audio_token_id] * num_audio_tokens + list(base_ids)
 
     def row(self, turns: Sequence[Turn]) -> Row:
         """Returns a conversation as a row; labels are on every answer and on what ends it.

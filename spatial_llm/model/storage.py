@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, GenerationConfig, PreTrainedModel
 
 from spatial_llm.encoders.folder_files import CONFIG, GENERATION, POINTERS, exists, in_words, read_json
 from spatial_llm.encoders.pretrained import (
@@ -32,10 +32,13 @@ from spatial_llm.files import atomic_path, write_json
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model.configuration_spatial_llm import SpatialLLMConfig
 from spatial_llm.model.fingerprint import check_base, fingerprint
+from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.model.trained_parts import trained_keys
 
 TRAINED_WEIGHTS = "trained.safetensors"
 TRAINED_POINTERS = POINTERS
+# Options of `from_pretrained` that locate a model, or let its own code run.
+_OF_CONFIG = ("revision", "subfolder", "cache_dir", "token", "local_files_only", "trust_remote_code")
 
 
 def is_trained_only(folder: Any) -> bool:
@@ -131,6 +134,7 @@ def load_trained_only(
         audio_token_id=config.audio_token_id,
         lora=config.lora,
         fusion=config.fusion,
+        mono=config.mono,
     )
     model.config.freeze_encoder = config.freeze_encoder
     model.encoder.requires_grad_(not config.freeze_encoder)
@@ -159,12 +163,13 @@ def _load_language_model(where: str, options: dict[str, Any]) -> PreTrainedModel
     at random."""
     local = Path(where)
     with in_words(f"the language model {where}"):
+        config = AutoConfig.from_pretrained(where, **{name: options[name] for name in _OF_CONFIG if name in options})
+        auto_class = language_model_class(config)
         if os.path.isdir(local) and "trust_remote_code" not in options:
-            config = AutoConfig.from_pretrained(where)
-            model_class = AutoModelForCausalLM._model_mapping.get(type(config), None)
+            model_class = auto_class._model_mapping.get(type(config), None)
             if isinstance(model_class, type):
                 check_folder(local, model_class, config, options)
-        model, info = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **options)
+        model, info = auto_class.from_pretrained(where, output_loading_info=True, **options)
     raise_on_gaps(f"the language model {where}", missing=info["missing_keys"])
     return model
 

@@ -3,6 +3,10 @@
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.dataset_answers import answer_dataset
@@ -84,3 +88,10 @@ class Talking:
             notes.append(ON_DISTANCE)
             warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
         return Answer(text, question, asked, match, notes, derived)
+
+    def mono_input(self: "SpatialLLM", waveform: NDArray[np.float32]) -> dict[str, torch.Tensor]:
+        """Returns what a mono base hears by itself of a window (channels, window_samples); nothing for other language
+        models."""
+        mono = self.processor.mono_inputs
+        heard = {} if mono is None else mono(torch.from_numpy(waveform)[None])
+        return {name: tensor.to(self.device) for name, tensor in heard.items()}

@@ -24,6 +24,7 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
+from spatial_llm.model.mono_base import mono_base_of
 from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
@@ -165,6 +166,11 @@ def _config(arguments: BatArguments) -> SpatialLLMConfig:
     if arguments.goes_on_whole:
         return SpatialLLMConfig.from_pretrained(find_model(arguments.start_from))
     text, fusion = language_model_config(arguments.language_model), read_fusion(arguments.fusion)
+    if mono_base_of(text) is not None:
+        raise SpatialLLMError(
+            f"language_model {arguments.language_model} ({text.model_type}) hears recordings by itself, and the memory "
+            "of that is not counted: there is no plan for it; try a few steps (schedule.steps) and read the peak."
+        )
     encoder = encoder_config(arguments.encoder)
     return SpatialLLMConfig(
         encoder_config=encoder,

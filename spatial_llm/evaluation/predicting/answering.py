@@ -91,7 +91,7 @@ class Answerer:
         batches = [questions[start : start + self.batch_size] for start in range(0, len(questions), self.batch_size)]
         batches = [batch for batch in batches if any(item.id not in done for item in batch)]
         needed = {item.recording_id for batch in batches for item in batch}
-        audio = {id: self._audio_embeds(items[0], load) for id, items in by_recording.items() if id in needed}
+        audio = {id: self._heard(items[0], load) for id, items in by_recording.items() if id in needed}
         for batch in batches:
             texts, near = self._generate(batch, audio)
             for row in near:
@@ -106,8 +106,9 @@ class Answerer:
         except SpatialLLMError as error:
             raise ManifestError(f"record {item.id!r}: {error}") from error
 
-    def _audio_embeds(self, item: Item, load: Load) -> torch.Tensor:
-        """Returns the audio embeddings of one recording, (audio tokens, audio width)."""
+    def _heard(self, item: Item, load: Load) -> dict[str, torch.Tensor]:
+        """Returns what `generate` takes of one recording: `audio_embeds` (1, audio tokens, audio width), and the input of a
+        base that hears by itself."""
         config = self.model.model.config.encoder_config
         extractor = self.model.processor.feature_extractor
         # An encoder that takes several formats hears each recording in its own.
@@ -118,12 +119,12 @@ class Answerer:
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
             found = self.model.model.get_audio_features(input_features=features, return_dict=True)
-        return found.pooler_output[0]
+        return {"audio_embeds": found.pooler_output} | self.model.mono_input(waveform)
 
-    def _generate(self, items: Sequence[Item], audio: Mapping[str, torch.Tensor]) -> tuple[list[str], list[int]]:
+    def _generate(self, items: Sequence[Item], audio: Mapping[str, dict]) -> tuple[list[str], list[int]]:
         """Returns the texts of the answers, and the rows to be answered alone: (questions,) each at most."""
         net, processor = self.model.model, self.model.processor
-        asked = [self.task.ask(item.question) for item in items]
+        asked, heard = [self.task.ask(item.question) for item in items], [audio[item.recording_id] for item in items]
         inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)
         length, ends = inputs["input_ids"].shape[1], net.generation_config.eos_token_id
         watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
@@ -132,7 +133,7 @@ class Answerer:
         with torch.inference_mode():
             tokens = net.generate(
                 **inputs,
-                audio_embeds=torch.stack([audio[item.recording_id] for item in items]),
+                **{name: torch.cat([one[name] for one in heard]) for name in heard[0]},
                 do_sample=False,
                 num_beams=decoding.num_beams,
                 max_new_tokens=decoding.max_new_tokens,

@@ -73,7 +73,8 @@ class BatArguments(Checked):
         schedule: see `Schedule`; it applies to each of the `stages`.
         encoder: folder of a trained encoder, for example `runs/x/model` of recipes/train_encoder.py; null, together with
             `language_model`, takes all parts from `start_from`, with the sizes of its projector and LoRA.
-        language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or null.
+        language_model: folder (or name on the hub) of any `AutoModelForCausalLM` with its tokenizer; or of a mono base
+            (`model.mono_base.MONO_BASES`), which hears the recordings by itself too, with its processor; or null.
         projector: `model_type` and the fields of its configuration (`spatial_llm.projectors`) that differ from the defaults,
             under the configuration's own names; without a `model_type` it is the Q-Former.
         fusion: how audio enters the language model: a `type` (`spatial_llm.fusion.kinds`) and fields of that fusion; null is

@@ -8,7 +8,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForCausalLM,
+    AutoProcessor,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedConfig,
@@ -21,6 +21,7 @@ from spatial_llm.encoders.readout import HEADS, EncoderHeads, has_heads
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
+from spatial_llm.model.mono_base import language_model_class, mono_base_of
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.taught_file import read_taught
 from spatial_llm.model.trained_parts import kind, trained_keys
@@ -46,7 +47,9 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         return build_whole(arguments)
     encoder = load_base(AutoModel, arguments.encoder, "encoder", dtype=torch.float32)
     language_model = freeze(load_language_model(arguments))
-    tokenizer = load_base(AutoTokenizer, arguments.language_model, "tokenizer of the language_model")
+    # A base that hears by itself has a processor, of which its tokenizer is a part.
+    reader = AutoTokenizer if mono_base_of(language_model.config) is None else AutoProcessor
+    tokenizer = load_base(reader, arguments.language_model, f"{reader.__name__[4:].lower()} of the language_model")
     text_size = language_model.get_input_embeddings().embedding_dim
     fusion = read_fusion(arguments.fusion)
     layout = fusion.projector_layout(encoder.config.token_layout)
@@ -108,7 +111,16 @@ def load_heads(arguments: BatArguments, config: PreTrainedConfig) -> EncoderHead
 
 def set_trained(model: PreTrainedModel, trains: str) -> None:
     """Switches gradients on or off so that what `BatArguments.trains` names trains, given a model of which the projector,
-    the modules of the fusion and LoRA do."""
+    the modules of the fusion and LoRA do.
+
+    Raises:
+        SpatialLLMError: weights of a language model that hears by itself are to train.
+    """
+    if model.mono_base is not None and trains in ("language_model", "all"):
+        raise SpatialLLMError(
+            f"trains is {trains}, and the language model ({model.config.text_config.model_type}) hears by itself: it stays "
+            "frozen, so that without spatial tokens it answers as before; set trains to adapters or projector."
+        )
     model.config.freeze_encoder = trains != "all"
     model.encoder.requires_grad_(trains == "all")
     if trains == "projector":
@@ -146,7 +158,8 @@ def load_language_model(arguments: BatArguments) -> PreTrainedModel:
             )
         options["quantization_config"] = quantization_config(dtype)
         options["device_map"] = {"": device()}
-    return load_base(AutoModelForCausalLM, arguments.language_model, "language_model", dtype=dtype, **options)
+    auto_class = language_model_class(load_base(AutoConfig, arguments.language_model, "language_model"))
+    return load_base(auto_class, arguments.language_model, "language_model", dtype=dtype, **options)
 
 
 def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -59,7 +59,8 @@ def finetune_bat(arguments: BatArguments) -> Path:
 
     Raises:
         CacheError: the encoder's output does not fit below `cache_limit` or on the disk.
-        SpatialLLMError: the launcher cannot do here what is configured; or frozen weights changed, which would be a bug,
+        SpatialLLMError: the launcher cannot do here what is configured; `encoder_cache` with a language model that hears
+            the recordings by itself; or frozen weights changed, which would be a bug,
             and nothing is saved.
     """
     check_launch()
@@ -146,6 +147,11 @@ def finetune_once(arguments: BatArguments) -> Path:
         manifest, config.sampling_rate, config.window_samples, root=root, types=arguments.types,
         answer_of=answers_smoothed_by(arguments.distance_smoothing_m), format=processor.feature_extractor.format,
     )  # fmt: skip
+    if arguments.encoder_cache and model.mono_base is not None:
+        raise SpatialLLMError(
+            f"encoder_cache is set, and the language model ({model.config.text_config.model_type}) hears the recordings by "
+            "itself, which the cache does not hold: set encoder_cache to false."
+        )
     if arguments.encoder_cache:
         dataset.use_encoder_cache(cached(arguments, model.encoder, processor, dataset))
     if arguments.start_from is None:

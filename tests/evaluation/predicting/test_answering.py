@@ -9,6 +9,7 @@ from spatial_llm.evaluation.predicting.answering import NEAR_TIE, Answerer, Near
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.fixtures_tasks import short_task
+from tests.mono_bases import tiny_plugged
 
 WORDS = ("bell", "dog", "rain", "left", "right", "front", "behind", "nearer", "Is", "the", "sound", "of", "where", "which")
 RECORDINGS, QUESTIONS = 8, 64
@@ -183,3 +184,13 @@ def test_a_batch_moves_logits_far_less_than_a_near_tie(items, dtype, room):
     roundings = float((moved / largest).max()) / torch.finfo(dtype).eps
     print(f"\nmoved by {roundings:.1f} roundings of the largest logit")
     assert 0 < roundings < NEAR_TIE[dtype] / 2 / room
+
+
+def test_a_base_that_hears_by_itself_hears_each_recording_too(items):
+    model = tiny_plugged("granite_speech")
+    some = items[:6]
+    found = answers(model, some, batch_size=3)
+    for item in some[:2]:
+        window = load(item, 32_000, model.processor.window_samples, None)
+        asked = model.ask(window, item.question, sampling_rate=32_000, max_new_tokens=short_task().decoding.max_new_tokens)
+        assert found[item.id] == str(asked)
