@@ -5,6 +5,7 @@ python recipes/tutorials/5_formats.py       # or cell by cell; a minute on 2 cor
 """
 
 # %%
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from spatial_llm import SpatialLLM
 from spatial_llm.audio.ambisonics import turn
 from spatial_llm.audio.cues import FIELD_CUES, FrontEnd
 from spatial_llm.audio.cues.field import field_cues, harmonics
-from spatial_llm.audio.formats import Ambisonics, as_format, parse_format
+from spatial_llm.audio.formats import Array, as_format, parse_format
 from spatial_llm.audio.steering import steering
 from spatial_llm.files import write_text
 from spatial_llm.geometry import direction_to_vector, great_circle_deg, vector_to_direction
@@ -40,16 +41,16 @@ kind: array
 positions_m: [[0.0243, 0.0243, 0.0241], [0.0243, -0.0243, -0.0241], [-0.0243, 0.0243, -0.0241], [-0.0243, -0.0243, 0.0241]]
 sphere_radius_m: 0.042
 """)  # fmt: skip
-ring = [[round(0.0425 * np.cos(a), 4), round(0.0425 * np.sin(a), 4), 0.0] for a in np.arange(8) * np.pi / 4]
+ring = tuple((0.0425 * math.cos(a), 0.0425 * math.sin(a), 0.0) for a in (k * math.pi / 4 for k in range(8)))
 formats = {
     "first-order ambisonics": as_format("foa"),
     "third-order ambisonics": as_format("ambisonics3"),
     "rigid tetrahedron": as_format(folder / "tetrahedron.yaml"),
-    "ring of eight": as_format(f"array:{ring}"),
+    "ring of eight": Array(ring),
     "two ears": as_format("binaural"),
 }
 for name, format in formats.items():
-    print(f"{name}: {format.channels} channels; it cannot tell {format.limits}")
+    print(f"{name}: {format.channels} channels; it tells {format.tells}")
 
 # %% [markdown]
 # ## One scene, heard by each
@@ -90,7 +91,7 @@ for name, format in formats.items():
         print(f"{name}: azimuth {found_azimuth:.0f}, elevation {found_elevation:.0f} degrees; {error:.0f} degrees off")
 
 # %% [markdown]
-# The ring cannot tell above from below, so that its elevation has the right size and a sign of chance.
+# Reflections pull the peak aside, least at the third order. The ring cannot tell above from below: it stays in its plane.
 #
 # ## A model of two ears hears the others through a head
 # The shipped model was trained on two ears. Recordings of other microphones are rendered to the ears of a head, and the
@@ -126,4 +127,3 @@ for name, recording in (
     print(f"{name}: azimuth {vector_to_direction(map_peak(recording, third))[0]:.0f} degrees")
 straight = direction_to_vector(azimuth_deg, elevation_deg)
 print(f"expected: {azimuth_deg:.0f} and {vector_to_direction(turn(-60) @ straight)[0]:.0f} degrees")
-assert isinstance(third, Ambisonics)

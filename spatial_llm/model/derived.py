@@ -42,5 +42,5 @@ def derived_note(given: AudioFormat, head: str | None) -> str:
     return (
         f"recordings in {given.name} are rendered to the ears of {head or 'MIT KEMAR'} for this model, and answers are "
         "marked as derived: delays between the ears hold below 1.5 kHz only, the colour by which a head tells front from "
-        f"back, and above from below, is blurred. What the microphones themselves cannot tell: {given.limits}."
+        f"back, and above from below, is blurred. The microphones themselves tell {given.tells}."
     )

@@ -198,7 +198,7 @@ def test_bodies_that_cannot_be_are_refused(value, words):
         parse_format("array:" + json.dumps(value))
 
 
-def test_the_dimensions_of_an_array_say_what_it_cannot_tell():
+def test_the_dimensions_of_an_array_say_what_it_can_tell():
     line = [[0.04 * k, 0, 0] for k in range(4)]
     ring = [[0.05 * np.cos(a), 0.05 * np.sin(a), 0] for a in np.arange(8) * np.pi / 4]
     raised = [[x * 0.8, y * 0.8, 0.03] for x, y, _ in ring]
@@ -209,7 +209,16 @@ def test_the_dimensions_of_an_array_say_what_it_cannot_tell():
     assert [array(each).dimensions for each in ([[0, 0, 0]], line, ring, TETRAHEDRON)] == [0, 1, 2, 3]
     # A rigid sphere shades a ring above its equator, which tells above from below; not one on the equator.
     assert [array(raised).dimensions, array(raised, 0.05).dimensions, array(ring, 0.05).dimensions] == [2, 3, 2]
-    assert "cone" in array(line).limits and "plane" in array(ring).limits and array(TETRAHEDRON).limits.startswith("nothing")
+    assert "line" in array(line).tells and "plane" in array(ring).tells and array(TETRAHEDRON).tells == "every direction"
+
+
+def test_places_that_cannot_be_are_refused_and_wide_arrays_doubted():
+    with pytest.raises(AudioError, match=r"microphones 0 and 2 are both at \[0.0, 0.1, 0.0\]; give each its own place"):
+        as_format("array:[[0, 0.1, 0], [0, -0.1, 0], [0, 0.1, 0]]")
+    with pytest.raises(AudioError, match="up to 40 m apart; are the coordinates in centimetres"):
+        as_format("array:[[0, 20, 0], [0, -20, 0]]")
+    with pytest.warns(UserWarning, match="up to 4 m apart; are the coordinates in centimetres"):
+        assert as_format("array:[[0, 2, 0], [0, -2, 0]]").channels == 2
 
 
 def test_the_field_takes_ambisonics_and_arrays_and_has_no_channels_of_its_own():

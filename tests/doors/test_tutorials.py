@@ -40,7 +40,7 @@ def run(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_they_are_notebooks() -> None:
     """Text and code take turns; a text cell holds nothing that runs; parameters stand in a cell of their own."""
-    assert [path.name for path in TUTORIALS] == ["1_ask.py", "2_simulate.py", "3_finetune.py", "4_sounds.py"]
+    assert [path.name for path in TUTORIALS] == ["1_ask.py", "2_simulate.py", "3_finetune.py", "4_sounds.py", "5_formats.py"]
     for path in TUTORIALS:
         found = cells(path)
         text = [part for part in found if part.startswith("# %% [markdown]\n")]
@@ -78,3 +78,18 @@ def test_sounds(run: Run, tmp_path: Path, toy_model: Path) -> None:
 def test_ask_as_it_stands(run: Run, shipped_tiny: Path) -> None:
     printed = run(TUTORIALS[0])
     assert "'azimuth_deg'" in printed, "an answer in degrees that can be read"
+
+
+def test_formats(run: Run, tmp_path: Path) -> None:
+    """The map of every array points at the alarm, that of the ring up to its plane; a listener who turns hears it turned."""
+    printed = run(TUTORIALS[4], OUT=str(tmp_path / "formats"))
+    off = dict(re.findall(r"^(.*): azimuth .*; (\d+) degrees off$", printed, re.MULTILINE))
+    assert set(off) == {"first-order ambisonics", "third-order ambisonics", "rigid tetrahedron", "ring of eight"}
+    assert int(off["third-order ambisonics"]) <= 10 and int(off["rigid tetrahedron"]) <= 15
+    assert int(off["first-order ambisonics"]) <= 30 and int(off["ring of eight"]) <= 25  # 15 of them are its plane
+    assert printed.count("(derived)") == 4 and re.search(r"^two ears: left", printed, re.MULTILINE)
+    heard, turned = (
+        int(each) for each in re.findall(r"^(?:as it was|listener turned): azimuth (-?\d+)", printed, re.MULTILINE)
+    )
+    straight, expected = map(int, re.search(r"expected: (-?\d+) and (-?\d+)", printed).groups())
+    assert abs(heard - straight) <= 10 and abs(turned - expected) <= 10

@@ -88,7 +88,9 @@ def as_format(value: "AudioFormat | str | os.PathLike") -> AudioFormat:
         from spatial_llm.audio.formats.microphone_file import read_microphone  # reads YAML, which takes time to import
 
         return read_microphone(value)
-    return parse_format(value)
+    format = parse_format(value)
+    format.check_places("the array")
+    return format
 
 
 def format_from_dict(value: Any) -> AudioFormat:

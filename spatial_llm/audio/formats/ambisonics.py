@@ -59,9 +59,9 @@ class Ambisonics(AudioFormat):
         return cls(orders[name], convention if colon else SN3D) if name in orders else None
 
     @property
-    def limits(self) -> str:
-        """Returns what the order leaves out."""
-        return "directions finer than some 10 degrees where sounds overlap" if self.order == 1 else "nothing of a direction"
+    def tells(self) -> str:
+        """Returns what the order can tell."""
+        return "every direction, blurred where sounds play together" if self.order == 1 else "every direction"
 
     @property
     def channels(self) -> int:

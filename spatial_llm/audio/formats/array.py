@@ -1,8 +1,10 @@
 """Arrays: microphones at given positions, in free air, on a rigid sphere, or with measured impulse responses."""
 
 import hashlib
+import itertools
 import json
 import math
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, ClassVar
@@ -12,13 +14,15 @@ import numpy as np
 from spatial_llm.audio.formats.base import AudioFormat, Xyz
 from spatial_llm.errors import AudioError
 
+SAME_PLACE_M = 1e-4  # nearer to each other than this, two microphones are one
+WIDE_M, WIDEST_M = 1.0, 10.0  # an array of this extent is asked about, and refused: metres are centimetres then
 FLAT = 0.02  # of the array's extent: thinner than this, it is a plane or a line
 OFF_SPHERE = 0.02  # of the radius: further away from the surface, a microphone is not on the sphere
-_LIMITS = {
-    0: "any direction",
-    1: "the directions on a cone around the line of its microphones from one another",
-    2: "one side of the plane of its microphones from the other",
-    3: "nothing of a direction",
+_TELLS = {
+    0: "no direction",
+    1: "the angle from the line of its microphones, not the directions around it",
+    2: "every direction but not on which side of the plane of its microphones",
+    3: "every direction",
 }
 
 
@@ -109,9 +113,9 @@ class Array(AudioFormat):
             raise AudioError("a microphone of the array is beyond all floats; give [x, y, z] in metres.") from None
 
     @property
-    def limits(self) -> str:
-        """Returns what the geometry leaves open."""
-        return _LIMITS[3 if self.sofa else self.dimensions]
+    def tells(self) -> str:
+        """Returns what the geometry can tell."""
+        return _TELLS[3 if self.sofa else self.dimensions]
 
     @property
     def dimensions(self) -> int:
@@ -126,6 +130,28 @@ class Array(AudioFormat):
     def portable(self) -> AudioFormat:
         """Returns the same array, its measured responses in `hrtf/`."""
         return self if self.sofa is None else replace(self, sofa=f"hrtf/{PurePath(self.sofa).name}")
+
+    def check_places(self, name: str) -> None:
+        """Raises AudioError where two microphones are at one place, or the array is wider than 10 m; warns from 1 m on."""
+        apart_m = [
+            (math.dist(one, other), first, second)
+            for (first, one), (second, other) in itertools.combinations(enumerate(self.positions_m), 2)
+        ]
+        for distance_m, first, second in apart_m:
+            if distance_m < SAME_PLACE_M:
+                raise AudioError(
+                    f"{name}: microphones {first} and {second} are both at {list(self.positions_m[first])}; give each "
+                    "its own place."
+                )
+        extent_m = max((distance_m for distance_m, _, _ in apart_m), default=0.0)
+        said = (
+            f"{name}: the microphones are up to {extent_m:g} m apart; are the coordinates in centimetres? They are read as "
+            "metres"
+        )
+        if extent_m > WIDEST_M:
+            raise AudioError(f"{said}, and an array of more than {WIDEST_M:g} m is refused.")
+        if extent_m > WIDE_M:
+            warnings.warn(f"{said}.", stacklevel=3)
 
     @property
     def channels(self) -> int:

@@ -13,7 +13,7 @@ class AudioFormat:
     Attributes:
         kind: its name in `FORMATS`.
         texts: the texts that `parse` knows, for error messages.
-        limits: what a recording of this format cannot tell of the place of a sound, as a clause.
+        tells: what a recording of this format can tell of the direction of a sound, as a clause.
         sofa: path of the SOFA file with the impulse responses of the head or array; None where there is none.
         positions_m: (microphones, xyz) metres around the listener's position; empty where all channels are received there.
         channels: number of channels of a recording.
@@ -24,7 +24,7 @@ class AudioFormat:
 
     kind: ClassVar[str]
     texts: ClassVar[str]
-    limits: str
+    tells: str
     sofa: str | None = None
     positions_m: tuple[Xyz, ...] = ()
     channels: int
@@ -45,6 +45,10 @@ class AudioFormat:
     def text(self) -> str:
         """Returns the short text of the format."""
         return self.name
+
+    def check_places(self, name: str) -> None:
+        """Raises AudioError where the microphones of `name` cannot be where they are said to be; warns where that is to be
+        doubted."""
 
     @property
     def layout(self) -> "AudioFormat":

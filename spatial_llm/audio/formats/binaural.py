@@ -22,7 +22,7 @@ class Binaural(AudioFormat):
 
     kind: ClassVar[str] = "binaural"
     texts: ClassVar[str] = "binaural, binaural:<file.sofa>"
-    limits: ClassVar[str] = "front from back and the elevation only by the colour that a head gives the sound"
+    tells: ClassVar[str] = "left from right; front from back and the elevation by the colour that a head gives the sound"
     channels: ClassVar[int] = 2
     channel_names: ClassVar[tuple[str, ...]] = ("left", "right")
 

@@ -17,7 +17,7 @@ class Field(AudioFormat):
 
     kind: ClassVar[str] = "field"
     texts: ClassVar[str] = "field, field:ambisonics"
-    limits: ClassVar[str] = "what the recording's own format cannot tell"
+    tells: ClassVar[str] = "what the recording's own format can tell"
 
     arrays: bool = True
 

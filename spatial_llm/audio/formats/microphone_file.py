@@ -8,9 +8,6 @@
 YAML or JSON, with the fields of `format_from_dict`.
 """
 
-import itertools
-import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,6 @@ from spatial_llm.audio.formats import FORMATS, Array, AudioFormat, format_from_d
 from spatial_llm.errors import AudioError, SceneError, SpatialLLMError
 from spatial_llm.settings import read_yaml
 
-SAME_PLACE_M = 1e-4  # nearer to each other than this, two microphones are one
-WIDE_M, WIDEST_M = 1.0, 10.0  # an array of this extent is asked about, and refused: metres are centimetres then
 MOST_BYTES = 2**20
 
 
@@ -41,8 +36,7 @@ def read_microphone(path: str | Path) -> AudioFormat:
         if fields.get("kind") not in list(FORMATS):
             raise AudioError(f"kind is {fields.get('kind')!r}; give one of {', '.join(FORMATS)}.")
         format = format_from_dict(_with_sofa(fields, path))
-        if isinstance(format, Array):
-            _check_places(format, path)
+        format.check_places(str(path))
     except SpatialLLMError as error:
         text = str(error)
         raise AudioError(text if text.startswith(f"{path}:") else f"{path}: {text}") from None
@@ -72,21 +66,3 @@ def _with_sofa(fields: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{sofa} has responses of shape {shape} and no ReceiverPosition (microphones, 3) for them; give positions_m."
         )
     return fields | {"positions_m": places_m.tolist()}
-
-
-def _check_places(array: Array, path: Path) -> None:
-    apart_m = [
-        (math.dist(one, other), first, second)
-        for (first, one), (second, other) in itertools.combinations(enumerate(array.positions_m), 2)
-    ]
-    for distance_m, first, second in apart_m:
-        if distance_m < SAME_PLACE_M:
-            raise AudioError(
-                f"microphones {first} and {second} are both at {list(array.positions_m[first])}; give each its own place."
-            )
-    extent_m = max((distance_m for distance_m, _, _ in apart_m), default=0.0)
-    said = f"the microphones are up to {extent_m:g} m apart; are the coordinates in centimetres? They are read as metres"
-    if extent_m > WIDEST_M:
-        raise AudioError(f"{said}, and an array of more than {WIDEST_M:g} m is refused.")
-    if extent_m > WIDE_M:
-        warnings.warn(f"{path}: {said}.", stacklevel=3)

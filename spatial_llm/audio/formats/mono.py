@@ -14,7 +14,7 @@ class Mono(AudioFormat):
 
     kind: ClassVar[str] = "mono"
     texts: ClassVar[str] = "mono"
-    limits: ClassVar[str] = "any direction"
+    tells: ClassVar[str] = "no direction"
     channels: ClassVar[int] = 1
     name: ClassVar[str] = "mono"
     channel_names: ClassVar[tuple[str, ...]] = ("mono",)

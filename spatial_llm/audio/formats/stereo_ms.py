@@ -19,7 +19,7 @@ class StereoMs(AudioFormat):
 
     kind: ClassVar[str] = "stereo_ms"
     texts: ClassVar[str] = "stereo_ms"
-    limits: ClassVar[str] = "front from back, and the elevation"
+    tells: ClassVar[str] = "left from right by level; not front from back, nor the elevation"
     channels: ClassVar[int] = 2
     name: ClassVar[str] = "stereo_ms"
     channel_names: ClassVar[tuple[str, ...]] = ("left", "right")
