@@ -1,17 +1,21 @@
 """An encoder of the sound field: one set of weights for batches of different microphones, its extractor and its config."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from pyroomacoustics.doa import fibonacci_spherical_sampling
 
 from spatial_llm.audio.ambisonics import to_fuma
 from spatial_llm.audio.cues import DSPAST_CUES, FIELD_CUES, INTENSITY_CUES
-from spatial_llm.audio.formats import Ambisonics
+from spatial_llm.audio.formats import Ambisonics, Array
 from spatial_llm.encoders.configuration_dspast import DSpASTConfig
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.modeling_dspast import DSpASTModel
 from spatial_llm.errors import AudioError, SpatialLLMError
-from tests.audio.cues.waves import MICROPHONES, RATE, array, waves
+from tests.audio.cues.waves import MICROPHONES, RATE, array, band, waves
+from tests.scenes.microphones.test_measured import OPEN, write_array
 
 ROOM = np.array([[1.0, 0.5, 0.2], [-0.3, 1.0, -0.4]])
 FRONT_END = {"n_fft": 512, "hop_length": 512, "num_mel_bins": 16, "f_min": 150.0, "f_max": 12_000.0}
@@ -107,3 +111,21 @@ def test_one_microphone_more_at_the_same_place_is_still_finite():
     pair = array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     features = CONFIG.feature_extractor()(waves(pair, ROOM), RATE, "pt", formats=pair)["input_features"]
     assert torch.isfinite(features).all()
+
+
+def test_a_measured_array_is_heard_as_the_array_itself(tmp_path):
+    directions = fibonacci_spherical_sampling(1500).T
+    path = write_array(tmp_path / "array.sofa", directions)
+    own, measured = OPEN, replace(OPEN, sofa=path)
+    extractor, recording = CONFIG.feature_extractor(), waves(OPEN, ROOM)
+    one, other = (extractor(recording, RATE, "pt", formats=each)["input_features"][0] for each in (measured, own))
+    below = band(300, 5000, extractor.front_end)
+    assert torch.linalg.norm((one - other)[1:16, :, below]) < 0.15 * torch.linalg.norm(other[1:16, :, below])
+
+
+def test_above_half_the_rate_of_measured_responses_nothing_is_told(tmp_path):
+    path = write_array(tmp_path / "slow.sofa", Data_SamplingRate=16_000.0)
+    slow = Array(tuple(tuple(2 * value for value in position) for position in OPEN.positions_m), sofa=path)
+    features = CONFIG.feature_extractor()(waves(OPEN, ROOM), RATE, "pt", formats=slow)["input_features"][0]
+    above = band(8500, 12_000, CONFIG.feature_extractor().front_end)
+    assert torch.isfinite(features).all() and features[1:16, :, above].abs().max() < 1e-3

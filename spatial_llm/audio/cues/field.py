@@ -124,16 +124,18 @@ def _matrices(vectors: torch.Tensor, weights: torch.Tensor, wanted: torch.Tensor
     channels = vectors.shape[1]
     covariance = (vectors * weights) @ vectors.mH
     total = covariance.diagonal(dim1=1, dim2=2).real.sum(-1)
-    load = LOAD / channels * total[:, None, None] * torch.eye(channels)
+    # Above half the rate of measured responses nothing is known; there the map is flat.
+    unknown = total == 0
+    load = torch.where(unknown, 1.0, LOAD / channels * total)[:, None, None] * torch.eye(channels)
     values, basis = torch.linalg.eigh(covariance + load)
     whitening = (basis / values.sqrt()[:, None]) @ basis.mH
     white = whitening @ vectors
-    waves = products(white / torch.linalg.vector_norm(white, dim=1, keepdim=True))  # (F, C^2, Q)
+    waves = products(white / torch.linalg.vector_norm(white, dim=1, keepdim=True).clamp(min=1e-12))  # (F, C^2, Q)
     # |v^H x|^2 is the sum over i and j of v_i v_j* x_i* x_j: powers once, pairs twice, in the order of `products`.
     twice = torch.full((channels**2,), 2.0, dtype=torch.float64)
     twice[:channels] = 1
     forms = twice[:, None] * (waves @ (weights[:, None] * wanted))
-    return whitening, forms, 1 / total, waves.mT @ forms
+    return whitening, forms, torch.where(unknown, 0.0, 1 / total), waves.mT @ forms
 
 
 @functools.lru_cache(maxsize=64)
