@@ -6,13 +6,14 @@ exactly the differences that this library needs: L = +0.5, R = -0.5 would come b
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from spatial_llm.audio.ambisonics import warn_of_convention
 from spatial_llm.audio.arrays import to_full_scale, to_numpy
 from spatial_llm.audio.containers import Sound, Source, inspect
 from spatial_llm.audio.containers.chunks import frame_bytes
@@ -24,6 +25,8 @@ from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, c
 from spatial_llm.errors import AudioError
 
 AudioPath = str | bytes | os.PathLike
+# Renders a recording (channels, samples) at a rate in Hz to another format, as long as it was.
+Render = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 SAME_CHANNELS = "all channels of the recording are the same, as of a mono one: answers about directions are guesses."
 
 
@@ -92,6 +95,11 @@ def check_file(path: AudioPath, format: AudioFormat | None = None, limits: Audio
 def _channels_error(name: str, format: AudioFormat, channels: int, shape: str = "") -> AudioError:
     wanted = f"expected {format.name} ({format.channels}, samples), channels {', '.join(format.channel_names)}"
     hint = ""
+    if channels > 2 and format.layout == BINAURAL:
+        hint = (
+            " Ambisonics and arrays are heard too, once it is said what they are: format='foa' or --microphone foa, or a "
+            "file with the places of the microphones (format='array.yaml', --microphone array.yaml)."
+        )
     if channels == 1:
         hint = f" One channel holds no directions, nor do copies of it: record with {format.channels} microphones."
     return AudioError(f"{name}: {format.channels} channels needed, got {channels}{shape}; {wanted}.{hint}")
@@ -174,6 +182,7 @@ def prepare_waveform(
     format: AudioFormat = BINAURAL,
     given: AudioFormat | None = None,
     warn_each: bool = True,
+    render: Render | None = None,
 ) -> NDArray[np.float32]:
     """Brings a recording to a model's rate and window: reads, checks, resamples, pads or cuts it.
 
@@ -191,6 +200,8 @@ def prepare_waveform(
             in another convention than ACN/SN3D is converted to it.
         warn_each: the warning about a long recording names it and its window; False: all long recordings have the same
             warning, which Python shows once.
+        render: makes a recording of the format `given` one of the format `format`, at the model's rate and before the window
+            is taken; None where they must be the same.
 
     Returns:
         (channels, window_samples) float32.
@@ -207,7 +218,8 @@ def prepare_waveform(
         name = shown_path(audio)
         (audio, sampling_rate), scale_known = read_audio(audio, limits), False
     given = format if given is None else given
-    check_same(given.internal, format, name)
+    if render is None:
+        check_same(given.internal, format, name)
     if sampling_rate is None:
         raise AudioError(f"{name}: sampling_rate is None; give the array's rate in Hz, such as {target_rate}.")
     rate, target_rate = check_rate(sampling_rate, name), check_rate(target_rate, "the model")
@@ -221,7 +233,11 @@ def prepare_waveform(
             f"{name}: {waveform.shape[1]} samples at {rate} Hz last {1000 * seconds:.3g} ms; expected {1000 * least:g} ms "
             "or more."
         )
+    if not scale_known:
+        warn_of_convention(waveform, rate, given, name)
     waveform = resample(waveform, rate, target_rate)
+    if render is not None:
+        waveform = render(waveform, target_rate)
     if window_samples is None:
         return waveform
     samples = waveform.shape[1]

@@ -83,3 +83,11 @@ class MelProjection:
             ],
             dim=-1,
         )
+
+    def over_bins(self, planes: torch.Tensor, first_bin: int = 0) -> torch.Tensor:
+        """Projects (bins from `first_bin` on, ...) to (mel bins, ...)."""
+        parts = [
+            weights.to(planes.device).T @ planes[start - first_bin : stop - first_bin].flatten(1)
+            for start, stop, weights in self.groups
+        ]
+        return torch.cat(parts).unflatten(1, planes.shape[1:])

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.commands.asked import Row
 from spatial_llm.door import sentence
 from spatial_llm.errors import SpatialLLMError
@@ -22,16 +21,13 @@ class Answerer:
 
     Args:
         model: folder of a saved `SpatialLLM`, or the name of one.
-        limits: of each recording.
-        level_dbfs_at_1m: level of the recordings, see `SpatialLLM.listen`.
+        how: recordings are listened to: options of `SpatialLLM.listen`.
         options: of `SpatialLLM.ask`.
     """
 
-    def __init__(
-        self, model: str, limits: AudioLimits, level_dbfs_at_1m: float | None = None, **options: bool | int | None
-    ) -> None:
+    def __init__(self, model: str, how: dict[str, Any], **options: bool | int | None) -> None:
         self._model = SpatialLLM.from_pretrained(model)
-        self._how = {"audio_limits": limits, "level_dbfs_at_1m": level_dbfs_at_1m}
+        self._how = how
         self._options = options
         self._last: tuple[Path, Heard, list[str]] | None = None
 

@@ -43,6 +43,36 @@ def _after_call(doc: str) -> str:
     return "\n\n".join(paragraphs)
 
 
+def add_microphone(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say what the recordings were made with, and to whose ears they are rendered."""
+    group = parser.add_argument_group("microphone")
+    group.add_argument(
+        "--microphone",
+        metavar="FORMAT",
+        help="what the recordings are: foa, ambisonics2, stereo_ms, ..., or a YAML or JSON file with the places of the "
+        "microphones of an array; default: what the model takes",
+    )
+    group.add_argument("--head", metavar="FILE", help="SOFA file of the head to whose ears they are rendered")
+    group.add_argument(
+        "--heading_deg", type=float, default=0.0, metavar="DEG", help="where that head looks; positive = to the left"
+    )
+
+
+def microphone_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of `add_microphone` as those of `SpatialLLM.listen`.
+
+    Raises:
+        AudioError: --microphone is no format and no file that describes one.
+    """
+    given = {} if arguments.head is None else {"head": arguments.head}
+    given |= {} if not arguments.heading_deg else {"heading_deg": arguments.heading_deg}
+    if arguments.microphone is None:
+        return given
+    from spatial_llm.audio.formats import as_format
+
+    return given | {"format": as_format(arguments.microphone)}
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of positional arguments and a few options, whose errors are one sentence.
 

@@ -5,12 +5,15 @@
     spatial-llm ask recordings/ "Where is the sound coming from?" --out answers.csv
     spatial-llm ask questions.csv --out answers.csv
     spatial-llm ask recording.wav --interactive
+    spatial-llm ask foa.wav "Where is the sound coming from?" --microphone foa
     spatial-llm ask --list
 
-A recording has two channels, left ear first. Recordings come first, then questions in quotation marks. The model is loaded
-once, each recording is encoded once, and files are checked before the model is loaded. A folder stands for the sound files
-in it; a CSV has the columns file (relative to the CSV) and question. With --out, and for folders and tables, a recording
-that cannot be used has its error sentence in the column error, the others are answered, and the exit status is 1.
+A recording has two channels, left ear first; ambisonics and arrays, which --microphone declares, are rendered to two ears
+for a model that hears with these, and the answers say so (derived). Recordings come first, then questions in quotation
+marks. The model is loaded once, each recording is encoded once, and files are checked before the model is loaded. A folder
+stands for the sound files in it; a CSV has the columns file (relative to the CSV) and question. With --out, and for folders
+and tables, a recording that cannot be used has its error sentence in the column error, the others are answered, and the exit
+status is 1.
 
 A question that has the meaning of one that the model was taught is put in the taught wording, and a note says so; a warning
 names those that are near none. --list prints what the model was taught.
@@ -25,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatial_llm.commands.arguments import Parser
+from spatial_llm.commands.arguments import Parser, add_microphone, microphone_of
 from spatial_llm.commands.asked import Given, Row, sort_arguments
 from spatial_llm.door import sentence
 from spatial_llm.errors import SpatialLLMError
@@ -46,15 +49,16 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> int:
         return _list(arguments)
     given = sort_arguments(arguments.arguments)
     _check_together(arguments, given)
-    limits = _limits(arguments)
+    limits, microphone = _limits(arguments), microphone_of(arguments)
     model = given.model or arguments.model or MODEL
     rows = [Row(given.files[0], Path(given.files[0]), "")] if arguments.interactive else given.rows()
     if arguments.out is None and not given.has_many:
-        _check_files(rows, model, limits)
+        _check_files(rows, microphone.get("format") or _format_of(model), limits)
     from spatial_llm.commands.answering import Answerer
 
     asking = {name: getattr(arguments, name) for name in ("max_question_characters", "strict", "as_asked")}
-    answerer = Answerer(model, limits, arguments.level_dbfs_at_1m, **asking)
+    how = {"audio_limits": limits, "level_dbfs_at_1m": arguments.level_dbfs_at_1m} | microphone
+    answerer = Answerer(model, how, **asking)
     if arguments.interactive:
         return _converse(answerer, given, arguments.json)
     if arguments.out is not None:
@@ -81,6 +85,7 @@ def _parser(doc: str) -> Parser:
         metavar="DBFS",
         help="RMS level that your recordings have of a sound as loud as yours from 1 m in front; distances rest on it",
     )
+    add_microphone(parser)
     limits = parser.add_argument_group("limits of the recording")
     limits.add_argument("--audio_limits.max_seconds", dest="max_seconds", type=float, help="longest recording (default 600)")
     limits.add_argument(
@@ -148,10 +153,9 @@ def _limits(arguments: argparse.Namespace) -> "AudioLimits":
     return AudioLimits(**{name: value for name, value in given.items() if value is not None})
 
 
-def _check_files(rows: Sequence[Row], model: str, limits: "AudioLimits") -> None:
+def _check_files(rows: Sequence[Row], format: "AudioFormat | None", limits: "AudioLimits") -> None:
     from spatial_llm.audio.io import check_file
 
-    format = _format_of(model)
     for path in dict.fromkeys(row.path for row in rows):
         check_file(path, format, limits)
 

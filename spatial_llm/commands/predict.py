@@ -17,7 +17,7 @@ from typing import Literal
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.commands.arguments import read_settings
-from spatial_llm.evaluation.predicting.evaluation_set import read_questions, with_limits
+from spatial_llm.evaluation.predicting.evaluation_set import read_questions, with_head, with_limits
 from spatial_llm.evaluation.predicting.predict import predict
 from spatial_llm.evaluation.predicting.tasks import Control, Responses, read_task
 from spatial_llm.ranges import Count, Seed
@@ -38,6 +38,7 @@ class PredictArguments:
         merge_lora: add LoRA to the weights while answering: faster; an answer may differ where two are nearly as likely.
         audio_root: for SpatialSoundQA or a manifest of it, the folder of the dry sounds; default: AudioSet in its folder.
         reverb_root: for SpatialSoundQA or a manifest of it, the folder with binaural/; default: mp3d_reverb in its folder.
+        head: SOFA file of the head to whose ears ambisonics and arrays are rendered for a model of two ears; default: KEMAR.
         audio_limits: how long and large a recording may be, and whether cut files are read.
         num_beams: replaces the task's number of beams; 1 is greedy, BAT's own scores use 4.
         max_new_tokens: replaces the task's longest answer.
@@ -57,6 +58,7 @@ class PredictArguments:
     merge_lora: bool = False
     audio_root: str | None = None
     reverb_root: str | None = None
+    head: str | None = None
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
     num_beams: Count | None = None
     max_new_tokens: Count | None = None
@@ -82,6 +84,8 @@ def _predict(arguments: PredictArguments) -> None:
     task = read_task(arguments.task)
     evaluation_set = read_questions(task.questions, arguments.data, arguments.audio_root, arguments.reverb_root)
     evaluation_set = with_limits(evaluation_set, arguments.audio_limits)
+    if arguments.head is not None:
+        evaluation_set = with_head(evaluation_set, arguments.head)
     evaluation_set.check_files()
     path = predict(
         arguments.model,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_llm.commands.arguments import Parser
+from spatial_llm.commands.arguments import Parser, add_microphone, microphone_of
 
 MODEL = "tiny"
 
@@ -28,13 +28,17 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     parser.add_argument("--hop_s", type=float, help="seconds from window to window; default: half a window")
     parser.add_argument("--quiet_dbfs", type=float, default=-60.0, help="quieter windows are not answered (default -60)")
     parser.add_argument("--level_dbfs_at_1m", type=float, metavar="DBFS", help="level of the recording, as of ask")
+    add_microphone(parser)
     arguments = parser.parse_args(argv)
+    microphone = microphone_of(arguments)
 
     from spatial_llm.audio.io import check_file
     from spatial_llm.audio.limits import AudioLimits
     from spatial_llm.files import check_place, write_text
 
-    check_file(arguments.file, None, AudioLimits(max_seconds=float("inf"), max_bytes=2**50))  # read in blocks
+    check_file(
+        arguments.file, microphone.get("format"), AudioLimits(max_seconds=float("inf"), max_bytes=2**50)
+    )  # read in blocks
     out = Path(arguments.out)
     check_place(out, folder=True)
 
@@ -42,6 +46,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
 
     model = SpatialLLM.from_pretrained(arguments.model)
     options = {name: getattr(arguments, name) for name in ("hop_s", "quiet_dbfs", "level_dbfs_at_1m")}
+    options |= microphone
     options["out"] = out / "timeline.jsonl"
     found = model.timeline(os.fspath(arguments.file), arguments.questions, **options)
     write_text(out / "timeline.md", found.table())

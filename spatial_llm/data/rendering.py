@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
-from spatial_llm.audio.io import check_waveform, prepare_waveform, read_audio, resample
+from spatial_llm.audio.io import Render, check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa.pairs import render_pairs
@@ -44,6 +44,7 @@ def load_waveform(
     sampling_rate: int,
     window_samples: int,
     format: AudioFormat = BINAURAL,
+    render: Render | None = None,
 ) -> NDArray[np.float32]:
     """Returns the recording of one record, (channels, window_samples) float32 at `sampling_rate`.
 
@@ -51,13 +52,15 @@ def load_waveform(
         record: a line of a manifest.
         root: where the record's names start: the manifest's folder, or `Manifest.root`.
         sampling_rate, window_samples, format: what the encoder takes.
+        render: makes the recording one of that format, where its own is another; None refuses it.
 
     Raises:
         ManifestError: the recording cannot be made, or has another format; the message names the record and the reason.
     """
     try:
         own = record.format.internal
-        check_same(own, format)
+        if render is None:
+            check_same(own, format)
         root = DataRoot.of(root)
         waveform = render_record(record, root)
         # Rendered at full scale 1, or a file whose scale was judged when it was read.
@@ -71,6 +74,7 @@ def load_waveform(
             format=format,
             given=own,
             warn_each=False,
+            render=render,
         )
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error

@@ -16,6 +16,7 @@ class Answer(str):
         taught: the taught question that is nearest to it; None if it is not known what the model was taught.
         question_type: the type of that question; "" without one.
         similarity: how near it is, 0 to 1, see `questions.matching.Match`; None without one.
+        derived: whether it is about a recording that was rendered to two ears first.
         notes: what whoever asks should know, as sentences: how the question was understood, and what the answer rests on.
     """
 
@@ -24,6 +25,7 @@ class Answer(str):
     taught: str | None
     question_type: str
     similarity: float | None
+    derived: bool
     notes: list[str]
 
     def __new__(
@@ -33,6 +35,7 @@ class Answer(str):
         asked: str | None = None,
         match: Match | None = None,
         notes: Sequence[str] = (),
+        derived: bool = False,
     ) -> "Answer":
         answer = super().__new__(cls, text)
         answer.question = question
@@ -40,6 +43,7 @@ class Answer(str):
         answer.taught = None if match is None else match.taught
         answer.question_type = "" if match is None else match.question_type
         answer.similarity = None if match is None else match.similarity
+        answer.derived = derived
         answer.notes = list(notes)
         return answer
 

@@ -14,6 +14,7 @@ from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.errors import AudioError
+from spatial_llm.model.derived import derived_note, rendering
 from spatial_llm.model.mono_inputs import MonoInputs
 
 
@@ -26,12 +27,15 @@ class AudioOptions:
         limits: how long and large a recording may be, and whether a cut file may be read.
         format: what the recordings are, one for all or a list with one for each; None for the extractor's `default_format`.
         scale_known: whether arrays come from `prepare_waveform`, which has checked their scale.
+        head, heading_deg: to whose ears ambisonics and arrays are rendered for an encoder of two ears.
     """
 
     sampling_rate: float | None = None
     limits: AudioLimits = DEFAULT_LIMITS
     format: str | AudioFormat | Sequence[str | AudioFormat] | None = None
     scale_known: bool = False
+    head: str | None = None
+    heading_deg: float = 0.0
 
 
 def clips_by_text(audio: Any) -> list[int] | None:
@@ -71,17 +75,20 @@ def encoder_input(
         rate = target
         warnings.warn(f"no sampling_rate given: the recording is taken to be at {rate} Hz.", stacklevel=4)
     waveforms, known, formats = audio, options.scale_known, None
-    if (
-        mono is not None
-        or options.format is not None
-        or not all(_is_ready(item, rate, target, window_samples) for item in items)
-    ):
+    said = mono is not None or options.format is not None or options.head is not None or options.heading_deg
+    if said or not all(_is_ready(item, rate, target, window_samples) for item in items):
         given = _formats_of(options.format, len(items), extractor)
+        renders = [rendering(own, extractor.format, options.head, options.heading_deg) for own in given]
         prepared = [
-            prepare_waveform(item, rate, target, window_samples, options.limits, known, format=extractor.format, given=own)
-            for item, own in zip(items, given, strict=True)
+            prepare_waveform(
+                item, rate, target, window_samples, options.limits, known, format=extractor.format, given=own, render=render
+            )
+            for item, own, render in zip(items, given, renders, strict=True)
         ]
-        known, formats = True, [each.internal for each in given]
+        for own in {own for own, render in zip(given, renders, strict=True) if render is not None}:
+            warnings.warn(derived_note(own, options.head), stacklevel=4)
+        pairs = zip(given, renders, strict=True)
+        known, formats = True, [own.internal if render is None else extractor.format for own, render in pairs]
         waveforms = [torch.from_numpy(each) for each in prepared]
         if window_samples is not None and len({each.shape for each in prepared}) == 1:
             waveforms = torch.stack(waveforms)

@@ -31,6 +31,8 @@ def apply_chat_template(
     sampling_rate: float | None = None,
     audio_limits: AudioLimits = DEFAULT_LIMITS,
     format: str | AudioFormat | None = None,
+    head: str | None = None,
+    heading_deg: float = 0.0,
     processor_kwargs: Mapping[str, Any] | None = None,
     **variables: Any,
 ) -> Any:
@@ -47,8 +49,8 @@ def apply_chat_template(
         return_tensors: "pt", "np" or None (lists).
         return_assistant_tokens_mask: add `assistant_masks` (B, length): 1 on every answer and what ends it.
         return_labels: add `labels` (B, length): token ids there, -100 elsewhere.
-        sampling_rate, audio_limits, format: of the recordings, as in `SpatialLLM.ask`.
-        processor_kwargs: any of the three above, `padding` and `max_length`; the form in which transformers gives them.
+        sampling_rate, audio_limits, format, head, heading_deg: of the recordings, as in `SpatialLLM.ask`.
+        processor_kwargs: any of the five above, `padding` and `max_length`; the form in which transformers gives them.
         **variables: of the template.
 
     Returns:
@@ -81,8 +83,15 @@ def apply_chat_template(
         )
         for chat in chats
     ]
-    given = {"sampling_rate": sampling_rate, "audio_limits": audio_limits, "format": format, **(processor_kwargs or {})}
-    options = AudioOptions(given.pop("sampling_rate"), given.pop("audio_limits"), given.pop("format"))
+    given = {"sampling_rate": sampling_rate, "audio_limits": audio_limits, "format": format, "head": head}
+    given |= {"heading_deg": heading_deg, **(processor_kwargs or {})}
+    options = AudioOptions(
+        given.pop("sampling_rate"),
+        given.pop("audio_limits"),
+        given.pop("format"),
+        head=given.pop("head"),
+        heading_deg=given.pop("heading_deg"),
+    )
     with_labels = return_labels or return_assistant_tokens_mask
     given.setdefault("return_tensors", return_tensors)
     batch = processor.batch(conversations, _recordings(chats), options, with_labels, **given)

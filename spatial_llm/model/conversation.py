@@ -209,7 +209,8 @@ class Conversation:
 
     def _remember(self, question: str, asked: str, match: Any, as_asked: bool, answer_ids: list[int], new: int) -> Answer:
         known = all(heard.level_is_known for heard in self._heard)
-        answer = self.model.noted(self._text(answer_ids), question, asked, match, as_asked, known)
+        derived = any(heard.derived for heard in self._heard)
+        answer = self.model.noted(self._text(answer_ids), question, asked, match, as_asked, known, derived)
         self._messages += [self._asked(asked, new), {"role": "assistant", "content": str(answer)}]
         self._answers.append(answer)
         self._answer_ids.append(answer_ids)

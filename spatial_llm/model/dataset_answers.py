@@ -15,6 +15,8 @@ LISTENING = (
     "audio_limits",
     "format",
     "level_dbfs_at_1m",
+    "head",
+    "heading_deg",
 )  # options of `listen`; the others are those of `Heard.ask`
 
 

@@ -31,6 +31,7 @@ class Heard:
             encoder's output where the projector makes fewer tokens of some recordings.
         cue_weights: (1, branches, cues), DSpAST's feature attention; None for other encoders.
         level_is_known: whether the recording was brought to the level of training (`level_dbfs_at_1m`).
+        derived: whether the recording was rendered to two ears first.
     """
 
     model: "SpatialLLM"
@@ -38,6 +39,7 @@ class Heard:
     audio: dict[str, torch.Tensor]
     cue_weights: torch.Tensor | None = None
     level_is_known: bool = False
+    derived: bool = False
 
     @overload
     def ask(self, question: str, **options: Any) -> Answer: ...
@@ -139,6 +141,7 @@ class Heard:
             "events": None if events is None else dict(list(events.items())[:EVENTS_KEPT]),
             **{name: places[name].to_dict() if name in places else None for name in ("azimuth", "elevation", "distance")},
             "feature_attention": self.feature_attention,
+            "derived": self.derived,
         }
 
     def _read_out(self) -> tuple[dict[str, float], dict[str, Distribution]]:

@@ -3,21 +3,17 @@ text."""
 
 import contextlib
 import os
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
-from spatial_llm.audio.formats import AudioFormat, as_format
+from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.given import AudioFile
-from spatial_llm.audio.io import SAME_CHANNELS, prepare_waveform
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import exists
 from spatial_llm.encoders.pretrained import one_dtype
@@ -30,18 +26,19 @@ from spatial_llm.model.finding import check_folder, on_hub
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
+from spatial_llm.model.listening import Listening
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
 from spatial_llm.model.processor_files import HUB_OPTIONS
 from spatial_llm.model.publishing import push_to_hub as publish
 from spatial_llm.model.talking import Talking
 from spatial_llm.model.timeline import Timeline, make_timeline
-from spatial_llm.model.understanding import at_taught_level, understood
+from spatial_llm.model.understanding import understood
 from spatial_llm.questions.matching import QuestionMatcher
 from spatial_llm.shipped import find_model, is_shipped
 
 
-class SpatialLLM(Talking):
+class SpatialLLM(Listening, Talking):
     """Joins a `SpatialLLMForConditionalGeneration` and its `SpatialLLMProcessor`.
 
     Args:
@@ -60,6 +57,7 @@ class SpatialLLM(Talking):
         self.heads = heads
         self._matcher: QuestionMatcher | None = None
         self._spoke_of_level = False
+        self._spoke_of_ears = False
 
     @property
     def matcher(self) -> QuestionMatcher | None:
@@ -151,70 +149,6 @@ class SpatialLLM(Talking):
                 "positions for: shorten it."
             )
 
-    def listen(
-        self,
-        audio: AudioFile | ArrayLike | Mapping[str, Any],
-        sampling_rate: float | None = None,
-        audio_limits: AudioLimits = DEFAULT_LIMITS,
-        format: str | AudioFormat | None = None,
-        level_dbfs_at_1m: float | None = None,
-    ) -> Heard:
-        """Encodes a recording once, for any number of questions.
-
-        Args:
-            audio: path of a sound file, its bytes or an open file; array or tensor (channels, samples), with its rate;
-                {"array", "sampling_rate"}, {"path"} or {"bytes"}; or a decoder of torchcodec. Its channels are those that
-                the model's encoder takes: two ears, left first, for all current encoders. Any rate is resampled. A shorter
-                recording than the model's window is padded with silence; of a longer one the loudest window is used, with a
-                warning.
-            sampling_rate: in Hz, of an array that does not say its own (a file does).
-            audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
-            format: format of the recording, such as "binaural" or "foa" (see `spatial_llm.audio.formats.parse_format`);
-                another format than the encoder's is an error. Default: the encoder's, if the number of channels is right.
-            level_dbfs_at_1m: level that the recording chain gives to a sound as loud as the recorded one, 1 m in front and
-                without echo: its mean power over both ears in dB relative to full scale. The recording is then scaled to the
-                level of training, on which distances rest (see `understanding.at_taught_level`).
-
-        Returns:
-            What was heard: ask it questions, or read the encoder's own distributions.
-
-        Raises:
-            AudioError: the file is missing, no sound file, cut, or beyond the limits; the rate is invalid; the format or
-                number of channels is not that of the encoder; the array is (samples, channels), empty, contains NaN or
-                infinity, or has no rate. Silence, and channels that are all the same, give a warning.
-            SpatialLLMError: `level_dbfs_at_1m` is no level, or the level of training is not known.
-        """
-        encoder_config = self.model.config.encoder_config
-        waveform = prepare_waveform(
-            audio,
-            sampling_rate,
-            encoder_config.sampling_rate,
-            encoder_config.window_samples,
-            audio_limits,
-            format=self.processor.feature_extractor.format,
-            given=None if format is None else as_format(format),
-        )
-        if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
-            warnings.warn(SAME_CHANNELS, stacklevel=1)
-        if level_dbfs_at_1m is None:
-            return self.listen_to_window(waveform)
-        waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)
-        return replace(self.listen_to_window(waveform), level_is_known=True)
-
-    @torch.inference_mode()
-    def listen_to_window(self, waveform: NDArray[np.float32]) -> Heard:
-        """Encodes a window that `prepare_waveform` made: (channels, window_samples) at the encoder's rate."""
-        rate = self.model.config.encoder_config.sampling_rate
-        cues = self.processor.feature_extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True)
-        encoded = self.model.encoder(input_features=cues["input_features"].to(self.device), return_dict=True)
-        hidden_states = encoded.last_hidden_state
-        features = self.model.get_audio_features(audio_hidden_states=hidden_states)
-        audio = {"audio_embeds": features.pooler_output}
-        if features.audio_mask is not None:
-            audio = {"audio_hidden_states": hidden_states}
-        audio |= self.mono_input(waveform)
-        return Heard(self, hidden_states, audio, encoded.get("feature_attention"))
-
     def timeline(self, audio: str | Path | ArrayLike, questions: str | Sequence[str] = (), **options: Any) -> Timeline:
         """Lists what is heard in every window of a recording of any length, in bounded memory.
 
@@ -229,6 +163,7 @@ class SpatialLLM(Talking):
             audio_limits: see `listen`; here the default is a day.
             progress: show a progress bar.
             level_dbfs_at_1m: level of the recording, see `listen`; the levels listed are those of the recording as it is.
+            format, head, heading_deg: the microphone, and to whose ears it is rendered, see `listen`.
             options: further options of `Heard.ask`.
 
         Raises:
@@ -250,6 +185,8 @@ class SpatialLLM(Talking):
         level_dbfs_at_1m: float | None = None,
         strict: bool = False,
         as_asked: bool = False,
+        head: str | os.PathLike | None = None,
+        heading_deg: float = 0.0,
         **generation: Any,
     ) -> Answer:
         """Answers a question about a recording; `listen` is for several questions.
@@ -258,7 +195,7 @@ class SpatialLLM(Talking):
         the answer names; of one that is near none, a warning says so, and it is put as it is.
 
         Args:
-            audio, sampling_rate, audio_limits, format, level_dbfs_at_1m: the recording, see `listen`.
+            audio, sampling_rate, audio_limits, format, level_dbfs_at_1m, head, heading_deg: the recording, see `listen`.
             question: the question in words.
             strict: refuse a question that is near none that was taught, or names a sound that the model does not know.
             as_asked: put the question as it is, without a warning.
@@ -279,7 +216,7 @@ class SpatialLLM(Talking):
         check_question(question)
         if strict:  # before the recording is encoded
             understood(self.matcher, question, strict=True, as_asked=True)
-        heard = self.listen(audio, sampling_rate, audio_limits, format, level_dbfs_at_1m)
+        heard = self.listen(audio, sampling_rate, audio_limits, format, level_dbfs_at_1m, head, heading_deg)
         options = {"strict": strict, "as_asked": as_asked, "max_new_tokens": max_new_tokens, "num_beams": num_beams}
         return heard.ask(question, max_question_characters=max_question_characters, **options, **generation)
 
@@ -303,7 +240,7 @@ class SpatialLLM(Talking):
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
         text = self.processor.tokenizer.decode(ids[0, length:], skip_special_tokens=True).strip()
-        return self.noted(text, question, asked, match, as_asked, heard.level_is_known)
+        return self.noted(text, question, asked, match, as_asked, heard.level_is_known, heard.derived)
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

@@ -149,6 +149,8 @@ class SpatialLLMProcessor(ProcessorFiles):
         scale_known: bool | None = None,
         audio_limits: AudioLimits = DEFAULT_LIMITS,
         format: str | AudioFormat | None = None,
+        head: str | None = None,
+        heading_deg: float = 0.0,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -165,8 +167,8 @@ class SpatialLLMProcessor(ProcessorFiles):
             max_characters: longest text or answer; default: the processor's `max_question_characters`.
             scale_known: whether the recordings come from `prepare_waveform`, which has checked their scale; default: no.
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
-            format: what the recordings are, such as "binaural"; another one than the encoder's is an error. Default: the
-                encoder's, if the number of channels is right.
+            format, head, heading_deg: what the recordings are, and to whose ears ambisonics and arrays are rendered for an
+                encoder of two ears, see `SpatialLLM.listen`. Default: the encoder's, if the number of channels is right.
             **kwargs: `sampling_rate` in Hz, of arrays that do not say their own; any rate is resampled. `return_tensors`,
                 `padding`, `max_length`, as in transformers. Prompts are never truncated.
 
@@ -188,7 +190,7 @@ class SpatialLLMProcessor(ProcessorFiles):
         answers = [None] * len(questions) if answers is None else checked_texts(answers, "answers", most)
         if len(answers) != len(questions):
             raise SpatialLLMError(f"{len(questions)} questions but {len(answers)} answers; expected one answer a question.")
-        options = AudioOptions(kwargs.pop("sampling_rate", None), audio_limits, format, bool(scale_known))
+        options = AudioOptions(kwargs.pop("sampling_rate", None), audio_limits, format, bool(scale_known), head, heading_deg)
         turns = [[self._turn(question, answer)] for question, answer in zip(questions, answers, strict=True)]
         return self.batch(turns, audio, options, answers[0] is not None, **kwargs)
 

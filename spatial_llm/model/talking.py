@@ -26,7 +26,7 @@ class Talking:
         Args:
             audio: the recordings.
             use_cache: see `Conversation`.
-            how: sampling_rate, audio_limits, format and level_dbfs_at_1m, as of `listen`.
+            how: sampling_rate, audio_limits, format, level_dbfs_at_1m, head and heading_deg, as of `listen`.
 
         Raises:
             AudioError: see `listen`.
@@ -72,7 +72,14 @@ class Talking:
         return match, question if match is None or as_asked else match.asked
 
     def noted(
-        self: "SpatialLLM", text: str, question: str, asked: str, match: Any, as_asked: bool, level_is_known: bool
+        self: "SpatialLLM",
+        text: str,
+        question: str,
+        asked: str,
+        match: Any,
+        as_asked: bool,
+        level_is_known: bool,
+        derived: bool = False,
     ) -> Answer:
         """Returns a text as an answer, with the notes on how its question was understood and on what it rests."""
         notes = [] if as_asked else notes_of(match, asked)
@@ -80,7 +87,7 @@ class Talking:
             self._spoke_of_level = True
             notes.append(ON_DISTANCE)
             warnings.warn(f"{ON_DISTANCE}.", stacklevel=1)
-        return Answer(text, question, asked, match, notes)
+        return Answer(text, question, asked, match, notes, derived)
 
     def mono_input(self: "SpatialLLM", waveform: NDArray[np.float32]) -> dict[str, torch.Tensor]:
         """Returns what a mono base hears by itself of a window (channels, window_samples); nothing for other language

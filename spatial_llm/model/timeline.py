@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from spatial_llm.audio.io import AudioPath, shown_path
+from spatial_llm.audio.ambisonics import warn_of_convention
+from spatial_llm.audio.formats import AudioFormat, as_format, check_same
+from spatial_llm.audio.io import AudioPath, Render, shown_path
 from spatial_llm.audio.level import rms_dbfs
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.audio.windows import Blocks, array_blocks, iter_windows, number_of_windows, open_blocks
@@ -104,9 +106,13 @@ def make_timeline(
     audio_limits: AudioLimits = LIMITS,
     progress: bool = True,
     level_dbfs_at_1m: float | None = None,
+    format: str | AudioFormat | None = None,
+    head: str | os.PathLike | None = None,
+    heading_deg: float = 0.0,
     **options: Any,
 ) -> Timeline:
-    """Listens to each window of a recording; see `SpatialLLM.timeline`."""
+    """Listens to each window of a recording; see `SpatialLLM.timeline`. A window is rendered to ears by itself, so that its
+    first milliseconds lack what came before."""
     questions = _checked(model, questions, options)
     config = model.model.config.encoder_config
     rate, window = config.sampling_rate, config.window_samples
@@ -124,10 +130,14 @@ def make_timeline(
         "questions": questions, "window_s": window / rate, "hop_s": hop / rate, "quiet_dbfs": quiet_dbfs,
         "level_dbfs_at_1m": level_dbfs_at_1m, "options": options, "model": fingerprint(model.model),
     }  # fmt: skip
-    listener, format = (
-        _Listener(model, questions, quiet_dbfs, level_dbfs_at_1m, options),
-        model.processor.feature_extractor.format,
-    )
+    given = model.processor.feature_extractor.default_format if format is None else as_format(format)
+    render = model.rendering(given, head, heading_deg)
+    if render is None:
+        check_same(given.internal, model.processor.feature_extractor.format)
+    if format is not None:  # not written where nothing is said, so that timelines of earlier versions go on
+        made_with |= {"format": given.text, "derived": render is not None}
+        made_with |= {"head": None if head is None else sha256_of(head), "heading_deg": heading_deg}
+    listener = _Listener(model, questions, quiet_dbfs, level_dbfs_at_1m, options, given, render)
     name = shown_path(audio) if of_file else "the recording"
 
     def rows(blocks: Blocks, done: int) -> Iterator[TimelineRow]:
@@ -135,14 +145,15 @@ def make_timeline(
         count = number_of_windows(blocks.frames, blocks.rate, rate, window, hop)
         shown = tqdm(total=count, initial=done, desc=name, unit="window", disable=not progress, mininterval=1.0)
         with shown:
-            for each in iter_windows(blocks, rate, window, hop, format, name):
+            for each in iter_windows(blocks, rate, window, hop, given, name):
                 if each.number >= done:
                     end_s = each.start_s + window / rate
-                    yield listener.row(each.waveform, each.start_s, min(end_s, total_s))
+                    waveform = given.to_internal(each.waveform)
+                    yield listener.row(waveform, each.start_s, min(end_s, total_s), name)
                     shown.update()
 
     if not of_file:
-        return Timeline(made_with, list(rows(array_blocks(audio, sampling_rate, format, name), 0)))
+        return Timeline(made_with, list(rows(array_blocks(audio, sampling_rate, given, name), 0)))
     with open_blocks(audio, audio_limits) as blocks:
         if out is None:
             return Timeline(made_with, list(rows(blocks, 0)))
@@ -159,7 +170,10 @@ class _Listener:
         quiet_dbfs: float,
         level_dbfs_at_1m: float | None,
         options: dict[str, Any],
+        given: AudioFormat,
+        render: Render | None,
     ) -> None:
+        self.given, self.render, self.convention_checked = given, render, False
         self.model, self.questions, self.quiet_dbfs, self.options = model, questions, quiet_dbfs, options
         self.level_dbfs_at_1m = level_dbfs_at_1m
         if level_dbfs_at_1m is not None:
@@ -167,12 +181,15 @@ class _Listener:
                 np.zeros((1, 1), np.float32), level_dbfs_at_1m, model.processor.taught
             )  # refused before any work
 
-    def row(self, waveform: Any, start_s: float, end_s: float) -> TimelineRow:
+    def row(self, waveform: Any, start_s: float, end_s: float, name: str) -> TimelineRow:
         level = rms_dbfs(waveform)
         shown = round(float(level), 2) if waveform.any() else None
         times = {"start_s": round(start_s, 6), "end_s": round(end_s, 6), "level_dbfs": shown}
         if shown is None or level < self.quiet_dbfs:
             return TimelineRow(**times, quiet=True)
+        if not self.convention_checked:
+            warn_of_convention(waveform, self.model.model.config.encoder_config.sampling_rate, self.given, name)
+            self.convention_checked = True
         heard, told = self._listen(waveform), {}
         if self.model.heads is not None:
             events = list(heard.events.items())[:EVENTS_KEPT]
@@ -184,10 +201,13 @@ class _Listener:
         return TimelineRow(**times, quiet=False, **told, answers=dict(zip(self.questions, map(str, answers), strict=True)))
 
     def _listen(self, waveform: NDArray[np.float32]) -> "Heard":
+        if self.render is not None:
+            waveform = self.render(waveform, self.model.model.config.encoder_config.sampling_rate)
+        how = (self.given.internal, self.render is not None)
         if self.level_dbfs_at_1m is None:
-            return self.model.listen_to_window(waveform)
+            return self.model.listen_to_window(waveform, *how)
         scaled = at_taught_level(waveform, self.level_dbfs_at_1m, self.model.processor.taught)
-        return replace(self.model.listen_to_window(scaled), level_is_known=True)
+        return replace(self.model.listen_to_window(scaled, *how), level_is_known=True)
 
 
 def _checked(model: "SpatialLLM", questions: Sequence[str], options: dict[str, Any]) -> list[str]:

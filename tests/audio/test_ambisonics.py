@@ -2,9 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.signal import oaconvolve
 
-from spatial_llm.audio.ambisonics import encode, from_fuma, intensity_direction, rotation, to_fuma, turn
+from spatial_llm.audio.ambisonics import (
+    convention_that_fits,
+    encode,
+    from_fuma,
+    intensity_direction,
+    rotation,
+    to_fuma,
+    turn,
+)
+from spatial_llm.audio.formats import Ambisonics
 from spatial_llm.errors import AudioError
+from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
+from spatial_llm.scenes.microphones import receive
+from spatial_llm.scenes.room.arrivals import simulate_arrivals
+from spatial_llm.scenes.scene import Room
 
 RNG = np.random.default_rng(0)
 MANY = RNG.standard_normal((20000, 3))
@@ -83,3 +97,42 @@ def test_errors():
     for function in (to_fuma, from_fuma):
         with pytest.raises(AudioError, match="4, 9 or 16"):
             function(np.zeros((5, 100)))
+
+
+def field(directions: int, order: int, seed: int = 0) -> np.ndarray:
+    """Noise from several directions at once, (channels, samples), ACN/SN3D, 1 s at 16 kHz."""
+    rng = np.random.default_rng(seed)
+    return encode(rng.standard_normal((directions, 3)), order).T @ rng.standard_normal((directions, 16000))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("directions", [1, 30])
+def test_the_convention_is_told_by_the_levels_of_the_degrees(order, directions):
+    waveform = field(directions, order)
+    degrees = Ambisonics(order).degrees
+    assert convention_that_fits(waveform, 16000) is None
+    assert convention_that_fits(waveform * np.sqrt(2 * degrees + 1)[:, None], 16000) == "n3d"
+    if directions > 1:  # FuMa's gains differ within a degree: one direction tells less
+        assert convention_that_fits(to_fuma(waveform), 16000) == "fuma"
+
+
+def test_a_sound_of_few_frequencies_and_silence_tell_no_convention():
+    """A room passes each frequency differently to each channel: levels of a few of them say nothing."""
+    tones = np.sin(2 * np.pi * 440 * np.arange(1, 5)[:, None] * np.arange(16000) / 16000).sum(axis=0)
+    assert convention_that_fits(np.array([1.0, 2.0, 2.0, 2.0])[:, None] * tones, 16000) is None
+    assert convention_that_fits(np.zeros((4, 16000)), 16000) is None
+
+
+@pytest.mark.slow
+def test_plain_recordings_of_reverberant_rooms_are_never_asked_about():
+    """Every built-in sound, each in a reverberant room of its own."""
+    rng = np.random.default_rng(0)
+    for number, label in enumerate(sorted(EVENT_CLASSES)):
+        room = Room(
+            f"room {number}", tuple(rng.uniform([3, 3, 2.4], [9, 8, 4])), target_rt60_s=rng.uniform(0.2, 0.6), response_s=0.6
+        )
+        places = rng.uniform(0.2, 0.8, (2, 3)) * room.size_m
+        (arrivals,) = simulate_arrivals(room, places[0], [places[1]])
+        response = receive(arrivals, Ambisonics(3), 0.0, 16000, 9600)
+        sound = synthesize_event(label, number, 2.0, 16000)
+        assert convention_that_fits(oaconvolve(response, sound[None], axes=1), 16000) is None, label

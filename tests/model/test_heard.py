@@ -98,7 +98,7 @@ def test_an_answer_is_a_text_that_knows_its_question() -> None:
     answer = Answer("left", "Where?", "On which side?")
     assert answer == "left" and answer.upper() == "LEFT"
     known = {"answer": "left", "question": "Where?", "asked": "On which side?"}
-    unknown = {"taught": None, "question_type": "", "similarity": None, "notes": []}
+    unknown = {"taught": None, "question_type": "", "similarity": None, "derived": False, "notes": []}
     for twin in (copy.copy(answer), copy.deepcopy(answer)):  # as pickle makes them
         assert twin.to_dict() == known | unknown
 

@@ -128,12 +128,12 @@ def _matrices(vectors: torch.Tensor, weights: torch.Tensor, wanted: torch.Tensor
     values, basis = torch.linalg.eigh(covariance + load)
     whitening = (basis / values.sqrt()[:, None]) @ basis.mH
     white = whitening @ vectors
-    waves = products((white / torch.linalg.vector_norm(white, dim=1, keepdim=True)).mT)  # (F, Q, C^2)
+    waves = products(white / torch.linalg.vector_norm(white, dim=1, keepdim=True))  # (F, C^2, Q)
     # |v^H x|^2 is the sum over i and j of v_i v_j* x_i* x_j: powers once, pairs twice, in the order of `products`.
     twice = torch.full((channels**2,), 2.0, dtype=torch.float64)
     twice[:channels] = 1
-    forms = twice[:, None] * (waves.mT @ (weights[:, None] * wanted))
-    return whitening, forms, 1 / total, waves @ forms
+    forms = twice[:, None] * (waves @ (weights[:, None] * wanted))
+    return whitening, forms, 1 / total, waves.mT @ forms
 
 
 @functools.lru_cache(maxsize=64)
@@ -142,14 +142,15 @@ def field_matrices(format: AudioFormat, front: FrontEnd, steering: Steering) -> 
     return FieldMatrices(format, front, steering)
 
 
-def products(whitened: torch.Tensor) -> torch.Tensor:
-    """Returns all products of channels, (..., channels) complex -> (..., channels^2) real: the powers, then of each pair of
-    channels i < j the real and the imaginary part of conj(x_i) x_j."""
-    channels = whitened.shape[-1]
-    first, second = torch.triu_indices(channels, channels, 1, device=whitened.device)
-    pairs = whitened[..., first].conj() * whitened[..., second]
-    powers = torch.view_as_real(whitened).square().sum(-1)
-    return torch.cat([powers, pairs.real, pairs.imag], dim=-1)
+def products(channels: torch.Tensor) -> torch.Tensor:
+    """Returns all products of channels, (..., C, columns) complex -> (..., C^2, columns) real: the powers, then of all pairs
+    i < j the real parts of conj(x_i) x_j, then their imaginary parts."""
+    real, imag = (part.contiguous() for part in (channels.real, channels.imag))
+    parts = [real.square() + imag.square()]
+    rows = [(real[..., i : i + 1, :], imag[..., i : i + 1, :], slice(i + 1, None)) for i in range(real.shape[-2] - 1)]
+    parts += [torch.addcmul(re * real[..., rest, :], im, imag[..., rest, :]) for re, im, rest in rows]
+    parts += [torch.addcmul(re * imag[..., rest, :], im, real[..., rest, :], value=-1) for re, im, rest in rows]
+    return torch.cat(parts, dim=-2)
 
 
 def field_cues(
@@ -172,36 +173,34 @@ def field_cues(
     block = max(8, BLOCK_NUMBERS // ((last - first) * channels**2))
     for clip in range(clips):
         for row in range(0, rows, block):
-            bins = spectrum(frames[clip, :, row : row + block])[..., first:last].permute(2, 1, 0)  # (bins, rows, C)
-            power, harmonics = _quadratic(bins, matrices, first, last)
-            planes[clip, :, row : row + block] = _planes(power, harmonics, matrices, project, first)
+            bins = spectrum(frames[clip, :, row : row + block])[..., first:last].permute(2, 0, 1)  # (bins, C, rows)
+            forms = _quadratic(bins, matrices, first, last)
+            found = _planes(project.over_bins(forms, first), matrices)
+            planes[clip, :, row : row + block] = found.transpose(1, 2)
     return planes[:, [FIELD_CUES.index(cue) for cue in cues]]
 
 
-def _quadratic(bins: torch.Tensor, matrices: FieldMatrices, first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns (bins, rows) pressure power, and (16, rows, bins): whitened power, then its share in each harmonic."""
-    device = bins.device
-    power = torch.view_as_real(bins).square().sum((-1, -2)) * matrices.pressure[first:last, None].to(device)
-    whitened = bins @ matrices.whitening[first:last].to(device).transpose(1, 2)
-    numbers = products(whitened)
-    total = numbers[..., : whitened.shape[-1]].sum(-1, keepdim=True)
-    shares = numbers @ matrices.forms[first:last].to(device)
-    return power, torch.cat([total, shares], dim=-1).permute(2, 1, 0)
+def _quadratic(bins: torch.Tensor, matrices: FieldMatrices, first: int, last: int) -> torch.Tensor:
+    """Returns (bins, 17, rows) of (bins, C, rows): pressure power, whitened power, and its share in each harmonic."""
+    device, channels = bins.device, bins.shape[1]
+    numbers = products(matrices.whitening[first:last].to(device) @ bins)
+    out = torch.empty(len(bins), 2 + len(MAP), bins.shape[2], device=device)
+    power = torch.view_as_real(bins).square().sum(-1).sum(1)
+    out[:, 0] = power * matrices.pressure[first:last, None].to(device)
+    out[:, 1] = numbers[:, :channels].sum(1)
+    out[:, 2:] = matrices.forms[first:last].to(device).mT @ numbers
+    return out
 
 
-def _planes(
-    power: torch.Tensor, harmonics: torch.Tensor, matrices: FieldMatrices, project: Callable, first: int
-) -> torch.Tensor:
-    """Returns all planes of a block, (20, rows, mel bins)."""
-    logmel = project(power.T.contiguous(), first).clamp_(min=1e-10).log10_().mul_(10)
-    banded = project(harmonics.contiguous(), first)
-    heard = banded[:1] > QUIET
-    shares = torch.where(heard, banded[1:] / banded[:1].clamp(min=QUIET), 0.0)
-    known = matrices.known.to(power.device)  # (3, mel bins)
-    one_wave = known.square().sum(0)
-    directness = (shares.square().sum(0) / (one_wave + SMALL**2)).sqrt()
+def _planes(banded: torch.Tensor, matrices: FieldMatrices) -> torch.Tensor:
+    """Returns all planes of a block, (mel bins, 17, rows) -> (20, mel bins, rows)."""
+    power, total, shares = banded[:, 0], banded[:, 1], banded[:, 2:].transpose(0, 1)
+    logmel = power.clamp(min=1e-10).log10_().mul_(10)
+    shares = torch.where(total > QUIET, shares / total.clamp(min=QUIET), 0.0)
+    known = matrices.known.to(power.device)[..., None]  # (3, mel bins, 1)
+    directness = (shares.square().sum(0) / (known.square().sum(0) + SMALL**2)).sqrt()
     units = (known / (known.square() + SMALL**2))[_DEGREES[1:] - 1]
-    return torch.cat([logmel[None], shares * units[:, None], directness[None], known[:, None].expand(-1, len(logmel), -1)])
+    return torch.cat([logmel[None], shares * units, directness[None], known.expand(-1, -1, logmel.shape[1])])
 
 
 def rotate_field_cues(features: torch.Tensor, cues: Sequence[str], matrix: NDArray) -> torch.Tensor:

@@ -5,11 +5,12 @@ names both. Channel orders: binaural left, right; ambisonics ACN with SN3D norma
 (n + 1)^2 channels; an array its microphones in the order of their coordinates; mono one omnidirectional microphone;
 mid-side stereo left, right.
 
-A format is written in two ways: as a short text (`parse_format`: "binaural", "foa", "array:[[x, y, z], ...]"), and in scenes
-and banks as a JSON object (`format_from_dict`, `format_to_dict`). A new format is one file here, one entry of `FORMATS`,
-and one microphone in `scenes.microphones`.
+A format is written as a short text (`parse_format`: "binaural", "foa", "array:[[x, y, z], ...]"), in scenes and banks as a
+JSON object (`format_from_dict`, `format_to_dict`), or as a file of its own (`microphone_file`). A new format is one file
+here, one entry of `FORMATS`, and one microphone in `scenes.microphones`.
 """
 
+import os
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
@@ -38,11 +39,13 @@ __all__ = [
     "check_same",
     "format_from_dict",
     "format_to_dict",
+    "needs_ears",
     "parse_format",
     "parse_input_format",
 ]
 
 FORMATS: dict[str, type[AudioFormat]] = {each.kind: each for each in (Binaural, Ambisonics, Array, Mono, StereoMs)}
+MICROPHONE_SUFFIXES = (".yaml", ".yml", ".json")
 _FIRST_FIELDS = ("sofa", "order", "positions_m")  # of version 0.1; files hold these three for every kind
 
 
@@ -72,9 +75,20 @@ def _parsed(text: str, kinds: tuple[type[AudioFormat], ...]) -> AudioFormat:
     raise AudioError(f"format {text!r} is not known; give {', '.join(each.texts for each in kinds)}.")
 
 
-def as_format(value: "AudioFormat | str") -> AudioFormat:
-    """Returns a format as it is, or from its short text. Raises AudioError, see `parse_format`."""
-    return value if isinstance(value, AudioFormat) else parse_format(value)
+def as_format(value: "AudioFormat | str | os.PathLike") -> AudioFormat:
+    """Returns a format as it is, from its short text, or from a file that describes the microphone: a path that ends in
+    .yaml, .yml or .json.
+
+    Raises:
+        AudioError: see `parse_format` and `microphone_file.read_microphone`.
+    """
+    if isinstance(value, AudioFormat):
+        return value
+    if isinstance(value, str | os.PathLike) and os.fspath(value).lower().endswith(MICROPHONE_SUFFIXES):
+        from spatial_llm.audio.formats.microphone_file import read_microphone  # reads YAML, which takes time to import
+
+        return read_microphone(value)
+    return parse_format(value)
 
 
 def format_from_dict(value: Any) -> AudioFormat:
@@ -109,6 +123,11 @@ def check_same(given: AudioFormat, wanted: AudioFormat, name: str = "the recordi
     if not wanted.takes(given):
         taken = wanted.name if isinstance(wanted, Field) else _described(wanted)
         raise AudioError(f"{name} is {_described(given)}; {user} takes {taken}.")
+
+
+def needs_ears(given: AudioFormat, wanted: AudioFormat) -> bool:
+    """Returns whether a user of two ears is given a recording of something else, which has to be rendered to ears."""
+    return wanted.layout == BINAURAL and not wanted.takes(given.internal)
 
 
 def _described(format: AudioFormat) -> str:

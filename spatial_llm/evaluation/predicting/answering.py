@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from spatial_llm.audio.formats import Field, check_same
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
@@ -110,8 +111,11 @@ class Answerer:
         base that hears by itself."""
         config = self.model.model.config.encoder_config
         extractor = self.model.processor.feature_extractor
-        waveform = load(item, config.sampling_rate, config.window_samples, extractor.format)
-        cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True)
+        # An encoder that takes several formats hears each recording in its own.
+        own = item.format.internal if isinstance(extractor.format, Field) else extractor.format
+        check_same(own, extractor.format, f"record {item.id!r}")
+        waveform = load(item, config.sampling_rate, config.window_samples, own)
+        cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True, formats=own)
         features = cues["input_features"].to(self.model.model.device)
         with torch.inference_mode():
             found = self.model.model.get_audio_features(input_features=features, return_dict=True)

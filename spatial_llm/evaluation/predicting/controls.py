@@ -5,13 +5,13 @@ questions unchanged: `no_audio`, `other_audio`, `ears_swapped`, `ears_equal` (se
 swapped channels are scored twice: against the truth, and against that of the mirror image (`questions.mirroring`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, Field, needs_ears
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet, Item
 
@@ -49,18 +49,28 @@ CONTROLLED: dict[str, Callable[[NDArray[float32], AudioFormat], NDArray[float32]
 }
 
 
-def control_loader(name: str, evaluation_set: EvaluationSet, seed: int) -> Load:
+def control_loader(name: str, evaluation_set: EvaluationSet, seed: int, taken: AudioFormat | None = None) -> Load:
     """Returns what a control uses in place of `evaluation_set.load`: (item, sampling_rate, window_samples, format) to
-    (channels, window_samples). The recording is made, brought to the model's window, and then changed."""
+    (channels, window_samples). The recording is made, brought to the model's window, and then changed. `taken`: what the
+    model takes."""
     if name == "no_audio":
         return lambda item, rate, samples, format: no_audio(np.empty((format.channels, samples), float32), format)
     heard: dict[str, Item] = {}
     for item in evaluation_set.items:
         heard.setdefault(item.recording_id, item)
     if name == "other_audio":
-        other = derangement(list(heard), seed)
+        other = partners(heard, seed, taken)
         return lambda item, *window: evaluation_set.load(heard[other[item.recording_id]], *window)
     return lambda item, rate, samples, format: CONTROLLED[name](evaluation_set.load(item, rate, samples, format), format)
+
+
+def partners(heard: Mapping[str, Item], seed: int, taken: AudioFormat | None) -> dict[str, str]:
+    """Returns another recording for each recording, by id (see `derangement`); one of the same format where the model hears
+    every recording in its own."""
+    by_format: dict[str, list[str]] = {}
+    for id, item in heard.items():
+        by_format.setdefault(item.format.layout.name if isinstance(taken, Field) else "", []).append(id)
+    return {id: other for ids in by_format.values() for id, other in derangement(ids, seed).items()}
 
 
 def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
@@ -71,7 +81,9 @@ def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
         ManifestError: there is only one id.
     """
     if len(ids) < 2:
-        raise ManifestError("control other_audio needs two recordings or more; this set has one: leave the control out.")
+        raise ManifestError(
+            "control other_audio needs two recordings or more of a format; this set has one: leave the control out."
+        )
     rng, cycle = np.random.default_rng(seed), list(range(len(ids)))
     for last in range(len(cycle) - 1, 0, -1):
         other = int(rng.integers(last))
@@ -90,12 +102,14 @@ def control_items(items: Sequence[Item], recordings: int | None, seed: int) -> l
     return [item for item in items if item.recording_id in chosen]
 
 
-def check_controls(names: Sequence[str], evaluation_set: EvaluationSet) -> None:
-    """Raises ManifestError, before anything is computed, where a control makes no sense for these recordings."""
+def check_controls(names: Sequence[str], evaluation_set: EvaluationSet, taken: AudioFormat | None = None) -> None:
+    """Raises ManifestError, before anything is computed, where a control makes no sense for these recordings as a model that
+    takes the format `taken` hears them; None: as they are."""
     if "other_audio" in names:
-        derangement(list(dict.fromkeys(item.recording_id for item in evaluation_set.items)), 0)
+        partners({item.recording_id: item for item in evaluation_set.items}, 0, taken)
     for item in evaluation_set.items:
-        senseless = [name for name in names if name.startswith("ears_") and not _makes_sense(name, item.format)]
+        heard = item.format if taken is None or not needs_ears(item.format, taken) else taken
+        senseless = [name for name in names if name.startswith("ears_") and not _makes_sense(name, heard)]
         if senseless:
             raise ManifestError(
                 f"record {item.id!r} is recorded as {item.format.name!r}: {' and '.join(senseless)} needs a left and a "

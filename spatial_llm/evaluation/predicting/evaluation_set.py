@@ -9,7 +9,7 @@ from typing import Protocol
 from numpy import float32
 from numpy.typing import NDArray
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat
+from spatial_llm.audio.formats import BINAURAL, AudioFormat, needs_ears
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.further import refuse_further
 from spatial_llm.data.paths import DataRoot, FileCheck
@@ -17,12 +17,13 @@ from spatial_llm.data.records import Record, paths_of, read_manifest
 from spatial_llm.data.rendering import load_waveform, render_record
 from spatial_llm.data.spatialsoundqa import release as spatialsoundqa
 from spatial_llm.data.spatialsoundqa.prepare import EXPORTED
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.benchmarks import BENCHMARKS, ChoiceSet
 from spatial_llm.evaluation.predicting.tasks import Questions, Task
 from spatial_llm.evaluation.published import SPATIALSOUNDQA
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import iter_jsonl
+from spatial_llm.scenes.heads.binaural_rendering import ear_rendering
 from spatial_llm.scenes.scene import Scene
 
 _RECORDING = ("audio", "audio_format", "scene", "pairs", "sampling_rate", "protocol")
@@ -55,6 +56,8 @@ class EvaluationSet:
         benchmark: name of the released benchmark these questions are, or None for a manifest of ours.
         label_csv: the release's label names; None where there are none: then the labels are those of the answers.
         root: where the records' names start.
+        head: SOFA file of the head to whose ears ambisonics and arrays are rendered for a model of two ears; None = MIT
+            KEMAR.
     """
 
     items: Sequence[Record]
@@ -62,13 +65,20 @@ class EvaluationSet:
     benchmark: str | None
     label_csv: Path | None
     root: DataRoot
+    head: str | None = None
 
     def load(
         self, item: Record, sampling_rate: int, window_samples: int, format: AudioFormat = BINAURAL
     ) -> NDArray[float32]:
         """Returns the recording of an item, (channels, window_samples). Raises ManifestError, naming the record, if it
-        cannot be made or has another format."""
-        return load_waveform(item, self.root, sampling_rate, window_samples, format)
+        cannot be made, or has a format that the model neither takes nor hears through a head."""
+        render = None
+        if needs_ears(item.format, format):
+            try:
+                render = ear_rendering(item.format.internal, self.head)
+            except SpatialLLMError as error:
+                raise ManifestError(f"record {item.id!r}: {error}") from error
+        return load_waveform(item, self.root, sampling_rate, window_samples, format, render)
 
     def listen(self, item: Record) -> tuple[NDArray[float32], int]:
         """Returns the whole recording of an item, (channels, samples), and its rate in Hz. Raises ManifestError as
@@ -107,6 +117,19 @@ class EvaluationSet:
 def with_limits(evaluation_set: EvaluationSet | ChoiceSet, limits: AudioLimits) -> EvaluationSet | ChoiceSet:
     """Returns the same questions, whose recordings may be as long and large as `limits` allow."""
     return dataclasses.replace(evaluation_set, root=dataclasses.replace(evaluation_set.root, limits=limits))
+
+
+def with_head(evaluation_set: EvaluationSet | ChoiceSet, head: str) -> EvaluationSet:
+    """Returns the same questions, whose recordings are rendered to the ears of a head where a model needs it.
+
+    Raises:
+        ManifestError: there is no such file, or the questions are those of a benchmark, whose recordings are as they are.
+    """
+    if not Path(head).is_file() or not isinstance(evaluation_set, EvaluationSet):
+        raise ManifestError(
+            f"head is {head}; give a SOFA file that is there, for a manifest with recordings in ambisonics or of arrays."
+        )
+    return dataclasses.replace(evaluation_set, head=head)
 
 
 def read_evaluation_set(

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from spatial_llm.audio.formats import needs_ears
 from spatial_llm.encoders.seal import SEAL
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.predicting.answering import Answerer
@@ -83,29 +84,35 @@ def predict(
     base, task = task, task.override(overrides or {})
     if task.responses != "as_recorded":
         evaluation_set = evaluation_set.with_responses(task.responses)
-    check_controls(task.controls, evaluation_set)
     model = SpatialLLM.from_pretrained(model_folder)
+    taken = model.processor.feature_extractor.format
+    check_controls(task.controls, evaluation_set, taken)
     model.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     settings = _settings(base, task, overrides or {}, evaluation_set, model_folder, model) | {"batch_size": batch_size}
     if (
         merge_lora and model.model.config.lora is not None
     ):  # written only where it is set, so that runs of earlier versions can be resumed
         settings["lora_merged"] = True
+    derived = {item.id for item in evaluation_set.items if needs_ears(item.format, taken)}
+    if derived:
+        head = getattr(evaluation_set, "head", None)
+        settings["derived"] = {"questions": len(derived), "head_sha256": None if head is None else sha256_of(head)}
+        model.rendering(next(item.format for item in evaluation_set.items if item.id in derived), head)  # says what is lost
     answerer, out = Answerer(model, task, batch_size), Path(out)
     merged = model.lora_merged() if merge_lora else contextlib.nullcontext()
     with one_writer(out / PREDICTIONS, "predictions are being written"), merged:
-        path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict")
+        path = _run(answerer, evaluation_set.items, evaluation_set.load, out, settings, resume, "predict", derived)
         if not resume:  # the controls of the run that has just been replaced
             shutil.rmtree(out / CONTROL_FOLDER, ignore_errors=True)
         chosen = control_items(evaluation_set.items, task.control_recordings, task.seed)
         recordings = len({item.recording_id for item in chosen})
         for name in task.controls:
-            load = control_loader(name, evaluation_set, task.seed)
+            load = control_loader(name, evaluation_set, task.seed, taken)
             of_control = settings | {"control": {"name": name, "recordings": recordings}}
             with warnings.catch_warnings():
                 # Warnings about recordings that a control silences, and about long ones, which the run has given already.
                 warnings.simplefilter("ignore")
-                _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name)
+                _run(answerer, chosen, load, out / CONTROL_FOLDER / name, of_control, resume, name, derived)
     return path
 
 
@@ -140,6 +147,7 @@ def _run(
     settings: dict[str, Any],
     resume: bool,
     title: str,
+    derived: Collection[str],
 ) -> Path:
     writer = PredictionWriter(out, settings, resume=resume)
     with tqdm(total=len(items), initial=len(writer.done), unit="question", desc=title) as bar:
@@ -147,7 +155,7 @@ def _run(
             for answers in answerer.answer(chunk, load, writer.done):
                 bar.update(len(answers.keys() - writer.done.keys()))
                 writer.add(answers)
-    return writer.finish(items)
+    return writer.finish(items, derived)
 
 
 def _chunks(items: Sequence[Item], recordings: int) -> Iterator[dict[str, list[Item]]]:

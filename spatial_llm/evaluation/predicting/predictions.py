@@ -1,6 +1,7 @@
 """Writes, reads and checks the file predictions.jsonl and the settings it was made with, run.json beside it.
 
-A line holds id, recording_id, type, question_type, question, answer, prediction (the raw text). Lines are in the order of
+A line holds id, recording_id, type, question_type, question, answer, prediction (the raw text), and `derived: true` if the
+recording was rendered to two ears for the model. Lines are in the order of
 the questions. run.json records which model answered which questions how, and the hash of predictions.jsonl, so that the two
 cannot be mixed up. During a run the lines are collected in .predictions.part.jsonl, after a first line with the settings;
 only a finished run is renamed. `--resume` continues from that file. Controls (see `controls`) are runs of their own below
@@ -8,7 +9,7 @@ it, in controls/<name>/, on the same questions or on those about some of the rec
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ CONTROL_FOLDER = "controls"
 FIELDS = ("id", "recording_id", "type", "question_type", "question", "answer")
 
 
-def prediction_line(item: Item, prediction: str) -> dict[str, str]:
+def prediction_line(item: Item, prediction: str, derived: bool = False) -> dict[str, Any]:
     """Returns one line of predictions.jsonl."""
-    return {name: getattr(item, name) for name in FIELDS} | {"prediction": prediction}
+    line = {name: getattr(item, name) for name in FIELDS} | {"prediction": prediction}
+    return line | ({"derived": True} if derived else {})
 
 
 class PredictionWriter:
@@ -74,11 +76,16 @@ class PredictionWriter:
                 out.write(json.dumps({"id": id, "prediction": text}, ensure_ascii=True) + "\n")
         self.done.update(predictions)
 
-    def finish(self, items: Sequence[Item]) -> Path:
-        """Writes predictions.jsonl, in the order of `items`, and run.json, both or neither; removes the part file."""
+    def finish(self, items: Sequence[Item], derived: Collection[str] = ()) -> Path:
+        """Writes predictions.jsonl, in the order of `items`, and run.json, both or neither; removes the part file.
+
+        Args:
+            items: the questions.
+            derived: ids of those about recordings that were rendered to two ears.
+        """
         with atomic_files(self.folder) as temporary:
             path = temporary / PREDICTIONS
-            write_jsonl(path, (prediction_line(item, _printable(self.done[item.id])) for item in items))
+            write_jsonl(path, (prediction_line(item, _printable(self.done[item.id]), item.id in derived) for item in items))
             write_json(temporary / RUN, self.settings | {"predictions_sha256": sha256_of(path)})
         self.part.unlink()
         return self.folder / PREDICTIONS

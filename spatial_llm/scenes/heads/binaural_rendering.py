@@ -15,6 +15,7 @@ for both ears, gives sound from everywhere the power that it has at the head (Z.
 """
 
 import functools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from scipy.signal import oaconvolve
 
 from spatial_llm.audio.ambisonics import turn
 from spatial_llm.audio.formats import Ambisonics, Array, AudioFormat
+from spatial_llm.audio.io import Render
 from spatial_llm.audio.steering import steering
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.files import file_stamp
@@ -90,10 +92,34 @@ def ear_filters(
         SceneError: the head or the measured array cannot be read.
     """
     check_renderable(format)
-    if isinstance(heading_deg, bool) or not isinstance(heading_deg, int | float) or not np.isfinite(heading_deg):
-        raise AudioError(f"heading_deg is {heading_deg!r}; give degrees, positive to the left, such as 30.")
+    _check_heading(heading_deg)
     stamps = tuple(file_stamp(path) for path in (head, format.sofa) if path is not None and Path(path).is_file())
     return _ear_filters(format.internal, sampling_rate, head and str(head), float(heading_deg) % 360.0, stamps)
+
+
+def ear_rendering(format: AudioFormat, head: str | Path | None = None, heading_deg: float = 0.0) -> Render:
+    """Returns what renders recordings of a format (channels, samples), at a rate in Hz, to two ears; see `ear_filters`.
+
+    Raises:
+        AudioError: the format cannot be rendered, or the heading is not a finite number.
+        SceneError: there is no such head.
+    """
+    check_renderable(format)
+    _check_heading(heading_deg)
+    if head is not None and not Path(head).is_file():
+        raise SceneError(f"{head}: no such file; give a SOFA file with head-related impulse responses.")
+
+    def render(waveform: NDArray[np.float32], sampling_rate: int) -> NDArray[np.float32]:
+        filters = ear_filters(format, sampling_rate, head, heading_deg)
+        if not filters.covers_all:
+            warnings.warn(
+                f"{filters.head}: measured over a part of the sphere; sound from elsewhere is heard as from the nearest "
+                "measured direction.",
+                stacklevel=2,
+            )
+        return filters.render(waveform)
+
+    return render
 
 
 @functools.lru_cache(maxsize=8)
@@ -107,6 +133,11 @@ def _ear_filters(
     if not np.isfinite(taps).all():
         raise SceneError(f"{format.name}: no filters to the ears of {head.name} can be found; check the microphones.")
     return EarFilters(taps, size // 2, head.name, head.covers_all)
+
+
+def _check_heading(heading_deg: float) -> None:
+    if isinstance(heading_deg, bool) or not isinstance(heading_deg, int | float) or not np.isfinite(heading_deg):
+        raise AudioError(f"heading_deg is {heading_deg!r}; give degrees, positive to the left, such as 30.")
 
 
 def _matched(format: AudioFormat, head: Hrtf, heading_deg: float, frequencies_hz: NDArray) -> NDArray[np.complex128]:
@@ -148,7 +179,7 @@ def transfer(format: AudioFormat, directions: NDArray, frequencies_hz: NDArray) 
     """Returns what the channels receive of plane waves, see `audio.steering.steering`; of an array with measured responses
     those of the nearest measured directions."""
     if format.sofa is not None:
-        return measured_transfer(format.sofa, directions, frequencies_hz)
+        return measured_transfer(format, directions, frequencies_hz)
     return steering(format, directions, frequencies_hz)
 
 

@@ -10,16 +10,13 @@ and the delays of the responses decide whether the file is accepted (`head_check
 listener, and swapped in some files of heads: the order of the ears comes from the data.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import sofar
 
-from spatial_llm.errors import SceneError
-from spatial_llm.geometry import direction_to_vector, vector_to_direction, wrap_azimuth_deg
+from spatial_llm.audio.sofa_fields import SofaFields, read_fields, receivers_m
+from spatial_llm.geometry import vector_to_direction, wrap_azimuth_deg
 
 CONVENTION = "SimpleFreeFieldHRIR"
 ARRAY_CONVENTIONS = (CONVENTION, "GeneralFIR")  # the second is for any number of receivers, the first is used so too
@@ -27,11 +24,8 @@ WANTED = f"expected {CONVENTION}: impulse responses (directions, 2 ears, taps), 
 WANTED_ARRAY = (
     f"expected {' or '.join(ARRAY_CONVENTIONS)}: impulse responses (directions, microphones, taps), one position each."
 )
-MOST_VALUES = 2**27  # of the responses, 1 GiB in float64: more than any head that was measured
 RATES_HZ = (8000.0, 1e6)
 LONGEST_DELAY_S = 0.1  # between two directions or ears; sound travels 34 m in it
-UNITS = {"metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "m": 1.0}
-ANGLES = {"degree": 1.0, "degrees": 1.0, "deg": 1.0, "radian": 180 / np.pi, "radians": 180 / np.pi, "rad": 180 / np.pi}
 LEAST_SINE = 0.1  # of the angle between view and up
 SAME_M = 1e-6
 
@@ -64,7 +58,7 @@ def read_measured_head(path: str | Path) -> MeasuredHead:
         SceneError: the file is not there, cannot be read, is of another convention, or one of its fields is not what the
             standard says; the field is named.
     """
-    return _opened(path, "head-related impulse responses", _read)
+    return read_fields(path, "head-related impulse responses", _read)
 
 
 def read_measured_array(path: str | Path) -> MeasuredHead:
@@ -73,103 +67,10 @@ def read_measured_array(path: str | Path) -> MeasuredHead:
     Raises:
         SceneError: see `read_measured_head`.
     """
-    return _opened(path, "impulse responses of an array", _read_array)
+    return read_fields(path, "impulse responses of an array", _read_array)
 
 
-def _opened(path: str | Path, content: str, read: Callable[["_Fields"], MeasuredHead]) -> MeasuredHead:
-    path = Path(path)
-    if not path.is_file():
-        raise SceneError(f"{path}: no such file; give a SOFA file with {content}.")
-    try:
-        with sofar.SofaStream(str(path)) as stream:
-            return read(_Fields(stream, path))
-    except SceneError:
-        raise
-    except Exception as error:  # sofar and the netCDF library below it raise what they please
-        raise SceneError(f"{path}: cannot be read as SOFA ({type(error).__name__}: {error}).") from None
-
-
-class _Fields:
-    """The fields of an open file, checked for shape and for values that are not finite."""
-
-    def __init__(self, stream: Any, path: Path) -> None:
-        self.stream, self.path = stream, path
-
-    def refuse(self, problem: str) -> SceneError:
-        return SceneError(f"{self.path}: {problem}")
-
-    def text(self, name: str, default: str) -> str:
-        try:
-            return str(getattr(self.stream, name)).strip()
-        except AttributeError:
-            return default
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        try:
-            return tuple(getattr(self.stream, name).shape)
-        except AttributeError:
-            return None
-
-    def values(self, name: str, default: list | None = None) -> np.ndarray:
-        """Returns a field as float64; entries that were never written are NaN. Raises SceneError: it is missing, or not
-        numeric."""
-        if self.shape(name) is None:
-            if default is None:
-                raise self.refuse(f"{name} is missing; {WANTED}")
-            return np.array(default, dtype=np.float64)
-        if int(np.prod(self.shape(name), dtype=object)) > MOST_VALUES:
-            raise self.refuse(f"{name} is {self.shape(name)}, more than {MOST_VALUES} values; {WANTED}")
-        try:
-            return np.ma.filled(np.ma.asarray(getattr(self.stream, name)[:]).astype(np.float64), np.nan)
-        except (TypeError, ValueError):
-            raise self.refuse(f"{name} holds no numbers; {WANTED}") from None
-
-    def triples(self, name: str, count: int, default: list | None = None) -> np.ndarray:
-        """Returns a field as (1 or count, 3), finite."""
-        found = np.atleast_2d(self.values(name, default))
-        if found.ndim != 2 or found.shape[1] != 3 or found.shape[0] not in (1, count):
-            raise self.refuse(f"{name} is {found.shape}; expected (1, 3) or ({count}, 3): three coordinates, once or for "
-                              "each measurement.")  # fmt: skip
-        if not np.isfinite(found).all():
-            raise self.refuse(f"{name} holds values that are not finite; measure or export it again.")
-        return found
-
-    def vectors(self, name: str, count: int, default: list | None = None, typed: str | None = None) -> np.ndarray:
-        """Returns a field as xyz, lengths in metres, by the type and units of the field `typed` (that field itself)."""
-        return self.from_type(self.triples(name, count, default), name, typed or name)
-
-    def from_type(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
-        # Where the listener is, a missing type matters little; where the sources are, everything hangs on it.
-        kind = self.text(f"{typed}_Type", "none" if typed == "SourcePosition" else "cartesian").lower()
-        if kind == "cartesian":
-            return found * self.units(typed, ("metre",) * 3, (UNITS,) * 3)
-        if kind != "spherical":
-            raise self.refuse(f"{typed}:Type is {kind!r}; expected cartesian or spherical.")
-        azimuth_deg, elevation_deg, length = self.spherical(found, name, typed).T
-        return direction_to_vector(azimuth_deg, elevation_deg, length)
-
-    def spherical(self, found: np.ndarray, name: str, typed: str) -> np.ndarray:
-        """Returns azimuth and elevation in degrees and length in metres (..., 3) of spherical coordinates, checked."""
-        found = found * self.units(typed, ("degree", "degree", "metre"), (ANGLES, ANGLES, UNITS))
-        azimuth_deg, elevation_deg, length = found.T
-        if np.abs(elevation_deg).max() > 90.001 or np.abs(azimuth_deg).max() > 360.001 or length.min() < 0:
-            raise self.refuse(
-                f"{name} has azimuths from {azimuth_deg.min():.0f} to {azimuth_deg.max():.0f} degrees, elevations from "
-                f"{elevation_deg.min():.0f} to {elevation_deg.max():.0f}, lengths from {length.min():g}; expected -360 to "
-                "360, -90 to 90 and 0 up. Is elevation counted from above (colatitude), or the unit another one?"
-            )
-        return found
-
-    def units(self, name: str, default: tuple[str, ...], known: tuple[dict[str, float], ...]) -> np.ndarray:
-        text = self.text(f"{name}_Units", "")
-        given = [part.strip().lower() for part in text.split(",") if part.strip()] or list(default)
-        given = given * 3 if len(given) == 1 and default[0] == default[2] else given
-        if len(given) != 3 or any(unit not in scale for unit, scale in zip(given, known, strict=False)):
-            raise self.refuse(f"{name}:Units is {text!r}; expected {', '.join(default)}.")
-        return np.array([scale[unit] for unit, scale in zip(given, known, strict=True)])
-
-
-def _read(fields: _Fields) -> MeasuredHead:
+def _read(fields: SofaFields) -> MeasuredHead:
     convention, shape = fields.text("GLOBAL_SOFAConventions", "no convention"), fields.shape("Data_IR")
     source = fields.shape("SourcePosition")
     if convention != CONVENTION or shape is None or len(shape) != 3 or shape[1] != 2 or 0 in shape:
@@ -177,24 +78,15 @@ def _read(fields: _Fields) -> MeasuredHead:
     return _measured(fields, *shape[:2])
 
 
-def _read_array(fields: _Fields) -> MeasuredHead:
+def _read_array(fields: SofaFields) -> MeasuredHead:
     convention, shape = fields.text("GLOBAL_SOFAConventions", "no convention"), fields.shape("Data_IR")
     source = fields.shape("SourcePosition")
     if convention not in ARRAY_CONVENTIONS or shape is None or len(shape) != 3 or 0 in shape:
         raise fields.refuse(f"{convention} with data {shape} at {source and source[0]} positions; {WANTED_ARRAY}")
-    return replace(_measured(fields, *shape[:2]), receivers_m=_receivers(fields, shape[1]))
+    return replace(_measured(fields, *shape[:2]), receivers_m=receivers_m(fields))
 
 
-def _receivers(fields: _Fields, count: int) -> np.ndarray | None:
-    """Returns where the microphones are in the listener's frame, (microphones, xyz) metres."""
-    found = fields.values("ReceiverPosition", [[0.0, 0.0, 0.0]])
-    found = found[..., None] if found.ndim == 2 else found
-    if found.ndim != 3 or found.shape[:2] != (count, 3) or not np.isfinite(found).all() or np.ptp(found, axis=2).any():
-        return None
-    return fields.from_type(found[..., 0], "ReceiverPosition", "ReceiverPosition")
-
-
-def _measured(fields: _Fields, count: int, receivers: int) -> MeasuredHead:
+def _measured(fields: SofaFields, count: int, receivers: int) -> MeasuredHead:
     positions = fields.triples("SourcePosition", count)
     rate = np.unique(fields.values("Data_SamplingRate"))
     if len(rate) != 1 or not RATES_HZ[0] <= rate[0] <= RATES_HZ[1]:
@@ -212,7 +104,7 @@ def _measured(fields: _Fields, count: int, receivers: int) -> MeasuredHead:
     return MeasuredHead(responses, float(rate[0]), azimuth_deg, elevation_deg, distance_m, turned)
 
 
-def _directions(fields: _Fields, positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def _directions(fields: SofaFields, positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """Returns azimuth, elevation and distance (count) in the listener's frame, and whether anything had to be moved or
     turned."""
     listener = fields.vectors("ListenerPosition", count, [[0.0, 0.0, 0.0]])
@@ -240,7 +132,7 @@ def _directions(fields: _Fields, positions: np.ndarray, count: int) -> tuple[np.
     return wrap_azimuth_deg(azimuth_deg), elevation_deg, distance_m, turned
 
 
-def _frame(fields: _Fields, view: str, up: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _frame(fields: SofaFields, view: str, up: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns unit vectors (1 or count, 3) ahead, to the left and above of a listener who looks along `view` with `up`
     above."""
     forward = fields.vectors(view, count, [[1.0, 0.0, 0.0]])
@@ -261,7 +153,7 @@ def _frame(fields: _Fields, view: str, up: str, count: int) -> tuple[np.ndarray,
     raise fields.refuse(f"{up} is {given[0]}, along {view}; expected a direction at a right angle to it.")
 
 
-def _emitter(fields: _Fields, count: int) -> np.ndarray:
+def _emitter(fields: SofaFields, count: int) -> np.ndarray:
     """Returns the position of the one emitter relative to the source, in the global frame: (1 or count, 3) metres."""
     found = fields.values("EmitterPosition", [[0.0, 0.0, 0.0]])
     found = found[..., None] if found.ndim == 2 else found
@@ -276,7 +168,7 @@ def _emitter(fields: _Fields, count: int) -> np.ndarray:
     return offset[:, :1] * forward + offset[:, 1:2] * left + offset[:, 2:] * up
 
 
-def _delay(fields: _Fields, count: int, receivers: int, rate: float) -> np.ndarray:
+def _delay(fields: SofaFields, count: int, receivers: int, rate: float) -> np.ndarray:
     """Returns Data.Delay in samples, (1 or count, 1 or receivers); most files have zeros."""
     delay = np.atleast_2d(fields.values("Data_Delay", [[0.0]]))
     if delay.ndim != 2 or delay.shape[0] not in (1, count) or delay.shape[1] not in (1, receivers):

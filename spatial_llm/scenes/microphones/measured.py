@@ -86,11 +86,11 @@ def _read_array(path: Path, _stamp: tuple | None, sampling_rate: int | None, pos
     return replace(array, name=str(path))
 
 
-def measured_transfer(path: str | Path, directions: NDArray, frequencies_hz: NDArray) -> NDArray[np.complex128]:
+def measured_transfer(format: Array, directions: NDArray, frequencies_hz: NDArray) -> NDArray[np.complex128]:
     """Returns what the microphones receive of plane waves, by the responses measured nearest to their directions.
 
     Args:
-        path: SOFA file of the array.
+        format: array with a SOFA file.
         directions: (waves, xyz) where they come from, of any length.
         frequencies_hz: (frequencies,); above half the file's rate nothing is known, and the result is 0.
 
@@ -98,9 +98,9 @@ def measured_transfer(path: str | Path, directions: NDArray, frequencies_hz: NDA
         (frequencies, microphones, waves), as `audio.steering.steering`, but for one delay that all have in common.
 
     Raises:
-        SceneError: the file cannot be read.
+        SceneError: see `read_array`.
     """
-    array = read_array(path)
+    array = read_array(format.sofa, None, format.positions_m)
     frequencies_hz = np.asarray(frequencies_hz, dtype=np.float64)
     used, which = np.unique(array.nearest(np.asarray(directions)), return_inverse=True)
     when_s = np.arange(array.responses.shape[-1]) / array.sampling_rate

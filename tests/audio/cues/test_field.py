@@ -128,18 +128,18 @@ def test_6_a_plane_of_microphones_knows_nothing_that_is_odd_across_it():
 
 @pytest.mark.parametrize("name", list(MICROPHONES))
 def test_7_a_diffuse_field_has_a_flat_map(name):
-    """Finds: maps without whitening, which are flat for no array: the directness of the open tetrahedron is .5 at 250 Hz."""
+    """Finds: maps without whitening, which ring and glasses have peaks of .07 and .05 in."""
     format = MICROPHONES[name]
     directions, weights = direction_grid(25)
     frequencies = np.fft.rfftfreq(FRONT.n_fft, 1 / FRONT.sampling_rate)
     vectors = torch.from_numpy(np.array(steering(format, directions, frequencies)))
     matrices = field_matrices(format, FRONT, steering)
     white = matrices.whitening.to(torch.complex128) @ vectors
-    mean = (products(white.mT) * torch.from_numpy(weights)[:, None]).sum(1)  # (frequencies, products)
+    mean = (products(white) * torch.from_numpy(weights)).sum(-1)  # (frequencies, products)
     total = mean[:, : format.channels].sum(1, keepdim=True)
     shares = ((mean[:, None] @ matrices.forms.double())[:, 0] / total).abs()[4:]
     # The load keeps a small array from being whitened all the way where its channels hardly differ.
-    assert shares.max() < (1e-6 if isinstance(format, Ambisonics) else 0.08)
+    assert shares.max() < (1e-6 if isinstance(format, Ambisonics) else 0.02)
 
 
 def test_7_many_plane_waves_are_less_direct_than_one():
@@ -214,7 +214,8 @@ def test_the_harmonics_are_those_of_the_written_out_map(name):
         likeness = np.abs(white.conj().T @ heard) ** 2 / (np.linalg.norm(white, axis=0) ** 2 * np.linalg.norm(heard) ** 2)
         assert likeness.min() >= 0 and likeness.max() <= 1 + 1e-9
         expected = harmonics(directions)[:, 1:].T @ (weights * likeness)
-        numbers = products(torch.from_numpy((matrices.whitening[bin].numpy() @ spectrum[:, bin]).astype(np.complex64)))
+        white = torch.from_numpy((matrices.whitening[bin].numpy() @ spectrum[:, bin, None]).astype(np.complex64))
+        numbers = products(white)[:, 0]
         found = numbers @ matrices.forms[bin] / numbers[: format.channels].sum()
         np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
 

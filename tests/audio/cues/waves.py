@@ -8,6 +8,7 @@ from spatial_llm.audio.cues.field import FIELD_CUES, field_cues, harmonics
 from spatial_llm.audio.formats import Ambisonics, Array, AudioFormat
 from spatial_llm.audio.spectral import mel_filters
 from spatial_llm.audio.steering import steering
+from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 
 RATE, SAMPLES = 32_000, 4096
 FRONT = FrontEnd(RATE, 512, 256, 40, 150.0, 12_000.0)
@@ -39,13 +40,21 @@ MICROPHONES = {
 _FREQUENCIES = np.fft.rfftfreq(SAMPLES, 1 / RATE)
 
 
+def received(format: AudioFormat, directions: np.ndarray) -> np.ndarray:
+    """What the channels receive of unit plane waves, (frequencies, channels, waves). Of microphones in free air it is
+    written out here, so that the library is not compared with itself; spheres and harmonics have tests of their own."""
+    if isinstance(format, Array) and format.sphere_radius_m is None:
+        early_s = np.array(format.positions_m) @ directions.T / np.linalg.norm(directions, axis=1) / SPEED_OF_SOUND_M_S
+        return np.exp(2j * np.pi * _FREQUENCIES[:, None, None] * early_s)
+    return steering(format, directions, _FREQUENCIES)
+
+
 def waves(format: AudioFormat, directions: np.ndarray, seed: int = 0, noise: float = 0.0) -> np.ndarray:
     """Independent white plane waves from directions (waves, xyz), as the format receives them together: (channels, samples)
     float32, with independent noise of this share of the power in each channel."""
     rng = np.random.default_rng(seed)
     spectra = np.exp(2j * np.pi * rng.random((len(_FREQUENCIES), len(directions))))
-    received = np.einsum("fcw,fw->cf", steering(format, directions, _FREQUENCIES), spectra)
-    recording = np.fft.irfft(received, SAMPLES)
+    recording = np.fft.irfft(np.einsum("fcw,fw->cf", received(format, directions), spectra), SAMPLES)
     recording += np.sqrt(noise) * recording.std() * rng.standard_normal(recording.shape)
     return (0.1 * recording / recording.std()).astype(np.float32)
 

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from spatial_llm.audio.formats import BINAURAL
 from spatial_llm.data.record import Pair
+from spatial_llm.data.rendering import load_waveform
 from spatial_llm.errors import ManifestError, SpatialLLMError
-from spatial_llm.evaluation.predicting.controls import control_loader
+from spatial_llm.evaluation.predicting.controls import check_controls, control_loader
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.predicting.predict import predict
 from spatial_llm.evaluation.predicting.predictions import (
@@ -327,3 +330,27 @@ def test_controls_of_another_run_are_refused(controlled, tmp_path):
     shutil.copytree(tmp_path / "out" / CONTROL_FOLDER / "ears_equal", tmp_path / "out" / CONTROL_FOLDER / "ears")
     with pytest.raises(ManifestError, match="made with another control than the run"):
         read_control(tmp_path / "out" / PREDICTIONS, "ears", questions.items, questions.sha256)
+
+
+def test_recordings_in_ambisonics_are_rendered_to_ears_and_marked(model, tmp_path):
+    """Beside binaural ones, whose answers and lines are as without them; training refuses them as before."""
+    data = write_small_set(tmp_path / "data")
+    plain = predict(model, read_evaluation_set(data), tmp_path / "plain", SHORT)
+    mixed = read_evaluation_set(data)
+    first = mixed.items[0].recording_id
+    channels, rate = soundfile.read(data.parent / "r0.wav")
+    left, right = channels.T
+    soundfile.write(data.parent / "r0.wav", np.stack([left + right, left - right, 0 * left, left], axis=1), rate)
+    items = [dataclasses.replace(item, audio_format="foa") if item.recording_id == first else item for item in mixed.items]
+    mixed = dataclasses.replace(mixed, items=items)
+    with pytest.warns(UserWarning, match="recordings in ambisonics1 are rendered to the ears of MIT KEMAR"):
+        path = predict(model, mixed, tmp_path / "mixed", SHORT)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line.get("derived", False) for line in lines] == [item.recording_id == first for item in items]
+    kept = [text for text in plain.read_text().splitlines() if json.loads(text)["recording_id"] != first]
+    assert kept == [text for text in path.read_text().splitlines() if json.loads(text)["recording_id"] != first]
+    derived = json.loads((tmp_path / "mixed" / RUN).read_text())["derived"]
+    assert derived == {"questions": sum(item.recording_id == first for item in items), "head_sha256": None}
+    check_controls(CONTROLS, mixed, BINAURAL)  # as a model of two ears hears them, every control makes sense
+    with pytest.raises(ManifestError, match="is ambisonics1 with 4 channels; the encoder takes binaural"):
+        load_waveform(items[0], mixed.root, 32000, 32000)

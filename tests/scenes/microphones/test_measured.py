@@ -59,10 +59,10 @@ def test_a_measured_array_receives_what_the_array_itself_receives(tmp_path):
 def test_its_transfer_functions_are_those_of_the_positions_but_for_one_delay(tmp_path):
     path = write_array(tmp_path / "array.sofa")
     hertz = np.array([200.0, 1000.0, 4000.0, 8000.0])
-    found, known = measured_transfer(path, GRID, hertz), steering(OPEN, GRID, hertz)
+    found, known = measured_transfer(measured(path), GRID, hertz), steering(OPEN, GRID, hertz)
     common = found[:, :1, :1] / known[:, :1, :1]
     np.testing.assert_allclose(found / common, known, atol=0.03)
-    assert not measured_transfer(path, GRID[:3], np.array([16000.0])).any(), "above half the rate nothing is known"
+    assert not measured_transfer(measured(path), GRID[:3], np.array([16000.0])).any(), "above half the rate nothing is known"
     np.testing.assert_allclose(read_array(path).directions, GRID, atol=1e-6)
 
 
