@@ -42,7 +42,8 @@ def given(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.T
     }
 
 
-@pytest.mark.parametrize("save", ["whole", pytest.param("trained", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("save", ["whole", "trained"])
 def test_a_run_learns_keeps_the_base_and_its_model_answers(given: dict, save: str, tmp_path: Path) -> None:
     arguments = BatArguments(run_folder=str(tmp_path / "run"), save=save, **given)
     folder = finetune_bat(arguments)
