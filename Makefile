@@ -28,7 +28,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo demo-train test test-full test-suites test-oldest check bench eval-spatialsoundqa clean FORCE
+.PHONY: help install lock demo demo-train notebooks test test-full test-suites test-oldest check bench eval-spatialsoundqa clean FORCE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 22
@@ -56,6 +56,10 @@ demo: install  ## ask the shipped model about three recordings, teach it a new k
 
 demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny size (9 to 14 minutes on 2 cores)
 	$(BIN)/python recipes/demo_train.py
+
+# With one thread: sums of several threads differ from machine to machine, and answers with them.
+notebooks: install  ## write recipes/tutorials/*.ipynb with their outputs from the .py beside them (about ten minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python recipes/write_notebooks.py
 
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile

@@ -137,3 +137,6 @@ def _in_processes(tasks: list[tuple], workers: int) -> Iterator[None]:
                 f"a process at work in {tasks[0][2].parent} was killed (out of memory?); what is done is kept: give the "
                 "same command again, with fewer workers."
             ) from None
+        finally:
+            # `map` cancels what waits only once all of it is handed in; a Ctrl-C before that would wait for every block.
+            pool.shutdown(cancel_futures=True)

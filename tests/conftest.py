@@ -1,6 +1,7 @@
 """What all tests share: no network, and where the optional folder of real audio lies."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 # Set before transformers is imported: a test that reaches for the hub must fail, not wait.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# A shell without job control lets what it starts in the background ignore Ctrl-C, and so every program that the tests start:
+# those that are tested for it would never stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

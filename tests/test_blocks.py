@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from spatial_llm.files import atomic_path
 
 def write_square(factor: int, index: int, folder: Path) -> None:
     (folder / "square").write_text(str(factor * index**2))
+
+
+def sleep(index: int, folder: Path) -> None:
+    time.sleep(0.3)
 
 
 def contents(blocks: Blocks) -> list[str]:
@@ -128,6 +133,22 @@ def test_ctrl_c_stops_all_processes_with_one_sentence(tmp_path):
         _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "slow: stopped.\n")
     assert len(Blocks(tmp_path / "parts", 100, {}).missing()) > 90 and not list((tmp_path / "parts").glob(".*"))
+
+
+def test_ctrl_c_while_blocks_are_handed_to_the_processes_leaves_those_that_wait(tmp_path, monkeypatch):
+    submit, handed = ProcessPoolExecutor.submit, []
+
+    def interrupted(pool, *task):
+        handed.append(task)
+        if len(handed) == 40:
+            raise KeyboardInterrupt
+        return submit(pool, *task)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    blocks = Blocks(tmp_path / "parts", 100, {})
+    with pytest.raises(KeyboardInterrupt):
+        blocks.run(sleep, Shard(), 2, progress=False, title="")
+    assert 80 < len(blocks.missing()) < 100, "two at work and three next in the queue are finished"
 
 
 def test_blocks_with_a_damaged_plan_are_refused(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from PIL import Image
 
 from spatial_llm import SpatialLLM
 from spatial_llm.audio.formats import parse_format
@@ -91,6 +92,7 @@ for item in asked:
 draw_scene(scene, recordings, [(item.question, item.answer) for item in asked], folder / "mine.png")
 write_jsonl(folder / "scenes.jsonl", [scene_to_dict(scene)])
 print(f"written: {folder}/mine.png, scenes.jsonl")
+Image.open(folder / "mine.png")  # a notebook shows it
 
 # %% [markdown]
 # ## The model's answer

@@ -99,7 +99,7 @@ records = read_manifest(out / "data" / "eval.jsonl")
 # has met no words but those of its own questions, so all of it trains; for a large one leave `trains` at its default, LoRA.
 
 # %%
-task = read_task("eval/tasks/ours.yaml")
+task = read_task("ours")
 evaluation = read_questions(task.questions, out / "data" / "eval.jsonl")
 before = predict(MODEL, evaluation, out / "before", task, overrides={"controls": []})
 trained = finetune_bat(

@@ -87,7 +87,7 @@ print(f"{len(records)} questions for evaluation, such as: {records[0].question} 
 # more clips help; a class that the encoder does not separate from others needs recipes/train_encoder.py.
 
 # %%
-task = read_task("eval/tasks/ours.yaml")
+task = read_task("ours")
 evaluation = read_questions(task.questions, out / "data" / "eval.jsonl")
 before = predict(MODEL, evaluation, out / "before", task, batch_size=64, overrides={"controls": []})
 trained = finetune_bat(

@@ -52,6 +52,11 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def without_checkout() -> dict[str, str]:
+    """The environment, in which nothing leads to this checkout: pip would take it for the package, already installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 @pytest.fixture(scope="module")
 def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`spatial-llm` of an environment that holds the wheel, and finds the other packages, not this one, in that of the
@@ -59,7 +64,8 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = tmp_path_factory.mktemp("installed") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel], check=True)
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(command, env=without_checkout(), check=True)
     (site,) = environment.glob("lib/python*/site-packages")
     # A folder that a .pth file names is searched last, and its own .pth files, such as that of this checkout, are not read.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -67,14 +73,16 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("elsewhere")
+def folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for name in ("one_source", "two_sources"):
+        shutil.copy(repository / f"spatial_llm/shipped/recordings/{name}.flac", folder)
+    return folder
 
 
 def run(program: Path, folder: Path, *arguments: object, status: int = 0) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(program), *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, env=without_checkout(), capture_output=True, text=True, timeout=600)
     assert done.returncode == status, done.stderr
     return done
 
@@ -95,9 +103,7 @@ def test_the_wheel_holds_every_yaml_once_and_what_ships(wheel: Path, repository:
     assert {name.split("/")[0] for name in names} == {"spatial_llm", "spatial_llm-0.1.0.dist-info"}, "no folder beside it"
 
 
-def test_asking(program: Path, folder: Path, repository: Path) -> None:
-    for name in ("one_source", "two_sources"):
-        shutil.copy(repository / f"spatial_llm/shipped/recordings/{name}.flac", folder)
+def test_asking(program: Path, folder: Path) -> None:
     question = "Where is the sound in this audio clip coming from?"
     asked = run(program, folder, "ask", "one_source.flac", question)
     assert asked.stdout == "left, front, above; 3m\n"
@@ -129,10 +135,9 @@ def test_names_and_includes_of_the_wheel(program: Path, folder: Path) -> None:
 
 
 def test_ctrl_c_in_a_conversation(program: Path, folder: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(program), "ask", "one_source.flac", "--interactive"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as process:
+    with subprocess.Popen(command, cwd=folder, env=without_checkout(), **pipes) as process:
         process.stdin.write("What sound events can you hear in the audio clip?\n")
         process.stdin.flush()
         assert process.stdout.readline() == "clapping\n"
