@@ -50,7 +50,7 @@ def test_cues_of_two_ears_are_for_two_ears():
     """The cues compare two ears: a config or an extractor of another format is refused, not fed with something else."""
     for make in (SpatialASTConfig, DSpASTConfig, SpatialFeatureExtractor):
         assert make().audio_format == "binaural"
-        with pytest.raises(SpatialLLMError, match="audio_format is 'foa', the cues .* are for 'binaural'"):
+        with pytest.raises(SpatialLLMError, match=r"audio_format is 'foa', the cues .* are for 'binaural'"):
             make(audio_format="foa")
         with pytest.raises(SpatialLLMError, match="format 'stereo' is not known"):
             make(audio_format="stereo")
