@@ -80,18 +80,12 @@ class Chain:
         scores, asked = self.runs / "scores", ["--task", str(TASK)]
         hears = [each.name for each in formats if Field().takes(each)]
         for name in hears:
-            answers, out, data = self.runs / "answers" / name, scores / f"{name}-0", ["--data", str(manifests[name])]
+            answers, out, data = self.runs / "answers" / name, scores / name, ["--data", str(manifests[name])]
             predict = ["eval/predict.py", *asked, *data, f"--model={bat.folder / 'model'}", f"--out={answers}"]
             score = ["eval/score.py", *asked, *data, f"--predictions={answers / 'predictions.jsonl'}", f"--out={out}"]
             answered = Stage(f"answers about {name}", predict, answers, configs=[TASK], needs=[heard, bat])
             by_format += [answered, Stage(f"scores of {name}", score, out, configs=[TASK], needs=[answered])]
-        table = [
-            "eval/seeds.py",
-            f"--scores={scores}",
-            "--report=scores.json",
-            f"--reference={hears[0]}",
-            f"--kinds={hears}",
-        ]
+        table = ["eval/formats.py", f"--scores={[str(scores / name) for name in hears]}"]
         out = self.runs / "table"
         last = Stage("the joined model by microphone", [*table, f"--out={out}"], out, needs=by_format[1:])
         return [*by_format, last]

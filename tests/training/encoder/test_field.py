@@ -74,7 +74,7 @@ def test_an_encoder_trains_on_several_microphones_and_is_scored_by_each(
     assert load_encoder(tmp_path / "run" / "model").config.audio_format == "field"
     manifests = [str(path) for path in hear_with(folder / "eval.jsonl", [*FORMATS, "binaural"])]
     formats = module_of("eval/formats.py")
-    formats.main(formats.Arguments([str(tmp_path / "run" / "model")], manifests, str(tmp_path / "scores"), resamples=10))
+    formats.main(formats.Arguments(str(tmp_path / "scores"), [str(tmp_path / "run" / "model")], manifests, resamples=10))
     rows = json.loads((tmp_path / "scores" / "formats.json").read_text())["rows"]
     # Two ears are no format of this encoder, which is not scored on them.
     assert [row["format"] for row in rows] == ["ambisonics1", "ambisonics3", MICROPHONES["glasses"].name]
@@ -95,3 +95,21 @@ def test_stages_refuse_what_only_the_joint_run_has(folder: Path, tmp_path: Path)
     changes = {"precompute": False, "mirror": False, "class_places": 0.0, "stages": [EncoderStage(**stage)]}
     with pytest.raises(SpatialLLMError, match="rotation and microphone_drop are for the joint run"):
         train_stages(arguments(folder, tmp_path / "run", **changes))
+
+
+def test_scores_of_answers_are_listed_by_format(tmp_path: Path) -> None:
+    formats = module_of("eval/formats.py")
+    metric = {"value": 71.25, "low": 65.0, "high": 76.5}
+    for name in ("ambisonics1", "ambisonics3"):
+        (tmp_path / name).mkdir()
+        metrics = {"B_direction_acc": metric, "B_DER": metric | {"low": None, "high": None}, "yes_rate": metric}
+        (tmp_path / name / "scores.json").write_text(json.dumps({"recordings": 7, "metrics": metrics}))
+    folders = [str(tmp_path / name) for name in ("ambisonics1", "ambisonics3")]
+    formats.main(formats.Arguments(str(tmp_path / "table"), scores=folders))
+    table = (tmp_path / "table" / "formats.md").read_text()
+    assert table.count("| 71.2 (65.0 to 76.5) | 71.2 ") == 2 and "ambisonics3" in table and "yes_rate" not in table
+    with pytest.raises(SpatialLLMError, match=r"no scores; give folders that eval/score\.py has written"):
+        formats.main(formats.Arguments(str(tmp_path / "table"), scores=[str(tmp_path / "none")]))
+    for given in ({}, {"scores": folders, "encoders": ["a"], "manifests": ["b"]}, {"encoders": ["a"]}):
+        with pytest.raises(SpatialLLMError, match="give encoders with manifests, or scores alone"):
+            formats.main(formats.Arguments(str(tmp_path / "table"), **given))
