@@ -80,6 +80,7 @@ def test_ask_as_it_stands(run: Run, shipped_tiny: Path) -> None:
     assert "'azimuth_deg'" in printed, "an answer in degrees that can be read"
 
 
+@pytest.mark.slow
 def test_formats(run: Run, tmp_path: Path) -> None:
     """The map of every array points at the alarm, that of the ring up to its plane; a listener who turns hears it turned."""
     printed = run(TUTORIALS[4], OUT=str(tmp_path / "formats"))

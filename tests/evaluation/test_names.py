@@ -24,8 +24,8 @@ def test_every_metric_has_a_name_of_its_own() -> None:
 
 
 def test_no_name_is_left_over() -> None:
-    """Encoders have four metrics; all other entries belong to a metric of answers."""
-    assert set(WHOLE) - {*CODES} == {"mAP", "ER20", "MAE_deg", "DER"}
+    """Encoders have six metrics; all other entries belong to a metric of answers."""
+    assert set(WHOLE) - {*CODES} == {"mAP", "ER20", "MAE_deg", "DER", "left_right", "eight_way"}
     assert [prefix for prefix in PREFIXES if not any(code.startswith(f"{prefix}_") for code in CODES)] == []
     assert [suffix for suffix in SUFFIXES if not any(code.endswith(f"_{suffix}") for code in CODES)] == []
 

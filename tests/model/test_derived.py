@@ -15,6 +15,8 @@ from spatial_llm.scenes.render import render_scene
 from spatial_llm.shipped import RECORDINGS
 from spatial_llm.shipped.render import read_shipped
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 WHERE = "Where is the sound in this audio clip coming from?"
 RATE = 32_000
 SCENE = next(scene for scene, _ in read_shipped() if scene.id == "one_source")  # 55 degrees to the left

@@ -20,9 +20,10 @@ from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
 from spatial_llm.testing import tiny_config, tiny_processor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*loudest window", "ignore:.*answers about distance", "ignore:distances rest"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*loudest window", "ignore:.*answers about distance", "ignore:distances rest"),
+]
 RATE, WHERE = 32_000, "where is the bell"
 GLASSES = Array(((0.07, 0.075, 0.01), (0.07, -0.075, 0.01), (0.085, 0.0, 0.0), (-0.03, 0.078, 0.0), (-0.03, -0.078, -0.02)))
 FORMATS = [Ambisonics(1), Ambisonics(3), GLASSES]

@@ -15,6 +15,8 @@ from spatial_llm.testing import TINY_FUSIONS, tiny_config
 from spatial_llm.training.engine.trainable import state_hash
 from tests.mono_bases import AUDIO_ID, BASES, encoder_and_projector, recordings, tiny_base, tiny_plugged
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 QUESTIONS = ["Where is the sound?", "What do you hear?", "How far is it?"]
 
 

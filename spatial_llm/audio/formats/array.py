@@ -90,13 +90,11 @@ class Array(AudioFormat):
             return cls.from_fields(found)
         try:
             return cls(tuple(tuple(map(float, position)) for position in found))
-        except (ValueError, TypeError, OverflowError):
-            found = None
-        except AudioError:
-            if any(len(position) != 3 for position in found):
-                found = None
-            else:
+        except AudioError:  # before ValueError, of which it is one
+            if all(len(position) == 3 for position in found) and found:
                 raise
+        except (ValueError, TypeError, OverflowError):
+            pass
         raise AudioError(f"format {text!r}: expected array:[[x, y, z], ...] with coordinates in metres.")
 
     @classmethod

@@ -94,6 +94,7 @@ def test_4_first_order_is_the_beginning_of_every_higher_order():
     np.testing.assert_array_equal(one["foa"][[ROWS[name] for name in MAP[8:]]].round(5), 0)  # no degree 3 in first order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "high_hz", "worst_deg"),
     [("foa", 12_000, 5), ("hoa3", 12_000, 5), ("open tetrahedron", 4000, 5), ("rigid tetrahedron", 4000, 5)],
@@ -126,6 +127,7 @@ def test_6_a_plane_of_microphones_knows_nothing_that_is_odd_across_it():
     np.testing.assert_allclose(above, cues, atol=2e-4)  # mirrored in the plane, a scene is the same to it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(MICROPHONES))
 def test_7_a_diffuse_field_has_a_flat_map(name):
     """Finds: maps without whitening, which ring and glasses have peaks of .07 and .05 in."""

@@ -25,6 +25,8 @@ from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.types import FAMILY_OF
 from tests.data.importing.dcase_folder import frames, write_set, write_stereo
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 TRAIN, TEST = "dev-train-tau/fold3_room4_mix001", "dev-test-sony/fold4_room23_mix002"
 WALK = [(frame, 6, 2, -60 + frame, 0, 200) for frame in range(120, 160)]  # 40 degrees in 4 s
 LABELS = {

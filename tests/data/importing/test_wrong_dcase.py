@@ -9,6 +9,8 @@ from spatial_llm.data.importing.dcase import DcaseArguments, import_dcase
 from spatial_llm.errors import ManifestError
 from tests.data.importing.dcase_folder import frames, write_set, write_stereo
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 NAME = "dev-train-tau/fold3_room4_mix001"
 CSV, WAV = f"metadata_dev/{NAME}.csv", f"foa_dev/{NAME}.wav"
 LABELS = {NAME: frames(0, 15, 1, 1, 40, 10)}

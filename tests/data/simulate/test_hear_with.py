@@ -19,6 +19,8 @@ from spatial_llm.geometry import direction_to_vector
 from spatial_llm.questions.config import official_only
 from spatial_llm.scenes.room.sampling import RoomConfig
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 PAIR = "array:[[0.0, 0.1, 0.0], [0.0, -0.1, 0.0]]"
 
 

@@ -12,6 +12,8 @@ from spatial_llm.scenes.heads.hrtf import interaural_delay_s, kemar
 from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.room.arrivals import Arrivals
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 RATE = 32000
 RADIUS_M = 0.042
 CORNERS = np.array([[1, 1, 1], [-1, -1, 1], [1, -1, -1], [-1, 1, -1]]) / np.sqrt(3)

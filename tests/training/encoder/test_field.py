@@ -21,6 +21,8 @@ from spatial_llm.training.engine.schedule import Schedule
 from tests.audio.cues.waves import MICROPHONES
 from tests.scripts import module_of
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 FORMATS = ["foa", "ambisonics3", MICROPHONES["glasses"].text]
 MODEL = {
     "audio_format": "field", "cues": list(FIELD_CUES), "normalized_cues": list(FIELD_CUES), "hidden_size": 24,

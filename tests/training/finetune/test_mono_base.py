@@ -18,6 +18,8 @@ from spatial_llm.training.finetune.run import finetune_bat
 from tests.mono_bases import BASES, recordings, tiny_base
 from tests.training.finetune.test_run import losses_of
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 
 @pytest.fixture(scope="module", params=[BASES[0], pytest.param(BASES[1], marks=pytest.mark.slow)])
 def given(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
