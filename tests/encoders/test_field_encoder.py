@@ -113,6 +113,7 @@ def test_one_microphone_more_at_the_same_place_is_still_finite():
     assert torch.isfinite(features).all()
 
 
+@pytest.mark.slow
 def test_a_measured_array_is_heard_as_the_array_itself(tmp_path):
     directions = fibonacci_spherical_sampling(1500).T
     path = write_array(tmp_path / "array.sofa", directions)
@@ -123,6 +124,7 @@ def test_a_measured_array_is_heard_as_the_array_itself(tmp_path):
     assert torch.linalg.norm((one - other)[1:16, :, below]) < 0.15 * torch.linalg.norm(other[1:16, :, below])
 
 
+@pytest.mark.slow
 def test_above_half_the_rate_of_measured_responses_nothing_is_told(tmp_path):
     path = write_array(tmp_path / "slow.sofa", Data_SamplingRate=16_000.0)
     slow = Array(tuple(tuple(2 * value for value in position) for position in OPEN.positions_m), sofa=path)

@@ -12,6 +12,8 @@ from spatial_llm.model.mono_inputs import MonoInputs, mono_way
 from spatial_llm.testing import tiny_config
 from tests.mono_bases import AUDIO_ID, BASES, recordings, tiny_base, tiny_plugged
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 
 @pytest.fixture(scope="module", params=BASES)
 def model(request):

@@ -17,6 +17,8 @@ from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.facts import HeardSource
 from tests.data.importing.dcase_folder import write_wav
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 HEADER = "file,start,end,label,azimuth,elevation,distance"
 OURS = Convention("counter-clockwise", "front", "degrees", "up", "m")
 OFF_DEG = {"front": 0.0, "left": 90.0, "behind": 180.0, "right": -90.0}

@@ -15,6 +15,8 @@ from spatial_llm.scenes.microphones import microphone_of, receive
 from spatial_llm.scenes.microphones.measured import measured_transfer, read_array
 from spatial_llm.scenes.room.arrivals import Arrivals
 
+pytestmark = pytest.mark.slow  # a real simulation or model in every test
+
 RATE = 32000
 POSITIONS_M = 0.06 * np.array([[1, 1, 1], [-1, -1, 1], [1, -1, -1], [-1, 1, -1]]) / np.sqrt(3)
 OPEN = Array(tuple(map(tuple, POSITIONS_M)))
