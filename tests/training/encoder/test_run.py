@@ -276,6 +276,7 @@ def test_a_run_repeats_itself(data: Path, tmp_path: Path) -> None:
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_overfits_its_own_clips(data: Path, tmp_path: Path) -> None:
     scores = train_encoder(
         arguments(
