@@ -14,7 +14,7 @@ from spatial_llm.audio.formats import BINAURAL, AudioFormat, Field
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
-from spatial_llm.data.rendering import load_waveform
+from spatial_llm.data.rendering import heard_format, load_waveform
 from spatial_llm.encoders.feature_extraction_base import RecordingFeatureExtractor
 from spatial_llm.errors import ManifestError
 
@@ -82,7 +82,7 @@ class CueDataset(Dataset):
         rate = self.extractor.sampling_rate
         record = self.records[index]
         waveform = load_waveform(record, self.root, rate, self.window_samples, self.extractor.format)
-        format = record.format.internal
+        format = heard_format(record, self.root)
         if self.altered is not None:
             waveform, format = self.altered(record.recording_id, waveform, format)
         features = self.extractor(waveform, sampling_rate=rate, return_tensors="pt", scale_known=True, formats=format)
@@ -173,7 +173,7 @@ class SpatialQADataset(Dataset):
         name = "waveform" if self.audio_hidden_states is None else "audio_hidden_states"
         sample[name], *others = [self._audio(one) for one in record.recordings]
         if self.audio_hidden_states is None and isinstance(self.format, Field):
-            sample["formats"] = [one.format.internal for one in record.recordings]
+            sample["formats"] = [heard_format(one, self.records.root) for one in record.recordings]
         if record.earlier is not None or record.others is not None:
             sample |= {"asked": [*record.asked[:-1], (record.question, sample["answer"])], "others": others}
         return sample

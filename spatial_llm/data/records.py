@@ -254,7 +254,8 @@ def _check_format(record: Record, where: str) -> None:
             "pairs are binaural."
         )
     try:
-        parse_format(record.audio_format).check_places("the array")
+        format = parse_format(record.audio_format)
+        format.check_places("the array")
     except AudioError as error:
         raise ManifestError(f"{where}: audio_format: {error}") from None
 

@@ -1,17 +1,19 @@
 """Makes a record's recording: read from its file, rendered from its scene, or convolved from the pairs of the released
 data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
+from spatial_llm.audio.formats import BINAURAL, Array, AudioFormat, check_same
 from spatial_llm.audio.io import Render, check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.data.paths import DataRoot
 from spatial_llm.data.records import Record
 from spatial_llm.data.spatialsoundqa.pairs import render_pairs
 from spatial_llm.errors import ManifestError, SpatialLLMError
+from spatial_llm.files import below
 from spatial_llm.scenes.render import render_scene
 
 
@@ -36,6 +38,19 @@ def render_record(record: Record, root: DataRoot | str | Path) -> np.ndarray:
         return render_scene(record.scene, root.folder)
     except (SpatialLLMError, OSError) as error:
         raise ManifestError(f"record {record.id!r}: {error}") from error
+
+
+def heard_format(record: Record, root: DataRoot | str | Path) -> AudioFormat:
+    """Returns the format in which `render_record` gives a recording; of an array with measured responses, with the path of
+    their file from here.
+
+    Raises:
+        ManifestError: that file is outside `root`.
+    """
+    format = record.format.internal
+    if not isinstance(format, Array) or format.sofa is None:
+        return format
+    return replace(format, sofa=str(below(DataRoot.of(root).folder, format.sofa)))
 
 
 def load_waveform(

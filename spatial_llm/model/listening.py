@@ -50,7 +50,8 @@ class Listening:
                 head, says so (`Heard.derived`), and warns once of what that loses; any other format than the encoder's is an
                 error. Default: the encoder's, if the number of channels is right.
             level_dbfs_at_1m: level that the recording chain gives to a sound as loud as the recorded one, 1 m in front and
-                without echo: its mean power over both ears in dB relative to full scale. The recording is then scaled to the
+                without echo: its mean power over both ears (of other microphones: that of one of them, of ambisonics that of
+                W) in dB relative to full scale. The recording is then scaled to the
                 level of training, on which distances rest (see `understanding.at_taught_level`).
             head: SOFA file of the head to whose ears a recording is rendered; default: MIT KEMAR.
             heading_deg: where that head looks in the recording; positive = turned to the left, so that answers are further

@@ -19,6 +19,7 @@ from huggingface_hub import HfApi, ModelCard, ModelCardData
 from safetensors import safe_open
 from transformers import PreTrainedModel
 
+from spatial_llm.audio.formats import Field
 from spatial_llm.encoders.folder_files import read_json
 from spatial_llm.encoders.readout import HEADS
 from spatial_llm.errors import SpatialLLMError
@@ -157,17 +158,20 @@ def _purpose(model: "SpatialLLM", labels: Sequence[str]) -> str:
 
 
 def _channels(model: "SpatialLLM") -> str:
-    form = model.processor.feature_extractor.format
+    form = model.processor.feature_extractor.default_format
+    if isinstance(form, Field):
+        return f"ambisonics{' and arrays' if form.arrays else ''}, whose format is given with each recording"
     names = ", ".join(form.channel_names)
     return f"{form.channels} channels, {form.name}" + (f" ({names})" if names else "")
 
 
 def _usage(name: str, model: "SpatialLLM") -> str:
+    said = ', format="foa"' if isinstance(model.processor.feature_extractor.default_format, Field) else ""
     lines = [
         "from spatial_llm import SpatialLLM  # pip install spatial-llm",
         "",
         f'model = SpatialLLM.from_pretrained("{name}")',
-        'heard = model.listen("recording.wav")',
+        f'heard = model.listen("recording.wav"{said})',
         'print(heard.ask("Where is the sound coming from?"))',
     ]
     if model.heads is not None:

@@ -131,3 +131,12 @@ def test_above_half_the_rate_of_measured_responses_nothing_is_told(tmp_path):
     features = CONFIG.feature_extractor()(waves(OPEN, ROOM), RATE, "pt", formats=slow)["input_features"][0]
     above = band(8500, 12_000, CONFIG.feature_extractor().front_end)
     assert torch.isfinite(features).all() and features[1:16, :, above].abs().max() < 1e-3
+
+
+@pytest.mark.slow
+def test_a_file_of_measured_responses_that_is_replaced_is_read_again(tmp_path):
+    path, extractor, recording = tmp_path / "array.sofa", CONFIG.feature_extractor(), waves(OPEN, ROOM)
+    measured = replace(OPEN, sofa=write_array(path, fibonacci_spherical_sampling(400).T))
+    before = extractor(recording, RATE, "pt", formats=measured)["input_features"]
+    write_array(path)  # 150 directions in place of 400
+    assert not torch.equal(extractor(recording, RATE, "pt", formats=measured)["input_features"], before)

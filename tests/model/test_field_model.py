@@ -11,14 +11,19 @@ import torch
 from spatial_llm.audio.ambisonics import rotation, to_fuma, turn
 from spatial_llm.audio.cues import FIELD_CUES
 from spatial_llm.audio.formats import Ambisonics, Array
+from spatial_llm.cli import main
 from spatial_llm.data.collator import SpatialQACollator
+from spatial_llm.data.dataset import CueDataset
+from spatial_llm.data.record import Record
 from spatial_llm.encoders import DSpASTConfig
 from spatial_llm.errors import AudioError
 from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+from spatial_llm.model.publishing import model_card
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
 from spatial_llm.testing import tiny_config, tiny_processor
+from tests.scenes.microphones.test_measured import OPEN, write_array
 
 pytestmark = [
     pytest.mark.slow,
@@ -118,3 +123,32 @@ def test_a_training_batch_of_different_microphones_is_its_members(field):
 
 def _window(field: SpatialLLM, format) -> np.ndarray:
     return heard(format)[:, : field.model.config.encoder_config.window_samples]
+
+
+def test_its_card_and_the_command_line_ask_for_the_format(field, tmp_path, capsys):
+    field.save_pretrained(tmp_path / "model")
+    card = model_card(field, "field").text
+    assert "It takes ambisonics and arrays, whose format is given with each recording" in card and 'format="foa"' in card
+    soundfile.write(tmp_path / "glasses.wav", heard(GLASSES).T, RATE, subtype="FLOAT")
+    (tmp_path / "glasses.yaml").write_text(f"kind: array\npositions_m: {[list(each) for each in GLASSES.positions_m]}\n")
+    asked = ["ask", str(tmp_path / "glasses.wav"), WHERE, "--model", str(tmp_path / "model")]
+    assert main([*asked, "--microphone", str(tmp_path / "glasses.yaml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["derived"] is False
+    assert main(asked) == 1
+    assert "it is not said what the recording was made with" in capsys.readouterr().err
+    timeline = field.timeline(tmp_path / "glasses.wav", WHERE, format=GLASSES, progress=False, max_new_tokens=3)
+    assert len(timeline.rows) >= 2 and all(row.answers for row in timeline.rows if not row.quiet)
+
+
+def test_a_scene_of_a_measured_array_is_heard_by_the_file_in_its_folder(field, tmp_path, monkeypatch):
+    """The scene names the file relative to its data folder, wherever the program runs."""
+    (tmp_path / "data" / "hrtf").mkdir(parents=True)
+    write_array(tmp_path / "data" / "hrtf" / "array.sofa")
+    monkeypatch.chdir(tmp_path)
+    measured = Array(OPEN.positions_m, sofa="hrtf/array.sofa")
+    record = Record(
+        id="r", recording_id="r", type="B", question_type="B", question="?", answer="left", truth={}, split="eval",
+        sampling_rate=RATE, scene=replace(SCENE, format=measured),
+    )  # fmt: skip
+    cues = CueDataset([record], tmp_path / "data", field.processor.feature_extractor, 9920)[0]
+    assert torch.isfinite(cues).all() and cues[1:16].abs().max() > 0.5

@@ -23,6 +23,7 @@ recording in first-order ambisonics are 0, as is its known_3.
 """
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,6 +36,7 @@ from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.formats.ambisonics import ACN_NAMES, MAX_ORDER, Ambisonics
 from spatial_llm.audio.spectral import frame, mel_filters, mel_projection, spectrum
 from spatial_llm.errors import AudioError
+from spatial_llm.files import file_stamp
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 
 Steering = Callable[[AudioFormat, NDArray, NDArray], NDArray]
@@ -138,9 +140,14 @@ def _matrices(vectors: torch.Tensor, weights: torch.Tensor, wanted: torch.Tensor
     return whitening, forms, torch.where(unknown, 0.0, 1 / total), waves.mT @ forms
 
 
-@functools.lru_cache(maxsize=64)
 def field_matrices(format: AudioFormat, front: FrontEnd, steering: Steering) -> FieldMatrices:
-    """Returns the `FieldMatrices` of a format, computed once."""
+    """Returns the `FieldMatrices` of a format, computed once; anew where its file of measured responses was replaced."""
+    measured = format.sofa is not None and os.path.isfile(format.sofa)
+    return _field_matrices(format, front, steering, file_stamp(format.sofa) if measured else None)
+
+
+@functools.lru_cache(maxsize=64)
+def _field_matrices(format: AudioFormat, front: FrontEnd, steering: Steering, _stamp: tuple | None) -> FieldMatrices:
     return FieldMatrices(format, front, steering)
 
 

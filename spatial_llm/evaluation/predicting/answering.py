@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from spatial_llm.audio.formats import Field, check_same
+from spatial_llm.audio.formats import Array, Field, check_same
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
@@ -114,6 +114,11 @@ class Answerer:
         # An encoder that takes several formats hears each recording in its own.
         own = item.format.internal if isinstance(extractor.format, Field) else extractor.format
         check_same(own, extractor.format, f"record {item.id!r}")
+        if isinstance(own, Array) and own.sofa is not None:
+            raise ManifestError(
+                f"record {item.id!r}: predict does not know where {own.sofa} is, by which the array was measured; hear the "
+                "scenes with an array of positions (data/hear_with.py), or ask about the recording with SpatialLLM.ask."
+            )
         waveform = load(item, config.sampling_rate, config.window_samples, own)
         cues = extractor(waveform, sampling_rate=config.sampling_rate, return_tensors="pt", scale_known=True, formats=own)
         features = cues["input_features"].to(self.model.model.device)

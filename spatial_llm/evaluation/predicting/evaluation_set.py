@@ -14,7 +14,7 @@ from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.further import refuse_further
 from spatial_llm.data.paths import DataRoot, FileCheck
 from spatial_llm.data.records import Record, paths_of, read_manifest
-from spatial_llm.data.rendering import load_waveform, render_record
+from spatial_llm.data.rendering import heard_format, load_waveform, render_record
 from spatial_llm.data.spatialsoundqa import release as spatialsoundqa
 from spatial_llm.data.spatialsoundqa.prepare import EXPORTED
 from spatial_llm.errors import ManifestError, SpatialLLMError
@@ -75,7 +75,7 @@ class EvaluationSet:
         render = None
         if needs_ears(item.format, format):
             try:
-                render = ear_rendering(item.format.internal, self.head)
+                render = ear_rendering(heard_format(item, self.root), self.head)
             except SpatialLLMError as error:
                 raise ManifestError(f"record {item.id!r}: {error}") from error
         return load_waveform(item, self.root, sampling_rate, window_samples, format, render)
