@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, Xyz, format_from_dict, format_to_dict
 from spatial_llm.errors import SceneError
+from spatial_llm.validation import STRICT, describe_validation
 
-STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 MAX_SOURCES = 4
 PROTOCOLS = ("official_bat", "checkpoint_matched")
 ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M = 0.1, 0.002  # truth against positions, which are stored to 0.1 mm
@@ -196,20 +196,6 @@ def scene_from_dict(value: dict[str, Any], where: str = "scene") -> Scene:
         raise SceneError(f"{where}: {describe_validation(error)}") from None
     check_scene(scene, where)
     return scene
-
-
-def describe_validation(error: ValidationError) -> str:
-    """Returns the first error of pydantic in one sentence: the field, the problem, and the given value."""
-    first, count = error.errors(include_url=False)[0], error.error_count()
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    kinds = {
-        "missing": "field is missing",
-        "extra_forbidden": "unknown field",
-        "unexpected_keyword_argument": "unknown field",
-    }
-    problem = kinds.get(first["type"], first["msg"])
-    given = "" if first["type"] == "missing" else f"; given {str(first['input'])[:100]!r}"
-    return f"{field or 'value'}: {problem}{given}" + (f" (and {count - 1} more)" if count > 1 else "")
 
 
 def check_scene(scene: Scene, where: str = "scene") -> None:
