@@ -11,7 +11,8 @@ from spatial_llm.data.scene_files import paths_of_scene
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.about import About, check_place
 from spatial_llm.questions.facts import HeardSource
-from spatial_llm.scenes.scene import Scene, direction_of, scene_to_dict
+from spatial_llm.scenes.scene import Scene, direction_of
+from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.validation import STRICT
 
 

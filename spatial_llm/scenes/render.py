@@ -31,7 +31,8 @@ from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.noise import add_noise
 from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
 from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirror_room
+from spatial_llm.scenes.scene import Room, Scene, Source, mirror_room
+from spatial_llm.scenes.scene_checks import check_scene
 
 RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> used length of a response
 DRY_LEVEL_DBFS = -14.0
