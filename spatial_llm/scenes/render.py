@@ -151,6 +151,8 @@ def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
 def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> list[np.ndarray]:
     """Returns the whole response of each source, float32 (channels, taps): from the scene's bank if it has the format, else
     simulated. Arguments and errors are those of `render_scene`."""
+    if scene.moves:
+        raise SceneError(f"scene {scene.id!r}: something moves, so no one response describes it; use render_scene.")
     bank = scene_bank(scene, root)
     kind = scene.format if format is None else format
     if bank is not None and kind.name in bank.responses and _has_head(bank, scene, root, format):
