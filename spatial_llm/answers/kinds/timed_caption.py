@@ -75,6 +75,11 @@ def format_timed_caption(events: Sequence[Value]) -> str:
         SpatialLLMError: a time that is no multiple of 0.1 s (round it before), a place out of range, an unknown key, or a
             label that could not be read back: not lower-case, with a semicolon, or ending like a place.
     """
+    for event in events:
+        if not set(_NEEDED) <= set(event) <= {*_NEEDED, *PLACES}:
+            raise SpatialLLMError(
+                f"an event has {', '.join(event)}; give {', '.join(_NEEDED)}, and any of {', '.join(PLACES)}."
+            )
     return "; ".join(_format_clause(event) for event in _ordered(events)) or SILENCE
 
 
@@ -108,8 +113,6 @@ def _ordered(events: Sequence[Value]) -> list[Value]:
 
 
 def _format_clause(event: Value) -> str:
-    if not set(_NEEDED) <= set(event) <= {*_NEEDED, *PLACES}:
-        raise SpatialLLMError(f"an event has {', '.join(event)}; give {', '.join(_NEEDED)}, and any of {', '.join(PLACES)}.")
     onset_s, offset_s = event["onset_s"], event["offset_s"]
     for time_s in (onset_s, offset_s):
         if time_s is not None and not (0 <= time_s <= LONGEST_S and time_s == round(time_s, 1)):
