@@ -250,7 +250,7 @@ def _add_timeline(
     try:
         name = Path(header["recording"]).stem
         events = events_of_windows(rows, settings.least_probability)
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise ManifestError(
             f"{file}: is no timeline of a file with what the encoder's heads heard; make it with a model that has heads."
         ) from None
@@ -266,21 +266,20 @@ def events_of_windows(rows: Sequence[dict[str, Any]], least_probability: float) 
         least_probability: 0 to 1.
 
     Raises:
-        TypeError, KeyError: the rows are not those of a timeline with events.
+        AttributeError, KeyError, TypeError, ValueError: the rows are not those of a timeline with events.
     """
     open_now: dict[str, tuple[float, float, list[TrackPoint]]] = {}
     events = []
     for row in rows:
-        told = {} if row["quiet"] else row["events"]
+        told, start_s, end_s = {} if row["quiet"] else row["events"], float(row["start_s"]), float(row["end_s"])
         heard = [label for label, share in told.items() if share >= least_probability]
-        for label, (onset_s, end_s, points) in list(open_now.items()):
-            if label not in heard or row["start_s"] > end_s + TINY_S:
-                events.append(Event(label, onset_s, end_s, tuple(points)))
+        for label, (onset_s, last_s, points) in list(open_now.items()):
+            if label not in heard or start_s > last_s + TINY_S:
+                events.append(Event(label, onset_s, last_s, tuple(points)))
                 del open_now[label]
         for label in heard:
-            onset_s, _, points = open_now.get(label, (row["start_s"], None, []))
+            onset_s, _, points = open_now.get(label, (start_s, end_s, []))
             if label == next(iter(told)) and row["azimuth_deg"] is not None:
-                middle_s = (row["start_s"] + row["end_s"]) / 2
-                points.append(TrackPoint(middle_s, row["azimuth_deg"], row["elevation_deg"], row["distance_m"]))
-            open_now[label] = onset_s, row["end_s"], points
+                points.append(TrackPoint((start_s + end_s) / 2, row["azimuth_deg"], row["elevation_deg"], row["distance_m"]))
+            open_now[label] = onset_s, end_s, points
     return events + [Event(label, onset_s, end_s, tuple(points)) for label, (onset_s, end_s, points) in open_now.items()]
