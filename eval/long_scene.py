@@ -17,9 +17,10 @@ import soundfile
 
 from spatial_llm import SpatialLLM
 from spatial_llm.door import door
+from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.scoring.event_files import EventFileSettings, read_events
 from spatial_llm.evaluation.scoring.event_scores import score_events
-from spatial_llm.evaluation.text_tables import format_grid
+from spatial_llm.evaluation.text_tables import format_grid, number
 from spatial_llm.files import check_place, write_json, write_text
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.model.timeline_events import HeardEvent, write_heard_labels
@@ -36,7 +37,7 @@ from spatial_llm.settings import parse_arguments
 RATE, STEP_S = 32_000, 0.5
 SOUNDS = ("siren", "engine", "cricket", "alarm")  # which sound without pauses
 FIRST_DRAW = 900_000  # no draw of a training has such a number
-SHOWN = ("track_error_deg", "track_coverage", "event_f1_1s", "segment_f1_1s")
+SHOWN = ("direction_error", "direction_coverage", "event_F1_1000ms", "segment_F1_1000ms", "hallucinated")
 
 
 @dataclass
@@ -71,7 +72,7 @@ def walk(rng: np.random.Generator, begin_s: float, end_s: float, listener_m: np.
 
 
 def long_scene(minutes: float, seed: int) -> Scene:
-    """Returns a scene, with its truth, in which four sounds walk one after the other; neighbours overlap by 5 % of the time."""
+    """Returns a scene, with its truth, in which four sounds walk one after the other and overlap a little."""
     rng, seconds = np.random.default_rng(seed), 60 * minutes
     config = RoomConfig(positions_per_room=1, length_m=(8.0, 9.0), width_m=(7.0, 8.0), max_order=12, ray_tracing=False,
                         absorption=(0.5, 0.6), duration_s=0.3)  # fmt: skip
@@ -114,15 +115,13 @@ def main(arguments: LongSceneArguments) -> None:
         for name in ("tracks", "middle_window")
     }
     write_json(out / "scores.json", {**reports, "arguments": vars(arguments), "provenance": provenance(arguments.seed)})
-    rows = [[name, *(_shown(report["metrics"][key]["value"]) for key in SHOWN), str(report["counts"]["identity_switches"])]
-            for name, report in reports.items()]  # fmt: skip
-    table = format_grid([["directions", *SHOWN, "identity_switches"], *rows])
+    rows = []
+    for name, report in reports.items():
+        shown = [report["metrics"][key] for key in SHOWN]
+        rows.append([name, *(number(each["value"], each["unit"]) for each in shown), report["counts"]["identity_switches"]])
+    table = format_grid(["directions of", *map(titled, SHOWN), "switches"], rows)
     write_text(out / "scores.md", table + "\n")
     print(f"{table}\nwritten: {out}")
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
 
 
 if __name__ == "__main__":
