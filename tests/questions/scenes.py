@@ -6,7 +6,8 @@ import re
 import numpy as np
 
 from spatial_llm.questions.families import FAMILIES
-from spatial_llm.scenes.scene import Listener, Room, Scene, SceneTruth, Source, SourceTruth, check_scene, direction_of
+from spatial_llm.scenes.scene import Listener, Room, Scene, SceneTruth, Source, SourceTruth, direction_of
+from spatial_llm.scenes.scene_checks import check_scene
 
 LABELS = (
     "bark", "bell", "car", "cough", "door", "drum", "engine", "laughter", "rain", "siren", "speech", "walk, footsteps",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spatial_llm.geometry import direction_to_vector, great_circle_deg, vector_to_direction, wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 
 JOINING_GAP_S = 0.3  # a pause of this length or less does not end an event
 STATIC_DEG = 10.0  # no two directions of a sound that keeps its place are farther apart

@@ -21,17 +21,9 @@ from spatial_llm.scenes.bank import BankRow, ResponseBank, open_bank
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.reception import AUDIBLE, is_audible
 from spatial_llm.scenes.render import DRY_LEVEL_DBFS, dry_sound, place
-from spatial_llm.scenes.scene import (
-    MAX_SOURCES,
-    Listener,
-    Noise,
-    Room,
-    Scene,
-    Source,
-    direction_of,
-    mirror_room,
-    scene_to_dict,
-)
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirror_room
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
+from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 

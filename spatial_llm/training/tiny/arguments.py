@@ -8,7 +8,7 @@ from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 from spatial_llm.training.engine.schedule import Schedule
 
 SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
