@@ -42,12 +42,12 @@ class Track:
     key: Hashable
     spans: tuple[Span, ...]
 
-    def events(self) -> list[tuple[Span, ...]]:
-        """Returns its spans in groups that a pause of more than JOINING_GAP_S divides."""
+    def events(self, joining_gap_s: float = JOINING_GAP_S) -> list[tuple[Span, ...]]:
+        """Returns its spans in groups that a pause of more than `joining_gap_s` divides."""
         found: list[list[Span]] = []
         end_s = -np.inf
         for span in self.spans:
-            if span.start_s - end_s > JOINING_GAP_S + _TINY_S:
+            if span.start_s - end_s > joining_gap_s + _TINY_S:
                 found.append([])
             found[-1].append(span)
             end_s = max(end_s, span.end_s)
