@@ -23,12 +23,17 @@ from spatial_llm.questions.mirroring import mirror
 _OF_NO_SOURCE = (
     "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
     "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
-    OPEN,
+    "ANY_MOVES", "COUNT_MOVING", "LISTENER_TURN", "CAPTION", OPEN,
 )  # fmt: skip
 _OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")
+# Of these the answer gives a place that the source has at one time only.
+_OF_A_TIME = ("MOTION_START", "MOTION_END", "MOTION_AT", "AFTER_TURN")
 # A question of these types names a place or a side, and the item does not tell what sounds there in the mirror image.
-_OF_A_SIDE = ("MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE")
+_OF_A_SIDE = (
+    "MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE",
+    "CROSSES",
+)  # fmt: skip
 _SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _RELATION = re.compile(r"\b(left|right)( side)? of\b", re.IGNORECASE)
 _PLACE = re.compile(r"\b(left|right), (front|behind), (above|below), (\d{1,4}(?:\.\d+)?) meters?\b", re.IGNORECASE)
@@ -92,7 +97,7 @@ def _asked_about(record: Record, value: dict[str, Any], labels: Labels, turned: 
     if len(turned) == 1:
         return 0
     named = _named(record.question, labels)
-    if "left_right" in value:
+    if "left_right" in value and kind not in _OF_A_TIME:
         words = (value["left_right"], value["front_behind"], value["above_below"])
         there = [index for index in every if turned[index].words == words]
         exactly = [index for index in there if turned[index].location.to_dict() == value]
