@@ -144,9 +144,9 @@ def expected(item, scene: Scene):
         case "CAPTION":
             clauses = []
             for i in sorted(range(len(labels)), key=lambda i: [round(times[i].onset_s, 1), round(times[i].offset_s, 1)]):
-                side, ahead, *_, metres = place(i).replace(";", ",").split(", ")
+                across, along, *_, metres = place(i).replace(";", ",").split(", ")
                 span = f"{round(times[i].onset_s, 1):.1f} to {round(times[i].offset_s, 1):.1f} s"
-                clauses.append(f"{span} {labels[i]}, {side}, {ahead}, {metres}")
+                clauses.append(f"{span} {labels[i]}, {across}, {along}, {metres}")
             return "; ".join(clauses)
         case "SWAPPED":
             return "Yes" if all(asked_place(label) == place(labels.index(label)) for label in named) else "No"

@@ -18,11 +18,11 @@ NEAREST = Wordings(
     ),
     train=(
         "Give the time at which the {x} is closest to you.",
-        "When does the sound of the {x} have its smallest distance?",
+        "When is the {x} at its smallest distance?",
     ),
     eval=(
         "At which second is the {x} the nearest?",
-        "When do you hear the {x} from the shortest distance?",
+        "When does the {x} reach its shortest distance from you?",
     ),
     convention=SPAN_CONVENTION,
 )
@@ -34,11 +34,11 @@ AHEAD = Wordings(
     ),
     train=(
         "Give the time at which the {x} is straight ahead of you.",
-        "When does the sound of the {x} come from straight ahead?",
+        "When is the {x} heard from straight ahead?",
     ),
     eval=(
         "At which second is the {x} directly ahead of you?",
-        "When do you hear the {x} right in front of you?",
+        "When is the {x} right in front of you?",
     ),
     convention=SPAN_CONVENTION,
 )
