@@ -60,19 +60,18 @@ def parse_motion(text: str, reading: Reading = "strict") -> str | None:
 
 def _read(text: str) -> str | None:
     words = words_of(text)
-    starts, at = [], 0
-    for token in words.tokens:
-        starts.append(at)
+    token_at, at = {}, 0
+    for index, token in enumerate(words.tokens):
+        token_at[at] = index
         at += len(token.text) + 1
     line = " ".join(token.text for token in words.tokens)
-    found, rest = set(), line
+    found = set()
     for match in _PATTERN.finditer(line):
-        index = starts.index(match.start()) if match.start() in starts else None
+        index = token_at.get(match.start())
         if index is None or words.denied[index]:
             return None
         found.add(_SAID[int(match.lastgroup[1:])][0])
-        rest = rest[: match.start()] + " " * (match.end() - match.start()) + rest[match.end() :]
-    return found.pop() if len(found) == 1 and not _UNCLEAR.search(rest) else None
+    return found.pop() if len(found) == 1 and not _UNCLEAR.search(_PATTERN.sub(" ", line)) else None
 
 
 def _format(direction: str) -> str:
