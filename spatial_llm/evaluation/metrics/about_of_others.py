@@ -27,8 +27,6 @@ _OF_NO_SOURCE = (
 )  # fmt: skip
 _OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")
-# Of these the answer gives a place that the source has at one time only.
-_OF_A_TIME = ("MOTION_START", "MOTION_END", "MOTION_AT", "AFTER_TURN")
 # A question of these types names a place or a side, and the item does not tell what sounds there in the mirror image.
 _OF_A_SIDE = (
     "MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE",
@@ -47,10 +45,11 @@ def infer_about(record: Record, value: dict[str, Any], labels: Labels, sources: 
     Args:
         record: a record without `about`.
         value: value of its true answer.
-        labels, sources: classes of each source of the recording, and the source itself (None: its place is not known).
+        labels, sources: classes of each source of the recording, and the source itself (None, or without an azimuth: its
+            place is not known).
     """
     turn_deg = _turn_deg(record.question) if record.question_type in _TURNED else 0.0
-    if turn_deg is None or None in sources:
+    if turn_deg is None or any(source is None or source.azimuth_deg is None for source in sources):
         return About(turn_deg=turn_deg or 0.0)
     index = _asked_about(record, value, labels, [source.after_turn(turn_deg) for source in sources])
     return About(() if index is None else (index,), turn_deg=turn_deg)
@@ -97,7 +96,7 @@ def _asked_about(record: Record, value: dict[str, Any], labels: Labels, turned: 
     if len(turned) == 1:
         return 0
     named = _named(record.question, labels)
-    if "left_right" in value and kind not in _OF_A_TIME:
+    if "left_right" in value:
         words = (value["left_right"], value["front_behind"], value["above_below"])
         there = [index for index in every if turned[index].words == words]
         exactly = [index for index in there if turned[index].location.to_dict() == value]
