@@ -83,6 +83,7 @@ PREFIXES = {
     "STARTS_AT": "what begins at a time, {}",
     "DURATION": "length of a sound, {}",
     "SPAN": "when a sound is heard, {}",
+    "OVERLAP": "do two sounds overlap in time, {}",
     "ROOM_RT60": "reverberation time, {}",
     "ROOM_SIZE": "size of the room, {}",
     "ROOM_REVERB": "how reverberant the room is, {}",

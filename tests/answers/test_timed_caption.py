@@ -1,7 +1,7 @@
 """Captions with times: what is written is read back exactly, sentences are read leniently, and what is no caption is not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatial_llm import answers
@@ -36,6 +36,7 @@ def captions(events):
     return st.lists(events, max_size=5).map(lambda found: {"events": parse_timed_caption(format_timed_caption(found))})
 
 
+@settings(deadline=None)
 @given(st.lists(one_event(), max_size=5))
 def test_what_was_written_is_read_back_exactly(events):
     text = format_timed_caption(events)
@@ -47,6 +48,7 @@ def test_what_was_written_is_read_back_exactly(events):
     assert parse_timed_caption(text, "lenient", NAMES) == found
 
 
+@settings(deadline=None)
 @given(one_event(st.text(min_size=1)))
 def test_a_label_that_would_not_come_back_is_refused(event):
     try:

@@ -131,6 +131,9 @@ def expected(item, scene: Scene):
             return place(at, turn_deg)
         case "ROTATED_AZIMUTH":
             return f"{azimuth(at, turn_deg)} degrees"
+        case "OVERLAP":
+            (one, other) = (times[labels.index(label)] for label in named)
+            return "Yes" if one.onset_s < other.offset_s and other.onset_s < one.offset_s else "No"
         case "PRESENT":
             return "No" if at is None else "Yes"
         case "ABSENT":

@@ -89,7 +89,7 @@ def test_the_writer_uses_the_wordings_of_its_split(family) -> None:
 
 def questions(split: str, **changes: object) -> set[str]:
     config = QuestionConfig(
-        ask=EVERY | dict.fromkeys(("time", "span", "caption", "room", "same_class", "relation", "negative"), 0),
+        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "caption", "room", "same_class", "relation", "negative"), 0),
         limit=30,
         **changes,
     )

@@ -11,12 +11,12 @@ from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
 from spatial_llm.scenes.scene_checks import MAX_SOURCES
 from spatial_llm.training.engine.schedule import Schedule
 
-# Families that version 0.1 did not have; they are no fields of its records.
-LATER_FAMILIES = ("moving", "motion", "motion_place", "motion_time", "motion_compared", "listener_turn", "caption")
-
 SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
 VocabularySize = Annotated[int, Within(256)]  # every byte is a token
 HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training text uses 2 * seed, held-out text 2 * seed + 1
+LATER_FAMILIES = (  # of questions, which version 0.1 did not have
+    *("overlap", "moving", "motion", "motion_place", "motion_time", "motion_compared", "listener_turn", "caption"),
+)
 
 
 @dataclass
@@ -66,14 +66,14 @@ class TextArguments(Checked):
 
     @staticmethod
     def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`."""
+        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`; none if
+        that version did not have a family that is asked."""
         ask = "questions.ask"
-        if not any(name.startswith(ask) for name in fields):
+        later = any(fields.get(f"{ask}.{family}") for family in LATER_FAMILIES)
+        if later or not any(name.startswith(ask) for name in fields):
             return []
-        if any(fields.get(f"{ask}.{name}") for name in LATER_FAMILIES):
-            return []  # version 0.1 could not ask these
-        before = [family.name for family in FAMILIES if family.name not in LATER_FAMILIES]
-        families = {f"questions.{name}": fields.get(f"{ask}.{name}", 0) for name in before}
+        known = [family.name for family in FAMILIES if family.name not in LATER_FAMILIES]
+        families = {f"questions.{family}": fields.get(f"{ask}.{family}", 0) for family in known}
         return [{name: value for name, value in fields.items() if not name.startswith(ask)} | families]
 
     def __post_init__(self) -> None:

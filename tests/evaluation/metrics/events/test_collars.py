@@ -33,6 +33,7 @@ def test_the_pairing_is_the_best_of_all(own, told):
         assert sum(numbers[2] for numbers in counts.values()) == len(told)
 
 
+@settings(deadline=None)
 @given(lists())
 def test_what_is_predicted_as_it_is_is_found(own):
     for found, reference, predicted in found_events(in_tenths(own), in_tenths(own[::-1]), 0.2).values():

@@ -35,6 +35,7 @@ def test_by_hand():
     assert found.onset_error_s == pytest.approx([np.nan, 0.5], nan_ok=True)
 
 
+@settings(deadline=None)
 @given(lists("abc"), lists("abc"))
 def test_invented_events_are_those_without_a_tenth_in_common(own, told):
     found = hallucinated(in_tenths(own), in_tenths(told))

@@ -1,13 +1,14 @@
 """Segments against sets of whole tenths of a second; borders that floats would move."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from spatial_llm.evaluation.metrics.events.segments import active_segments
 from tests.evaluation.metrics.events.making import events, in_tenths, lists
 
 
 @pytest.mark.parametrize("tenths", [1, 10])
+@settings(deadline=None)
 @given(lists("abc"), lists("abc"))
 def test_segments_are_sets_of_tenths(tenths, own, told):
     def active(parts):

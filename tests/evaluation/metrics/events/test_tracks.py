@@ -53,6 +53,13 @@ def test_frames_of_ten_hertz_labels_are_all_counted():
     assert (found.frames, found.matched, found.error_deg, found.distance_frames) == (6, 6, 0.0, 0)
 
 
+def test_an_event_from_the_middle_of_a_frame_has_that_frame_wherever_it_is():
+    """0.1 * 1.5 / 0.1 is not 1.5 in floats."""
+    for frame in range(300):
+        own = moving("car", 0.1 * (frame + 0.5), 0.1 * (frame + 1.5), (0, 0.0))
+        assert follow([own], [own]).matched == 1, frame
+
+
 def test_where_either_elevation_is_unknown_both_are_level():
     found = follow([moving("car", 0, 1, (0, 10.0, 40.0))], [moving("car", 0, 1, (0, 25.0, None))])
     assert mean_deg(found) == pytest.approx(15.0)
@@ -124,6 +131,7 @@ def test_turning_everything_or_exchanging_left_and_right_changes_nothing(angles,
     assert mirrored.error_deg == pytest.approx(plain.error_deg, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(ANGLES, ANGLES, st.floats(0, 1))
 def test_between_two_points_a_direction_is_on_the_arc_at_its_share(first, second, share):
     arc_deg = float(great_circle_deg(*first, *second))
