@@ -15,6 +15,7 @@ from spatial_llm.data.record import Record, check_meaning, labels_of, source_mea
 from spatial_llm.evaluation.metrics.about_of_others import infer_about, infer_mirrored
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.mirroring import mirror
+from spatial_llm.questions.reversing import reverse
 from spatial_llm.questions.types import parse_value
 
 
@@ -63,6 +64,15 @@ def read_truths(items: Sequence[Record]) -> list[Truth | None]:
 def mirrored_truths(items: Sequence[Record], truths: Sequence[Truth | None]) -> list[Truth | None]:
     """Returns the truths after the ears have been exchanged; None if the answer is then not known."""
     return [None if truth is None else _mirrored(item, truth) for item, truth in zip(items, truths, strict=True)]
+
+
+def reversed_truths(items: Sequence[Record], truths: Sequence[Truth | None]) -> list[Truth | None]:
+    """Returns the truths after the recordings have been reversed in time; None if the answer is then not known."""
+    found = []
+    for item, truth in zip(items, truths, strict=True):
+        value = None if truth is None else reverse(item.question_type, truth.value)
+        found.append(None if value is None else replace(truth, value=value))
+    return found
 
 
 def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
