@@ -11,6 +11,7 @@ from types import ModuleType
 
 COMMANDS = {
     "ask": "ask a model about recordings",
+    "serve": "answer programs, by the chat completions of OpenAI",
     "timeline": "list what is heard in a long recording, window by window",
     "import": "own recordings with own questions, a CSV, to manifests",
     "import-dcase": "recordings with frame labels (STARSS, DCASE, TAU-NIGENS) to manifests",
