@@ -18,8 +18,8 @@ class ServeArguments:
         host: address to listen at; every other one than 127.0.0.1 lets other machines ask.
         port: port to listen at; 0: a free one, which is printed.
         device: torch's name of it; default: a GPU if there is one.
-        microphone: what the recordings are: foa, ambisonics2, stereo_ms, ..., or a file with the places of the microphones of
-            an array; default: what the model takes.
+        microphone: what the recordings are: foa, ambisonics2, stereo_ms, ..., or a file with the places of the microphones
+            of an array; default: what the model takes.
         head: SOFA file of the head to whose ears ambisonics and arrays are rendered; default: KEMAR.
         heading_deg: where that head looks; positive = to the left.
         level_dbfs_at_1m: RMS level that the recordings have of a sound as loud as theirs from 1 m in front; distances rest

@@ -223,10 +223,10 @@ def _message(message: Any, where: str, wanted: str) -> str:
 def _said(content: Any, where: str) -> str:
     if isinstance(content, str) and content:
         return content
-    parts = content if isinstance(content, list) else []
-    if len(parts) == 1 and isinstance(parts[0], dict) and set(parts[0]) == {"type", "text"}:
-        if parts[0]["type"] == "text" and isinstance(parts[0]["text"], str) and parts[0]["text"]:
-            return parts[0]["text"]
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+        text = content[0].get("text")
+        if content[0] == {"type": "text", "text": text} and isinstance(text, str) and text:
+            return text
     raise Refusal(f"{where} is {short(content)}; expected the text of an answer.", param=where)
 
 
@@ -256,7 +256,7 @@ def _audio_part(part: Mapping[str, Any], at: str) -> Recording:
     inner = part.get("input_audio")
     if set(part) != {"type", "input_audio"} or not isinstance(inner, dict) or set(inner) != {"data", "format"}:
         raise Refusal(
-            f'{at} is {short(part)}; expected {{"type": "input_audio", "input_audio": {{"data": base64, "format": "wav"}}}}.',
+            f'{at} is {short(part)}; expected {{"type": "input_audio", "input_audio": {{"data": ..., "format": "wav"}}}}.',
             param=at,
         )
     kind, data = inner["format"], inner["data"]

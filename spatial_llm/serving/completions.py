@@ -1,4 +1,4 @@
-"""Answers in the shape of OpenAI's chat completions, whole and in pieces, with what is known beyond the text under one key."""
+"""Answers in the shape of OpenAI's chat completions, whole and in pieces; what is known beyond the text has one key."""
 
 import json
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The program of a process that reads recordings for a server: a file comes in, the window that the model hears goes out.
 
-It imports no model. A request is a line of JSON, {"size": bytes}, and the file; a reply is a line of JSON and, where it has a
-"shape", the window as float32.
+It imports no model. A request is a line of JSON, {"size": bytes}, and the file; a reply is a line of JSON and, where it has
+a "shape", the window as float32.
 """
 
 import json

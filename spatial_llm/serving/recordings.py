@@ -1,8 +1,8 @@
 """Recordings are decoded in processes of their own, which live as long as the server and are replaced when they die.
 
-A server decodes what strangers send. `read_audio` checks headers and framing first, but then libsndfile and libFLAC run, in C:
-where one of them crashed, hung or took all memory, every other request would be lost with the process. So none of them runs in
-the process of the server. A process costs half a second to start, so each decodes many recordings, one after another.
+A server decodes what strangers send. `read_audio` checks headers and framing first, but then libsndfile and libFLAC run, in
+C: where one of them crashed, hung or took all memory, every other request would be lost with the process. So none of them
+runs in the process of the server. A process costs half a second to start, so each decodes many recordings, one after another.
 """
 
 import json
