@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -97,8 +98,11 @@ class Service:
         leaving.callback(self._leave)
         with leaving, contextlib.ExitStack() as arriving:
             arriving.callback(self._arrived)
-            asked = await self._read(request)
-            recordings = [[await self._hear(each) for each in turn.recordings] for turn in asked.turns]
+            asked = await self._read(request, arriving)
+            turns = [
+                (turn.question, [await self._hear(one) for one in turn.recordings], turn.answer) for turn in asked.turns
+            ]
+            asked = replace(asked, turns=())  # lets the files go, of which only the windows are needed from here on
             events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
             loop = asyncio.get_running_loop()
 
@@ -106,7 +110,6 @@ class Service:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(events.put_nowait, (name, value))
 
-            turns = [(turn.question, own, turn.answer) for turn, own in zip(asked.turns, recordings, strict=True)]
             question = Question(turns, asked.max_new_tokens, tell, asked.stream)
             leaving.callback(setattr, question, "gone", True)
             arriving.close()
@@ -133,9 +136,14 @@ class Service:
     def _busy(self, why: str) -> Refusal:
         return Refusal(f"{why}; try again later.", 429, code="busy", retry_after_s=self.batcher.retry_after_s())
 
-    async def _read(self, request: Request) -> ChatRequest:
-        """Returns what the body asks for; its bytes are let go."""
+    async def _read(self, request: Request, arriving: contextlib.ExitStack) -> ChatRequest:
+        """Returns what the body asks for. Its bytes count as held until `arriving` is closed."""
         most, held = self.arguments.max_request_bytes, 0
+
+        def let_go() -> None:
+            self._held_bytes -= held
+
+        arriving.callback(let_go)
         stated = request.headers.get("content-length", "")
         too_large = Refusal(f"the request is larger than {most} bytes; cut the recording, or send FLAC.", 413)
         try:
@@ -159,8 +167,6 @@ class Service:
             raise Refusal(
                 f"the request did not come within {self.arguments.body_seconds:g} s; send it faster.", 408
             ) from None
-        finally:
-            self._held_bytes -= held
 
     async def _discard(self, request: Request) -> None:
         """Reads what a client is sending, so that it comes to read the response; not without end."""
@@ -202,11 +208,14 @@ class Service:
         assert isinstance(error, HTTPException)
         said = {404: "there is no such address", 405: f"{request.method} is not for this address"}
         why = said.get(error.status_code, error.detail)
-        response = refused(
-            Refusal(f"{why}; known are POST /v1/chat/completions, GET /v1/models and GET /health.", error.status_code)
-        )
-        response.headers.update(error.headers or {})
-        return response
+        known = "POST /v1/chat/completions, GET /v1/models and GET /health"
+
+        async def respond(request: Request) -> Response:
+            response = refused(Refusal(f"{why}; known are {known}.", error.status_code))
+            response.headers.update(error.headers or {})
+            return response
+
+        return await self._answered(respond)(request)
 
 
 def refused(error: Exception) -> Response:

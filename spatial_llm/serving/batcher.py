@@ -50,7 +50,11 @@ class Batcher:
                 await self._wait(until - loop.time())
             batch = [self._waiting.popleft() for _ in range(min(self.batch_size, len(self._waiting)))]
             begun = time.perf_counter()
-            await loop.run_in_executor(self.thread, self.answerer.answer, batch)
+            try:
+                await loop.run_in_executor(self.thread, self.answerer.answer, batch)
+            except Exception as error:  # a bug must not leave the questions after it waiting for ever
+                for question in batch:
+                    question.event("error", error)
             self._seconds_a_batch += 0.2 * (time.perf_counter() - begun - self._seconds_a_batch)
 
     async def _wait(self, seconds: float | None) -> None:

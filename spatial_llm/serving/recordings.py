@@ -2,7 +2,7 @@
 
 A server decodes what strangers send. `read_audio` checks headers and framing first, but then libsndfile and libFLAC run, in
 C: where one of them crashed, hung or took all memory, every other request would be lost with the process. So none of them
-runs in the process of the server. A process costs half a second to start, so each decodes many recordings, one after another.
+runs in the process of the server. A process takes half a second to start, so each decodes many recordings, one by one.
 """
 
 import json

@@ -1,5 +1,6 @@
 """Requests that get no answer: a status, and a sentence in the shape of OpenAI's errors."""
 
+import reprlib
 from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
@@ -36,6 +37,11 @@ class Refusal(SpatialLLMError):
 
 
 def short(value: Any, most: int = 80) -> str:
-    """Returns a value as a message shows it."""
-    text = repr(value)
+    """Returns a value as a message shows it; of one of many megabytes only the beginning is looked at."""
+    text = _SHORT.repr(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlevel = 3

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,12 @@ def serve(arguments: ServeArguments) -> None:
         OSError: the address cannot be listened at.
         SpatialLLMError: the model cannot be loaded, or does not hear recordings of this format.
     """
+    if arguments.host not in ("127.0.0.1", "::1", "localhost"):
+        warnings.warn(
+            f"--host {arguments.host}: whoever reaches this machine may ask, and nobody is asked who they are; put a proxy "
+            "that does in front of it.",
+            stacklevel=1,
+        )
     # Before the model is loaded, which may take minutes.
     with contextlib.closing(_bound(arguments.host, arguments.port)) as listening:
         service = _service(arguments)
