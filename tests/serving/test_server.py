@@ -1,10 +1,12 @@
 """A real server, asked by OpenAI's own client, by curl, and by clients that are rude."""
 
 import json
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import pytest
 
 from spatial_llm import SpatialLLM
 from spatial_llm.cli import main
-from tests.serving.running import BEHIND, ONE, TWO, WHAT, WHERE, Running, asked, body, part
+from tests.serving.running import BEHIND, ONE, ROOT, TWO, WHAT, WHERE, Running, asked, body, part
 
 LEFT = "left, front, above; 3m"
 
@@ -153,6 +155,22 @@ def test_what_the_command_line_and_the_system_refuse(server, capsys):
     assert "batch_size is 0; give a whole number, 1 or more" in capsys.readouterr().err
     assert main(["serve", "--port", str(server.port)]) == 1
     assert f"127.0.0.1:{server.port}: Address already in use: choose another --port" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_about_serving_runs(server, tmp_path):
+    page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").replace("http://127.0.0.1:8000", server.host)
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert lines[0] == lines[2] == LEFT and "distances rest on" in lines[1] and lines[3]
+    if shutil.which("curl") is None:
+        return
+    shell = re.search(r"```\n(python - > body.json.*?)```", page, re.DOTALL)[1]
+    shell = shell.replace("body.json", str(tmp_path / "body.json")).replace("python -", f"{sys.executable} -")
+    ran = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert json.loads(ran.stdout)["object"] == "chat.completion", ran.stderr
 
 
 # --- slow: more servers, more clients ---------------------------------------------------------------------------------
