@@ -2,10 +2,9 @@
 
     make bench        or        python eval/bench_serve.py [--clients 20] [--questions 200] [--out bench_serve.json]
 
-Two real servers of the shipped model, one with batch_size 1, run alternately; their answers are compared. "heard" are
-questions about a recording that both have heard before; "fresh" ones come with a recording of their own, which is encoded
-alone. Wall time is what clients wait, and grows with whatever else the machine does; the ratio of the CPU time of the two
-processes (Linux) hardly does.
+Two real servers of the shipped model, one with batch_size 1, run alternately; their answers are compared. "heard": about a
+recording that both heard before; "fresh": each about its own, which is encoded alone. Wall time grows with whatever else
+the machine does, the ratio of the CPU time of the two processes (Linux) hardly.
 """
 
 import base64
@@ -97,7 +96,7 @@ def cpu_seconds(server: subprocess.Popen) -> float:
 
 def compare(name: str, servers: dict[str, tuple], requests: list[list[bytes]], clients: int) -> dict[str, object]:
     """Returns throughput and latency of both servers, and the medians of their ratios."""
-    seconds, cpu, latencies = ({way: [] for way in servers} for _ in range(3))
+    found, (seconds, cpu, latencies) = {}, ({way: [] for way in servers} for _ in range(3))
     for each in requests:
         answers = {}
         for way, (server, address) in servers.items():
@@ -108,7 +107,6 @@ def compare(name: str, servers: dict[str, tuple], requests: list[list[bytes]], c
             latencies[way] += waited
         if answers[BATCHED] != answers[ONE_BY_ONE]:
             raise SpatialLLMError(f"{name}: answers differ between the two servers; this is a bug.")
-    found = {}
     for key, of in (("ratio_median", seconds), ("cpu_ratio_median", cpu)):
         ratios = [one / both for one, both in zip(of[ONE_BY_ONE], of[BATCHED], strict=True)]
         found[key] = round(statistics.median(ratios), 2)

@@ -212,7 +212,6 @@ class Answerer:
         if recording.heard is None:
             found = self._remembered.get(recording.sha256)
             if found is None:
-                assert recording.window is not None
                 waveform = recording.window.waveform
                 if self.level_dbfs_at_1m is not None:
                     waveform = at_taught_level(waveform, self.level_dbfs_at_1m, self.model.processor.taught)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.serving.answering import Answerer, Finished, Question, ServedRecording
+from spatial_llm.serving.answering import Answerer, Question, ServedRecording
 from spatial_llm.serving.arguments import ServeArguments
 from spatial_llm.serving.batcher import Batcher
 from spatial_llm.serving.chat_request import ChatRequest, Recording, read_chat_request
@@ -124,7 +124,6 @@ class Service:
                 return _EventStream(chunks, following, leaving.pop_all().close)
             finished = await following.next("done")
             return JSONResponse(completion(id, created, self.name, finished))
-        raise AssertionError  # both contexts pass exceptions on
 
     def _leave(self) -> None:
         self._accepted -= 1
@@ -197,7 +196,7 @@ class Service:
             request.state.id = id = given if _AN_ID.fullmatch(given) else uuid.uuid4().hex
             try:
                 response = await respond(request)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 response = refused(error)
             response.headers[REQUEST_ID] = id
             return response
@@ -205,7 +204,6 @@ class Service:
         return endpoint
 
     async def _no_such_route(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
         said = {404: "there is no such address", 405: f"{request.method} is not for this address"}
         why = said.get(error.status_code, error.detail)
         known = "POST /v1/chat/completions, GET /v1/models and GET /health"
@@ -218,19 +216,21 @@ class Service:
         return await self._answered(respond)(request)
 
 
-def refused(error: Exception) -> Response:
+def refused(error: BaseException) -> Response:
     """Returns the response to an error: a sentence; of one that is a bug, no more than that it is one."""
     refusal = as_refusal(error)
     headers = {} if refusal.retry_after_s is None else {"retry-after": str(refusal.retry_after_s)}
     return JSONResponse(refusal.to_dict(), refusal.status, headers)
 
 
-def as_refusal(error: Exception) -> Refusal:
+def as_refusal(error: BaseException) -> Refusal:
     """Returns an error as a refusal; one that is a bug is printed with its traceback."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, ClientDisconnect):
         return Refusal("the client is gone.", _GONE)
+    if isinstance(error, asyncio.CancelledError):  # stop_seconds are over
+        return Refusal("the server stops, and had no time for this request; send it again later.", 503, code="stopping")
     if isinstance(error, SpatialLLMError):
         return Refusal(str(error), 422, "messages", "unusable_question")
     import traceback
@@ -288,11 +288,10 @@ class _EventStream(Response):
                 name, value = await self.following.either()
                 if name == "piece":
                     await write(self.chunks.piece(value))
-            assert isinstance(value, Finished)
             await write(self.chunks.last(value), more=False)
         except (ClientDisconnect, OSError):
             pass
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             await write(event(as_refusal(error).to_dict()), more=False)
         finally:
             self.leave()

@@ -59,7 +59,6 @@ class ReaderProcess:
         """
         self.start()
         process, late = self._process, threading.Event()
-        assert process is not None and process.stdin is not None and process.stdout is not None
 
         def end() -> None:
             late.set()

@@ -6,7 +6,7 @@ from typing import Any
 from spatial_llm.errors import SpatialLLMError
 
 # status -> "type" of OpenAI's errors, by which clients tell whether to try again
-_TYPES = {429: "rate_limit_error", 500: "server_error"}
+_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 
 
 class Refusal(SpatialLLMError):

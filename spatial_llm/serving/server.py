@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from spatial_llm.audio.formats import as_format
 from spatial_llm.model.pipeline import SpatialLLM
+from spatial_llm.model.understanding import at_taught_level, understood
 from spatial_llm.serving.answering import Answerer
 from spatial_llm.serving.app import Service
 from spatial_llm.serving.arguments import ServeArguments
@@ -57,6 +59,9 @@ def _service(arguments: ServeArguments) -> Service:
     given_text = extractor.default_format.text if arguments.microphone is None else arguments.microphone
     # Says what is lost, and refuses what cannot be heard, before anybody asks.
     derived = model.rendering(given, arguments.head, arguments.heading_deg) is not None
+    if arguments.level_dbfs_at_1m is not None:
+        at_taught_level(np.zeros((given.channels, 1), np.float32), arguments.level_dbfs_at_1m, model.processor.taught)
+    understood(model.matcher, "Where is it?", arguments.strict and model.matcher is None, as_asked=True)
     limits = arguments.audio_limits
     settings = ReaderSettings(
         extractor.format.text, given_text, config.sampling_rate, config.window_samples, arguments.head,

@@ -153,6 +153,9 @@ def test_files_and_addresses_are_refused_in_words(client, tmp_path):
 def test_what_the_command_line_and_the_system_refuse(server, capsys):
     assert main(["serve", "--batch_size", "0"]) == 1
     assert "batch_size is 0; give a whole number, 1 or more" in capsys.readouterr().err
+    for option, words in (("level_dbfs_at_1m=99", "level_dbfs_at_1m is 99"), ("heading_deg=5", "is not rendered")):
+        assert main(["serve", "--port=0", f"--{option}"]) == 1
+        assert words in capsys.readouterr().err
     assert main(["serve", "--port", str(server.port)]) == 1
     assert f"127.0.0.1:{server.port}: Address already in use: choose another --port" in capsys.readouterr().err
 
@@ -255,8 +258,15 @@ def until(running: Running, wanted: int, seconds: float = 20) -> None:
 
 @pytest.mark.slow
 def test_clients_that_go_or_send_slowly_free_their_places():
-    with Running("--queue", "4", "--body_seconds", "2", "--as_asked", "true") as running:
+    with Running("--queue", "4", "--body_seconds", "2", "--max_held_bytes", "400000") as running:
         content = json.dumps(body(WHERE, ONE)).encode()
+        held = raw(running.port, head(300_000), b" " * 299_000)
+        until(running, 1)
+        time.sleep(0.5)
+        with pytest.raises(openai.RateLimitError, match="as many as are held at a time"):
+            running.client().chat.completions.create(**body(WHERE, ONE))
+        held.close()
+        until(running, 0)
         slow = [raw(running.port, head(len(content)), content[:100]) for _ in range(4)]
         until(running, 4)
         with pytest.raises(openai.RateLimitError):
@@ -313,6 +323,11 @@ def test_a_server_that_is_told_to_stop_finishes_and_one_that_was_killed_starts_a
         assert children
         running.stop(signal.SIGKILL)
         assert not [each for each in children if lives(each)], "readers end with their server"
+        with Running("--stop_seconds", "1", port=port) as again, raw(port, head(1000), b"{") as unfinished:
+            until(again, 1)
+            assert again.stop() == 0
+            assert unfinished.recv(4096).startswith(b"HTTP/1.1 503")
+        assert not [line for line in again.said if "Traceback" in line]
         with Running(port=port) as again:
             assert again.client().chat.completions.create(**body(WHERE, ONE)).choices[0].message.content == LEFT
 
@@ -325,9 +340,9 @@ def test_other_microphones_are_rendered_and_mono_is_heard_where_that_is_allowed(
     sound = 0.1 * np.random.default_rng(0).standard_normal((64_000, 4)).astype(np.float32)
     soundfile.write(tmp_path / "foa.wav", sound, 32_000, "PCM_16")
     soundfile.write(tmp_path / "mono.wav", sound[:, 0], 32_000, "PCM_16")
-    with Running("--microphone", "foa") as running:
+    with Running("--microphone", "foa", "--heading_deg", "90") as running:
         answer = running.client().chat.completions.create(**body(WHAT, tmp_path / "foa.wav", kind="wav"))
-        assert answer.choices[0].message.content == str(tiny.ask(tmp_path / "foa.wav", WHAT, format="foa"))
+        assert answer.choices[0].message.content == str(tiny.ask(tmp_path / "foa.wav", WHAT, format="foa", heading_deg=90))
         said = answer.model_extra["spatial_llm"]
         assert said["derived"] and "rendered to the ears of MIT KEMAR" in said["warnings"][-1]
     with Running("--allow_mono", "true") as running:
