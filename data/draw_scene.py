@@ -23,7 +23,8 @@ from spatial_llm.files import atomic_files, check_place
 from spatial_llm.jsonl import read_jsonl
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Scene, scene_from_dict
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_from_dict
 from spatial_llm.scenes.truth import truth_of
 from spatial_llm.settings import parse_arguments
 

@@ -16,7 +16,8 @@ import torch
 from tqdm import tqdm
 
 from spatial_llm.audio.cues import DSPAST_CUES, FIELD_CUES, FrontEnd, binaural_cues
-from spatial_llm.audio.cues.field import MAP, QUIET, SMALL, direction_grid, field_cues, field_matrices, harmonics, rings_for
+from spatial_llm.audio.cues.field import MAP, QUIET, SMALL, field_cues, field_matrices, harmonics
+from spatial_llm.audio.directions import direction_grid, rings_for
 from spatial_llm.audio.formats import Ambisonics, Array, AudioFormat
 from spatial_llm.audio.spectral import frame, mel_projection, spectrum
 from spatial_llm.audio.steering import steering

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForCausalLM
 
 from spatial_llm.data.simulate.questions import WritingConfig
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.adapters import inject_lora
+from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.profiling.memory import KNOWN
 from spatial_llm.projectors import QFormerProjectorConfig
 from spatial_llm.projectors.settings import projector_config
@@ -174,7 +174,8 @@ def test_a_language_model_is_a_second_config(path: Path) -> None:
     assert arguments.language_model == given["language_model"] in KNOWN
     assert vars(arguments.lora) == given["lora"]
     with torch.device("meta"):
-        language_model = AutoModelForCausalLM.from_config(KNOWN[arguments.language_model]())
+        config = KNOWN[arguments.language_model]()
+        language_model = language_model_class(config).from_config(config)
         inject_lora(language_model, vars(arguments.lora))  # its targets are there
 
 

@@ -20,7 +20,9 @@ from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.scenes.picture import draw_scene
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, check_scene, scene_to_dict
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source
+from spatial_llm.scenes.scene_checks import check_scene
+from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.scenes.truth import truth_of
 
 # %% tags=["parameters"]

@@ -36,6 +36,7 @@ from spatial_llm.answers.kinds.location_or_absent import format_absent, parse_ab
 from spatial_llm.answers.kinds.locations import format_locations, parse_locations
 from spatial_llm.answers.kinds.order import format_order, parse_order
 from spatial_llm.answers.kinds.rt60_range import format_rt60_range, parse_rt60_range
+from spatial_llm.answers.kinds.timed_caption import format_timed_caption, parse_timed_caption
 from spatial_llm.answers.kinds.yes_no import format_yes_no, parse_yes_no
 from spatial_llm.answers.refusals import is_refusal
 from spatial_llm.answers.text.numbers import format_number
@@ -61,6 +62,7 @@ __all__ = [
     "format_order",
     "format_rt60_range",
     "format_seconds",
+    "format_timed_caption",
     "format_yes_no",
     "is_refusal",
     "parse_absent",
@@ -80,6 +82,7 @@ __all__ = [
     "parse_order",
     "parse_rt60_range",
     "parse_seconds",
+    "parse_timed_caption",
     "parse_yes_no",
     "read",
     "write",
@@ -91,10 +94,11 @@ def read(kind: str, text: str, reading: Reading = "strict", known: Collection[st
 
     By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
     bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
-    elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations": [...]};
-    order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; rt60_range {"rt60_range_s":
-    [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation {"reverberation": "dry" or
-    "reverberant"}; location_or_absent a location or {"absent": label}; text {"text": the answer in plain spelling}.
+    elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations":
+    [...]}; order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; timed_caption
+    {"events": [...]}; rt60_range {"rt60_range_s": [lowest, highest or None]}; room_size {"room_size": "small" or "large"};
+    reverberation {"reverberation": "dry" or "reverberant"}; location_or_absent a location or {"absent": label}; text
+    {"text": the answer in plain spelling}.
 
     Args:
         kind: a key of KINDS.

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "score predictions",
     "report": "one HTML page about scores",
     "compare": "compare two runs on the same questions",
+    "encode-ambisonics": "a recording of an array to ambisonics, with the bands in which it holds",
     "convert": "released encoder weights (.pth) to a folder of ours (safetensors)",
     "export": "a saved model in the official layout, the reverse of convert; or for other engines",
     "plan": "GPU memory that a fine-tuning run will take, in each of its modes",

@@ -4,7 +4,9 @@
     spatial-llm timeline recording.wav "What sound events can you hear in the audio clip?" --out runs/timeline --hop_s 0.5
 
 Writes timeline.jsonl (a line a window, as it is heard; a listing that was stopped goes on), timeline.md and timeline.png to
-the folder --out, and prints the table. WAV, AIFF and FLAC of a day take no more memory than one of a minute.
+the folder --out, and prints the table. Of a model that tells events it also writes those, merged over the windows and
+followed in direction: events.jsonl, and events.csv as DCASE's frame labels with the names of their classes in classes.txt.
+WAV, AIFF and FLAC of a day take no more memory than one of a minute.
 """
 
 import os
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     check_place(out, folder=True)
 
     from spatial_llm import SpatialLLM
+    from spatial_llm.jsonl import write_jsonl
+    from spatial_llm.model.timeline_events import write_heard_labels
 
     model = SpatialLLM.from_pretrained(arguments.model)
     options = {name: getattr(arguments, name) for name in ("hop_s", "quiet_dbfs", "level_dbfs_at_1m")}
@@ -51,4 +55,10 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     found = model.timeline(os.fspath(arguments.file), arguments.questions, **options)
     write_text(out / "timeline.md", found.table())
     found.plot(out / "timeline.png")
+    if model.heads is not None:
+        events = found.events()
+        line = {"recording": Path(arguments.file).stem, "events": [event.to_dict() for event in events]}
+        write_jsonl(out / "events.jsonl", [line])
+        classes = write_heard_labels(events, out / "events.csv")
+        write_text(out / "classes.txt", "".join(f"{label}\n" for label in classes))
     print(f"{found.table()}\nwritten: {out}")

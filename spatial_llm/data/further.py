@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from spatial_llm.errors import ManifestError
 from spatial_llm.prompts import AUDIO_TOKEN
-from spatial_llm.scenes.scene import STRICT, Scene, scene_to_dict
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_to_dict
+from spatial_llm.validation import STRICT
 
 if TYPE_CHECKING:  # a record holds these
     from spatial_llm.data.record import Record

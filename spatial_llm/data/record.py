@@ -10,8 +10,10 @@ from spatial_llm.data.paths import FileFacts
 from spatial_llm.data.scene_files import paths_of_scene
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.about import About, check_place
-from spatial_llm.questions.facts import HeardSource
-from spatial_llm.scenes.scene import STRICT, Scene, direction_of, scene_to_dict
+from spatial_llm.questions.facts import HeardSource, heard_sources
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_to_dict
+from spatial_llm.validation import STRICT
 
 
 @dataclass(frozen=True)
@@ -178,13 +180,8 @@ def _own_paths(record: Record | OtherRecording) -> Iterator[tuple[str, str]]:
 def sources_of(item: Record) -> list[HeardSource | None]:
     """Each source of a recording as far as the record says where it is; None where it does not."""
     scene = item.scene
-    if scene is not None and scene.truth is not None:
-        return [
-            HeardSource(source.label, true.azimuth_deg, true.elevation_deg, true.distance_m, true.onset_s)
-            for source, true in zip(scene.sources, scene.truth.sources, strict=True)
-        ]
     if scene is not None:
-        return [HeardSource(source.label, *direction_of(scene.listener, source.position_m)) for source in scene.sources]
+        return heard_sources(scene)
     if item.known is not None:
         return item.known.sources
     places = [(pair, (pair.azimuth_deg, pair.elevation_deg, pair.distance_m)) for pair in item.pairs or ()]

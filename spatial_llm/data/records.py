@@ -25,7 +25,9 @@ from spatial_llm.prompts import AUDIO_TOKEN
 from spatial_llm.questions.about import check_about
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
-from spatial_llm.scenes.scene import Scene, check_scene, describe_validation
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_checks import check_scene
+from spatial_llm.validation import describe_validation
 
 PAIRS_RATE = 32_000  # Hz; the protocols of pairs are defined at this rate only (BAT, arXiv 2402.01591)
 

@@ -8,7 +8,8 @@ from spatial_llm.data.repeated_ids import RepeatedIds
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.scenes.events import SYNTH_PREFIX
-from spatial_llm.scenes.scene import Scene, scene_from_dict
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_from_dict
 
 
 def read_scenes(path: str | Path) -> list[Scene]:

@@ -21,9 +21,14 @@ def targets_of(record: Record) -> list[Target]:
     """Returns the sources of a record's recording, in order.
 
     Raises:
-        ManifestError: the record does not tell: it is a file without annotated sounds or with one that has no place, its
-            scene has no truth, or its pairs lack labels or places.
+        ManifestError: something moves, or the record does not tell: it is a file without annotated sounds or with one that
+            has no place, its scene has no truth, or its pairs lack labels or places.
     """
+    if record.scene is not None and record.scene.moves:
+        raise ManifestError(
+            f"record {record.id!r}: something moves in its scene, and an encoder is taught one place for each sound; take "
+            "scenes without paths and headings."
+        )
     if record.scene is not None and record.scene.truth is not None:
         known = zip(record.scene.sources, record.scene.truth.sources, strict=True)
         return [Target((s.label,), t.azimuth_deg, t.elevation_deg, t.distance_m) for s, t in known]

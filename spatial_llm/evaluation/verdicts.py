@@ -147,6 +147,40 @@ def encoder_verdict(report: Mapping[str, Any]) -> str:
     )
 
 
+def events_verdict(report: Mapping[str, Any]) -> str:
+    """States how many events are found, how many are invented, and how well directions are followed.
+
+    Args:
+        report: content of scores.json of eval/events.py.
+    """
+    metrics, counts = report["metrics"], report["counts"]
+    said = []
+    if counts["reference_events"]:
+        near, wide = (_share_of(metrics[f"event_recall_{end}"]) for end in ("200ms", "1000ms"))
+        said.append(f"of 100 events, {near} are found with their times within 0.2 s and {wide} within 1 s")
+    else:
+        said.append("no event is to be found")
+    if counts["predicted_events"]:
+        said.append(f"of 100 predicted, {_share_of(metrics['hallucinated'])} are invented")
+    else:
+        said.append("none is predicted")
+    if counts["matched_frames"]:
+        error, switches = metrics["direction_error"], counts["identity_switches"]
+        bounds = "" if error["low"] is None else f" ({error['low']:.1f} to {error['high']:.1f})"
+        said.append(
+            f"directions are {error['value']:.1f}{bounds} degrees off along {_share_of(metrics['direction_coverage'])} % of "
+            f"the tracks, with {switches} switch{'' if switches == 1 else 'es'} of the source"
+        )
+    elif counts["direction_frames"]:
+        said.append("no direction is predicted where one is known")
+    return f"Verdict: {'; '.join(said)}."
+
+
+def _share_of(metric: Mapping[str, Any]) -> str:
+    bounds = "" if metric["low"] is None else f" ({metric['low']:.0f} to {metric['high']:.0f})"
+    return f"{metric['value']:.0f}{bounds}"
+
+
 def _sides(sides: Mapping[bool, Sequence[str]]) -> str:
     """Formats "better at X (...), Y (...) and 3 more; worse at Z (...)"."""
     parts = []

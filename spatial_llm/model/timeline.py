@@ -23,6 +23,7 @@ from spatial_llm.files import sha256_of, write_text
 from spatial_llm.jsonl import parse_object
 from spatial_llm.locks import one_writer
 from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.model.timeline_events import EventSettings, HeardEvent, events_of, spans_of
 from spatial_llm.model.understanding import at_taught_level
 from spatial_llm.provenance import provenance
 
@@ -69,6 +70,20 @@ class Timeline:
     def to_dict(self) -> dict[str, Any]:
         """Returns the timeline as JSON can hold it."""
         return {**self.made_with, "rows": [asdict(row) for row in self.rows]}
+
+    def events(self, settings: EventSettings | None = None) -> list[HeardEvent]:
+        """Returns what is heard from when to when, and where: windows merged by time, see `timeline_events.events_of`."""
+        return events_of(self.rows, settings)
+
+    def spans(self, question: str) -> list[tuple[float, float, str]]:
+        """Returns a question's answers over time: (from, to, answer), see `timeline_events.spans_of`.
+
+        Raises:
+            SpatialLLMError: it was not asked.
+        """
+        if question not in self.made_with["questions"]:
+            raise SpatialLLMError(f"{question!r} was not asked; asked were {self.made_with['questions']}.")
+        return spans_of(self.rows, question)
 
     def table(self) -> str:
         """Returns a Markdown table, one window a line."""

@@ -17,7 +17,7 @@ from torch import nn
 from torch.fx.experimental import _config as fx_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2Config
+from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen2AudioConfig, Qwen2Config
 
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.errors import SpatialLLMError
@@ -55,6 +55,13 @@ KNOWN = {
     "Qwen/Qwen2.5-1.5B": lambda: Qwen2Config(
         hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2,
         vocab_size=151_936, tie_word_embeddings=True,
+    ),
+    "Qwen/Qwen2-Audio-7B-Instruct": lambda: Qwen2AudioConfig(  # its audio encoder has the sizes of transformers' defaults
+        text_config={
+            "model_type": "qwen2", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 156_032,
+        },
+        audio_token_index=151_646,
     ),
 }  # fmt: skip
 

@@ -11,7 +11,8 @@ from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import DISTANCE_STEP_M, direction_to_vector, direction_words, wrap_azimuth_deg
 from spatial_llm.questions.wordings import meters
-from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.motion.track import Track, track_of
+from spatial_llm.scenes.scene import Scene, SourceTruth, direction_of
 
 AXIS_NAMES = tuple(AXES)  # "left_right", "front_behind", "above_below"
 FILLING_S = 0.1  # a sound fills its recording if it is at most this much shorter
@@ -121,6 +122,8 @@ class HeardScene:
     """Holds one recording: its one to four sources, the room's reverberation time and volume, and its duration in seconds
     (None: not known; no question asks for it).
 
+    tracks: of a scene in which something moves, the way of each source around the listener (see `scenes.motion.track`), None
+    for one that is never heard; empty where all stands still, and for recordings.
     complete: whether the sources are all that sound. If not, nothing is asked whose answer a further sound could change: how
     many there are, which is nearest or first, which are all on one side.
     """
@@ -130,6 +133,7 @@ class HeardScene:
     volume_m3: float | None = None
     duration_s: float | None = None
     complete: bool = True
+    tracks: tuple[Track | None, ...] = ()
 
     @staticmethod
     def from_scene(scene: Scene) -> "HeardScene":
@@ -146,11 +150,9 @@ class HeardScene:
                     f"scene {scene.id!r}: sources[{index}] ({source.label!r}, {source.recording!r}) is never heard (from "
                     f"{true.onset_s} to {true.offset_s} s), so nothing can be asked about it; draw the scene again."
                 )
-        sources = tuple(
-            HeardSource(source.label, true.azimuth_deg, true.elevation_deg, true.distance_m, true.onset_s, true.offset_s)
-            for source, true in zip(scene.sources, scene.truth.sources, strict=True)
-        )
-        return HeardScene(sources, scene.truth.rt60_s, scene.truth.volume_m3, scene.duration_s)
+        tracks = tuple(track_of(scene, index) for index in range(len(scene.sources))) if scene.moves else ()
+        room = scene.truth.rt60_s, scene.truth.volume_m3, scene.duration_s
+        return HeardScene(tuple(heard_sources(scene)), *room, tracks=tracks)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -184,6 +186,22 @@ class HeardScene:
             and source.offset_s - source.onset_s >= shortest_s
             and (self.duration_s is None or source.offset_s - source.onset_s <= self.duration_s - FILLING_S)
         ]
+
+
+def heard_sources(scene: Scene) -> list[HeardSource]:
+    """Returns the sources of a scene as far as one place tells where they are: what moves has none, and around a listener
+    who turns nothing has an azimuth. Times are known where the scene has its truth."""
+    found = []
+    for index, source in enumerate(scene.sources):
+        true = None if scene.truth is None else scene.truth.sources[index]
+        place = direction_of(scene.listener, source.position_m) if true is None else _place(true)
+        place = (None, None, None) if source.moves else (None, *place[1:]) if scene.listener.turns else place
+        found.append(HeardSource(source.label, *place, *(() if true is None else (true.onset_s, true.offset_s))))
+    return found
+
+
+def _place(true: SourceTruth) -> tuple[float, float, float]:
+    return true.azimuth_deg, true.elevation_deg, true.distance_m
 
 
 def same_place(first: HeardSource, second: HeardSource) -> bool:

@@ -15,7 +15,7 @@ class Margins:
     relation_margin_m: float = 0.3  # "left of" on one side of the listener is clear from this difference on
     zenith_margin_deg: float = 30.0  # a source this close to straight up or down has no clear azimuth
     clock_margin_deg: float = 5.0  # an hour is clear this far from the half hours beside it
-    onset_margin_s: float = 0.3  # "first" is clear from this difference of onsets on
+    onset_margin_s: float = 0.3  # "first" is clear from this difference of onsets on; so is an overlap or a gap this long
     shortest_s: float = 0.2  # no question asks for the length or the span of a shorter sound
     rt60_bands_s: tuple[float, ...] = (0.3, 0.6)  # borders between the bands of reverberation time
     rt60_margin: float = 0.1  # a band is clear at this distance from its border, as a share of the border

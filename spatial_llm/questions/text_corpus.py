@@ -17,7 +17,7 @@ from spatial_llm.questions.config import QuestionConfig, official_only
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.scene_text import scene_to_text
 from spatial_llm.questions.writer import QuestionWriter
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 
 Range = tuple[float, float]
 AskedScene = tuple[HeardScene, list[Question]]

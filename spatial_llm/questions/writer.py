@@ -16,7 +16,7 @@ from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.family import Ask, Family
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 
 
 class QuestionWriter:

@@ -4,7 +4,8 @@ from spatial_llm.audio.formats import AudioFormat, parse_format
 from spatial_llm.scenes.bank import ResponseBank
 from spatial_llm.scenes.events import EVENT_CLASSES, synthesize_event
 from spatial_llm.scenes.heads.hrtf import kemar, read_sofa
-from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, scene_from_dict, scene_to_dict
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source
+from spatial_llm.scenes.scene_json import scene_from_dict, scene_to_dict
 
 __all__ = [
     "EVENT_CLASSES",

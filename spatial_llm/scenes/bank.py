@@ -21,7 +21,8 @@ from spatial_llm.errors import SceneError
 from spatial_llm.files import atomic_path, file_stamp, new_array, write_json
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.provenance import provenance
-from spatial_llm.scenes.scene import STRICT, Listener, Room, describe_validation
+from spatial_llm.scenes.scene import Listener, Room
+from spatial_llm.validation import STRICT, describe_validation
 
 GEOMETRY, BANK = "geometry.jsonl", "bank.json"
 

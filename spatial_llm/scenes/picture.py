@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.files import atomic_path
 from spatial_llm.geometry import direction_to_vector
-from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene import Scene, Source, SourceTruth, place_at
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # one a source; told apart by colour-blind readers too (Okabe and Ito)
 CHANNELS_SHOWN = 4  # of each format
@@ -147,15 +147,19 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
         title, shown = "{:.1f} x {:.1f} x {:.1f} m".format(*scene.room.size_m), corners
     else:
         title, shown = "measured, size not known", np.concatenate([spots, [[-0.5, -0.5], [0.5, 0.5]]])
+    if scene.listener.turns:
+        title += f", the listener turns to {scene.listener.headings[-1][1] - scene.listener.heading_deg:+.0f}°"
     if scene.truth.rt60_s is not None:
         title += f", RT60 {scene.truth.rt60_s:.2f} s"
     draw_listener(axes)
     for number, (source, place, known, color) in enumerate(
         zip(scene.sources, spots, scene.truth.sources, _colors(scene), strict=True), start=1
     ):
-        said = (
-            f"{round(known.azimuth_deg):+d}° azimuth, {round(known.elevation_deg):+d}° elevation, {known.distance_m:.1f} m"
-        )
+        said = _said(scene, source, known)
+        if source.moves:
+            way = _from_listener(scene, [place_m[:2] for _, place_m in source.path])
+            axes.plot(*way.T, color=color, linewidth=2)
+            axes.annotate("", way[-1], way[-2], arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
         axes.plot([0, place[0]], [0, place[1]], color=color, linestyle=":", linewidth=1)
         axes.plot(*place, "o", color=color, markersize=13, linestyle="none", label=f"{number} {source.label}: {said}")
         axes.annotate(str(number), place, color="white", ha="center", va="center", fontsize=9, fontweight="bold")
@@ -166,6 +170,15 @@ def _draw_plan(axes: Axes, scene: Scene) -> None:
     axes.set_title(f"{scene.id}: {title}", fontsize=9)
     axes.set_xlabel("metres to the right of the listener, who looks up")
     axes.set_ylabel("metres ahead")
+
+
+def _said(scene: Scene, source: Source, known: SourceTruth) -> str:
+    """Returns where a source is heard; of what moves around the listener, at its onset and at its offset."""
+    places = [(known.azimuth_deg, known.elevation_deg, known.distance_m)]
+    if source.moves or scene.listener.turns:
+        places.append(place_at(scene.listener, source, known.offset_s))
+    words = (f"{round(a):+d}° azimuth, {round(e):+d}° elevation, {d:.1f} m" for a, e, d in places)
+    return ", then ".join(words)
 
 
 def _draw_times(axes: Axes, scene: Scene) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
-from spatial_llm.scenes.microphones import microphone_of
+from spatial_llm.scenes.microphones import Microphone, microphone_of
 from spatial_llm.scenes.room.arrivals import Arrivals
 from spatial_llm.scenes.scene import Listener, Room, Scene
 
@@ -81,6 +81,27 @@ def check_arrivals(
                     f"{100 * FAR_SHARE:.0f} % of their energy, take the nearest measured direction.",
                     stacklevel=3,
                 )
+
+
+def check_way(offsets_m: np.ndarray, microphone: Microphone, samples: int, sampling_rate: int) -> None:
+    """Checks the places that a moving source passes, as `check_arrivals` checks one place.
+
+    Args:
+        offsets_m: (places, xyz) in the listener's axes.
+        samples: length of a response.
+
+    Raises:
+        SceneError: from somewhere its sound arrives after the end of a response, or from a direction that the head lacks.
+    """
+    furthest_m = float(np.linalg.norm(offsets_m, axis=1).max())
+    if furthest_m / SPEED_OF_SOUND_M_S * sampling_rate >= samples:
+        raise SceneError(
+            f"its direct sound arrives after {furthest_m / SPEED_OF_SOUND_M_S:.4f} s, {furthest_m:.2f} m away, but "
+            f"responses last {samples / sampling_rate:g} s (response_s, duration_s); make them longer."
+        )
+    if microphone.head is not None:
+        for offset_m in offsets_m[np.unique(microphone.head.nearest(offsets_m), return_index=True)[1]]:
+            microphone.head.check_direct(offset_m)
 
 
 def check_audible(placed: Sequence[np.ndarray], responses: Sequence[np.ndarray], scene: Scene) -> None:

@@ -28,10 +28,12 @@ from spatial_llm.scenes.bank import ResponseBank, open_bank
 from spatial_llm.scenes.dry_sounds import read_dry
 from spatial_llm.scenes.events import SYNTH_PREFIX, parse_synth_reference, synthesize_event
 from spatial_llm.scenes.microphones import receive
+from spatial_llm.scenes.motion.render import receive_moving
 from spatial_llm.scenes.noise import add_noise
-from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones
+from spatial_llm.scenes.reception import check_arrivals, check_audible, check_microphones, is_audible
 from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
-from spatial_llm.scenes.scene import Room, Scene, Source, check_scene, mirror_room
+from spatial_llm.scenes.scene import Room, Scene, Source, mirror_room
+from spatial_llm.scenes.scene_checks import check_scene
 
 RESPONSE_LIMIT_S = {"official_bat": None, "checkpoint_matched": 2.0}  # protocol -> used length of a response
 DRY_LEVEL_DBFS = -14.0
@@ -89,13 +91,33 @@ def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = No
     root = Path(root)
     sounds_root = None if scene.sounds is None else below(root, scene.sounds)
     placed = [place(dry_sound(source, scene, sounds_root), source, scene) for source in scene.sources]
-    responses = scene_responses(scene, root, format)
-    responses = [_by_protocol(each, scene.protocol, scene.sampling_rate) for each in responses]
-    check_audible(placed, responses, scene)
-    recording = _convolve(placed, responses)
+    if scene.moves:
+        recording = _moving(placed, scene, _located(scene, root, format))
+    else:
+        responses = scene_responses(scene, root, format)
+        responses = [_by_protocol(each, scene.protocol, scene.sampling_rate) for each in responses]
+        check_audible(placed, responses, scene)
+        recording = _convolve(placed, responses)
     if scene.noise is None:
         return recording
     return add_noise(recording, scene.noise, _located(scene, root, format), scene.sampling_rate, scene.seed)
+
+
+def _moving(placed: Sequence[np.ndarray], scene: Scene, format: AudioFormat) -> np.ndarray:
+    """Returns the recording of a scene in which something moves, without noise: (channels, samples)."""
+    limit_s = RESPONSE_LIMIT_S[scene.protocol] or scene.room.response_s
+    response = round(min(limit_s, scene.room.response_s) * scene.sampling_rate)
+    recording = 0.0
+    for index, (sound, source) in enumerate(zip(placed, scene.sources, strict=True)):
+        name = f"scene {scene.id!r}: sources[{index}]"
+        try:
+            wet = receive_moving(sound, source, scene.room, scene.listener, format, scene.sampling_rate, response)
+        except SceneError as error:
+            raise SceneError(f"{name} ({error})") from None
+        if not is_audible(wet):
+            raise SceneError(f"{name}: cannot be heard, it plays silence; take another part of the sound.")
+        recording = recording + wet
+    return np.ascontiguousarray(recording / len(placed), dtype=np.float32)
 
 
 def dry_sound(source: Source, scene: Scene, sounds_root: str | Path | None) -> np.ndarray:
@@ -129,6 +151,8 @@ def place(sound: np.ndarray, source: Source, scene: Scene) -> np.ndarray:
 def scene_responses(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> list[np.ndarray]:
     """Returns the whole response of each source, float32 (channels, taps): from the scene's bank if it has the format, else
     simulated. Arguments and errors are those of `render_scene`."""
+    if scene.moves:
+        raise SceneError(f"scene {scene.id!r}: something moves, so no one response describes it; use render_scene.")
     bank = scene_bank(scene, root)
     kind = scene.format if format is None else format
     if bank is not None and kind.name in bank.responses and _has_head(bank, scene, root, format):

@@ -1,7 +1,8 @@
 """The truth that follows from a scene: directions, times at the listener, overlaps, and the room's reverberation.
 
-Directions follow from the positions in the scene. Times follow from the dry sounds: a sound that begins with silence starts
-late, and a sound that is shorter than the scene ends early.
+Directions follow from the positions in the scene; of what moves, those at its onset (`motion.track` has the others, and the
+direct-to-reverberant ratio is that of the first position of its path). Times follow from the dry sounds: a sound that begins
+with silence starts late, and a sound that is shorter than the scene ends early.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from spatial_llm.scenes.microphones import receive
 from spatial_llm.scenes.render import dry_sound, place, scene_arrivals, scene_bank
 from spatial_llm.scenes.room import acoustics
 from spatial_llm.scenes.room.arrivals import direct_to_reverberant_db
-from spatial_llm.scenes.scene import Overlap, Scene, SceneTruth, SourceTruth, direction_of
+from spatial_llm.scenes.scene import Overlap, Scene, SceneTruth, SourceTruth, place_at
 
 FRAME_S = 0.01
 AUDIBLE_DB = 40.0  # below the loudest frame of the same sound, a frame counts as silence
@@ -45,11 +46,14 @@ def derive_truth(
     """
     sources = []
     for source, sound, ratio_db in zip(scene.sources, dry, drr_db, strict=True):
-        azimuth_deg, elevation_deg, distance_m = direction_of(scene.listener, source.position_m)
         span = active_span(place(sound, source, scene), scene.sampling_rate)
         span_s = np.divide(span, scene.sampling_rate) if span else (source.onset_s, source.onset_s)
-        delay_s = distance_m / SPEED_OF_SOUND_M_S if propagation_delay else 0.0
-        onset_s, offset_s = (min(round(float(time_s + delay_s), 3), scene.duration_s) for time_s in span_s)
+        way_s = 1 / SPEED_OF_SOUND_M_S if propagation_delay else 0.0
+        onset_s, offset_s = (
+            min(round(float(time_s + way_s * place_at(scene.listener, source, time_s)[2]), 3), scene.duration_s)
+            for time_s in span_s
+        )
+        azimuth_deg, elevation_deg, distance_m = place_at(scene.listener, source, onset_s)
         sources.append(
             SourceTruth(
                 azimuth_deg=180.0 if round(azimuth_deg, 4) == -180 else _rounded(azimuth_deg, 4),

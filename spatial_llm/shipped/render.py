@@ -19,7 +19,8 @@ from spatial_llm.geometry import direction_to_vector
 from spatial_llm.jsonl import read_jsonl, write_jsonl
 from spatial_llm.scenes.events import synth_reference
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Listener, Room, Scene, Source, scene_from_dict, scene_to_dict
+from spatial_llm.scenes.scene import Listener, Room, Scene, Source
+from spatial_llm.scenes.scene_json import scene_from_dict, scene_to_dict
 from spatial_llm.scenes.sounds import EVAL_FIRST_SEED
 from spatial_llm.scenes.truth import truth_of
 from spatial_llm.shipped import RECORDINGS, SCENES

@@ -14,7 +14,7 @@ from tests.answers.vocabulary import NOISE, NUMBERS, PARSERS, READINGS, SIGNS, U
 
 PIECES = st.lists(st.sampled_from([*WORDS, *NUMBERS, *UNITS, *SIGNS, *NOISE, " ", " "]), max_size=25).map("".join)
 TEXTS = st.one_of(st.text(), PIECES, st.integers(0, 2**32).map(lambda seed: odd_answer(random.Random(seed))))
-OF_NAMES = ("labels", "order", "absent")  # strict takes any wording for a name
+OF_NAMES = ("labels", "order", "absent", "caption")  # strict takes any wording for a name
 
 
 def violations(text):

@@ -18,6 +18,8 @@ PARSERS = {
     "bearing": answers.parse_bearing,
     "known labels": lambda text, reading: answers.parse_labels(text, reading, KNOWN),
     "known order": lambda text, reading: answers.parse_order(text, reading, KNOWN),
+    "caption": answers.parse_timed_caption,
+    "known caption": lambda text, reading: answers.parse_timed_caption(text, reading, KNOWN),
     "choice": lambda text, reading: answers.parse_choice(text, CHOICES, reading),
     "refusal": lambda text, reading: answers.is_refusal(text),
 }

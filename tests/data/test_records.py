@@ -11,7 +11,8 @@ from spatial_llm.data.record import Pair, Record
 from spatial_llm.data.records import read_manifest, record_from_dict, write_manifest
 from spatial_llm.data.scene_files import read_scenes
 from spatial_llm.errors import ManifestError
-from spatial_llm.scenes.scene import Scene, scene_to_dict
+from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_to_dict
 
 SCENE = {
     "id": "s",

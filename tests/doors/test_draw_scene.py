@@ -12,7 +12,8 @@ import soundfile
 
 from spatial_llm.audio.formats import parse_format
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Noise, scene_to_dict
+from spatial_llm.scenes.scene import Noise
+from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.scenes.truth import truth_of
 from tests.scenes.small import scene, source
 

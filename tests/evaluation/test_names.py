@@ -7,6 +7,7 @@ import pytest
 from spatial_llm.evaluation.metrics.hallucination import KINDS, RULES
 from spatial_llm.evaluation.metrics.type_metrics import metrics_of
 from spatial_llm.evaluation.names import PREFIXES, SUFFIXES, WHOLE, plain_name, titled
+from spatial_llm.evaluation.scoring.event_scores import score_events
 from spatial_llm.questions.types import QUESTION_TYPES
 
 CODES = [
@@ -17,15 +18,18 @@ CODES = [
 ]
 
 
+OF_EVENTS = score_events({"a": []}, {"a": []}, resamples=1)["metrics"]
+
+
 def test_every_metric_has_a_name_of_its_own() -> None:
-    names = {code: plain_name(code) for code in CODES}
+    names = {code: plain_name(code) for code in (*CODES, *OF_EVENTS)}
     assert [code for code, name in names.items() if name is None] == []
     assert [name for name, count in Counter(names.values()).items() if count > 1] == []
 
 
 def test_no_name_is_left_over() -> None:
-    """Encoders have six metrics; all other entries belong to a metric of answers."""
-    assert set(WHOLE) - {*CODES} == {"mAP", "ER20", "MAE_deg", "DER", "left_right", "eight_way"}
+    """Encoders have six metrics; all other entries belong to a metric of answers or of events."""
+    assert set(WHOLE) - {*CODES} == {*OF_EVENTS, "mAP", "ER20", "MAE_deg", "DER", "left_right", "eight_way"}
     assert [prefix for prefix in PREFIXES if not any(code.startswith(f"{prefix}_") for code in CODES)] == []
     assert [suffix for suffix in SUFFIXES if not any(code.endswith(f"_{suffix}") for code in CODES)] == []
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import LlamaConfig
 
 from spatial_llm.cli import main
 from spatial_llm.encoders import DSpASTModel
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.profiling.memory import KNOWN, PeakBytes, build_on_meta, format_plan, plan, step_bytes, weight_bytes
 from spatial_llm.settings import parse_arguments
 from spatial_llm.testing import TINY_FUSIONS, tiny_config
@@ -26,13 +27,14 @@ PARAMETERS = {
     "HuggingFaceTB/SmolLM2-360M": 361_821_120,
     "HuggingFaceTB/SmolLM2-1.7B": 1_711_376_384,
     "Qwen/Qwen2.5-1.5B": 1_543_714_304,
+    "Qwen/Qwen2-Audio-7B-Instruct": 8_397_094_912,
 }
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_language_models_have_their_size(name: str) -> None:
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(KNOWN[name]())
+        model = language_model_class(KNOWN[name]()).from_config(KNOWN[name]())
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
 
 

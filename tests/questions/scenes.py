@@ -6,7 +6,8 @@ import re
 import numpy as np
 
 from spatial_llm.questions.families import FAMILIES
-from spatial_llm.scenes.scene import Listener, Room, Scene, SceneTruth, Source, SourceTruth, check_scene, direction_of
+from spatial_llm.scenes.scene import Listener, Room, Scene, SceneTruth, Source, SourceTruth, direction_of
+from spatial_llm.scenes.scene_checks import check_scene
 
 LABELS = (
     "bark", "bell", "car", "cough", "door", "drum", "engine", "laughter", "rain", "siren", "speech", "walk, footsteps",
@@ -129,6 +130,9 @@ def expected(item, scene: Scene):
             return place(at, turn_deg)
         case "ROTATED_AZIMUTH":
             return f"{azimuth(at, turn_deg)} degrees"
+        case "OVERLAP":
+            (one, other) = (times[labels.index(label)] for label in named)
+            return "Yes" if one.onset_s < other.offset_s and other.onset_s < one.offset_s else "No"
         case "PRESENT":
             return "No" if at is None else "Yes"
         case "ABSENT":

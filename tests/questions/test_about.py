@@ -92,6 +92,9 @@ def answer_of(question_type, about, scene):
             return {"duration_s": round(sources[0].offset_s - sources[0].onset_s, 1)}
         case "SPAN":
             return {"onset_s": round(sources[0].onset_s, 1), "offset_s": round(sources[0].offset_s, 1)}
+        case "OVERLAP":
+            x, y = sources
+            return {"yes": x.onset_s < y.offset_s and y.onset_s < x.offset_s}
         case "PRESENT":
             assert about.absent not in scene.labels
             return {"yes": bool(sources)}

@@ -48,6 +48,8 @@ def test_what_is_true_of_three_sounds():
         "DURATION": {"2.5 s", "9.7 s", "0.9 s"},
     }
     assert asked_of(*three, family="span", duration_s=10.0) == {"SPAN": {"1 to 3.5 s", "0.2 to 9.9 s", "4 to 4.9 s"}}
+    assert asked_of(*three, family="overlap", duration_s=10.0) == {"OVERLAP": {"Yes", "No"}}  # no: the bell and the dog
+    assert asked_of(BELL, DOG, family="overlap", duration_s=10.0) == {"OVERLAP": {"No"}}
     assert asked_of(*three, family="rotated")["ROTATED"] > {"right, front, above; 2.5m", "left, behind, above; 2.5m"}
 
 
@@ -83,8 +85,55 @@ def test_times_that_are_nearly_equal_or_unknown_are_not_asked():
     found = asked_of(BELL, late, RAIN, family="time", duration_s=9.7)
     assert found == {"ONSET_FIRST": {"rain"}, "STARTS_AT": {"rain"}, "DURATION": {"2.5 s"}}  # the siren is too short
     assert asked_of(BELL, late, RAIN, family="span", duration_s=9.7) == {"SPAN": {"1 to 3.5 s"}}  # the rain fills it all
-    for family in ("time", "span"):
+    for family in ("time", "span", "overlap"):
         assert not asked_of(BELL, HeardSource("siren", 45.0, 30.0, 2.0), family=family)
+
+
+def sounding(label, onset_s, offset_s):
+    return HeardSource(label, 45.0, 30.0, 2.0, onset_s, offset_s)
+
+
+@pytest.mark.parametrize(
+    ("onset_s", "rt60_s", "answer"),
+    [
+        (1.0, 0.5, "Yes"),  # it begins with the bell
+        (3.19, 0.5, "Yes"),  # 0.31 s in common
+        (3.21, 0.5, None),
+        (3.49, None, None),
+        (3.79, None, None),
+        (3.81, None, "No"),  # 0.31 s between them
+        (3.81, 0.5, None),  # the bell has not died away
+        (4.29, 0.5, None),
+        (4.31, 0.5, "No"),
+    ],
+)
+def test_an_overlap_or_a_gap_that_is_hardly_audible_is_not_asked(onset_s, rt60_s, answer):
+    late = sounding("siren", onset_s, 9.0)
+    for pair in ((BELL, late), (late, BELL)):  # the bell lasts from 1 to 3.5 s
+        found = asked_of(*pair, family="overlap", rt60_s=rt60_s, duration_s=10.0)
+        assert found == ({} if answer is None else {"OVERLAP": {answer}})
+    short = sounding("siren", 2.0, 2.29)  # within the bell, and shorter than the margin
+    assert not asked_of(BELL, short, family="overlap")
+    assert asked_of(BELL, short, family="overlap", onset_margin_s=0.28) == {"OVERLAP": {"Yes"}}
+
+
+def test_a_class_that_lasts_long_does_not_give_the_overlap_away():
+    """Rain fills every recording, so that it overlaps with all: the other questions even the answers out, class by class."""
+    rng = np.random.default_rng(0)
+    writer = QuestionWriter(QuestionConfig(ask={"overlap": 2}), np.random.default_rng(1), LABELS)
+    counts: dict[str, Counter] = {}
+    for _ in range(800):
+        names = rng.choice([label for label in LABELS if label != "rain"], 2, replace=False)
+        onsets_s = rng.uniform(0.0, 8.0, 2)
+        pair = [sounding(str(name), at, at + 1.5) for name, at in zip(names, onsets_s, strict=True)]
+        scene = HeardScene((*pair, sounding("rain", 0.0, 10.0)), 0.4, 60.0, 10.0)
+        for item in writer.write(scene):
+            for index in item.about.sources:
+                counts.setdefault(scene.sources[index].label, Counter())[item.answer] += 1
+    assert counts.pop("rain") == {"Yes": 2}, "of the rain there is no other answer"
+    assert len(counts) == len(LABELS) - 1
+    for label, given in counts.items():
+        assert given.total() > 20 and abs(given["Yes"] - given["No"]) <= 2, (label, given)
 
 
 def test_rooms_near_a_border_or_unknown_are_not_asked():
@@ -106,7 +155,7 @@ def test_two_of_one_class():
     assert asked_of(BELL, other, family="count")["COUNT_CLASSES"] == {"1"}
     for family in ("azimuth", "elevation", "distance", "relation", "rotated"):  # neither is "the bell"
         assert not asked_of(BELL, other, family=family)
-    for family in ("time", "span"):
+    for family in ("time", "span", "overlap"):
         assert not asked_of(BELL, other, family=family, duration_s=10.0)
     beside = HeardSource("bell", 50.0, 25.0, 2.4)  # one place in words: two sources, or one?
     assert not asked_of(BELL, beside, family="same_class")

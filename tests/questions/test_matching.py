@@ -116,7 +116,93 @@ def test_wordings_that_training_never_uses_are_understood_in_every_family():
             named = [label for label in LABELS if f" {label}" in item.question]
             assert all(label in match.asked for label in named), (item.question, match.asked)
             types.add(item.question_type)
-    assert len(types) >= 32
+    assert len(types) >= 33
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do bell and siren overlap",
+        "Is there any overlap between the bell and the siren?",
+        "Is there a temporal overlap of the bell with the siren?",
+        "Do the sounds of the bell and of the siren overlap each other?",
+        "Could you tell me if the bell overlaps with the siren?",
+        "Does the bell sound at the same time as the siren?",
+        "Can you hear the bell and the siren at the same time?",
+        "Are both the bell and the siren sounding simultaneously?",
+        "Do you hear the bell and the siren together?",
+        "Are the bell and the siren audible at once?",
+        "Is the bell heard while the siren sounds?",
+        "Does the bell ring while the siren is going on?",
+        "Does the bell sound during the siren?",
+        "Is there a moment when both the bell and the siren can be heard?",
+        "Is it true that the bell and the siren coincide?",
+    ],
+)
+def test_an_overlap_in_time_is_understood(text: str) -> None:
+    match = all_families().match(text)
+    assert (match.outcome, match.asked) == ("mapped", "Do the bell and the siren overlap in time?")
+    assert tiny().match(text).outcome == FAR, "it was not taught times"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Does the bell start at the same time as the siren?",
+        "Do the bell and the siren begin together?",
+        "Do the bell and the siren end at the same time?",
+        "Does the bell start while the siren sounds?",
+        "Does the bell stop before the siren starts?",
+        "Is the bell heard after the siren?",
+        "When do the bell and the siren overlap?",
+        "From when to when do the bell and the siren overlap?",
+        "How long do the bell and the siren overlap?",
+        "Do the bell and the siren overlap for more than 2 seconds?",
+        "Do the bell and the siren overlap at 3 s?",
+        "Which sounds overlap?",
+        "How many sounds overlap?",
+        "Does anything overlap with the bell?",
+        "Do the bell and the siren never overlap?",
+        "Is there no overlap between the bell and the siren?",
+        "Do the bell and the siren overlap or does one come first?",
+        "Do the bell and the siren overlap in space?",
+        "Is there a spatial overlap of the bell and the siren?",
+        "Do the bell and the siren overlap in frequency?",
+        "Do the bell and the siren come from the same place at the same time?",
+        "Are the bell and the siren close together?",
+        "Is the sound of the bell and that of the siren together?",
+        "Are both the bell and the siren in the recording?",
+        "Is the bell on the left while the siren sounds?",
+        "Is the bell on the left and the siren on the right at the same time?",
+        "Is the bell ever on the left?",
+        "Do the bell, the siren and the rain overlap?",
+        "Do the two bells overlap?",
+        "Do the bell and the trumpet overlap?",
+        "After turning 90 degrees to the left, do the bell and the siren overlap?",
+        "Do the bell and the siren have the same length?",
+    ],
+)
+def test_what_has_words_of_an_overlap_in_time_and_asks_something_else_is_near_none(text: str) -> None:
+    assert all_families().match(text).outcome == tiny().match(text).outcome == FAR
+
+
+@pytest.mark.parametrize(
+    ("text", "question_type"),
+    [
+        ("How many sounds are there at the same time?", "COUNT_SOURCES"),
+        ("How many kinds of sound do you hear simultaneously?", "COUNT_CLASSES"),
+        ("What is heard at the same time?", "CLASSIFICATION"),
+        ("Where are the two bells at the same time?", "SAME_CLASS"),
+        ("When does the bell begin and end?", "SPAN"),
+        ("For how many seconds does the bell sound?", "DURATION"),
+        ("What starts first?", "ONSET_FIRST"),
+        ("Can you hear the bell?", "PRESENT"),
+        ("How far is the bell from the siren?", "MIXUP_NONBINARY_DISTANCE"),
+    ],
+)
+def test_an_overlap_in_time_takes_no_question_of_another_family(text: str, question_type: str) -> None:
+    match = all_families().match(text)
+    assert (match.outcome, match.question_type) == ("mapped", question_type)
 
 
 def test_unknown_sounds_are_named():

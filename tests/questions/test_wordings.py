@@ -89,7 +89,9 @@ def test_the_writer_uses_the_wordings_of_its_split(family) -> None:
 
 def questions(split: str, **changes: object) -> set[str]:
     config = QuestionConfig(
-        ask=EVERY | dict.fromkeys(("time", "span", "room", "same_class", "relation", "negative"), 0), limit=30, **changes
+        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "room", "same_class", "relation", "negative"), 0),
+        limit=30,
+        **changes,
     )
     rng = np.random.default_rng(1)
     writer = QuestionWriter(config, rng, LABELS, split)

@@ -9,7 +9,8 @@ import numpy as np
 from spatial_llm.audio.formats import AudioFormat, Xyz
 from spatial_llm.geometry import direction_to_vector
 from spatial_llm.scenes.bank import BankRow, write_bank
-from spatial_llm.scenes.scene import Listener, Room, Scene, Source, check_scene, mirror_room
+from spatial_llm.scenes.scene import Listener, Room, Scene, Source, mirror_room
+from spatial_llm.scenes.scene_checks import check_scene
 
 RATE = 32000
 LISTENER = Listener((3.0, 2.5, 1.5), 40.0)

@@ -19,12 +19,11 @@ from spatial_llm.scenes.scene import (
     SceneTruth,
     Source,
     SourceTruth,
-    check_scene,
     direction_of,
     mirror_room,
-    scene_from_dict,
-    scene_to_dict,
 )
+from spatial_llm.scenes.scene_checks import check_scene
+from spatial_llm.scenes.scene_json import scene_from_dict, scene_to_dict
 
 TRUTH = SceneTruth(
     (SourceTruth(60.0, 0.0, 1.0, 0.1, 1.5, 3.0), SourceTruth(-120.0, 0.0, 1.5, 0.5, 2.0)),

@@ -9,7 +9,8 @@ from spatial_llm.audio.formats import parse_format
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.events import EVENT_CLASSES
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Listener, Overlap, Room, direction_of, scene_from_dict, scene_to_dict
+from spatial_llm.scenes.scene import Listener, Overlap, Room, direction_of
+from spatial_llm.scenes.scene_json import scene_from_dict, scene_to_dict
 from spatial_llm.scenes.truth import active_span, derive_truth, truth_of
 from tests.scenes.small import ANECHOIC, RATE, ROOM, bank, decaying, mirror, position, scene, source
 

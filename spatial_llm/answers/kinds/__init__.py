@@ -22,6 +22,7 @@ from spatial_llm.answers.kinds import (
     rt60_range,
     span,
     text,
+    timed_caption,
     yes_no,
 )
 
@@ -40,6 +41,7 @@ _ALL = (
     count.KIND,
     duration.KIND,
     span.KIND,
+    timed_caption.KIND,
     rt60_range.KIND,
     room_size.KIND,
     reverberation.KIND,

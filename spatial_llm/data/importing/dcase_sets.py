@@ -5,7 +5,7 @@ counter-clockwise from the front. Sources: the description of each data set at i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,6 +101,17 @@ DATA_SETS: dict[str, DataSet] = {
     "tau-nigens2021-foa": DataSet("foa_dev", "foa", 4, _PLACED, _NIGENS_2021, _FOLDS_2021, _NC21, **_NIGENS),
     "tau-nigens2021-mic": DataSet("mic_dev", _MIC, 4, _PLACED, _NIGENS_2021, _FOLDS_2021, _NC21, **_NIGENS),
 }
+
+
+def labels_of_classes(classes: Sequence[str], with_distance: bool) -> DataSet:
+    """Returns what label files of one's own hold, which are written as DCASE's are: no header, frame, class, source,
+    azimuth, elevation, and distance where they have one.
+
+    Args:
+        classes: names of the classes, in the order of their numbers.
+        with_distance: whether there is a sixth column.
+    """
+    return DataSet("", "foa", 4, _FAR if with_distance else _PLACED, tuple(classes), {}, "")
 
 
 def data_set(name: str) -> DataSet:

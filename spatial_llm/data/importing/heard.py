@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spatial_llm.geometry import direction_to_vector, great_circle_deg, vector_to_direction, wrap_azimuth_deg
 from spatial_llm.questions.facts import HeardScene, HeardSource
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 
 JOINING_GAP_S = 0.3  # a pause of this length or less does not end an event
 STATIC_DEG = 10.0  # no two directions of a sound that keeps its place are farther apart
@@ -42,12 +42,12 @@ class Track:
     key: Hashable
     spans: tuple[Span, ...]
 
-    def events(self) -> list[tuple[Span, ...]]:
-        """Returns its spans in groups that a pause of more than JOINING_GAP_S divides."""
+    def events(self, joining_gap_s: float = JOINING_GAP_S) -> list[tuple[Span, ...]]:
+        """Returns its spans in groups that a pause of more than `joining_gap_s` divides."""
         found: list[list[Span]] = []
         end_s = -np.inf
         for span in self.spans:
-            if span.start_s - end_s > JOINING_GAP_S + _TINY_S:
+            if span.start_s - end_s > joining_gap_s + _TINY_S:
                 found.append([])
             found[-1].append(span)
             end_s = max(end_s, span.end_s)

@@ -32,7 +32,7 @@ SHORTEST_S = 1.0  # a shorter rest at the end of a recording is left out
 _FAMILIES = {
     "detection": 1, "location": 1, "detection_at_place": 1, "location_of_named": 1, "direction_yes_no": 1,
     "distance_yes_no": 1, "open_relation": 1, "azimuth": 2, "elevation": 1, "distance": 1, "count": 1, "nearest": 1,
-    "relation": 1, "same_class": 1, "time": 1, "span": 1, "rotated": 1, "side": 2, "negative": 2,
+    "relation": 1, "same_class": 1, "time": 1, "span": 1, "rotated": 1, "side": 2, "negative": 2, "overlap": 1,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spatial_llm.audio.formats import parse_format
+from spatial_llm.data.simulate.motion_sampling import MotionConfig, MotionDrawer
 from spatial_llm.data.simulate.synthesized import SynthesizedOnce
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector, direction_words
@@ -21,17 +22,9 @@ from spatial_llm.scenes.bank import BankRow, ResponseBank, open_bank
 from spatial_llm.scenes.events import SYNTH_PREFIX
 from spatial_llm.scenes.reception import AUDIBLE, is_audible
 from spatial_llm.scenes.render import DRY_LEVEL_DBFS, dry_sound, place
-from spatial_llm.scenes.scene import (
-    MAX_SOURCES,
-    Listener,
-    Noise,
-    Room,
-    Scene,
-    Source,
-    direction_of,
-    mirror_room,
-    scene_to_dict,
-)
+from spatial_llm.scenes.scene import Listener, Noise, Room, Scene, Source, direction_of, mirror_room
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
+from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.scenes.sounds import Sound
 from spatial_llm.scenes.truth import AUDIBLE_DB, derive_truth
 
@@ -55,6 +48,7 @@ class DrawConfig:
         gain_db: gain of sounds, around the level of the protocol.
         noise_snr_db: signal-to-noise ratio of diffuse noise; None: no noise.
         noise_color: spectrum of the noise.
+        motion: how sources move and listeners turn; None: all stands still. What moves is simulated whenever it is rendered.
     """
 
     duration_s: float = 2.0
@@ -66,6 +60,7 @@ class DrawConfig:
     gain_db: Range = (0.0, 0.0)
     noise_snr_db: Range | None = None
     noise_color: Literal["white", "pink"] = "pink"
+    motion: MotionConfig | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -117,11 +112,15 @@ def draw_block(
         kept = SynthesizedOnce(synthesized, names, config.duration_s, bank.sampling_rate)
     drawer = SceneDrawer(config, np.random.default_rng([seed, *split.encode(), *b"clips", block]), bank, sounds)
     first = block * SCENES_PER_BLOCK
+    motion = None
+    if config.motion is not None:
+        motion = MotionDrawer(config.motion, np.random.default_rng([seed, *split.encode(), *b"motion", block]))
     lines = []
     for number, count in enumerate(counts[first : first + SCENES_PER_BLOCK], start=first):
         scene = drawer.draw(f"{split}-{number:06d}", split, count, format_names[number % len(format_names)])
         scene, dry = _audible(scene, drawer, sounds_root, kept)
         rows = [bank.geometry(source.response) for source in scene.sources]
+        scene = scene if motion is None else motion.moved(scene)
         truth = derive_truth(scene, dry, rows[0].rt60_s, [row.drr_db for row in rows], bank.propagation_delay)
         lines.append(scene_to_dict(replace(scene, truth=truth)))
     write_jsonl(folder / "scenes.jsonl", lines)

@@ -74,6 +74,7 @@ def inexpressible(record: Record) -> str | None:
         (f"sampling_rate other than {PAIRS_RATE}", scene.sampling_rate != PAIRS_RATE),
         ("protocol other than official_bat", scene.protocol != "official_bat"),
         (f"longer than {_LONGEST_S:g} s", scene.duration_s > _LONGEST_S),
+        ("motion", scene.moves),
         ("background noise", scene.noise is not None),
         ("gain", any(source.gain_db != 0 for source in scene.sources)),
         ("onset", any(source.onset_s != 0 for source in scene.sources)),

@@ -23,7 +23,7 @@ from spatial_llm.audio.formats import BINAURAL, AudioFormat
 from spatial_llm.audio.io import inspect_audio, prepare_waveform, read_audio
 from spatial_llm.data.paths import SHOWN, DataRoot
 from spatial_llm.errors import AudioError, ManifestError, SpatialLLMError
-from spatial_llm.scenes.scene import describe_validation
+from spatial_llm.validation import describe_validation
 
 TYPE, QUESTION_TYPE = "choice", "CHOICE"
 LETTERS = string.ascii_uppercase  # so at most 26 options

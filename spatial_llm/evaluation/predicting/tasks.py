@@ -19,8 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.evaluation.benchmarks import BENCHMARKS
 from spatial_llm.named_yamls import find_yaml
-from spatial_llm.scenes.scene import STRICT, describe_validation
 from spatial_llm.settings import read_yaml
+from spatial_llm.validation import STRICT, describe_validation
 
 Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]

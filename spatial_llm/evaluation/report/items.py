@@ -18,7 +18,7 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.geometry import azimuth_of_hour, vector_to_direction
 from spatial_llm.jsonl import iter_jsonl
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
-from spatial_llm.scenes.scene import describe_validation
+from spatial_llm.validation import describe_validation
 
 UNITS = {"deg": "°", "m": " m", "s": " s"}
 WORST = 20

@@ -91,6 +91,16 @@ def mean_of_means(values: ArrayLike) -> Statistic:
     return Statistic(weighted.mean_of_means, _finite(values))
 
 
+def ratio_of_sums(above: ArrayLike, below: ArrayLike) -> Statistic:
+    """Returns the sum of one array (items,) over the sum of the other; NaN where that is 0."""
+    return Statistic(weighted.ratio, np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
+
+
+def mean_ratio_of_sums(above: ArrayLike, below: ArrayLike) -> Statistic:
+    """Returns the plain average of `ratio_of_sums` of several columns (items, columns), without those that are NaN."""
+    return Statistic(weighted.mean_of_ratios, np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
+
+
 def mae(errors: ArrayLike) -> Statistic:
     """Returns the mean absolute error; NaN as in `mean_of`."""
     return mean_of(np.abs(np.asarray(errors, dtype=np.float64)))

@@ -32,6 +32,12 @@ def ratio(above: NDArray, below: NDArray) -> Weighted:
     return lambda weights: _divide(weights @ above, weights @ below)
 
 
+def mean_of_ratios(above: NDArray, below: NDArray) -> Weighted:
+    """Averages the ratios of the columns of both arrays (items, columns) over the columns with a sum below."""
+    of_columns = ratio(above, below)
+    return lambda weights: _mean_of_occurring(of_columns(weights))
+
+
 def mean_of_means(values: NDArray) -> Weighted:
     """Averages the means of the columns of `values` (items, columns), NaN where not applicable."""
     applies = ~np.isnan(values)

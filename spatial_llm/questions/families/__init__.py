@@ -18,6 +18,7 @@ from spatial_llm.questions.families import (
     nearest,
     negative,
     open_relation,
+    overlap,
     relation,
     room,
     rotated,
@@ -49,6 +50,7 @@ FAMILIES: tuple[Family, ...] = (
     rotated.FAMILY,
     side.FAMILY,
     negative.FAMILY,
+    overlap.FAMILY,
 )
 
 # Sentences that end a wording whose answer depends on a convention.

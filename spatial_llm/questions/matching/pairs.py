@@ -5,6 +5,12 @@ import re
 from spatial_llm.questions.matching.facts import EXTENT, Facts, Sense, place_of
 from spatial_llm.questions.matching.spans import OPPOSITE
 
+# Of hearing, "together" is of time; "is the sound of the bell together with that of the rain" may ask for places.
+_TOGETHER = re.compile(
+    r"\b(?:hear|heard|hearing|audible|sound(?! of)|sounding|play|playing|ring|ringing|active)\b.*"
+    r"(?<!close)(?<!near)(?<!far) (?:together|at once)$"
+)
+
 
 def compared(facts: Facts) -> Sense | None:
     """Takes "is X nearer than Y?": what follows "than" is Y, wherever it stands."""
@@ -42,6 +48,25 @@ def _named_together(facts: Facts) -> bool:
     return "label label DISTANCE" in " ".join(
         token.value if token.value == "DISTANCE" else token.kind for token in facts.reading.pieces
     )
+
+
+def overlapping(facts: Facts) -> Sense | None:
+    """Takes "do X and Y overlap in time?", and other questions for yes or no about both going on at once."""
+    if len(facts.labels) != 2 or not facts.plain or not facts.yes_no:
+        return None
+    if not facts.only("OVERLAP", "SAMETIME", "ANYTIME", "BOTH", "BETWEEN"):
+        return None
+    apart = {token.text for token in facts.reading.tokens if token.value == "BETWEEN"} - {"between"}
+    at_once = facts.has("OVERLAP", "SAMETIME") or _while_between(facts) or _TOGETHER.search(facts.reading.line)
+    if apart or not at_once:
+        return None
+    return Sense(("OVERLAP",), {"x": facts.labels[0], "y": facts.labels[1]})
+
+
+def _while_between(facts: Facts) -> bool:
+    """Returns whether "while" stands between two sounds: "is the bell heard while the rain sounds"."""
+    marks = "".join("l" if piece.kind == "label" else "w" if piece.text == "while" else "" for piece in facts.reading.pieces)
+    return "lwl" in marks
 
 
 def on_a_side_of(facts: Facts) -> Sense | None:

@@ -124,6 +124,9 @@ PLAINER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"\b(?:before or behind|behind or before)\b", "in front of or behind"),
         (r"\bspace between\b", "gap between"),
+        # Sounds that overlap in space are asked for their places.
+        (r"\b(overlap\w*|coincid\w*)((?: \w+)*) (?:in (?:3d |the )?space|spatially)\b", r"\1\2 location"),
+        (r"\bspatial(?:ly)? (?=overlap|coincid)", "location "),
     )
 )
 _OF_ANGLES = re.compile(r"\b(?:azimuths?|azimuthal|angles?|degrees?|bearing)\b")

@@ -8,7 +8,7 @@ import re
 from itertools import pairwise
 
 from spatial_llm.questions.matching.facts import EXTENT, HEARD, PLACE, Facts, Sense, place_of
-from spatial_llm.questions.matching.pairs import between, compared, joint, on_a_side_of
+from spatial_llm.questions.matching.pairs import between, compared, joint, on_a_side_of, overlapping
 from spatial_llm.questions.matching.reading import Reading
 from spatial_llm.questions.matching.spans import AXIS_OF
 
@@ -41,7 +41,7 @@ _HEADING = re.compile(
     r"(?:the |all |audible )*(?:sounds|noises|sources|sound events|sound sources) (?:in|of|on) (?:the|this) "
     r"(?:audio|clip|recording|file|audio clip|scene|sample)"
 )
-_COUNTED = ("HOWMANY", "KINDS", "DISTINCT", "BOTH")
+_COUNTED = ("HOWMANY", "KINDS", "DISTINCT", "BOTH", "SAMETIME")
 _NO_PLACES = re.compile(
     r"\bwhere (?:can|do|could|should|would|must|shall) (?:i|we|one|they) (?:get|put|take|keep|place|have|use|want|need)\b"
     r"|\bdo [a-z]+s come from$|^where .* to$"
@@ -115,7 +115,7 @@ def _counted(facts: Facts) -> Sense | None:
         facts.counts
         and len(facts.labels) == 1
         and facts.has("WHERE", "LOCATION")
-        and facts.only("WHERE", "LOCATION", "BOTH")
+        and facts.only("WHERE", "LOCATION", "BOTH", "SAMETIME")
     ):
         number = {"2": "two", "3": "three", "4": "four"}.get(facts.counts[0], facts.counts[0])
         return Sense(("SAME_CLASS",), {"x": facts.labels[0], "count": number})
@@ -217,7 +217,7 @@ def _of_none(facts: Facts) -> Sense | None:
     if facts.yes_no or _IN_GENERAL.search(facts.reading.line):
         return None
     asked = facts.has("ASKED", "KINDS") or _HEADING.fullmatch(facts.reading.line) or _TELL.match(facts.reading.line)
-    if asked and facts.has(*HEARD) and facts.only("KINDS", "BOTH", "DISTINCT"):
+    if asked and facts.has(*HEARD) and facts.only("KINDS", "BOTH", "DISTINCT", "SAMETIME"):
         return Sense(("CLASSIFICATION",))
     return None
 
@@ -227,7 +227,7 @@ def _spoken(facts: Facts, word: str) -> int:
 
 
 _RULES = (
-    *(_turned, _timed, _room, _counted, _nearest, compared, between),
+    *(_turned, _timed, _room, _counted, _nearest, compared, between, overlapping),
     *(on_a_side_of, joint, _at_a_place, _of_one, _of_none),
 )
 # Question types that a rule knows; others are found by their words alone.
@@ -245,6 +245,6 @@ KNOWN_TYPES = frozenset(
         *("ELEVATION_DEG", "DISTANCE", "COUNT_SOURCES", "COUNT_CLASSES", "NEAREST", "FARTHEST", "RELATION_LEFT"),
         *("RELATION_RIGHT", "RELATION_FRONT", "RELATION_BEHIND", "SAME_CLASS", "ONSET_FIRST", "ONSET_ORDER", "STARTS_AT"),
         *("DURATION", "SPAN", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "ROTATED", "ROTATED_AZIMUTH", "PRESENT"),
-        *("PRESENT_AT_PLACE", "ABSENT", "WRONG_PLACE", "SWAPPED"),
+        *("PRESENT_AT_PLACE", "ABSENT", "WRONG_PLACE", "SWAPPED", "OVERLAP"),
     )
 )

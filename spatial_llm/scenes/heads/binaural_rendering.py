@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pyroomacoustics.doa import fibonacci_spherical_sampling
-from scipy.signal import oaconvolve
 
 from spatial_llm.audio.ambisonics import turn
 from spatial_llm.audio.formats import Ambisonics, Array, AudioFormat
 from spatial_llm.audio.io import Render
+from spatial_llm.audio.signal_matching import filtered, matched, to_taps
 from spatial_llm.audio.steering import steering
 from spatial_llm.errors import AudioError, SceneError
 from spatial_llm.files import file_stamp
@@ -58,9 +58,7 @@ class EarFilters:
 
     def render(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns what the ears hear of a recording (channels, samples): float32 (2 ears, samples), of the same length."""
-        ears = np.zeros((2, waveform.shape[1] + self.taps.shape[-1] - 1))
-        for channel, sound in enumerate(waveform):
-            ears += oaconvolve(self.taps[:, channel], sound[None].astype(np.float64), axes=1)
+        ears = filtered(self.taps, waveform)
         return np.ascontiguousarray(ears[:, self.before : self.before + waveform.shape[1]], dtype=np.float32)
 
 
@@ -129,7 +127,7 @@ def _ear_filters(
     head = read_sofa(sofa, sampling_rate) if sofa else kemar(sampling_rate)
     size = 2 * round(LENGTH_S * sampling_rate / 2)
     spectrum = _matched(format, head, heading_deg, np.fft.rfftfreq(size, 1 / sampling_rate))
-    taps = np.roll(np.fft.irfft(np.moveaxis(spectrum, 0, -1), size), size // 2, axis=-1)
+    taps = to_taps(spectrum, size)
     if not np.isfinite(taps).all():
         raise SceneError(f"{format.name}: no filters to the ears of {head.name} can be found; check the microphones.")
     return EarFilters(taps, size // 2, head.name, head.covers_all)
@@ -158,14 +156,10 @@ def _matched(format: AudioFormat, head: Hrtf, heading_deg: float, frequencies_hz
             if frequencies_hz[index] > PHASE_TO_HZ:
                 before = found[index - 1] @ waves
                 ears = np.abs(ears) * np.exp(1j * np.angle(before))
-            power = waves @ waves.conj().T
-            if not power.any():  # above half the rate of measured responses
-                found[index] = 0.0
-                continue
-            power += REGULARIZATION * np.trace(power) / len(power) * np.eye(len(power))
-            filters = np.linalg.solve(power.T, (ears @ waves.conj().T).T).T
+            filters = matched(waves, ears, REGULARIZATION)
             heard = np.sum(np.abs(filters @ waves) ** 2)
-            found[index] = filters * np.sqrt(np.sum(np.abs(ears) ** 2) / heard)
+            # Above half the rate of measured responses, nothing is.
+            found[index] = filters * np.sqrt(np.sum(np.abs(ears) ** 2) / heard) if heard > 0 else 0.0
     return found * delay[:, None, None]
 
 

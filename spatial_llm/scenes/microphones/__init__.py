@@ -24,9 +24,16 @@ class Microphone(Protocol):
 
     Attributes:
         head: the measured head whose grid limits where sound may come from; None where every direction is exact.
+        points_m: (points, xyz) in the listener's axes, where sound is received: the centre, or each microphone of an array
+            in free air.
+        lead: samples of `free_field` before the wave passes the centre.
+        reach_m: from the centre to where sound is received; the delays of `free_field` differ by as much.
     """
 
     head: Hrtf | None
+    points_m: np.ndarray
+    lead: int
+    reach_m: float
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
         """Returns the response to arrivals in the listener's axes, float32 (channels, samples)."""

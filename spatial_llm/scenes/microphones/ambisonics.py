@@ -6,7 +6,7 @@ import numpy as np
 
 from spatial_llm.audio.ambisonics import encode
 from spatial_llm.audio.formats import Ambisonics
-from spatial_llm.scenes.microphones.impulses import sum_impulses
+from spatial_llm.scenes.microphones.impulses import CENTRE_M, sum_impulses
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 
@@ -17,6 +17,9 @@ class AmbisonicMicrophone:
     format: Ambisonics
     sampling_rate: int
     head = None
+    points_m = CENTRE_M
+    lead = 0
+    reach_m = 0.0
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
         """Returns the response to arrivals in the listener's axes, float32 (channels, samples)."""

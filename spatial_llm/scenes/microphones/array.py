@@ -14,7 +14,7 @@ from spatial_llm.audio.formats import Array
 from spatial_llm.audio.steering import rigid_sphere
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.heads.hrtf import Hrtf
-from spatial_llm.scenes.microphones.impulses import SINC_TAPS, sum_impulses, sum_responses
+from spatial_llm.scenes.microphones.impulses import CENTRE_M, SINC_TAPS, sum_impulses, sum_responses
 from spatial_llm.scenes.microphones.measured import MeasuredArray
 from spatial_llm.scenes.room.arrivals import Arrivals
 
@@ -36,10 +36,22 @@ class MicrophoneArray:
     sampling_rate: int
     head: Hrtf | None = None
 
+    @property
+    def points_m(self) -> np.ndarray:
+        """Returns the positions of the microphones, (microphones, xyz)."""
+        return np.array(self.format.positions_m, dtype=np.float64)
+
+    @property
+    def lead(self) -> int:
+        """Returns the samples of `free_field` before the wave passes the centre."""
+        return SINC_TAPS // 2 + int(
+            np.ceil(np.linalg.norm(self.points_m, axis=1).max() / SPEED_OF_SOUND_M_S * self.sampling_rate)
+        )
+
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
         """Returns the response to arrivals in the listener's axes, float32 (microphones, samples)."""
         channels = []
-        for position_m in np.array(self.format.positions_m):
+        for position_m in self.points_m:
             distance_m = np.linalg.norm(arrivals.offsets_m - position_m, axis=1)
             channels.append(sum_impulses(distance_m, arrivals.gains[None], self.sampling_rate, samples))
         return np.concatenate(channels)
@@ -49,12 +61,10 @@ class MicrophoneArray:
 
         The wave passes the centre of the array some samples after the start, the same number for all directions.
         """
-        directions, positions_m = np.asarray(directions, dtype=np.float64), np.array(self.format.positions_m)
+        directions, half = np.asarray(directions, dtype=np.float64), SINC_TAPS // 2
         unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-        reach = np.ceil(np.linalg.norm(positions_m, axis=1).max() / SPEED_OF_SOUND_M_S * self.sampling_rate)
-        half = SINC_TAPS // 2
-        delay = half + reach - unit @ positions_m.T / SPEED_OF_SOUND_M_S * self.sampling_rate  # (waves, microphones)
-        after = np.arange(2 * (half + reach) + 1) - delay[..., None]
+        delay = self.lead - unit @ self.points_m.T / SPEED_OF_SOUND_M_S * self.sampling_rate  # (waves, microphones)
+        after = np.arange(2 * self.lead + 1) - delay[..., None]
         window = np.where(np.abs(after) < half, 0.5 + 0.5 * np.cos(np.pi * after / half), 0.0)
         return (np.sinc(after) * window).astype(np.float32)
 
@@ -66,10 +76,21 @@ class SphereArray:
     format: Array
     sampling_rate: int
     head: Hrtf | None = None
+    points_m = CENTRE_M
+
+    @property
+    def reach_m(self) -> float:
+        """Returns the radius of the sphere."""
+        return float(self.format.sphere_radius_m)
+
+    @property
+    def lead(self) -> int:
+        """Returns the samples of `free_field` before the wave passes the centre."""
+        return _sphere_table(self.reach_m, self.sampling_rate)[1]
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
         """Returns the response to arrivals in the listener's axes, float32 (microphones, samples)."""
-        spectra, before = _sphere_table(float(self.format.sphere_radius_m), self.sampling_rate)
+        spectra, before = _sphere_table(self.reach_m, self.sampling_rate)
         distance_m = np.linalg.norm(arrivals.offsets_m, axis=1)
         how = (distance_m, arrivals.gains, before, self.sampling_rate, samples)
         return np.stack([sum_responses(spectra, which, *how) for which in self._angles(arrivals.offsets_m).T])
@@ -79,7 +100,7 @@ class SphereArray:
 
         The wave passes the centre of the sphere some samples after the start, the same number for all directions.
         """
-        spectra, _ = _sphere_table(float(self.format.sphere_radius_m), self.sampling_rate)
+        spectra, _ = _sphere_table(self.reach_m, self.sampling_rate)
         return np.fft.irfft(spectra[self._angles(directions)]).astype(np.float32)
 
     def _angles(self, offsets: np.ndarray) -> np.ndarray:

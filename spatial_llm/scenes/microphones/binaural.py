@@ -8,7 +8,10 @@ from pyroomacoustics import libroom
 from spatial_llm.audio.formats import Binaural
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.heads.hrtf import FRACTIONS, PAD, Hrtf, kemar, read_sofa
+from spatial_llm.scenes.microphones.impulses import CENTRE_M
 from spatial_llm.scenes.room.arrivals import Arrivals
+
+HEAD_RADIUS_M = 0.0875  # of the sphere that delays between the ears are commonly computed with (Woodworth, 1938)
 
 
 @dataclass
@@ -18,6 +21,9 @@ class BinauralHead:
     format: Binaural
     sampling_rate: int
     head: Hrtf = field(init=False)
+    points_m = CENTRE_M
+    lead = 0
+    reach_m = HEAD_RADIUS_M
 
     def __post_init__(self) -> None:
         sofa = self.format.sofa

@@ -9,6 +9,8 @@ from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 SINC_TAPS = 81  # of the fractional delay: a sinc under a Hann window
 SINC_STEPS = 200  # entries a sample in the table of that sinc; between them it is interpolated
 NEAREST_M = 0.01  # nearer sources are taken to be this far away: 1/r has no end
+CENTRE_M = np.zeros((1, 3))
+CENTRE_M.flags.writeable = False
 AT_A_TIME = 4096  # arrivals whose responses are in memory
 
 

@@ -20,7 +20,7 @@ from spatial_llm.geometry import SPEED_OF_SOUND_M_S, direction_to_vector
 from spatial_llm.scenes.heads.head_checks import interaural_delays_s, shell_of
 from spatial_llm.scenes.heads.hrtf import PAD, Hrtf, check_kept, made_head
 from spatial_llm.scenes.heads.sofa_file import MeasuredHead, read_measured_array
-from spatial_llm.scenes.microphones.impulses import sum_responses
+from spatial_llm.scenes.microphones.impulses import CENTRE_M, sum_responses
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 FITTING = 0.5  # least correlation of measured delays between microphones with those of their positions
@@ -39,9 +39,13 @@ class MeasuredArray:
     format: Array
     sampling_rate: int
     head: Hrtf = field(init=False)
+    points_m = CENTRE_M
+    lead = 0
+    reach_m: float = field(init=False)
     _spectra: np.ndarray = field(init=False, repr=False)  # (microphones, directions, frequencies)
 
     def __post_init__(self) -> None:
+        self.reach_m = float(np.linalg.norm(self.format.positions_m, axis=1).max())
         self.head = read_array(self.format.sofa, self.sampling_rate, self.format.positions_m)
         padded = np.pad(self.head.responses, ((0, 0), (0, 0), (PAD, PAD + self.head.responses.shape[-1] % 2)))
         self._spectra = np.fft.rfft(np.moveaxis(padded, 1, 0), axis=-1).astype(np.complex64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatial_llm.audio.formats import Mono
-from spatial_llm.scenes.microphones.impulses import sum_impulses
+from spatial_llm.scenes.microphones.impulses import CENTRE_M, sum_impulses
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 
@@ -16,6 +16,9 @@ class MonoMicrophone:
     format: Mono
     sampling_rate: int
     head = None
+    points_m = CENTRE_M
+    lead = 0
+    reach_m = 0.0
 
     def receive(self, arrivals: Arrivals, samples: int) -> np.ndarray:
         """Returns the response to arrivals in the listener's axes, float32 (1, samples)."""

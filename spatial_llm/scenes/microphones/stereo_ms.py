@@ -6,6 +6,7 @@ import numpy as np
 
 from spatial_llm.audio.formats import Ambisonics, StereoMs
 from spatial_llm.scenes.microphones.ambisonics import AmbisonicMicrophone
+from spatial_llm.scenes.microphones.impulses import CENTRE_M
 from spatial_llm.scenes.room.arrivals import Arrivals
 
 
@@ -16,6 +17,9 @@ class StereoMicrophone:
     format: StereoMs
     sampling_rate: int
     head = None
+    points_m = CENTRE_M
+    lead = 0
+    reach_m = 0.0
     ambisonics: AmbisonicMicrophone = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ absorbs nothing.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,37 +57,45 @@ def simulate_arrivals(room: Room, listener_m: np.ndarray, sources_m: np.ndarray)
     Raises:
         SceneError: the room's size is not known, its target_rt60_s cannot be met, or someone is outside it.
     """
-    absorption = absorption_of(room)
-    size_m, listener_m = np.array(room.size_m, dtype=np.float64), np.array(listener_m, dtype=np.float64)
+    listener_m = np.array(listener_m, dtype=np.float64)
     sources_m = np.array(sources_m, dtype=np.float64).reshape(-1, 3)
-    for position_m in (listener_m, *sources_m):
-        if not np.all((position_m > 0) & (position_m < size_m)):
-            raise SceneError(f"room {room.id}: position {position_m} m is outside its {size_m} m; move it inside.")
-    arrivals = _images(room, absorption, size_m, listener_m, sources_m)
-    if room.ray_tracing:
-        seed = zlib.crc32(room.id.encode())
-        traced = late_energy(
-            size_m, listener_m, sources_m, absorption, room.scattering, room.max_order, room.response_s, seed
-        )
-        # Eyring's decay, energy a second; only to smooth around it, so it need not be exact.
-        decay_per_s = -np.log(max(1 - absorption, 1e-6)) * SPEED_OF_SOUND_M_S / mean_free_path_m(size_m)
-        for index, (position_m, energy, images) in enumerate(zip(sources_m, traced, arrivals, strict=True)):
-            rng = np.random.default_rng([seed, *np.round(position_m * 1e4).astype(int)])
-            tail = _tail(energy, decay_per_s, float(np.prod(size_m)), rng)
-            # Rays are also received around the source: nothing may come before the direct sound.
-            late = np.linalg.norm(tail.offsets_m, axis=1) > np.linalg.norm(images.offsets_m[0])
-            arrivals[index] = Arrivals(
-                np.concatenate([images.offsets_m, tail.offsets_m[late]]), np.concatenate([images.gains, tail.gains[late]])
+    check_inside(room, (listener_m, *sources_m))
+    arrivals = images(room, listener_m, sources_m)
+    if not room.ray_tracing:
+        return arrivals
+    return [joined(each, tail) for each, tail in zip(arrivals, tails(room, listener_m, sources_m), strict=True)]
+
+
+def check_inside(room: Room, positions_m: Sequence[np.ndarray]) -> None:
+    """Raises SceneError where the size of the room is not known, or a position (xyz) is outside it."""
+    absorption_of(room)
+    for position_m in positions_m:
+        if not np.all((np.asarray(position_m) > 0) & (np.asarray(position_m) < room.size_m)):
+            raise SceneError(
+                f"room {room.id}: position {position_m} m is outside its {np.array(room.size_m)} m; move it inside."
             )
-    return arrivals
 
 
-def _images(
-    room: Room, absorption: float, size_m: np.ndarray, listener_m: np.ndarray, sources_m: np.ndarray
-) -> list[Arrivals]:
+def joined(first: Arrivals, second: Arrivals) -> Arrivals:
+    """Returns both in one."""
+    return Arrivals(np.concatenate([first.offsets_m, second.offsets_m]), np.concatenate([first.gains, second.gains]))
+
+
+def mirrored_share(room: Room) -> float:
+    """Returns the share of the energy that each wall leaves to an image source."""
     # What is not scattered stays with the images; without rays nothing would carry the scattered part.
-    mirrored_share = (1 - absorption) * ((1 - room.scattering) if room.ray_tracing else 1.0)
-    simulated = pra.ShoeBox(size_m, materials=pra.Material(1 - mirrored_share), max_order=room.max_order)
+    return (1 - absorption_of(room)) * ((1 - room.scattering) if room.ray_tracing else 1.0)
+
+
+def images(room: Room, listener_m: np.ndarray, sources_m: np.ndarray, beyond: int = -1) -> list[Arrivals]:
+    """Returns the arrivals of the image sources of each of the sources (sources, xyz), the direct sound first.
+
+    Args:
+        beyond: only those of more reflections; -1 = all.
+    """
+    simulated = pra.ShoeBox(
+        np.array(room.size_m), materials=pra.Material(1 - mirrored_share(room)), max_order=room.max_order
+    )
     simulated.set_sound_speed(SPEED_OF_SOUND_M_S)
     simulated.add_microphone(listener_m)
     for source in sources_m:
@@ -95,10 +104,35 @@ def _images(
     arrivals = []
     for position_m, source in zip(sources_m, simulated.sources, strict=True):
         offsets, gains = source.images.T.astype(np.float64) - listener_m, source.damping[0].astype(np.float64)
-        heard = (gains > 0) & (np.linalg.norm(offsets, axis=1) < room.response_s * SPEED_OF_SOUND_M_S) & (source.orders > 0)
-        offsets = np.concatenate([[position_m - listener_m], offsets[heard]])
-        arrivals.append(Arrivals(offsets, np.concatenate([[1.0], gains[heard]])))
+        heard = (gains > 0) & (np.linalg.norm(offsets, axis=1) < room.response_s * SPEED_OF_SOUND_M_S)
+        heard &= source.orders > max(beyond, 0)
+        direct_m, one = ([position_m - listener_m], [1.0]) if beyond < 0 else (np.zeros((0, 3)), [])
+        arrivals.append(Arrivals(np.concatenate([direct_m, offsets[heard]]), np.concatenate([one, gains[heard]])))
     return arrivals
+
+
+def tails(
+    room: Room, listener_m: np.ndarray, sources_m: np.ndarray, seeds_m: Sequence[np.ndarray] | None = None
+) -> list[Arrivals]:
+    """Returns the late tail of each of the sources (sources, xyz).
+
+    Args:
+        seeds_m: (xyz) that seeds the fine structure of each tail; None = its own position. Tails with one seed fade into
+            each other without a change of their fine structure: those of the places that a moving source passes.
+    """
+    size_m, absorption = np.array(room.size_m, dtype=np.float64), absorption_of(room)
+    seed = zlib.crc32(room.id.encode())
+    traced = late_energy(size_m, listener_m, sources_m, absorption, room.scattering, room.max_order, room.response_s, seed)
+    # Eyring's decay, energy a second; only to smooth around it, so it need not be exact.
+    decay_per_s = -np.log(max(1 - absorption, 1e-6)) * SPEED_OF_SOUND_M_S / mean_free_path_m(size_m)
+    found = []
+    for position_m, seed_m, energy in zip(sources_m, sources_m if seeds_m is None else seeds_m, traced, strict=True):
+        rng = np.random.default_rng([seed, *np.round(np.asarray(seed_m) * 1e4).astype(int)])
+        tail = _tail(energy, decay_per_s, float(np.prod(size_m)), rng)
+        # Rays are also received around the source: nothing may come before the direct sound.
+        late = np.linalg.norm(tail.offsets_m, axis=1) > np.linalg.norm(position_m - listener_m)
+        found.append(Arrivals(tail.offsets_m[late], tail.gains[late]))
+    return found
 
 
 def _tail(energy: np.ndarray, decay_per_s: float, volume_m3: float, rng: np.random.Generator) -> Arrivals:

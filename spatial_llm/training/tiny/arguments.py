@@ -8,12 +8,13 @@ from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.types import QuestionType
 from spatial_llm.ranges import Checked, Count, Natural, Positive, Within
-from spatial_llm.scenes.scene import MAX_SOURCES
+from spatial_llm.scenes.scene_checks import MAX_SOURCES
 from spatial_llm.training.engine.schedule import Schedule
 
 SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
 VocabularySize = Annotated[int, Within(256)]  # every byte is a token
 HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training text uses 2 * seed, held-out text 2 * seed + 1
+_LATER_FAMILIES = ("overlap",)  # of questions, which version 0.1 did not have
 
 
 @dataclass
@@ -63,11 +64,14 @@ class TextArguments(Checked):
 
     @staticmethod
     def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`."""
+        """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`; none if
+        that version did not have a family that is asked."""
         ask = "questions.ask"
-        if not any(name.startswith(ask) for name in fields):
+        later = any(fields.get(f"{ask}.{family}") for family in _LATER_FAMILIES)
+        if later or not any(name.startswith(ask) for name in fields):
             return []
-        families = {f"questions.{family.name}": fields.get(f"{ask}.{family.name}", 0) for family in FAMILIES}
+        known = [family.name for family in FAMILIES if family.name not in _LATER_FAMILIES]
+        families = {f"questions.{family}": fields.get(f"{ask}.{family}", 0) for family in known}
         return [{name: value for name, value in fields.items() if not name.startswith(ask)} | families]
 
     def __post_init__(self) -> None:

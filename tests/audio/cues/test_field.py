@@ -12,15 +12,14 @@ from spatial_llm.audio.cues.field import (
     FIELD_CUES,
     KNOWN,
     MAP,
-    direction_grid,
     field_cues,
     field_matrices,
     harmonics,
     mirror_field_cues,
     products,
-    rings_for,
     rotate_field_cues,
 )
+from spatial_llm.audio.directions import direction_grid, rings_for
 from spatial_llm.audio.formats import Ambisonics, Array
 from spatial_llm.audio.steering import steering
 from spatial_llm.errors import AudioError

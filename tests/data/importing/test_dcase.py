@@ -128,7 +128,7 @@ def test_what_a_data_set_does_not_know_is_not_asked(tmp_path: Path) -> None:
     assert {"AZIMUTH_DEG", "ELEVATION_DEG"} <= types_of(of_22["train"])
     # The footsteps move: nothing is asked about where they are.
     moving = [r for r in of_23["train"] if r.recording_id.endswith("001") and "footsteps" in r.question]
-    assert moving and types_of(moving) <= {"PRESENT", "SPAN", "DURATION", "STARTS_AT"}
+    assert moving and types_of(moving) <= {"PRESENT", "SPAN", "DURATION", "STARTS_AT", "OVERLAP"}
     absent = {r.about.absent for r in of_23["train"] + of_23["eval"] if r.about.absent}
     assert absent and absent <= set(DATA_SETS["starss23-foa"].classes)
 

@@ -22,7 +22,7 @@ KINDS = (
 @pytest.fixture(scope="module")
 def noisy():
     """(item, answer text, true value, answered value or None) by question type: a third right, a tenth unreadable."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(6)
     records = [record for record in our_records() if record.question_type in KINDS]
     pool: dict[str, list[str]] = {}
     for record in records:
@@ -237,6 +237,9 @@ def test_spans_counted_in_tenths_of_a_second(noisy):
     assert 0 in overlap and 1 in overlap and len(set(overlap)) > 20
     assert found["SPAN_temporal_iou"][0] == pytest.approx(100 * np.mean(overlap))
     assert found["SPAN_iou_at_least_50"][0] == pytest.approx(100 * np.mean([share >= 0.5 for share in overlap]))
+    for least in (0.3, 0.7):
+        shares = [share > least - 1e-12 for share in overlap]
+        assert found[f"SPAN_iou_at_least_{100 * least:.0f}"][0] == pytest.approx(100 * np.mean(shares))
     read = [(truth, said) for truth, said in pairs if said is not None]
     for end in ("onset", "offset"):
         errors = [abs(truth[f"{end}_s"] - said[f"{end}_s"]) for truth, said in read]
@@ -256,6 +259,7 @@ def test_spans_worked_by_hand():
     assert values == pytest.approx(
         {
             "SPAN_exact": 25.0, "SPAN_iou_at_least_50": 25.0, "SPAN_temporal_iou": 100 * (1 + 1 / 2.5) / 4,
+            "SPAN_iou_at_least_30": 50.0, "SPAN_iou_at_least_70": 25.0,
             "SPAN_onset_error": (0 + 0.5 + 2) / 3, "SPAN_offset_error": (0 + 1 + 1) / 3,
         }
     )  # fmt: skip

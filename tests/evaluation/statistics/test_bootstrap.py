@@ -50,6 +50,8 @@ STATISTICS = {
     "mae": lambda d: statistics.mae(d["x"] - d["y"]),
     "rmse": lambda d: statistics.rmse(d["x_gaps"] - d["y"]),
     "balanced": lambda d: statistics.balanced_accuracy(d["right"], d["classes"]),
+    "ratio": lambda d: statistics.ratio_of_sums(d["right"] * 2, d["right"] + d["true"]),
+    "mean_ratio": lambda d: statistics.mean_ratio_of_sums(d["targets"] * d["right"][:, None], d["targets"]),
     "f1": lambda d: statistics.f1_of_class(d["predicted"], d["true"]),
     "precision": lambda d: statistics.precision_of_class(d["predicted"], d["true"]),
     "recall": lambda d: statistics.recall_of_class(d["predicted"], d["true"]),
@@ -69,6 +71,10 @@ INDEPENDENT = {
     "mean_of_means": lambda d: (np.nanmean(d["halves"][:, 0]) + np.nanmean(d["halves"][:, 1])) / 2,
     "mae": lambda d: sklearn_metrics.mean_absolute_error(d["x"], d["y"]),
     "rmse": lambda d: np.sqrt(np.nanmean((d["x_gaps"] - d["y"]) ** 2)),
+    "ratio": lambda d: 2 * np.sum(d["right"]) / (np.sum(d["right"]) + np.count_nonzero(d["true"])),
+    "mean_ratio": lambda d: np.mean(
+        [np.mean(d["right"][positive]) for positive in d["targets"].T.astype(bool) if positive.any()]
+    ),
     # right or wrong against one class of each: sklearn's own from labels that are right or another
     "balanced": lambda d: sklearn_metrics.balanced_accuracy_score(
         d["classes"], np.where(d["right"] > 0, d["classes"], "other")
@@ -140,6 +146,9 @@ def test_what_is_undefined_is_nan() -> None:
         statistics.f1_of_class([0, 0], [0, 0]),
         statistics.precision_of_class([0, 0], [1, 0]),
         statistics.recall_of_class([1, 0], [0, 0]),
+        statistics.ratio_of_sums([1, 2], [0, 0]),
+        statistics.mean_ratio_of_sums([[1, 2]], [[0, 0]]),
+        statistics.mean_ratio_of_sums(np.ones((2, 0)), np.ones((2, 0))),
         statistics.pearson([1, NAN], [2, 3]),
         statistics.pearson([0.1] * 7, np.arange(7)),
         statistics.spearman(np.arange(7), [0.3] * 7),

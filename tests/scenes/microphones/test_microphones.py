@@ -25,7 +25,8 @@ from spatial_llm.scenes.microphones.impulses import sum_impulses
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.room.arrivals import Arrivals, simulate_arrivals
 from spatial_llm.scenes.room.sampling import RoomConfig
-from spatial_llm.scenes.scene import Noise, Room, scene_from_dict, scene_to_dict
+from spatial_llm.scenes.scene import Noise, Room
+from spatial_llm.scenes.scene_json import scene_from_dict, scene_to_dict
 from tests.scenes.ears import anechoic, level_db
 from tests.scenes.small import ANECHOIC, scene
 from tests.scenes.small import source as source_at

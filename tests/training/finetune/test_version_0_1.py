@@ -41,7 +41,12 @@ def test_a_projector_that_version_0_1_did_not_have_has_none(projector: dict) -> 
 
 def test_questions_have_the_digest_of_version_0_1() -> None:
     ask = {family.name: 1 for family in FAMILIES} | {"negative": 2, "side": 0} | {"azimuth": 2, "span": 0}
+    later = {"overlap"}
+    known = {name: count for name, count in ask.items() if name not in later}
+    for asked in (known, known | dict.fromkeys(later, 0)):
+        fields = fields_of(TextArguments("run", "m", SCHEDULE, 10, 2, QuestionConfig(limit=3, ask=asked)))
+        (before,) = TextArguments.earlier_fields(fields)
+        assert fingerprint_of(before, sort_keys=True)[:16] == "2c9ee0e267ddaaad"
     fields = fields_of(TextArguments("run", "m", SCHEDULE, 10, 2, QuestionConfig(limit=3, ask=ask)))
-    (before,) = TextArguments.earlier_fields(fields)
-    assert fingerprint_of(before, sort_keys=True)[:16] == "2c9ee0e267ddaaad"
+    assert TextArguments.earlier_fields(fields) == [], "version 0.1 did not ask what came later"
     assert TextArguments.earlier_fields(fields_of(TextArguments("run", "m", SCHEDULE, 10, 2))) == []
