@@ -3,7 +3,7 @@
 import reprlib
 from typing import Any
 
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import SpatialLLMError, printable
 
 # status -> "type" of OpenAI's errors, by which clients tell whether to try again
 _TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
@@ -28,7 +28,9 @@ class Refusal(SpatialLLMError):
         retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.param, self.code, self.retry_after_s = status, param, code, retry_after_s
+        # The name of a key that a client invented may hold half a surrogate pair, which no response can.
+        self.param = None if param is None else printable(param)
+        self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the body of the response."""

@@ -105,7 +105,7 @@ def test_what_is_refused_says_what_is_wrong(given, status, words):
     with pytest.raises(Refusal, match=words) as caught:
         read(**given)
     assert caught.value.status == status and len(str(caught.value)) < 600
-    json.dumps(caught.value.to_dict()).encode()
+    json.dumps(caught.value.to_dict(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,14 @@ def test_what_is_refused_says_what_is_wrong(given, status, words):
         (b'{"model": "tiny", "model": "x"}', "the key 'model' stands twice"),
         (b"\xff\xfe\x00", "no JSON"),
         (b'{"model": "\\ud800"}', "is not served here"),
+        (b'{"\\ud800": 1}', "has no effect here"),
         (b'{"seed": ' + b"9" * 10_000 + b"}", "no JSON"),
     ],
 )
 def test_a_body_that_is_no_object_is_refused(body, words):
     with pytest.raises(Refusal, match=words) as caught:
         read_chat_request(body, "tiny", LIMITS)
-    json.dumps(caught.value.to_dict()).encode()
+    json.dumps(caught.value.to_dict(), ensure_ascii=False).encode()
 
 
 def test_a_message_shows_no_more_than_the_beginning_of_what_is_large():
