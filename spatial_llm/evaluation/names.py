@@ -53,6 +53,8 @@ WHOLE = {
     "MAE_deg": "direction, mean great-circle error",
     "DER": "distance off by more than 0.5 m",
     "left_right": "left or right",
+    "front_behind": "front or behind",
+    "above_below": "above or below",
     "eight_way": "left or right, front or behind, above or below, all three",
 }
 PREFIXES = {
