@@ -142,7 +142,7 @@ def encoded_frames(encoder: nn.Module, dataset: FrameDataset, batch_size: int = 
 
 def _records(manifest: str, root: DataRoot) -> list[Record]:
     """Returns the recordings of a manifest, or of a file of scenes."""
-    _, first = next(iter_jsonl(Path(manifest)))
+    _, first = next(iter_jsonl(Path(manifest)), (0, {}))
     if "sources" not in first or "question" in first:
         return distinct_recordings(read_manifest(manifest, root))
     unasked = {"type": "", "question_type": "", "question": "", "answer": "", "truth": {}}

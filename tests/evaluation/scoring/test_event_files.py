@@ -10,6 +10,8 @@ from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.metrics.events.event import TrackPoint
 from spatial_llm.evaluation.scoring.event_files import EventFileSettings, read_events
 from spatial_llm.questions.facts import HeardSource
+from spatial_llm.scenes.scene import place_at
+from spatial_llm.scenes.scene_json import scene_to_dict
 from tests.data.importing.dcase_folder import frames, write_csv
 from tests.evaluation.fixtures_events import SCENES, records, write_events_manifest
 
@@ -119,6 +121,32 @@ def test_the_events_of_a_manifest_are_the_truth_of_its_scenes(tmp_path):
     assert spans(found["three"]) == [("bell", 0.25, 0.75)]  # the other one is never heard
     assert found["one"][1].track[0] == pytest.approx(TrackPoint(0.4, -100.0, 0.0, 1.5), abs=0.01)
     assert [event.source for event in found["one"]] == [0, 1]
+
+
+def test_scenes_are_read_without_questions_and_what_moves_has_its_track(tmp_path):
+    scene = records()[0].scene
+    x, y, z = scene.sources[0].position_m
+    path = ((0.0, (x, y, z)), (1.0, (x, y, z + 0.5)))
+    first = dataclasses.replace(scene.sources[0], path=path)
+    onset_s = scene.truth.sources[0].onset_s
+    place = zip(("azimuth_deg", "elevation_deg", "distance_m"), place_at(scene.listener, first, onset_s), strict=True)
+    heard = (dataclasses.replace(scene.truth.sources[0], **dict(place)), *scene.truth.sources[1:])
+    truth = dataclasses.replace(scene.truth, sources=heard)
+    moving = dataclasses.replace(scene, id="moving", sources=(first, *scene.sources[1:]), truth=truth)
+    lines = (scene_to_dict(scene), scene_to_dict(moving))
+    found = read_events(written(tmp_path / "s.jsonl", *lines), EventFileSettings())
+    still, moved = found.recordings[scene.id], found.recordings["moving"]
+    assert still == read_events(write_events_manifest(tmp_path / "eval.jsonl"), EventFileSettings()).recordings["one"]
+    assert spans(moved) == spans(still) and len(still[0].track) == 1
+    assert [point.time_s for point in moved[0].track] == pytest.approx([0.2, 0.3, 0.4, 0.5])
+    expected = [place_at(moving.listener, moving.sources[0], point.time_s) for point in moved[0].track]
+    assert [point[1:] for point in moved[0].track] == [pytest.approx(place) for place in expected]
+    silent = written(tmp_path / "silent.jsonl", scene_to_dict(dataclasses.replace(scene, truth=None)))
+    with pytest.raises(ManifestError, match="has no truth"):
+        read_events(silent, EventFileSettings())
+    broken = written(tmp_path / "broken.jsonl", scene_to_dict(scene) | {"duration_s": -1.0})
+    with pytest.raises(ManifestError, match=r"broken\.jsonl:1"):
+        read_events(broken, EventFileSettings())
 
 
 def test_a_manifest_that_does_not_say_when_is_refused_by_record(tmp_path):
