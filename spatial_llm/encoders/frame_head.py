@@ -1,10 +1,12 @@
 """A head that reads an encoder's tokens by time row: which classes sound in each row, from where, and how far.
 
 The heads of `readout` read CLS tokens, which tell one place for a whole window. The patch tokens keep their time: a row of
-the grid spans `TokenLayout.seconds_per_row`, 0.16 s at the published size. Of each class and row the head predicts a vector
-in the listener's frame whose direction is that of the sound and whose length is its activity (ACCDOA: Shimada et al., ICASSP
-2021, arXiv 2010.15306), so that several classes may sound at once, and the logarithm of its distance. Two sources of one
-class share one vector; `data.frame_targets` says which of them it is taught.
+the grid spans `TokenLayout.seconds_per_row`, 0.16 s at the published size. Of each class and row the head predicts whether
+it sounds, so that several classes may sound at once, a direction as a vector in the listener's frame, and the logarithm of
+the distance. ACCDOA (Shimada et al., ICASSP 2021, arXiv 2010.15306) has one vector for both, whose length is the activity;
+here activity is a number of its own, because of a direction that is uncertain the mean vector is short, and a class that
+surely sounds would be missed (docs/experiments.md). Two sources of one class share one place; `data.frame_targets` says
+which of them it is taught.
 """
 
 import os
@@ -35,7 +37,7 @@ class Frames:
     Attributes:
         labels: names of the classes, in the order of their axis.
         row_s: seconds that one row spans; row r begins at r * row_s.
-        activity: (rows, classes), 0 to 1: the length of the vector.
+        activity: (rows, classes), the probability that the class sounds.
         azimuth_deg, elevation_deg: (rows, classes) in the internal frame; without meaning where there is no activity.
         distance_m: (rows, classes), likewise.
     """
@@ -53,16 +55,17 @@ class Frames:
         return (np.arange(len(self.activity)) + 0.5) * self.row_s
 
     @classmethod
-    def of(cls, places: ArrayLike, labels: tuple[str, ...], row_s: float) -> "Frames":
-        """Reads the output of the head, or its target: places (rows, classes, 4), x, y, z and the logarithm of metres."""
+    def of(cls, activity: ArrayLike, places: ArrayLike, labels: tuple[str, ...], row_s: float) -> "Frames":
+        """Makes frames of probabilities (rows, classes) and places (rows, classes, 4): a vector x, y, z of any length, and
+        the logarithm of the distance in metres."""
         places = np.asarray(places, dtype=np.float64)
-        azimuth_deg, elevation_deg, length = vector_to_direction(places[..., :3])
+        azimuth_deg, elevation_deg, _ = vector_to_direction(places[..., :3])
         distance_m = np.exp(np.clip(places[..., 3], np.log(NEAREST_M), np.log(FURTHEST_M)))
-        return cls(labels, row_s, np.minimum(length, 1.0), azimuth_deg, elevation_deg, distance_m)
+        return cls(labels, row_s, np.asarray(activity, dtype=np.float64), azimuth_deg, elevation_deg, distance_m)
 
 
 class FrameHead(nn.Module):
-    """Maps the output of an encoder to places of all classes in all time rows.
+    """Maps the output of an encoder to activities and places of all classes in all time rows.
 
     Each token passes one layer, the tokens of a row are averaged over frequency, and a second layer reads the row. Rows do
     not
@@ -93,20 +96,21 @@ class FrameHead(nn.Module):
         self.norm = nn.LayerNorm(self.layout.width)
         self.token = nn.Linear(self.layout.width, width)
         self.row = nn.Linear(width, width)
-        self.place = nn.Linear(width, 4 * len(self.labels))
+        self.place = nn.Linear(width, 5 * len(self.labels))
 
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Maps the encoder's `last_hidden_state` (B, CLS and rows * columns tokens, hidden_size) to (B, rows, classes, 4):
-        the vector x, y, z and the logarithm of the distance in metres."""
+    def forward(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maps the encoder's `last_hidden_state` (B, CLS and rows * columns tokens, hidden_size) to logits of activity
+        (B, rows, classes) and places (B, rows, classes, 4): a vector x, y, z and the logarithm of the distance in metres."""
         grid = hidden_states[:, self.layout.num_cls_tokens :].unflatten(1, self.layout.grid)
         rows = functional.gelu(self.token(self.norm(grid))).mean(dim=2)
-        return self.place(functional.gelu(self.row(rows))).unflatten(-1, (len(self.labels), 4))
+        told = self.place(functional.gelu(self.row(rows))).unflatten(-1, (len(self.labels), 5))
+        return told[..., 4], told[..., :4]
 
     @torch.inference_mode()
     def read(self, hidden_states: torch.Tensor) -> Frames:
         """Reads one recording from the encoder's `last_hidden_state`, (1, tokens, hidden_size)."""
-        (places,) = self.to(hidden_states.device)(hidden_states.float()).double().cpu().numpy()
-        return Frames.of(places, self.labels, self.layout.seconds_per_row)
+        logits, places = (each[0].double().cpu() for each in self.to(hidden_states.device)(hidden_states.float()))
+        return Frames.of(logits.sigmoid().numpy(), places.numpy(), self.labels, self.layout.seconds_per_row)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, config: PreTrainedConfig, encoder: str | None = None) -> "FrameHead":

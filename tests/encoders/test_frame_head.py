@@ -23,6 +23,12 @@ def named(name="DSpASTModel", **fields):
     return config
 
 
+def told(head, tokens):
+    """All that a head tells: (B, rows, classes, 5)."""
+    logits, places = head(tokens)
+    return torch.cat([places, logits[..., None]], dim=-1)
+
+
 def head_of(config, width=8):
     torch.manual_seed(0)
     return FrameHead(config, width).eval()
@@ -32,8 +38,9 @@ def test_at_the_published_size_a_row_is_160_ms_and_the_head_has_less_than_a_mill
     config = SpatialASTConfig(event_labels=[str(number) for number in range(355)])
     with torch.device("meta"):
         head = FrameHead(config)
-        places = head(torch.empty(2, config.token_layout.num_tokens, config.hidden_size))
-    assert places.shape == (2, 64, 355, 4) and head.layout.seconds_per_row == pytest.approx(0.15625)
+        logits, places = head(torch.empty(2, config.token_layout.num_tokens, config.hidden_size))
+    assert logits.shape == (2, 64, 355) and places.shape == (2, 64, 355, 4)
+    assert head.layout.seconds_per_row == pytest.approx(0.15625)
     assert sum(parameter.numel() for parameter in head.parameters()) < 1_000_000
 
 
@@ -43,28 +50,27 @@ def test_each_row_is_read_from_its_own_tokens_in_any_order_of_frequency(name):
     head, layout = head_of(config), config.token_layout
     (rows, columns), first = layout.grid, layout.num_cls_tokens
     tokens = torch.randn(1, layout.num_tokens, layout.width)
-    places = head(tokens)
-    assert places.shape == (1, rows, config.num_event_classes, 4) and rows > 1
+    places = told(head, tokens)
+    assert places.shape == (1, rows, config.num_event_classes, 5) and rows > 1
     changed = tokens.clone()
     changed[:, :first] += 1.0  # the CLS tokens have no time
-    torch.testing.assert_close(head(changed), places)
+    torch.testing.assert_close(told(head, changed), places)
     start = first + columns  # row 1
     changed[:, start : start + columns] += torch.randn(columns, layout.width)
-    moved = (head(changed) - places).abs().amax(dim=(0, 2, 3)) > 1e-6
+    moved = (told(head, changed) - places).abs().amax(dim=(0, 2, 3)) > 1e-6
     assert moved.tolist() == [row == 1 for row in range(rows)]
     swapped = tokens.clone()
     swapped[:, start : start + columns] = tokens[:, start : start + columns].flip(1)
-    torch.testing.assert_close(head(swapped), places)
+    torch.testing.assert_close(told(head, swapped), places)
 
 
-def test_vectors_are_read_as_activity_direction_and_distance():
-    places = np.zeros((2, 3, 4))
+def test_vectors_of_any_length_are_read_as_directions_beside_activity_and_distance():
+    activity, places = np.array([[0.6, 1.0, 0.0], [0.0, 0.0, 0.2]]), np.zeros((2, 3, 4))
     places[0, 0] = [0, 0.6, 0, math.log(2.5)]  # left, level
-    places[0, 1] = [-3, 0, 3, math.log(1.0)]  # longer than 1: behind, 45 degrees up
+    places[0, 1] = [-3, 0, 3, math.log(1.0)]  # behind, 45 degrees up
     places[1, 2] = [0, 0, 0, 99.0]
-    frames = Frames.of(places, ("a", "b", "c"), 0.25)
-    assert frames.times_s.tolist() == [0.125, 0.375]
-    assert frames.activity[0].tolist() == pytest.approx([0.6, 1.0, 0.0])
+    frames = Frames.of(activity, places, ("a", "b", "c"), 0.25)
+    assert frames.times_s.tolist() == [0.125, 0.375] and frames.activity.tolist() == activity.tolist()
     assert (frames.azimuth_deg[0, 0], frames.elevation_deg[0, 0]) == pytest.approx((90.0, 0.0))
     assert (frames.azimuth_deg[0, 1], frames.elevation_deg[0, 1]) == pytest.approx((180.0, 45.0))
     assert frames.distance_m[0].tolist() == pytest.approx([2.5, 1.0, 1.0])
@@ -80,11 +86,13 @@ def test_a_saved_head_comes_back_the_same_and_its_file_too(tmp_path):
     once = (tmp_path / FRAME_HEAD).read_bytes()
     again = FrameHead.from_pretrained(tmp_path, config, "of this encoder")
     tokens = torch.randn(1, config.token_layout.num_tokens, config.hidden_size)
-    assert torch.equal(again(tokens), head(tokens)) and again.row.out_features == 12
+    assert torch.equal(told(again, tokens), told(head, tokens)) and again.row.out_features == 12
     again.save_pretrained(tmp_path, "of this encoder")
     assert (tmp_path / FRAME_HEAD).read_bytes() == once
     frames = again.read(tokens)
-    np.testing.assert_allclose(frames.distance_m, head(tokens)[0, ..., 3].exp().detach().numpy(), rtol=1e-5)
+    expected = told(head, tokens)[0].detach()
+    np.testing.assert_allclose(frames.distance_m, expected[..., 3].exp().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(frames.activity, expected[..., 4].sigmoid().numpy(), rtol=1e-5)
     (tmp_path / FRAME_HEAD).write_bytes(once[:-1] + bytes([once[-1] ^ 1]))
     with pytest.raises(CheckpointError, match=f"{FRAME_HEAD} is not the file that was saved"):
         check_seal(tmp_path, MODEL)

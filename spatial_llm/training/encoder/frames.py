@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, PreTrainedModel
 
@@ -24,7 +25,6 @@ from spatial_llm.jsonl import write_jsonl
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.timeline_events import EventSettings, events_of_frames
 from spatial_llm.training.encoder.arguments import EncoderArguments
-from spatial_llm.training.encoder.class_query_head import place_loss
 from spatial_llm.training.encoder.dataset import collate
 from spatial_llm.training.encoder.frame_samples import EncodedFrames, encoded_frames, frame_dataset
 from spatial_llm.training.engine.launching import device, is_main, prepare, print_main
@@ -41,26 +41,34 @@ _WITHOUT = (
 
 
 def frame_loss(head: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Returns the squared error of the vectors of all classes and of the log distances of the active ones, summed over
-    classes, mean over rows and batch.
+    """Returns the binary cross-entropy of activity, and where a class sounds the squared error of its vector and of its log
+    distance; summed over classes, mean over rows and batch.
 
-    One squared error teaches activity and direction together, so that no weight between a loss of events and one of
-    directions must be chosen (ACCDOA, arXiv 2010.15306, which found it better than two outputs with two losses). A class
-    that does not sound has no distance.
+    ACCDOA's one squared error of vectors whose length is the activity (arXiv 2010.15306) was tried first: of a direction
+    that is uncertain the best vector is short, so that it found less than half as many active rows (docs/experiments.md).
     """
-    places = batch["frame_places"]
-    active = places[..., :3].square().sum(-1).gt(0.5).float()
-    return place_loss(head(batch["input_features"]).float(), places, active)
+    logits, places = (each.float() for each in head(batch["input_features"]))
+    truth = batch["frame_places"]
+    active = active_classes(truth)
+    events = functional.binary_cross_entropy_with_logits(logits, active.to(logits), reduction="none")
+    errors = (places - truth).square().sum(-1) * active
+    return (events + errors).sum(-1).mean()
+
+
+def active_classes(places: torch.Tensor) -> torch.Tensor:
+    """Returns which classes sound in `frame_places` (..., classes, 4), as bool (..., classes): their vectors have length 1."""
+    return places[..., :3].square().sum(-1) > 0.5
 
 
 @torch.no_grad()
 def read_frames(head: FrameHead, dataset: EncodedFrames, batch_size: int = 32) -> Iterator[tuple[Frames, Frames]]:
     """Yields what the head reads in each sample, and the truth."""
     head.eval()
-    of = partial(Frames.of, labels=head.labels, row_s=head.layout.seconds_per_row)
+    row_s = head.layout.seconds_per_row
     for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collate):
-        places = head(batch["input_features"].to(head.place.weight.device)).cpu()
-        yield from ((of(own), of(true)) for own, true in zip(places, batch["frame_places"], strict=True))
+        logits, places = (each.cpu() for each in head(batch["input_features"].to(head.place.weight.device)))
+        for activity, own, true in zip(logits.sigmoid(), places, batch["frame_places"], strict=True):
+            yield Frames.of(activity, own, head.labels, row_s), Frames.of(active_classes(true), true, head.labels, row_s)
 
 
 def frame_scores(read: Sequence[tuple[Frames, Frames]]) -> dict[str, float]:

@@ -28,7 +28,7 @@ from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.testing import tiny_config
 from spatial_llm.training.encoder.dataset import collate
 from spatial_llm.training.encoder.frame_samples import FrameDataset
-from spatial_llm.training.encoder.frames import EVENTS, frame_loss, frame_scores, train_frames
+from spatial_llm.training.encoder.frames import EVENTS, active_classes, frame_loss, frame_scores, train_frames
 from spatial_llm.training.encoder.run import build_encoder, train_encoder
 from spatial_llm.training.encoder.stages import train_stages
 from spatial_llm.training.engine.schedule import Schedule
@@ -38,15 +38,15 @@ SMALL = SIZES | {"cues": MIRRORED, "normalized_cues": MIRRORED, "patch_size": [4
 
 
 class Fixed(torch.nn.Module):
-    """A head that answers what it was given."""
+    """A head that tells what it was given: activity last."""
 
-    def forward(self, places: torch.Tensor) -> torch.Tensor:
-        return places
+    def forward(self, told: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return told[..., 4], told[..., :4]
 
 
-def test_the_loss_is_that_of_vectors_everywhere_and_of_distances_where_something_sounds() -> None:
+def test_the_loss_is_that_of_activity_everywhere_and_of_places_where_something_sounds() -> None:
     generator = np.random.default_rng(0)
-    told, true = generator.normal(size=(2, 3, 5, 4)), np.zeros((2, 3, 5, 4))
+    told, true = generator.normal(size=(2, 3, 5, 5)), np.zeros((2, 3, 5, 4))
     for clip, row, number in ((0, 0, 1), (0, 2, 4), (1, 1, 1)):
         direction = direction_to_vector(*generator.uniform(-80, 80, 2))
         true[clip, row, number] = [*direction, math.log(generator.uniform(0.5, 4))]
@@ -54,9 +54,12 @@ def test_the_loss_is_that_of_vectors_everywhere_and_of_distances_where_something
     for clip in range(2):
         for row in range(3):
             for number in range(5):
-                expected += sum((told[clip, row, number, :3] - true[clip, row, number, :3]) ** 2)
-                if true[clip, row, number].any():
-                    expected += (told[clip, row, number, 3] - true[clip, row, number, 3]) ** 2
+                own, known = told[clip, row, number], true[clip, row, number]
+                share = 1 / (1 + math.exp(-own[4]))
+                if known.any():
+                    expected += -math.log(share) + sum((own[:4] - known) ** 2)
+                else:
+                    expected += -math.log(1 - share)
     batch = {"input_features": torch.tensor(told), "frame_places": torch.tensor(true)}
     assert float(frame_loss(Fixed(), batch)) == pytest.approx(expected / 6, rel=1e-5)
 
@@ -65,17 +68,18 @@ def test_scores_by_hand() -> None:
     true = np.zeros((4, 2, 4))
     true[0, 0] = true[1, 0] = [1, 0, 0, math.log(2.0)]  # ahead
     true[1, 1] = [0, 1, 0, math.log(1.0)]  # left
-    told = np.zeros_like(true)
-    told[0, 0] = [1, 0, 0, math.log(2.0)]  # right
-    told[1, 0] = [0.1, 0.1, 0, math.log(3.0)]  # too weak, 45 degrees off, half as far again
-    told[1, 1] = [0, 0.7, 0, math.log(1.0)]
-    told[3, 1] = [0, 0, 0.9, 0]  # nothing is there
-    pair = tuple(Frames.of(places, ("a", "b"), 0.25) for places in (told, true))
+    told, activity = np.zeros_like(true), np.zeros((4, 2))
+    told[0, 0], activity[0, 0] = [2, 0, 0, math.log(2.0)], 0.9  # right
+    told[1, 0], activity[1, 0] = [0.1, 0.1, 0, math.log(3.0)], 0.3  # missed, 45 degrees off, half as far again
+    told[1, 1], activity[1, 1] = [0, 0.7, 0, math.log(1.0)], 0.5
+    told[3, 1], activity[3, 1] = [0, 0, 0.9, 0], 0.8  # nothing is there
+    sounds = active_classes(torch.from_numpy(true)).numpy()
+    pair = tuple(Frames.of(*each, ("a", "b"), 0.25) for each in ((activity, told), (sounds, true)))
     scores = frame_scores([pair])
     assert (scores["frame_precision"], scores["frame_recall"], scores["frame_f1"]) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
     assert scores["frame_error_deg"] == pytest.approx(15.0) and scores["frame_distance_error"] == pytest.approx(0.5 / 3)
     assert scores["n"] == 1
-    silent = frame_scores([(pair[0], Frames.of(np.zeros((4, 2, 4)), ("a", "b"), 0.25))])
+    silent = frame_scores([(pair[0], Frames.of(np.zeros((4, 2)), np.zeros((4, 2, 4)), ("a", "b"), 0.25))])
     assert silent == {"frame_f1": 0.0, "frame_precision": 0.0, "frame_recall": 0.0, "n": 1}
 
 
@@ -99,8 +103,11 @@ def test_four_clips_are_learned_to_the_row_and_the_direction() -> None:
         optimizer.zero_grad()
         frame_loss(head, batch).backward()
         optimizer.step()
-    for told, places in zip(head(batch["input_features"]).detach(), true, strict=True):
-        own, known = (Frames.of(each, head.labels, layout.seconds_per_row) for each in (told, places))
+    logits, places = (each.detach() for each in head(batch["input_features"]))
+    for activity, told, wanted in zip(logits.sigmoid(), places, true, strict=True):
+        row_s = layout.seconds_per_row
+        own = Frames.of(activity, told, head.labels, row_s)
+        known = Frames.of(active_classes(wanted), wanted, head.labels, row_s)
         active = known.activity > 0.5
         np.testing.assert_array_equal(own.activity >= 0.5, active)
         error_deg = great_circle_deg(own.azimuth_deg, own.elevation_deg, known.azimuth_deg, known.elevation_deg)
