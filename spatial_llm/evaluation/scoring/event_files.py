@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatial_llm.answers import Reading, parse_timed_caption
 from spatial_llm.data.importing.dcase_labels import read_labels
 from spatial_llm.data.importing.dcase_sets import FRAME_S, DataSet, data_set, labels_of_classes
@@ -20,12 +22,12 @@ from spatial_llm.data.record import Record
 from spatial_llm.data.records import read_manifest
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.evaluation.metrics.events.event import TINY_S, Event, TrackPoint, checked_events
+from spatial_llm.evaluation.metrics.events.tracks import frames_of, middles_s
 from spatial_llm.files import sha256_of
-from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.jsonl import parse_object, read_jsonl
 from spatial_llm.ranges import Checked, NonNegative, Share
 from spatial_llm.scenes.csv_rows import read_utf8
-from spatial_llm.scenes.motion.track import track_of
+from spatial_llm.scenes.motion.track import places_of
 from spatial_llm.scenes.scene import Scene
 from spatial_llm.scenes.scene_json import scene_from_dict
 
@@ -77,9 +79,8 @@ def read_events(
     Args:
         path: CSV of frame labels; JSONL of a manifest, of scenes, a timeline, or lines {"recording": name, "events": [...]}
             or {"recording": name, "caption": text}; JSON of a timeline; or a folder of CSV or of JSONL. An event of a line
-            has
-            label, onset_s and offset_s, and may have source and track: [[time_s, azimuth_deg, elevation_deg, distance_m],
-            ...], the last two null or left out where they are not known.
+            has label, onset_s and offset_s, and may have source and track: [[time_s, azimuth_deg, elevation_deg,
+            distance_m], ...], the last two null or left out where they are not known.
         settings: how files are read.
         known: names of sounds, for captions in the lenient reading.
         must_parse: whether a caption that cannot be parsed is an error.
@@ -257,24 +258,23 @@ def _scene(line: dict[str, Any], where: str) -> Scene:
 
 
 def _of_scene(scene: Scene) -> list[Event]:
-    """Returns the events of a scene with its truth: its sources that are heard, and where something moves, their tracks at
-    10 Hz."""
-    heard = zip(scene.sources, scene.truth.sources, strict=True)
+    """Returns the events of a scene with its truth: its sources that are heard."""
     return [
-        Event(source.label, true.onset_s, true.offset_s, _track(scene, number), number)
-        for number, (source, true) in enumerate(heard) if true.offset_s > true.onset_s
-    ]  # fmt: skip
+        Event(source.label, true.onset_s, true.offset_s, _places_of_source(scene, number), number)
+        for number, (source, true) in enumerate(zip(scene.sources, scene.truth.sources, strict=True))
+        if true.offset_s > true.onset_s
+    ]
 
 
-def _track(scene: Scene, number: int) -> tuple[TrackPoint, ...]:
+def _places_of_source(scene: Scene, number: int) -> tuple[TrackPoint, ...]:
+    """Returns the track of a source: one point where all stands still, else one in the middle of each frame, and at both
+    ends."""
     true = scene.truth.sources[number]
     if not scene.moves:
         return (TrackPoint(true.onset_s, true.azimuth_deg, true.elevation_deg, true.distance_m),)
-    track = track_of(scene, number)
-    azimuth_deg = wrap_azimuth_deg(track.azimuth_deg)
-    points = zip(track.times_s.tolist(), azimuth_deg.tolist(), track.elevation_deg.tolist(), track.distance_m.tolist(),
-                 strict=True)  # fmt: skip
-    return tuple(TrackPoint(*point) for point in points)
+    times_s = np.unique([true.onset_s, *middles_s(frames_of(true.onset_s, true.offset_s)), true.offset_s])
+    columns = (times_s, *places_of(scene.listener, scene.sources[number], times_s))
+    return tuple(TrackPoint(*point) for point in zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _add_timeline(

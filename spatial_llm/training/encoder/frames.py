@@ -56,7 +56,7 @@ def frame_loss(head: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def active_classes(places: torch.Tensor) -> torch.Tensor:
-    """Returns which classes sound in `frame_places` (..., classes, 4), as bool (..., classes): their vectors have length 1."""
+    """Returns which classes sound, bool (..., classes), in `frame_places` (..., classes, 4): their vectors have length 1."""
     return places[..., :3].square().sum(-1) > 0.5
 
 

@@ -3,17 +3,22 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from spatial_llm.data.record import Known
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.metrics.events.event import TrackPoint
+from spatial_llm.evaluation.metrics.events.tracks import follow
 from spatial_llm.evaluation.scoring.event_files import EventFileSettings, read_events
+from spatial_llm.geometry import direction_to_vector, vector_to_direction
 from spatial_llm.questions.facts import HeardSource
-from spatial_llm.scenes.scene import place_at
+from spatial_llm.scenes.motion.track import places_of
+from spatial_llm.scenes.scene import SceneTruth, SourceTruth
 from spatial_llm.scenes.scene_json import scene_to_dict
 from tests.data.importing.dcase_folder import frames, write_csv
 from tests.evaluation.fixtures_events import SCENES, records, write_events_manifest
+from tests.scenes import small
 
 STARSS = EventFileSettings(data_set="starss23-foa")
 OWN = EventFileSettings(classes=["bell", "dog"])
@@ -123,24 +128,45 @@ def test_the_events_of_a_manifest_are_the_truth_of_its_scenes(tmp_path):
     assert [event.source for event in found["one"]] == [0, 1]
 
 
-def test_scenes_are_read_without_questions_and_what_moves_has_its_track(tmp_path):
+@pytest.mark.parametrize("turns", [False, True])
+def test_what_moves_has_a_track_that_is_exact_in_the_middle_of_each_frame(tmp_path, turns):
+    """A source that walks by, or one that rests around a turning listener: places by hand from the positions."""
+    path = (
+        ()
+        if turns
+        else tuple((time_s, small.position(azimuth_deg, 0.0, 2.0)) for time_s, azimuth_deg in ((0.0, 60.0), (1.0, -60.0)))
+    )
+    source = dataclasses.replace(
+        small.source(60.0, "synth:rain/1"), path=path, position_m=path[0][1] if path else small.position(60.0)
+    )
+    headings = ((0.0, 40.0), (1.0, 100.0)) if turns else ()
+    listener = dataclasses.replace(small.LISTENER, headings=headings)
+    times = 0.105, 0.95
+    place = (float(each[0]) for each in places_of(listener, source, np.array([times[0]])))
+    truth = SceneTruth((SourceTruth(*(round(value, 4) for value in place), *times),))
+    scene = dataclasses.replace(records()[0].scene, sources=(source,), listener=listener, truth=truth, id="walk")
+    record = dataclasses.replace(records()[0], scene=scene, recording_id="walk")
+    (event,) = read_events(written(tmp_path / "eval.jsonl", record.to_dict()), EventFileSettings()).recordings["walk"]
+    assert [point.time_s for point in event.track] == pytest.approx([0.105, *(np.arange(1, 9) + 0.5) / 10, 0.95])
+    for time_s, azimuth_deg, elevation_deg, distance_m in event.track:
+        if turns:
+            expected = 60.0 - 60.0 * time_s, 0.0, 1.5
+        else:
+            begin, end = (2.0 * direction_to_vector(angle_deg, 0.0) for angle_deg in (60.0, -60.0))
+            expected = vector_to_direction((1 - time_s) * begin + time_s * end)
+        assert (azimuth_deg, elevation_deg, distance_m) == pytest.approx(expected, abs=0.02)
+    shifted = dataclasses.replace(
+        event, track=tuple(point._replace(azimuth_deg=point.azimuth_deg + 4) for point in event.track)
+    )
+    found = follow([event], [shifted])
+    assert found.matched == 8 and found.error_deg / 8 == pytest.approx(4.0)
+
+
+def test_scenes_are_read_without_questions_as_with_them(tmp_path):
     scene = records()[0].scene
-    x, y, z = scene.sources[0].position_m
-    path = ((0.0, (x, y, z)), (1.0, (x, y, z + 0.5)))
-    first = dataclasses.replace(scene.sources[0], path=path)
-    onset_s = scene.truth.sources[0].onset_s
-    place = zip(("azimuth_deg", "elevation_deg", "distance_m"), place_at(scene.listener, first, onset_s), strict=True)
-    heard = (dataclasses.replace(scene.truth.sources[0], **dict(place)), *scene.truth.sources[1:])
-    truth = dataclasses.replace(scene.truth, sources=heard)
-    moving = dataclasses.replace(scene, id="moving", sources=(first, *scene.sources[1:]), truth=truth)
-    lines = (scene_to_dict(scene), scene_to_dict(moving))
-    found = read_events(written(tmp_path / "s.jsonl", *lines), EventFileSettings())
-    still, moved = found.recordings[scene.id], found.recordings["moving"]
-    assert still == read_events(write_events_manifest(tmp_path / "eval.jsonl"), EventFileSettings()).recordings["one"]
-    assert spans(moved) == spans(still) and len(still[0].track) == 1
-    assert [point.time_s for point in moved[0].track] == pytest.approx([0.2, 0.3, 0.4, 0.5])
-    expected = [place_at(moving.listener, moving.sources[0], point.time_s) for point in moved[0].track]
-    assert [point[1:] for point in moved[0].track] == [pytest.approx(place) for place in expected]
+    found = read_events(written(tmp_path / "scenes.jsonl", scene_to_dict(scene)), EventFileSettings()).recordings
+    asked = read_events(write_events_manifest(tmp_path / "eval.jsonl"), EventFileSettings()).recordings
+    assert found == {scene.id: asked["one"]}
     silent = written(tmp_path / "silent.jsonl", scene_to_dict(dataclasses.replace(scene, truth=None)))
     with pytest.raises(ManifestError, match="has no truth"):
         read_events(silent, EventFileSettings())
