@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.model.pipeline import SpatialLLM
@@ -22,10 +23,17 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
             trained on.
 
     Raises:
-        SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none.
+        SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none, or there are time tokens,
+            which a language model alone cannot have.
     """
     check_place(folder, folder=True, replaced=True)
     net = model.model
+    if merged and net.config.time_tokens is not None:
+        raise SpatialLLMError(
+            "the model writes times in tokens of their own, whose rows are no part of the language model's vocabulary, so "
+            "the language model alone could not answer as the whole does: leave out merged, or save the whole model after "
+            "merge_and_unload()."
+        )
     if merged:
         net = copy.deepcopy(net).merge_and_unload()
     with torch.device("meta"):
