@@ -67,8 +67,8 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxproc
 test: install  ## the fast tier, a process a core (about 6 minutes on 2 cores)
 	$(TESTS) -m "not slow"
 
-test-full: install  ## the fast tier and everything slow (about 20 minutes on 2 cores)
-	$(TESTS)
+test-full: install  ## the fast tier and everything slow, 10 minutes for each of three fuzzers among it (about 40 minutes on 2 cores)
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(TESTS)
 
 test-oldest: install  ## the fast tier on the oldest versions that setup.cfg allows, in .venv-oldest
 	@mkdir -p .cache
@@ -98,7 +98,7 @@ check: install  ## ruff, direction of imports, house rules, requirements.lock ag
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_requirements_lock.py
 
-bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json), the first answer (bench_answer.json), ten questions (bench_listen.json), manifests, dry sounds, many answers (bench_reading.json), fusions (bench_fusion.json), cues of the sound field (bench_field.json)
+bench: install  ## speed: ratios side by side (bench.json), scenes a second (bench_scenes.json), training (bench_training.json), scores (bench_scores.json), the first answer (bench_answer.json), ten questions (bench_listen.json), manifests, dry sounds, many answers (bench_reading.json), fusions (bench_fusion.json), cues of the sound field (bench_field.json), a server (bench_serve.json)
 	$(BIN)/python eval/bench.py
 	$(BIN)/python eval/bench_scenes.py
 	$(BIN)/python eval/bench_training.py
@@ -108,6 +108,7 @@ bench: install  ## speed: ratios side by side (bench.json), scenes a second (ben
 	$(BIN)/python eval/bench_reading.py
 	$(BIN)/python eval/bench_fusion.py
 	$(BIN)/python eval/bench_field.py
+	$(BIN)/python eval/bench_serve.py
 
 eval-spatialsoundqa: install  ## predict, score, report: [MODEL=tiny or folder] [DATA=manifest or SpatialSoundQA folder] [OUT=folder] [TASK=yaml]
 	@test -d "$(MODEL)" || test -d "spatial_llm/shipped/$(MODEL)" || { echo "MODEL=$(MODEL): no such folder, nor a shipped model"; exit 1; }
@@ -119,4 +120,4 @@ eval-spatialsoundqa: install  ## predict, score, report: [MODEL=tiny or folder] 
 	$(BIN)/python eval/report.py --task "$(TASK)" --scores "$(OUT)" --data "$(DATA)" --out "$(OUT)/report"
 
 clean:  ## remove what runs made, keep .venv
-	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json bench_answer.json bench_listen.json bench_reading.json bench_fusion.json bench_field.json bench_gpu.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs bench.json bench_scenes.json bench_training.json bench_scores.json bench_answer.json bench_listen.json bench_reading.json bench_fusion.json bench_field.json bench_serve.json bench_gpu.json .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -33,7 +33,7 @@ from spatial_llm.settings import parse_arguments
 from spatial_llm.training.encoder.dataset import TASKS, encoder_dataset
 from spatial_llm.training.encoder.run import encoder_outputs, load_encoder
 
-COLUMNS = ("left_right", "eight_way", "ER20", "MAE_deg", "DER", "mAP")
+COLUMNS = ("left_right", "front_behind", "above_below", "eight_way", "ER20", "MAE_deg", "DER", "mAP")
 ANSWERS = ("B_left_right_acc", "B_direction_acc", "B_DER", "D_left_right_acc", "D_direction_acc", "A_mAP", "E_acc")
 
 

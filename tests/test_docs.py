@@ -67,6 +67,14 @@ def test_the_example_of_several_encoders_runs(tmp_path):
     }
 
 
+def test_the_example_of_captions_with_times_prints_what_it_says():
+    text = (REPOSITORY / "docs" / "metrics_of_events.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0] == re.search(r"print\(text\)  # (.*)", code)[1]
+
+
 @pytest.mark.slow
 def test_the_examples_of_conversations_run():
     text = (REPOSITORY / "docs" / "use.md").read_text(encoding="utf-8")

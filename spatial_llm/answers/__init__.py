@@ -34,6 +34,7 @@ from spatial_llm.answers.kinds.location import (
 )
 from spatial_llm.answers.kinds.location_or_absent import format_absent, parse_absent
 from spatial_llm.answers.kinds.locations import format_locations, parse_locations
+from spatial_llm.answers.kinds.motion import parse_motion
 from spatial_llm.answers.kinds.order import format_order, parse_order
 from spatial_llm.answers.kinds.rt60_range import format_rt60_range, parse_rt60_range
 from spatial_llm.answers.kinds.timed_caption import format_timed_caption, parse_timed_caption
@@ -79,6 +80,7 @@ __all__ = [
     "parse_labels",
     "parse_location",
     "parse_locations",
+    "parse_motion",
     "parse_order",
     "parse_rt60_range",
     "parse_seconds",
@@ -92,13 +94,14 @@ __all__ = [
 def read(kind: str, text: str, reading: Reading = "strict", known: Collection[str] | None = None) -> Value | None:
     """Returns the value of one kind that a text states; None if unparsed.
 
-    By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no {"yes":
-    bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth {"azimuth_deg"},
-    elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations {"locations":
-    [...]}; order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float; timed_caption
-    {"events": [...]}; rt60_range {"rt60_range_s": [lowest, highest or None]}; room_size {"room_size": "small" or "large"};
-    reverberation {"reverberation": "dry" or "reverberant"}; location_or_absent a location or {"absent": label}; text
-    {"text": the answer in plain spelling}.
+    By kind: labels {"labels": [...]}; location {"left_right", "front_behind", "above_below", "distance_m"}; yes_no
+    {"yes": bool}; direction_word one axis as in {"left_right": "left"}; distance {"distance_m": float}; azimuth
+    {"azimuth_deg"}, elevation {"elevation_deg"}: float; clock {"clock_hour": 1 to 12}; count {"count": int}; locations
+    {"locations": [...]}; order {"order": [...]}; duration {"duration_s": float}; span {"onset_s", "offset_s"}: float;
+    moment {"time_s": float}; motion {"motion": "left to right", ...}; timed_caption {"events": [...]}; rt60_range
+    {"rt60_range_s": [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation
+    {"reverberation": "dry" or "reverberant"}; location_or_absent a location or {"absent": label}; text {"text": the
+    answer in plain spelling}.
 
     Args:
         kind: a key of KINDS.

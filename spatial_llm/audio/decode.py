@@ -8,6 +8,7 @@ decoded in a separate process that can be killed.
 import hashlib
 import io
 import os
+import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -98,7 +99,7 @@ def _compressed(source: Source, sound: Sound, limits: AudioLimits) -> _Decoded:
         return _read(source, sound, limits)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         # libsndfile reports system errors as if the file did not exist; it exists, and its content is at fault.
-        text = str(error).replace("Error opening ", "").strip() or "libsndfile gives no reason"
+        text = re.sub(r"^Error opening .*?: ", "", str(error)).strip() or "libsndfile gives no reason"
         sound.missing = sound.missing or f"it cannot be decoded ({text})"
     _refuse_or_warn(source, sound, limits)
     if sound.container != "FLAC":

@@ -93,15 +93,26 @@ def opened(file: AudioFile, name: str, limits: AudioLimits) -> Iterator[BinaryIO
     if is_content(file):
         with tempfile.TemporaryFile() as copy:
             copy.write(file)
-            copy.seek(0)
-            yield copy
+            with _to_read(copy) as found:
+                yield found
     elif hasattr(file, "read") and not isinstance(file, os.PathLike):
         with tempfile.TemporaryFile() as copy:
             _copy(file, copy, name, 4 * limits.max_bytes)
-            yield copy
+            with _to_read(copy) as found:
+                yield found
     else:
         with open_regular(file, name) as found:
             yield found
+
+
+@contextlib.contextmanager
+def _to_read(copy: BinaryIO) -> Iterator[BinaryIO]:
+    """Yields a written file as one that is only read. A file for both goes back, when it is closed, to where its reader was,
+    which fails where a decoder has moved the descriptor meanwhile."""
+    copy.flush()
+    with os.fdopen(os.dup(copy.fileno()), "rb") as found:
+        found.seek(0)
+        yield found
 
 
 def is_content(file: Any) -> bool:
@@ -156,7 +167,6 @@ def _copy(file: Any, copy: BinaryIO, name: str, most: float) -> None:
         raise AudioError(f"{name}: cannot be read ({error}).") from None
     if not size:
         raise AudioError(f"{name}: nothing left to read, it is empty or was read already; go back with file.seek(0).")
-    copy.seek(0)
 
 
 def _is_decoder(audio: Any) -> bool:

@@ -12,6 +12,7 @@ from types import ModuleType
 COMMANDS = {
     "ask": "ask a model about recordings",
     "timeline": "list what is heard in a long recording, window by window",
+    "serve": "answer programs, by the chat completions of OpenAI",
     "import": "own recordings with own questions, a CSV, to manifests",
     "import-dcase": "recordings with frame labels (STARSS, DCASE, TAU-NIGENS) to manifests",
     "import-table": "a CSV of which sound is where and when, in a declared convention, to manifests",
@@ -26,7 +27,7 @@ COMMANDS = {
     "compare": "compare two runs on the same questions",
     "encode-ambisonics": "a recording of an array to ambisonics, with the bands in which it holds",
     "convert": "released encoder weights (.pth) to a folder of ours (safetensors)",
-    "export": "a saved model as a file of the official layout, the reverse of convert",
+    "export": "a saved model in the official layout, the reverse of convert; or for other engines",
     "plan": "GPU memory that a fine-tuning run will take, in each of its modes",
     "parts": "encoder and language model of a saved model, as folders to train with",
     "join-encoders": "several encoders that hear side by side, as one folder to train with",

@@ -11,7 +11,7 @@ from spatial_llm.data.scene_files import paths_of_scene
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.about import About, check_place
 from spatial_llm.questions.facts import HeardSource, heard_sources
-from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene import Scene, place_at
 from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.validation import STRICT
 
@@ -203,9 +203,27 @@ def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[Heard
     about = record.about
     if record.known is not None and record.known.sounds is not None:
         sources = record.known.sounds
-    source = sources[about.sources[0]] if about is not None and len(about.sources) == 1 else None
+    source = None if about is None else source_meant(record, about, sources)
     if source is not None:
         try:
-            check_place(about, value, source.after_turn(about.turn_deg))
+            check_place(about, value, source)
         except SpatialLLMError as error:
             raise ManifestError(f"record {record.id!r}: about: {error}") from None
+
+
+def source_meant(record: Record, about: About, sources: Sequence[HeardSource | None]) -> HeardSource | None:
+    """Returns the one source that a question is about, where the question places it: after the turn that it names, and where
+    something moves, at the time that it names or means. None if it is about none or several, or the source is not known.
+
+    Args:
+        record: of the question.
+        about: meaning of the question.
+        sources: see `sources_of`.
+    """
+    if len(about.sources) != 1:
+        return None
+    source, scene = sources[about.sources[0]], record.scene
+    if scene is not None and scene.moves and about.time_s is not None:
+        place = place_at(scene.listener, scene.sources[about.sources[0]], about.time_s)
+        return HeardSource(scene.sources[about.sources[0]].label, *place)
+    return None if source is None else source.after_turn(about.turn_deg)

@@ -84,6 +84,27 @@ class Heard:
         """
         return self.talk(use_cache=False).stream(question, **options)
 
+    @torch.inference_mode()
+    def prompt_embeds(self, question: str, strict: bool = False, as_asked: bool = False) -> torch.Tensor:
+        """Returns the prompt of a question as embeddings (length, text width), with the audio in place: what the language
+        model reads, for an engine that serves it alone (`spatial-llm export merged`).
+
+        Args:
+            question, strict, as_asked: as of `ask`.
+
+        Raises:
+            SpatialLLMError: see `SpatialLLM.ask`; or audio enters inside the language model, or it hears by itself.
+        """
+        model, net = self.model, self.model.model
+        if net.fusion.deep or net.mono_base is not None:
+            raise SpatialLLMError("the audio of this model is not part of its prompt alone; ask the model itself.")
+        check_question(question)
+        _, asked = model.understand(question, strict, as_asked, None)
+        batch = model.processor(text=asked, return_tensors="pt").to(model.device)
+        model.check_length(batch["input_ids"].shape[1])
+        joined, _ = net.join(batch["input_ids"], self.audio, None, batch["attention_mask"], None, None, None)
+        return joined.inputs_embeds[0]
+
     @property
     def events(self) -> dict[str, float]:
         """Returns the probability of each event class by the encoder's own heads, most probable first.

@@ -4,12 +4,36 @@ import copy
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.trained_parts import base_state
+
+
+def language_model_of(model: SpatialLLM, merged: bool) -> PreTrainedModel:
+    """Returns the language model of a model as one of its own, with LoRA in its weights (`merged`) or without it.
+
+    Raises:
+        SpatialLLMError: LoRA is to be merged and there is none, or there are time tokens, which a language model alone
+            cannot have.
+    """
+    net = model.model
+    if merged and net.config.time_tokens is not None:
+        raise SpatialLLMError(
+            "the model writes times in tokens of their own, whose rows are no part of the language model's vocabulary, so "
+            "the language model alone could not answer as the whole does: leave out merged, or save the whole model after "
+            "merge_and_unload()."
+        )
+    if merged:
+        net = copy.deepcopy(net).merge_and_unload()
+    with torch.device("meta"):
+        language_model = language_model_class(net.config.text_config).from_config(net.config.text_config)
+    language_model.load_state_dict(base_state(net.language_model), assign=True)
+    language_model.generation_config = copy.deepcopy(net.generation_config)
+    return language_model
 
 
 def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> None:
@@ -27,19 +51,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
             which a language model alone cannot have.
     """
     check_place(folder, folder=True, replaced=True)
-    net = model.model
-    if merged and net.config.time_tokens is not None:
-        raise SpatialLLMError(
-            "the model writes times in tokens of their own, whose rows are no part of the language model's vocabulary, so "
-            "the language model alone could not answer as the whole does: leave out merged, or save the whole model after "
-            "merge_and_unload()."
-        )
-    if merged:
-        net = copy.deepcopy(net).merge_and_unload()
-    with torch.device("meta"):
-        language_model = language_model_class(net.config.text_config).from_config(net.config.text_config)
-    language_model.load_state_dict(base_state(net.language_model), assign=True)
-    language_model.generation_config = copy.deepcopy(net.generation_config)
+    net, language_model = model.model, language_model_of(model, merged)
     with atomic_path(folder) as temporary:
         encoder = net.encoder if model.heads is None else model.heads.joined_with(net.encoder)
         encoder.save_pretrained(temporary / "encoder")

@@ -31,15 +31,17 @@ class About:
             order of the question (SAME_CLASS, ONSET_ORDER: of the answer). Empty for questions about the recording as a
             whole (counts, the room) or about an absent sound. All other families write it.
         reference: index of the source that the question names when it asks for those beside it. Relation questions whose
-            answer is a class write it (MIXUP_NONBINARY_SOURCE, RELATION_*).
+            answer is a class write it (MIXUP_NONBINARY_SOURCE, RELATION_*), and FASTER, of the slower one.
         axis: the axis along which the question compares, an axis of direction words or "distance". Relations, NEAREST,
-            FARTHEST and WRONG_PLACE write it.
-        side: the end of that axis which the question names. Questions that write `axis` write it too, except
-            MIXUP_NONBINARY_DIRECTION, whose answer it is.
+            FARTHEST, WRONG_PLACE and CROSSES write it.
+        side: the end of that axis which the question names (CROSSES: to which the sound moves). Questions that write `axis`
+            write it too, except MIXUP_NONBINARY_DIRECTION, whose answer it is.
         turn_deg: by how many degrees the question turns the listener, positive to the left. The family rotated writes it.
         places: the places that the question names, in its order. MIXUP_SINGLE_CLASSIFICATION and PRESENT_AT_PLACE write one
             place, SWAPPED the claimed places of the first and the second source.
-        time_s: the time, in seconds from the beginning of the recording, that the question names. STARTS_AT writes it.
+        time_s: the time, in seconds from the beginning of the recording, that the question names or means. STARTS_AT writes
+            it, and questions for the place of a source where something moves (MOTION_START, _END, _AT, _AZIMUTH_AT,
+            AFTER_TURN): their answer is where the source is then.
         absent: the class that the question names although it does not sound. PRESENT, PRESENT_AT_PLACE and ABSENT write it.
     """
 

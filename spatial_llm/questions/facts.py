@@ -124,6 +124,9 @@ class HeardScene:
 
     tracks: of a scene in which something moves, the way of each source around the listener (see `scenes.motion.track`), None
     for one that is never heard; empty where all stands still, and for recordings.
+    headings: (time_s, heading_deg) of a listener who turns, see `scenes.scene.Listener`.
+    stands_still: whether it is known that no source moves and the listener does not turn. A recording without tracks may
+    have either.
     complete: whether the sources are all that sound. If not, nothing is asked whose answer a further sound could change: how
     many there are, which is nearest or first, which are all on one side.
     """
@@ -134,6 +137,8 @@ class HeardScene:
     duration_s: float | None = None
     complete: bool = True
     tracks: tuple[Track | None, ...] = ()
+    headings: tuple[tuple[float, float], ...] = ()
+    stands_still: bool = False
 
     @staticmethod
     def from_scene(scene: Scene) -> "HeardScene":
@@ -152,7 +157,8 @@ class HeardScene:
                 )
         tracks = tuple(track_of(scene, index) for index in range(len(scene.sources))) if scene.moves else ()
         room = scene.truth.rt60_s, scene.truth.volume_m3, scene.duration_s
-        return HeardScene(tuple(heard_sources(scene)), *room, tracks=tracks)
+        headings = scene.listener.headings if scene.listener.turns else ()
+        return HeardScene(tuple(heard_sources(scene)), *room, tracks=tracks, headings=headings, stands_still=not scene.moves)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -32,8 +32,9 @@ class Family:
             the mirrored value: the question itself names a side, a place or a turn. See `mirroring.mirror`.
         opposites: question type -> words of what the question asks for, and words of its opposite. An answer that contains
             only words of the opposite answers another question (see `types.parse_value`).
-        needs: what its questions need of a scene besides directions, distances and labels: "times", "room", or that one
-            class sounds twice ("repeated class"). Scenes made for these questions alone contain it.
+        needs: what its questions need of a scene besides directions, distances and labels: "times", "room", that one class
+            sounds twice ("repeated class"), or that sources move or the listener turns ("motion"). Scenes made for these
+            questions alone contain it.
         type: the type of its records: "A" to "E" for the official types, the name of the family otherwise.
     """
 
@@ -46,7 +47,7 @@ class Family:
     most: int | None = None
     mirror: Mapping[str, Mirror] = field(default_factory=dict)
     opposites: Mapping[str, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
-    needs: Collection[Literal["times", "room", "repeated class"]] = ()
+    needs: Collection[Literal["times", "room", "repeated class", "motion"]] = ()
     type: str = ""
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 They teach a small language model the form of the questions before it gets audio. One question type cannot be answered from
 the words: the distance between two sources (MIXUP_NONBINARY_DISTANCE), which they only allow to estimate. Numbers in the
-words are rounded, so a duration may be off by a tenth of a second.
+words are rounded, so a duration may be off by a tenth of a second; of motion they give a place each second, between which
+it has to be guessed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from spatial_llm.questions.asking import Question
 from spatial_llm.questions.config import QuestionConfig, official_only
 from spatial_llm.questions.facts import HeardScene, HeardSource
 from spatial_llm.questions.scene_text import scene_to_text
+from spatial_llm.questions.text_motion import moving_scene
 from spatial_llm.questions.writer import QuestionWriter
 from spatial_llm.scenes.scene_checks import MAX_SOURCES
 
@@ -26,6 +28,7 @@ ONE_SOURCE_SHARE = 0.4  # share of scenes; one source gets two official question
 CLIP_S, SHORTEST_S = 10.0, 0.5
 RT60_S, VOLUME_M3 = (0.15, 1.0), (30.0, 250.0)
 SAME_CLASS_SHARE = 0.25  # share of the scenes with two sources and more, for our own families
+MOTION_SHARE = 0.5  # share of the scenes in which something moves, if questions ask for it
 
 
 def text_examples(
@@ -114,7 +117,7 @@ def _draw_for_families(
     config: QuestionConfig,
     most_sources: int,
 ) -> HeardScene:
-    """Returns one source or more, some of one class, with times and a room if the questions need these."""
+    """Returns one source or more, some of one class, with times, a room and motion if the questions need these."""
     count = int(rng.integers(1, min(most_sources, len(labels)) + 1))
     names = rng.choice(len(labels), size=count, replace=False)
     if count > 1 and "repeated class" in config.needs and rng.uniform() < SAME_CLASS_SHARE:
@@ -125,9 +128,11 @@ def _draw_for_families(
             duration_s = float(rng.uniform(SHORTEST_S, CLIP_S))
             onset_s = float(rng.uniform(0.0, CLIP_S - duration_s))
             sources[number] = replace(source, onset_s=onset_s, offset_s=onset_s + duration_s)
-    if "room" not in config.needs:
-        return HeardScene(tuple(sources))
-    return HeardScene(tuple(sources), float(rng.uniform(*RT60_S)), float(rng.uniform(*VOLUME_M3)), CLIP_S)
+    room = (float(rng.uniform(*RT60_S)), float(rng.uniform(*VOLUME_M3))) if "room" in config.needs else ()
+    if "motion" in config.needs and rng.uniform() < MOTION_SHARE:
+        return moving_scene(rng, sources, CLIP_S, distance_m, *room)
+    stands_still = "motion" in config.needs
+    return HeardScene(tuple(sources), *room, **({"duration_s": CLIP_S} if room else {}), stands_still=stands_still)
 
 
 def _source(rng: np.random.Generator, label: str, distance_m: Range, elevation_deg: Range) -> HeardSource:

@@ -36,7 +36,7 @@ FEW = ["1 ", "1m ", "point one ", "or left ", " ", "30 degrees left ", "(b) ", "
 MANY = [
     "1", "1.", "1' ", "one ", "hundred ", "half a ", "about ", "to ", "not ", "no ", "\n", "left ", "right in ", "azimuth ",
     "the ", "; ", "bell;", "a ", "answer ", "can not ", "there is no ", "is present ", "yes ", "2 o'clock ", "-", "'", '"',
-    ", ", "o ", "twenty-", "1/", "sound ",
+    ", ", "o ", "twenty-", "1/", "sound ", "up ", "left to ",
 ]  # fmt: skip
 
 

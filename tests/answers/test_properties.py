@@ -12,6 +12,7 @@ from spatial_llm.answers import AXES, Location
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import format_value, parse_value
 from tests.answers.test_strict import LOCATIONS, TYPE_OF_KIND, VALUES
+from tests.answers.test_timed_caption import captions, one_event
 
 SYNONYMS = {
     "left": ["to the left", "on your left-hand side", "leftwards"],
@@ -30,6 +31,7 @@ PLAIN_NAMES = st.lists(
 PLAIN = {  # names that strict and lenient both read as names: no wording, no marks at their ends
     "labels": PLAIN_NAMES.map(lambda names: {"labels": sorted(names)}),
     "order": PLAIN_NAMES.map(lambda names: {"order": names}),
+    "timed_caption": captions(one_event(st.sampled_from(["bell", "dog", "male speech, man speaking"]))),
     "location_or_absent": st.one_of(
         LOCATIONS.map(Location.to_dict), PLAIN_NAMES.map(lambda names: {"absent": names[0]})
     ),

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from spatial_llm import answers
 from spatial_llm.answers import AXES, Location
+from spatial_llm.answers.kinds.motion import DIRECTIONS
 from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.answers.kinds.text import plain_text
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
+from tests.answers.test_timed_caption import captions, one_event
 
 LOCATIONS = st.builds(
     Location,
@@ -229,6 +231,9 @@ VALUES = {
     "span": st.tuples(NUMBERS, NUMBERS)
     .filter(lambda ends: ends[0] < ends[1])
     .map(lambda ends: dict(zip(("onset_s", "offset_s"), ends, strict=True))),
+    "moment": NUMBERS.map(lambda value: {"time_s": value}),
+    "motion": st.sampled_from(sorted(DIRECTIONS)).map(lambda direction: {"motion": direction}),
+    "timed_caption": captions(one_event()),
     "rt60_range": st.tuples(NUMBERS, NUMBERS | st.none())
     .filter(lambda ends: ends != (0, None) and (ends[1] is None or ends[0] < ends[1]))
     .map(lambda ends: {"rt60_range_s": list(ends)}),
@@ -253,7 +258,15 @@ def test_every_kind_of_value_survives_text_and_json(kind):
 
 @pytest.mark.parametrize("kind", sorted(TYPE_OF_KIND))
 def test_a_value_of_another_kind_is_refused(kind):
-    for value in ({}, {"quiz": 1}, {"left_right": "up"}, {"labels": []}, {"room_size": "tiny"}, {"clock_hour": 13}):
+    for value in (
+        {},
+        {"quiz": 1},
+        {"left_right": "up"},
+        {"labels": []},
+        {"room_size": "tiny"},
+        {"clock_hour": 13},
+        {"motion": "left"},
+    ):
         with pytest.raises(SpatialLLMError):
             format_value(TYPE_OF_KIND[kind], value)
 

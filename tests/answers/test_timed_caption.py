@@ -31,6 +31,11 @@ def one_event(draw, names=SAMPLED_NAMES):
     return event | {name: draw({**WORDS, **NUMBERS}[name]) for name in PLACES if name in places}
 
 
+def captions(events):
+    """Values of captions, with their events in the order in which they are read."""
+    return st.lists(events, max_size=5).map(lambda found: {"events": parse_timed_caption(format_timed_caption(found))})
+
+
 @settings(deadline=None)
 @given(st.lists(one_event(), max_size=5))
 def test_what_was_written_is_read_back_exactly(events):

@@ -28,7 +28,8 @@ WORDS = """left right front behind above below ahead rear back up down overhead 
 left-hand side in of from not isn't don't no neither or and but between about roughly than less more at least yes yeah nope
 correct false that it is there I hear cannot tell unsure sound sounds source dog bell speech rain followed by then first
 starts begins from until ends stops onset offset
-answer option A B (b) C small large tiny dry echoey reverberant azimuth elevation az el clockwise""".split()  # noqa: SIM905
+answer option A B (b) C small large tiny dry echoey reverberant azimuth elevation az el clockwise
+anticlockwise counter-clockwise towards away upwards closer""".split()  # noqa: SIM905
 UNITS = "m metres meters cm km ft feet ' \" in inches yards s ms seconds min ° degrees deg o'clock oclock % hours".split()  # noqa: SIM905
 NUMBERS = """0 1 2 2.5 2,5 1,500 3/4 1/2 0:03 1:02.5 12 90 -30 +5 \u22125 .5 1..5 1.2.3 two twelve twenty-one half quarter
 a an one hundred point five \u00bd 2\u00bd""".split()  # noqa: SIM905
@@ -51,7 +52,7 @@ NOISE = [
 ]
 TRUE_ANSWERS = [
     "right, front, below; 2.5m", "left, behind, above; 10m", "Yes", "No", "left", "1.5m", "bell; speech", "-35 degrees",
-    "2 o'clock", "3", "3.2 s", "1.2 to 3.4 s",
+    "2 o'clock", "3", "3.2 s", "1.2 to 3.4 s", "left to right", "counter-clockwise", "It moves from left to right.",
     "It starts at 500 ms and ends at 2 seconds.", "0.3 to 0.6 s", "below 0.3 s", "small", "reverberant", "There is no bell",
     "left, front, above; 2m | right, behind, below; 1m", "azimuth -30 degrees, elevation 10 degrees", "(B) right",
     "It is in front of you, on your left-hand side, about two and a half metres away.", "I cannot tell from the audio.",

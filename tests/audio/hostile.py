@@ -203,6 +203,18 @@ def odd_files() -> Iterator[Case]:
     yield Case("mono", REFUSED, "2 channels needed, got 1", make("wav", X[:, :1]))
     yield Case("six channels", REFUSED, "2 channels needed, got 6", make("wav", sound(1000, 6)))
     yield Case("silence", WARNED, "is silent", wav(bytes(len(P))))
+    loud[5, 1] = -np.inf
+    yield Case("a float file with infinity", REFUSED, "-inf at channel 1, sample 5", make("wav_float", loud))
+    yield Case("1024 channels", REFUSED, "2 channels needed, got 1024", make("wav", sound(400, 1024)))
+    for rate in (8000, 44_100, 192_000, 768_000):
+        yield Case(f"a rate of {rate} Hz", READ, "", make("wav", sound(rate // 10), rate))
+    yield Case("a rate of 1 MHz", REFUSED, "sampling_rate is 1000000", wav(P, rate=1_000_000))
+    yield Case("a FLAC by the name of a WAV", READ, "", make("flac", X))
+    yield Case("a Vorbis by the name of a FLAC", READ, "", make("vorbis", X), suffix=".flac")
+    yield Case(
+        "an hour of silence in a small FLAC", REFUSED, "lasts 3600 s, and max_seconds is 600 s", _hour, suffix=".flac"
+    )
+    yield Case("ten minutes of 8 channels", REFUSED, "and max_bytes is 268435456", _eight_channels, suffix=".flac")
 
 
 # The first boxes of an iPhone's recording, and a frame of AAC: MPEG-4, LC, 44.1 kHz, two channels, 23 bytes.
@@ -250,6 +262,22 @@ def no_sound() -> Iterator[Case]:
     yield Case("a name with a lone surrogate", REFUSED, "no path|cannot be opened", lambda path: f"{path}\ud800.wav")
     yield Case("a name that is not UTF-8", READ, "", _not_utf_8, right=RIGHT)
     yield Case("a path as bytes", READ, "", lambda path: bytes(path) if path.write_bytes(wav(P)) else None, right=RIGHT)
+
+
+def _hour(path: Path) -> None:
+    _minutes_of_silence(path, 60, 8000, 2)
+
+
+def _eight_channels(path: Path) -> None:
+    _minutes_of_silence(path, 10, 16_000, 8)
+
+
+def _minutes_of_silence(path: Path, minutes: int, rate: int, channels: int) -> None:
+    import soundfile
+
+    with soundfile.SoundFile(path, "w", rate, channels, "PCM_16", format="FLAC") as out:
+        for _ in range(minutes):
+            out.write(np.zeros((60 * rate, channels), np.int16))
 
 
 def _pipe(path: Path) -> None:

@@ -30,6 +30,20 @@ def test_they_are_read_with_the_same_samples(tmp_path, format, subtype):
             read_audio(path, AudioLimits(max_bytes=100))
 
 
+def test_bytes_and_open_files_come_to_the_same_as_paths(tmp_path):
+    """Their copy is read here and by the other process, which moves the same descriptor."""
+    soundfile.write(tmp_path / "a.voc", sound(5000), 32_000, format="VOC")
+    content = (tmp_path / "a.voc").read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        right, _ = read_audio(tmp_path / "a.voc")
+        np.testing.assert_array_equal(read_audio(content)[0], right)
+        with (tmp_path / "a.voc").open("rb") as file:
+            np.testing.assert_array_equal(read_audio(file)[0], right)
+    with pytest.raises(AudioError, match="bytes without a header known here"):
+        read_audio(b"\x00" + bytes(range(256)) * 40)
+
+
 def test_a_decoder_that_does_not_end_is_ended(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.voc", sound(5000), 32_000, format="VOC")
     (tmp_path / "sleeps.py").write_text("import time; time.sleep(60)")

@@ -38,7 +38,7 @@ def test_help_lists_the_commands(capsys):
     ("argv", "status", "said"),
     [
         (["simulat"], 2, "simulat is no command; did you mean simulate?"),
-        (["xyz"], 2, "xyz is no command; commands are ask, timeline, import"),
+        (["xyz"], 2, "xyz is no command; commands are ask, timeline, serve"),
         (["ask", "a.wav", "Where?", "--jsn"], 2, "--jsn is no option or argument of this command; did you mean --json?"),
         (["parts", "tiny", "x", "--mergd"], 2, "did you mean --merged?"),
         (["simulate", "--outputt", "x"], 2, "--outputt x; did you mean --output?"),

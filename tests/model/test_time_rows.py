@@ -1,6 +1,7 @@
 """Rows of time tokens: how they begin, that they alone are added, and that both saved forms give them back bit for bit."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from spatial_llm.checkpoints import export_folder
+from spatial_llm.checkpoints.merged import export_merged
 from spatial_llm.encoders import SpatialASTModel
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
@@ -173,6 +176,11 @@ def test_merged_lora_keeps_the_rows(tmp_path: Path) -> None:
         merged = SpatialLLMForConditionalGeneration.from_pretrained(tmp_path / "merged").eval()
         torch.testing.assert_close(merged(**batch_of(model)).logits, before, atol=1e-4, rtol=1e-4)
         assert torch.equal(model.model(**batch_of(model)).logits, before), "the original is as it was"
+    model.save_pretrained(tmp_path / "whole")
+    for export, words in ((export_merged, "behind the vocabulary"), (partial(export_folder, "bat"), "time_tokens are")):
+        with pytest.raises(SpatialLLMError, match=words):
+            export(tmp_path / "whole", tmp_path / "exported.pt")
+        assert not (tmp_path / "exported.pt").exists()
     with pytest.raises(SpatialLLMError, match="leave out merged"):
         save_parts(model, tmp_path / "apart", merged=True)
     assert not (tmp_path / "apart").exists()

@@ -95,6 +95,13 @@ def answer_of(question_type, about, scene):
         case "OVERLAP":
             x, y = sources
             return {"yes": x.onset_s < y.offset_s and y.onset_s < x.offset_s}
+        case "CAPTION":
+            return {"events": [
+                {"label": source.label, "onset_s": round(source.onset_s, 1), "offset_s": round(source.offset_s, 1),
+                 **{axis: source.word(axis) for axis in ("left_right", "front_behind")},
+                 "distance_m": source.location.distance_m}
+                for source in sources
+            ]}  # fmt: skip
         case "PRESENT":
             assert about.absent not in scene.labels
             return {"yes": bool(sources)}

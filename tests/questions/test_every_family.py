@@ -12,6 +12,7 @@ from spatial_llm.evaluation.metrics.kinds import KIND_METRICS
 from spatial_llm.questions import HeardScene, HeardSource, QuestionConfig, QuestionWriter
 from spatial_llm.questions.families import FAMILIES
 from spatial_llm.questions.types import QUESTION_TYPES, VALUE_KINDS, format_value, parse_value
+from tests.questions.moving_scenes import draw_moving_scenes
 from tests.questions.scenes import LABELS, draw_scenes
 
 READINGS = ("strict", "lenient")
@@ -19,7 +20,7 @@ READINGS = ("strict", "lenient")
 
 @pytest.fixture(scope="module")
 def scenes() -> list[HeardScene]:
-    return [HeardScene.from_scene(scene) for scene in draw_scenes(150, seed=11)]
+    return [HeardScene.from_scene(scene) for scene in (*draw_scenes(150, seed=11), *draw_moving_scenes(150, seed=12))]
 
 
 def asked(family: str, scenes: list[HeardScene], seed: int = 0) -> list:

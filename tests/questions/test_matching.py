@@ -46,7 +46,7 @@ def all_families() -> QuestionMatcher:
             item.truth,
             [*scene.labels, *labels_in(item.truth, item.about.absent)],
         )
-        for scene, questions in asked_scenes(LABELS, 4000, 0, config=config)
+        for scene, questions in asked_scenes(LABELS, 6000, 0, config=config)
         for item in questions
     )
     return QuestionMatcher(taught)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from spatial_llm.errors import SceneError
 from spatial_llm.questions import QuestionConfig, text_examples
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
+from tests.questions.moving_scenes import MOTION_TYPES, MOVING
 from tests.questions.scenes import EVERY, WRITTEN
 
 LABELS = ["bell", "rain", "waves, surf", "walk, footsteps"]
@@ -75,7 +77,8 @@ def test_two_labels_are_needed():
 
 def test_words_say_what_is_asked_for_and_no_more():
     config = QuestionConfig(
-        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "room", "same_class", "relation", "negative"), 0), limit=12
+        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "caption", "room", "same_class", "relation", "negative"), 0),
+        limit=12,
     )
     examples = text_examples(LABELS, 3000, seed=4, config=config, most_sources=2)
     scenes = {example["scene"] for example in examples}
@@ -84,3 +87,23 @@ def test_words_say_what_is_asked_for_and_no_more():
     assert not any("from" in scene or "room" in scene for scene in scenes)
     with pytest.raises(SceneError, match="most_sources is 9"):
         text_examples(LABELS, 10, seed=4, config=config, most_sources=9)
+
+
+def test_motion_in_words():
+    ask = {family.name: 2 for family in MOVING}
+    examples = text_examples(LABELS, 600, seed=4, config=QuestionConfig(ask=ask, limit=12))
+    assert examples == text_examples(LABELS, 600, seed=4, config=QuestionConfig(ask=ask, limit=12))
+    assert {example["question_type"] for example in examples} == MOTION_TYPES - {"CAPTION"}
+    for example in examples:  # what is asked for stands in the words
+        parts = dict(part.split(": ", 1) for part in example["scene"].split(" | "))
+        named = [label for label in LABELS if f" {label}" in example["question"]]
+        if example["question_type"] == "MOVES" and "at " in parts[named[0]]:
+            assert parts[named[0]].startswith("moves") == (example["answer"] == "Yes")
+        elif example["question_type"] == "LISTENER_TURN":
+            first, *_, last = re.findall(r"(-?\d+) at", parts["listener"])
+            assert (int(last) > int(first)) == (example["answer"] == "left")
+        elif example["question_type"] in ("MOTION_START", "MOTION_END"):
+            metres = re.findall(r"distance ([\d.]+)m", parts[named[0]])[
+                0 if example["question_type"] == "MOTION_START" else -1
+            ]
+            assert abs(float(metres) - parse_value("MOTION_START", example["answer"])["distance_m"]) <= 0.3

@@ -9,6 +9,7 @@ from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from tests.questions.scenes import LABELS, SEVERAL, WRITTEN, draw_scenes, expected
 
 MANY = QuestionConfig(ask=SEVERAL, limit=16)
+WORDS = 12  # six sides in two forms
 CHANCE = {
     "COUNT_SOURCES": 1 / 4,
     "COUNT_CLASSES": 1 / 4,
@@ -50,7 +51,8 @@ def test_guessing_from_the_question_gains_nothing(asked):
     assert len(said) > 2000 and abs(np.mean(said) - 0.5) < 0.02
     for name, row in found.items():
         if row.yes is not None:
-            assert abs(row.yes - 0.5) < 0.02, name
+            # Answers are even for each of the words that a question names, so that each word may be ahead by one.
+            assert abs(row.yes - 0.5) < max(0.02, WORDS / 2 / row.n), name
         # the most that knowing the answers, but not hearing, can give; and room for the luck of n/2 draws
         chance = CHANCE.get(name, 0.13 if row.yes is None else 1 / 2)
         assert row.question_only <= chance + 3 * np.sqrt(chance * (1 - chance) / (row.n / 2)), name

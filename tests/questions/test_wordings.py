@@ -48,7 +48,7 @@ def test_every_wording_has_the_same_words_to_fill_in_and_training_shares_only_wh
 
 def test_answers_in_signed_degrees_come_with_their_convention() -> None:
     signed = {family for family, wordings in ALL if wordings.convention.endswith("degrees.")}
-    assert signed == {"azimuth", "elevation", "rotated"} and len(CONVENTIONS) == 4
+    assert signed == {"azimuth", "elevation", "rotated", "motion_place"} and len(CONVENTIONS) == 5
 
 
 def test_published_questions_are_among_the_wordings() -> None:
@@ -89,7 +89,7 @@ def test_the_writer_uses_the_wordings_of_its_split(family) -> None:
 
 def questions(split: str, **changes: object) -> set[str]:
     config = QuestionConfig(
-        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "room", "same_class", "relation", "negative"), 0),
+        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "caption", "room", "same_class", "relation", "negative"), 0),
         limit=30,
         **changes,
     )

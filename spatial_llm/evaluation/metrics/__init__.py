@@ -10,7 +10,7 @@ from spatial_llm.evaluation.metrics.extract import Extracted, extract
 from spatial_llm.evaluation.metrics.metric import Metric, interval_of
 from spatial_llm.evaluation.metrics.protocols import PROTOCOLS, family_name, rule_of
 from spatial_llm.evaluation.metrics.scored_run import ScoredRun, read_answers
-from spatial_llm.evaluation.metrics.truths import Truth, context_of, mirrored_truths, read_truths
+from spatial_llm.evaluation.metrics.truths import Truth, context_of, mirrored_truths, read_truths, reversed_truths
 
 __all__ = [
     "PROTOCOLS",
@@ -28,6 +28,7 @@ __all__ = [
     "mirrored_truths",
     "read_answers",
     "read_truths",
+    "reversed_truths",
     "right_of",
     "rule_of",
 ]

@@ -23,12 +23,15 @@ from spatial_llm.questions.mirroring import mirror
 _OF_NO_SOURCE = (
     "MIXUP_DIRECTION", "MIXUP_DISTANCE_BOTH", "MIXUP_NONBINARY_DIRECTION", "MIXUP_NONBINARY_DISTANCE", "COUNT_SOURCES",
     "COUNT_CLASSES", "SAME_CLASS", "ONSET_ORDER", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "SWAPPED",
-    "OVERLAP", OPEN,
+    "OVERLAP", "ANY_MOVES", "COUNT_MOVING", "LISTENER_TURN", "CAPTION", OPEN,
 )  # fmt: skip
 _OF_PRESENCE = ("PRESENT", "PRESENT_AT_PLACE")
 _TURNED = ("ROTATED", "ROTATED_AZIMUTH")
 # A question of these types names a place or a side, and the item does not tell what sounds there in the mirror image.
-_OF_A_SIDE = ("MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE")
+_OF_A_SIDE = (
+    "MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE",
+    "CROSSES",
+)  # fmt: skip
 _SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _RELATION = re.compile(r"\b(left|right)( side)? of\b", re.IGNORECASE)
 _PLACE = re.compile(r"\b(left|right), (front|behind), (above|below), (\d{1,4}(?:\.\d+)?) meters?\b", re.IGNORECASE)
@@ -42,10 +45,11 @@ def infer_about(record: Record, value: dict[str, Any], labels: Labels, sources: 
     Args:
         record: a record without `about`.
         value: value of its true answer.
-        labels, sources: classes of each source of the recording, and the source itself (None: its place is not known).
+        labels, sources: classes of each source of the recording, and the source itself (None, or without an azimuth: its
+            place is not known).
     """
     turn_deg = _turn_deg(record.question) if record.question_type in _TURNED else 0.0
-    if turn_deg is None or None in sources:
+    if turn_deg is None or any(source is None or source.azimuth_deg is None for source in sources):
         return About(turn_deg=turn_deg or 0.0)
     index = _asked_about(record, value, labels, [source.after_turn(turn_deg) for source in sources])
     return About(() if index is None else (index,), turn_deg=turn_deg)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_llm.data.record import Record, check_meaning, labels_of, sources_of
+from spatial_llm.data.record import Record, check_meaning, labels_of, source_meant, sources_of
 from spatial_llm.evaluation.metrics.about_of_others import infer_about, infer_mirrored
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.mirroring import mirror
+from spatial_llm.questions.reversing import reverse
 from spatial_llm.questions.types import parse_value
 
 
@@ -26,8 +27,8 @@ class Truth:
         value: value of its answer, see `questions.types.parse_value`.
         asked: indices, into the sources of the recording, of those that the question is about; empty if not known, or if
             there is none.
-        source: the source in question, as the question places it (after a turn, turned); None if not known, or if the
-            question is about several.
+        source: the source in question, as the question places it (after a turn, turned; where something moves, at the time
+            that the question means); None if its place is not known, or if the question is about several.
         turn_deg: by how many degrees the question turns the listener, positive to the left.
         onsets_s: when each sound begins, by label, if all are known and different.
     """
@@ -65,6 +66,15 @@ def mirrored_truths(items: Sequence[Record], truths: Sequence[Truth | None]) -> 
     return [None if truth is None else _mirrored(item, truth) for item, truth in zip(items, truths, strict=True)]
 
 
+def reversed_truths(items: Sequence[Record], truths: Sequence[Truth | None]) -> list[Truth | None]:
+    """Returns the truths after the recordings have been reversed in time; None if the answer is then not known."""
+    found = []
+    for item, truth in zip(items, truths, strict=True):
+        value = None if truth is None else reverse(item.question_type, truth.value)
+        found.append(None if value is None else replace(truth, value=value))
+    return found
+
+
 def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
     """Returns the acoustic conditions of an item: number of sources, rt60_s, drr_db (of the source in question, or else the
     mean over the sources), snr_db and labels; None if not known."""
@@ -79,7 +89,7 @@ def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
     if scene is not None and scene.truth is not None:
         context["rt60_s"] = scene.truth.rt60_s
         known = scene.truth.sources
-        one = truth is not None and truth.source is not None
+        one = truth is not None and len(truth.asked) == 1
         ratios = [source.drr_db for source in ([known[index] for index in truth.asked] if one else known)]
         context["drr_db"] = None if None in ratios else float(np.mean(ratios))
     return context
@@ -87,13 +97,13 @@ def context_of(item: Record, truth: Truth | None) -> dict[str, Any]:
 
 def _truth(item: Record, value: dict[str, Any], sources: Sequence[HeardSource | None]) -> Truth:
     about = infer_about(item, value, labels_of(item), sources) if item.about is None else item.about
-    source = sources[about.sources[0]] if len(about.sources) == 1 else None
+    source = source_meant(item, about, sources)
     check_meaning(item, value, sources)
     onsets_s = {each.label: each.onset_s for each in sources if each is not None and each.onset_s is not None}
     return Truth(
         value,
         about.sources,
-        None if source is None else source.after_turn(about.turn_deg),
+        source if source is not None and source.is_placed else None,
         about.turn_deg,
         onsets_s if len(onsets_s) == len(sources) else {},
     )

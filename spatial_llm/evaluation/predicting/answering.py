@@ -9,54 +9,24 @@ again, alone. A beam search compares many sums, most of them of beams that no an
 batch of its own: its beams.
 
 Guarantee: on one machine with one number of threads, the same questions give the same bytes at any batch size, as long as a
-batch moves a logit by less than half a near-tie (`NEAR_TIE`; half of one is seven times the difference measured on tiny
-models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and other
-versions of torch sum in another order, so near-ties may fall the other way there.
+batch moves a logit by less than half a near-tie (`near_ties.NEAR_TIE`; half of one is seven times the difference measured on
+tiny models in float32, twice in bfloat16; tests/evaluation/predicting/test_answering.py measures again). Other machines and
+other versions of torch sum in another order, so near-ties may fall the other way there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessorList
 
 from spatial_llm.audio.formats import Array, Field, check_same
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.predicting.controls import Load
 from spatial_llm.evaluation.predicting.evaluation_set import Item
 from spatial_llm.evaluation.predicting.tasks import Task
+from spatial_llm.model.near_ties import NearTies, end_ids
 from spatial_llm.model.pipeline import SpatialLLM
-
-# Two logits nearer than so many roundings of the row's largest one are a near-tie. In tests a batch moved them by 4.5 in
-# float32 and 1.5 in bfloat16, whose roundings are so coarse that more room would make a near-tie of every step.
-NEAR_TIE = {torch.float64: 64, torch.float32: 64, torch.bfloat16: 8, torch.float16: 8}
-
-
-class NearTies(LogitsProcessor):
-    """Watches a greedy search for near-ties; changes nothing.
-
-    Args:
-        prompt_length: columns before the first new token.
-        end_ids: tokens that end an answer.
-        dtype: dtype of the model; the scores themselves are always float32.
-
-    Attributes:
-        rows: (batch,) bool, whether the best two tokens came too near to each other before the row had ended.
-    """
-
-    def __init__(self, prompt_length: int, end_ids: Sequence[int], dtype: torch.dtype) -> None:
-        self.prompt_length, self.end_ids = prompt_length, list(end_ids)
-        self.tolerance = NEAR_TIE[dtype] * torch.finfo(dtype).eps
-        self.rows: torch.Tensor | None = None
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        best = scores.topk(2, dim=-1).values  # (batch, 2)
-        largest = scores.masked_fill(scores.isinf(), 0.0).abs().amax(dim=-1)  # a suppressed token is minus infinity
-        near = best[:, 0] - best[:, 1] < self.tolerance * largest
-        new = input_ids[:, self.prompt_length :]
-        near &= ~torch.isin(new, torch.tensor(self.end_ids, device=new.device)).any(dim=1)
-        self.rows = near if self.rows is None else self.rows | near
-        return scores
 
 
 class Answerer:
@@ -131,8 +101,8 @@ class Answerer:
         net, processor = self.model.model, self.model.processor
         asked, heard = [self.task.ask(item.question) for item in items], [audio[item.recording_id] for item in items]
         inputs: Any = processor(audio=None, text=asked, return_tensors="pt").to(net.device)
-        length, ends = inputs["input_ids"].shape[1], net.generation_config.eos_token_id
-        watch = NearTies(length, ends if isinstance(ends, list) else [] if ends is None else [ends], net.dtype)
+        length = inputs["input_ids"].shape[1]
+        watch = NearTies(length, end_ids(net), net.dtype)
         watching = LogitsProcessorList([watch] if len(items) > 1 else [])
         decoding = self.task.decoding
         with torch.inference_mode():

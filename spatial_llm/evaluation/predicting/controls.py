@@ -1,8 +1,10 @@
 """Controls: the same model on recordings that hold less information, or other information.
 
-A model that answers as well without its audio as with it does not use its input. `predict` runs four controls, each with the
-questions unchanged: `no_audio`, `other_audio`, `ears_swapped`, `ears_equal` (see `CONTROLLED`). Answers to recordings with
-swapped channels are scored twice: against the truth, and against that of the mirror image (`questions.mirroring`).
+A model that answers as well without its audio as with it does not use its input. `predict` runs the controls of its task,
+each with the questions unchanged: `no_audio`, `other_audio`, `ears_swapped`, `ears_equal`, and for questions about motion
+`time_reversed` (see `CONTROLLED`). Answers to recordings with swapped channels are scored twice: against the truth, and
+against that of the mirror image (`questions.mirroring`); those to reversed recordings against the truth, and against that of
+the reversed recording (`questions.reversing`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,12 +42,18 @@ def ears_equal(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float
     return np.repeat(waveform.mean(axis=0, keepdims=True, dtype=float32), len(waveform), axis=0)
 
 
+def time_reversed(waveform: NDArray[float32], format: AudioFormat) -> NDArray[float32]:
+    """Plays the recording backwards: what went from left to right goes from right to left, at the same places."""
+    return np.ascontiguousarray(waveform[:, ::-1])
+
+
 # how each control changes the recording; other_audio uses the recording of another item unchanged
 CONTROLLED: dict[str, Callable[[NDArray[float32], AudioFormat], NDArray[float32]]] = {
     "no_audio": no_audio,
     "other_audio": lambda waveform, format: waveform,
     "ears_swapped": ears_swapped,
     "ears_equal": ears_equal,
+    "time_reversed": time_reversed,
 }
 
 

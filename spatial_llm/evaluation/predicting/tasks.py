@@ -27,7 +27,7 @@ Reading = Literal["strict", "lenient"]
 ScoringProtocol = Literal[("bat", "dspast", "exact", "text", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
-Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal"]
+Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal", "time_reversed"]
 CONTROLS: tuple[str, ...] = get_args(Control)
 SLOT = "{question}"
 

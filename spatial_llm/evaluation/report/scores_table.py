@@ -22,6 +22,11 @@ CONTROLS = {
         "ears swapped, truth mirrored",
         "the same answers against mirrored truths: a model that hears sides is as good as in the real run",
     ),
+    "time_reversed": ("backwards", "motion must be answered the other way round, and so counts as wrong"),
+    "time_reversed_answers": (
+        "backwards, truth reversed",
+        "the same answers against reversed truths: a model that hears motion is as good as in the real run",
+    ),
 }
 FINER = "Finer diagnostics"
 NO_CONTROLS = "None were made: whether the model listens is not shown."

@@ -12,17 +12,28 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spatial_llm.evaluation.metrics import Metric, ScoredRun, interval_of, mirrored_truths, read_answers
+from spatial_llm.evaluation.metrics import (
+    Metric,
+    ScoredRun,
+    Truth,
+    interval_of,
+    mirrored_truths,
+    read_answers,
+    reversed_truths,
+)
 from spatial_llm.evaluation.predicting.predictions import control_names, read_control
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 
 SWAPPED, MIRRORED, QUESTION_ONLY = "ears_swapped", "ears_swapped_mirrored", "question_only"
+REVERSED, OTHER_WAY = "time_reversed", "time_reversed_answers"
 NOTES = {
     "no_audio": "the same model, every recording replaced by silence",
     "other_audio": "the same model, every recording replaced by that of another question",
     SWAPPED: "the same model, left and right ear exchanged; scored against the true answers",
     MIRRORED: "the answers of ears_swapped, scored against the answers that are true after the exchange",
+    REVERSED: "the same model, every recording played backwards; scored against the true answers",
+    OTHER_WAY: "the answers of time_reversed, scored against the answers that are true of the recording played backwards",
     "ears_equal": "the same model, both ears given the same signal",
     QUESTION_ONLY: "no model: the commonest answer to the wording of the question in other recordings; a little below "
     "chance where answers are even",
@@ -56,7 +67,9 @@ def read_controls(predictions: str | Path, manifest_sha256: str, run: ScoredRun,
         answers = read_answers([run.items[row] for row in rows], texts, [run.truths[row] for row in rows], run.known)
         controls[name] = Control(answers, np.array(rows, dtype=np.intp), "model", NOTES.get(name, ""))
     if SWAPPED in controls:
-        controls[MIRRORED] = _mirrored(controls[SWAPPED])
+        controls[MIRRORED] = _retold(controls[SWAPPED], mirrored_truths, MIRRORED)
+    if REVERSED in controls:
+        controls[OTHER_WAY] = _retold(controls[REVERSED], reversed_truths, OTHER_WAY)
     every = np.arange(len(run.items))
     guesses = read_answers(run.items, question_only_answers(run.items, seed), run.truths, run.known)
     controls[QUESTION_ONLY] = Control(guesses, every, "question", NOTES[QUESTION_ONLY])
@@ -89,17 +102,15 @@ def control_scores(
     return {"from": control.source, "metrics": metrics, "note": control.note, "recordings": bootstrap.recordings}
 
 
-def _mirrored(swapped: Control) -> Control:
-    """Returns the same answers with mirrored truths, on the items whose mirrored truth is known."""
-    truths = mirrored_truths(swapped.run.items, swapped.run.truths)
+def _retold(altered: Control, truths_of: Callable[..., list[Truth | None]], name: str) -> Control:
+    """Returns the same answers with the truths of the altered recordings, on the items whose truth is then known."""
+    truths = truths_of(altered.run.items, altered.run.truths)
     known = np.array([row for row, truth in enumerate(truths) if truth is not None], dtype=np.intp)
-    kept = _subset(swapped.run, known)
+    kept = _subset(altered.run, known)
     run = ScoredRun(kept.items, kept.texts, [truths[row] for row in known], kept.known, kept.readings, kept.refused)
     left_out = len(truths) - len(known)
-    note = NOTES[MIRRORED] + (
-        f"; left out: {left_out} items whose answer after the exchange is not known" if left_out else ""
-    )
-    return Control(run, swapped.rows[known], "model", note)
+    note = NOTES[name] + (f"; left out: {left_out} items whose answer is then not known" if left_out else "")
+    return Control(run, altered.rows[known], "model", note)
 
 
 def _subset(run: ScoredRun, rows: np.ndarray) -> ScoredRun:

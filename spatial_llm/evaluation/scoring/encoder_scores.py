@@ -28,6 +28,8 @@ RULES = {
     "MAE_deg": "mean great-circle error in degrees",
     "DER": "share (%) of recordings whose distance is more than one class (0.5 m) off",
     "left_right": "share (%) of recordings on the right side of left and right",
+    "front_behind": "share (%) of recordings on the right side of front and behind",
+    "above_below": "share (%) of recordings on the right side of above and below",
     "eight_way": "share (%) of recordings on the right side of left and right, front and behind, above and below",
 }
 
@@ -52,7 +54,7 @@ def score_encoder(
         "ER20": (100.0, point["er20"], mean_of(error_deg > ERROR_DEG)),
         "MAE_deg": (1.0, point["mae_deg"], mean_of(error_deg)),
         "DER": (100.0, point["der"], mean_of(distance_wrong)),
-        "left_right": (100.0, point["left_right"], mean_of(side["left_right"])),
+        **{name: (100.0, point[name], mean_of(side[name])) for name in ("left_right", "front_behind", "above_below")},
         "eight_way": (100.0, all_sides.mean(), mean_of(all_sides)),
     }
     rows = np.arange(len(error_deg))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatial_llm.answers import Reading, parse_timed_caption
 from spatial_llm.data.importing.dcase_labels import read_labels
 from spatial_llm.data.importing.dcase_sets import FRAME_S, DataSet, data_set, labels_of_classes
@@ -20,10 +22,13 @@ from spatial_llm.data.record import Record
 from spatial_llm.data.records import read_manifest
 from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics.events.event import TINY_S, Event, TrackPoint, checked_events
+from spatial_llm.evaluation.metrics.events.tracks import frames_of, middles_s
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import parse_object, read_jsonl
 from spatial_llm.ranges import Checked, NonNegative, Share
 from spatial_llm.scenes.csv_rows import read_utf8
+from spatial_llm.scenes.motion.track import places_of
+from spatial_llm.scenes.scene import Scene
 
 WITHOUT_END_S = 0.1  # length of an event of a caption whose end is not told: one step of its times
 _EVENT_KEYS = {"label", "onset_s", "offset_s", "track", "source"}
@@ -223,12 +228,12 @@ def _add_manifest(found: EventFiles, file: Path) -> None:
 def _of_record(record: Record, where: str) -> list[Event]:
     """Returns the events of a record's recording: of a scene the sources that are heard, of a file its annotated sounds."""
     if record.scene is not None and record.scene.truth is not None:
-        heard = zip(record.scene.sources, record.scene.truth.sources, strict=True)
+        scene = record.scene
         return [
-            Event(source.label, true.onset_s, true.offset_s,
-                  (TrackPoint(true.onset_s, true.azimuth_deg, true.elevation_deg, true.distance_m),), number)
-            for number, (source, true) in enumerate(heard) if true.offset_s > true.onset_s
-        ]  # fmt: skip
+            Event(source.label, true.onset_s, true.offset_s, _places_of_source(scene, number), number)
+            for number, (source, true) in enumerate(zip(scene.sources, scene.truth.sources, strict=True))
+            if true.offset_s > true.onset_s
+        ]
     sounds = None if record.known is None else record.known.sounds
     if sounds is None or any(None in (sound.onset_s, sound.offset_s) for sound in sounds):
         raise ManifestError(
@@ -240,6 +245,17 @@ def _of_record(record: Record, where: str) -> list[Event]:
               else (TrackPoint(sound.onset_s, sound.azimuth_deg, sound.elevation_deg, sound.distance_m),), number)
         for number, sound in enumerate(sounds)
     ]  # fmt: skip
+
+
+def _places_of_source(scene: Scene, number: int) -> tuple[TrackPoint, ...]:
+    """Returns the track of a source: one point where all stands still, else one in the middle of each frame, and at both
+    ends."""
+    true = scene.truth.sources[number]
+    if not scene.moves:
+        return (TrackPoint(true.onset_s, true.azimuth_deg, true.elevation_deg, true.distance_m),)
+    times_s = np.unique([true.onset_s, *middles_s(frames_of(true.onset_s, true.offset_s)), true.offset_s])
+    columns = (times_s, *places_of(scene.listener, scene.sources[number], times_s))
+    return tuple(TrackPoint(*point) for point in zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _add_timeline(

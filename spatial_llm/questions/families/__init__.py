@@ -6,6 +6,7 @@ families drawn, in this order, so questions written with the same seed depend on
 
 from spatial_llm.questions.families import (
     azimuth,
+    caption,
     count,
     detection,
     detection_at_place,
@@ -13,8 +14,14 @@ from spatial_llm.questions.families import (
     distance,
     distance_yes_no,
     elevation,
+    listener_turn,
     location,
     location_of_named,
+    motion,
+    motion_compared,
+    motion_place,
+    motion_time,
+    moving,
     nearest,
     negative,
     open_relation,
@@ -51,6 +58,13 @@ FAMILIES: tuple[Family, ...] = (
     side.FAMILY,
     negative.FAMILY,
     overlap.FAMILY,
+    moving.FAMILY,
+    motion.FAMILY,
+    motion_place.FAMILY,
+    motion_time.FAMILY,
+    motion_compared.FAMILY,
+    listener_turn.FAMILY,
+    caption.FAMILY,
 )
 
 # Sentences that end a wording whose answer depends on a convention.

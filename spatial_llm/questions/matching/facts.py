@@ -24,7 +24,8 @@ _DECISIVE = frozenset(
         ),
         *("FARTHEST", "NEARER", "FARTHER", "THAN", "AZIMUTH", "DEGREES", "CLOCK", "ELEVATION", "TURN", "WHEN", "STARTS"),
         *("ENDS", "FIRST", "LAST", "ORDER", "HOWLONG", "SECONDS", "ROOM", "RT60", "SIZE", "DRY", "REVERBERANT", "BOTH"),
-        *("NOT", "OR", "IFANY", "LESS", "MORE", "SAMETIME", "OVERLAP", "ANYTIME"),
+        *("NOT", "OR", "IFANY", "LESS", "MORE", "SAMETIME", "OVERLAP", "ANYTIME", "MOVES", "CLOCKWISE", "APPROACHES"),
+        *("FASTER", "TIMES"),
     )
 )
 PLACE = ("WHERE", "LOCATION", "DIRECTION", "SIDE_ASKED")

@@ -8,6 +8,7 @@ import re
 from itertools import pairwise
 
 from spatial_llm.questions.matching.facts import EXTENT, HEARD, PLACE, Facts, Sense, place_of
+from spatial_llm.questions.matching.motion import MOTION_RULES, MOTION_TYPES
 from spatial_llm.questions.matching.pairs import between, compared, joint, on_a_side_of, overlapping
 from spatial_llm.questions.matching.reading import Reading
 from spatial_llm.questions.matching.spans import AXIS_OF
@@ -227,6 +228,7 @@ def _spoken(facts: Facts, word: str) -> int:
 
 
 _RULES = (
+    *MOTION_RULES,
     *(_turned, _timed, _room, _counted, _nearest, compared, between, overlapping),
     *(on_a_side_of, joint, _at_a_place, _of_one, _of_none),
 )
@@ -246,5 +248,6 @@ KNOWN_TYPES = frozenset(
         *("RELATION_RIGHT", "RELATION_FRONT", "RELATION_BEHIND", "SAME_CLASS", "ONSET_FIRST", "ONSET_ORDER", "STARTS_AT"),
         *("DURATION", "SPAN", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "ROTATED", "ROTATED_AZIMUTH", "PRESENT"),
         *("PRESENT_AT_PLACE", "ABSENT", "WRONG_PLACE", "SWAPPED", "OVERLAP"),
+        *MOTION_TYPES,
     )
 )

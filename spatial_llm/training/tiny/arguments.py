@@ -14,7 +14,9 @@ from spatial_llm.training.engine.schedule import Schedule
 SourceCount = Annotated[int, Within(1, MAX_SOURCES)]
 VocabularySize = Annotated[int, Within(256)]  # every byte is a token
 HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training text uses 2 * seed, held-out text 2 * seed + 1
-_LATER_FAMILIES = ("overlap",)  # of questions, which version 0.1 did not have
+LATER_FAMILIES = (  # of questions, which version 0.1 did not have
+    *("overlap", "moving", "motion", "motion_place", "motion_time", "motion_compared", "listener_turn", "caption"),
+)
 
 
 @dataclass
@@ -30,7 +32,7 @@ class TextArguments(Checked):
         types: question types that are trained and scored, None for all; a fresh tokenizer is made from all of them.
         most_sources: largest number of sources of a scene, see `questions.text_corpus.asked_scenes`.
         scene_tokens: number of tokens that represent a scene, see `tiny.scene_tokens`: at least one for each source. They
-            hold neither times nor the room, so questions about those must be off. 0 represents a scene in words.
+            hold neither times nor the room nor motion, so questions about those must be off. 0 represents a scene in words.
         initial_language_model: folder of a model of an earlier run, from which this run starts with its tokenizer; the five
             fields below are then ignored. None initialises a model.
         vocab_size: tokens of the byte-level BPE.
@@ -67,10 +69,10 @@ class TextArguments(Checked):
         """Returns the fields that version 0.1 recorded for this run, where each family was a field of `questions`; none if
         that version did not have a family that is asked."""
         ask = "questions.ask"
-        later = any(fields.get(f"{ask}.{family}") for family in _LATER_FAMILIES)
+        later = any(fields.get(f"{ask}.{family}") for family in LATER_FAMILIES)
         if later or not any(name.startswith(ask) for name in fields):
             return []
-        known = [family.name for family in FAMILIES if family.name not in _LATER_FAMILIES]
+        known = [family.name for family in FAMILIES if family.name not in LATER_FAMILIES]
         families = {f"questions.{family}": fields.get(f"{ask}.{family}", 0) for family in known}
         return [{name: value for name, value in fields.items() if not name.startswith(ask)} | families]
 
@@ -80,10 +82,10 @@ class TextArguments(Checked):
             return
         own = self.questions.wanted_families if self.questions else []
         sources = self.most_sources if own else 2  # types A to E are asked of one and two
-        untold = sorted({"times", "room"}.intersection(self.questions.needs if self.questions else ()))
+        untold = sorted({"times", "room", "motion"}.intersection(self.questions.needs if self.questions else ()))
         if self.scene_tokens < sources or untold:
             raise SpatialLLMError(
                 f"scene_tokens is {self.scene_tokens}, and scenes have up to {sources} sources: give {sources} or more. "
-                "Tokens hold neither times nor the room: leave the families that need them out of `questions.ask` (needed: "
-                f"{', '.join(untold) or 'nothing'})."
+                "Tokens hold neither times nor the room nor motion: leave the families that need them out of "
+                f"`questions.ask` (needed: {', '.join(untold) or 'nothing'})."
             )

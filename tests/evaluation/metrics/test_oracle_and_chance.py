@@ -14,14 +14,14 @@ from spatial_llm.evaluation.metrics import (
 )
 from spatial_llm.evaluation.statistics.bootstrap import Bootstrap
 from spatial_llm.questions.types import QUESTION_TYPES
-from tests.evaluation.fixtures_ours import our_records, own_records
+from tests.evaluation.fixtures_ours import moving_records, our_records, own_records
 from tests.evaluation.fixtures_toy import embed_words
 from tests.questions.scenes import LABELS
 
 
 @pytest.fixture(scope="module")
 def oracle():
-    records = [*our_records(), *own_records()]
+    records = [*our_records(), *moving_records(), *own_records()]
     return read_answers(records, [record.answer for record in records])
 
 

@@ -6,13 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spatial_llm.answers import AXES
+from spatial_llm.answers import AXES, KINDS
 from spatial_llm.data.record import Pair
+from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics import context_of, mirrored_truths, read_truths
 from spatial_llm.evaluation.metrics.metric import Percent, median_of
 from spatial_llm.evaluation.statistics.bootstrap import mean_of
 from spatial_llm.geometry import direction_to_vector, direction_words
-from tests.evaluation.fixtures_ours import our_records
+from spatial_llm.questions.about import places_apart
+from spatial_llm.questions.types import VALUE_KINDS, format_value
+from spatial_llm.scenes.scene import place_at
+from tests.evaluation.fixtures_ours import moving_records, our_records
 
 OF_ONE_SOURCE = (
     "CLASSIFICATION", "DOA", "MIXUP_SINGLE_DOA", "AZIMUTH_DEG", "AZIMUTH_CLOCK", "ELEVATION_DEG", "DISTANCE", "ROTATED",
@@ -113,3 +117,44 @@ def test_percent_scales_values_and_stacks():
     share = Percent(mean_of([0.0, 1.0]))
     both = share.stacked(Percent(mean_of([1.0, 1.0])))
     assert share.values.tolist() == [0.0, 100.0] and both(np.ones((1, 4)))[0] == 75.0 and both.items == 4
+
+
+OF_A_TIME = ("MOTION_START", "MOTION_END", "MOTION_AT", "MOTION_AZIMUTH_AT", "AFTER_TURN")
+
+
+def test_what_moves_is_where_it_is_at_the_time_of_the_question():
+    records = moving_records()
+    seen = Counter()
+    for record, truth in zip(records, read_truths(records), strict=True):
+        source = truth.source
+        if record.question_type in OF_A_TIME:
+            there = place_at(record.scene.listener, record.scene.sources[truth.asked[0]], record.about.time_s)
+            assert (source.azimuth_deg, source.elevation_deg, source.distance_m) == pytest.approx(there)
+            assert places_apart(truth.value, source) == [] and truth.where is not None
+            seen[record.question_type] += 1
+        elif source is not None and record.question_type != "STARTS_AT":  # which names the time as well
+            assert source.is_placed and not record.scene.sources[truth.asked[0]].moves, "what moves has no one place"
+        assert context_of(record, truth)["sources"] == len(record.scene.sources)
+    assert set(seen) == set(OF_A_TIME)
+
+
+def test_another_place_than_that_at_the_time_of_the_question_is_found():
+    found = 0
+    for record in moving_records():
+        if record.question_type == "MOTION_START":
+            value = record.truth | {"left_right": "left" if record.truth["left_right"] == "right" else "right"}
+            with pytest.raises(ManifestError, match="left_right differ"):
+                read_truths([replace(record, truth=value, answer=format_value("MOTION_START", value))])
+            found += 1
+    assert found > 10
+
+
+def test_the_mirror_image_of_motion_is_known_from_the_record_and_from_the_wording():
+    records = moving_records()
+    for each in (records, [replace(record, about=None) for record in records]):
+        truths = read_truths(each)
+        for record, image in zip(each, mirrored_truths(each, truths), strict=True):
+            if VALUE_KINDS[record.question_type] == "motion":
+                assert image.value == KINDS["motion"].mirror(record.truth)
+            if record.question_type == "CROSSES":
+                assert image is None

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_llm.evaluation.predicting import answering
-from spatial_llm.evaluation.predicting.answering import NEAR_TIE, Answerer, NearTies
+from spatial_llm.evaluation.predicting.answering import Answerer
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
+from spatial_llm.model.near_ties import NEAR_TIE, NearTies
 from spatial_llm.testing import tiny_config, tiny_processor
 from tests.evaluation.fixtures_tasks import short_task
 from tests.mono_bases import tiny_plugged
@@ -117,7 +117,7 @@ def test_nor_where_the_last_bits_decide(undecided, items, monkeypatch):
     """Without the watch the answers differ, so that the test can fail; with it they are those of each question alone."""
     some = items[:32]
     alone = answers(undecided, some, 1)
-    monkeypatch.setitem(answering.NEAR_TIE, torch.float32, 0)
+    monkeypatch.setitem(NEAR_TIE, torch.float32, 0)
     assert answers(undecided, some, 16) != alone
     monkeypatch.undo()
     assert answers(undecided, some, 4) == alone and answers(undecided, some, 16) == alone

@@ -43,6 +43,7 @@ def test_what_each_control_gives_to_the_model(questions):
     assert np.array_equal(heard["ears_swapped"], [real[1], real[0]]) and not np.array_equal(real[0], real[1])
     assert np.array_equal(heard["ears_equal"][0], heard["ears_equal"][1])
     assert np.allclose(heard["ears_equal"][0], (real[0] + real[1]) / 2, atol=1e-7)
+    assert np.array_equal(heard["time_reversed"], real[:, ::-1])
     others = [questions.load(other, RATE, 6000) for other in questions.items[:3] if other.recording_id != "r1"]
     assert sum(np.array_equal(heard["other_audio"], other) for other in others) == 1
 

@@ -45,6 +45,8 @@ def test_scores_with_intervals_beside_published_rows() -> None:
     front = lambda azimuth: azimuth <= 180  # noqa: E731
     right_side = left(heard_at) == left(labels["azimuth"])
     assert scores["left_right"]["value"] == pytest.approx(100 * right_side.mean())
+    assert scores["front_behind"]["value"] == pytest.approx(100 * np.mean(front(heard_at) == front(labels["azimuth"])))
+    assert scores["above_below"]["value"] == 100.0
     both = right_side & (front(heard_at) == front(labels["azimuth"]))
     assert scores["eight_way"]["value"] == pytest.approx(100 * both.mean())
     assert score_encoder(outputs, labels, resamples=400) == scores, "seeded"

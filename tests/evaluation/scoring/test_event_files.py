@@ -3,15 +3,21 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from spatial_llm.data.record import Known
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.evaluation.metrics.events.event import TrackPoint
+from spatial_llm.evaluation.metrics.events.tracks import follow
 from spatial_llm.evaluation.scoring.event_files import EventFileSettings, read_events
+from spatial_llm.geometry import direction_to_vector, vector_to_direction
 from spatial_llm.questions.facts import HeardSource
+from spatial_llm.scenes.motion.track import places_of
+from spatial_llm.scenes.scene import SceneTruth, SourceTruth
 from tests.data.importing.dcase_folder import frames, write_csv
 from tests.evaluation.fixtures_events import SCENES, records, write_events_manifest
+from tests.scenes import small
 
 STARSS = EventFileSettings(data_set="starss23-foa")
 OWN = EventFileSettings(classes=["bell", "dog"])
@@ -119,6 +125,40 @@ def test_the_events_of_a_manifest_are_the_truth_of_its_scenes(tmp_path):
     assert spans(found["three"]) == [("bell", 0.25, 0.75)]  # the other one is never heard
     assert found["one"][1].track[0] == pytest.approx(TrackPoint(0.4, -100.0, 0.0, 1.5), abs=0.01)
     assert [event.source for event in found["one"]] == [0, 1]
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_what_moves_has_a_track_that_is_exact_in_the_middle_of_each_frame(tmp_path, turns):
+    """A source that walks by, or one that rests around a turning listener: places by hand from the positions."""
+    path = (
+        ()
+        if turns
+        else tuple((time_s, small.position(azimuth_deg, 0.0, 2.0)) for time_s, azimuth_deg in ((0.0, 60.0), (1.0, -60.0)))
+    )
+    source = dataclasses.replace(
+        small.source(60.0, "synth:rain/1"), path=path, position_m=path[0][1] if path else small.position(60.0)
+    )
+    headings = ((0.0, 40.0), (1.0, 100.0)) if turns else ()
+    listener = dataclasses.replace(small.LISTENER, headings=headings)
+    times = 0.105, 0.95
+    place = (float(each[0]) for each in places_of(listener, source, np.array([times[0]])))
+    truth = SceneTruth((SourceTruth(*(round(value, 4) for value in place), *times),))
+    scene = dataclasses.replace(records()[0].scene, sources=(source,), listener=listener, truth=truth, id="walk")
+    record = dataclasses.replace(records()[0], scene=scene, recording_id="walk")
+    (event,) = read_events(written(tmp_path / "eval.jsonl", record.to_dict()), EventFileSettings()).recordings["walk"]
+    assert [point.time_s for point in event.track] == pytest.approx([0.105, *(np.arange(1, 9) + 0.5) / 10, 0.95])
+    for time_s, azimuth_deg, elevation_deg, distance_m in event.track:
+        if turns:
+            expected = 60.0 - 60.0 * time_s, 0.0, 1.5
+        else:
+            begin, end = (2.0 * direction_to_vector(angle_deg, 0.0) for angle_deg in (60.0, -60.0))
+            expected = vector_to_direction((1 - time_s) * begin + time_s * end)
+        assert (azimuth_deg, elevation_deg, distance_m) == pytest.approx(expected, abs=0.02)
+    shifted = dataclasses.replace(
+        event, track=tuple(point._replace(azimuth_deg=point.azimuth_deg + 4) for point in event.track)
+    )
+    found = follow([event], [shifted])
+    assert found.matched == 8 and found.error_deg / 8 == pytest.approx(4.0)
 
 
 def test_a_manifest_that_does_not_say_when_is_refused_by_record(tmp_path):

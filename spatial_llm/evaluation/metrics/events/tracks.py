@@ -140,9 +140,21 @@ def _errors_deg(one: _Path, two: _Path) -> NDArray[np.float64]:
     return great_circle_deg(azimuths_deg[0], first_deg, azimuths_deg[1], second_deg)
 
 
+def frames_of(onset_s: float, offset_s: float) -> NDArray[np.int64]:
+    """Returns the frames (frames,) whose middle, FRAME_S times a half more, lies from the onset to before the offset."""
+    first, end = (math.ceil(time_s / FRAME_S - 0.5 - _TINY) for time_s in (onset_s, offset_s))
+    return np.arange(first, max(first, end))
+
+
+def middles_s(frames: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns the times (frames,) of the middles of frames, in seconds."""
+    return (frames + 0.5) * FRAME_S
+
+
 def _path(event: Event, number: int) -> _Path:
-    first, end = (math.ceil(time_s / FRAME_S - 0.5 - _TINY) for time_s in (event.onset_s, event.offset_s))
-    places = places_at(event, (np.arange(first, max(first, end)) + 0.5) * FRAME_S)
+    frames = frames_of(event.onset_s, event.offset_s)
+    places = places_at(event, middles_s(frames))
+    first = int(frames[0]) if len(frames) else 0
     source = ("event", number) if event.source is None else ("source", event.source)
     return _Path(first, *places.T, source)
 

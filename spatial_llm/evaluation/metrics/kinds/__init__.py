@@ -12,6 +12,7 @@ from spatial_llm.evaluation.metrics.kinds import (
     elevation,
     labels,
     location,
+    moment,
     span,
     words,
 )
@@ -32,6 +33,8 @@ KIND_METRICS: dict[str, KindMetrics] = {
     "clock": clock.METRICS,
     "duration": duration.METRICS,
     "span": span.METRICS,
+    "moment": moment.METRICS,
+    "motion": words.METRICS,
 }
 # For the other kinds, the share of wholly right values is the main measure.
 WHOLE_VALUE = KindMetrics(lambda right, official: (right, ()))

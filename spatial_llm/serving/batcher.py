@@ -1,0 +1,70 @@
+"""Gathers questions that come at nearly the same time, so that the model answers them together."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from spatial_llm.serving.answering import Answerer, Question
+
+
+class Batcher:
+    """Hands questions to the model in batches, in the order in which they came.
+
+    Args:
+        answerer: of the model; it runs in one thread of its own.
+        batch_size: most questions in a batch.
+        wait_s: longest time for which a question waits for others, in s.
+        expected: returns how many questions are on their way; where none is, nobody is waited for.
+    """
+
+    def __init__(self, answerer: Answerer, batch_size: int, wait_s: float, expected: Callable[[], int]) -> None:
+        self.answerer, self.batch_size, self.wait_s, self.expected = answerer, batch_size, wait_s, expected
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._waiting: deque[Question] = deque()
+        self._came = asyncio.Event()
+        self._seconds_a_batch = 0.1
+
+    def add(self, question: Question) -> None:
+        """Puts a question at the end of the row."""
+        self._waiting.append(question)
+        self._came.set()
+
+    def look(self) -> None:
+        """Says that `expected` may have changed."""
+        self._came.set()
+
+    def retry_after_s(self) -> int:
+        """Returns when one of so many questions as now should be answered, in s."""
+        return max(1, math.ceil((1 + len(self._waiting) // self.batch_size) * self._seconds_a_batch))
+
+    async def run(self) -> None:
+        """Answers questions until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wait(None)
+            until = loop.time() + self.wait_s
+            while len(self._waiting) < self.batch_size and self.expected() and loop.time() < until:
+                await self._wait(until - loop.time())
+            batch = [self._waiting.popleft() for _ in range(min(self.batch_size, len(self._waiting)))]
+            begun = time.perf_counter()
+            try:
+                await loop.run_in_executor(self.thread, self.answerer.answer, batch)
+            except Exception as error:  # a bug must not leave the questions after it waiting for ever
+                for question in batch:
+                    question.event("error", error)
+            self._seconds_a_batch += 0.2 * (time.perf_counter() - begun - self._seconds_a_batch)
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Waits until a question comes, or `seconds`; with None until there is one."""
+        while seconds is not None or not self._waiting:
+            self._came.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._came.wait()
+            except TimeoutError:
+                return
+            if seconds is not None:
+                return

@@ -1,0 +1,151 @@
+"""Starts the server: loads the model, listens, and stops when it is told to, after what it accepted."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from spatial_llm.audio.formats import as_format
+from spatial_llm.model.pipeline import SpatialLLM
+from spatial_llm.model.understanding import at_taught_level, understood
+from spatial_llm.serving.answering import Answerer
+from spatial_llm.serving.app import Service
+from spatial_llm.serving.arguments import ServeArguments
+from spatial_llm.serving.reader_process import ReaderSettings
+from spatial_llm.serving.recordings import Readers
+from spatial_llm.shipped import is_shipped
+
+
+def serve(arguments: ServeArguments) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: the address cannot be listened at.
+        SpatialLLMError: the model cannot be loaded, or does not hear recordings of this format.
+    """
+    if arguments.host not in ("127.0.0.1", "::1", "localhost"):
+        warnings.warn(
+            f"--host {arguments.host}: whoever reaches this machine may ask, and nobody is asked who they are; put a proxy "
+            "that does in front of it.",
+            stacklevel=1,
+        )
+    # Before the model is loaded, which may take minutes.
+    with contextlib.closing(_bound(arguments.host, arguments.port)) as listening:
+        service = _service(arguments)
+        protocol = type("Protocol", (PatientProtocol,), {"head_seconds": arguments.body_seconds})
+        config = uvicorn.Config(
+            service.app(), http=protocol, ws="none", lifespan="on", log_level="warning", access_log=False,
+            server_header=False, proxy_headers=False, timeout_graceful_shutdown=arguments.stop_seconds,
+        )  # fmt: skip
+        server = _Server(config, _address(arguments.host, listening.getsockname()[1]), service.name)
+        with _stopping_is_no_error():
+            server.run(sockets=[listening])
+
+
+def _service(arguments: ServeArguments) -> Service:
+    model = SpatialLLM.from_pretrained(arguments.model)
+    model.to(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    extractor, config = model.processor.feature_extractor, model.model.config.encoder_config
+    given = extractor.default_format if arguments.microphone is None else as_format(arguments.microphone)
+    given_text = extractor.default_format.text if arguments.microphone is None else arguments.microphone
+    # Says what is lost, and refuses what cannot be heard, before anybody asks.
+    derived = model.rendering(given, arguments.head, arguments.heading_deg) is not None
+    if arguments.level_dbfs_at_1m is not None:
+        at_taught_level(np.zeros((given.channels, 1), np.float32), arguments.level_dbfs_at_1m, model.processor.taught)
+    understood(model.matcher, "Where is it?", arguments.strict and model.matcher is None, as_asked=True)
+    limits = arguments.audio_limits
+    settings = ReaderSettings(
+        extractor.format.text, given_text, config.sampling_rate, config.window_samples, arguments.head,
+        arguments.heading_deg, arguments.allow_mono, limits.max_seconds, limits.max_bytes, limits.allow_truncated,
+    )  # fmt: skip
+    answerer = Answerer(
+        model, given, derived, arguments.head, arguments.level_dbfs_at_1m, arguments.strict, arguments.as_asked,
+        arguments.remembered,
+    )  # fmt: skip
+    # Not the path, which is no business of clients.
+    name = os.path.basename(os.path.abspath(arguments.model)) if not is_shipped(arguments.model) else str(arguments.model)
+    return Service(answerer, Readers(settings, arguments.readers, arguments.read_seconds), name, arguments)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        # A server that was killed leaves its connections behind for a minute, which would keep the next one out.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise OSError(
+            error.errno, f"{error.strerror}: choose another --port, or --port 0 for a free one", f"{host}:{port}"
+        ) from None
+    return bound
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    def __init__(self, config: uvicorn.Config, address: str, name: str) -> None:
+        super().__init__(config)
+        self.address, self.name = address, name
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(f"{self.name} is served at {self.address}/v1; Ctrl-C stops.", flush=True)
+
+
+@contextlib.contextmanager
+def _stopping_is_no_error() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it again once it has stopped, for whoever handled it before."""
+    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class PatientProtocol(H11Protocol):
+    """Closes connections on which the head of a request does not come in time; uvicorn waits for it for ever.
+
+    Attributes:
+        head_seconds: that time, in s.
+    """
+
+    head_seconds = 30.0
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self._late is None:
+            self._late = self.loop.call_later(self.head_seconds, self.transport.close)
+        elif not waits and self._late is not None:
+            self._late.cancel()
+            self._late = None

@@ -1,0 +1,65 @@
+"""Questions are gathered up to a number and a time, in their order, and nobody waits for nobody."""
+
+import asyncio
+import time
+
+from spatial_llm.serving.answering import Question
+from spatial_llm.serving.batcher import Batcher
+
+
+class Noted:
+    """An answerer that notes the batches that it gets."""
+
+    def __init__(self, seconds: float = 0.0, fails: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.seconds, self.fails = seconds, fails
+
+    def answer(self, questions) -> None:
+        self.batches.append([question.max_new_tokens for question in questions])
+        time.sleep(self.seconds)
+        if self.fails:
+            raise RuntimeError("a bug")
+        for question in questions:
+            question.event("done", question.max_new_tokens)
+
+
+def run(answerer, numbers, size=4, wait_s=0.2, expected=lambda: 0, pause_s=0.0):
+    """Adds questions and waits for all; their events and the seconds that it took."""
+
+    async def all_of_them():
+        batcher, told = Batcher(answerer, size, wait_s, expected), []
+        running, loop = asyncio.create_task(batcher.run()), asyncio.get_running_loop()
+        begun = loop.time()
+        for number in numbers:
+            tell = lambda name, value: loop.call_soon_threadsafe(told.append, (name, value))  # noqa: E731
+            batcher.add(Question([], number, tell))
+            await asyncio.sleep(pause_s)
+        while len(told) < len(numbers):
+            await asyncio.sleep(0.005)
+        took, retry = loop.time() - begun, batcher.retry_after_s()
+        running.cancel()
+        batcher.thread.shutdown()
+        return told, took, retry
+
+    return asyncio.run(all_of_them())
+
+
+def test_what_comes_together_is_answered_together_in_order():
+    noted = Noted(0.05)
+    told, _, retry = run(noted, range(1, 11))
+    assert [number for batch in noted.batches for number in batch] == list(range(1, 11)) and retry == 1
+    assert max(map(len, noted.batches)) == 4 and len(noted.batches) <= 4
+    assert told == [("done", number) for number in range(1, 11)]
+
+
+def test_others_are_waited_for_only_where_some_are_on_their_way_and_not_for_long():
+    patient, alone = Noted(), Noted()
+    run(patient, [1, 2], expected=lambda: 1, pause_s=0.02)
+    assert patient.batches == [[1, 2]]
+    run(alone, [1, 2], expected=lambda: 0, pause_s=0.05)
+    assert alone.batches == [[1], [2]]
+
+
+def test_an_answerer_that_fails_tells_those_who_wait_and_goes_on():
+    told, _, _ = run(Noted(fails=True), [1, 2, 3, 4, 5])
+    assert [name for name, _ in told] == ["error"] * 5
