@@ -54,6 +54,7 @@ CLAIMS = (
             "*/spatial_ast*",
             "*encoder.yaml",
             "*/tiny/heads.yaml",
+            "*/tiny/frames.yaml",
             "*/field/tiny/foa_iv.yaml",
         ),
     ),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from spatial_llm.commands.arguments import read_settings
 from spatial_llm.training.encoder.arguments import EncoderArguments
+from spatial_llm.training.encoder.frames import train_frames
 from spatial_llm.training.encoder.run import train_encoder
 from spatial_llm.training.encoder.stages import train_stages
 
@@ -23,4 +24,5 @@ def main(
 ) -> None:
     """Runs the command, see `spatial_llm.commands`; `default_config` applies when none is given."""
     arguments = read_settings(EncoderArguments, "train-encoder", __doc__, argv, script, default_config)
-    (train_stages if arguments.stages else train_encoder)(arguments)
+    whole = train_stages if arguments.stages else train_encoder
+    (train_frames if arguments.trains == "frames" else whole)(arguments)

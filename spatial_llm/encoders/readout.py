@@ -11,22 +11,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedConfig
 
-from spatial_llm.encoders.folder_files import check_regular
+from spatial_llm.encoders.head_files import load_heads, read_heads, write_heads
 from spatial_llm.encoders.heads import AdaCosHead
 from spatial_llm.encoders.kinds import ENCODERS
-from spatial_llm.encoders.seal import MODEL, write_seal
-from spatial_llm.encoders.weight_files import read_headers
-from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.files import atomic_path
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import azimuth_from_bat_class, distance_from_bat_class, elevation_from_bat_class
 
 HEADS = "encoder_heads.safetensors"
-_OF = "encoder_fingerprint"
 _VALUES = {
     "azimuth": (azimuth_from_bat_class, "degrees, 0 is front, positive is left"),
     "elevation": (elevation_from_bat_class, "degrees, 0 is the height of the ears, positive is above"),
@@ -71,16 +65,11 @@ class EncoderHeads:
 
     def __init__(self, model: nn.Module) -> None:
         self.config = model.config
-        labels = self.config.event_labels
-        if labels is None or len(labels) != self.config.num_event_classes:
-            raise SpatialLLMError(
-                f"the encoder has {self.config.num_event_classes} event classes and {len(labels or ())} names of them; set "
-                "event_labels of its config."
-            )
+        check_class_names(self.config)
         self._heads = without_encoder(self.config)
         wanted = set(self._heads.state_dict())
         tensors = {name: tensor for name, tensor in model.state_dict().items() if name in wanted}
-        self._load(tensors, type(model).__name__)
+        load_heads(self._heads, tensors, type(model).__name__)
 
     @classmethod
     def from_pretrained(
@@ -97,21 +86,11 @@ class EncoderHeads:
             CheckpointError: the file is damaged, was saved with another encoder, or its tensors are not those of this
                 encoder's heads.
         """
-        path = Path(folder, HEADS)
-        check_regular(path)
-        read_headers([path])
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            saved = (file.metadata() or {}).get(_OF)
-        if None not in (saved, encoder) and saved != encoder:
-            raise CheckpointError(
-                f"{path}: the heads of another encoder, which an earlier save left there or which were copied; save model "
-                f"and heads together with SpatialLLM.save_pretrained, or delete the file and run spatial-llm seal {folder}."
-            )
+        tensors = read_heads(folder, HEADS, encoder)
         heads = cls.__new__(cls)
         heads.config = config
         heads._heads = without_encoder(config)
-        heads._load(tensors, str(path))
+        load_heads(heads._heads, tensors, str(Path(folder, HEADS)))
         return heads
 
     def save_pretrained(self, folder: str | os.PathLike, encoder: str | None = None) -> None:
@@ -121,11 +100,7 @@ class EncoderHeads:
             folder: of the saved model.
             encoder: fingerprint of the encoder, by which loading tells the heads of another one; None writes none.
         """
-        metadata = {"format": "pt"} | ({} if encoder is None else {_OF: encoder})
-        tensors = {name: tensor.contiguous() for name, tensor in self._heads.state_dict().items()}
-        with atomic_path(Path(folder, HEADS)) as path:
-            save_file(tensors, path, metadata=metadata)
-        write_seal(Path(folder), MODEL)
+        write_heads(folder, HEADS, self._heads, encoder)
 
     def joined_with(self, encoder: nn.Module) -> nn.Module:
         """Returns the encoder with these heads, as it was before they were separated."""
@@ -158,18 +133,15 @@ class EncoderHeads:
             places[name] = Distribution(values[ascending], shares[ascending] / shares.sum(), unit)
         return {self.config.event_labels[index]: float(event[index]) for index in order}, places
 
-    def _load(self, tensors: dict[str, torch.Tensor], where: str) -> None:
-        own = {name: tuple(tensor.shape) for name, tensor in self._heads.state_dict().items()}
-        given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if own != given:
-            other = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
-            raise CheckpointError(
-                f"{where}: {other[0]} is {given.get(other[0], 'missing')}, expected {own.get(other[0], 'no such tensor')}: "
-                "these are not the heads of this encoder; save the model again with its own."
-            )
-        if bad := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-            raise CheckpointError(f"{where}: {bad[0]} contains NaN or infinity; copy the file again.")
-        self._heads.load_state_dict({name: tensor.detach().clone().float() for name, tensor in tensors.items()}, assign=True)
+
+def check_class_names(config: PreTrainedConfig) -> None:
+    """Raises SpatialLLMError if the event classes of an encoder with heads have no names."""
+    labels = config.event_labels
+    if labels is None or len(labels) != config.num_event_classes:
+        raise SpatialLLMError(
+            f"the encoder has {config.num_event_classes} event classes and {len(labels or ())} names of them; set "
+            "event_labels of its config."
+        )
 
 
 def has_heads(config: PreTrainedConfig) -> bool:

@@ -24,7 +24,13 @@ from spatial_llm.files import write_json
 
 SEAL, VERSION = "seal.json", 1
 MODEL, PROCESSOR = "model", "processor"  # the two parts of a folder, each sealed by its own save
-_WEIGHTS = ("model*.safetensors", "trained.safetensors", "adapter_model.safetensors", "encoder_heads.safetensors")
+_WEIGHTS = (
+    "model*.safetensors",
+    "trained.safetensors",
+    "adapter_model.safetensors",
+    "encoder_heads.safetensors",
+    "frame_head.safetensors",
+)
 _VOCABULARIES = ("vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
 _MOST_BYTES, _BLOCK = 512 * 2**20, 2**20
 # What saving a tokenizer or processor again may add or change without changing a token.

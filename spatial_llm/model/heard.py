@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, overload
 import torch
 
 from spatial_llm.encoders.configuration_dspast import BRANCHES
+from spatial_llm.encoders.frame_head import Frames
 from spatial_llm.encoders.readout import Distribution
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
+from spatial_llm.model.timeline_events import EventSettings, HeardEvent, events_of_frames
 from spatial_llm.model.understanding import understood
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
@@ -128,6 +130,37 @@ class Heard:
     def distance(self) -> Distribution:
         """Returns the distribution of the distance in metres."""
         return self._read_out()[1]["distance"]
+
+    @property
+    def frames(self) -> Frames:
+        """Returns what sounds where in each time row of the window, of any number of classes, by the encoder's frame head.
+
+        Raises:
+            SpatialLLMError: the model was saved without a frame head.
+        """
+        if self.model.frame_head is None:
+            raise SpatialLLMError(
+                "the model was saved without a frame head, which tells what sounds where in each time row; ask it in words, "
+                "or train one on its encoder (recipes/train_encoder.py --trains frames) and give SpatialLLM(model, "
+                "processor, frame_head=FrameHead.from_pretrained(folder, encoder_config))."
+            )
+        return self.model.frame_head.read(self.hidden_states)
+
+    def frame_events(
+        self, threshold: float = 0.5, joining_gap_s: float = 0.2, shortest_s: float = 0.0, smoothing: int = 1
+    ) -> list[HeardEvent]:
+        """Returns the events of the window by the encoder's frame head, with times at the borders of its rows and places.
+
+        Args:
+            threshold: activity from which a class counts as heard in a row, above 0 and at most 1.
+            joining_gap_s: a pause of this length or less does not end an event.
+            shortest_s: events shorter than this are left out.
+            smoothing: number of rows over which places are averaged, odd; 1 = none.
+
+        Raises:
+            SpatialLLMError: the model was saved without a frame head, or an argument is out of range.
+        """
+        return events_of_frames(self.frames, EventSettings(threshold, joining_gap_s, shortest_s, smoothing))
 
     @property
     def feature_attention(self) -> dict[str, dict[str, float]] | None:

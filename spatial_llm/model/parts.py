@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.mono_base import language_model_class
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.trained_parts import base_state
@@ -37,8 +38,8 @@ def language_model_of(model: SpatialLLM, merged: bool) -> PreTrainedModel:
 
 
 def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> None:
-    """Writes `encoder` (with its feature extractor, and its heads if the model has them) and `language_model` (with its
-    tokenizer, or its processor if it is a mono base) to `folder`.
+    """Writes `encoder` (with its feature extractor, and its heads and its frame head if the model has them) and
+    `language_model` (with its tokenizer, or its processor if it is a mono base) to `folder`.
 
     Args:
         model: a loaded model; it is not changed.
@@ -55,6 +56,8 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
     with atomic_path(folder) as temporary:
         encoder = net.encoder if model.heads is None else model.heads.joined_with(net.encoder)
         encoder.save_pretrained(temporary / "encoder")
+        if model.frame_head is not None:
+            model.frame_head.save_pretrained(temporary / "encoder", fingerprint(net.encoder))
         model.processor.feature_extractor.save_pretrained(temporary / "encoder")
         language_model.save_pretrained(temporary / "language_model")
         mono = model.processor.mono_inputs

@@ -16,6 +16,7 @@ from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.audio.given import AudioFile
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.encoders.folder_files import exists
+from spatial_llm.encoders.frame_head import FRAME_HEAD, FrameHead
 from spatial_llm.encoders.pretrained import one_dtype
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
 from spatial_llm.encoders.seal import forget
@@ -45,16 +46,24 @@ class SpatialLLM(Listening, Talking):
         model: the model; it is put into eval mode.
         processor: prepares its inputs.
         heads: the heads of the encoder, by which `Heard` tells events and places; the answers need none.
+        frame_head: the head by which `Heard.frames` tells what sounds where at each time, likewise.
 
     Raises:
         CheckpointError: the processor is another model's: its cues, placeholders or tokens differ from those of the model.
     """
 
-    def __init__(self, model: PreTrainedModel, processor: SpatialLLMProcessor, heads: EncoderHeads | None = None) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: SpatialLLMProcessor,
+        heads: EncoderHeads | None = None,
+        frame_head: FrameHead | None = None,
+    ) -> None:
         check_joined(model.config, processor, type(self).__name__, getattr(model, "generation_config", None))
         self.model = model.eval()
         self.processor = processor
         self.heads = heads
+        self.frame_head = frame_head
         self._matcher: QuestionMatcher | None = None
         self._spoke_of_level = False
         self._spoke_of_ears = False
@@ -92,24 +101,27 @@ class SpatialLLM(Listening, Talking):
         # The processor comes first, because it is small: its errors are found before billions of weights are read.
         processor = SpatialLLMProcessor.from_pretrained(folder, **where)
         model = SpatialLLMForConditionalGeneration.from_pretrained(folder, **kwargs)
-        found: str | Path | None = Path(folder, HEADS)
-        if not os.path.isdir(folder):
-            found = cached_file(folder, HEADS, _raise_exceptions_for_missing_entries=False, **where)
-        if found is None or not exists(found):
-            return cls(model, processor)
-        config, encoder = model.config.encoder_config, fingerprint(model.encoder)
-        return cls(model, processor, EncoderHeads.from_pretrained(Path(found).parent, config, encoder))
+        parts: dict[str, EncoderHeads | FrameHead] = {}
+        for name, file, kind in (("heads", HEADS, EncoderHeads), ("frame_head", FRAME_HEAD, FrameHead)):
+            found: str | Path | None = Path(folder, file)
+            if not os.path.isdir(folder):
+                found = cached_file(folder, file, _raise_exceptions_for_missing_entries=False, **where)
+            if found is not None and exists(found):
+                encoder = fingerprint(model.encoder)
+                parts[name] = kind.from_pretrained(Path(found).parent, model.config.encoder_config, encoder)
+        return cls(model, processor, **parts)
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs: Any) -> None:
         """Saves model, processor and the heads of the encoder to one folder; `kwargs` (such as trained_only=True) go to the
         model's `save_pretrained`."""
         self.model.save_pretrained(folder, **kwargs)
         self.processor.save_pretrained(folder)
-        if self.heads is None:
-            Path(folder, HEADS).unlink(missing_ok=True)  # of the model that was saved here before
-            forget(Path(folder), [HEADS])
-        else:
-            self.heads.save_pretrained(folder, fingerprint(self.model.encoder))
+        for heads, name in ((self.heads, HEADS), (self.frame_head, FRAME_HEAD)):
+            if heads is None:
+                Path(folder, name).unlink(missing_ok=True)  # of the model that was saved here before
+                forget(Path(folder), [name])
+            else:
+                heads.save_pretrained(folder, fingerprint(self.model.encoder))
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Publishes the model with its card on the hub and returns the address; see `publishing.push_to_hub`."""

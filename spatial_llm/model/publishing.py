@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from spatial_llm.audio.formats import Field
 from spatial_llm.encoders.folder_files import read_json
+from spatial_llm.encoders.frame_head import FRAME_HEAD
 from spatial_llm.encoders.readout import HEADS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.packing import WEIGHTS
@@ -38,7 +39,7 @@ METADATA: dict[str, Any] = {
     "tags": ["spatial-audio", "audio-question-answering", "sound-localization"],
 }
 # Files of an earlier push that loading would take for the new model's.
-_STALE = ["model*.safetensors", "model.safetensors.index.json", HEADS]
+_STALE = ["model*.safetensors", "model.safetensors.index.json", HEADS, FRAME_HEAD]
 _MOST_LABELS = 60  # that a card lists
 
 

@@ -1,8 +1,11 @@
-"""Events of a timeline: windows that overlap are merged by time, and each event is followed from window to window.
+"""Events of a timeline: windows that overlap are merged by time, and each event is followed from window to window. And
+events of one window whose encoder has a frame head.
 
 A window tells which classes it holds, and one place. What is heard at a time is the mean of the windows around it, each with
 a weight that falls from its middle to its ends; an event lasts as long as that mean is above a threshold. The place of a
 window is that of its most probable event, at its middle; the direction of an event runs through those places.
+
+A frame head tells activity and place of every class in each time row of a window: an event is a run of active rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.encoders.frame_head import Frames
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.geometry import direction_to_vector, vector_to_direction
 from spatial_llm.scenes.motion.frame_labels import FRAME_S, Labelled, write_frame_labels
@@ -24,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EventSettings:
-    """Sets how events are found in a timeline.
+    """Sets how events are found in a timeline, or in the rows of a frame head.
 
     Attributes:
-        least_probability: from which the mean over the windows counts as heard.
+        least_probability: from which the mean over the windows, or the activity in a row, counts as heard.
         joining_gap_s: a pause of this length or less does not end an event.
         shortest_s: events shorter than this are left out.
-        smoothing: number of windows whose places are averaged; 1 = none.
+        smoothing: number of windows, or of rows, whose places are averaged; 1 = none.
     """
 
     least_probability: float = 0.3
@@ -43,18 +47,18 @@ class EventSettings:
             told = {entry.name: getattr(self, entry.name) for entry in fields(self)}
             raise SpatialLLMError(f"{told}; expected a probability above 0 and at most 1, and times of 0 s or more.")
         if self.smoothing < 1 or self.smoothing % 2 == 0:
-            raise SpatialLLMError(f"smoothing is {self.smoothing}; expected an odd number of windows, 1 or more.")
+            raise SpatialLLMError(f"smoothing is {self.smoothing}; expected an odd number, 1 or more.")
 
 
 @dataclass(frozen=True)
 class HeardEvent:
-    """Holds one event: its class, its times, and its places every 0.1 s.
+    """Holds one event: its class, its times, and its places over time.
 
     Attributes:
         label: its class.
-        onset_s, offset_s: in the recording, multiples of 0.1 s.
-        places: (time_s, azimuth_deg, elevation_deg, distance_m) at the middle of each frame of 0.1 s; empty where it was in
-            no window the most probable event.
+        onset_s, offset_s: in the recording; of a timeline multiples of 0.1 s, of a frame head borders of its time rows.
+        places: (time_s, azimuth_deg, elevation_deg, distance_m). Of a timeline at the middle of each frame of 0.1 s, and
+            none where it was in no window the most probable event; of a frame head at the middle of each active row.
     """
 
     label: str
@@ -96,10 +100,31 @@ def events_of(rows: Sequence["TimelineRow"], settings: EventSettings | None = No
     return sorted(found, key=lambda event: (event.onset_s, event.offset_s, event.label))
 
 
+def events_of_frames(frames: Frames, settings: EventSettings) -> list[HeardEvent]:
+    """Returns the events in the rows of a frame head, in order of their onsets: runs of rows in which a class is active.
+
+    One class is one event at a time, because it has one vector; rows of a pause that does not end an event have no place.
+    """
+    found = []
+    for number, label in enumerate(frames.labels):
+        active = frames.activity[:, number] >= settings.least_probability
+        for first, last in _runs(active, settings, frames.row_s):
+            rows = first + np.flatnonzero(active[first:last])
+            own = (each[rows, number] for each in (frames.azimuth_deg, frames.elevation_deg, frames.distance_m))
+            place = (each.tolist() for each in _smoothed_places(*own, settings.smoothing))
+            places = tuple(
+                (round(time_s, 6), *(round(value, 3) for value in each))
+                for time_s, *each in zip(frames.times_s[rows].tolist(), *place, strict=True)
+            )
+            found.append(HeardEvent(label, round(first * frames.row_s, 6), round(last * frames.row_s, 6), places))
+    return sorted(found, key=lambda event: (event.onset_s, event.offset_s, event.label))
+
+
 def write_heard_labels(events: Sequence[HeardEvent], path: str | Path, classes: Sequence[str] | None = None) -> list[str]:
     """Writes events as frame labels (see `scenes.motion.frame_labels`) and returns the names of the classes in order.
 
-    Events without a place cannot be written so and are left out; `HeardEvent.to_dict` has them.
+    Events without a place cannot be written so and are left out; `HeardEvent.to_dict` has them. A frame has the place whose
+    time is nearest to its middle.
 
     Args:
         classes: names in the order of their numbers; None = those of the events, in alphabetical order.
@@ -109,7 +134,10 @@ def write_heard_labels(events: Sequence[HeardEvent], path: str | Path, classes: 
     sources = []
     for event in placed:
         times_s, *place = np.array(event.places).T
-        sources.append(Labelled(event.label, np.rint(times_s / FRAME_S - 0.5).astype(int), *place))
+        first, last = round(event.onset_s / FRAME_S), round(event.offset_s / FRAME_S)
+        frames = np.arange(first, max(last, first + 1))
+        nearest = np.abs((frames[:, None] + 0.5) * FRAME_S - times_s).argmin(axis=1)
+        sources.append(Labelled(event.label, frames, *(each[nearest] for each in place)))
     write_frame_labels(sources, classes, path)
     return classes
 
@@ -140,16 +168,16 @@ def _weight(row: "TimelineRow", middle_s: NDArray) -> NDArray:
     return np.maximum(1.0 - np.abs(middle_s - (row.start_s + row.end_s) / 2) / half_s, 0.0)
 
 
-def _runs(heard: NDArray[np.bool_], settings: EventSettings) -> Iterator[tuple[int, int]]:
+def _runs(heard: NDArray[np.bool_], settings: EventSettings, frame_s: float = FRAME_S) -> Iterator[tuple[int, int]]:
     """Yields the first frame and the one after the last of each event."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], heard, [False]]).astype(int)))
     runs: list[list[int]] = []
     for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if runs and (first - runs[-1][1]) * FRAME_S <= settings.joining_gap_s + 1e-9:
+        if runs and (first - runs[-1][1]) * frame_s <= settings.joining_gap_s + 1e-9:
             runs[-1][1] = last
         else:
             runs.append([first, last])
-    yield from ((first, last) for first, last in runs if (last - first) * FRAME_S >= settings.shortest_s - 1e-9)
+    yield from ((first, last) for first, last in runs if (last - first) * frame_s >= settings.shortest_s - 1e-9)
 
 
 def _places(
@@ -181,3 +209,14 @@ def _smoothed(values: NDArray, windows: int) -> NDArray:
     """Returns means over windows around each value (values, axes), fewer at the ends."""
     half = windows // 2
     return np.stack([values[max(0, i - half) : i + half + 1].mean(axis=0) for i in range(len(values))])
+
+
+def _smoothed_places(
+    azimuth_deg: NDArray, elevation_deg: NDArray, distance_m: NDArray, rows: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Returns places (rows,) each, averaged over so many rows as vectors and as logarithms of the distance."""
+    if rows == 1:
+        return azimuth_deg, elevation_deg, distance_m
+    unit = _smoothed(direction_to_vector(azimuth_deg, elevation_deg), rows)
+    azimuth_deg, elevation_deg, _ = vector_to_direction(unit)
+    return azimuth_deg, elevation_deg, np.exp(_smoothed(np.log(distance_m)[:, None], rows)[:, 0])

@@ -11,11 +11,13 @@ from transformers import AutoModel
 
 from spatial_llm.audio.io import prepare_waveform
 from spatial_llm.encoders import DSpASTForLocalization, SpatialASTForLocalization
+from spatial_llm.encoders.frame_head import FRAME_HEAD, FrameHead
 from spatial_llm.encoders.readout import HEADS, EncoderHeads
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.geometry import bat_azimuth_class, bat_distance_class, bat_elevation_class
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.answer import Answer
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.parts import save_parts
 from spatial_llm.shipped import find_model
 from spatial_llm.shipped.render import read_shipped
@@ -164,6 +166,48 @@ def test_heads_that_an_earlier_save_left_beside_another_encoder_are_refused(tmp_
         SpatialLLM.from_pretrained(tmp_path)
     model.save_pretrained(tmp_path)
     assert SpatialLLM.from_pretrained(tmp_path).heads is not None
+
+
+def _frame_head(model: SpatialLLM) -> FrameHead:
+    config = model.model.config.encoder_config
+    config.event_labels = [f"sound {number}" for number in range(config.num_event_classes)]
+    return FrameHead(config, 8).eval()
+
+
+def test_a_frame_head_is_saved_with_the_model_read_from_it_and_removed_with_it(tmp_path: Path) -> None:
+    model = _of_random_weights()
+    model.frame_head = _frame_head(model)
+    model.save_pretrained(tmp_path / "model")
+    again = SpatialLLM.from_pretrained(tmp_path / "model")
+    assert again.heads is None and again.frame_head is not None
+    was, now = model.listen(CLIP, 32_000), again.listen(CLIP, 32_000)
+    rows = model.model.config.encoder_config.token_layout.grid[0]
+    assert now.frames.activity.shape == (rows, len(now.frames.labels))
+    np.testing.assert_array_equal(now.frames.activity, was.frames.activity)
+    loudest = float(now.frames.activity.max())
+    assert now.frame_events(loudest) and now.frame_events(loudest) == was.frame_events(loudest)
+    event = now.frame_events(loudest)[0]
+    assert event.onset_s % now.frames.row_s == pytest.approx(0, abs=1e-5) and len(event.places) >= 1
+    with pytest.raises(SpatialLLMError, match="expected a probability above 0"):
+        now.frame_events(0.0)
+    again.save_pretrained(tmp_path / "again")
+    assert (tmp_path / "again" / FRAME_HEAD).read_bytes() == (tmp_path / "model" / FRAME_HEAD).read_bytes()
+    save_parts(again, tmp_path / "parts")
+    encoder = AutoModel.from_pretrained(tmp_path / "parts" / "encoder")
+    FrameHead.from_pretrained(tmp_path / "parts" / "encoder", encoder.config, fingerprint(encoder))
+    next(again.model.encoder.parameters()).data.add_(0.3)
+    again.model.save_pretrained(tmp_path / "again")  # the model alone, beside a head of the encoder before
+    with pytest.raises(CheckpointError, match="heads of another encoder"):
+        SpatialLLM.from_pretrained(tmp_path / "again")
+    again.frame_head = None
+    again.save_pretrained(tmp_path / "again")
+    assert SpatialLLM.from_pretrained(tmp_path / "again").frame_head is None
+
+
+def test_a_model_without_a_frame_head_loads_as_before_and_says_so(tiny: SpatialLLM) -> None:
+    assert tiny.heads is not None and tiny.frame_head is None
+    with pytest.raises(SpatialLLMError, match="saved without a frame head"):
+        _ = _of_random_weights().listen(CLIP, 32_000).frames
 
 
 def test_a_model_without_heads_says_so_and_tells_the_rest() -> None:

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from spatial_llm.encoders.frame_head import Frames
 from spatial_llm.errors import SceneError, SpatialLLMError
 from spatial_llm.model.timeline import Timeline, TimelineRow
-from spatial_llm.model.timeline_events import EventSettings, events_of, spans_of, write_heard_labels
+from spatial_llm.model.timeline_events import EventSettings, events_of, events_of_frames, spans_of, write_heard_labels
 from spatial_llm.scenes.motion.frame_labels import Labelled, write_frame_labels
 
 EXACT = EventSettings(smoothing=1)
@@ -101,3 +102,44 @@ def test_frame_labels_are_whole_numbers_in_dcase_ranges(tmp_path):
     assert write_heard_labels(events_of(rows), tmp_path / "heard.csv") == ["bell"]
     lines = (tmp_path / "heard.csv").read_text().splitlines()
     assert lines[0] == "0,0,0,90,0,200" and len(lines) == round(events_of(rows)[0].offset_s * 10)
+
+
+def frames_of(**activity: list[float]) -> Frames:
+    """Rows of 0.16 s; the direction of class k in row r is 10 r degrees to the left, at (k + 1) m."""
+    rows = np.array(list(activity.values())).T
+    azimuth_deg = np.broadcast_to(10.0 * np.arange(len(rows))[:, None], rows.shape)
+    distance_m = np.broadcast_to(np.arange(1.0, rows.shape[1] + 1), rows.shape)
+    return Frames(tuple(activity), 0.16, rows, azimuth_deg, np.zeros_like(rows), distance_m)
+
+
+def test_events_of_a_frame_head_are_runs_of_active_rows():
+    frames = frames_of(bell=[0.2, 0.5, 0.9, 0.3, 0.6, 0.1, 0.0, 0.5], dog=[0.49, 0.9, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0])
+    apart = events_of_frames(frames, EventSettings(0.5, 0.0, 0.0, 1))
+    times = [(event.label, event.onset_s, event.offset_s) for event in apart]
+    assert times == [("bell", 0.16, 0.48), ("dog", 0.16, 0.48), ("bell", 0.64, 0.8), ("bell", 1.12, 1.28)]
+    assert apart[1].places == ((0.24, 10.0, 0.0, 2.0), (0.4, 20.0, 0.0, 2.0))
+    dog, joined, late = events_of_frames(frames, EventSettings(0.5, 0.2, 0.0, 1))
+    assert (joined.onset_s, joined.offset_s, late.onset_s) == (0.16, 0.8, 1.12), "one row is 0.16 s"
+    assert [place[0] for place in joined.places] == [0.24, 0.4, 0.72], "the pause has no place"
+    assert dog == apart[1]
+    assert len(events_of_frames(frames, EventSettings(0.5, 0.32, 0.0, 1))) == 2, "a pause of just this length is joined"
+    assert events_of_frames(frames, EventSettings(0.5, 0.0, 0.3, 1)) == apart[:2], "others are shorter than 0.3 s"
+    assert [event.label for event in events_of_frames(frames, EventSettings(0.85, 0.0, 0.0, 1))] == ["dog", "bell"]
+    assert events_of_frames(frames, EventSettings(1.0, 0.0, 0.0, 1)) == []
+
+
+def test_places_of_a_frame_head_are_averaged_over_rows_as_asked():
+    frames = frames_of(bell=[0.0, 0.9, 0.9, 0.9, 0.0], dog=[0.9] * 5)
+    bell = next(event for event in events_of_frames(frames, EventSettings(0.5, 0.0, 0.0, 3)) if event.label == "bell")
+    assert [place[1] for place in bell.places] == pytest.approx([15.0, 20.0, 25.0], abs=0.01)
+
+
+def test_events_of_a_frame_head_are_written_in_every_frame_of_dcase(tmp_path):
+    frames = frames_of(bell=[0.0, 0.9, 0.9, 0.0, 0.0], dog=[0.0, 0.0, 0.0, 0.9, 0.9])
+    events = events_of_frames(frames, EventSettings(0.5, 0.0, 0.0, 1))
+    assert write_heard_labels(events, tmp_path / "heard.csv") == ["bell", "dog"]
+    lines = [[int(value) for value in line.split(",")] for line in (tmp_path / "heard.csv").read_text().splitlines()]
+    # 0.16 to 0.48 s are frames 2 to 4, of which the middles 0.25 and 0.35 s are in rows 1 and 2 ... each at the nearest row.
+    assert [line[:2] + line[3:4] for line in lines] == [
+        [2, 0, 10], [3, 0, 20], [4, 0, 20], [5, 1, 30], [6, 1, 40], [7, 1, 40]
+    ]  # fmt: skip

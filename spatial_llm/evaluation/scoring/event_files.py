@@ -1,8 +1,8 @@
-"""Reads the events of recordings from files: frame labels as DCASE has them, timelines, manifests, and lines of events or of
-captions with times.
+"""Reads the events of recordings from files: frame labels as DCASE has them, timelines, manifests, scenes, and lines of
+events or of captions with times.
 
-A recording is known by its name: the name of a CSV without its suffix, the recording_id of a manifest, the name of the file
-that a timeline is about, or `recording` of a line.
+A recording is known by its name: the name of a CSV without its suffix, the recording_id of a manifest, the id of a scene,
+the name of the file that a timeline is about, or `recording` of a line.
 """
 
 import math
@@ -20,7 +20,7 @@ from spatial_llm.data.importing.dcase_sets import FRAME_S, DataSet, data_set, la
 from spatial_llm.data.importing.heard import JOINING_GAP_S, Span, Track
 from spatial_llm.data.record import Record
 from spatial_llm.data.records import read_manifest
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.evaluation.metrics.events.event import TINY_S, Event, TrackPoint, checked_events
 from spatial_llm.evaluation.metrics.events.tracks import frames_of, middles_s
 from spatial_llm.files import sha256_of
@@ -29,6 +29,7 @@ from spatial_llm.ranges import Checked, NonNegative, Share
 from spatial_llm.scenes.csv_rows import read_utf8
 from spatial_llm.scenes.motion.track import places_of
 from spatial_llm.scenes.scene import Scene
+from spatial_llm.scenes.scene_json import scene_from_dict
 
 WITHOUT_END_S = 0.1  # length of an event of a caption whose end is not told: one step of its times
 _EVENT_KEYS = {"label", "onset_s", "offset_s", "track", "source"}
@@ -76,10 +77,10 @@ def read_events(
     """Returns the events in a file, or in all files of a folder and of the folders in it.
 
     Args:
-        path: CSV of frame labels; JSONL of a manifest, a timeline, or lines {"recording": name, "events": [...]} or
-            {"recording": name, "caption": text}; JSON of a timeline; or a folder of CSV or of JSONL. An event of a line has
-            label, onset_s and offset_s, and may have source and track: [[time_s, azimuth_deg, elevation_deg, distance_m],
-            ...], the last two null or left out where they are not known.
+        path: CSV of frame labels; JSONL of a manifest, of scenes, a timeline, or lines {"recording": name, "events": [...]}
+            or {"recording": name, "caption": text}; JSON of a timeline; or a folder of CSV or of JSONL. An event of a line
+            has label, onset_s and offset_s, and may have source and track: [[time_s, azimuth_deg, elevation_deg,
+            distance_m], ...], the last two null or left out where they are not known.
         settings: how files are read.
         known: names of sounds, for captions in the lenient reading.
         must_parse: whether a caption that cannot be parsed is an error.
@@ -160,6 +161,10 @@ def _add_lines(
     first = lines[0][1] if lines else {}
     if "question" in first:
         _add_manifest(found, file)
+    elif "sources" in first:
+        for number, line in lines:
+            scene = _scene(line, f"{file}:{number}")
+            found.add(scene.id, _of_scene(scene), f"{file}:{number}")
     elif "window_s" in first:
         _add_timeline(found, file, lines, settings)
     elif "recording" in first:
@@ -167,8 +172,8 @@ def _add_lines(
             _add_line(found, line, f"{file}:{number}", settings, known, must_parse)
     else:
         raise ManifestError(
-            f"{file}: begins with the keys {', '.join(first) or '(none)'}; expected a manifest, a timeline, or lines with "
-            "recording and events, or recording and caption."
+            f"{file}: begins with the keys {', '.join(first) or '(none)'}; expected a manifest, a timeline, scenes, or "
+            "lines with recording and events, or recording and caption."
         )
 
 
@@ -228,12 +233,7 @@ def _add_manifest(found: EventFiles, file: Path) -> None:
 def _of_record(record: Record, where: str) -> list[Event]:
     """Returns the events of a record's recording: of a scene the sources that are heard, of a file its annotated sounds."""
     if record.scene is not None and record.scene.truth is not None:
-        scene = record.scene
-        return [
-            Event(source.label, true.onset_s, true.offset_s, _places_of_source(scene, number), number)
-            for number, (source, true) in enumerate(zip(scene.sources, scene.truth.sources, strict=True))
-            if true.offset_s > true.onset_s
-        ]
+        return _of_scene(record.scene)
     sounds = None if record.known is None else record.known.sounds
     if sounds is None or any(None in (sound.onset_s, sound.offset_s) for sound in sounds):
         raise ManifestError(
@@ -245,6 +245,25 @@ def _of_record(record: Record, where: str) -> list[Event]:
               else (TrackPoint(sound.onset_s, sound.azimuth_deg, sound.elevation_deg, sound.distance_m),), number)
         for number, sound in enumerate(sounds)
     ]  # fmt: skip
+
+
+def _scene(line: dict[str, Any], where: str) -> Scene:
+    try:
+        scene = scene_from_dict(line, where)
+    except SceneError as error:
+        raise ManifestError(str(error)) from None
+    if scene.truth is None:
+        raise ManifestError(f"{where}: scene {scene.id!r} has no truth; simulate scenes, or derive it (scenes.truth).")
+    return scene
+
+
+def _of_scene(scene: Scene) -> list[Event]:
+    """Returns the events of a scene with its truth: its sources that are heard."""
+    return [
+        Event(source.label, true.onset_s, true.offset_s, _places_of_source(scene, number), number)
+        for number, (source, true) in enumerate(zip(scene.sources, scene.truth.sources, strict=True))
+        if true.offset_s > true.onset_s
+    ]
 
 
 def _places_of_source(scene: Scene, number: int) -> tuple[TrackPoint, ...]:

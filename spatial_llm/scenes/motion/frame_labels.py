@@ -30,14 +30,24 @@ class Labelled(NamedTuple):
     distance_m: NDArray[np.float64]
 
 
-def labelled_sources(scene: Scene) -> list[Labelled]:
+def labelled_sources(scene: Scene, frame_s: float = FRAME_S, least: int = 0) -> list[Labelled]:
     """Returns the labels of a scene with its truth. A source is in every frame of which it sounds for half or more, at the
-    place of the middle of the frame."""
+    place of the middle of the frame.
+
+    Args:
+        scene: with its truth.
+        frame_s: seconds of a frame.
+        least: a source that is heard is in so many frames at least (0 or 1): the one of its middle, where it sounds for
+        less.
+    """
     found = []
     for source, heard in zip(scene.sources, scene.truth.sources, strict=True):
-        first, last = round(heard.onset_s / FRAME_S), round(heard.offset_s / FRAME_S)
+        first, last = round(heard.onset_s / frame_s), round(heard.offset_s / frame_s)
+        if last - first < least and heard.offset_s > heard.onset_s:
+            first = int((heard.onset_s + heard.offset_s) / 2 / frame_s)
+            last = first + 1
         frames = np.arange(first, last)
-        middle_s = (frames + 0.5) * FRAME_S
+        middle_s = (frames + 0.5) * frame_s
         found.append(Labelled(source.label, frames, *places_of(scene.listener, source, middle_s)))
     return found
 

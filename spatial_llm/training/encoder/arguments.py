@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from spatial_llm.audio.limits import AudioLimits
+from spatial_llm.encoders.frame_head import WIDTH
 from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
@@ -132,7 +133,9 @@ class EncoderArguments(Checked):
         rotation: rotates each clip each time it is used, with its labels: "quarters" turns about the vertical axis, "yaw" by
             any angle about it, "all" in space. Cues of two ears cannot be rotated. Joint run only, as the next field.
         microphone_drop: share of the clips of arrays of more than four microphones that lose one.
-        trains: "all", or "heads" alone on the frozen `initial_encoder`, which may have none yet. Joint run only.
+        trains: "all"; "heads" alone on the frozen `initial_encoder`, which may have none yet; or "frames", a frame head
+            (`encoders.frame_head`) on it, from scenes of any number of sources that may move. Joint run only.
+        frame_width: width of the hidden layers of the frame head; only used by `trains: frames`.
         cues_folder: folder of cue files that several runs share; None is the run folder.
         seed: seed of initialisation and order.
         cpu_threads: CPU threads of torch; None uses all cores that this process may use.
@@ -160,7 +163,13 @@ class EncoderArguments(Checked):
     mirror: bool = False
     rotation: Rotation = "none"
     microphone_drop: Share = 0.0
-    trains: Literal["all", "heads"] = "all"
+    trains: Literal["all", "heads", "frames"] = "all"
+    frame_width: Count = WIDTH
     cues_folder: str | None = None
     seed: Seed = 0
     cpu_threads: Count | None = None
+
+    @staticmethod
+    def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the fields that versions without a frame head recorded in a checkpoint of this run."""
+        return [{name: value for name, value in fields.items() if name != "frame_width"}]

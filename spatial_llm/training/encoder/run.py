@@ -21,6 +21,7 @@ from spatial_llm.data.spatialsoundqa.release import data_root, read_label_csv
 from spatial_llm.data.targets import targets_of
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
 from spatial_llm.encoders.finer_patches import with_finer_patches
+from spatial_llm.encoders.frame_head import WIDTH
 from spatial_llm.encoders.heads import AdaCosHead, event_loss
 from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.encoders.metrics import encoder_scores
@@ -219,6 +220,10 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
     for name in ("stages", "audiomae"):
         if getattr(arguments, name):
             raise SpatialLLMError(f"{name} is for training in stages; the joint run takes none.")
+    if arguments.trains == "frames" or arguments.frame_width != WIDTH:
+        raise SpatialLLMError(
+            "trains: frames, and its frame_width, are for training a frame head (encoder.frames.train_frames)."
+        )
     alone = arguments.trains == "heads"
     if alone and (arguments.initial_encoder is None or arguments.class_places):
         raise SpatialLLMError(

@@ -16,6 +16,7 @@ from spatial_llm.checkpoints import read_official
 from spatial_llm.checkpoints.audiomae import load_audiomae
 from spatial_llm.data.spatialsoundqa.release import data_root
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor
+from spatial_llm.encoders.frame_head import WIDTH
 from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import sha256_of
@@ -163,6 +164,8 @@ def _check(arguments: EncoderArguments) -> None:
             raise SpatialLLMError(f"{name} is for the joint run; stages convolve on the device, with one-hot targets.")
     if arguments.rotation != "none" or arguments.microphone_drop:
         raise SpatialLLMError("rotation and microphone_drop are for the joint run; stages draw responses instead.")
+    if arguments.frame_width != WIDTH:
+        raise SpatialLLMError("frame_width is for trains: frames; stages train the whole encoder.")
     if arguments.trains != "all":
         raise SpatialLLMError(f"trains: {arguments.trains} is for the joint run; stages train the whole encoder.")
     if arguments.audiomae and arguments.initial_encoder:

@@ -16,11 +16,13 @@ from transformers import (
 )
 
 from spatial_llm.encoders.folder_files import in_words
+from spatial_llm.encoders.frame_head import FRAME_HEAD, FrameHead
 from spatial_llm.encoders.kinds import ENCODERS
 from spatial_llm.encoders.readout import HEADS, EncoderHeads, has_heads
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration, SpatialLLMProcessor, add_lora
+from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.mono_base import language_model_class, mono_base_of
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.taught_file import read_taught
@@ -111,6 +113,18 @@ def load_heads(arguments: BatArguments, config: PreTrainedConfig) -> EncoderHead
     if kind.with_heads.__name__ not in saved:
         return None
     return EncoderHeads(kind.with_heads.from_pretrained(arguments.encoder))
+
+
+def load_frame_head(arguments: BatArguments, encoder: PreTrainedModel) -> FrameHead | None:
+    """Returns the frame head that stands beside the encoder of the run; None if there is none, or the encoder trains.
+
+    Raises:
+        CheckpointError: it is the head of another encoder.
+    """
+    folder = Path(arguments.encoder or find_model(arguments.start_from))
+    if arguments.trains == "all" or not (folder / FRAME_HEAD).is_file():
+        return None
+    return FrameHead.from_pretrained(folder, encoder.config, fingerprint(encoder))
 
 
 def set_trained(model: PreTrainedModel, trains: str) -> None:

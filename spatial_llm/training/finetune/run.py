@@ -45,7 +45,7 @@ from spatial_llm.training.engine.schedule import RESUMABLE, Schedule
 from spatial_llm.training.engine.trainable import format_what_trains, state_hash, what_trains
 from spatial_llm.training.engine.trainer import train
 from spatial_llm.training.finetune.arguments import BatArguments, BatStage, LoraArguments
-from spatial_llm.training.finetune.build import build_bat, load_heads
+from spatial_llm.training.finetune.build import build_bat, load_frame_head, load_heads
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 from spatial_llm.training.tiny.smoothed_answers import answers_smoothed_by
@@ -182,10 +182,10 @@ def finetune_once(arguments: BatArguments) -> Path:
 
 
 def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
-    heads = load_heads(arguments, model.config.encoder_config)
     beside: list[Callable] = [processor.save_pretrained]
-    if heads is not None:
-        beside.append(partial(heads.save_pretrained, encoder=fingerprint(model.encoder)))
+    for heads in (load_heads(arguments, model.config.encoder_config), load_frame_head(arguments, model.encoder)):
+        if heads is not None:
+            beside.append(partial(heads.save_pretrained, encoder=fingerprint(model.encoder)))
     if arguments.save == "whole":
         run.save(model.save_pretrained, *beside)
         return

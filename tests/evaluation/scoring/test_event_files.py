@@ -15,6 +15,7 @@ from spatial_llm.geometry import direction_to_vector, vector_to_direction
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.scenes.motion.track import places_of
 from spatial_llm.scenes.scene import SceneTruth, SourceTruth
+from spatial_llm.scenes.scene_json import scene_to_dict
 from tests.data.importing.dcase_folder import frames, write_csv
 from tests.evaluation.fixtures_events import SCENES, records, write_events_manifest
 from tests.scenes import small
@@ -159,6 +160,19 @@ def test_what_moves_has_a_track_that_is_exact_in_the_middle_of_each_frame(tmp_pa
     )
     found = follow([event], [shifted])
     assert found.matched == 8 and found.error_deg / 8 == pytest.approx(4.0)
+
+
+def test_scenes_are_read_without_questions_as_with_them(tmp_path):
+    scene = records()[0].scene
+    found = read_events(written(tmp_path / "scenes.jsonl", scene_to_dict(scene)), EventFileSettings()).recordings
+    asked = read_events(write_events_manifest(tmp_path / "eval.jsonl"), EventFileSettings()).recordings
+    assert found == {scene.id: asked["one"]}
+    silent = written(tmp_path / "silent.jsonl", scene_to_dict(dataclasses.replace(scene, truth=None)))
+    with pytest.raises(ManifestError, match="has no truth"):
+        read_events(silent, EventFileSettings())
+    broken = written(tmp_path / "broken.jsonl", scene_to_dict(scene) | {"duration_s": -1.0})
+    with pytest.raises(ManifestError, match=r"broken\.jsonl:1"):
+        read_events(broken, EventFileSettings())
 
 
 def test_a_manifest_that_does_not_say_when_is_refused_by_record(tmp_path):
