@@ -101,6 +101,8 @@ def export_bat(model: SpatialLLMForConditionalGeneration) -> dict[str, torch.Ten
 
 def check_bat(config: SpatialLLMConfig, what: str) -> None:
     """Raises CheckpointError unless the official code can build a BAT of this config; see `export_bat`."""
+    if config.time_tokens is not None:
+        raise CheckpointError(f"{what}: its time_tokens are {config.time_tokens}; released BAT files have none.")
     check_expressible(config.encoder_config, what)
     if not isinstance(config.joined_by, Prefix):
         raise CheckpointError(f'{what}: its fusion is "{config.joined_by.name}"; released BAT files are for "prefix" alone.')

@@ -27,7 +27,7 @@ def export_merged(folder: str | os.PathLike, out: str | os.PathLike) -> str:
 
     Raises:
         CheckpointError: the audio of this model is not part of its prompt alone: its fusion works inside the language model,
-            or the language model hears by itself.
+            or the language model hears by itself; or it has time tokens.
         OutputError: the folder cannot be written.
     """
     check_place(out, folder=True, replaced=True)
@@ -39,6 +39,11 @@ def export_merged(folder: str | os.PathLike, out: str | os.PathLike) -> str:
         raise CheckpointError(
             f"{folder}: {why}, so that no plain language model with prompt embeddings answers as it does; serve it with "
             "spatial-llm serve, or export one whose fusion is prefix."
+        )
+    if config.time_tokens is not None:
+        raise CheckpointError(
+            f"{folder}: it writes times in tokens of their own, behind the vocabulary of its language model; a plain "
+            "language model does not have them: serve it with spatial-llm serve."
         )
     model = SpatialLLM.from_pretrained(folder)
     language_model = language_model_of(model, merged=config.lora is not None)

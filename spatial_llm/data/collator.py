@@ -13,15 +13,18 @@ class SpatialQACollator:
 
     Args:
         processor: a `SpatialLLMProcessor`.
+        time_weight: lambda; labels that write a time have a weight of 1 + lambda in the loss. 0 makes no weights.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, time_weight: float = 0.0) -> None:
         self.processor = processor
+        self.time_weight = time_weight
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Collates a list of samples to `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answers and
-        EOS) and, depending on what the samples hold, `input_features` (clips, cues, frames, mel bins) or
-        `audio_hidden_states` (clips, tokens, width), with the clips of all samples in order.
+        EOS), with a `time_weight` `label_weights` (B, length), and, depending on what the samples hold, `input_features`
+        (clips, cues, frames, mel bins) or `audio_hidden_states` (clips, tokens, width), with the clips of all samples in
+        order.
 
         Raises:
             ManifestError: a sample cannot be collated, for example because its text holds a special token; the record is
@@ -44,6 +47,7 @@ class SpatialQACollator:
             "sampling_rate": self.processor.feature_extractor.sampling_rate,
             "return_tensors": "pt",
             "scale_known": True,
+            "time_weight": self.time_weight,
         }
         if "formats" in samples[0]:
             options["format"] = [format for sample in samples for format in sample["formats"]]

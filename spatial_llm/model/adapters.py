@@ -20,6 +20,7 @@ from transformers import initialization as init
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
 from spatial_llm.model.mono_base import text_model
+from spatial_llm.model.time_rows import check_plain_head, time_rows
 
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
@@ -30,7 +31,8 @@ def inject_lora(language_model: nn.Module, lora: dict[str, Any]) -> None:
     model stops requiring gradients.
 
     Raises:
-        SpatialLLMError: no module has one of the names in `target_modules`.
+        SpatialLLMError: no module has one of the names in `target_modules`; or one is the head, which has rows of time
+            tokens.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -43,6 +45,8 @@ def inject_lora(language_model: nn.Module, lora: dict[str, Any]) -> None:
             f"LoRA target_modules {missing} are not in {type(language_model).__name__}; it has "
             f"{sorted(name for name in names if 'proj' in name or name.startswith('c_'))}: name linear layers it has."
         )
+    if time_rows(language_model) is not None:
+        check_plain_head(language_model, targets)
     inject_adapter_in_model(
         LoraConfig(r=lora["rank"], lora_alpha=lora["alpha"], lora_dropout=lora["dropout"], target_modules=targets),
         language_model,

@@ -25,6 +25,7 @@ from spatial_llm.model.joined_inputs import JoinedInputs, continue_with, join
 from spatial_llm.model.mono_base import PLUGGED, base_embeddings, check_beside
 from spatial_llm.model.placeholders import check_apart, embed_text, placeholder_mask, warn_without_audio
 from spatial_llm.model.pretrained import SpatialLLMPreTrainedModel
+from spatial_llm.model.time_rows import embed_with_times, time_rows
 from spatial_llm.projectors.base import AudioTokens
 
 
@@ -74,12 +75,18 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
         Raises:
             SpatialLLMError: the placeholder lies outside the vocabulary, would fall into the larger one, and no
-                `audio_token_id` was given. Nothing is changed then.
+                `audio_token_id` was given; or there are time tokens, whose ids follow the vocabulary. Nothing is changed
+                then.
         """
         size = self.get_input_embeddings().num_embeddings
         # transformers rounds up to a multiple if the caller gives one.
         multiple = (args[0] if args else kwargs.get("pad_to_multiple_of")) or 1
         wanted = -(-(size if new_num_tokens is None else new_num_tokens) // multiple) * multiple
+        if wanted != size and self.config.times is not None:
+            raise SpatialLLMError(
+                f"the vocabulary of {size} is to have {wanted} tokens, but the ids of time tokens follow it: resize the "
+                "language model before time_tokens are added to it."
+            )
         if audio_token_id is None:
             check_apart(self.config.audio_token_id, size, wanted)
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
@@ -195,7 +202,13 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             raise SpatialLLMError(
                 f"{', '.join(mono)} given, but {type(self.language_model).__name__} hears nothing by itself: leave them out."
             )
-        return embed_text(self.get_input_embeddings(), input_ids, self.config.audio_token_id)
+        embeddings, token_id = self.get_input_embeddings(), self.config.audio_token_id
+        rows = time_rows(self.language_model)
+        if rows is None:
+            return embed_text(embeddings, input_ids, token_id)
+        if token_id >= embeddings.num_embeddings:
+            input_ids = input_ids.masked_fill(input_ids == token_id, 0)
+        return embed_with_times(embeddings, rows, input_ids)
 
     def run_language_model(
         self, language_model: nn.Module, joined: JoinedInputs, heard: bool, cache: Any, **kwargs: Any

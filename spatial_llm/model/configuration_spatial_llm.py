@@ -16,6 +16,7 @@ from spatial_llm.fusion.base import Fusion
 from spatial_llm.fusion.settings import read_fusion
 from spatial_llm.model.mono_base import mono_base_of
 from spatial_llm.model.mono_inputs import mono_way
+from spatial_llm.model.time_tokens import TimeTokens, check_free, read_time_tokens
 
 LORA_DEFAULTS: dict[str, Any] = {"rank": 8, "alpha": 32, "dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
 # Default for a part whose configuration does not name its own.
@@ -44,6 +45,8 @@ class SpatialLLMConfig(CheckedConfig):
             that fusion; None is "prefix", audio tokens in front of the prompt.
         mono: how a mono base is fed, a key of `mono_inputs.WAYS`; None is the default for the encoder's format, and stays
             None with any other language model.
+        time_tokens: tokens of their own for times in seconds, which train with LoRA: {"form": "digits"}, or {"form":
+            "absolute", "longest_s": 10.0}; None writes times in the tokens of the vocabulary (`model.time_tokens`).
         freeze_encoder: no gradient reaches the encoder and it stays in eval mode even in training, so that its BatchNorms
             keep their statistics.
     """
@@ -59,6 +62,7 @@ class SpatialLLMConfig(CheckedConfig):
     lora: dict | None = None
     fusion: dict | None = None
     mono: str | None = None
+    time_tokens: dict | None = None
     freeze_encoder: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -93,6 +97,13 @@ class SpatialLLMConfig(CheckedConfig):
             self.lora = _checked_lora(self.lora)
         if isinstance(self.audio_token_id, bool) or self.audio_token_id < 0:
             raise SpatialLLMError(f"audio_token_id is {self.audio_token_id}; expected the id of a token, at least 0.")
+        check_free(self.times, self.audio_token_id)
+        if self.times is not None and mono_base_of(self.text_config) is not None:
+            raise SpatialLLMError(
+                f"time_tokens is {self.time_tokens}, but a language model that hears by itself "
+                f"({self.text_config.model_type}) embeds its prompts itself, where no token can be added: set time_tokens "
+                "to None (none in a recipe); its times stay text."
+            )
 
     def get_text_config(self, *args: Any, **kwargs: Any) -> PreTrainedConfig:
         """Returns the config of the text model, also where it is inside a mono base."""
@@ -118,6 +129,11 @@ class SpatialLLMConfig(CheckedConfig):
         """Returns the number of audio tokens of one clip, which is the number of its placeholders in the prompt."""
         fusion, layout = self.joined_by, self.encoder_config.token_layout
         return fusion.num_placeholders(self.projector_config.num_tokens(fusion.projector_layout(layout)), layout)
+
+    @property
+    def times(self) -> TimeTokens | None:
+        """Returns the tokens that the field `time_tokens` describes, whose ids follow the vocabulary; None for none."""
+        return read_time_tokens(self.time_tokens, self.get_text_config().vocab_size)
 
     @property
     def joined_by(self) -> Fusion:

@@ -205,7 +205,7 @@ class Conversation:
         return {own, *(ends if isinstance(ends, list) else [ends])}
 
     def _text(self, ids: list[int]) -> str:
-        return self.model.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return self.model.processor.decode(ids, skip_special_tokens=True).strip()
 
     def _remember(self, question: str, asked: str, match: Any, as_asked: bool, answer_ids: list[int], new: int) -> Answer:
         known = all(heard.level_is_known for heard in self._heard)

@@ -40,6 +40,8 @@ def check_joined(config: PreTrainedConfig, processor: Any, what: str, generation
         wanted = getattr(config.encoder_config, "window_samples", processor.window_samples)
         _compare("window_samples", processor.window_samples, "encoder_config.window_samples", wanted, what)
     _compare("mono", (processor.mono or {}).get("way"), "mono", config.mono, what)
+    tokens = [None if one.times is None else one.times.settings for one in (processor, config)]
+    _compare("time_tokens", tokens[0], "time_tokens", tokens[1], what)
     _compare("audio_token_id", processor.audio_token_id, "audio_token_id", config.audio_token_id, what)
     _check_tokenizer(config, processor.tokenizer, what, generation_config)
 

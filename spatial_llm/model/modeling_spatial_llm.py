@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import GenerationMixin
-from transformers.loss.loss_utils import ForCausalLMLoss
 from transformers.masking_utils import create_masks_for_generate
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.processing_utils import Unpack
@@ -25,6 +24,7 @@ from spatial_llm.fusion.cache_name import CACHE, one_cache
 from spatial_llm.fusion.context import MEMORY
 from spatial_llm.model.body import SpatialLLMModel
 from spatial_llm.model.joined_inputs import columns_in
+from spatial_llm.model.label_loss import label_loss
 from spatial_llm.model.mono_base import MONO_INPUTS
 from spatial_llm.model.placeholders import repeat_clips
 
@@ -77,6 +77,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         cache: Any = None,
         mono_features: torch.Tensor | None = None,
         mono_mask: torch.Tensor | None = None,
+        label_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMCausalLMOutputWithPast:
         """Runs the language model on prompts with audio.
@@ -91,6 +92,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
             mono_features, mono_mask: (clips, ...), what a mono base hears of the clips by itself.
+            label_weights: (batch, length), the weight of each label in the loss (`label_loss`); None weighs all alike.
 
         Returns:
             With a deep fusion, the rows of logits are those of the text (see `SpatialLLMModel.forward`), and the label of a
@@ -112,22 +114,25 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
                 logits_to_keep = torch.where(logits_to_keep < 0, logits_to_keep, logits_to_keep - rows)
             elif logits_to_keep == 0:
                 logits_to_keep = rows
+        # A base's own loss takes labels for all its rows, and knows neither weights nor logits behind its vocabulary.
+        ours = self.mono_base is not None or self.config.time_tokens is not None or label_weights is not None
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.run_language_model(
             self.language_model,
             joined,
             audio_embeds is not None,
             cache,
-            labels=joined.labels if self.mono_base is None else None,
+            labels=None if ours else joined.labels,
             use_cache=use_cache,
             **({"logits_to_keep": logits_to_keep} if keeps else {}),
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits, loss = outputs.logits if keeps else outputs.logits[:, kept], outputs.loss
-        if self.mono_base is not None and joined.labels is not None:
-            # A base's own loss takes labels for all its rows, and knows no number of items in a larger batch.
-            loss = ForCausalLMLoss(logits.contiguous(), joined.labels, self.config.get_text_config().vocab_size, **kwargs)
+        if ours and joined.labels is not None:
+            if label_weights is not None and joined.text_columns is not None:
+                label_weights = label_weights.gather(1, joined.text_columns)
+            loss = label_loss(logits.contiguous(), joined.labels, label_weights, **kwargs)
         return SpatialLLMCausalLMOutputWithPast(
             loss=loss,
             logits=logits,

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, PreTrainedConfig, PreTrainedModel
 
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.model.time_tokens import read_time_tokens
 
 MONO_INPUTS = ("mono_features", "mono_mask")  # names in a batch of the composite
 PLUGGED = "heard_spatial"  # attribute of a cache whose prompt holds spatial tokens
@@ -76,9 +77,12 @@ def language_model_class(config: PreTrainedConfig) -> Any:
     return AutoModelForCausalLM if mono_base_of(config) is None else AutoModelForMultimodalLM
 
 
-def placeholder_beside(config: PreTrainedConfig) -> int:
-    """Returns the first id outside the vocabulary of a language model that is not its own audio placeholder either."""
+def placeholder_beside(config: PreTrainedConfig, time_tokens: dict[str, Any] | None = None) -> int:
+    """Returns the first id outside the vocabulary of a language model that is neither its own audio placeholder nor one of
+    the time tokens that `time_tokens` describes (see `SpatialLLMConfig`)."""
     size = config.get_text_config().vocab_size
+    times = read_time_tokens(time_tokens, size)
+    size += 0 if times is None else times.count
     return size if mono_base_of(config) is None else max(size, config.audio_token_id + 1)
 
 

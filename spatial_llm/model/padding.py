@@ -1,12 +1,13 @@
 """Pads prompts and answers of one batch to a rectangle: prompts on the left, answers on the right."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spatial_llm.errors import SpatialLLMError
 
 IGNORED = -100  # label of tokens without loss
+LABEL_WEIGHTS = "label_weights"  # name in a batch
 
 
 @dataclass
@@ -17,28 +18,36 @@ class Row:
         ids: token ids (length).
         labels: (length), `IGNORED` on tokens without loss.
         border: tokens before the first answer; all of them, if the last answer is to be generated.
+        times: places in `ids` of the tokens that write a time in an answer.
     """
 
     ids: list[int]
     labels: list[int]
     border: int
+    times: set[int] = field(default_factory=set)
 
 
 def pad_rows(
-    rows: Sequence[Row], pad_id: int, with_labels: bool, padding: bool = True, max_length: int | None = None
-) -> dict[str, list[list[int]]]:
+    rows: Sequence[Row],
+    pad_id: int,
+    with_labels: bool,
+    padding: bool = True,
+    max_length: int | None = None,
+    time_weight: float = 0.0,
+) -> dict[str, list[list[Any]]]:
     """Pads rows to one rectangle.
 
     What is before the border is padded on the left, so that all prompts end in one column, the rest on the right.
     `max_length` widens the left.
 
     Returns:
-        `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length).
+        `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length). With a `time_weight` also
+        `label_weights`: 1 + `time_weight` on labels that write a time, 1 on other labels, 0 on ignored ones.
     """
     before = max(row.border for row in rows)
     after = max(len(row.ids) - row.border for row in rows)
     before = max(before, (max_length or 0) - after)
-    batch: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": []}
+    batch: dict[str, list[list[Any]]] = {"input_ids": [], "attention_mask": []}
     if with_labels:
         batch["labels"] = []
     for row in rows:
@@ -47,6 +56,12 @@ def pad_rows(
         batch["attention_mask"].append([0] * left + [1] * len(row.ids) + [0] * right)
         if with_labels:
             batch["labels"].append([IGNORED] * left + row.labels + [IGNORED] * right)
+        if with_labels and time_weight > 0:
+            weights = [
+                0.0 if label == IGNORED else 1.0 + time_weight * (place in row.times)
+                for place, label in enumerate(row.labels)
+            ]
+            batch.setdefault(LABEL_WEIGHTS, []).append([0.0] * left + weights + [0.0] * right)
     return batch
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.mono_base import language_model_class
@@ -17,9 +18,16 @@ def language_model_of(model: SpatialLLM, merged: bool) -> PreTrainedModel:
     """Returns the language model of a model as one of its own, with LoRA in its weights (`merged`) or without it.
 
     Raises:
-        SpatialLLMError: LoRA is to be merged and there is none.
+        SpatialLLMError: LoRA is to be merged and there is none, or there are time tokens, which a language model alone
+            cannot have.
     """
     net = model.model
+    if merged and net.config.time_tokens is not None:
+        raise SpatialLLMError(
+            "the model writes times in tokens of their own, whose rows are no part of the language model's vocabulary, so "
+            "the language model alone could not answer as the whole does: leave out merged, or save the whole model after "
+            "merge_and_unload()."
+        )
     if merged:
         net = copy.deepcopy(net).merge_and_unload()
     with torch.device("meta"):
@@ -40,7 +48,8 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
             trained on.
 
     Raises:
-        SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none.
+        SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none, or there are time tokens,
+            which a language model alone cannot have.
     """
     check_place(folder, folder=True, replaced=True)
     net, language_model = model.model, language_model_of(model, merged)

@@ -251,7 +251,7 @@ class SpatialLLM(Listening, Talking):
         self.check_length(length := batch["input_ids"].shape[1])
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
         ids = self.generate(**batch, **heard.audio, **options)
-        text = self.processor.tokenizer.decode(ids[0, length:], skip_special_tokens=True).strip()
+        text = self.processor.decode(ids[0, length:], skip_special_tokens=True).strip()
         return self.noted(text, question, asked, match, as_asked, heard.level_is_known, heard.derived)
 
     @torch.inference_mode()

@@ -27,6 +27,7 @@ from spatial_llm.model.mono_base import (
     text_model,
 )
 from spatial_llm.model.precision import spare_ours
+from spatial_llm.model.time_rows import add_time_rows
 from spatial_llm.model.trained_parts import LANGUAGE_MODEL, AddedModule, added_modules
 
 
@@ -84,15 +85,18 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
 
     def extend_language_model(self) -> None:
         """Adds to `language_model` the modules that the config describes, with fresh weights: LoRA if `config.lora` is
-        set, and those of the fusion, with its hooks.
+        set, rows of time tokens, and those of the fusion, with its hooks.
 
         Raises:
-            SpatialLLMError: this class of language models cannot take the fusion; see `mono_base.prepare_base`.
+            SpatialLLMError: this class of language models cannot take the fusion or time tokens; see
+                `mono_base.prepare_base`.
         """
         if self.mono_base is not None:
             prepare_base(self.language_model)
         if self.config.lora is not None:
             inject_lora(self.language_model, self.config.lora)
+        if (times := self.config.times) is not None:
+            add_time_rows(self.language_model, times.count)
         if self.fusion.deep:
             self.fusion.check_language_model(self.language_model)
             self.fusion.extend(self.language_model, self.config.projector_config.text_hidden_size)
@@ -115,6 +119,7 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
         lora: dict[str, Any] | None = None,
         fusion: dict[str, Any] | None = None,
         mono: str | None = None,
+        time_tokens: dict[str, Any] | None = None,
     ) -> Self:
         """Joins trained parts; no weight of theirs is copied or changed, and the encoder is frozen.
 
@@ -123,10 +128,11 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
             language_model: any causal language model, or a mono base (`mono_base.MONO_BASES`), which is frozen and hears the
                 recording by itself too.
             projector: a projector between the widths of the two; default: a fresh Q-Former as in BAT.
-            audio_token_id: placeholder id; default: the first id outside the language model's vocabulary.
+            audio_token_id: placeholder id; default: the first id outside the language model's vocabulary and time tokens.
             lora: settings of fresh adapters for the language model, as `config.lora`; default: none.
             fusion: how audio enters the language model, as `config.fusion`; default: as a prefix.
             mono: how a mono base is fed, as `config.mono`; default: that of the encoder's format.
+            time_tokens: as `config.time_tokens`, with fresh rows; default: none.
 
         Raises:
             SpatialLLMError: the projector's widths are not those of the encoder and the language model or fusion, or the
@@ -139,10 +145,11 @@ class SpatialLLMPreTrainedModel(CheckedPreTrainedModel):
             encoder_config=encoder.config,
             projector_config=None if projector is None else projector.config,
             text_config=text_config,
-            audio_token_id=placeholder_beside(text_config) if audio_token_id is None else audio_token_id,
+            audio_token_id=placeholder_beside(text_config, time_tokens) if audio_token_id is None else audio_token_id,
             lora=lora,
             fusion=fusion,
             mono=mono,
+            time_tokens=time_tokens,
         )
         with torch.device("meta"):
             model = cls(config)

@@ -24,6 +24,8 @@ from spatial_llm.model.mono_inputs import MonoInputs, mono_settings
 from spatial_llm.model.padding import pad_rows, padding_options
 from spatial_llm.model.processor_files import ProcessorFiles
 from spatial_llm.model.prompt_rows import PromptRows, checked_limit, checked_texts
+from spatial_llm.model.time_tokens import check_free, read_time_tokens
+from spatial_llm.model.timed_text import characters_of, check_ids_free, plain_ids
 from spatial_llm.prompts import AUDIO_TOKEN, BAT_CHAT_TEMPLATE, CHAT, PROMPT_FORMATS
 from spatial_llm.questions.taught import TaughtQuestions
 
@@ -48,6 +50,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             it is not known: recordings must then be as long as the window.
         chat_template: Jinja template of conversations with "chat"; default: the tokenizer's. BAT's format has its own.
         mono: of a mono base, what `mono_inputs.mono_settings` returns; None for other language models.
+        time_tokens: `config.time_tokens` with the `first_id` of the tokens; None spells times in tokens of the vocabulary.
 
     Attributes:
         taught: what the model was taught, saved beside the processor (`questions.taught`); None if it is not known.
@@ -66,6 +69,7 @@ class SpatialLLMProcessor(ProcessorFiles):
         window_samples: int | None = None,
         chat_template: str | None = None,
         mono: dict[str, Any] | None = None,
+        time_tokens: dict[str, Any] | None = None,
     ) -> None:
         if prompt_format not in (*PROMPT_FORMATS, CHAT):
             raise SpatialLLMError(f"prompt_format is {prompt_format!r}; expected one of {sorted([*PROMPT_FORMATS, CHAT])}.")
@@ -91,6 +95,12 @@ class SpatialLLMProcessor(ProcessorFiles):
         self.max_question_characters = max_question_characters
         self.window_samples = window_samples
         self.mono = mono
+        self.time_tokens = time_tokens
+        self.times = read_time_tokens(time_tokens)
+        if self.times is not None:
+            check_free(self.times, audio_token_id)
+            check_ids_free(self.times, tokenizer)
+            characters_of(tokenizer)
         self.taught: TaughtQuestions | None = None
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
 
@@ -103,6 +113,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             SpatialLLMError: a mono base's own processor was not given.
         """
         mono = mono_settings(model.config, tokenizer)
+        times = model.config.times
         return cls(
             model.config.encoder_config.feature_extractor(),
             tokenizer if mono is None else tokenizer.tokenizer,
@@ -112,6 +123,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             window_samples=model.config.encoder_config.window_samples,
             chat_template=None if mono is None else tokenizer.chat_template,
             mono=mono,
+            time_tokens=None if times is None else times.settings,
         )
 
     @property
@@ -128,13 +140,31 @@ class SpatialLLMProcessor(ProcessorFiles):
     def rows(self) -> PromptRows:
         """Returns what encodes turns of conversations with the tokenizer and the placeholder."""
         base_ids = [] if self.mono_inputs is None else self.mono_inputs.ids
-        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, self.prompt_format != CHAT, base_ids)
+        adds_bos = self.prompt_format != CHAT
+        return PromptRows(self.tokenizer, self.audio_token_id, self.num_audio_tokens, adds_bos, base_ids, self.times)
+
+    @functools.cached_property
+    def characters(self) -> dict[str, int]:
+        """Returns the ids of the characters that write times; raises SpatialLLMError, see `timed_text.characters_of`."""
+        return characters_of(self.tokenizer)
 
     @functools.cached_property
     def mono_inputs(self) -> MonoInputs | None:
         """Returns what makes the input of a mono base; None for other language models."""
         rate = self.feature_extractor.sampling_rate
         return None if self.mono is None else MonoInputs(self.mono, self.tokenizer, rate, self.window_samples)
+
+    def decode(self, token_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        """Decodes as the tokenizer does; tokens of times become plain decimals."""
+        if self.times is not None:
+            token_ids = plain_ids(token_ids, self.times, self.characters)
+        return super().decode(token_ids, *args, **kwargs)
+
+    def batch_decode(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        """Decodes a batch as the tokenizer does; tokens of times become plain decimals."""
+        if self.times is not None:
+            sequences = plain_ids(sequences, self.times, self.characters)
+        return super().batch_decode(sequences, *args, **kwargs)
 
     def prompt(self, question: str) -> str:
         """Returns the text before the answer, after the recording, which is in front."""
@@ -169,8 +199,8 @@ class SpatialLLMProcessor(ProcessorFiles):
             audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
             format, head, heading_deg: what the recordings are, and to whose ears ambisonics and arrays are rendered for an
                 encoder of two ears, see `SpatialLLM.listen`. Default: the encoder's, if the number of channels is right.
-            **kwargs: `sampling_rate` in Hz, of arrays that do not say their own; any rate is resampled. `return_tensors`,
-                `padding`, `max_length`, as in transformers. Prompts are never truncated.
+            **kwargs: `sampling_rate` in Hz, of arrays that do not say their own; any rate is resampled. `time_weight`, see
+                `batch`. `return_tensors`, `padding`, `max_length`, as in transformers. Prompts are never truncated.
 
         Returns:
             `input_ids`, `attention_mask` (B, length): [placeholders][BOS prompt], padded on the left; with answers
@@ -225,6 +255,7 @@ class SpatialLLMProcessor(ProcessorFiles):
         audio: Any = None,
         audio_options: AudioOptions | None = None,
         with_labels: bool = False,
+        time_weight: float = 0.0,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch of conversations that are turns already; see `__call__`.
@@ -234,6 +265,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             audio: the recordings of all conversations in order, or a list of lists, one a conversation.
             audio_options: how they are read.
             with_labels: whether there are `labels`, on every answer and what ends it.
+            time_weight: lambda; above 0 there are `label_weights` beside them, 1 + lambda on tokens that write a time.
             **kwargs: `return_tensors`, `padding`, `max_length`, as in transformers.
 
         Raises:
@@ -250,8 +282,9 @@ class SpatialLLMProcessor(ProcessorFiles):
             heard = encoder_input(audio, self.feature_extractor, self.window_samples, given, self.mono_inputs)
             check_counts(conversations, len(heard["input_features"]), clips_by_text(audio))
             data.update(heard)
-        rows = [self.rows.row(turns) for turns in conversations]
-        data.update(pad_rows(rows, self.rows.pad_id(), with_labels, **padding_options(text_options)))
+        rows = [self.rows.row(turns, with_labels and time_weight > 0) for turns in conversations]
+        padding = padding_options(text_options)
+        data.update(pad_rows(rows, self.rows.pad_id(), with_labels, time_weight=time_weight, **padding))
         return BatchFeature(data, tensor_type=text_options.get("return_tensors"))
 
     def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:

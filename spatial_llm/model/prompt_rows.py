@@ -13,6 +13,8 @@ from typing import Any
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.chat import Turn
 from spatial_llm.model.padding import IGNORED, Row
+from spatial_llm.model.time_tokens import TimeTokens
+from spatial_llm.model.timed_text import encode_timed, places_of_times
 from spatial_llm.prompts import AUDIO_TOKEN
 
 
@@ -25,6 +27,7 @@ class PromptRows:
         num_audio_tokens: placeholders for each recording.
         adds_bos: whether the first text gets the tokenizer's BOS; that of a chat template has it, if its model wants it.
         base_ids: ids with which a mono base hears a recording by itself; they follow its placeholders.
+        times: tokens that write times, in prompts and answers alike; None for the tokenizer's own.
     """
 
     def __init__(
@@ -34,31 +37,43 @@ class PromptRows:
         num_audio_tokens: int,
         adds_bos: bool = True,
         base_ids: Sequence[int] = (),
+        times: TimeTokens | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.audio_token_id = audio_token_id
         self.adds_bos = adds_bos
+        self.times = times
         self.slots = [audio_token_id] * num_audio_tokens + list(base_ids)
 
-    def row(self, turns: Sequence[Turn]) -> Row:
+    def row(self, turns: Sequence[Turn], find_times: bool = False) -> Row:
         """Returns a conversation as a row; labels are on every answer and on what ends it.
 
+        Args:
+            turns: of the conversation.
+            find_times: whether the row says which tokens write a time in an answer.
+
         Raises:
-            SpatialLLMError: an answer has no end, because the tokenizer has no EOS token.
+            SpatialLLMError: an answer has no end, because the tokenizer has no EOS token; or it holds a time for which
+                there is no token.
         """
         ids: list[int] = []
         labels: list[int] = []
+        places: set[int] = set()
         border, started = None, False
         for turn in turns:
             *in_front, last = turn.prompt.split(AUDIO_TOKEN)
             for text in in_front:
-                ids += self.ids(text, not started) if text else []
+                ids += encode_timed(self.ids, self.times, text, first=not started) if text else []
                 ids += self.slots
                 started = started or bool(text)
-            prompt = self.ids(last, not started) if last else []
+            prompt = encode_timed(self.ids, self.times, last, first=not started) if last else []
             answer: list[int] = []
             if isinstance(turn.answer, str):
-                whole = self.ids(last + turn.answer, not started)
+                whole = encode_timed(self.ids, self.times, last, turn.answer, not started)
+                if find_times and self.times is None:
+                    places |= {len(ids) + place for place in places_of_times(self.ids, last, turn.answer, not started)}
+                elif find_times:
+                    places |= {len(ids) + place for place, one in enumerate(whole) if one in self.times}
                 prompt, answer = whole[: len(prompt)], whole[len(prompt) :]
             elif turn.answer is not None:
                 answer = turn.answer
@@ -69,7 +84,8 @@ class PromptRows:
                 border = len(ids) if border is None else border
                 ids += answer + self._end(turn)
                 labels += ids[len(labels) :]
-        return Row(ids, labels, len(ids) if border is None else border)
+        times = {place for place in places if labels[place] != IGNORED}
+        return Row(ids, labels, len(ids) if border is None else border, times)
 
     def ids(self, text: str, first: bool = True) -> list[int]:
         """Returns the ids of a text; `first` ones have the tokenizer's BOS (see `adds_bos`), unless the text has it.

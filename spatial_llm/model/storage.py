@@ -135,6 +135,7 @@ def load_trained_only(
         lora=config.lora,
         fusion=config.fusion,
         mono=config.mono,
+        time_tokens=config.time_tokens,
     )
     model.config.freeze_encoder = config.freeze_encoder
     model.encoder.requires_grad_(not config.freeze_encoder)

@@ -24,7 +24,8 @@ from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import file_stamp
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model import SpatialLLMConfig, SpatialLLMForConditionalGeneration
-from spatial_llm.model.mono_base import mono_base_of
+from spatial_llm.model.label_loss import label_loss
+from spatial_llm.model.mono_base import mono_base_of, placeholder_beside
 from spatial_llm.model.trained_parts import added_modules
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
@@ -188,7 +189,8 @@ def _config(arguments: BatArguments) -> SpatialLLMConfig:
         ),
         fusion=arguments.fusion,
         text_config=text,
-        audio_token_id=text.vocab_size,
+        audio_token_id=placeholder_beside(text, arguments.time_settings),
+        time_tokens=arguments.time_settings,
         lora=None if arguments.lora is None else vars(arguments.lora),
     )
 
@@ -288,7 +290,7 @@ def _prefixed(model: PreTrainedModel, ids: torch.Tensor, hidden: torch.Tensor) -
     words = model.get_input_embeddings()(ids[:, audio.shape[1] :] % model.config.text_config.vocab_size)
     embeds = torch.cat([audio.to(words.dtype), words], dim=1)
     mask = _mask(embeds)
-    return model.language_model(inputs_embeds=embeds, attention_mask=mask, labels=ids, use_cache=False).loss
+    return label_loss(model.language_model(inputs_embeds=embeds, attention_mask=mask, use_cache=False).logits, ids)
 
 
 def _fused(model: PreTrainedModel, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
@@ -298,7 +300,8 @@ def _fused(model: PreTrainedModel, ids: torch.Tensor, hidden: torch.Tensor) -> t
     joined, _ = model.join(ids, {"audio_hidden_states": hidden}, None, None, None, labels, None)
     joined.attention_mask, joined.position_ids = _mask(joined.inputs_embeds), None
     rows = joined.inputs_embeds.shape[1]
-    return model.language_model(**joined.arguments(), labels=joined.labels, use_cache=False, logits_to_keep=rows).loss
+    outputs = model.language_model(**joined.arguments(), use_cache=False, logits_to_keep=rows)
+    return label_loss(outputs.logits, joined.labels)
 
 
 def _mask(embeds: torch.Tensor) -> torch.Tensor:

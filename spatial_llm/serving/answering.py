@@ -264,7 +264,7 @@ class Answerer:
         return {*end_ids(self.model.model), self.model.processor.tokenizer.eos_token_id}
 
     def _text(self, ids: list[int]) -> str:
-        return self.model.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return self.model.processor.decode(ids, skip_special_tokens=True).strip()
 
     def _finish(self, row: _Row) -> None:
         question, text = row.question, self._text(row.written)

@@ -115,6 +115,6 @@ class Answerer:
                 suppress_tokens=self.model.suppressed_token_ids,
                 logits_processor=watching,
             )
-        texts = processor.tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)
+        texts = processor.batch_decode(tokens[:, length:], skip_special_tokens=True)
         near = [] if watch.rows is None else watch.rows.nonzero()[:, 0].tolist()
         return [text.strip() for text in texts], near

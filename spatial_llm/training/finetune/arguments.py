@@ -1,21 +1,23 @@
 """Settings of recipes/finetune_bat.py."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.data.encoder_cache import CacheDtype
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.fusion import read_fusion
 from spatial_llm.model.configuration_spatial_llm import LORA_DEFAULTS
+from spatial_llm.model.time_tokens import LONGEST_S, MOST_S, TimeForm, read_time_tokens, time_settings
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.questions.types import QuestionType
-from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share
+from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.lessons import LESSONS
 from spatial_llm.training.finetune.version_0_1 import fields_of_version_0_1
 
 Trains = Literal["projector", "adapters", "language_model", "all"]
+LongestTime = Annotated[float, Within(0.01, MOST_S)]
 
 
 @dataclass
@@ -83,7 +85,8 @@ class BatArguments(Checked):
         types: question types to train on; null for all.
         teach: the lesson, see `finetune.lessons`. "answers": projector and LoRA learn to answer; "scenes": the projector
             alone learns the scene tokens of the language model, as a stage before the answers.
-        trains: "projector": projector and fusion, LoRA as it was initialised or loaded; "adapters": these and LoRA;
+        trains: "projector": projector and fusion, LoRA as it was initialised or loaded; "adapters": these, LoRA and the rows
+            of time tokens;
             "language_model": these and all weights of the language model, in float32; "all": the encoder too.
         stages: stages that are trained in order, each in a sub-folder; a finished stage is not trained again. Empty for one
             run.
@@ -93,6 +96,12 @@ class BatArguments(Checked):
             bitsandbytes, `pip install 'spatial-llm[4bit]'`).
         distance_smoothing_m: standard deviation in metres of the Gaussian from which the distance in an answer is drawn each
             time the answer is used, in steps of 0.5 m; 0 uses the true distance, as published. See `tiny.smoothed_answers`.
+        time_tokens: how times in seconds are written, in questions and answers: "none" in the language model's own tokens;
+            "digits" in 20 tokens for digits before and after the point; "absolute" in one token for each hundredth of a
+            second. Their rows train with LoRA; see `model.time_tokens`.
+        longest_time_s: longest time that "absolute" can write, a multiple of 0.01 s up to 600 s.
+        time_weight: lambda; tokens that write a time in an answer have a weight of 1 + lambda in the loss, which is divided
+            by the sum of weights (TAC, arXiv 2602.15766: 5); 0 weighs all tokens alike.
         save: "whole" saves everything in one folder; "trained" saves projector and LoRA with the paths of the other parts.
         audio_root, reverb_root: folders of the released data's dry sounds and responses, if not beside the manifest; see
             `data.spatialsoundqa.release.roots_elsewhere`.
@@ -122,6 +131,9 @@ class BatArguments(Checked):
     start_from: str | None = None
     quantization: Literal["none", "4bit"] = "none"
     distance_smoothing_m: NonNegative = 0.0
+    time_tokens: TimeForm = field(default="none", metadata={"later": True})
+    longest_time_s: LongestTime = field(default=LONGEST_S, metadata={"later": True})
+    time_weight: NonNegative = field(default=0.0, metadata={"later": True})
     save: Literal["whole", "trained"] = "whole"
     audio_root: str | None = None
     reverb_root: str | None = None
@@ -138,6 +150,7 @@ class BatArguments(Checked):
         super().__post_init__()
         projector_config(self.projector)
         read_fusion(self.fusion)
+        self._check_times()
         self._check_parts()
         if self.quantization == "4bit" and self.save == "whole":
             raise SpatialLLMError("quantization is 4bit, which is for training only: set save to 'trained'.")
@@ -159,6 +172,11 @@ class BatArguments(Checked):
         return fields_of_version_0_1(fields)
 
     @property
+    def time_settings(self) -> dict[str, Any] | None:
+        """Returns `time_tokens` of the model's config."""
+        return time_settings(self.time_tokens, self.longest_time_s)
+
+    @property
     def goes_on_whole(self) -> bool:
         """Returns whether all parts come from `start_from`."""
         return self.encoder is None and self.language_model is None and self.start_from is not None
@@ -174,16 +192,28 @@ class BatArguments(Checked):
                 "trains is all with encoder_cache; an encoder that trains has no output to keep: set it off."
             )
 
+    def _check_times(self) -> None:
+        read_time_tokens(self.time_settings, first_id=1)
+        if self.time_tokens != "absolute" and self.longest_time_s != LONGEST_S:
+            raise SpatialLLMError(
+                f"longest_time_s is {self.longest_time_s} with time_tokens {self.time_tokens}; it counts for 'absolute' "
+                "alone: leave it out, or set time_tokens to absolute."
+            )
+        if self.time_weight and "answers" not in {self.teach, *(stage.teach for stage in self.stages)}:
+            raise SpatialLLMError(
+                f"time_weight is {self.time_weight} with teach {self.teach}, a lesson without answers: leave it out."
+            )
+
     def _check_parts(self) -> None:
         if not self.goes_on_whole and None in (self.encoder, self.language_model):
             raise SpatialLLMError(
                 f"encoder is {self.encoder}, language_model {self.language_model}, start_from {self.start_from}; give both "
                 "parts, or neither and the model to start from (start_from=tiny)."
             )
-        own = (self.projector, self.fusion, self.lora, self.quantization, self.save)
-        if self.goes_on_whole and own != ({}, None, LoraArguments(), "none", "whole"):
+        own = (self.projector, self.fusion, self.lora, self.time_tokens, self.quantization, self.save)
+        if self.goes_on_whole and own != ({}, None, LoraArguments(), "none", "none", "whole"):
             raise SpatialLLMError(
-                "without encoder and language_model, projector, fusion and LoRA are those of start_from, in full precision "
-                "and saved whole: leave out projector, fusion, lora, quantization and save, or give encoder and "
-                "language_model."
+                "without encoder and language_model, projector, fusion, LoRA and time tokens are those of start_from, in "
+                "full precision and saved whole: leave out projector, fusion, lora, time_tokens, quantization and save, or "
+                "give encoder and language_model."
             )

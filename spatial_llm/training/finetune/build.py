@@ -26,7 +26,8 @@ from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.mono_base import language_model_class, mono_base_of
 from spatial_llm.model.storage import load_tensors, read_tensors
 from spatial_llm.model.taught_file import read_taught
-from spatial_llm.model.trained_parts import kind, trained_keys
+from spatial_llm.model.time_rows import TimeTokenRows, start_time_rows
+from spatial_llm.model.trained_parts import added_modules, kind, trained_keys
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.shipped import find_model
 from spatial_llm.training.engine.base_models import load_base
@@ -61,6 +62,7 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         language_model=language_model,
         projector=AutoModel.from_config(projector_config(arguments.projector, layout, **widths)),
         fusion=arguments.fusion,
+        time_tokens=arguments.time_settings,
     )
     if arguments.lora is not None:
         add_lora(model, **vars(arguments.lora))
@@ -69,6 +71,8 @@ def build_bat(arguments: BatArguments) -> tuple[PreTrainedModel, SpatialLLMProce
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     processor = SpatialLLMProcessor.for_model(model, tokenizer)
+    if processor.times is not None:
+        start_time_rows(model.language_model, processor.times, processor.characters, arguments.seed)
     if arguments.start_from is not None:
         start = find_model(arguments.start_from)
         load_trained(model, Path(start))
@@ -138,8 +142,9 @@ def set_trained(model: PreTrainedModel, trains: str) -> None:
     model.config.freeze_encoder = trains != "all"
     model.encoder.requires_grad_(trains == "all")
     if trains == "projector":
+        with_lora = ("LoRA", TimeTokenRows.__name__)
         for part in model.trained_parts().values():
-            if kind(part) == "LoRA" and part is not model.projector and part is not model.fusion_modules:
+            if kind(part) in with_lora and part is not model.projector and part is not model.fusion_modules:
                 part.requires_grad_(False)
     elif trains != "adapters":
         model.language_model.requires_grad_(True)
@@ -186,6 +191,8 @@ def quantization_config(dtype: torch.dtype) -> BitsAndBytesConfig:
 def load_trained(model: PreTrainedModel, folder: Path) -> None:
     """Copies what a saved model trained (projector, LoRA), in either form, into `model`.
 
+    Rows of time tokens stay as they were initialised if the saved model has none.
+
     Raises:
         CheckpointError: there is no model in the folder, or it has other parts.
     """
@@ -194,6 +201,10 @@ def load_trained(model: PreTrainedModel, folder: Path) -> None:
     if not files:
         raise CheckpointError(f"start_from {folder}: no *.safetensors there; give the folder `model` of a finished run.")
     with torch.device("meta"), in_words(f"start_from {folder}"):
-        theirs = trained_keys(type(model)(type(model).config_class.from_pretrained(folder)))
+        config = type(model).config_class.from_pretrained(folder)
+        theirs = trained_keys(type(model)(config))
+    if config.time_tokens is None:
+        rows = [name for name, part in added_modules(model.language_model).items() if isinstance(part, TimeTokenRows)]
+        expected = {key for key in expected if not key.startswith(tuple(f"language_model.{name}." for name in rows))}
     tensors = {key: tensor for file in files for key, tensor in read_tensors(file).items() if key in theirs}
     load_tensors(model, tensors, expected, f"start_from {folder}")

@@ -25,6 +25,7 @@ from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.files import sha256_of
 from spatial_llm.model import SpatialLLMProcessor
 from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.model.time_tokens import LONGEST_S
 from spatial_llm.questions.taught import merged
 from spatial_llm.settings import flat_fields
 from spatial_llm.training.engine.curves import plot_losses
@@ -123,8 +124,8 @@ def stage_arguments(arguments: BatArguments) -> list[BatArguments]:
 def _whole(stage: BatArguments) -> BatArguments:
     """Returns the arguments of a stage after one that trained the language model: all parts are those that it left."""
     return dataclasses.replace(
-        stage, encoder=None, language_model=None, projector={}, fusion=None, lora=LoraArguments(), quantization="none",
-        save="whole",
+        stage, encoder=None, language_model=None, projector={}, fusion=None, lora=LoraArguments(), time_tokens="none",
+        longest_time_s=LONGEST_S, quantization="none", save="whole",
     )  # fmt: skip
 
 

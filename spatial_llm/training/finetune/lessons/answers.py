@@ -16,13 +16,13 @@ def decoded_sample(collator: SpatialQACollator, sample: dict[str, Any]) -> str:
     """Returns one sample as the model is trained on it: the prompt, and in brackets the tokens that carry loss."""
     batch = collator([sample])
     ids, labels = batch["input_ids"][0], batch["labels"][0]
-    tokenizer, supervised = collator.processor.tokenizer, labels != -100
+    decode, supervised = collator.processor.decode, labels != -100
     slots = int((ids == collator.processor.audio_token_id).sum())
-    return f"[{slots} audio tokens]{tokenizer.decode(ids[~supervised][slots:])}[[{tokenizer.decode(labels[supervised])}]]"
+    return f"[{slots} audio tokens]{decode(ids[~supervised][slots:])}[[{decode(labels[supervised])}]]"
 
 
 def _prepare(arguments: Any, model: PreTrainedModel, processor: SpatialLLMProcessor, dataset: SpatialQADataset) -> Material:
-    collator = SpatialQACollator(processor)
+    collator = SpatialQACollator(processor, arguments.time_weight)
     print_main(f"one sample, with its supervised tokens in brackets:\n{decoded_sample(collator, dataset[0])}\n")
     size = arguments.schedule.effective_batch(processes())
     order = grouped_by_length(dataset.lengths, size, arguments.seed) if arguments.group_by_length else None
