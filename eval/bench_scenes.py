@@ -64,13 +64,17 @@ def bench_scenes(repeats: int, scenes: int = 20) -> dict[str, dict[str, Any]]:
                 for _ in range(repeats + 1):  # the first one warms up
                     jobs = [pool.submit(render_scenes, dry, simulated.responses[name], scenes) for _ in range(workers)]
                     rates.append(scenes * SCENE_S / max(job.result() for job in jobs))
-                rates = sorted(rates[1:])
-                results[f"rendering {name}, {workers} worker{'s' * (workers > 1)}"] = {
-                    "seconds_per_second_and_core": round(statistics.median(rates), 1),
-                    "least": round(rates[0], 1),
-                    "most": round(rates[-1], 1),
-                }
+                results[f"rendering {name}, {workers} worker{'s' * (workers > 1)}"] = _listed(rates[1:])
     return results
+
+
+def _listed(rates: list[float]) -> dict[str, float]:
+    """Returns median and range of rates."""
+    return {
+        "seconds_per_second_and_core": round(statistics.median(rates), 1),
+        "least": round(min(rates), 1),
+        "most": round(max(rates), 1),
+    }
 
 
 def bench_moving(repeats: int) -> dict[str, dict[str, Any]]:
@@ -92,12 +96,7 @@ def bench_moving(repeats: int) -> dict[str, dict[str, Any]]:
             start = time.perf_counter()
             render_scene(scene, ".", parse_format(name))
             rates.append(SCENE_S / (time.perf_counter() - start))
-        rates = sorted(rates[1:])
-        results[f"rendering {name} of two moving sources"] = {
-            "seconds_per_second_and_core": round(statistics.median(rates), 1),
-            "least": round(rates[0], 1),
-            "most": round(rates[-1], 1),
-        }
+        results[f"rendering {name} of two moving sources"] = _listed(rates[1:])
     return results
 
 

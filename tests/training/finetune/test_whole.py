@@ -90,8 +90,11 @@ def test_a_shipped_model_in_float16_goes_on_in_float32(
     [
         ({}, "encoder is None, language_model None, start_from None; give both parts"),
         ({"start_from": "x", "encoder": "y"}, "encoder is y, language_model None"),
-        ({"start_from": "x", "lora": None}, "projector, fusion and LoRA are those of start_from"),
-        ({"start_from": "x", "projector": {"num_query_tokens": 3}}, "projector, fusion and LoRA are those of start_from"),
+        ({"start_from": "x", "lora": None}, "projector, fusion, LoRA and time tokens are those of start_from"),
+        (
+            {"start_from": "x", "projector": {"num_query_tokens": 3}},
+            "projector, fusion, LoRA and time tokens are those of start_from",
+        ),
         ({"start_from": "x", "save": "trained"}, "saved whole"),
     ],
 )
