@@ -52,14 +52,22 @@ def door(name: str = "error") -> Iterator[None]:
     except KeyboardInterrupt:
         if _tracebacks():
             raise
+        _flush()
         print("stopped." if name == "error" else f"{name}: stopped.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except (SpatialLLMError, OSError) as error:
         if _tracebacks():
             raise
+        _flush()
         raise SystemExit(f"{name}: {sentence(error)}") from None
     finally:
         warnings.formatwarning = as_python_shows
+
+
+def _flush() -> None:
+    """Writes what was printed before the sentence about the end, which would else come first where both go to one file."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
 
 
 def _tracebacks() -> bool:
