@@ -103,15 +103,18 @@ def _fields(room: Room, way: Way, listener: Listener) -> Iterator[Nodes]:
 
 
 def _node_times(way: Way, per_second: float = 0.0, per_metre: float = 0.0) -> NDArray[np.float64]:
-    """Returns the times of the nodes of a path: its waypoints, and while it moves at least so many a second and metre."""
-    times_s = [way.times_s[:1]]
-    for index in range(len(way.times_s) - 1):
-        begin_s, end_s = way.times_s[index : index + 2]
-        metres = float(np.linalg.norm(way.points_m[index + 1] - way.points_m[index]))
-        steps = (end_s - begin_s) * per_second + metres * per_metre if metres > 0 else 0.0
-        count = max(1, int(np.ceil(steps - 1e-9)))
-        times_s.append(np.linspace(begin_s, end_s, count + 1)[1:])
-    return np.concatenate(times_s)
+    """Returns the times of the nodes of a path: its ends, the ends of rests, and while it moves at least so many a second
+    and metre, however many waypoints it has."""
+    if len(way.times_s) == 1:
+        return way.times_s
+    metres = np.linalg.norm(np.diff(way.points_m, axis=0), axis=1)
+    steps = np.where(metres > 0, np.diff(way.times_s) * per_second + metres * per_metre, 0.0)
+    done = np.append(0.0, np.cumsum(steps))
+    evenly = np.linspace(0.0, done[-1], int(np.ceil(done[-1] - 1e-9)) + 1)
+    rests = np.flatnonzero(metres == 0)
+    ends_s = way.times_s[np.unique([0, len(way.times_s) - 1, *rests, *(rests + 1)])]
+    # Nothing is done within a rest: `done` is the same at its ends, of which either is a node already.
+    return np.unique(np.concatenate([ends_s, np.interp(evenly, done, way.times_s)]).round(9))
 
 
 def _turn_nodes(listener: Listener) -> tuple[NDArray, NDArray]:

@@ -11,7 +11,7 @@ from spatial_llm.audio.formats import Ambisonics, Mono, as_format
 from spatial_llm.errors import SceneError
 from spatial_llm.geometry import SPEED_OF_SOUND_M_S
 from spatial_llm.scenes.microphones import microphone_of
-from spatial_llm.scenes.motion import early
+from spatial_llm.scenes.motion import early, late
 from spatial_llm.scenes.motion.early import early_images
 from spatial_llm.scenes.motion.render import receive_moving
 from spatial_llm.scenes.render import render_scene, scene_responses
@@ -200,6 +200,17 @@ def test_the_size_of_chunks_changes_nothing(text, monkeypatch):
     whole = received(sound, mover, text, turning, ROOM)
     monkeypatch.setattr(early, "CHUNK_S", 0.13)
     assert np.abs(received(sound, mover, text, turning, ROOM) - whole).max() < 1e-6 * np.abs(whole).max()
+
+
+def test_nodes_follow_the_way_and_not_the_number_of_waypoints():
+    times_s = np.linspace(0, 10, 101)
+    walk = late.Way(times_s, np.stack([1.2 * times_s, 0 * times_s, 0 * times_s], axis=1))  # 12 m at 1.2 m/s
+    assert len(late._node_times(walk, per_metre=1.0)) == 13 and len(late._node_times(walk, per_second=10.0)) == 101
+    few = late.Way(times_s[[0, -1]], walk.points_m[[0, -1]])
+    assert np.allclose(late._node_times(few, per_metre=1.0), late._node_times(walk, per_metre=1.0))
+    # It rests from 2 to 6 s: the ends of the rest are nodes, and there is none within.
+    rests = late.Way(np.array([0.0, 2.0, 6.0, 8.0]), np.array([[0, 0, 0], [2, 0, 0], [2, 0, 0], [4.0, 0, 0]]))
+    assert np.allclose(late._node_times(rests, per_metre=1.0), [0, 1, 2, 6, 7, 8])
 
 
 def test_early_images_are_those_of_the_image_method():
