@@ -177,10 +177,10 @@ class SpatialLLMProcessor(ProcessorFiles):
         answers: str | Sequence[str] | None = None,
         max_characters: int | None = None,
         scale_known: bool | None = None,
-        audio_limits: AudioLimits = DEFAULT_LIMITS,
+        audio_limits: AudioLimits | None = None,
         format: str | AudioFormat | None = None,
         head: str | None = None,
-        heading_deg: float = 0.0,
+        heading_deg: float | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Builds one batch.
@@ -196,7 +196,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             answers: the answers, for training; None for generation.
             max_characters: longest text or answer; default: the processor's `max_question_characters`.
             scale_known: whether the recordings come from `prepare_waveform`, which has checked their scale; default: no.
-            audio_limits: how long and large a recording may be (600 s), and whether a cut file may be read.
+            audio_limits: how long and large a recording may be, and whether a cut file may be read; default: 600 s, whole.
             format, head, heading_deg: what the recordings are, and to whose ears ambisonics and arrays are rendered for an
                 encoder of two ears, see `SpatialLLM.listen`. Default: the encoder's, if the number of channels is right.
             **kwargs: `sampling_rate` in Hz, of arrays that do not say their own; any rate is resampled. `time_weight`, see
@@ -220,7 +220,9 @@ class SpatialLLMProcessor(ProcessorFiles):
         answers = [None] * len(questions) if answers is None else checked_texts(answers, "answers", most)
         if len(answers) != len(questions):
             raise SpatialLLMError(f"{len(questions)} questions but {len(answers)} answers; expected one answer a question.")
-        options = AudioOptions(kwargs.pop("sampling_rate", None), audio_limits, format, bool(scale_known), head, heading_deg)
+        limits = DEFAULT_LIMITS if audio_limits is None else audio_limits
+        rate, turned_deg = kwargs.pop("sampling_rate", None), 0.0 if heading_deg is None else heading_deg
+        options = AudioOptions(rate, limits, format, bool(scale_known), head, turned_deg)
         turns = [[self._turn(question, answer)] for question, answer in zip(questions, answers, strict=True)]
         return self.batch(turns, audio, options, answers[0] is not None, **kwargs)
 
