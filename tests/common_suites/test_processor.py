@@ -36,9 +36,7 @@ class SpatialLLMProcessorSuite(common.ProcessorTesterMixin, unittest.TestCase):
         self.skipTest("the suite's messages have a system role, which BAT's format has not, and recordings on the network")
 
     def test_chat_template_audio_sampling_rate(self):
-        self.skipTest(
-            "the suite's recording lies on the network, which is never read; see test_both_channels_survive"
-        )
+        self.skipTest("the suite's recording lies on the network, which is never read; see test_both_channels_survive")
 
     def test_chat_template_jinja_kwargs(self):
         self.skipTest("the suite's template reads parts; ours are those of language models, whose contents are texts")
