@@ -15,7 +15,7 @@ from spatial_llm.cli import main
 RATE = 16_000
 CORNERS = [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]
 POSITIONS_M = [[0.02425 * axis for axis in corner] for corner in CORNERS]
-SECONDS, MEGABYTES = (40, 240), 2**20
+SECONDS, MEGABYTES = (120, 360), 2**20
 
 
 @pytest.fixture
@@ -86,4 +86,4 @@ def test_a_long_recording_takes_no_more_memory_than_a_short_one(recording):
         argv += ["--out", str(recording.with_name("foa.wav"))]
         done = subprocess.run([sys.executable, "-c", PROGRAM, *argv], capture_output=True, text=True, check=True)
         peaks.append(1024 * int(done.stderr.split("peak")[1].split()[0]))
-    assert peaks[1] < peaks[0] + 20 * MEGABYTES, "the result alone has 60 MB"
+    assert peaks[1] < peaks[0] + 20 * MEGABYTES, "the longer result has 60 MB more"
