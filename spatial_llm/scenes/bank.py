@@ -198,7 +198,8 @@ def write_bank(
                 raise SceneError(f"{count} responses for {len(rows)} rows of geometry; expected as many.")
             file.flush()
             del file
-        write_jsonl(temporary / GEOMETRY, ({"row": i, **_ROW.dump_python(row, mode="json")} for i, row in enumerate(rows)))
+        lines = (_ROW.dump_python(row, mode="json", exclude={"listener": {"headings"}}) for row in rows)
+        write_jsonl(temporary / GEOMETRY, ({"row": number, **line} for number, line in enumerate(lines)))
         settings = {
             "formats": [format_to_dict(kind) for kind in responses],
             "sampling_rate": sampling_rate,
@@ -227,9 +228,14 @@ def _read_settings(file: Path) -> tuple[dict[str, Any], list[AudioFormat]]:
 
 def _row(line: dict[str, Any], where: str) -> BankRow:
     try:
-        return _ROW.validate_json(json.dumps({name: value for name, value in line.items() if name != "row"}))
+        row = _ROW.validate_json(json.dumps({name: value for name, value in line.items() if name != "row"}))
     except ValidationError as error:
         raise SceneError(f"{where}: {describe_validation(error)}") from None
+    if row.listener.headings:
+        raise SceneError(
+            f"{where}: listener.headings: a response is heard from one heading; leave them out, give heading_deg."
+        )
+    return row
 
 
 def _spread(values: list[float]) -> dict[str, float] | None:

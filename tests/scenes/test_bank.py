@@ -106,6 +106,10 @@ def test_disagreeing_files_are_refused(bank, tmp_path):
     (tmp_path / "geometry.jsonl").write_text(lines[0].replace('"position_m"', '"place"'))
     with pytest.raises(SceneError, match=r"geometry\.jsonl:1: .*place: unknown field"):
         ResponseBank.load(tmp_path)
+    turning = lines[0].replace('"heading_deg"', '"headings": [[0.0, 0.0], [1.0, 90.0]], "heading_deg"')
+    (tmp_path / "geometry.jsonl").write_text(turning)
+    with pytest.raises(SceneError, match=r"geometry\.jsonl:1: listener.headings: a response is heard from one heading"):
+        ResponseBank.load(tmp_path)
 
 
 def test_a_bank_of_another_version_is_refused(bank, tmp_path):

@@ -227,8 +227,6 @@ def _check(record: Record, sampling_rate: int, format: AudioFormat) -> None:
         wrong = f"is {record.format.name}, the encoder takes {format.name}"
     elif record.scene is not None and record.scene.noise is not None:
         wrong = "has background noise, which is no convolution"
-    elif record.scene is not None and record.scene.moves:
-        wrong = "has something that moves, which is no convolution"
     if wrong:
         raise ManifestError(
             f"record {record.id!r} {wrong}; stages take dry sounds and responses in the encoder's format, at its rate. "

@@ -156,11 +156,17 @@ def test_the_layout_is_that_of_the_release(data, tmp_path):
     assert str(tmp_path) not in (release / "exported.json").read_text()
 
 
+def walking(source):
+    x, y, z = source.position_m
+    return dataclasses.replace(source, response=None, path=((0.0, source.position_m), (1.0, (x + 0.1, y, z))))
+
+
 def test_what_cannot_be_said_is_counted_and_named(data, tmp_path):
     plain = scene("plain", BELL, BARK)
     (first, second) = plain.sources
     changes = {
         "background noise": {"noise": Noise()},
+        "motion": {"sources": (walking(first), dataclasses.replace(second, response=None)), "bank": None},
         "gain": {"sources": (first, dataclasses.replace(second, gain_db=-3.0))},
         "onset": {"sources": (dataclasses.replace(first, onset_s=1.0), second)},
         "offset": {"sources": (dataclasses.replace(first, offset_s=1.0), second)},
@@ -181,7 +187,7 @@ def test_what_cannot_be_said_is_counted_and_named(data, tmp_path):
     expected = {reason: [f"r{number}"] for number, reason in enumerate(changes, start=1)}
     assert named == expected | {"the recording is not a scene": ["heard"]}
     assert report["questions"] == {"closed-end/stage3-mixup/train.json": 1}
-    assert "left out: 1 (gain): r2" in "\n".join(format_export(report))
+    assert "left out: 1 (gain): r3" in "\n".join(format_export(report))
     write_manifest(data / "train.jsonl", lines[1:])
     with pytest.raises(ManifestError, match="nothing to export"):
         export_release([data / "train.jsonl"], tmp_path / "none")

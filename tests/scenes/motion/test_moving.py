@@ -235,6 +235,12 @@ def test_a_source_moved_to_the_left_is_heard_there_with_its_room():
     assert first == pytest.approx(-last, abs=2.0)
 
 
+def test_what_moves_has_no_one_response():
+    mover = dataclasses.replace(source(60), path=((0.0, position(60)), (0.5, position(0))))
+    with pytest.raises(SceneError, match="something moves, so no one response describes it"):
+        scene_responses(scene(mover), ".")
+
+
 def test_what_cannot_be_rendered_is_refused():
     sound = band_noise(RATE // 4, 100, 8000)
     with pytest.raises(SceneError, match="too fast for binaural"):
