@@ -37,6 +37,7 @@ from spatial_llm.projectors import (
     ProjectorConfig,
     QFormerProjectorConfig,
     RegionsProjectorConfig,
+    RVQProjectorConfig,
     SlicesProjectorConfig,
     WindowQFormerProjectorConfig,
 )
@@ -229,6 +230,18 @@ def _tiny_slices() -> SlicesProjectorConfig:
     )
 
 
+def _tiny_rvq() -> RVQProjectorConfig:
+    # As the pool: one row whose columns stay. Code books that are small and few, yet tell sixteen recordings apart.
+    return RVQProjectorConfig(
+        hidden_size=16,
+        num_levels=3,
+        codebook_size=16,
+        columns="keep",
+        encoder_hidden_size=WIDTH,
+        text_hidden_size=32,
+    )
+
+
 TINY_PROJECTORS = {
     "spatial_qformer_projector": _tiny_qformer,
     "spatial_mlp_projector": _tiny_mlp,
@@ -237,6 +250,7 @@ TINY_PROJECTORS = {
     "spatial_aggregator_projector": _tiny_aggregator,
     "spatial_regions_projector": _tiny_regions,
     "spatial_slices_projector": _tiny_slices,
+    "spatial_rvq_projector": _tiny_rvq,
 }
 
 
