@@ -5,10 +5,10 @@ path), `dataset` and `task` (both optional), and `output` (the answer). The reco
 them gives the folder, and what of the paths it stands for.
 
 Source: github.com/YuanGongND/ltu: the README ("The format of the dataset is a JSON file of a list of dicts"; "use the
-same sampling rate of 16kHz"), openaqa/utils/combine_*.py (the file is `json.dump(..., indent=1)`; `dataset` and `task`),
+same sampling rate of 16kHz"), openaqa/utils/combine_*.py (`json.dump(..., indent=1)`; `dataset` and `task`),
 src/ltu/inference_batch.py (its evaluation sets have the same layout; `audio_id` "empty" where a question has no recording)
-and src/ltu/eval/*.py (labels stand behind the last colon of `output`, several of them divided by "; "). Not verified, because
-the files themselves were not seen: the values of `dataset` and `task`, and that `input` is empty in all rows; so nothing
+and src/ltu/eval/*.py (labels stand behind the last colon of `output`, several divided by "; "). Not verified, because the
+files themselves were not seen: the values of `dataset` and `task`, and that `input` is empty in all rows; so nothing
 depends on the values, and a text in `input` is refused.
 """
 
@@ -106,9 +106,7 @@ def main(arguments: OpenAqaArguments) -> None:
     for name, counts in about["tasks"].items():
         print(f"task {name}: {counts} questions")
     print(f"{arguments.split}: {about['questions']} questions about {about['recordings']} recordings")
-    print(
-        f"left out: {about['without_recording']} without a recording, {about['recording_missing']} whose recording is missing"
-    )
+    print(f"left out: {about['without_recording']} without a recording, {about['recording_missing']} whose own is missing")
     print(f"written: {Path(arguments.out) / arguments.split}.jsonl")
 
 
