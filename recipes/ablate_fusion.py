@@ -1,8 +1,7 @@
 """The comparison of fusions at tiny size, after Table 1 of PAL (arXiv 2506.10423): the same questions, steps and seeds for
 every way to join ear and language model, scored on unseen recordings in unseen rooms.
 
-    python recipes/ablate_fusion.py --clips CLIPS/index.csv [--compare fusions|projectors|compression|codes]
-        [--seeds '[0, 1, 2]']
+    python recipes/ablate_fusion.py --clips CLIPS/index.csv [--compare fusions|projectors|compression|codes] [--seeds '[0, 1]']
 
 Goes from dry sounds to the table runs/fusion/<compare>/seeds.md; docs/experiments.md has the last ones. Encoder and base
 language model are those of the shipped model, frozen but for LoRA; the projector, the fusion and LoRA train. The kind
@@ -48,10 +47,7 @@ COMPARISONS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "continuous": ("pool", []),
         "discrete": ("rvq", []),
         "discrete_2_levels": ("rvq", ["--projector.num_levels=2"]),
-        "discrete_one_a_code": (
-            "rvq",
-            ["--projector.tokens=one_a_code", "--projector.num_levels=2", "--projector.factor=4"],
-        ),
+        "discrete_one_a_code": ("rvq", [f"--projector.{one}" for one in ("tokens=one_a_code", "num_levels=2", "factor=4")]),
     },
 }
 
@@ -62,8 +58,7 @@ class Arguments:
 
     Attributes:
         clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are used for scoring.
-        compare: fusions, one projector in all; projectors, one fusion in all; numbers of audio tokens; or continuous tokens
-            and codes.
+        compare: fusions, one projector in all; projectors, one fusion in all; numbers of audio tokens; numbers or codes.
         kinds: some of the kinds of the comparison; empty for all.
         seeds: each kind is trained once with each seed.
         steps: steps of training of each kind; default: those of its YAML.

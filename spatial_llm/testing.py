@@ -179,18 +179,6 @@ def _tiny_parallel() -> ParallelEncoderConfig:
 TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast, "parallel": _tiny_parallel}
 
 
-def _tiny_qformer() -> QFormerProjectorConfig:
-    return QFormerProjectorConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        encoder_hidden_size=WIDTH,
-        num_query_tokens=4,
-        text_hidden_size=32,
-    )
-
-
 def _tiny_mlp() -> MLPProjectorConfig:
     # The tiny encoders make 2 rows x 2 columns of patches: two tokens.
     return MLPProjectorConfig(hidden_size=37, columns_per_token=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
@@ -210,6 +198,10 @@ def _tiny_attention_fields() -> dict[str, Any]:
         "encoder_hidden_size": WIDTH,
         "text_hidden_size": 32,
     }
+
+
+def _tiny_qformer() -> QFormerProjectorConfig:
+    return QFormerProjectorConfig(**_tiny_attention_fields(), num_query_tokens=4)
 
 
 def _tiny_window_qformer() -> WindowQFormerProjectorConfig:
@@ -232,14 +224,8 @@ def _tiny_slices() -> SlicesProjectorConfig:
 
 def _tiny_rvq() -> RVQProjectorConfig:
     # As the pool: one row whose columns stay. Code books that are small and few, yet tell sixteen recordings apart.
-    return RVQProjectorConfig(
-        hidden_size=16,
-        num_levels=3,
-        codebook_size=16,
-        columns="keep",
-        encoder_hidden_size=WIDTH,
-        text_hidden_size=32,
-    )
+    sizes = {"hidden_size": 16, "num_levels": 3, "codebook_size": 16}
+    return RVQProjectorConfig(**sizes, columns="keep", encoder_hidden_size=WIDTH, text_hidden_size=32)
 
 
 TINY_PROJECTORS = {
