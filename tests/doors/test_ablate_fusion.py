@@ -18,7 +18,7 @@ from tests.doors.test_train_tiny import SMALL, given, merged, understood
 __all__ = ["given"]  # the fixture: clips of two classes
 
 CONFIGS = Path("recipes/configs/fusion/tiny")
-KINDS = {"fusions": 6, "projectors": 6, "compression": 10, "codes": 4}
+KINDS = {"fusions": 6, "projectors": 6, "compression": 10, "codes": 3}
 SCHEDULE = {"steps": 2, "batch_size": 4}
 
 
