@@ -5,7 +5,7 @@ times in the vocabulary of the language model and in tokens of their own, with a
 
 Goes from dry sounds to two tables: runs/time/spans/seeds.md, times that were asked for, and runs/time/events/seeds.md, the
 captions with times as events; docs/experiments.md has the last ones. Encoder and base language model are those of the
-shipped model, frozen but for LoRA and the rows of the time tokens. About six minutes for each kind and seed on one core;
+shipped model, frozen but for LoRA and the rows of the time tokens. About eight minutes for each kind and seed on one core;
 several processes may share the work, each with other seeds (--until scores). A stage that is finished and whose
 configuration did not change is reused.
 """
