@@ -3,7 +3,8 @@
     python eval/seeds.py --scores runs/ablation/scores --reference dspast --out runs/ablation
 
 Reads <scores>/<kind>-<seed>/encoder.json, which eval/encoder.py wrote, or scores.json of eval/score.py
-(--report scores.json), all on one manifest; writes seeds.json and seeds.md (the table, also printed). Takes a second.
+(--report scores.json), or scores.json of eval/events.py with --metrics, all on one manifest; writes seeds.json and seeds.md
+(the table, also printed). Takes a second.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from spatial_llm.door import door
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds
+from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds, read_metrics
 from spatial_llm.files import atomic_files, write_json, write_text
 from spatial_llm.provenance import provenance
 from spatial_llm.settings import parse_arguments
@@ -29,6 +30,7 @@ class SeedsArguments:
         out: folder for the results.
         report: file of each run that holds its metrics.
         kinds: kinds to compare; empty for all.
+        metrics: names of metrics of that file to compare; empty for the main ones of encoders and of SpatialSoundQA.
     """
 
     scores: str
@@ -36,6 +38,7 @@ class SeedsArguments:
     out: str
     report: Literal[*REPORTS] = "encoder.json"
     kinds: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
 
 
 def main(arguments: SeedsArguments) -> None:
@@ -46,7 +49,7 @@ def main(arguments: SeedsArguments) -> None:
             reports.setdefault(kind, []).append(json.loads(path.read_text(encoding="utf-8")))
     if not reports:
         raise SpatialLLMError(f"{arguments.scores}: no <kind>-<seed>/{arguments.report} of these kinds in it.")
-    metrics = REPORTS[arguments.report]
+    metrics = read_metrics(reports, arguments.metrics) if arguments.metrics else REPORTS[arguments.report]
     found = compare_kinds(reports, arguments.reference, metrics)
     table, out = format_kinds(found, metrics), Path(arguments.out)
     with atomic_files(out) as written:

@@ -73,6 +73,7 @@ CLAIMS = (
             *(f"recipes/configs/fusion/{name}.yaml" for name in FUSIONS),
             *(f"*/fusion/tiny/{name}.yaml" for name in (*FUSIONS, "prefix", "hybrid", "pool", "lal_*")),
             "*/motion/tiny/pool.yaml",
+            "*/time/tiny/base.yaml",
         ),
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
