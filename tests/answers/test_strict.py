@@ -12,6 +12,7 @@ from spatial_llm.answers import AXES, Location
 from spatial_llm.answers.kinds.motion import DIRECTIONS
 from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.answers.kinds.text import plain_text
+from spatial_llm.answers.steps import OPPOSITE
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 from tests.answers.test_timed_caption import captions, one_event
@@ -210,6 +211,24 @@ NAMES = (
     .filter(lambda name: name and name == " ".join(name.lower().split()) and ";" not in name and not name.endswith("."))
 )
 PLACES = LOCATIONS.map(Location.to_dict)
+SOUNDS = st.sampled_from(["bell", "walk, footsteps", "male speech, man speaking", "dog 2.5m", "left"])
+SIDES = [word for words in AXES.values() for word in words]
+METRES = st.floats(0, 100).map(lambda value: round(value, 1))
+STATED = {
+    **{axis: st.sampled_from(words) for axis, words in AXES.items()},
+    "left_m": METRES,
+    "front_m": METRES.map(lambda metres: 0.0 - metres),
+    "distance_m": METRES,
+    "speed_m_s": METRES,
+}
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(SOUNDS, st.fixed_dictionaries({}, optional=STATED)).map(lambda pair: {"heard": pair[0], **pair[1]}),
+        st.fixed_dictionaries({"sound": SOUNDS, "side": st.sampled_from(sorted(OPPOSITE)), "than": SOUNDS}),
+        st.fixed_dictionaries({"sound": SOUNDS, "side": st.sampled_from(SIDES)}),
+    ),
+    max_size=5,
+)
 VALUES = {
     "labels": st.lists(NAMES, min_size=1).map(lambda names: {"labels": sorted(set(names))}),
     "order": st.lists(NAMES, min_size=1, unique=True).map(lambda names: {"order": names}),
@@ -239,6 +258,10 @@ VALUES = {
     .map(lambda ends: {"rt60_range_s": list(ends)}),
     "room_size": st.sampled_from(["small", "large"]).map(lambda word: {"room_size": word}),
     "reverberation": st.sampled_from(["dry", "reverberant"]).map(lambda word: {"reverberation": word}),
+    "thought_labels": st.tuples(STEPS, st.lists(SOUNDS, min_size=1, unique=True)).map(
+        lambda pair: {"labels": sorted(pair[1]), "steps": pair[0]}
+    ),
+    "thought_yes_no": st.tuples(STEPS, st.booleans()).map(lambda pair: {"yes": pair[1], "steps": pair[0]}),
     "text": st.text().map(plain_text).filter(bool).map(lambda text: {"text": text}),
 }
 

@@ -24,6 +24,7 @@ from spatial_llm.answers.kinds import (
     rt60_range,
     span,
     text,
+    thought,
     timed_caption,
     yes_no,
 )
@@ -50,5 +51,7 @@ _ALL = (
     room_size.KIND,
     reverberation.KIND,
     text.KIND,
+    thought.LABELS,
+    thought.YES_NO,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

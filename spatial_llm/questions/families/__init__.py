@@ -32,6 +32,7 @@ from spatial_llm.questions.families import (
     same_class,
     side,
     span,
+    thinking,
     time,
 )
 from spatial_llm.questions.family import Family
@@ -65,6 +66,7 @@ FAMILIES: tuple[Family, ...] = (
     motion_compared.FAMILY,
     listener_turn.FAMILY,
     caption.FAMILY,
+    thinking.FAMILY,
 )
 
 # Sentences that end a wording whose answer depends on a convention.

@@ -14,6 +14,7 @@ from spatial_llm.evaluation.metrics.kinds import (
     location,
     moment,
     span,
+    thought,
     words,
 )
 from spatial_llm.evaluation.metrics.spec import KindMetrics
@@ -35,6 +36,8 @@ KIND_METRICS: dict[str, KindMetrics] = {
     "span": span.METRICS,
     "moment": moment.METRICS,
     "motion": words.METRICS,
+    "thought_labels": thought.LABELS,
+    "thought_yes_no": thought.YES_NO,
 }
 # For the other kinds, the share of wholly right values is the main measure.
 WHOLE_VALUE = KindMetrics(lambda right, official: (right, ()))
