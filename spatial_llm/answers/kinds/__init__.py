@@ -18,6 +18,7 @@ from spatial_llm.answers.kinds import (
     locations,
     moment,
     motion,
+    or_unknown,
     order,
     reverberation,
     room_size,
@@ -53,5 +54,9 @@ _ALL = (
     text.KIND,
     thought.LABELS,
     thought.YES_NO,
+    or_unknown.ELEVATION,
+    or_unknown.DISTANCE,
+    or_unknown.LOCATION,
+    or_unknown.SPAN,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

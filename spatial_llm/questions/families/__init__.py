@@ -14,6 +14,8 @@ from spatial_llm.questions.families import (
     distance,
     distance_yes_no,
     elevation,
+    humility,
+    humility_time,
     listener_turn,
     location,
     location_of_named,
@@ -67,6 +69,8 @@ FAMILIES: tuple[Family, ...] = (
     listener_turn.FAMILY,
     caption.FAMILY,
     thinking.FAMILY,
+    humility.FAMILY,
+    humility_time.FAMILY,
 )
 
 # Sentences that end a wording whose answer depends on a convention.
