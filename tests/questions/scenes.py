@@ -194,6 +194,16 @@ def expected(item, scene: Scene):
                 span = f"{round(times[i].onset_s, 1):.1f} to {round(times[i].offset_s, 1):.1f} s"
                 clauses.append(f"{span} {labels[i]}, {across}, {along}, {metres}")
             return "; ".join(clauses)
+        case _ if kind.endswith("_IF_KNOWN") and at is None:
+            return "I cannot tell"
+        case "ELEVATION_IF_KNOWN":
+            return f"{round(np.rad2deg(np.arcsin(up[at] / far[at])))} degrees"
+        case "DISTANCE_IF_KNOWN":
+            return f"{round(far[at], 1):g}m"
+        case "LOCATION_IF_KNOWN":
+            return place(at)
+        case "SPAN_IF_KNOWN":
+            return f"{round(times[at].onset_s, 1):g} to {round(times[at].offset_s, 1):g} s"
         case _ if kind.startswith("THINK_"):
             return thought_out(text, kind, labels, named, far, {"left": side, "front": front, "above": up})
         case "SWAPPED":

@@ -133,10 +133,8 @@ class Array(AudioFormat):
         if self.dimensions == 0:
             return False
         positions = np.array(self.positions_m)
-        first, *others = np.linalg.svd(positions - (positions.mean(axis=0) if self.sphere_radius_m is None else 0.0))[2]
-        if self.dimensions == 1:
-            return bool(np.hypot(first[0], first[1]) <= FLAT)
-        return bool(abs(np.cross(first, others[0])[2]) <= FLAT)
+        along, _, across = np.linalg.svd(positions - (positions.mean(axis=0) if self.sphere_radius_m is None else 0.0))[2]
+        return bool(np.hypot(*along[:2]) <= FLAT if self.dimensions == 1 else abs(across[2]) <= FLAT)
 
     @property
     def portable(self) -> AudioFormat:

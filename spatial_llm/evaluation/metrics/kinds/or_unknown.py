@@ -51,7 +51,8 @@ def _or_unknown(known: KindMetrics) -> KindMetrics:
         main, of_known = known.specs(right, official)
         if_known = [replace(spec, measure=_where_known(spec.measure)) for spec in of_known]
         rule = "share declined of what the recording does not tell; a confident answer to it is wrong"
-        return _right(main), (*if_known, Spec("unknown_declined", _declined(), RELIABILITY, rule))
+        # its items have one true answer, so guessing among the true answers would be right of all
+        return _right(main), (*if_known, Spec("unknown_declined", _declined(), RELIABILITY, rule, by_chance=False))
 
     def columns(values: Sequence[Mapping[str, Any]], so_far: Columns) -> Columns:
         unknown = column_of(float("unknown" in value) if value else None for value in values)
