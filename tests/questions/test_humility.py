@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.balance import balance
 from spatial_llm.questions.facts import distances_told
 from spatial_llm.scenes.scene import Scene
+from spatial_llm.settings import read_yaml
 from tests.questions.scenes import LABELS, draw_scenes, expected
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FLAT = parse_format("array:[[0.05, 0, 0], [0, 0.05, 0], [-0.05, 0, 0], [0, -0.05, 0]]")
 HUMBLE = QuestionConfig(ask={"humility": 3, "humility_time": 1})
 
@@ -74,6 +77,23 @@ def test_of_recordings_that_never_tell_it_nothing_is_asked() -> None:
     writer = QuestionWriter(HUMBLE, np.random.default_rng(0), LABELS)
     asked = Counter(item.question_type for scene in scenes for item in writer.write(HeardScene.from_scene(scene)))
     assert set(asked) == {"DISTANCE_IF_KNOWN", "SPAN_IF_KNOWN"}
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("recipes/configs/thinking/tiny/questions.yaml", {"thinking", "humility", "negative"}),
+        ("recipes/configs/field/tiny/humble_questions.yaml", {"humility"}),
+        ("data/configs/thinking_questions.yaml", {"thinking", "humility", "humility_time", "negative"}),
+    ],
+)
+def test_the_configurations_ask_for_it(name, asked) -> None:
+    given = read_yaml(REPOSITORY / name).content["writing"]["questions"]
+    writer = QuestionWriter(QuestionConfig(**given), np.random.default_rng(0), LABELS)
+    scenes = [varied(scene, np.random.default_rng(i)) for i, scene in enumerate(draw_scenes(60, seed=5))]
+    items = [item for scene in scenes for item in writer.write(HeardScene.from_scene(scene))]
+    assert asked <= {item.type for item in items}
+    assert {item.answer == "I cannot tell" for item in items if item.type == "humility"} == {True, False}
 
 
 def test_without_known_classes_no_absent_one_is_asked_for() -> None:
