@@ -117,6 +117,7 @@ PREFIXES = {
     "THINK_NEAREST": "nearest sound, thought out, {}",
     "THINK_FARTHEST": "farthest sound, thought out, {}",
     "THINK_RELATION": "what is on a side of a sound, thought out, {}",
+    "THINK_FASTER": "which of two sounds moves faster, thought out, {}",
     "THINK_NEARER": "is a sound nearer than another, thought out, {}",
     "THINK_DIRECTION": "is a sound on a side of another, thought out, {}",
     "THINK_SIDE": "is a sound on a side, thought out, {}",

@@ -27,7 +27,7 @@ from tests.questions.scenes import CLIP_S, LABELS, SEVERAL, expected
 from tests.scenes.motion.test_track import passing, with_truth
 from tests.scenes.small import source
 
-CHANCE = {"COUNT_MOVING": 1 / 5, "FASTER": 1 / 2, "LISTENER_TURN": 1 / 2} | {
+CHANCE = {"COUNT_MOVING": 1 / 5, "FASTER": 1 / 2, "THINK_FASTER": 1 / 2, "LISTENER_TURN": 1 / 2} | {
     name: 1 / 2 for name in MOTION_TYPES if VALUE_KINDS[name] in ("yes_no", "motion")
 }
 FACING = Listener((3.0, 2.5, 1.5), 0.0)

@@ -35,6 +35,7 @@ from spatial_llm.questions.families import (
     side,
     span,
     thinking,
+    thinking_motion,
     time,
 )
 from spatial_llm.questions.family import Family
@@ -69,6 +70,7 @@ FAMILIES: tuple[Family, ...] = (
     listener_turn.FAMILY,
     caption.FAMILY,
     thinking.FAMILY,
+    thinking_motion.FAMILY,
     humility.FAMILY,
     humility_time.FAMILY,
 )
