@@ -134,8 +134,8 @@ def test_mirrored_truth_is_that_of_the_mirrored_scene(records, recorded):
     for name, count in counts.items():
         assert (count["unknown"] > 0) == (name in NOT_SAID), name
     for name in ("DOA", "MIXUP_SINGLE_DOA", "MIXUP_DIRECTION", "MIXUP_NONBINARY_DIRECTION", "AZIMUTH_DEG", "AZIMUTH_CLOCK",
-                 "SAME_CLASS", "ROTATED", "ROTATED_AZIMUTH", "ABSENT", "WRONG_PLACE", "SWAPPED", "THINK_NEAREST", "THINK_SIDE",
-                 "THINK_DIRECTION", "LOCATION_IF_KNOWN"):  # fmt: skip
+                 "SAME_CLASS", "ROTATED", "ROTATED_AZIMUTH", "ABSENT", "WRONG_PLACE", "SWAPPED", "THINK_NEAREST",
+                 "THINK_SIDE", "THINK_DIRECTION", "LOCATION_IF_KNOWN"):  # fmt: skip
         assert counts[name]["other"] > 0, name
     for name in ("CLASSIFICATION", "ELEVATION_DEG", "DISTANCE", "NEAREST", "ONSET_ORDER", "ROOM_RT60", "PRESENT"):
         assert set(counts[name]) == {"same"}, name
