@@ -104,6 +104,8 @@ def test_shuffled_answers_score_chance_within_their_interval(oracle):
     for name, metric in metrics.items():
         if len(metric.rows) < 40 or name.startswith("reliability_rejection") or metric.random is None:
             continue
+        if "_IF_KNOWN_" in name and not name.endswith("exact"):
+            continue  # of what is known alone; here half of it is answered with "I cannot tell"
         found = interval_of(metric.strict, metric.rows, bootstrap, 0.95)
         held[name] = found["low"] <= metric.random <= found["high"]
     assert len(held) > 120
