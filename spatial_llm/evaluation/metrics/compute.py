@@ -118,7 +118,7 @@ def _metric(run: ScoredRun, group: Group, spec: Spec) -> Metric:
         rows=group.rows[some],
         strict=_statistic(spec, spec.measure.of(strict, truth), truth),
         lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
-        random=None if spec.only_if_present else _expected(spec, truth),
+        random=None if spec.only_if_present or not spec.by_chance else _expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
         refused=int(run.refused[group.rows[some]].sum()),
