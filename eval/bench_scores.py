@@ -25,7 +25,7 @@ from spatial_llm.door import door
 from spatial_llm.evaluation.metrics import compute_metrics, embedded_texts, interval_of, read_answers
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import PREDICTIONS, prediction_line
-from spatial_llm.evaluation.scoring.embedding import EmbedOnce, TextEmbedder
+from spatial_llm.sentences.embedding import EmbedOnce, TextEmbedder
 from spatial_llm.evaluation.scoring.score import score_run
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap

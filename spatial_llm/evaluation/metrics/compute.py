@@ -16,7 +16,7 @@ from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.metrics.protocols import BAT, TEXT
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 from spatial_llm.evaluation.metrics.spec import Spec
-from spatial_llm.evaluation.scoring.embedding import Embed
+from spatial_llm.sentences.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
     balanced_accuracy,

@@ -25,7 +25,7 @@ from spatial_llm.evaluation.predicting.predictions import (
     read_run,
 )
 from spatial_llm.evaluation.scoring.control_scores import NOTES, QUESTION_ONLY
-from spatial_llm.evaluation.scoring.embedding import Embed
+from spatial_llm.sentences.embedding import Embed
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, mean_of
 from spatial_llm.provenance import provenance

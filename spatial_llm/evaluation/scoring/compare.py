@@ -34,7 +34,7 @@ from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import read_predictions, read_run
 from spatial_llm.evaluation.predicting.tasks import Reading
 from spatial_llm.evaluation.scoring.choices import as_metrics, refusals, rule_for
-from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
+from spatial_llm.sentences.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, Statistic, holm
 from spatial_llm.evaluation.text_tables import format_grid

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.evaluation.scoring.kept_vectors import KeptVectors
+from spatial_llm.sentences.kept_vectors import KeptVectors
 from spatial_llm.files import sha256_of, write_json
 
 if TYPE_CHECKING:
