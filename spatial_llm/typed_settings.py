@@ -1,7 +1,7 @@
 """Settings that choose one of several dataclasses by their `type`; the other keys are fields of the chosen one alone.
 
-    fusion: {type: lal, layers: [4, 5]}
-    objective: {type: contrastive, temperature: 0.05}
+fusion: {type: lal, layers: [4, 5]}
+objective: {type: contrastive, temperature: 0.05}
 """
 
 import dataclasses
