@@ -4,6 +4,7 @@ Texts name one place for each source, so recordings have one source each and are
 their own. What the objective adds is saved beside the encoder where it is of use afterwards (`encoders.text_projection`).
 """
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,9 @@ class ProjectionAlone(nn.Module):
 class MeansDataset(Dataset):
     """`dataset[i]`: the `pooled` means (2, hidden_size) that a frozen encoder gives of sample i of another data set."""
 
-    def __init__(self, encoder: nn.Module, dataset: LocalizationDataset) -> None:
-        self.dataset, self.means = dataset, means_of(encoder, dataset)
+    def __init__(self, encoder: nn.Module, dataset: LocalizationDataset, batch_size: int = 64) -> None:
+        batches = DataLoader(dataset, batch_size=batch_size, collate_fn=collate)
+        self.dataset, self.means = dataset, means_of(encoder, (batch["input_features"] for batch in batches))
 
     def __len__(self) -> int:
         return len(self.means)
@@ -89,13 +91,17 @@ class MeansDataset(Dataset):
 
 
 @torch.no_grad()
-def means_of(encoder: nn.Module, dataset: LocalizationDataset, batch_size: int = 64) -> torch.Tensor:
-    """Returns the `pooled` means of what an encoder gives of all N samples of a data set, (N, 2, hidden_size) on the CPU."""
+def means_of(encoder: nn.Module, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Returns the `pooled` means of what an encoder gives of N recordings, (N, 2, hidden_size) on the CPU.
+
+    Args:
+        encoder: without heads.
+        batches: of input features, (B, cues, frames, mel bins) each.
+    """
     encoder.eval().to(device())
-    loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collate)
     layout, means = encoder.config.token_layout, []
-    for batch in tqdm(loader, desc="encoding", unit="batch", mininterval=5.0):
-        hidden = encoder(input_features=batch["input_features"].to(device())).last_hidden_state
+    for features in tqdm(batches, desc="encoding", unit="batch", mininterval=5.0):
+        hidden = encoder(input_features=features.to(device())).last_hidden_state
         means.append(pooled(hidden, layout).float().cpu())
     return torch.cat(means)
 
