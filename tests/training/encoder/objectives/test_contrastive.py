@@ -49,8 +49,8 @@ def test_with_one_right_answer_it_is_cross_entropy() -> None:
 
 
 def test_equal_texts_are_not_punished() -> None:
-    """Two recordings of which the same is said, found equally by their one text, are as good as it gets; and if it is said in
-    other words, neither text draws its recording away from the other one."""
+    """Two recordings of which the same is said, found equally by their one text, are as good as it gets. If it is said in
+    other words, neither text draws its recording away from the other."""
     text = torch.eye(3)[[0, 0, 1]]
     same = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]).bool()
     assert float(info_nce(text, text, same, 100.0)) == pytest.approx(0.0, abs=1e-6)
