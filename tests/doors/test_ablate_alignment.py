@@ -1,4 +1,4 @@
-"""The comparison of objectives and the door of retrieval: stages are understood, kinds differ in one thing, small it runs."""
+"""The comparison of objectives and the door of retrieval: stages are understood, kinds differ in one thing."""
 
 import json
 import runpy
