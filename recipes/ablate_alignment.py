@@ -40,7 +40,7 @@ class Arguments:
         answer_steps: steps of each fine-tuning; default: those of bat.yaml.
         until: last stage to run.
         runs: folder for everything that is made.
-        configs: folder of scenes.yaml, questions.yaml, text.yaml, bat.yaml and the YAML of each kind.
+        configs: folder of scenes.yaml, questions.yaml, projection.yaml, bat.yaml and the YAML of each kind.
         sounds: YAML of data/prepare_sounds.py; only used with clips.
     """
 
@@ -98,7 +98,7 @@ class Run:
         encoder = self.train("encoder", "recipes/train_encoder.py", self.kind, "encoders", [], *options)
         ears = encoder.folder / "model"
         frozen = f"--initial_encoder={ears}"
-        text = self.train("text projection", "recipes/train_encoder.py", "text", "text", [encoder], cues, frozen)
+        text = self.train("text projection", "recipes/train_encoder.py", "projection", "text", [encoder], cues, frozen)
         parts = [f"--encoder={ears}", f"--language_model={language_model}", f"--cache_folder={runs / 'encoded'}"]
         parts += [] if given.answer_steps is None else [f"--schedule.steps={given.answer_steps}"]
         joined = self.train("answers taught", "recipes/finetune_bat.py", "bat", "answering", [encoder], *parts)

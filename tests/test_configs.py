@@ -57,7 +57,7 @@ CLAIMS = (
             "*/tiny/heads.yaml",
             "*/tiny/frames.yaml",
             "*/field/tiny/foa_iv.yaml",
-            *(f"*/alignment/tiny/{name}.yaml" for name in (*OBJECTIVES, "text")),
+            *(f"*/alignment/tiny/{name}.yaml" for name in (*OBJECTIVES, "projection")),
         ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),

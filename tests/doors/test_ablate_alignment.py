@@ -71,7 +71,7 @@ def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
     scenes["simulation"]["eval"] = {"rooms": 2, "clips_one_source": 24, "clips_two_sources": 8}
     schedule = {"steps": 2, "batch_size": 4}
     encoder = {"model": {"num_hidden_layers": 1}, "schedule": schedule}
-    small = {"scenes": scenes, "questions": {}, "supervised": encoder, "both": encoder, "text": {"schedule": schedule},
+    small = {"scenes": scenes, "questions": {}, "supervised": encoder, "both": encoder, "projection": {"schedule": schedule},
              "bat": {"schedule": schedule}}  # fmt: skip
     for name, changes in small.items():
         config = read_yaml(repository / CONFIGS / f"{name}.yaml").content

@@ -86,8 +86,11 @@ def _kept(texts: Sequence[str], made_by: list, compute: Callable[[], np.ndarray]
     digest = path.with_suffix(".sha256")
     if not digest.is_file() or not path.is_file():
         digest.unlink(missing_ok=True)
+        # A model draws random weights before it loads its own; a run that finds the file must begin with the same weights.
+        with torch.random.fork_rng(devices=[]):
+            vectors = compute().astype(np.float32)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, compute().astype(np.float32))
+            np.save(file, vectors)
         write_text(digest, sha256_of(path))
     elif sha256_of(path) != digest.read_text(encoding="utf-8", errors="replace"):
         raise CacheError(f"{path}: damaged, it is not what was written; delete the file, and it is computed anew.")

@@ -108,9 +108,15 @@ def test_the_caption_of_each_slice_is_written_from_the_tokens_of_that_slice(data
 @pytest.mark.parametrize("model_type", ["spatial_ast", "dspast"])
 def test_every_objective_lowers_its_own_loss(kind: str, model_type: str, data: Path, text_run: Path, tmp_path: Path) -> None:
     objective = {"type": kind, "supervised_weight": 0.0}
-    objective |= {"teacher": str(text_run / "model")} if kind == "teacher" else {}
+    objective |= {"teacher": str(text_run / "model"), "dropout": 0.0} if kind == "teacher" else {}
     sizes = SMALL if model_type == "dspast" else SIZES
-    of_two = {"model_type": model_type, "model": sizes, "mirror": model_type == "dspast"}
+    steps = 80 if kind == "teacher" else FAST.steps
+    of_two = {
+        "schedule": dataclasses.replace(FAST, steps=steps),
+        "model_type": model_type,
+        "model": sizes,
+        "mirror": model_type == "dspast",
+    }
     train_aligned(aligned(data, tmp_path / "run", objective, **of_two))
     found = losses(tmp_path / "run")
     assert np.mean(found[-3:]) < 0.85 * np.mean(found[:2]), found
@@ -120,11 +126,11 @@ def test_every_objective_lowers_its_own_loss(kind: str, model_type: str, data: P
 
 @pytest.mark.slow
 def test_with_the_heads_both_are_learned(data: Path, tmp_path: Path) -> None:
-    longer = {"eval_manifest": str(data / "train.jsonl"), "schedule": dataclasses.replace(FAST, steps=120)}
+    longer = {"eval_manifest": str(data / "train.jsonl"), "schedule": dataclasses.replace(FAST, steps=200)}
     scores = train_aligned(aligned(data, tmp_path / "run", {"type": "contrastive", "supervised_weight": 0.5}, **longer))
     alone = train_encoder(aligned(data, tmp_path / "alone", None, **longer))
-    assert scores["event_map"] > 0.9 and alone["event_map"] > 0.9
-    assert losses(tmp_path / "run")[-1] < losses(tmp_path / "run")[0]
+    untaught = train_aligned(aligned(data, tmp_path / "none", {"type": "contrastive", "supervised_weight": 0.0}, **longer))
+    assert min(scores["event_map"], alone["event_map"]) > 0.2 + untaught["event_map"]
 
 
 @pytest.mark.slow
