@@ -47,6 +47,10 @@ def main(arguments: SeedsArguments) -> None:
         kind = path.parent.name.rpartition("-")[0]
         if not arguments.kinds or kind in arguments.kinds:
             files = [path, *(path.with_name(name) for name in arguments.further)]
+            if missing := [file for file in files if not file.is_file()]:
+                raise SpatialLLMError(
+                    f"{missing[0]}: no such file; score every run by every door, or leave it out of further."
+                )
             reports.setdefault(kind, []).append(joined([json.loads(file.read_text(encoding="utf-8")) for file in files]))
     if not reports:
         raise SpatialLLMError(f"{arguments.scores}: no <kind>-<seed>/{arguments.report} of these kinds in it.")
