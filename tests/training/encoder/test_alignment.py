@@ -51,7 +51,8 @@ def losses(run: Path) -> list[float]:
 def contrastive(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a DSpAST that was trained with texts alone."""
     run = tmp_path_factory.mktemp("aligned") / "run"
-    train_aligned(aligned(data, run, {"type": "contrastive", "supervised_weight": 0.0}))
+    longer = dataclasses.replace(FAST, steps=160)
+    train_aligned(aligned(data, run, {"type": "contrastive", "supervised_weight": 0.0}, schedule=longer))
     return run
 
 
