@@ -16,6 +16,7 @@ from spatial_llm.evaluation.predicting.tasks import Task, read_task
 from spatial_llm.ranges import field_types
 from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
+from spatial_llm.training.encoder.objectives import OBJECTIVES
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 from tests.scripts import arguments_of
@@ -56,6 +57,7 @@ CLAIMS = (
             "*/tiny/heads.yaml",
             "*/tiny/frames.yaml",
             "*/field/tiny/foa_iv.yaml",
+            *(f"*/alignment/tiny/{name}.yaml" for name in (*OBJECTIVES, "projection")),
         ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),

@@ -56,6 +56,12 @@ WHOLE = {
     "front_behind": "front or behind",
     "above_below": "above or below",
     "eight_way": "left or right, front or behind, above or below, all three",
+    **{
+        f"{asked}_{code}_R{most}": f"{words} {said}, R@{most}"
+        for asked, said in (("whole", "by the whole scene"), ("sound", "by sound"), ("place", "by place"))
+        for code, words in (("to_recording", "recordings found"), ("to_text", "texts found"))
+        for most in (1, 10)
+    },
 }
 PREFIXES = {
     "A": "event named, {} (A)",

@@ -16,7 +16,6 @@ from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.metrics.protocols import BAT, TEXT
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 from spatial_llm.evaluation.metrics.spec import Spec
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
     balanced_accuracy,
@@ -27,6 +26,7 @@ from spatial_llm.evaluation.statistics.bootstrap import (
     spearman,
 )
 from spatial_llm.questions.families.own import OPEN
+from spatial_llm.sentences.embedding import Embed
 
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 

@@ -35,12 +35,12 @@ from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import read_predictions, read_run
 from spatial_llm.evaluation.predicting.tasks import Reading
 from spatial_llm.evaluation.scoring.choices import as_metrics, refusals, rule_for
-from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, Statistic, holm
 from spatial_llm.evaluation.text_tables import format_grid
 from spatial_llm.evaluation.verdicts import comparison_verdict
 from spatial_llm.provenance import provenance
+from spatial_llm.sentences.embedding import Embed, EmbedOnce
 
 RULES = {
     "difference": "second run minus first, with the interval of its bootstrap over recordings (the same draw for both)",

@@ -21,6 +21,9 @@ from spatial_llm.evaluation.verdicts import kinds_verdict
 # By the file that a door wrote for each run: the metrics to compare, and their units.
 REPORTS: dict[str, dict[str, str]] = {
     "encoder.json": {"mAP": "%", "ER20": "%", "MAE_deg": "degrees", "DER": "%"},
+    "retrieval.json": dict.fromkeys(
+        ("sound_to_recording_R1", "sound_to_text_R1", "place_to_recording_R1", "place_to_text_R1"), "%"
+    ),
     "scores.json": dict.fromkeys(("A_mAP", "B_direction_acc", "B_DER", "C_mAP", "D_direction_acc", "D_DER", "E_acc"), "%"),
 }
 LOWER_IS_BETTER = ("ER20", "MAE_deg", "DER", "B_DER", "D_DER")  # of reports that do not say so themselves
@@ -42,6 +45,18 @@ def read_metrics(reports: Mapping[str, Sequence[dict[str, Any]]], names: Sequenc
                 raise SpatialLLMError(f"a run of {kind} has no value of {', '.join(undefined)}; its metrics are {there}.")
     first = next(iter(reports.values()))[0]["metrics"]
     return {name: first[name]["unit"] for name in names}
+
+
+def joined(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the reports of one run, of different kinds, as one with the metrics of all.
+
+    Raises:
+        SpatialLLMError: they are on different manifests.
+    """
+    manifests = {report["provenance"]["manifest_sha256"] for report in reports}
+    if len(manifests) != 1:
+        raise SpatialLLMError(f"scores of one run on {len(manifests)} manifests; score it on the same one.")
+    return reports[0] | {"metrics": {name: one for report in reports for name, one in report["metrics"].items()}}
 
 
 def compare_kinds(

@@ -86,6 +86,23 @@ def test_the_door_reads_folders_by_kind_and_seed(
     found = json.loads((tmp_path / "seeds.json").read_text())
     assert found["kinds"]["dspast_no_attention"]["DER"]["runs"] == [20.0, 22.0, 27.0] and "git" in str(found["provenance"])
     assert capsys.readouterr().out.strip() == (tmp_path / "seeds.md").read_text().strip()
+    further = REPORTS["retrieval.json"]
+    retrieval = {"metrics": {name: {"value": 7.0} for name in further}, "provenance": {"manifest_sha256": "m"}}
+    both = [
+        "door",
+        f"--scores={tmp_path / 'scores'}",
+        "--reference=dspast",
+        f"--out={tmp_path}",
+        "--further=[retrieval.json]",
+    ]
+    monkeypatch.setattr(sys, "argv", both)
+    with pytest.raises(SystemExit, match=r"retrieval\.json: no such file"):
+        runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
+    for folder in (tmp_path / "scores").iterdir():
+        (folder / "retrieval.json").write_text(json.dumps(retrieval))
+    runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
+    joined = json.loads((tmp_path / "seeds.json").read_text())["kinds"]["dspast_no_attention"]
+    assert set(joined) == {*METRICS, *further} and joined["DER"]["runs"] == [20.0, 22.0, 27.0]
     monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path}", "--reference=dspast", f"--out={tmp_path}"])
     with pytest.raises(SystemExit, match=r"encoder\.json"):
         runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
