@@ -16,6 +16,7 @@ COMMANDS = {
     "import": "own recordings with own questions, a CSV, to manifests",
     "import-dcase": "recordings with frame labels (STARSS, DCASE, TAU-NIGENS) to manifests",
     "import-table": "a CSV of which sound is where and when, in a declared convention, to manifests",
+    "import-openaqa": "questions about sounds in the layout of LTU's OpenAQA to a manifest",
     "simulate": "simulate rooms, sounds and scenes with their truth",
     "questions": "write questions and answers about simulated scenes: manifests",
     "check": "check manifests and scene files, and that train and eval share nothing",

@@ -5,6 +5,8 @@ first word.
 """
 
 BAT, DSPAST, EXACT, TEXT, DIAGNOSTIC = "bat", "dspast", "exact", "text", "diagnostic"
+# General hearing, as LTU and PAL measure it, but by another embedding and other words: see `general_hearing`.
+HEARING_CLASSES, HEARING_LABELS, HEARING_CAPTIONS = "hearing_classes", "hearing_labels", "hearing_captions"
 BALANCED = f"{DIAGNOSTIC}, balanced"
 REGION = f"{DIAGNOSTIC}, region"
 ANGLE = f"{DIAGNOSTIC}, angle"
@@ -26,6 +28,14 @@ PROTOCOLS = {
     "does not count.",
     TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
     "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
+    HEARING_CLASSES: "After LTU and PAL (arXiv 2305.10790, 2506.10423): the label of a set that is nearest to a free "
+    "answer, by cosine of their embeddings. The embedding is part of the protocol, and is not that of those works "
+    "(text-embedding-ada-002), so that no value may stand beside theirs. Computed if a task asks for it.",
+    HEARING_LABELS: "As hearing_classes, with the cosine as the score of each label: average precision, mean over the "
+    "labels that occur. Computed if a task asks for it.",
+    HEARING_CAPTIONS: "CIDEr (arXiv 1411.5726) by pycocoevalcap, whose Java tokenizer is replaced: words without "
+    "punctuation and case. scene_tuple_F1 is our own and not SPICE: F1 of what two captions say of sounds, places and "
+    "times. Computed if a task asks for it.",
     DIAGNOSTIC: "In no published table: single axes, questions of type E that are not yes or no, and the names of BAT's "
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "

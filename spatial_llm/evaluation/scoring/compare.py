@@ -114,10 +114,11 @@ def compare_predictions(
     label_csv = label_csv or evaluation_set.label_csv
     labels = read_label_csv(label_csv) if label_csv else None
     embed = EmbedOnce(embed)
-    embed.prepare([embedded_texts(run, labels) for run in answers])
+    asked = settings.protocols or ()
+    embed.prepare([embedded_texts(run, labels, asked) for run in answers])
     runs = []
     for run in answers:
-        wanted = _asked_for(compute_metrics(run, embed, embedding, labels).values(), settings)
+        wanted = _asked_for(compute_metrics(run, embed, embedding, labels, asked).values(), settings)
         runs.append(Run(wanted, right_of(run, settings.reading), declined_of(run, settings.reading)))
     # Metrics of answers in degrees, for questions about words, exist only in a run that has such answers.
     both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))
