@@ -108,6 +108,8 @@ def way_of(chosen: Value, rejected: Value) -> tuple[str, str] | None:
     for axis in ("left_right", "front_behind", "above_below"):
         if axis in chosen and chosen[axis] != rejected[axis]:
             return chosen[axis], rejected[axis]
+    if "motion" in chosen:
+        return chosen["motion"], rejected["motion"]
     if "azimuth_deg" in chosen:
         return tuple(_quarter(one["azimuth_deg"]) for one in (chosen, rejected))
     if "clock_hour" in chosen:
