@@ -17,6 +17,7 @@ from spatial_llm.ranges import field_types
 from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.preference.arguments import PreferenceArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 from tests.scripts import arguments_of
 
@@ -77,6 +78,7 @@ CLAIMS = (
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
     Claim(BatArguments, ("*/language_models/*",), ("--config", "recipes/configs/spatialsoundqa_single_stage.yaml")),
+    Claim(PreferenceArguments, ("recipes/configs/preference/*.yaml", "*/preference/tiny/*.yaml")),
     Claim(TextArguments, ("*/text.yaml", "*/tiny/lookup.yaml", "*/tiny/compare.yaml")),
     Claim(
         arguments_of("data/simulate_scenes.py"),
