@@ -4,7 +4,7 @@
     accelerate launch --num_processes 4 -m spatial_llm train-preference --config preference/dpo --key value ...
 
 --start_from names the model that goes on (a folder, or tiny); --pairs a file that `spatial-llm pairs` or anybody else wrote,
---train_manifest questions for GRPO. The result is `<run_folder>/model`, which SpatialLLM.from_pretrained, ask and predict
+--questions a manifest for GRPO. The result is `<run_folder>/model`, which SpatialLLM.from_pretrained, ask and predict
 load. docs/preference.md leads through both.
 """
 

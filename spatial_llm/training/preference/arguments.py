@@ -23,8 +23,8 @@ class PreferenceArguments(Checked):
         objective: "dpo", pairs of a chosen and a rejected answer; or "grpo", answers of the model's own with a reward.
         pairs: file of pairs (docs/preference.md), for dpo.
         eval_pairs: file of held-out pairs, of which the margins are measured before and after, for dpo; null measures none.
-        train_manifest: manifest of questions, for grpo.
-        types: question types of `train_manifest` that are asked; null for all.
+        questions: manifest of questions, for grpo.
+        types: question types of `questions` that are asked; null for all.
         dpo, grpo: settings of the objective.
         trains: what trains, see `BatArguments`: the projector, adapters too, or the language model too.
         encoder_cache, cache_folder, cache_dtype, cache_limit: output of the frozen encoder on disk, see `BatArguments`.
@@ -38,7 +38,7 @@ class PreferenceArguments(Checked):
     objective: Literal["dpo", "grpo"]
     pairs: str | None = None
     eval_pairs: str | None = None
-    train_manifest: str | None = None
+    questions: str | None = None
     types: list[QuestionType] | None = None
     dpo: DpoSettings = field(default_factory=DpoSettings)
     grpo: GrpoSettings = field(default_factory=GrpoSettings)
@@ -53,9 +53,9 @@ class PreferenceArguments(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         needed, foreign = (
-            (("pairs",), ("train_manifest", "types", "grpo"))
+            (("pairs",), ("questions", "types", "grpo"))
             if self.objective == "dpo"
-            else (("train_manifest",), ("pairs", "eval_pairs", "dpo"))
+            else (("questions",), ("pairs", "eval_pairs", "dpo"))
         )
         default = {"dpo": DpoSettings(), "grpo": GrpoSettings()}
         given = [name for name in foreign if getattr(self, name) != default.get(name)]
@@ -71,7 +71,7 @@ class PreferenceArguments(Checked):
     @property
     def source(self) -> str:
         """Returns the path of the file that is trained on."""
-        return self.pairs if self.objective == "dpo" else self.train_manifest
+        return self.pairs if self.objective == "dpo" else self.questions
 
     @property
     def finetuning(self) -> BatArguments:

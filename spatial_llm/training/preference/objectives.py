@@ -58,7 +58,7 @@ def _dpo(
 
 def _questions(arguments: PreferenceArguments, processor: SpatialLLMProcessor, config: Any) -> QuestionDataset:
     return QuestionDataset(
-        arguments.train_manifest, config.sampling_rate, config.window_samples, types=arguments.types,
+        arguments.questions, config.sampling_rate, config.window_samples, types=arguments.types,
         format=processor.feature_extractor.format,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from spatial_llm.data.preference.make import PairSettings, make_pairs
 from spatial_llm.testing import tiny_config, tiny_processor
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.preference.arguments import PreferenceArguments
+from tests.training.finetune.test_whole import parts, whole  # noqa: F401  (fixtures)
 
 KINDS = ["mirrored", "front_back", "one_metre", "other_question"]
 
@@ -42,10 +43,17 @@ def arguments(data: Path, toy: Path, pairs: dict[str, str]) -> Callable[..., Pre
     """Makes arguments of a short run in a folder; what is given replaces what is here."""
 
     def make(folder: Path, objective: str = "dpo", **changes: object) -> PreferenceArguments:
-        source = {"pairs": pairs["train"]} if objective == "dpo" else {"train_manifest": str(data / "train.jsonl")}
+        source = {"pairs": pairs["train"]} if objective == "dpo" else {"questions": str(data / "train.jsonl")}
         schedule = {"steps": 4, "batch_size": 4, "learning_rate": 1e-3, "log_every": 1}
         schedule |= {name: changes.pop(name) for name in list(changes) if name in Schedule.__dataclass_fields__}
-        given = {"schedule": Schedule(**schedule), "objective": objective, "cpu_threads": 1, "encoder_cache": True, **source}
-        return PreferenceArguments(str(folder), str(toy), **given | changes)
+        given = {
+            "start_from": str(toy),
+            "schedule": Schedule(**schedule),
+            "objective": objective,
+            "cpu_threads": 1,
+            "encoder_cache": True,
+            **source,
+        }
+        return PreferenceArguments(str(folder), **given | changes)
 
     return make

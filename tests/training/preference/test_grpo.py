@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_the_formula(kl):
 
 @pytest.mark.parametrize("fusion", [None, *FUSIONS.values()], ids=["prefix", *FUSIONS])
 def test_what_is_drawn_depends_on_its_seed_alone_and_hears_its_own_recording(fusion):
-    """Each prompt is given G times beside its own clip: at a temperature near 0 all G answers are that of the prompt alone."""
+    """Each prompt is given G times beside its own clip: at a temperature near 0 all answers are that of the prompt alone."""
     model = composite(fusion)
     batch, processor = pair_batch(model)
     pipeline = SpatialLLM.__new__(SpatialLLM)
