@@ -78,7 +78,10 @@ CLAIMS = (
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
     Claim(BatArguments, ("*/language_models/*",), ("--config", "recipes/configs/spatialsoundqa_single_stage.yaml")),
-    Claim(PreferenceArguments, ("recipes/configs/preference/*.yaml", "*/preference/tiny/*.yaml")),
+    Claim(
+        PreferenceArguments,
+        ("recipes/configs/preference/*.yaml", "*/preference/tiny/*.yaml", "tests/doors/configs/preference.yaml"),
+    ),
     Claim(TextArguments, ("*/text.yaml", "*/tiny/lookup.yaml", "*/tiny/compare.yaml")),
     Claim(
         arguments_of("data/simulate_scenes.py"),

@@ -62,7 +62,7 @@ def test_with_beta_0_nothing_moves(arguments, toy, tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_margins_are_0_until_something_has_moved(arguments, tmp_path, precision):
-    """Two batches a step and a warm-up of one step at rate 0: all pairs of two steps are as in the reference, bit for bit."""
+    """Two batches a step, and a first step at rate 0: all pairs of two steps are as in the reference, bit for bit."""
     train_preference(
         arguments(tmp_path / "run", steps=2, gradient_accumulation=2, batch_size=3, precision=precision, encoder_cache=False)
     )
