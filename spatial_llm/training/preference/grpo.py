@@ -71,10 +71,12 @@ class GrpoLoss(WatchedLoss):
     def __call__(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         without_dropout(model)
         rows, device = batch["questions"].tolist(), batch["input_ids"].device
+        # One context each: inside one, casts of weights are kept, also those made without gradient or of other weights.
         with autocast(model, self.precision):
             heard = heard_once(model, batch, 1)
-            known = self.kept.find(self.step, rows)
-            rollout = _moved(self._drawn(model, batch, heard) if known is None else known, device)
+        known = self.kept.find(self.step, rows)
+        rollout = _moved(self._drawn(model, batch, heard) if known is None else known, device)
+        with autocast(model, self.precision):
             found = self._log_probs(model, vars(rollout), heard)
         if known is None:
             rollout.sampled = found.tokens.detach()
@@ -108,14 +110,17 @@ class GrpoLoss(WatchedLoss):
         settings, rows = self.settings, batch["questions"].tolist()
         self.pipeline.model = unwrapped(model).eval()  # a layer that trains with checkpointed activations keeps no cache
         seed = (self.seed, self.step, rank(), *rows)
-        answers = draw(self.pipeline, batch, heard, settings.samples, settings.temperature, settings.max_new_tokens, seed)
+        with autocast(model, self.precision):
+            answers = draw(
+                self.pipeline, batch, heard, settings.samples, settings.temperature, settings.max_new_tokens, seed
+            )
         without_dropout(model)
         texts = self.pipeline.processor.batch_decode(answers, skip_special_tokens=True)
         worth = self._worth(rows, [text.strip() for text in texts])
         advantages = advantages_of(worth[:, 0].view(len(rows), settings.samples)).flatten()
         rollout = Rollout(**with_answers(batch, answers, self.ends), worth=worth, advantages=advantages)
         if settings.kl:
-            with torch.no_grad(), self._as_started(unwrapped(model)):
+            with torch.no_grad(), self._as_started(unwrapped(model)), autocast(model, self.precision):
                 rollout.started = self._log_probs(model, vars(rollout), heard_once(model, batch, 1)).tokens
         return rollout
 

@@ -129,6 +129,23 @@ def test_grpo_writes_what_it_rewards_and_the_model_loads(arguments, toy, tmp_pat
 
 
 @pytest.mark.slow
+def test_in_bfloat16_lora_learns_and_the_start_is_what_it_was(arguments, whole, tmp_path):
+    """Autocast keeps casts of weights: those of the sampling have no gradient, and those of the start are other weights."""
+    settings = GrpoSettings(samples=6, max_new_tokens=8, kl=0.1)
+    train_preference(
+        arguments(
+            tmp_path / "run", "grpo", start_from=str(whole), grpo=settings, precision="bf16", batch_size=4, steps=6,
+            learning_rate=5e-3,
+        )
+    )  # fmt: skip
+    before, after = weights(whole), weights(tmp_path / "run" / "model")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name for name in before if ".lora_B" in name} <= moved and any(name.startswith("projector.") for name in moved)
+    divergence = [line["kl"] for line in lines(tmp_path / "run") if "kl" in line]
+    assert divergence[0] == divergence[1] == 0.0 and divergence[-1] > 1e-4
+
+
+@pytest.mark.slow
 def test_grpo_raises_the_reward(arguments, whole, tmp_path):
     """A model of a few seconds of training writes much that cannot be read, which is punished."""
     settings = GrpoSettings(samples=8, max_new_tokens=12, kl=0.0)
