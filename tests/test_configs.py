@@ -18,6 +18,7 @@ from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.objectives import OBJECTIVES
 from spatial_llm.training.finetune.arguments import BatArguments
+from spatial_llm.training.preference.arguments import PreferenceArguments
 from spatial_llm.training.tiny.arguments import TextArguments
 from tests.scripts import arguments_of
 
@@ -81,6 +82,10 @@ CLAIMS = (
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
     Claim(BatArguments, ("*/language_models/*",), ("--config", "recipes/configs/spatialsoundqa_single_stage.yaml")),
+    Claim(
+        PreferenceArguments,
+        ("recipes/configs/preference/*.yaml", "*/preference/tiny/*.yaml", "tests/doors/configs/preference.yaml"),
+    ),
     Claim(TextArguments, ("*/text.yaml", "*/tiny/lookup.yaml", "*/tiny/compare.yaml")),
     Claim(
         arguments_of("data/simulate_scenes.py"),
