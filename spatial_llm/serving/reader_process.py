@@ -18,6 +18,7 @@ from spatial_llm.audio.formats import AudioFormat, as_format, needs_ears, parse_
 from spatial_llm.audio.io import SAME_CHANNELS, prepare_waveform, read_audio
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.scenes.dry_sounds import used_channel
 
 SPARE_BYTES = 2 * 2**30  # addresses that the process may use in addition to the samples: Python, its libraries, a head
 
@@ -34,6 +35,8 @@ class ReaderSettings:
         head, heading_deg: to whose ears recordings are rendered, see `SpatialLLM.listen`.
         allow_mono: whether one channel is copied to two.
         max_seconds, max_bytes, allow_truncated: those of `AudioLimits`.
+        dry: whether it is a sound to be placed in a room, `given` as mono: of several channels one is used
+            (`scenes.dry_sounds.used_channel`), with a warning.
     """
 
     wanted: str
@@ -46,6 +49,7 @@ class ReaderSettings:
     max_seconds: float = 600.0
     max_bytes: int = 256 * 2**20
     allow_truncated: bool = False
+    dry: bool = False
 
     def to_json(self) -> str:
         """Returns the settings as the argument of the program."""
@@ -77,6 +81,8 @@ class WindowReader:
             samples, rate = read_audio(memoryview(content), self.limits)
             if self.settings.allow_mono and len(samples) == 1 and self.given.channels == 2:
                 samples = np.repeat(samples, 2, axis=0)
+            if self.settings.dry:
+                samples = _one_channel(samples)
             window = prepare_waveform(
                 samples,
                 rate,
@@ -91,6 +97,17 @@ class WindowReader:
                 warnings.warn(SAME_CHANNELS, stacklevel=1)
         texts = [" ".join(str(each.message).split()) for each in said if issubclass(each.category, UserWarning)]
         return window, list(dict.fromkeys(texts))
+
+
+def _one_channel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the channel (1, samples) of a dry sound that is played, see `used_channel`."""
+    if len(samples) > 1:
+        warnings.warn(
+            f"the sound has {len(samples)} channels, and a sound to be placed needs one: its first channel that can be "
+            "heard is placed.",
+            stacklevel=1,
+        )
+    return used_channel(samples, "the sound")[None]
 
 
 def main(settings: ReaderSettings) -> None:
