@@ -124,12 +124,12 @@ def polar_svg(azimuth: Distribution, distance: Distribution, truth: tuple[float,
             words = azimuth_words((angle_deg + 180) % 360 - 180)
             parts.append(f'<path class="sl-bar" d="{path}"><title>{words}: {share:.0%}</title></path>')
     parts += [f'<circle class="sl-ring" r="{metre * scale:.1f}"/>' for metre in range(1, round(MOST_M) + 1)]
-    parts += [f'<text class="sl-metres" x="3" y="{metre * scale - 3:.1f}">{metre} m</text>' for metre in (1, 3, 5)]
+    parts += [f'<text class="sl-metres" x="3" y="{-metre * scale + 14:.1f}">{metre} m</text>' for metre in (1, 3, 5)]
     parts.append(HEAD)
     if truth is not None:
         x, y = _at(truth[0], min(truth[2] * math.cos(math.radians(truth[1])), MOST_M) * scale)
         parts.append(f'<circle class="sl-true" cx="{x:.1f}" cy="{y:.1f}" r="7"><title>the truth</title></circle>')
-    edge = RADIUS + ROOM_FOR_BARS + 14
+    edge = RADIUS + ROOM_FOR_BARS + 12
     for words, angle_deg in (("ahead", 0), ("left", 90), ("behind", 180), ("right", -90)):
         x, y = _at(angle_deg, edge)
         turn = f' transform="rotate({-angle_deg} {x:.1f} {y:.1f})"' if abs(angle_deg) == 90 else ""

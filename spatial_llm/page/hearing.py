@@ -182,10 +182,10 @@ class Ears:
         hearing.swapped = not hearing.swapped
 
     def examples(self, most: int = 5) -> list[str]:
-        """Returns questions that the model was taught, one of each of its first types."""
+        """Returns questions to begin with: of those that the model was taught, the first that name no sound and no place."""
         taught = self.model.processor.taught
-        found = ["Where is the sound coming from?"] if taught is None else [each.question for each in taught.questions]
-        return list(dict.fromkeys(found))[:most]
+        found = [] if taught is None else [each.question for each in taught.questions if not each.slots and each.question]
+        return list(dict.fromkeys(found))[:most] or ["Where is the sound in this audio clip coming from?"]
 
     def _answer(self, side: Side, question: str) -> Answer:
         options = {"max_new_tokens": self.arguments.max_new_tokens}

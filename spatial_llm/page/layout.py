@@ -18,9 +18,10 @@ from spatial_llm.page.placing import KEMAR, LEAST_M, MOST_M, OWN_SOUND, ROOMS
 from spatial_llm.scenes.events import EVENT_CLASSES
 
 TITLE = "spatial-llm"
-START = {"sound": "bell", "room": "living", "head": KEMAR, "azimuth_deg": 45, "elevation_deg": 0, "distance_m": 1.5}
+START = {"sound": "alarm", "room": "living", "head": KEMAR, "azimuth_deg": 45, "elevation_deg": 0, "distance_m": 1.5}
 MODEL = "model"  # the queue of what uses the model, one at a time
 RECORDED_S = 30
+VISIT_S, MOST_VISITS = 3600.0, 64  # how long a visit is remembered after the page was left, and how many are
 SWAP, SWAP_BACK = "Swap the ears", "Put the ears back"
 EMPTY_VIEW = '<p class="sl-note">Place a sound or give a recording: here stands what the encoder hears of it.</p>'
 
@@ -40,24 +41,24 @@ def make_page(handlers: Handlers, arguments: AppArguments, name: str, licence: s
     """
     ears = handlers.ears
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 600)) as page:
-        visit = gr.State(None)
-        gr.HTML(header_html(name, licence, ears.seconds, arguments.conversation))
+        visit = gr.State(None, time_to_live=VISIT_S)
+        _html(header_html(name, licence, ears.seconds, arguments.conversation))
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=360):
-                gr.HTML('<h3 class="sl-heading">1. A sound</h3>')
+                _heading("1. A sound")
                 with gr.Tabs():
                     with gr.Tab("Place a sound"):
                         place = _place(handlers, arguments)
                     with gr.Tab("Your recording"):
                         recording = _recording(handlers, arguments)
-                gr.HTML('<h3 class="sl-heading">2. Listen</h3>')
-                player = gr.HTML(
+                _heading("2. Listen")
+                player = _html(
                     None, html_template=browser_file("player.html"), js_on_load=browser_file("player.js"), elem_id="player"
                 )
-                notes = gr.HTML("", elem_id="notes")
                 swap = gr.Button(SWAP, size="sm", elem_id="swap")
+                notes = _html("", elem_id="notes")
             with gr.Column(scale=7, min_width=420):
-                gr.HTML('<h3 class="sl-heading">3. Ask</h3>')
+                _heading("3. Ask")
                 with gr.Row(equal_height=True):
                     question = gr.Textbox(
                         placeholder="Where is the sound coming from?", show_label=False, container=False, scale=5,
@@ -65,9 +66,9 @@ def make_page(handlers: Handlers, arguments: AppArguments, name: str, licence: s
                     )  # fmt: skip
                     ask = gr.Button("Ask", variant="primary", scale=1, min_width=90, elem_id="ask")
                 gr.Examples([[each] for each in ears.examples()], [question], label="Questions that it was taught")
-                answers = gr.HTML(answers_html(None), elem_id="answers")
-                gr.HTML('<h3 class="sl-heading">What its encoder hears</h3>')
-                view = gr.HTML(EMPTY_VIEW, elem_id="view")
+                answers = _html(answers_html(None), elem_id="answers")
+                _heading("What its encoder hears")
+                view = _html(EMPTY_VIEW, elem_id="view")
         shown = [visit, player, view, answers, notes, swap]
 
         def show(visit: Visit, what: Any) -> tuple[Any, ...]:
@@ -95,20 +96,30 @@ def make_page(handlers: Handlers, arguments: AppArguments, name: str, licence: s
             return show(visit, handlers.swap(visit))
 
         how = {"concurrency_id": MODEL, "concurrency_limit": 1, "api_visibility": "private"}
-        place.place(on_place, [visit, place], shown, show_progress_on=[player], **how)
+        # Whoever goes on dragging wants the last place.
+        place.place(on_place, [visit, place], shown, show_progress_on=[player], trigger_mode="always_last", **how)
         recording.given(on_given, [visit, recording], shown, show_progress_on=[player], **how)
         for event in (ask.click, question.submit):
             event(on_ask, [visit, question], [visit, answers, question], show_progress_on=[answers], **how)
         swap.click(on_swap, [visit], shown, show_progress_on=[player], **how)
+    page.state_session_capacity = MOST_VISITS
     page.queue(max_size=arguments.queue, api_open=False)
     _refuse_files(page)
     return page
 
 
+def _html(value: str | None, **how: Any) -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, **how)
+
+
+def _heading(text: str) -> gr.HTML:
+    return _html(f'<h3 class="sl-heading">{text}</h3>')
+
+
 def _place(handlers: Handlers, arguments: AppArguments) -> gr.HTML:
     sounds = [[name, name] for name in EVENT_CLASSES] + [[OWN_SOUND, "a sound of yours ..."]]
     rooms = {name: {"title": room.title, "edges_m": room.edges_m()} for name, room in ROOMS.items()}
-    return gr.HTML(
+    return _html(
         None, html_template=browser_file("place.html"), js_on_load=browser_file("place.js"), elem_id="place", start=START,
         sounds=sounds, rooms=rooms, heads=list(handlers.heads), own_sound=OWN_SOUND, least_m=LEAST_M, most_m=MOST_M,
         most_bytes=arguments.max_upload_bytes,
@@ -121,7 +132,7 @@ def _recording(handlers: Handlers, arguments: AppArguments) -> gr.HTML:
         f"WAV or FLAC in {given.name}, {given.channels} channels: {', '.join(given.channel_names)}. Of a recording longer than "
         f"{handlers.ears.seconds:g} s the loudest part is heard. The file stays on this machine and is removed once it is read."
     )
-    return gr.HTML(
+    return _html(
         None, html_template=browser_file("recording.html"), js_on_load=browser_file("recording.js"), elem_id="recording",
         expects=expects, most_bytes=arguments.max_upload_bytes, most_seconds=RECORDED_S,
     )  # fmt: skip

@@ -18,7 +18,6 @@ from spatial_llm.audio.formats import AudioFormat, as_format, needs_ears, parse_
 from spatial_llm.audio.io import SAME_CHANNELS, prepare_waveform, read_audio
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.scenes.dry_sounds import used_channel
 
 SPARE_BYTES = 2 * 2**30  # addresses that the process may use in addition to the samples: Python, its libraries, a head
 
@@ -69,6 +68,11 @@ class WindowReader:
             from spatial_llm.scenes.heads.binaural_rendering import ear_rendering  # the simulator's heads
 
             self.render = ear_rendering(self.given, settings.head, settings.heading_deg)
+        self.used_channel = None
+        if settings.dry:
+            from spatial_llm.scenes.dry_sounds import used_channel  # brings the simulator, which others do not wait for
+
+            self.used_channel = used_channel
 
     def read(self, content: bytes) -> tuple[NDArray[np.float32], list[str]]:
         """Returns the window (channels, window_samples) of a file, and the warnings about it.
@@ -81,8 +85,8 @@ class WindowReader:
             samples, rate = read_audio(memoryview(content), self.limits)
             if self.settings.allow_mono and len(samples) == 1 and self.given.channels == 2:
                 samples = np.repeat(samples, 2, axis=0)
-            if self.settings.dry:
-                samples = _one_channel(samples)
+            if self.used_channel is not None:
+                samples = self._one_channel(samples)
             window = prepare_waveform(
                 samples,
                 rate,
@@ -98,16 +102,15 @@ class WindowReader:
         texts = [" ".join(str(each.message).split()) for each in said if issubclass(each.category, UserWarning)]
         return window, list(dict.fromkeys(texts))
 
-
-def _one_channel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the channel (1, samples) of a dry sound that is played, see `used_channel`."""
-    if len(samples) > 1:
-        warnings.warn(
-            f"the sound has {len(samples)} channels, and a sound to be placed needs one: its first channel that can be "
-            "heard is placed.",
-            stacklevel=1,
-        )
-    return used_channel(samples, "the sound")[None]
+    def _one_channel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the channel (1, samples) of a dry sound that is played, see `dry_sounds.used_channel`."""
+        if len(samples) > 1:
+            warnings.warn(
+                f"the sound has {len(samples)} channels, and a sound to be placed needs one: its first channel that can be "
+                "heard is placed.",
+                stacklevel=1,
+            )
+        return self.used_channel(samples, "the sound")[None]
 
 
 def main(settings: ReaderSettings) -> None:

@@ -47,12 +47,15 @@ function draw() {
   const half = Math.max(edges.ahead, edges.behind, edges.left, edges.right) + 0.25;
   scale = 160 / half;
   map.replaceChildren();
-  shape("rect", { class: "sl-room", x: -edges.left * scale, y: -edges.ahead * scale,
-    width: (edges.left + edges.right) * scale, height: (edges.ahead + edges.behind) * scale });
+  const walls = { x: -edges.left * scale, y: -edges.ahead * scale, width: (edges.left + edges.right) * scale,
+    height: (edges.ahead + edges.behind) * scale };
+  shape("rect", { class: "sl-room", ...walls });
+  const clip = shape("clipPath", { id: "sl-walls" });
+  clip.append(shape("rect", walls));
   const step = half > 6 ? 2 : 1;
   for (let metre = step; metre < half; metre += step) {
-    shape("circle", { class: "sl-ring", r: metre * scale });
-    shape("text", { class: "sl-metres", x: 3, y: metre * scale - 3 }, `${metre} m`);
+    shape("circle", { class: "sl-ring", r: metre * scale, "clip-path": "url(#sl-walls)" });
+    if (metre < edges.ahead) shape("text", { class: "sl-metres", x: 4, y: -metre * scale + 12 }, `${metre} m`);
   }
   const head = shape("g", { class: "sl-head" });
   head.innerHTML = '<path d="M-6 -9 L0 -20 L6 -9 Z"/><circle r="11"/><circle cx="-11.5" r="3"/><circle cx="11.5" r="3"/>';
@@ -140,7 +143,12 @@ field("own").addEventListener("change", async () => {
     message.textContent = `The file has ${file.size} bytes, more than the ${props.most_bytes} that are taken; cut it.`;
     return;
   }
-  place.own_path = (await upload(file)).path;
+  try {
+    place.own_path = (await upload(file)).path;
+  } catch (error) {
+    message.textContent = `The file was not taken (${error.message || error}).`;
+    return;
+  }
   tell();
 });
 

@@ -14,9 +14,13 @@ async function give(file) {
     return;
   }
   message.textContent = "";
-  const { path } = await upload(file);
-  props.value = { path, name: file.name, told: Date.now() };
-  trigger("given");
+  try {
+    const { path } = await upload(file);
+    props.value = { path, name: file.name, told: Date.now() };
+    trigger("given");
+  } catch (error) {
+    message.textContent = `The file was not taken (${error.message || error}).`;
+  }
 }
 
 // 32-bit float WAV of planar channels.
