@@ -3,9 +3,9 @@
     spatial-llm app
     spatial-llm app runs/bat/model --port 7861
 
-Needs the extra app (pip install "spatial-llm[app]"). The first argument is the folder of a model, default the one that comes
-with the package. The page is at 127.0.0.1 unless --host says otherwise, asks nobody who they are, sends nothing anywhere, and
-stops at Ctrl-C; docs/page.md shows it.
+Needs the extra app (pip install "spatial-llm[app]"). The first argument is the folder of a model, default the one that
+comes with the package. The page is at 127.0.0.1 unless --host says otherwise, asks nobody who they are, sends nothing
+anywhere, and stops at Ctrl-C; docs/page.md shows it.
 """
 
 import importlib.util

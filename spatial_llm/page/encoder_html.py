@@ -145,7 +145,10 @@ def polar_svg(azimuth: Distribution, distance: Distribution, truth: tuple[float,
     )
 
 
-HEAD = '<g class="sl-head"><path d="M-6 -9 L0 -20 L6 -9 Z"/><circle r="11"/><circle cx="-11.5" r="3"/><circle cx="11.5" r="3"/></g>'
+HEAD = (
+    '<g class="sl-head"><path d="M-6 -9 L0 -20 L6 -9 Z"/><circle r="11"/><circle cx="-11.5" r="3"/>'
+    '<circle cx="11.5" r="3"/></g>'
+)
 
 
 def attention_html(attention: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,7 +1,7 @@
 """What happens when something on the page is clicked: from what the browser sent to what it shows.
 
-These functions know nothing of gradio: they take the state of one visitor, and raise SpatialLLMError where something cannot be
-done, which `layout` shows as a sentence.
+These functions know nothing of gradio: they take the state of one visitor, and raise SpatialLLMError where something cannot
+be done, which `layout` shows as a sentence.
 """
 
 import warnings

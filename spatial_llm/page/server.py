@@ -38,8 +38,8 @@ def show_page(arguments: AppArguments) -> None:
     """
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
         warnings.warn(
-            f"--host {arguments.host}: whoever reaches this machine may use the page, and nobody is asked who they are; put a "
-            "proxy that does in front of it.",
+            f"--host {arguments.host}: whoever reaches this machine may use the page, and nobody is asked who they are; put "
+            "a proxy that does in front of it.",
             stacklevel=1,
         )
     with contextlib.ExitStack() as stack:
