@@ -23,7 +23,7 @@ def answers_html(hearing: Hearing | None) -> str:
 
 def notes_html(hearing: Hearing) -> str:
     """Returns what is to be said about a recording."""
-    return "".join(f'<p class="sl-note">{html.escape(note)}</p>' for note in hearing.notes)
+    return "".join(f'<p class="sl-note">{html.escape(note[:1].upper() + note[1:])}</p>' for note in hearing.notes)
 
 
 def header_html(name: str, licence: str | None, seconds: float, conversation: bool) -> str:

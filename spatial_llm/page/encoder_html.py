@@ -12,7 +12,7 @@ from spatial_llm.geometry import direction_to_vector
 from spatial_llm.model.heard import Heard
 from spatial_llm.scenes.scene import Scene
 
-SECTORS, MOST_M, RING_M = 36, 5.0, 0.5  # sectors of 10 degrees, rings of the encoder's distance classes
+SECTORS, MOST_M, RING_M = 36, 5.0, 0.5  # sectors of 10 degrees; rings around the encoder's distances, up to 5 m
 EVENTS_SHOWN, LEAST_SHOWN = 6, 0.01
 RADIUS, ROOM_FOR_BARS, MARGIN = 150.0, 34.0, 22.0  # of the picture, in its units
 ELEVATION_STEP_DEG = 15.0
@@ -83,11 +83,12 @@ def sector_shares(azimuth: Distribution) -> NDArray[np.float64]:
 
 
 def ring_shares(distance: Distribution) -> tuple[NDArray[np.float64], float]:
-    """Returns the probability of each ring of RING_M up to MOST_M, the nearest first, and that of what is beyond."""
-    rings = round(MOST_M / RING_M)
-    ring = np.maximum(np.ceil(distance.values / RING_M - 0.5), 0).astype(int)
-    shares = np.bincount(np.minimum(ring, rings), distance.probabilities, rings + 1)
-    return shares[:rings], float(shares[rings])
+    """Returns the probability of each ring, and that of what is beyond them; ring k is of distances around k RING_M, up to
+    MOST_M."""
+    last = round(MOST_M / RING_M)
+    ring = np.floor(distance.values / RING_M + 0.5).astype(int)
+    shares = np.bincount(np.minimum(ring, last + 1), distance.probabilities, last + 2)
+    return shares[: last + 1], float(shares[last + 1])
 
 
 def elevation_rows(elevation: Distribution) -> list[tuple[str, float]]:
@@ -109,13 +110,14 @@ def polar_svg(azimuth: Distribution, distance: Distribution, truth: tuple[float,
     """
     sectors, (rings, beyond) = sector_shares(azimuth), ring_shares(distance)
     joint = np.outer(rings, sectors)
-    top, half, scale = max(float(joint.max()), 1e-12), 180 / SECTORS, RADIUS / MOST_M
+    top, half, scale = max(float(joint.max()), 1e-12), 180 / SECTORS, RADIUS / (MOST_M + RING_M / 2)
     centre = RADIUS + ROOM_FOR_BARS + MARGIN
     parts = []
     for ring, row in enumerate(joint):
         for sector, share in enumerate(row):
             if share >= 0.004 * top:
-                path = _field(ring * RING_M * scale, (ring + 1) * RING_M * scale, sector * 360 / SECTORS, half)
+                inner_m, outer_m = max(ring - 0.5, 0) * RING_M, (ring + 0.5) * RING_M
+                path = _field(inner_m * scale, outer_m * scale, sector * 360 / SECTORS, half)
                 parts.append(f'<path class="sl-field" d="{path}" fill-opacity="{math.sqrt(share / top):.3f}"/>')
     for sector, share in enumerate(sectors):
         if share >= LEAST_SHOWN:

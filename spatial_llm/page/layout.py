@@ -46,7 +46,7 @@ def _sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
             said = "this did not work because of a bug; the log of the page has the details."
         # As text: names in it are those of files, which may look like HTML.
         sentence = html.escape(f"{said[:1].upper()}{said[1:]}")
-        raise gr.Error(sentence, duration=30, title="This cannot be done", print_exception=False)
+        raise gr.Error(sentence, duration=30, print_exception=False)
 
     return handled
 
@@ -62,7 +62,7 @@ def make_page(handlers: Handlers, arguments: AppArguments, name: str, licence: s
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 600)) as page:
         visit = gr.State(None, time_to_live=VISIT_S)
         _html(header_html(name, licence, handlers.ears.seconds, arguments.conversation))
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="sl-columns"):
             with gr.Column(scale=5, min_width=360):
                 place, recording, player, swap, notes = _sounds(handlers, arguments)
             with gr.Column(scale=7, min_width=420):

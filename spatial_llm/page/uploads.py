@@ -1,5 +1,6 @@
 """Files that were uploaded: read once, by the guarded processes of the server, and removed."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ class Uploads:
             content = found.read_bytes()
         finally:
             found.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                found.parent.rmdir()  # of this file alone, unless another visitor gave the same one
         if not content:
             raise AudioError("the file is empty; give a sound file, WAV or FLAC.")
         return content

@@ -49,6 +49,7 @@ function draw() {
   map.replaceChildren();
   const walls = { x: -edges.left * scale, y: -edges.ahead * scale, width: (edges.left + edges.right) * scale,
     height: (edges.ahead + edges.behind) * scale };
+  map.setAttribute("viewBox", `${walls.x - 4} ${walls.y - 4} ${walls.width + 8} ${walls.height + 8}`);
   shape("rect", { class: "sl-room", ...walls });
   const clip = shape("clipPath", { id: "sl-walls" });
   clip.append(shape("rect", walls));
