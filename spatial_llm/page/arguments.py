@@ -47,4 +47,4 @@ class AppArguments:
     read_seconds: Positive = 20.0
     audio_limits: AudioLimits = field(default_factory=AudioLimits)
     queue: Count = 32
-    stop_seconds: Count = 5
+    stop_seconds: Count = 2

@@ -1,5 +1,6 @@
 """Serves the page: loads the model, listens at one address, and leaves nothing behind."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -99,13 +100,22 @@ class Closed:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = False
+
         async def closed(message: Any) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 added = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
                 message = message | {"headers": [*message.get("headers", ()), *added]}
             await send(message)
 
-        await self.app(scope, receive, closed)
+        try:
+            await self.app(scope, receive, closed)
+        except asyncio.CancelledError:
+            # The page was told to stop, and a browser that shows it holds a stream open, which ends here without an error.
+            if started:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The page over HTTP: nothing of it points elsewhere, no path of a client is read, no address is fetched."""
 
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,8 +15,6 @@ from spatial_llm.page.arguments import AppArguments
 from spatial_llm.page.server import _gradio_settings, model_name, page_app
 from tests.page.conftest import MOST_BYTES
 
-QUESTION = 3  # the number of the click "Ask" in the page
-
 
 @pytest.fixture(scope="module")
 def client(handlers):
@@ -25,9 +24,10 @@ def client(handlers):
             yield client
 
 
-def clicked(client: TestClient, number: int, *values: object) -> dict:
+def clicked(client: TestClient, name: str, *values: object) -> dict:
     """The last message of a click, whose values the client made up."""
-    session = f"s{time.monotonic_ns()}"
+    session, numbers = f"s{time.monotonic_ns()}", client.get("/config").json()["dependencies"]
+    number = next(each["id"] for each in numbers if each["api_name"] == name)
     body = {"data": list(values), "fn_index": number, "session_hash": session, "event_data": {}}
     assert client.post("/gradio_api/queue/join", json=body).status_code == 200
     with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
@@ -44,8 +44,6 @@ def test_the_page_names_no_other_address_and_its_policy_allows_none(client):
     policy = answer.headers["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy and "frame-ancestors 'none'" in policy
     # What a page loads by itself stands in src of scripts and pictures and in href of links.
-    import re
-
     loaded = re.findall(r"<(?:script|img|link)[^>]*(?:src|href)=\"(https?:|//)[^\"]*\"", answer.text)
     assert loaded == []
     assert "fonts.googleapis" not in answer.text + client.get("/theme.css").text
@@ -59,11 +57,11 @@ def test_no_click_can_be_called_by_name(client):
 @pytest.mark.parametrize("path", ["/etc/hostname", "{folder}/../secret.wav", "C:\\secret"])
 def test_paths_of_clients_are_not_read(client, handlers, path, tmp_path):
     path = path.format(folder=handlers.uploads.folder)
-    told = clicked(client, 1, None, {"path": path, "name": "x", "told": 1})
+    told = clicked(client, "given", None, {"path": path, "name": "x", "told": 1})
     assert told["success"] is False and "upload it again" in json.dumps(told["output"])
     assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)
     as_file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    told = clicked(client, 1, None, as_file)
+    told = clicked(client, "given", None, as_file)
     assert told["success"] is False and "/etc" not in json.dumps(told["output"])
 
 
@@ -84,8 +82,8 @@ def test_no_address_of_a_client_is_fetched(client):
         threading.Thread(target=trap.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{trap.server_port}/a.wav"
         for value in ({"path": url, "name": "x"}, {"path": url, "url": url, "meta": {"_type": "gradio.FileData"}}):
-            assert clicked(client, 1, None, value)["success"] is False
-        told = clicked(client, 2, None, {"path": url, "url": url, "meta": {"_type": "gradio.FileData"}})
+            assert clicked(client, "given", None, value)["success"] is False
+        told = clicked(client, "ask", None, {"path": url, "url": url, "meta": {"_type": "gradio.FileData"}})
         trap.shutdown()
     assert asked == [] and told["success"] is False
 
@@ -102,7 +100,7 @@ def test_a_bug_is_a_sentence_and_its_traceback_is_in_the_log(client, handlers, m
         raise RuntimeError("secret of the machine")
 
     monkeypatch.setattr(handlers, "ask", broken)
-    told = json.dumps(clicked(client, 2, None, "Where?")["output"])
+    told = json.dumps(clicked(client, "ask", None, "Where?")["output"])
     assert "because of a bug" in told and "secret" not in told
     assert "secret of the machine" in capsys.readouterr().err
 
