@@ -59,7 +59,7 @@ def make_page(handlers: Handlers, arguments: AppArguments, name: str, licence: s
         arguments: its limits.
         name, licence: of the model; None where its folder states no licence.
     """
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 600)) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 600), fill_width=True) as page:
         visit = gr.State(None, time_to_live=VISIT_S)
         _html(header_html(name, licence, handlers.ears.seconds, arguments.conversation))
         with gr.Row(equal_height=False, elem_classes="sl-columns"):
@@ -172,8 +172,8 @@ def _place(handlers: Handlers, arguments: AppArguments) -> gr.HTML:
 def _recording(handlers: Handlers, arguments: AppArguments) -> gr.HTML:
     given = handlers.ears.given
     expects = (
-        f"WAV or FLAC in {given.name}, {given.channels} channels: {', '.join(given.channel_names)}. Of a recording longer "
-        f"than {handlers.ears.seconds:g} s the loudest part is heard. The file is removed once it is read."
+        f"WAV or FLAC, {given.name}, {given.channels} channels: {', '.join(given.channel_names)}. Of more than "
+        f"{handlers.ears.seconds:g} s the loudest part is heard. The file is removed once it is read."
     )
     most = {"most_bytes": arguments.max_upload_bytes, "most_seconds": RECORDED_S}
     return _browser("recording", None, expects=expects, **most)

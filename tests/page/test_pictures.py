@@ -19,7 +19,7 @@ def test_both_pictures_are_made_and_small(tmp_path):
     out = Path(os.environ.get("PAGE_PICTURES", tmp_path))
     with RunningPage() as running, browser(1240, 900) as tab:
         opened = Watched(tab, running.url)
-        opened.drag_to(0.32, 0.42)
+        opened.drag_to(0.38, 0.36)
         opened.wait_title("alarm")
         opened.ask("Where is the sound coming from?", 1)
         opened.ask("What is this?", 2)
