@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spatial_llm.audio.formats import BINAURAL, AudioFormat, as_format, needs_ears
 from spatial_llm.errors import AudioError, SpatialLLMError
-from spatial_llm.model.answer import Answer
+from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.derived import derived_note
 from spatial_llm.model.heard import Heard
@@ -151,6 +151,7 @@ class Ears:
         Raises:
             SpatialLLMError: see `SpatialLLM.ask`; nothing is added then.
         """
+        check_question(question)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             answer = self._answer(hearing.own, question)

@@ -5,8 +5,8 @@ import io
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
+from scipy.io import wavfile
 
 SILENCE_DB = -120.0
 
@@ -20,7 +20,7 @@ def levels_db(window: NDArray[np.float32]) -> list[float]:
 def wav_bytes(window: NDArray[np.float32], rate: int) -> bytes:
     """Returns a WAV file of a window (channels, samples), 32-bit float: no sample is scaled, rounded or cut."""
     file = io.BytesIO()
-    soundfile.write(file, window.T, rate, format="WAV", subtype="FLOAT")
+    wavfile.write(file, rate, np.ascontiguousarray(window.T, np.float32))  # soundfile would put the time into the file
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: place a sound, listen, ask, read; upload, ask, follow up; a bad file; nothing goes elsewhere."""
+"""The page in a browser: place a sound, listen, ask, read; upload, ask, follow up; a bad file; nothing goes elsewhere."""
 
 import base64
 import io

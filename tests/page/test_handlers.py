@@ -89,7 +89,7 @@ def test_what_is_refused_leaves_what_was_heard(handlers, uploaded):
             handlers.given(visit, value)
     with pytest.raises(AudioError, match="2 channels"):
         handlers.given(visit, {"path": uploaded("mono.wav", make("wav", sound(64_000, 1)))})
-    for question in ("", "  ", None, "a" * 9000):
+    for question in ("", "  ", None, ["Where?"], "a" * 9000):
         with pytest.raises(SpatialLLMError):
             handlers.ask(visit, question)
     with pytest.raises(SceneError):

@@ -69,8 +69,8 @@ def test_what_is_played_of_ambisonics_is_rendered_and_of_two_ears_it_is_the_wind
 
 def test_left_and_right_of_a_format_without_them_are_not_exchanged(handlers, window):
     hearing = handlers.ears.recording(Window(window, ()), "a")
-    hearing.format = parse_format("mono")
-    with pytest.raises(AudioError, match="left and right of mono cannot be exchanged"):
+    hearing.format = parse_format("array:[[0.1, 0, 0], [0, 0.05, 0.02]]")
+    with pytest.raises(AudioError, match=r"left and right of array.* cannot be exchanged"):
         handlers.ears.swap(hearing)
     assert not hearing.swapped and hearing.mirror is None
 
