@@ -100,12 +100,12 @@ class Closed:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        started = False
+        unfinished = False  # whether a response began and did not end
 
         async def closed(message: Any) -> None:
-            nonlocal started
+            nonlocal unfinished
+            unfinished = message["type"] == "http.response.start" or message.get("more_body", False)
             if message["type"] == "http.response.start":
-                started = True
                 added = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
                 message = message | {"headers": [*message.get("headers", ()), *added]}
             await send(message)
@@ -114,7 +114,7 @@ class Closed:
             await self.app(scope, receive, closed)
         except asyncio.CancelledError:
             # The page was told to stop, and a browser that shows it holds a stream open, which ends here without an error.
-            if started:
+            if unfinished:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -1,7 +1,9 @@
 """The page over HTTP: nothing of it points elsewhere, no path of a client is read, no address is fetched."""
 
+import asyncio
 import json
 import re
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +14,7 @@ pytest.importorskip("gradio")
 from starlette.testclient import TestClient
 
 from spatial_llm.page.arguments import AppArguments
-from spatial_llm.page.server import _gradio_settings, model_name, page_app
+from spatial_llm.page.server import Closed, _gradio_settings, model_name, page_app, show_page
 from tests.page.conftest import MOST_BYTES
 
 
@@ -102,6 +104,44 @@ def test_a_bug_is_a_sentence_and_its_traceback_is_in_the_log(client, handlers, m
     told = json.dumps(clicked(client, "ask", None, "Where?")["output"])
     assert "because of a bug" in told and "secret" not in told
     assert "secret of the machine" in capsys.readouterr().err
+
+
+def test_options_of_the_page_reach_where_they_work(handlers):
+    from spatial_llm.page.layout import MOST_VISITS, make_page
+
+    page = make_page(handlers, AppArguments(queue=7, max_upload_bytes=12_345, conversation=True), "m", "mit")
+    assert page._queue.max_size == 7 and page.state_session_capacity == MOST_VISITS and page.analytics_enabled is False
+    config = json.dumps(page.get_config_file())
+    assert config.count("12345") == 2 and "in one conversation" in config and "licence mit" in config
+
+
+def test_another_host_and_a_taken_port_are_told_before_the_model_is_loaded():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        arguments = AppArguments(model="nothing there", port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="choose another --port"):
+            show_page(arguments)
+        arguments.host = "0.0.0.0"
+        with pytest.warns(UserWarning, match="nobody is asked who they are"), pytest.raises(OSError, match="--port"):
+            show_page(arguments)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_stream_that_is_cancelled_when_the_page_stops_ends_once_and_without_an_error(ended):
+    sent = []
+
+    async def stream(scope: dict, receive: object, send: object) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": not ended})
+        raise asyncio.CancelledError
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(Closed(stream)({}, None, send))
+    assert [each["more_body"] for each in sent[1:]] == ([False] if ended else [True, False])
+    assert dict(sent[0]["headers"])[b"content-security-policy"]
 
 
 def test_a_model_is_called_by_its_folder_and_not_by_its_path(tmp_path):
