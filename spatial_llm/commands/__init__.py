@@ -13,6 +13,7 @@ COMMANDS = {
     "ask": "ask a model about recordings",
     "timeline": "list what is heard in a long recording, window by window",
     "serve": "answer programs, by the chat completions of OpenAI",
+    "app": "a page in the browser to try a model: place a sound, listen, ask",
     "import": "own recordings with own questions, a CSV, to manifests",
     "import-dcase": "recordings with frame labels (STARSS, DCASE, TAU-NIGENS) to manifests",
     "import-table": "a CSV of which sound is where and when, in a declared convention, to manifests",
