@@ -17,7 +17,6 @@ from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.metrics.protocols import BAT, TEXT
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 from spatial_llm.evaluation.metrics.spec import Spec
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
     balanced_accuracy,
@@ -28,6 +27,7 @@ from spatial_llm.evaluation.statistics.bootstrap import (
     spearman,
 )
 from spatial_llm.questions.families.own import OPEN
+from spatial_llm.sentences.embedding import Embed
 
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 
@@ -125,7 +125,7 @@ def _metric(run: ScoredRun, group: Group, spec: Spec) -> Metric:
         rows=group.rows[some],
         strict=_statistic(spec, spec.measure.of(strict, truth), truth),
         lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
-        random=None if spec.only_if_present else _expected(spec, truth),
+        random=None if spec.only_if_present or not spec.by_chance else _expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
         refused=int(run.refused[group.rows[some]].sum()),

@@ -17,6 +17,7 @@ COUNT = f"{DIAGNOSTIC}, count"
 TIME = f"{DIAGNOSTIC}, time"
 HALLUCINATION = f"{DIAGNOSTIC}, hallucination"
 RELIABILITY = f"{DIAGNOSTIC}, reliability"
+STEPS = f"{DIAGNOSTIC}, steps"
 PROTOCOLS = {
     BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
     "(the embedding is part of the protocol), mean over labels with a positive. B, D: direction_acc = all three "
@@ -58,6 +59,8 @@ PROTOCOLS = {
     HALLUCINATION: "Does it say no where no is due (Kuan et al., arXiv 2406.08402): to sounds that are absent, at a wrong "
     "place, or exchanged. The positive class is no.",
     RELIABILITY: "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",
+    STEPS: "The steps of answers that are thought out, beside their conclusion: right against the true steps; faithful and "
+    "follows against the answer's own values and comparisons, true or not. What is not stated is not right.",
 }
 
 

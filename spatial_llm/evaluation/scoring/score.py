@@ -38,10 +38,10 @@ from spatial_llm.evaluation.predicting.predictions import prediction_line, read_
 from spatial_llm.evaluation.published import NO_MODEL, PublishedScore, decoding_name, published_scores
 from spatial_llm.evaluation.scoring.choices import score_choices
 from spatial_llm.evaluation.scoring.control_scores import control_scores, read_controls
-from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import DEFAULTS, ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap
 from spatial_llm.provenance import provenance
+from spatial_llm.sentences.embedding import Embed, EmbedOnce
 
 RANDOM_RULE = (
     "Expected score, in closed form, of answering each item with the true answer of an item drawn at random from the "
