@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds
+from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds, read_metrics
 
 METRICS = REPORTS["encoder.json"]
 
@@ -39,6 +39,29 @@ def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
     """Welch's test makes 0 / 0 of them, which no JSON holds."""
     same = {kind: [report(100.0), report(100.0)] for kind in ("dspast", "other")}
     assert compare_kinds(same, "dspast", METRICS)["kinds"]["other"]["DER"]["p_holm"] == 1.0
+
+
+def test_metrics_can_be_chosen_and_say_themselves_what_is_better() -> None:
+    def events(f1: float, onset_s: float | None) -> dict:
+        metrics = {
+            "event_F1_200ms": {"value": f1, "unit": "%", "higher_is_better": True},
+            "event_onset_error": {"value": onset_s, "unit": "s", "higher_is_better": False},
+        }
+        return {"metrics": metrics, "provenance": {"manifest_sha256": "m"}}
+
+    given = {"plain": [events(40.0, 0.21), events(41.0, 0.22)], "tokens": [events(70.0, 0.11), events(71.0, 0.12)]}
+    metrics = read_metrics(given, ["event_onset_error", "event_F1_200ms"])
+    assert metrics == {"event_onset_error": "s", "event_F1_200ms": "%"}
+    found = compare_kinds(given, "plain", metrics)
+    assert found["lower_is_better"] == ["event_onset_error"]
+    assert found["kinds"]["tokens"]["event_onset_error"]["difference"] == pytest.approx(-0.1)
+    table = format_kinds(found, metrics)
+    assert "| 0.215 (0.151 to 0.279)" in table and "| 40.5 (34.1 to 46.9)" in table
+    better, worse = table.splitlines()[-1].partition("worse")[::2]
+    assert "-0.1; p" in better and "+30.0; p" in better and not worse
+    for reports, words in (({"plain": [events(40.0, None)]}, "no value of event_onset_error"), (given, "no value of B_DER")):
+        with pytest.raises(SpatialLLMError, match=words):
+            read_metrics(reports, ["event_onset_error", *(["B_DER"] if reports is given else [])])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
