@@ -89,10 +89,9 @@ def score_retrieval(likeness: Mapping[str, Likeness], resamples: int = 1000, see
             raise SpatialLLMError(f"{asked}: {count} texts and arrays of other sizes; give as many recordings as texts.")
         if not (np.diag(one.right) & np.diag(one.among)).all():
             raise SpatialLLMError(f"{asked}: a text is not true of its own recording, which is a bug of whoever wrote it.")
-        first = np.array([one.texts.index(text) == row for row, text in enumerate(one.texts)])
         sides = {
             "to_recording": (one.cosines, one.right, one.among),
-            "to_text": (one.cosines.T[:, first], one.right.T[:, first], one.among.T[:, first]),
+            "to_text": (one.cosines.T, one.right.T, _once(one.among.T, one.texts)),
         }
         bootstrap, rows = Bootstrap(range(count), resamples, seed), np.arange(count)
         for direction, (cosines, right, among) in sides.items():
@@ -115,6 +114,14 @@ def score_retrieval(likeness: Mapping[str, Likeness], resamples: int = 1000, see
                     "rule": f"{DIRECTIONS[direction]}, one of the first {most} is right; {one.rule}",
                 }
     return scores
+
+
+def _once(among: NDArray, texts: Sequence[str]) -> NDArray:
+    """Returns the candidates of each query (Q, C) without those whose text an earlier candidate of the same query has."""
+    numbers, kept = np.unique(np.array(texts), return_inverse=True)[1], np.zeros_like(among)
+    for row, candidates in enumerate(map(np.flatnonzero, among)):
+        kept[row, candidates[np.unique(numbers[candidates], return_index=True)[1]]] = True
+    return kept
 
 
 def format_retrieval_table(report: Mapping[str, Any]) -> str:

@@ -80,6 +80,9 @@ def test_a_place_is_found_among_the_recordings_of_its_sound_alone() -> None:
     assert scores["place_to_recording_R1"]["value"] == 50.0, "right for the bell, wrong for the rain"
     assert scores["place_to_recording_R1"]["queries"] == 4, "one dog cannot be mistaken"
     assert scores["place_to_recording_R1"]["chance"] == 50.0
+    # "left" of the bell and "left" of the rain are one text each to be found. Bells: 0.9 and 0.3; rains: 0.8 and 0.9.
+    assert scores["place_to_text_R1"]["value"] == 50.0
+    assert (scores["place_to_text_R1"]["queries"], scores["place_to_text_R1"]["candidates"]) == (4, 2)
 
 
 def test_what_cannot_be_scored_is_refused() -> None:
