@@ -24,9 +24,9 @@ from spatial_llm.evaluation.metrics.chance import expected_average_precision
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.metrics.protocols import HEARING_CAPTIONS, HEARING_CLASSES, HEARING_LABELS
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import macro_average_precision, mean_of, ratio_of_sums
 from spatial_llm.questions.families.own import OPEN
+from spatial_llm.sentences.embedding import Embed
 
 CAPTION = "CAPTION"
 BY_EMBEDDING = (HEARING_CLASSES, HEARING_LABELS)

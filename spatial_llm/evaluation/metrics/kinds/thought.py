@@ -12,17 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.answers import AXES, Reading
+from spatial_llm.answers.closeness import DISTANCE_TOLERANCE_M, ROUNDING
 from spatial_llm.answers.kinds.thought import parted
 from spatial_llm.answers.steps import Step, compared_in, follows, heard_in, holds, is_same, read_steps
 from spatial_llm.evaluation.metrics.kinds import labels, words
-from spatial_llm.evaluation.metrics.measures import (
-    DISTANCE_TOLERANCE_M,
-    RELATIVE_TOLERANCE,
-    ROUNDING,
-    Columns,
-    Measure,
-    column_of,
-)
+from spatial_llm.evaluation.metrics.measures import RELATIVE_TOLERANCE, Columns, Measure, column_of
 from spatial_llm.evaluation.metrics.protocols import STEPS
 from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec
 
