@@ -11,6 +11,7 @@ from spatial_llm.audio.formats import parse_format
 from spatial_llm.questions import HeardScene, QuestionConfig, QuestionWriter
 from spatial_llm.questions.balance import balance
 from spatial_llm.questions.facts import distances_told
+from spatial_llm.questions.knowable import directions_alike
 from spatial_llm.scenes.scene import Scene
 from spatial_llm.settings import read_yaml
 from tests.questions.scenes import LABELS, draw_scenes, expected
@@ -126,3 +127,22 @@ def test_a_distance_is_told_by_level_or_by_reverberation(gain_db, drr_db, dry, t
     )
     assert set(distances_told(scene)) == {told}
     assert HeardScene.from_scene(scene).tells_distance(0) is told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "binaural", "foa", "mono", "stereo_ms",
+        "array:[[0.05, 0, 0], [0, 0.05, 0], [-0.05, 0, 0]]",  # level
+        "array:[[0.05, 0, 0], [0, 0, 0.05], [-0.05, 0, 0]]",  # upright
+        "array:[[0.05, 0, 0], [0, 0.05, 0.05], [-0.05, 0, 0]]",  # oblique
+        "array:[[0, 0.05, 0], [0, -0.05, 0]]",
+        "array:[[0, 0, 0.05], [0, 0, -0.05]]",
+        "array:[[0.05, 0.05, 0.05], [0.05, -0.05, -0.05], [-0.05, 0.05, -0.05], [-0.05, -0.05, 0.05]]",
+    ],
+)  # fmt: skip
+def test_an_elevation_is_told_where_no_direction_that_sounds_alike_has_another(text) -> None:
+    format, rng = parse_format(text), np.random.default_rng(0)
+    directions = [(float(rng.uniform(-170, 170)), float(rng.uniform(20, 70))) for _ in range(20)]
+    apart = [abs(other - up) for around, up in directions for _, other in directions_alike(format, around, up)]
+    assert format.tells_elevation == (max(apart, default=0.0) < 1e-6)
