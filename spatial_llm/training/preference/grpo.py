@@ -71,7 +71,7 @@ class GrpoLoss(WatchedLoss):
     def __call__(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         without_dropout(model)
         rows, device = batch["questions"].tolist(), batch["input_ids"].device
-        # One context each: inside one, casts of weights are kept, also those made without gradient or of other weights.
+        # One context each: inside one, casts of weights are kept, also while other weights stand in their place.
         with autocast(model, self.precision):
             heard = heard_once(model, batch, 1)
         known = self.kept.find(self.step, rows)

@@ -2,13 +2,19 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from spatial_llm import SpatialLLM
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.training.preference.answer_log_probs import AnswerLogProbs, heard_once
+from spatial_llm.training.preference.answer_log_probs import (
+    AnswerLogProbs,
+    answer_log_probs,
+    autocast,
+    heard_once,
+)
 from spatial_llm.training.preference.grpo import GrpoLoss
 from spatial_llm.training.preference.objectives import repeated_steps
 from spatial_llm.training.preference.rollouts import WORTH, KeptRollouts, Rollout, advantages_of, draw, with_answers
@@ -16,6 +22,7 @@ from spatial_llm.training.preference.settings import GrpoSettings
 from tests.fusion.conftest import composite
 from tests.fusion.test_generation import FUSIONS
 from tests.training.preference.test_answer_log_probs import QUESTIONS, pair_batch
+from tests.training.preference.test_rewards import asked
 
 
 def test_advantages_are_zero_on_average_and_of_one_size():
@@ -106,6 +113,34 @@ def test_what_is_drawn_depends_on_its_seed_alone_and_hears_its_own_recording(fus
         for row, question in enumerate(QUESTIONS)
     ]
     assert torch.equal(cold[::3], torch.cat(alone))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_start_is_heard_with_the_weights_of_the_start(precision, tmp_path):
+    """Projector and LoRA have moved since: the divergence is from where they were, and they are back where they are."""
+    model = composite(None)
+    batch, processor = pair_batch(model)
+    text = processor(text=list(QUESTIONS), return_tensors="pt")
+    prompts = {name: text[name] for name in ("input_ids", "attention_mask")} | {"input_features": batch["input_features"]}
+    dataset = SimpleNamespace(record=lambda row: asked("WRONG_PLACE", "Yes"), names=())
+    run = SimpleNamespace(path=tmp_path, checkpoints=tmp_path / "checkpoints")
+    settings = GrpoSettings(samples=2, max_new_tokens=4, kl=0.1)
+    loss = GrpoLoss(settings, model, processor, dataset, run, 0, precision)
+    start = {name: parameter.data.clone() for name, parameter in model.named_parameters()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * parameter if parameter.requires_grad else 0
+    moved = {name: parameter.data.clone() for name, parameter in model.named_parameters()}
+    loss(model, prompts | {"questions": torch.arange(3)})
+    assert all(torch.equal(parameter, moved[name]) for name, parameter in model.named_parameters())
+    drawn = loss.kept.find(0, [0, 1, 2])
+    with torch.no_grad(), autocast(model, precision):
+        for name, parameter in model.named_parameters():
+            parameter.copy_(start[name])
+        heard = {name: value.repeat_interleave(2, 0) for name, value in heard_once(model, prompts, 1).items()}
+        expected = answer_log_probs(model, vars(drawn), heard).tokens
+    torch.testing.assert_close(drawn.started, expected)
+    assert (drawn.started - drawn.sampled).abs().max() > 1e-2
 
 
 def rollout(value: float) -> Rollout:

@@ -129,8 +129,8 @@ def test_grpo_writes_what_it_rewards_and_the_model_loads(arguments, toy, tmp_pat
 
 
 @pytest.mark.slow
-def test_in_bfloat16_lora_learns_and_the_start_is_what_it_was(arguments, whole, tmp_path):
-    """Autocast keeps casts of weights: those of the sampling have no gradient, and those of the start are other weights."""
+def test_in_bfloat16_projector_and_lora_learn(arguments, whole, tmp_path):
+    """Answers are drawn without gradient, between two passes that have one."""
     settings = GrpoSettings(samples=6, max_new_tokens=8, kl=0.1)
     train_preference(
         arguments(
