@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatial_llm.evaluation.metrics.measures import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, ROUNDING
+from spatial_llm.answers.closeness import ANGLE_TOLERANCE_DEG, DISTANCE_TOLERANCE_M, ROUNDING
 from spatial_llm.geometry import wrap_azimuth_deg
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.questions.facts import HeardScene, HeardSource

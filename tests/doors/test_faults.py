@@ -58,6 +58,7 @@ DOORS: dict[str, Command] = {
     "pretrain text": trained("pretrain_text", "--manifest={made}/data/train.jsonl"),
     "finetune": trained("finetune_bat", "--train_manifest={made}/data/train.jsonl", "--encoder={made}/encoder/model",
                         "--language_model={made}/text/model"),
+    "train preference": trained("train_preference", "--questions={made}/data/train.jsonl", "--start_from={made}/model"),
 }  # fmt: skip
 FAST = ("draw", "predict", "check", "pretrain text")  # one of each kind: several files, a stream, a picture, a run folder
 LIMITS = (1_500, 30_000)  # bytes of a file

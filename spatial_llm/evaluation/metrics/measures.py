@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_llm.answers.closeness import ANGLE_TOLERANCE_DEG
 from spatial_llm.geometry import wrap_azimuth_deg
 
-DISTANCE_TOLERANCE_M = 0.5
 RELATIVE_TOLERANCE = 0.2
-ANGLE_TOLERANCE_DEG = 20.0
 CLEAR_DEG = 10.0  # no side is scored for a true angle nearer to the border; the same as in our question writer
 ROUNDING = 1e-9  # 2.3 m and 1.8 m are 0.5 m apart, but not in floating point
 

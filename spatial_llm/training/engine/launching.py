@@ -59,6 +59,11 @@ def _asked_for(what: str) -> bool:
     return os.environ.get(f"ACCELERATE_USE_{what}", "false").lower() == "true"
 
 
+def is_sharded() -> bool:
+    """Returns whether the launcher spreads weights over processes (DeepSpeed, FSDP)."""
+    return _asked_for("DEEPSPEED") or _asked_for("FSDP")
+
+
 def check_launch() -> None:
     """Raises SpatialLLMError if the launcher would silently do something else than configured."""
     if _asked_for("FSDP") and not torch.cuda.is_available():

@@ -91,6 +91,7 @@ RESUMABLE = (
     "cache_limit",
     "eval_manifest",
     "eval_examples",
+    "eval_pairs",
     "schedule.loader_workers",
     "schedule.save_every",
     "schedule.keep_checkpoints",

@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
 from spatial_llm.model.padding import LABEL_WEIGHTS
@@ -36,6 +36,7 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import (
     frozen_hashes,
     kept_use_cache,
+    measures,
     offloaded,
     other_weights,
     probe,
@@ -58,6 +59,7 @@ def train(
     optimizers: tuple[Optimizer, LRScheduler] | None = None,
     offload: Sequence[str] = (),
     some_unused: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> float:
     """Trains the parameters of `model` that require gradients; returns the mean loss of the run.
 
@@ -77,6 +79,7 @@ def train(
         optimizers: optimiser and learning-rate scheduler, in place of those of `schedule`.
         offload: children of `model` that its forward does not need for these batches; they stay on the CPU.
         some_unused: whether some losses leave out parameters that train; several processes must know it.
+        callbacks: are told of each step, and of each line of metrics before it is written, to which they may add.
 
     Raises:
         SpatialLLMError: no samples, nothing to train, a loss or gradient that is not finite, or the disk is full.
@@ -94,7 +97,7 @@ def train(
             args=training_arguments(schedule, run, seed, len(dataset), some_unused),
             train_dataset=SeededBatches(dataset, collate, seed),
             data_collator=as_it_is,
-            callbacks=[MetricsCallback(run)],
+            callbacks=[*callbacks, MetricsCallback(run)],
             optimizers=optimizers or (None, None),
         )
         trainer.set_up(run, schedule, signals, EpochOrder(len(dataset), seed, order), loss, offloaded_hashes)
@@ -210,7 +213,8 @@ class SafeTrainer(Trainer):
         return self.nonfinite.look_at_gradient(super()._get_grad_norm(model, grad_norm))
 
     def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        super().log(self.nonfinite.corrected(logs), *args, **kwargs)
+        logs = self.nonfinite.corrected(logs)
+        super().log(logs | measures(self.model) if "loss" in logs else logs, *args, **kwargs)
 
     def repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         """Returns the loss of a batch as a training step computes it."""

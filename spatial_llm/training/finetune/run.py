@@ -174,14 +174,15 @@ def finetune_once(arguments: BatArguments) -> Path:
             if arguments.teach == "answers":
                 taught = taught_by_lines(dataset.records.lines(), arguments.types)
                 processor.taught = merged(processor.taught, taught)
-            _save(arguments, run, model, processor)
+            save_model(arguments, run, model, processor)
     if is_main():
         plot_losses({"training": run.path / "metrics.jsonl"}, run.path / "losses.png")
     wait_for_all()
     return run.model
 
 
-def _save(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+def save_model(arguments: BatArguments, run: RunFolder, model: PreTrainedModel, processor: SpatialLLMProcessor) -> None:
+    """Saves the model of a run with its processor and, where they belong to its encoder, the heads that it came with."""
     beside: list[Callable] = [processor.save_pretrained]
     for heads in (load_heads(arguments, model.config.encoder_config), load_frame_head(arguments, model.encoder)):
         if heads is not None:

@@ -1,7 +1,8 @@
 """Measures distances in metres: the error in metres and as a share of the true distance."""
 
+from spatial_llm.answers.closeness import DISTANCE_TOLERANCE_M
 from spatial_llm.evaluation.metrics import measures
-from spatial_llm.evaluation.metrics.measures import DISTANCE_TOLERANCE_M, Measure
+from spatial_llm.evaluation.metrics.measures import Measure
 from spatial_llm.evaluation.metrics.protocols import DIAGNOSTIC, DISTANCE, RELATIVE
 from spatial_llm.evaluation.metrics.spec import KindMetrics, Spec, error_spec
 
