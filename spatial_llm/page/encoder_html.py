@@ -105,7 +105,7 @@ def polar_svg(azimuth: Distribution, distance: Distribution, truth: tuple[float,
     """Draws where a sound is, seen from above, the listener looking up.
 
     Args:
-        azimuth, distance: of the encoder, which tells each alone: a field is as dark as their product is large.
+        azimuth, distance: of the encoder, which tells each alone: a field is as strong in colour as their product is large.
         truth: azimuth and elevation in degrees and distance in metres; None where it is not known.
     """
     sectors, (rings, beyond) = sector_shares(azimuth), ring_shares(distance)
@@ -142,8 +142,8 @@ def polar_svg(azimuth: Distribution, distance: Distribution, truth: tuple[float,
     return (
         f'<svg class="sl-polar" viewBox="{-centre:g} {-centre:g} {size:g} {size:g}" role="img" '
         f'aria-label="Where the encoder takes the sound to be, seen from above">{"".join(parts)}</svg>'
-        f'<p class="sl-note">Seen from above; you look up. The darker, the more probable; bars outside: azimuth alone.{dot}'
-        f"{far}</p>"
+        f'<p class="sl-note">Seen from above; you look up. The stronger the colour, the more probable; bars outside: '
+        f"azimuth alone.{dot}{far}</p>"
     )
 
 

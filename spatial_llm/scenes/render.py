@@ -95,6 +95,8 @@ def render_scene(
     root = Path(root)
     sounds_root = None if scene.sounds is None else below(root, scene.sounds)
     dry = [dry_sound(source, scene, sounds_root) for source in scene.sources] if dry is None else dry
+    if len(dry) != len(scene.sources):
+        raise SceneError(f"scene {scene.id!r}: {len(dry)} dry sounds and {len(scene.sources)} sources; give one for each.")
     placed = [place(sound, source, scene) for sound, source in zip(dry, scene.sources, strict=True)]
     if scene.moves:
         recording = _moving(placed, scene, _located(scene, root, format))

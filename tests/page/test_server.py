@@ -111,7 +111,7 @@ def test_options_of_the_page_reach_where_they_work(handlers):
 
     page = make_page(handlers, AppArguments(queue=7, max_upload_bytes=12_345, conversation=True), "m", "mit")
     assert page._queue.max_size == 7 and page.state_session_capacity == MOST_VISITS and page.analytics_enabled is False
-    config = json.dumps(page.get_config_file())
+    config = str(page.get_config_file())
     assert config.count("12345") == 2 and "in one conversation" in config and "licence mit" in config
 
 

@@ -164,7 +164,7 @@ def test_sounds_that_are_given_are_played_instead_of_those_that_are_named(root):
     np.testing.assert_array_equal(render_scene(made, root, dry=given), wanted)
     known = truth_of(made, root, given)
     assert known.sources[0].offset_s < 0.9 < known.sources[1].offset_s < 2.1
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(SceneError, match="1 dry sounds and 2 sources; give one for each"):
         render_scene(made, root, dry=given[:1])
 
 

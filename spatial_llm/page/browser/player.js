@@ -9,6 +9,7 @@ let analysers = null;
 function show() {
   const value = props.value;
   element.querySelector(".sl-player").hidden = !value;
+  element.querySelector(".sl-nothing").hidden = !!value;
   if (!value) return;
   element.querySelector(".sl-title").textContent = value.title;
   element.querySelector(".sl-loud").hidden = value.peak <= 1;
