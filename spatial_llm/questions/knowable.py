@@ -71,7 +71,7 @@ def answers_alike(
         if kind in _ONE_THING:
             value = value_at(truth, other)
         elif kind == "yes_no" and about.axis in AXES and other.word(about.axis) != source.word(about.axis):
-            value = {"yes": not truth["yes"]}
+            value = truth | {"yes": not truth["yes"]}
         else:
             continue
         if not is_right(kind, value, truth) and value not in found:

@@ -11,7 +11,7 @@ def make(given: Given) -> Draft | None:
     """Returns the pair; None if the question does not name a sound that may be absent."""
     value, record = given.value, given.record
     if record.question_type in _YES_NO:
-        return Draft(value, {"yes": not value["yes"]}, (_PRESENT, _ABSENT) if value["yes"] else (_ABSENT, _PRESENT))
+        return Draft(value, value | {"yes": not value["yes"]}, (_PRESENT, _ABSENT) if value["yes"] else (_ABSENT, _PRESENT))
     if given.answer_kind != "location_or_absent":
         return None
     if "absent" in value:

@@ -17,7 +17,7 @@ def make(given: Given) -> Draft | None:
     if "clock_hour" in value:
         return flipped(given, {**value, "clock_hour": (6 - value["clock_hour"]) % 12 or 12})
     if "yes" in value and about is not None and about.axis == "front_behind":
-        return flipped(given, {"yes": not value["yes"]})
+        return flipped(given, value | {"yes": not value["yes"]})
     return None
 
 

@@ -7,7 +7,7 @@ from spatial_llm.data.preference.kinds.kind import DOUBTS, Draft, Given, PairKin
 
 def make(given: Given) -> Draft | None:
     """Returns the pair; None if the answer cannot be known."""
-    if not given.level_is_known and "distance_m" in given.value:
+    if "unknown" in given.value or (not given.level_is_known and "distance_m" in given.value):
         return None
     if unknowable_direction.make(given) is not None:
         return None

@@ -16,7 +16,7 @@ def make(given: Given) -> Draft | None:
     others = [index for index in range(len(given.sources)) if index != about.sources[0]]
     index = given.pick(others)
     if "labels" in given.value:
-        value = {"labels": sorted(labels_of(given.record)[index])}
+        value = given.value | {"labels": sorted(labels_of(given.record)[index])}  # with the steps, if it is thought out
         if not value["labels"]:
             return None
     else:
