@@ -12,7 +12,7 @@ from spatial_llm.answers import is_refusal, parse_absent
 from spatial_llm.answers.closeness import apart_deg, is_right
 from spatial_llm.commands import load
 from spatial_llm.data.preference.kinds import KINDS
-from spatial_llm.data.preference.kinds.kind import DOUBTS
+from spatial_llm.data.preference.kinds.kind import DOUBTS, way_of
 from spatial_llm.data.preference.make import PairSettings, make_pairs
 from spatial_llm.data.preference.pair import PairFile
 from spatial_llm.data.record import Record, labels_of, source_meant, sources_of
@@ -175,9 +175,10 @@ def test_each_way_is_preferred_as_often_as_its_opposite(made):
     cases, counts, _ = made
     for name in ("mirrored", "front_back", "half_metre", "one_metre", "absent_sound"):
         ways = counts[name]["ways"]
-        # Names of sounds alone, of what is at a place in the mirror image, are no way.
-        named = sum(case.kind == "labels" for case in cases[name])
+        # Names of sounds, and places of several, are preferred over others in no way that could be balanced.
+        named = sum(way_of(case.truth, case.wrong) is None for case in cases[name])
         assert ways and sum(ways.values()) + named == counts[name]["pairs"]
+        assert named < counts[name]["pairs"] / 4
         assert all(ways[" over ".join(reversed(way.split(" over ")))] == count for way, count in ways.items()), name
     sides = Counter((case.truth["left_right"], case.record.question_type) for case in cases["mirrored"]
                     if "left_right" in case.truth and case.truth["left_right"] != case.wrong["left_right"])  # fmt: skip
