@@ -28,7 +28,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo demo-train notebooks test test-full test-suites test-oldest check bench eval-spatialsoundqa clean FORCE
+.PHONY: help install lock demo demo-train notebooks test test-full page-pictures test-suites test-oldest check bench eval-spatialsoundqa clean FORCE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 22
@@ -69,6 +69,9 @@ test: install  ## the fast tier, a process a core (about 6 minutes on 2 cores)
 
 test-full: install  ## the fast tier and everything slow, 10 minutes for each of three fuzzers among it (about 40 minutes on 2 cores)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(TESTS)
+
+page-pictures: install  ## write the pictures of the page in docs/ anew (needs Chromium; about a minute)
+	PAGE_PICTURES=docs OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/page/test_pictures.py
 
 test-oldest: install  ## the fast tier on the oldest versions that setup.cfg allows, in .venv-oldest
 	@mkdir -p .cache

@@ -25,7 +25,6 @@ from spatial_llm.door import door
 from spatial_llm.evaluation.metrics import compute_metrics, embedded_texts, interval_of, read_answers
 from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import PREDICTIONS, prediction_line
-from spatial_llm.evaluation.scoring.embedding import EmbedOnce, TextEmbedder
 from spatial_llm.evaluation.scoring.score import score_run
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap
@@ -36,6 +35,7 @@ from spatial_llm.provenance import provenance
 from spatial_llm.questions.facts import step_distance_m
 from spatial_llm.questions.types import QUESTION_TYPES, parse_value
 from spatial_llm.ranges import Count, Seed
+from spatial_llm.sentences.embedding import EmbedOnce, TextEmbedder
 from spatial_llm.settings import parse_arguments
 
 # Shares of the training questions (BAT's project page); the two published kinds of type E together have 0.412.

@@ -6,8 +6,9 @@
     python eval/events.py --reference runs/demo_train/data/eval.jsonl --predicted runs/captions.jsonl --out runs/events
 
 Either side is a file or a folder: frame labels as DCASE has them (CSV: frame, class, source, azimuth, elevation, distance in
-cm), timelines of `spatial-llm timeline`, a manifest (the events of its scenes), or lines of JSON with `recording` and either
-`events` or `caption`, a caption with times. Writes into the folder --out: scores.json, and scores.md, the table, also
+cm), timelines of `spatial-llm timeline`, a manifest (the events of its scenes), lines of JSON with `recording` and either
+`events` or `caption`, a caption with times, or predictions.jsonl of eval/predict.py, which is scored on the recordings that
+were asked for a caption. Writes into the folder --out: scores.json, and scores.md, the table, also
 printed. Intervals are 95 % of bootstrap resamples of the recordings. docs/metrics_of_events.md defines every number.
 """
 
@@ -49,13 +50,15 @@ def main(arguments: EventScoreArguments) -> None:
     reference = read_events(arguments.reference, arguments.files, must_parse=True)
     known = {event.label for events in reference.recordings.values() for event in events}
     predicted = read_events(arguments.predicted, arguments.files, known)
+    if predicted.answers:
+        reference.keep(predicted.recordings)
     report = score_events(reference.recordings, predicted.recordings, arguments.resamples, arguments.seed)
     report |= {
         "files": vars(arguments.files),
         "unparsed_captions": sorted(predicted.unparsed),
         "reference_sha256": reference.sha256,
         "predicted_sha256": predicted.sha256,
-        "provenance": provenance(arguments.seed),
+        "provenance": provenance(arguments.seed) | {"manifest_sha256": reference.one_sha256()},
     }
     table = format_event_scores(report)
     with atomic_files(Path(arguments.out)) as written:

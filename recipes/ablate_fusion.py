@@ -1,7 +1,7 @@
 """The comparison of fusions at tiny size, after Table 1 of PAL (arXiv 2506.10423): the same questions, steps and seeds for
 every way to join ear and language model, scored on unseen recordings in unseen rooms.
 
-    python recipes/ablate_fusion.py --clips CLIPS/index.csv [--compare fusions|projectors|compression] [--seeds '[0, 1, 2]']
+    python recipes/ablate_fusion.py --clips CLIPS/index.csv [--compare fusions|projectors|compression|codes] [--seeds '[0]']
 
 Goes from dry sounds to the table runs/fusion/<compare>/seeds.md; docs/experiments.md has the last ones. Encoder and base
 language model are those of the shipped model, frozen but for LoRA; the projector, the fusion and LoRA train. The kind
@@ -28,6 +28,8 @@ SECOND_ENCODER = "spatial_ast"  # its YAML file
 TWO_ENCODERS = "lal_two_encoders"
 # The kinds of each comparison, the reference first: the YAML file, and options beside it.
 METHODS, FACTORS = ("mean", "sample", "segments"), (1, 2, 4, 8)
+# Half the positions, two tokens each: as many as of the others.
+ONE_A_CODE = [f"--projector.{option}" for option in ("tokens=one_a_code", "num_levels=2", "factor=4")]
 COMPARISONS: dict[str, dict[str, tuple[str, list[str]]]] = {
     "fusions": {
         **{name: (name, []) for name in ("prefix", "delayed", "lal", "hybrid", "gated_cross_attention")},
@@ -42,6 +44,7 @@ COMPARISONS: dict[str, dict[str, tuple[str, list[str]]]] = {
         for method, factor in product(METHODS, FACTORS)
         if factor > 1 or method == METHODS[0]
     },
+    "codes": {"continuous": ("pool", []), "discrete": ("rvq", []), "discrete_one_a_code": ("rvq", ONE_A_CODE)},
 }
 
 
@@ -51,7 +54,7 @@ class Arguments:
 
     Attributes:
         clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are used for scoring.
-        compare: fusions, one projector in all; projectors, one fusion in all; or numbers of audio tokens.
+        compare: fusions, one projector in all; projectors, one fusion in all; numbers of audio tokens; numbers or codes.
         kinds: some of the kinds of the comparison; empty for all.
         seeds: each kind is trained once with each seed.
         steps: steps of training of each kind; default: those of its YAML.

@@ -37,6 +37,7 @@ from spatial_llm.projectors import (
     ProjectorConfig,
     QFormerProjectorConfig,
     RegionsProjectorConfig,
+    RVQProjectorConfig,
     SlicesProjectorConfig,
     WindowQFormerProjectorConfig,
 )
@@ -178,18 +179,6 @@ def _tiny_parallel() -> ParallelEncoderConfig:
 TINY_ENCODERS = {"spatial_ast": _tiny_spatial_ast, "dspast": _tiny_dspast, "parallel": _tiny_parallel}
 
 
-def _tiny_qformer() -> QFormerProjectorConfig:
-    return QFormerProjectorConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        encoder_hidden_size=WIDTH,
-        num_query_tokens=4,
-        text_hidden_size=32,
-    )
-
-
 def _tiny_mlp() -> MLPProjectorConfig:
     # The tiny encoders make 2 rows x 2 columns of patches: two tokens.
     return MLPProjectorConfig(hidden_size=37, columns_per_token=2, encoder_hidden_size=WIDTH, text_hidden_size=32)
@@ -211,6 +200,10 @@ def _tiny_attention_fields() -> dict[str, Any]:
     }
 
 
+def _tiny_qformer() -> QFormerProjectorConfig:
+    return QFormerProjectorConfig(**_tiny_attention_fields(), num_query_tokens=4)
+
+
 def _tiny_window_qformer() -> WindowQFormerProjectorConfig:
     return WindowQFormerProjectorConfig(**_tiny_attention_fields(), rows_per_window=1, queries_per_window=2)
 
@@ -229,6 +222,12 @@ def _tiny_slices() -> SlicesProjectorConfig:
     )
 
 
+def _tiny_rvq() -> RVQProjectorConfig:
+    # As the pool: one row whose columns stay. Code books that are small and few, yet tell sixteen recordings apart.
+    sizes = {"hidden_size": 16, "num_levels": 3, "codebook_size": 16}
+    return RVQProjectorConfig(**sizes, columns="keep", encoder_hidden_size=WIDTH, text_hidden_size=32)
+
+
 TINY_PROJECTORS = {
     "spatial_qformer_projector": _tiny_qformer,
     "spatial_mlp_projector": _tiny_mlp,
@@ -237,6 +236,7 @@ TINY_PROJECTORS = {
     "spatial_aggregator_projector": _tiny_aggregator,
     "spatial_regions_projector": _tiny_regions,
     "spatial_slices_projector": _tiny_slices,
+    "spatial_rvq_projector": _tiny_rvq,
 }
 
 

@@ -16,6 +16,7 @@ from spatial_llm.evaluation.predicting.tasks import Task, read_task
 from spatial_llm.ranges import field_types
 from spatial_llm.settings import parse_arguments, read_yaml, to_yaml
 from spatial_llm.training.encoder.arguments import EncoderArguments
+from spatial_llm.training.encoder.objectives import OBJECTIVES
 from spatial_llm.training.finetune.arguments import BatArguments
 from spatial_llm.training.preference.arguments import PreferenceArguments
 from spatial_llm.training.tiny.arguments import TextArguments
@@ -57,6 +58,7 @@ CLAIMS = (
             "*/tiny/heads.yaml",
             "*/tiny/frames.yaml",
             "*/field/tiny/foa_iv.yaml",
+            *(f"*/alignment/tiny/{name}.yaml" for name in (*OBJECTIVES, "projection")),
         ),
     ),
     Claim(EncoderArguments, ("recipes/configs/common/encoder_stages.yaml",), part=True),
@@ -71,9 +73,11 @@ CLAIMS = (
             "tests/doors/configs/demo.yaml",
             "*/fusion/plits.yaml",
             "*/fusion/pal.yaml",
+            "*/fusion/rvq.yaml",
             *(f"recipes/configs/fusion/{name}.yaml" for name in FUSIONS),
-            *(f"*/fusion/tiny/{name}.yaml" for name in (*FUSIONS, "prefix", "hybrid", "pool", "lal_*")),
+            *(f"*/fusion/tiny/{name}.yaml" for name in (*FUSIONS, "prefix", "hybrid", "pool", "rvq", "lal_*")),
             "*/motion/tiny/pool.yaml",
+            "*/time/tiny/base.yaml",
         ),
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),

@@ -20,11 +20,11 @@ from spatial_llm.evaluation.predicting.evaluation_set import read_questions
 from spatial_llm.evaluation.predicting.predict import predict
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.evaluation.report.scores_table import first_part, format_table
-from spatial_llm.evaluation.scoring.embedding import TextEmbedder
 from spatial_llm.evaluation.scoring.score import score
 from spatial_llm.scenes.render import render_scene
 from spatial_llm.scenes.scene import Listener, Room, Scene, Source
 from spatial_llm.scenes.truth import truth_of
+from spatial_llm.sentences.embedding import TextEmbedder
 from spatial_llm.showcase.gain import format_gain, gain
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatArguments

@@ -101,7 +101,8 @@ def read(kind: str, text: str, reading: Reading = "strict", known: Collection[st
     moment {"time_s": float}; motion {"motion": "left to right", ...}; timed_caption {"events": [...]}; rt60_range
     {"rt60_range_s": [lowest, highest or None]}; room_size {"room_size": "small" or "large"}; reverberation
     {"reverberation": "dry" or "reverberant"}; location_or_absent a location or {"absent": label}; text {"text": the
-    answer in plain spelling}.
+    answer in plain spelling}; thought_labels, thought_yes_no what they conclude with, and {"steps": [...]} (see `steps`);
+    elevation_or_unknown, distance_or_unknown, location_or_unknown, span_or_unknown the value or {"unknown": True}.
 
     Args:
         kind: a key of KINDS.

@@ -109,6 +109,22 @@ def _overlap(value: Value, truth: Value) -> float:
     return max(common, 0.0) / (lengths - max(common, 0.0))
 
 
+def _or_unknown(known: Closeness) -> Closeness:
+    """Returns how values are judged that may not be known: "I cannot tell" is near to nothing else."""
+
+    def either(value: Value, truth: Value) -> bool:
+        return "unknown" in value or "unknown" in truth
+
+    return Closeness(
+        lambda value, truth: value == truth if either(value, truth) else known.right(value, truth),
+        lambda value, truth: float(value == truth) if either(value, truth) else known.near(value, truth),
+    )
+
+
+def _yes(value: Value, truth: Value) -> bool:
+    return value["yes"] == truth["yes"]
+
+
 _EXACT = Closeness(_equal, lambda value, truth: float(value == truth))
 _METRES = _within(_error("distance_m"), DISTANCE_TOLERANCE_M)
 _PLACE = Closeness(_place_right, _place_near)
@@ -125,4 +141,7 @@ _CLOSENESS: dict[str, Closeness] = {
     "duration": _within(_relative_error, LENGTH_TOLERANCE),
     "moment": _within(_error("time_s"), TIME_TOLERANCE_S),
     "span": Closeness(lambda value, truth: _overlap(value, truth) >= OVERLAP_TOLERANCE - ROUNDING, _overlap),
+    "thought_yes_no": Closeness(_yes, lambda value, truth: float(_yes(value, truth))),  # the conclusion, not the steps
 }
+_CLOSENESS["thought_labels"] = _CLOSENESS["labels"]
+_CLOSENESS |= {f"{kind}_or_unknown": _or_unknown(_CLOSENESS[kind]) for kind in ("elevation", "distance", "location", "span")}

@@ -24,12 +24,12 @@ from spatial_llm.commands.arguments import read_settings
 from spatial_llm.evaluation.predicting.evaluation_set import asked_questions
 from spatial_llm.evaluation.predicting.tasks import read_task
 from spatial_llm.evaluation.report.scores_table import first_part, format_table
-from spatial_llm.evaluation.scoring.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 from spatial_llm.evaluation.scoring.score import score_run
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.files import atomic_files, check_place, write_json, write_text
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.ranges import Count, Seed
+from spatial_llm.sentences.embedding import DEFAULT_EMBEDDING, missing_texts_in, open_embedding
 
 
 @dataclass

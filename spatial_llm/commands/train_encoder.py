@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_llm.commands.arguments import read_settings
+from spatial_llm.training.encoder.alignment import train_aligned
 from spatial_llm.training.encoder.arguments import EncoderArguments
 from spatial_llm.training.encoder.frames import train_frames
 from spatial_llm.training.encoder.run import train_encoder
@@ -24,5 +25,11 @@ def main(
 ) -> None:
     """Runs the command, see `spatial_llm.commands`; `default_config` applies when none is given."""
     arguments = read_settings(EncoderArguments, "train-encoder", __doc__, argv, script, default_config)
-    whole = train_stages if arguments.stages else train_encoder
-    (train_frames if arguments.trains == "frames" else whole)(arguments)
+    if arguments.trains == "frames":
+        train_frames(arguments)
+    elif arguments.stages:
+        train_stages(arguments)
+    elif arguments.trains == "text" or arguments.objective is not None:
+        train_aligned(arguments)
+    else:
+        train_encoder(arguments)

@@ -11,6 +11,7 @@ from spatial_llm.data.scene_files import paths_of_scene
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.questions.about import About, check_place
 from spatial_llm.questions.facts import HeardSource, heard_sources
+from spatial_llm.questions.thinking import check_steps
 from spatial_llm.scenes.scene import Scene, place_at
 from spatial_llm.scenes.scene_json import scene_to_dict
 from spatial_llm.validation import STRICT
@@ -190,7 +191,8 @@ def sources_of(item: Record) -> list[HeardSource | None]:
 
 def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[HeardSource | None]) -> None:
     """Checks that a question which says that it is about one source has the place of that source in its true answer; of
-    annotated sounds (`Known.sounds`), also what is known of a place in part.
+    annotated sounds (`Known.sounds`), also what is known of a place in part; and that the steps of an answer that is thought
+    out are true of the recording.
 
     Args:
         record: from a manifest that was read.
@@ -204,11 +206,13 @@ def check_meaning(record: Record, value: dict[str, Any], sources: Sequence[Heard
     if record.known is not None and record.known.sounds is not None:
         sources = record.known.sounds
     source = None if about is None else source_meant(record, about, sources)
-    if source is not None:
-        try:
+    try:
+        if source is not None:
             check_place(about, value, source)
-        except SpatialLLMError as error:
-            raise ManifestError(f"record {record.id!r}: about: {error}") from None
+        if "steps" in value and sources:
+            check_steps(value, sources, about)
+    except SpatialLLMError as error:
+        raise ManifestError(f"record {record.id!r}: about: {error}") from None
 
 
 def source_meant(record: Record, about: About, sources: Sequence[HeardSource | None]) -> HeardSource | None:

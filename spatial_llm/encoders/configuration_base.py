@@ -11,6 +11,7 @@ from spatial_llm.encoders.checked_config import CheckedConfig, check_counts, che
 from spatial_llm.encoders.feature_extraction_spatial import SpatialFeatureExtractor, check_cue_format
 from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.questions.scene_captions import WHOLE
 
 MOST_SAMPLES = 2**27  # of a window: more than an hour at 32 kHz
 NUM_CLS_TOKENS = 3  # of every encoder here
@@ -168,6 +169,11 @@ class SpatialEncoderConfig(CheckedConfig):
     def token_layout(self) -> TokenLayout:
         """Returns the tokens and channels of `last_hidden_state`, for an input that lasts `duration_s`."""
         return self.layout_of(((0, self.hidden_size),))
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """Returns what each slice of channels in `token_layout` is for, a view of `questions.scene_captions`."""
+        return (WHOLE,)
 
     def layout_of(self, channel_slices: tuple[tuple[int, int], ...]) -> TokenLayout:
         """Returns the layout of an encoder whose channels are divided like this."""

@@ -56,3 +56,8 @@ class DSpASTConfig(SpatialEncoderConfig):
         branch."""
         slices = tuple((k * self.branch_size, (k + 1) * self.branch_size) for k in range(len(BRANCHES)))
         return self.layout_of(slices)
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """Returns the branches: what the channels of each are trained for."""
+        return BRANCHES

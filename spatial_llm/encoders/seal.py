@@ -30,6 +30,7 @@ _WEIGHTS = (
     "adapter_model.safetensors",
     "encoder_heads.safetensors",
     "frame_head.safetensors",
+    "text_projection.safetensors",
 )
 _VOCABULARIES = ("vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
 _MOST_BYTES, _BLOCK = 512 * 2**20, 2**20

@@ -56,6 +56,12 @@ WHOLE = {
     "front_behind": "front or behind",
     "above_below": "above or below",
     "eight_way": "left or right, front or behind, above or below, all three",
+    **{
+        f"{asked}_{code}_R{most}": f"{words} {said}, R@{most}"
+        for asked, said in (("whole", "by the whole scene"), ("sound", "by sound"), ("place", "by place"))
+        for code, words in (("to_recording", "recordings found"), ("to_text", "texts found"))
+        for most in (1, 10)
+    },
 }
 PREFIXES = {
     "A": "event named, {} (A)",
@@ -114,6 +120,17 @@ PREFIXES = {
     "LISTENER_TURN": "side to which the listener turned, {}",
     "AFTER_TURN": "place after the listener's turn, {}",
     "CAPTION": "all sounds with times and places, {}",
+    "THINK_NEAREST": "nearest sound, thought out, {}",
+    "THINK_FARTHEST": "farthest sound, thought out, {}",
+    "THINK_RELATION": "what is on a side of a sound, thought out, {}",
+    "THINK_FASTER": "which of two sounds moves faster, thought out, {}",
+    "THINK_NEARER": "is a sound nearer than another, thought out, {}",
+    "THINK_DIRECTION": "is a sound on a side of another, thought out, {}",
+    "THINK_SIDE": "is a sound on a side, thought out, {}",
+    "ELEVATION_IF_KNOWN": "elevation, if it can be told, {}",
+    "DISTANCE_IF_KNOWN": "distance, if it can be told, {}",
+    "LOCATION_IF_KNOWN": "place, if it can be told, {}",
+    "SPAN_IF_KNOWN": "when a sound is heard, if it can be told, {}",
     "OPEN": "answers in free text, {}",
     "hallucination_absent_sound": "says no to absent sounds, {}",
     "hallucination_wrong_place": "says no to wrong places, {}",
@@ -161,7 +178,20 @@ SUFFIXES = {
     "iou_at_least_70": "overlap in time of at least 70 %",
     "length_ratio": "ratio of lengths",
     "F1": "overlap of the names (F1)",
+    "unknown_declined": "declined what cannot be told",
+    "steps_right": "steps right",
+    "steps_sounds": "sounds of the steps (F1)",
+    "steps_place": "places of the steps",
+    "steps_distance": "distances of the steps",
+    "steps_faithful": "comparisons that agree with the answer's own values",
+    "conclusion_follows": "conclusion that follows from the answer's own comparisons",
     "mean_cosine": "mean cosine with the true answer",
+    "accuracy": "right",
+    "embedding_acc": "nearest label by embedding",
+    "embedding_micro_F1": "nearest label by embedding, micro-F1",
+    "embedding_mAP": "labels by embedding, mean average precision",
+    "CIDEr": "CIDEr",
+    "scene_tuple_F1": "sounds, places and times (F1 of tuples, not SPICE)",
     "f1_no": "F1",
     "precision_no": "precision",
     "recall_no": "recall",

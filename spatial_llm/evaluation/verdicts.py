@@ -84,7 +84,7 @@ def _ears(scores: Mapping[str, Any]) -> str:
 
 def comparison_verdict(report: Mapping[str, Any]) -> str:
     """States at what the second of two runs is better or worse, by the adjusted p-values of the metrics that are no finer
-    diagnostics, or of those if there are no others.
+    diagnostics, or of those if there are no others; and what became of refusals (Reliability Gain Index, with its counts).
 
     Args:
         report: content of compare.json.
@@ -96,7 +96,7 @@ def comparison_verdict(report: Mapping[str, Any]) -> str:
     sure = sorted((name for name in tested if metrics[name]["p_holm"] < limit), key=lambda name: metrics[name]["p_holm"])
     if not sure:
         aside = ", finer diagnostics aside" if len(names) < len(metrics) else ""
-        return f"Verdict: the two runs cannot be told apart on any of {len(names)} metrics{aside}."
+        return f"Verdict: the two runs cannot be told apart on any of {len(names)} metrics{aside}{_refusals(report)}."
     sides: dict[bool, list[str]] = {True: [], False: []}
     for name in sure:
         entry = metrics[name]
@@ -106,7 +106,20 @@ def comparison_verdict(report: Mapping[str, Any]) -> str:
     rest, undecided = len(names) - len(sure), ""
     if rest:
         undecided = f"; on {rest} of {len(names)} metrics they cannot be told apart"
-    return f"Verdict: the second run is {_sides(sides)}{undecided}."
+    return f"Verdict: the second run is {_sides(sides)}{undecided}{_refusals(report)}."
+
+
+def _refusals(report: Mapping[str, Any]) -> str:
+    """States what the second run refuses of what the first had right and wrong; nothing if the gain is undefined."""
+    gain = report.get("rgi")
+    if gain is None or gain["value"] is None:
+        return ""
+    counts = gain["counts"]
+    bounds = "" if gain["low"] is None else f", {gain['low']:.2f} to {gain['high']:.2f}"
+    return (
+        f"; it declines {counts['wrong_now_refused']} of {counts['wrong_before']} answers that were wrong and "
+        f"{counts['right_now_refused']} of {counts['right_before']} that were right (RGI {gain['value']:+.2f}{bounds})"
+    )
 
 
 def kinds_verdict(found: Mapping[str, Any], lower_is_better: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ class FusionModules(AddedModule):
         """
         slices = self.fusion.projector_slices(layout)
         for projector in self.projectors:
-            projector.start(lambda: layout.channels_of(slices, sample()), 1.0)
+            projector.start(lambda: layout.channels_of(slices, sample()), 1.0, layout.select(slices))
         if self.row_maker is not None:
             self.row_maker.start(sample, text_scale, layout)
 
@@ -66,12 +66,17 @@ class FusionModules(AddedModule):
             layout: layout of these.
 
         Returns:
-            `last_hidden_state` (clips, tokens for rows + tokens, width x projectors), and its `mask`.
+            `last_hidden_state` (clips, tokens for rows + tokens, width x projectors), its `mask`, and the `loss` of all
+            projectors.
         """
         slices = self.fusion.projector_slices(layout)
         own, own_layout = layout.channels_of(slices, audio_hidden_states), layout.select(slices)
-        more = (each(own, layout=own_layout).last_hidden_state for each in self.projectors)
-        heard = AudioTokens(last_hidden_state=torch.cat([first.last_hidden_state, *more], dim=-1), mask=first.mask)
+        all_of = [first, *(each(own, layout=own_layout) for each in self.projectors)]
+        heard = AudioTokens(
+            last_hidden_state=torch.cat([each.last_hidden_state for each in all_of], dim=-1),
+            mask=first.mask,
+            loss=_sum_of_losses(all_of),
+        )
         if self.row_maker is None:
             return heard
         parts = [self.row_maker(heard, audio_hidden_states, layout), heard]
@@ -79,7 +84,13 @@ class FusionModules(AddedModule):
         mask = None
         if any(part.mask is not None for part in parts):
             mask = torch.cat([_there(part) for part in parts], dim=1)
-        return AudioTokens(last_hidden_state=torch.cat([part.last_hidden_state for part in parts], dim=1), mask=mask)
+        states = torch.cat([part.last_hidden_state for part in parts], dim=1)
+        return AudioTokens(last_hidden_state=states, mask=mask, loss=_sum_of_losses(parts))
+
+
+def _sum_of_losses(parts: Sequence[AudioTokens]) -> torch.Tensor | None:
+    losses = [part.loss for part in parts if part.loss is not None]
+    return sum(losses[1:], losses[0]) if losses else None
 
 
 def _there(tokens: AudioTokens) -> torch.Tensor:

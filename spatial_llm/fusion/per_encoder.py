@@ -112,7 +112,7 @@ class PrefixSlices(Rows):
 
     def start(self, sample: Callable[[], torch.Tensor], text_scale: float, layout: TokenLayout) -> None:
         super().start(sample, text_scale, layout)
-        self.projector.start(lambda: layout.channels_of(self.slices, sample()), 1.0)
+        self.projector.start(lambda: layout.channels_of(self.slices, sample()), 1.0, layout.select(self.slices))
 
     def forward(self, heard: AudioTokens, audio_hidden_states: torch.Tensor, layout: TokenLayout) -> AudioTokens:
         mine = layout.channels_of(self.slices, audio_hidden_states)
@@ -120,7 +120,7 @@ class PrefixSlices(Rows):
         # With a projector for each fused layer, the other tokens are as wide as those of all of them: filled up with zeros.
         wider = heard.last_hidden_state.shape[-1] - found.last_hidden_state.shape[-1]
         padded = torch.nn.functional.pad(found.last_hidden_state, (0, wider))
-        return AudioTokens(last_hidden_state=padded, mask=found.mask)
+        return AudioTokens(last_hidden_state=padded, mask=found.mask, loss=found.loss)
 
     def rows(self, tokens: torch.Tensor) -> torch.Tensor:
         return super().rows(tokens[..., : self.linear.in_features])

@@ -38,9 +38,11 @@ class SpatialLLMAudioFeatures(BaseModelOutputWithPooling):
         pooler_output: the audio embeddings (clips, audio tokens, audio width), which is the text width unless the fusion
             projects them in each of its layers.
         audio_mask: (clips, audio tokens) bool, False where a clip has no such token; None if all clips have all of them.
+        audio_loss: (), what projectors add to the loss of a training step; None where they add nothing.
     """
 
     audio_mask: torch.Tensor | None = None
+    audio_loss: torch.Tensor | None = None
 
 
 @dataclass
@@ -109,7 +111,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         slices = self.fusion.projector_slices(layout)
         # Fusions with a projection in each layer have a norm or an attention of their own behind it.
         scale = text_scale if self.fusion.beside_words else 1.0
-        self.projector.start(lambda: layout.channels_of(slices, sample()), scale)
+        self.projector.start(lambda: layout.channels_of(slices, sample()), scale, layout.select(slices))
         if self.fusion_modules is not None:
             self.fusion_modules.start(sample, text_scale, layout)
 
@@ -125,8 +127,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
 
         Returns:
             `last_hidden_state` (clips, tokens, encoder width) of the encoder, `pooler_output`, the audio embeddings (clips,
-            audio tokens, audio width), and `audio_mask`, which of these exist if clips differ. `forward` and `generate` take
-            the embeddings as `audio_embeds`, so that many questions need them once.
+            audio tokens, audio width), `audio_mask`, which of these exist if clips differ, and in training what projectors
+            add to the loss, `audio_loss`. `forward` and `generate` take the embeddings as `audio_embeds`, so that many
+            questions need them once.
         """
         if (input_features is None) == (audio_hidden_states is None):
             raise SpatialLLMError("give exactly one of input_features (cues) and audio_hidden_states (encoder output).")
@@ -144,6 +147,7 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
             last_hidden_state=encoded.last_hidden_state,
             pooler_output=tokens.last_hidden_state,
             audio_mask=tokens.mask,
+            audio_loss=tokens.loss,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
@@ -189,10 +193,11 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         mask = placeholder_mask(input_ids, inputs_embeds, there, audio_embeds.shape[0], embeddings, token_id)
         if self.fusion.deep:
             found = join(self, mask.squeeze(-1), inputs_embeds, tokens, attention_mask, position_ids, labels)
+            found.audio_loss = tokens.loss
             return found, audio_embeds
         audio_embeds = audio_embeds.to(inputs_embeds.dtype)
         inputs_embeds = inputs_embeds.masked_scatter(mask, there.to(inputs_embeds.dtype))
-        return JoinedInputs(inputs_embeds, attention_mask, position_ids, labels), audio_embeds
+        return JoinedInputs(inputs_embeds, attention_mask, position_ids, labels, audio_loss=tokens.loss), audio_embeds
 
     def _embed(self, input_ids: torch.Tensor, mono: dict[str, torch.Tensor]) -> torch.Tensor:
         """Returns embeddings (batch, length, text width) of ids, with the audio of a mono base in place."""
@@ -253,7 +258,9 @@ class SpatialLLMModel(SpatialLLMPreTrainedModel):
         if input_features is None and audio_hidden_states is None:
             return None
         features = self.get_audio_features(input_features, audio_hidden_states, return_dict=True)
-        return AudioTokens(last_hidden_state=features.pooler_output.to(device), mask=features.audio_mask)
+        return AudioTokens(
+            last_hidden_state=features.pooler_output.to(device), mask=features.audio_mask, loss=features.audio_loss
+        )
 
     @can_return_tuple
     def forward(

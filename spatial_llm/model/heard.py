@@ -15,6 +15,7 @@ from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.timeline_events import EventSettings, HeardEvent, events_of_frames
 from spatial_llm.model.understanding import understood
+from spatial_llm.projectors import RVQProjector
 
 if TYPE_CHECKING:  # the pipeline makes what it heard
     from spatial_llm.model.pipeline import SpatialLLM
@@ -197,6 +198,24 @@ class Heard:
             "feature_attention": self.feature_attention,
             "derived": self.derived,
         }
+
+    @property
+    def codes(self) -> torch.Tensor:
+        """Returns the codes of the recording (positions, levels), if the model hears in codes.
+
+        Raises:
+            SpatialLLMError: it does not.
+        """
+        net = self.model.model
+        if not isinstance(net.projector, RVQProjector):
+            raise SpatialLLMError(
+                f"this model has no codes: its projector is a {net.projector.config.model_type}; one with codes is trained "
+                f"with {RVQProjector.config_class.model_type}."
+            )
+        layout = net.config.encoder_config.token_layout
+        slices = net.fusion.projector_slices(layout)
+        with torch.no_grad():
+            return net.projector.codes(layout.channels_of(slices, self.hidden_states), layout.select(slices))[0]
 
     def _read_out(self) -> tuple[dict[str, float], dict[str, Distribution]]:
         if self.model.heads is None:

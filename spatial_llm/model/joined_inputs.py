@@ -32,6 +32,7 @@ class JoinedInputs:
         labels: (batch, rows), or as they were given.
         text_columns: column of the prompt of each row (batch, rows); None if rows are columns.
         context: what fused layers hear; None if nothing is fused inside the language model.
+        audio_loss: (), what projectors add to the loss; None where they add nothing.
     """
 
     inputs_embeds: torch.Tensor
@@ -40,6 +41,7 @@ class JoinedInputs:
     labels: torch.Tensor | None = None
     text_columns: torch.Tensor | None = None
     context: AudioContext | None = None
+    audio_loss: torch.Tensor | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Returns keyword arguments of the language model, without labels."""

@@ -36,3 +36,19 @@ def label_loss(
     losses = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
     total = shifted.sum() if num_items_in_batch is None else num_items_in_batch
     return (losses * shifted.flatten()).sum() / (total.to(losses.device) if torch.is_tensor(total) else total)
+
+
+def share_of_labels(
+    labels: torch.Tensor, weights: torch.Tensor | None = None, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor | float:
+    """Returns the share of a batch in the labels of its whole, with which a loss that is a mean over the batch is weighed
+    beside `label_loss`: 1 where the batch is no part of a larger one.
+
+    Args:
+        labels, weights, num_items_in_batch: as of `label_loss`.
+    """
+    if num_items_in_batch is None:
+        return 1.0
+    there = labels != IGNORED
+    own = there.sum() if weights is None else (weights.to(labels.device) * there).sum()
+    return own / (num_items_in_batch.to(own.device) if torch.is_tensor(num_items_in_batch) else num_items_in_batch)

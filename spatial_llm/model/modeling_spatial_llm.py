@@ -24,7 +24,7 @@ from spatial_llm.fusion.cache_name import CACHE, one_cache
 from spatial_llm.fusion.context import MEMORY
 from spatial_llm.model.body import SpatialLLMModel
 from spatial_llm.model.joined_inputs import columns_in
-from spatial_llm.model.label_loss import label_loss
+from spatial_llm.model.label_loss import label_loss, share_of_labels
 from spatial_llm.model.mono_base import MONO_INPUTS
 from spatial_llm.model.placeholders import repeat_clips
 
@@ -33,10 +33,12 @@ AUDIO_INPUTS = ("input_features", "audio_hidden_states", "audio_embeds", *MONO_I
 
 @dataclass
 class SpatialLLMCausalLMOutputWithPast(CausalLMOutputWithPast):
-    """Holds the language model's output, and `audio_embeds` and `text_columns` as `SpatialLLMModelOutputWithPast`."""
+    """Holds the language model's output, `audio_embeds` and `text_columns` as `SpatialLLMModelOutputWithPast`, and
+    `audio_loss`, what projectors add to the loss of a training step (and have added to `loss`)."""
 
     audio_embeds: torch.Tensor | None = None
     text_columns: torch.Tensor | None = None
+    audio_loss: torch.Tensor | None = None
 
 
 class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
@@ -133,6 +135,9 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             if label_weights is not None and joined.text_columns is not None:
                 label_weights = label_weights.gather(1, joined.text_columns)
             loss = label_loss(logits.contiguous(), joined.labels, label_weights, **kwargs)
+        if loss is not None and joined.audio_loss is not None:
+            share = share_of_labels(joined.labels, label_weights, kwargs.get("num_items_in_batch"))
+            loss = loss + share * joined.audio_loss.to(loss.device)
         return SpatialLLMCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
@@ -140,6 +145,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             attentions=outputs.attentions,
             audio_embeds=audio_embeds,
             text_columns=joined.text_columns,
+            audio_loss=joined.audio_loss,
             **{CACHE: outputs.get(CACHE)},
         )
 

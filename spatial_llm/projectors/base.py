@@ -4,8 +4,10 @@ The processor and the composite call only `num_tokens(layout)` of a projector's 
 of placeholders into a prompt. The projector itself returns `AudioTokens`, as many as its configuration promised.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -14,6 +16,7 @@ from transformers.modeling_outputs import BaseModelOutputWithCrossAttentions
 from spatial_llm.encoders.checked_config import CheckedConfig
 from spatial_llm.encoders.pretrained import CheckedPreTrainedModel
 from spatial_llm.encoders.token_layout import TokenLayout
+from spatial_llm.errors import SpatialLLMError
 
 
 @dataclass
@@ -26,10 +29,12 @@ class AudioTokens(BaseModelOutputWithCrossAttentions):
         seconds: the time of the middle of each token from the start of the window, in seconds: (tokens,), or (clips, tokens)
             where it differs between clips. NaN for a token without a time among others that have one; None if no token has
             one.
+        loss: (), what the projector adds to the loss of a training step; None where it adds nothing.
     """
 
     mask: torch.Tensor | None = None
     seconds: torch.Tensor | None = None
+    loss: torch.Tensor | None = None
 
     @property
     def counts(self) -> list[int]:
@@ -47,6 +52,9 @@ class ProjectorConfig(CheckedConfig):
         text_hidden_size: width of the tokens that it returns: that of the language model, or, where the fusion projects once
             per layer, the fusion's own.
     """
+
+    # Whether the loss on answers reaches the encoder through the projector.
+    passes_gradients: ClassVar[bool] = True
 
     encoder_hidden_size: int = 768
     text_hidden_size: int = 4096
@@ -79,7 +87,7 @@ class Projector(CheckedPreTrainedModel):
     def get_input_embeddings(self) -> None:
         """Returns None: the input is an encoder's tokens, which are embedded already."""
 
-    def start(self, sample: Callable[[], torch.Tensor], scale: float) -> None:
+    def start(self, sample: Callable[[], torch.Tensor], scale: float, layout: TokenLayout | None = None) -> None:
         """Prepares a fresh projector before training; by default it does nothing.
 
         Args:
@@ -87,7 +95,21 @@ class Projector(CheckedPreTrainedModel):
                 time, so only a projector that uses the sample calls it.
             scale: standard deviation that its tokens should begin with: that of the language model's embeddings for tokens
                 that stand beside words, else 1.
+            layout: layout of the sample's tokens, for a projector that reads it.
 
         Raises:
             SpatialLLMError: the sample or the scale cannot be used.
         """
+
+    def measures(self) -> dict[str, float]:
+        """Returns what the metrics of a run say of the projector, by name; by default nothing.
+
+        They are computed from its buffers alone, so that a run that was stopped and resumed writes the same.
+        """
+        return {}
+
+
+def check_scale(scale: float) -> None:
+    """Raises SpatialLLMError unless the `scale` of `Projector.start` is a positive number."""
+    if not 0 < scale < math.inf:
+        raise SpatialLLMError(f"the text embeddings have a standard deviation of {scale}; expected a positive number.")

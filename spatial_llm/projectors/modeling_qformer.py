@@ -7,7 +7,6 @@ Source: BAT, arXiv 2402.01591, and the sizes of its released code and weights.
 """
 
 import copy
-import math
 from collections.abc import Callable
 
 import torch
@@ -21,7 +20,7 @@ from transformers.utils.output_capturing import OutputRecorder
 
 from spatial_llm.encoders.token_layout import TokenLayout
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.projectors.base import AudioTokens, Projector
+from spatial_llm.projectors.base import AudioTokens, Projector, check_scale
 from spatial_llm.projectors.configuration_qformer import QFormerProjectorConfig
 from spatial_llm.projectors.shared_fields import AttentionConfig
 
@@ -90,7 +89,7 @@ class StandardizingProjector(Projector):
         return audio_hidden_states
 
     @torch.no_grad()
-    def start(self, sample: Callable[[], torch.Tensor], scale: float) -> None:
+    def start(self, sample: Callable[[], torch.Tensor], scale: float, layout: TokenLayout | None = None) -> None:
         """Scales a fresh projector if the config has `standardize_inputs`; see `Projector.start`.
 
         Sets the mean and standard deviation of each input channel from the sample, of which a few hundred clips are plenty,
@@ -104,8 +103,7 @@ class StandardizingProjector(Projector):
         channels = sample().float().flatten(0, -2)
         if not torch.isfinite(channels).all():
             raise SpatialLLMError("audio_hidden_states holds NaN or infinity; expected finite encoder output.")
-        if not 0 < scale < math.inf:
-            raise SpatialLLMError(f"the text embeddings have a standard deviation of {scale}; expected a positive number.")
+        check_scale(scale)
         self.input_mean.copy_(channels.mean(0))
         # A constant channel carries no information; dividing by one keeps it at zero.
         std = channels.std(0)

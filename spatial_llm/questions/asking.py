@@ -8,7 +8,7 @@ keeps it only while it has not been given twice as often as the others on averag
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Asker:
         asked: texts of the questions written about the clip so far.
         order: random order of the sources of a clip, for official types that ask once for each source.
         given: how often each answer has been given so far.
+        retold: the wordings that are used in place of those of a family.
+        memories: `given` of the askers that `apart` returns, by name.
     """
 
     margins: Margins
@@ -61,6 +63,13 @@ class Asker:
     asked: set[str] = field(default_factory=set)
     order: Sequence[int] = ()
     given: dict[tuple, Counter] = field(default_factory=dict)
+    retold: Callable[[Wordings], Wordings] = lambda wordings: wordings
+    memories: dict[str, dict[tuple, Counter]] = field(default_factory=dict)
+
+    def apart(self, name: str, retold: Callable[[Wordings], Wordings]) -> "Asker":
+        """Returns an asker about the same clip, for a family that asks the questions of others in wordings of its own: what
+        it remembers of the answers given is kept under this name, so that neither disturbs the balance of the other."""
+        return replace(self, given=self.memories.setdefault(name, {}), retold=retold)
 
     # --- choice and balance ---------------------------------------------------------------------------------------------
 
@@ -149,7 +158,7 @@ class Asker:
         if not fresh:
             return None
         text = self.least(("phrasing", question_type, str(truth), words.get("side")), fresh)
-        return self._checked(question_type, text.format(**words), truth, about)
+        return self.checked(question_type, text.format(**words), truth, about)
 
     def ask_spread(
         self, question_type: str, wordings: Wordings, truth: dict[str, Any], about: About, **words: str
@@ -173,12 +182,12 @@ class Asker:
         Raises:
             SceneError: the answer, parsed again, is not the truth.
         """
-        return self._checked(question_type, self.pick(self._texts(wordings)).format(**words), truth, about)
+        return self.checked(question_type, self.pick(self._texts(wordings)).format(**words), truth, about)
 
     def _texts(self, wordings: Wordings) -> tuple[str, ...]:
-        return wordings.of(self.split, self.more_phrasings, self.only_unseen_phrasings)
+        return self.retold(wordings).of(self.split, self.more_phrasings, self.only_unseen_phrasings)
 
-    def _checked(self, question_type: str, question: str, truth: dict[str, Any], about: About) -> Question:
+    def checked(self, question_type: str, question: str, truth: dict[str, Any], about: About) -> Question:
         """Writes the answer of a truth, parses it again and returns the question; raises SceneError if the two differ."""
         type, kind = self.types[question_type]
         try:

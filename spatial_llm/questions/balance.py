@@ -3,7 +3,8 @@
 The guesser uses no audio. Its questions are split at random into two halves. From one half it learns, for each wording with
 the names of sounds masked, the commonest answer, and it gives that answer in the other half. If it met a wording too rarely,
 it also masks the numbers, and then uses the question type alone. Names that the question itself gives are masked in the
-answer as well ("There is no {1}"), so that the guesser may repeat them. Where answers are exactly even it scores a little
+answer as well ("There is no {1}"), so that the guesser may repeat them. Of answers that are thought out it guesses the
+conclusion. Where answers are exactly even it scores a little
 below chance: what one half has more of, the other has less of.
 """
 
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spatial_llm.answers.kinds.thought import conclusion_alone
 from spatial_llm.scenes.scene import Scene
 
 OFTEN = 8  # least number of times a wording must occur to be trusted
@@ -122,11 +124,12 @@ class Masked:
         ]
 
     def _mask(self, item: Asked) -> tuple[str, str, list[str]]:
+        answer = conclusion_alone(item.answer) if "steps" in item.truth else item.answer
         if self._name is None:
-            return item.question, item.answer, []
+            return item.question, answer, []
         number_of: dict[str, str] = {}
         question = self._name.sub(lambda found: number_of.setdefault(found[0], f"{{{len(number_of) + 1}}}"), item.question)
-        return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), item.answer), list(number_of)
+        return question, self._name.sub(lambda found: number_of.get(found[0], found[0]), answer), list(number_of)
 
 
 def _names(item: Asked) -> list[str]:

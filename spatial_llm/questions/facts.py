@@ -15,6 +15,8 @@ from spatial_llm.scenes.motion.track import Track, track_of
 from spatial_llm.scenes.scene import Scene, SourceTruth, direction_of
 
 AXIS_NAMES = tuple(AXES)  # "left_right", "front_behind", "above_below"
+CHANGED_DB = 6.0  # gain from which on a level tells no distance: that of half or twice the true one
+DRY_DRR_DB = 20.0  # direct-to-reverberant ratio from which on reverberation is taken not to tell a distance
 FILLING_S = 0.1  # a sound fills its recording if it is at most this much shorter
 _AXIS_COORDINATE = {"left_right": 1, "front_behind": 0, "above_below": 2}  # of xyz in the internal frame
 
@@ -127,6 +129,8 @@ class HeardScene:
     headings: (time_s, heading_deg) of a listener who turns, see `scenes.scene.Listener`.
     stands_still: whether it is known that no source moves and the listener does not turn. A recording without tracks may
     have either.
+    elevation_told: whether the format of the recording can tell elevations.
+    distance_told: of each source, whether anything tells its distance; None: not clear. Empty: something does for all.
     complete: whether the sources are all that sound. If not, nothing is asked whose answer a further sound could change: how
     many there are, which is nearest or first, which are all on one side.
     """
@@ -139,6 +143,8 @@ class HeardScene:
     tracks: tuple[Track | None, ...] = ()
     headings: tuple[tuple[float, float], ...] = ()
     stands_still: bool = False
+    elevation_told: bool = True
+    distance_told: tuple[bool | None, ...] = ()
 
     @staticmethod
     def from_scene(scene: Scene) -> "HeardScene":
@@ -158,7 +164,15 @@ class HeardScene:
         tracks = tuple(track_of(scene, index) for index in range(len(scene.sources))) if scene.moves else ()
         room = scene.truth.rt60_s, scene.truth.volume_m3, scene.duration_s
         headings = scene.listener.headings if scene.listener.turns else ()
-        return HeardScene(tuple(heard_sources(scene)), *room, tracks=tracks, headings=headings, stands_still=not scene.moves)
+        return HeardScene(
+            tuple(heard_sources(scene)),
+            *room,
+            tracks=tracks,
+            headings=headings,
+            stands_still=not scene.moves,
+            elevation_told=scene.format.tells_elevation,
+            distance_told=distances_told(scene),
+        )
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -176,6 +190,10 @@ class HeardScene:
         """Returns the index of each of these sources in `sources`, by identity: a turned or equal source is not found."""
         at = {id(source): index for index, source in enumerate(self.sources)}
         return tuple(at[id(source)] for source in sources)
+
+    def tells_distance(self, index: int) -> bool | None:
+        """Returns whether anything in the recording tells the distance of a source; None if that is not clear."""
+        return self.distance_told[index] if self.distance_told else True
 
     @property
     def is_timed(self) -> bool:
@@ -204,6 +222,22 @@ def heard_sources(scene: Scene) -> list[HeardSource]:
         place = (None, None, None) if source.moves else (None, *place[1:]) if scene.listener.turns else place
         found.append(HeardSource(source.label, *place, *(() if true is None else (true.onset_s, true.offset_s))))
     return found
+
+
+def distances_told(scene: Scene) -> tuple[bool | None, ...]:
+    """Returns of each source of a scene whether the recording tells its distance.
+
+    Its level does, unless a gain of its own was applied, which no one can know. Then its reverberation may, and so may a
+    level that is little changed (None), but nothing does where there is none that could be heard beside the direct sound.
+    """
+    no_reflections = scene.room.size_m is not None and scene.room.max_order == 0 and not scene.room.ray_tracing
+    told: list[bool | None] = []
+    for index, source in enumerate(scene.sources):
+        drr_db = None if scene.truth is None else scene.truth.sources[index].drr_db
+        is_dry = no_reflections or (drr_db is not None and drr_db >= DRY_DRR_DB)
+        is_unknowable = is_dry and abs(source.gain_db) >= CHANGED_DB
+        told.append(True if source.gain_db == 0 else False if is_unknowable else None)
+    return tuple(told)
 
 
 def _place(true: SourceTruth) -> tuple[float, float, float]:

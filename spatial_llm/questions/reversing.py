@@ -9,7 +9,13 @@ from typing import Any
 from spatial_llm.answers.kinds.motion import DIRECTIONS
 from spatial_llm.questions.types import FAMILY_OF, VALUE_KINDS
 
-UNCHANGED = ("MOVES", "ANY_MOVES", "COUNT_MOVING", "FASTER")  # how much something moves does not depend on the way
+UNCHANGED = (
+    "MOVES",
+    "ANY_MOVES",
+    "COUNT_MOVING",
+    "FASTER",
+    "THINK_FASTER",
+)  # how much something moves does not depend on the way
 
 
 def reverse(question_type: str, value: dict[str, Any]) -> dict[str, Any] | None:

@@ -70,7 +70,9 @@ def render(
     return _convolve(placed, [_by_protocol(response, protocol, sampling_rate) for response in responses])
 
 
-def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = None) -> np.ndarray:
+def render_scene(
+    scene: Scene, root: str | Path, format: AudioFormat | None = None, dry: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
     """Renders the recording of a scene in an audio format.
 
     Args:
@@ -78,6 +80,8 @@ def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = No
         root: the folder that `bank`, `sounds` and `format.sofa` of the scene are relative to; no file outside is read.
         format: None = the scene's own. The responses of another format come from the bank where it has them, else they are
             simulated; a SOFA file of the caller's may be anywhere.
+        dry: the dry sound of each source, (n,) at the scene's rate, played instead of the recording that the source names;
+            None = those recordings.
 
     Returns:
         float32 (channels, samples) at `scene.sampling_rate`.
@@ -90,7 +94,10 @@ def render_scene(scene: Scene, root: str | Path, format: AudioFormat | None = No
     check_scene(scene, f"scene {scene.id!r}")
     root = Path(root)
     sounds_root = None if scene.sounds is None else below(root, scene.sounds)
-    placed = [place(dry_sound(source, scene, sounds_root), source, scene) for source in scene.sources]
+    dry = [dry_sound(source, scene, sounds_root) for source in scene.sources] if dry is None else dry
+    if len(dry) != len(scene.sources):
+        raise SceneError(f"scene {scene.id!r}: {len(dry)} dry sounds and {len(scene.sources)} sources; give one for each.")
+    placed = [place(sound, source, scene) for sound, source in zip(dry, scene.sources, strict=True)]
     if scene.moves:
         recording = _moving(placed, scene, _located(scene, root, format))
     else:

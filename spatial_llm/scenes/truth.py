@@ -68,14 +68,18 @@ def derive_truth(
     return SceneTruth(tuple(sources), _rounded(rt60_s, 4), _rounded(volume_m3, 3), _overlaps(sources))
 
 
-def truth_of(scene: Scene, root: str | Path) -> SceneTruth:
+def truth_of(scene: Scene, root: str | Path, dry: Sequence[np.ndarray] | None = None) -> SceneTruth:
     """Returns the truth of a scene in a file: its sounds and its bank are read, or its room is simulated.
+
+    Args:
+        scene: its `truth` is not used.
+        root, dry: see `render.render_scene`.
 
     Raises:
         SceneError, ManifestError, AudioError: see `render.render_scene`.
     """
     sounds_root = None if scene.sounds is None else below(root, scene.sounds)
-    dry = [dry_sound(source, scene, sounds_root) for source in scene.sources]
+    dry = [dry_sound(source, scene, sounds_root) for source in scene.sources] if dry is None else dry
     bank = scene_bank(scene, root)
     if bank is not None:
         rows = [bank.geometry(source.response) for source in scene.sources]

@@ -34,6 +34,8 @@ class ReaderSettings:
         head, heading_deg: to whose ears recordings are rendered, see `SpatialLLM.listen`.
         allow_mono: whether one channel is copied to two.
         max_seconds, max_bytes, allow_truncated: those of `AudioLimits`.
+        dry: whether it is a sound to be placed in a room, `given` as mono: of several channels one is used
+            (`scenes.dry_sounds.used_channel`), with a warning.
     """
 
     wanted: str
@@ -46,6 +48,7 @@ class ReaderSettings:
     max_seconds: float = 600.0
     max_bytes: int = 256 * 2**20
     allow_truncated: bool = False
+    dry: bool = False
 
     def to_json(self) -> str:
         """Returns the settings as the argument of the program."""
@@ -65,6 +68,11 @@ class WindowReader:
             from spatial_llm.scenes.heads.binaural_rendering import ear_rendering  # the simulator's heads
 
             self.render = ear_rendering(self.given, settings.head, settings.heading_deg)
+        self.used_channel = None
+        if settings.dry:
+            from spatial_llm.scenes.dry_sounds import used_channel  # brings the simulator, which others do not wait for
+
+            self.used_channel = used_channel
 
     def read(self, content: bytes) -> tuple[NDArray[np.float32], list[str]]:
         """Returns the window (channels, window_samples) of a file, and the warnings about it.
@@ -77,6 +85,8 @@ class WindowReader:
             samples, rate = read_audio(memoryview(content), self.limits)
             if self.settings.allow_mono and len(samples) == 1 and self.given.channels == 2:
                 samples = np.repeat(samples, 2, axis=0)
+            if self.used_channel is not None:
+                samples = self._one_channel(samples)
             window = prepare_waveform(
                 samples,
                 rate,
@@ -91,6 +101,16 @@ class WindowReader:
                 warnings.warn(SAME_CHANNELS, stacklevel=1)
         texts = [" ".join(str(each.message).split()) for each in said if issubclass(each.category, UserWarning)]
         return window, list(dict.fromkeys(texts))
+
+    def _one_channel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the channel (1, samples) of a dry sound that is played, see `dry_sounds.used_channel`."""
+        if len(samples) > 1:
+            warnings.warn(
+                f"the sound has {len(samples)} channels, and a sound to be placed needs one: its first channel that can be "
+                "heard is placed.",
+                stacklevel=1,
+            )
+        return self.used_channel(samples, "the sound")[None]
 
 
 def main(settings: ReaderSettings) -> None:

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from spatial_llm.serving.app import Service
 from spatial_llm.serving.arguments import ServeArguments
 from spatial_llm.serving.reader_process import ReaderSettings
 from spatial_llm.serving.recordings import Readers
+from spatial_llm.serving.sockets import address_of, bound_socket, stopping_is_no_error
 from spatial_llm.shipped import is_shipped
 
 
@@ -39,15 +38,15 @@ def serve(arguments: ServeArguments) -> None:
             stacklevel=1,
         )
     # Before the model is loaded, which may take minutes.
-    with contextlib.closing(_bound(arguments.host, arguments.port)) as listening:
+    with contextlib.closing(bound_socket(arguments.host, arguments.port)) as listening:
         service = _service(arguments)
         protocol = type("Protocol", (PatientProtocol,), {"head_seconds": arguments.body_seconds})
         config = uvicorn.Config(
             service.app(), http=protocol, ws="none", lifespan="on", log_level="warning", access_log=False,
             server_header=False, proxy_headers=False, timeout_graceful_shutdown=arguments.stop_seconds,
         )  # fmt: skip
-        server = _Server(config, _address(arguments.host, listening.getsockname()[1]), service.name)
-        with _stopping_is_no_error():
+        server = _Server(config, address_of(arguments.host, listening.getsockname()[1]), service.name)
+        with stopping_is_no_error():
             server.run(sockets=[listening])
 
 
@@ -76,25 +75,6 @@ def _service(arguments: ServeArguments) -> Service:
     return Service(answerer, Readers(settings, arguments.readers, arguments.read_seconds), name, arguments)
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        # A server that was killed leaves its connections behind for a minute, which would keep the next one out.
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise OSError(
-            error.errno, f"{error.strerror}: choose another --port, or --port 0 for a free one", f"{host}:{port}"
-        ) from None
-    return bound
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 class _Server(uvicorn.Server):
     """Says where it listens, once it does."""
 
@@ -106,17 +86,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(f"{self.name} is served at {self.address}/v1; Ctrl-C stops.", flush=True)
-
-
-@contextlib.contextmanager
-def _stopping_is_no_error() -> Iterator[None]:
-    """uvicorn raises the signal that stopped it again once it has stopped, for whoever handled it before."""
-    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 class PatientProtocol(H11Protocol):

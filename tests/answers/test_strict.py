@@ -12,6 +12,7 @@ from spatial_llm.answers import AXES, Location
 from spatial_llm.answers.kinds.motion import DIRECTIONS
 from spatial_llm.answers.kinds.span import format_span, parse_span
 from spatial_llm.answers.kinds.text import plain_text
+from spatial_llm.answers.steps import OPPOSITE
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 from tests.answers.test_timed_caption import captions, one_event
@@ -210,6 +211,25 @@ NAMES = (
     .filter(lambda name: name and name == " ".join(name.lower().split()) and ";" not in name and not name.endswith("."))
 )
 PLACES = LOCATIONS.map(Location.to_dict)
+UNKNOWN = st.just({"unknown": True})
+SOUNDS = st.sampled_from(["bell", "walk, footsteps", "male speech, man speaking", "dog 2.5m", "left"])
+SIDES = [word for words in AXES.values() for word in words]
+METRES = st.floats(0, 100).map(lambda value: round(value, 1))
+STATED = {
+    **{axis: st.sampled_from(words) for axis, words in AXES.items()},
+    "left_m": METRES,
+    "front_m": METRES.map(lambda metres: 0.0 - metres),
+    "distance_m": METRES,
+    "speed_m_s": METRES,
+}
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(SOUNDS, st.fixed_dictionaries({}, optional=STATED)).map(lambda pair: {"heard": pair[0], **pair[1]}),
+        st.fixed_dictionaries({"sound": SOUNDS, "side": st.sampled_from(sorted(OPPOSITE)), "than": SOUNDS}),
+        st.fixed_dictionaries({"sound": SOUNDS, "side": st.sampled_from(SIDES)}),
+    ),
+    max_size=5,
+)
 VALUES = {
     "labels": st.lists(NAMES, min_size=1).map(lambda names: {"labels": sorted(set(names))}),
     "order": st.lists(NAMES, min_size=1, unique=True).map(lambda names: {"order": names}),
@@ -239,6 +259,14 @@ VALUES = {
     .map(lambda ends: {"rt60_range_s": list(ends)}),
     "room_size": st.sampled_from(["small", "large"]).map(lambda word: {"room_size": word}),
     "reverberation": st.sampled_from(["dry", "reverberant"]).map(lambda word: {"reverberation": word}),
+    "elevation_or_unknown": st.floats(-90, 90).map(lambda value: {"elevation_deg": value}) | UNKNOWN,
+    "distance_or_unknown": NUMBERS.map(lambda value: {"distance_m": value}) | UNKNOWN,
+    "location_or_unknown": PLACES | UNKNOWN,
+    "span_or_unknown": st.just({"onset_s": 0.5, "offset_s": 2.0}) | UNKNOWN,
+    "thought_labels": st.tuples(STEPS, st.lists(SOUNDS, min_size=1, unique=True)).map(
+        lambda pair: {"labels": sorted(pair[1]), "steps": pair[0]}
+    ),
+    "thought_yes_no": st.tuples(STEPS, st.booleans()).map(lambda pair: {"yes": pair[1], "steps": pair[0]}),
     "text": st.text().map(plain_text).filter(bool).map(lambda text: {"text": text}),
 }
 
@@ -269,6 +297,24 @@ def test_a_value_of_another_kind_is_refused(kind):
     ):
         with pytest.raises(SpatialLLMError):
             format_value(TYPE_OF_KIND[kind], value)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("I cannot tell", {"unknown": True}, {"unknown": True}),
+        ("i cannot tell.", {"unknown": True}, {"unknown": True}),
+        ("That is impossible to say.", None, {"unknown": True}),
+        ("2.5m", {"distance_m": 2.5}, {"distance_m": 2.5}),
+        ("About two and a half metres", None, {"distance_m": 2.5}),
+        ("I cannot tell, but perhaps 2m", {"distance_m": 2.0}, {"distance_m": 2.0}),
+        ("There is no bell", None, None),  # a claim about the sound, not about what can be told
+        ("left", None, None),
+    ],
+)
+def test_a_value_or_that_it_cannot_be_told(text, strict, lenient):
+    assert parse_value("DISTANCE_IF_KNOWN", text) == strict
+    assert parse_value("DISTANCE_IF_KNOWN", text, "lenient") == lenient
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,29 @@ def test_the_dimensions_of_an_array_say_what_it_can_tell():
     assert "line" in array(line).tells and "plane" in array(ring).tells and array(TETRAHEDRON).tells == "every direction"
 
 
+@pytest.mark.parametrize(
+    ("format", "told"),
+    [
+        (BINAURAL, True),
+        (Ambisonics(1), True),
+        (Mono(), False),
+        (StereoMs(), False),
+        (PAIR, False),  # a line from left to right: the cone around it holds all elevations
+        (Array(((0.0, 0.0, 0.1), (0.0, 0.0, -0.1))), True),  # an upright line: the angle from it is the elevation
+        (Array(((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (-0.1, 0.0, 0.0))), False),  # a level plane: above is below
+        (Array(((0.1, 0.0, 0.0), (0.0, 0.0, 0.1), (-0.1, 0.0, 0.0))), True),  # an upright plane: left is right
+        (Array(((0.1, 0.0, 0.0), (0.0, 0.1, 0.1), (-0.1, 0.0, 0.0))), False),  # an oblique one mixes both
+        (Array(tuple(map(tuple, TETRAHEDRON.tolist()))), True),
+        (RIGID, True),
+        (Array(((0.042, 0, 0), (0, 0.042, 0), (-0.042, 0, 0)), sphere_radius_m=0.042), False),
+        (Array(((0.0, 0.0, 0.0),)), False),
+        (MEASURED, True),
+    ],
+)
+def test_an_elevation_is_told_where_all_directions_that_sound_alike_have_it(format, told):
+    assert format.tells_elevation is told
+
+
 def test_places_that_cannot_be_are_refused_and_wide_arrays_doubted():
     with pytest.raises(AudioError, match=r"microphones 0 and 2 are both at \[0.0, 0.1, 0.0\]; give each its own place"):
         as_format("array:[[0, 0.1, 0], [0, -0.1, 0], [0, 0.1, 0]]")

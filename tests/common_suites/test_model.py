@@ -194,3 +194,8 @@ class RegionsProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
 class SlicesProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
     encoder = "dspast"
     projector = "spatial_slices_projector"
+
+
+@listed(**NAMES)
+class RVQProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
+    projector = "spatial_rvq_projector"

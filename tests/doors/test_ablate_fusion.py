@@ -10,6 +10,7 @@ import yaml
 from spatial_llm import workflow
 from spatial_llm.encoders import SpatialASTConfig
 from spatial_llm.model import SpatialLLM
+from spatial_llm.projectors.settings import projector_config
 from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
 from tests.doors.test_train_tiny import SMALL, given, merged, understood
@@ -17,7 +18,7 @@ from tests.doors.test_train_tiny import SMALL, given, merged, understood
 __all__ = ["given"]  # the fixture: clips of two classes
 
 CONFIGS = Path("recipes/configs/fusion/tiny")
-KINDS = {"fusions": 6, "projectors": 6, "compression": 10}
+KINDS = {"fusions": 6, "projectors": 6, "compression": 10, "codes": 3}
 SCHEDULE = {"steps": 2, "batch_size": 4}
 
 
@@ -49,6 +50,19 @@ def test_the_kinds_differ_in_what_they_are_compared_for_and_in_nothing_else(repo
         assert all(one == rest[0] for one in rest)
     options = [tuple(options) for _, options in kinds["compression"].values()]
     assert len(set(options)) == len(options)
+
+
+def test_codes_are_compared_at_an_equal_budget(repository: Path) -> None:
+    kinds = runpy.run_path(str(repository / "recipes/ablate_fusion.py"))["COMPARISONS"]["codes"]
+    layout = SpatialLLM.from_pretrained("tiny").model.encoder.config.token_layout
+    tokens, rest = {}, []
+    for kind, (file, options) in kinds.items():
+        content = read_yaml(repository / CONFIGS / f"{file}.yaml").content
+        changed = {name: yaml.safe_load(value) for name, _, value in (one[12:].partition("=") for one in options)}
+        tokens[kind] = projector_config(content.pop("projector") | changed, layout).num_tokens(layout)
+        rest.append({key: value for key, value in content.items() if key != "run_folder"})
+    assert set(tokens.values()) == {6}
+    assert all(one == rest[0] for one in rest)
 
 
 def test_the_second_encoder_has_the_grid_of_the_first(repository: Path) -> None:

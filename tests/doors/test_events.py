@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from spatial_llm.files import sha256_of
 from tests.data.importing.dcase_folder import frames, write_csv
 from tests.evaluation.fixtures_events import write_events_manifest
 
@@ -63,6 +64,21 @@ def test_a_manifest_against_captions(door, tmp_path, capsys):
     assert "1 captions could not be parsed and count as no events: three" in capsys.readouterr().out
     report = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert report["unparsed_captions"] == ["three"] and report["metrics"]["event_recall_200ms"]["value"] == 75
+
+
+def test_predictions_are_scored_on_the_recordings_that_were_asked_for_a_caption(door, tmp_path):
+    manifest, told = write_events_manifest(tmp_path / "eval.jsonl"), tmp_path / "predictions.jsonl"
+    line = {"id": "a", "type": "caption", "question_type": "CAPTION", "question": "What sounds when?", "answer": ""}
+    said = {"recording_id": "two", "prediction": "0.0 to 0.9 s rain; 0.2 to 0.4 s bell"}
+    told.write_text(json.dumps(line | said) + "\n")
+    door(reference=manifest, predicted=told, out=tmp_path / "out", resamples=50)
+    report = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert report["recordings"] == 1 and report["counts"]["reference_events"] == 1
+    assert report["metrics"]["event_recall_200ms"]["value"] == 100 and report["metrics"]["hallucinated"]["value"] == 50
+    assert report["provenance"]["manifest_sha256"] == report["reference_sha256"]["eval.jsonl"] == sha256_of(manifest)
+    told.write_text(json.dumps(line | said | {"recording_id": "unknown"}) + "\n")
+    with pytest.raises(SystemExit, match="unknown"):
+        door(reference=manifest, predicted=told, out=tmp_path / "out")
 
 
 def test_errors_are_sentences_and_leave_nothing(door, tmp_path):

@@ -8,6 +8,7 @@ from spatial_llm.evaluation.metrics.hallucination import KINDS, RULES
 from spatial_llm.evaluation.metrics.type_metrics import metrics_of
 from spatial_llm.evaluation.names import PREFIXES, SUFFIXES, WHOLE, plain_name, titled
 from spatial_llm.evaluation.scoring.event_scores import score_events
+from spatial_llm.evaluation.scoring.retrieval import DIRECTIONS, TOP
 from spatial_llm.questions.types import QUESTION_TYPES
 
 CODES = [
@@ -21,16 +22,21 @@ CODES = [
 OF_EVENTS = score_events({"a": []}, {"a": []}, resamples=1)["metrics"]
 
 
+OF_RETRIEVAL = [
+    f"{asked}_{direction}_R{most}" for asked in ("whole", "sound", "place") for direction in DIRECTIONS for most in TOP
+]
+
+
 def test_every_metric_has_a_name_of_its_own() -> None:
-    names = {code: plain_name(code) for code in (*CODES, *OF_EVENTS)}
+    names = {code: plain_name(code) for code in (*CODES, *OF_EVENTS, *OF_RETRIEVAL)}
     assert [code for code, name in names.items() if name is None] == []
     assert [name for name, count in Counter(names.values()).items() if count > 1] == []
 
 
 def test_no_name_is_left_over() -> None:
-    """Encoders have eight metrics; all other entries belong to a metric of answers or of events."""
+    """Encoders have eight metrics; all other entries belong to a metric of answers, of events or of retrieval."""
     of_encoders = {"mAP", "ER20", "MAE_deg", "DER", "left_right", "front_behind", "above_below", "eight_way"}
-    assert set(WHOLE) - {*CODES} == {*OF_EVENTS, *of_encoders}
+    assert set(WHOLE) - {*CODES} == {*OF_EVENTS, *OF_RETRIEVAL, *of_encoders}
     assert [prefix for prefix in PREFIXES if not any(code.startswith(f"{prefix}_") for code in CODES)] == []
     assert [suffix for suffix in SUFFIXES if not any(code.endswith(f"_{suffix}") for code in CODES)] == []
 

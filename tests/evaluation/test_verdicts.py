@@ -101,6 +101,17 @@ def test_runs_that_differ_and_runs_that_do_not():
     assert comparison_verdict(undecided).endswith("on any of 1 metrics, finer diagnostics aside.")
 
 
+def test_refusals_stand_in_the_verdict_with_their_counts():
+    report = compared(B_DER=(1.0, 0.5, "bat"))
+    counts = {"right_before": 60, "right_now_refused": 3, "wrong_before": 40, "wrong_now_refused": 12}
+    report["rgi"] = {"value": 0.72, "low": 0.31, "high": 1.04, "counts": counts}
+    assert comparison_verdict(report).endswith(
+        "1 metrics; it declines 12 of 40 answers that were wrong and 3 of 60 that were right (RGI +0.72, 0.31 to 1.04)."
+    )
+    report["rgi"] = {"value": None, "low": None, "high": None, "counts": counts}
+    assert "RGI" not in comparison_verdict(report), "undefined"
+
+
 def test_more_metrics_than_are_named_are_counted():
     report = compared(**{f"{code}_exact": (2.0, 0.01, "exact") for code in ("NEAREST", "FARTHEST", "DISTANCE", "SPAN")})
     assert comparison_verdict(report).endswith("farthest sound (+2.00 %, 1.00 to 3.00) and 2 more.")

@@ -47,7 +47,10 @@ def test_it_answers_and_answers_the_same_after_saving(projector, fusion, tmp_pat
     assert loaded.ask(_clip(), QUESTION, sampling_rate=32_000, max_new_tokens=5) == answer
     batch = bat.processor(audio=_clip(), text=QUESTION, sampling_rate=32_000, return_tensors="pt")
     heard = [model.encoder(batch["input_features"]).last_hidden_state for model in (bat.model, loaded.model)]
-    assert torch.equal(*heard)
+    weights = [model.encoder.state_dict() for model in (bat.model, loaded.model)]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    # Not bit for bit: kernels round by the address of a tensor in the file, which every tensor before it moves.
+    torch.testing.assert_close(*heard, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(loaded.model(**batch).logits, bat.model(**batch).logits, atol=1e-4, rtol=1e-4)
 
 

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModel
 
 from spatial_llm.encoders import TokenLayout
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.projectors import AudioTokens
+from spatial_llm.projectors import AudioTokens, RVQProjectorConfig
 from spatial_llm.projectors.kinds import PROJECTORS
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.projectors.shared_fields import TwoLayerConfig
@@ -24,6 +24,7 @@ VARIANTS = {
     "spatial_pool_projector": {"method": "segments", "columns": "keep", "factor": 3, "num_columns": None},
     "spatial_regions_projector": {"context": "mean", "columns_per_token": 1},
     "spatial_slices_projector": {"connector": "regions", "columns_per_token": 2},
+    "spatial_rvq_projector": {"method": "segments", "tokens": "one_a_code", "learned": True, "factor": 3},
 }
 CASES = [(kind, {}) for kind in TINY_PROJECTORS] + list(VARIANTS.items())
 
@@ -60,7 +61,9 @@ def test_it_returns_as_many_tokens_as_its_configuration_promises(kind, fields, l
 def test_gradients_reach_every_weight_and_every_patch(kind, fields):
     projector, layout = build(kind, **{**fields, "initializer_range": 0.3}).double(), LAYOUTS[0]
     tokens = torch.randn(2, layout.num_tokens, 48, dtype=torch.float64, requires_grad=True)
-    projector(tokens, layout=layout).last_hidden_state.pow(3).sum().backward()
+    # Codes have no gradient: what makes them learns by a loss of its own.
+    output = projector.train(not projector.config.passes_gradients)(tokens, layout=layout)
+    (output.last_hidden_state.pow(3).sum() + (0 if output.loss is None else output.loss)).backward()
     # The bias of the keys adds the same to all scores of a query, so its gradient is zero but for rounding.
     weights = {name: each.grad for name, each in projector.named_parameters() if not name.endswith("key.bias")}
     assert [name for name, gradient in weights.items() if gradient is None or not gradient.abs().max() > 1e-9] == []
@@ -97,7 +100,7 @@ def test_checkpointing_changes_no_gradient_behind_a_frozen_encoder(kind, fields,
     with_dropout = set(silent) <= set(tiny_config(kind).to_dict())
     projector, layout = build(kind, **fields, **(silent if with_dropout else {})), LAYOUTS[1]
     if not projector.supports_gradient_checkpointing:
-        assert issubclass(type(projector.config), TwoLayerConfig)
+        assert isinstance(projector.config, TwoLayerConfig | RVQProjectorConfig)
         return
     projector.train()
     tokens, gradients = torch.randn(2, layout.num_tokens, 48), []
@@ -160,6 +163,7 @@ def test_the_number_of_tokens_at_full_size():
         "spatial_aggregator_projector": 32 + 64,
         "spatial_regions_projector": 64,
         "spatial_slices_projector": 2 * 8,
+        "spatial_rvq_projector": 32,
     }
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from spatial_llm.encoders import TokenLayout
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.projectors import MLPProjector, PoolProjector, PoolProjectorConfig
-from spatial_llm.projectors.modeling_pool import even_groups, segment_rows
+from spatial_llm.projectors.pooling import even_groups, segment_rows
 from tests.projectors.formulas import changed_tokens
 
 LAYOUT = TokenLayout(num_cls_tokens=2, grid=(7, 3), channel_slices=((0, 2), (2, 6)), seconds_per_row=0.5)

@@ -189,6 +189,17 @@ def is_true(item, scene: Scene) -> bool:
             crossed = np.flatnonzero((left[1:] > 0) != (left[:-1] > 0))
             crossed = [times(at)[index] for index in crossed if front[index] > 0]
             return len(crossed) == 1 and abs(item.truth["time_s"] - crossed[0]) <= LATE_S
+        case "THINK_FASTER":
+            speed = r"I hear the (.+): ([\d.]+) m/s\. "
+            steps = re.fullmatch(rf"{speed}{speed}The (.+) is faster than the (.+)\. Answer: (.+)", item.answer)
+            ways = {}
+            for label in named:
+                index = labels.index(label)
+                along = position_of(scene.sources[index], times(index))
+                ways[label] = np.linalg.norm(np.diff(along, axis=0), axis=1).sum() / np.ptp(times(index))
+            stated = {steps[1]: float(steps[2]), steps[3]: float(steps[4])}
+            right = all(abs(stated[label] - way) <= 0.05 + 0.05 * way for label, way in ways.items())
+            return right and steps[7] == steps[5] == max(ways, key=ways.get) and {steps[5], steps[6]} == set(named)
         case "FASTER":
             ways = {}
             for label in named:

@@ -50,6 +50,49 @@ def draw_scene(rng: np.random.Generator, id: str, labels: tuple[str, ...], split
     return scene
 
 
+OPPOSITE = {"left": "right", "front": "behind", "above": "below", "nearer": "farther"}
+OPPOSITE |= {other: word for word, other in OPPOSITE.items()}
+BESIDE = {
+    "left": "on the left of", "right": "on the right of", "front": "in front of", "behind": "behind", "above": "above",
+    "below": "below", "nearer": "nearer than", "farther": "farther than",
+}  # fmt: skip
+OF_YOU = {"left": "on your left", "right": "on your right", "front": "in front of you"}
+
+
+def thought_out(text: str, kind: str, labels: list, named: list, far: list, along: dict) -> str:
+    """The thought-out answer, from metres to the front, to the left and upwards; `named`: the sounds in the question."""
+    along = along | {"nearer": [-metres for metres in far]}
+
+    def said(i: int) -> str:
+        clear = [word for word in ("left", "front", "above") if abs(along[word][i]) >= far[i] * np.sin(np.deg2rad(10))]
+        words = [word if along[word][i] > 0 else OPPOSITE[word] for word in clear]
+        return f"I hear the {labels[i]}: {', '.join([*words, f'{round(far[i], 1):g}m'])}."
+
+    at = [labels.index(label) for label in named]
+    others = [i for i in range(len(labels)) if i not in at]
+    words = [word for word in ("nearer", "closer", "farther", *BESIDE) if re.search(rf"\b{word}\b", text)]
+    asked = (words or ["nearer"])[0].replace("closer", "nearer")
+    axis = asked if asked in along else OPPOSITE[asked]
+
+    def side(i: int, than: float) -> str:
+        return axis if along[axis][i] > than else OPPOSITE[axis]
+
+    if kind in ("THINK_NEAREST", "THINK_FARTHEST"):
+        best, word = (np.argmin(far), "nearer") if kind == "THINK_NEAREST" else (np.argmax(far), "farther")
+        puts = [f"The {labels[best]} is {word} than the {label}." for label in labels if label != labels[best]]
+        return " ".join([*map(said, range(len(labels))), *puts, f"Answer: {labels[best]}"])
+    if kind == "THINK_RELATION":
+        way = ("left", "right") if axis == "left" else ("front", "back")
+        metres = [(abs(round(c, 1)), way[round(c, 1) < 0]) for c in along[axis]]
+        steps = [f"I hear the {label}: {m:g}m to the {to}." for label, (m, to) in zip(labels, metres, strict=True)]
+        sides = {i: side(i, along[axis][at[0]]) for i in others}
+        steps += [f"The {labels[i]} is {BESIDE[word]} the {named[0]}." for i, word in sides.items()]
+        return " ".join([*steps, f"Answer: {'; '.join(sorted(labels[i] for i in others if sides[i] == asked))}"])
+    word = side(at[0], 0.0 if kind == "THINK_SIDE" else along[axis][at[1]])
+    beside = OF_YOU.get(word, f"{word} you") if kind == "THINK_SIDE" else f"{BESIDE[word]} the {named[1]}"
+    return " ".join([*map(said, at), f"The {named[0]} is {beside}.", f"Answer: {'Yes' if word == asked else 'No'}"])
+
+
 def expected(item, scene: Scene):
     """The answer to one of our own families, from the room's coordinates alone."""
     ears, heading = np.array(scene.listener.position_m), np.deg2rad(scene.listener.heading_deg)
@@ -151,6 +194,18 @@ def expected(item, scene: Scene):
                 span = f"{round(times[i].onset_s, 1):.1f} to {round(times[i].offset_s, 1):.1f} s"
                 clauses.append(f"{span} {labels[i]}, {across}, {along}, {metres}")
             return "; ".join(clauses)
+        case _ if kind.endswith("_IF_KNOWN") and at is None:
+            return "I cannot tell"
+        case "ELEVATION_IF_KNOWN":
+            return f"{round(np.rad2deg(np.arcsin(up[at] / far[at])))} degrees"
+        case "DISTANCE_IF_KNOWN":
+            return f"{round(far[at], 1):g}m"
+        case "LOCATION_IF_KNOWN":
+            return place(at)
+        case "SPAN_IF_KNOWN":
+            return f"{round(times[at].onset_s, 1):g} to {round(times[at].offset_s, 1):g} s"
+        case _ if kind.startswith("THINK_"):
+            return thought_out(text, kind, labels, named, far, {"left": side, "front": front, "above": up})
         case "SWAPPED":
             return "Yes" if all(asked_place(label) == place(labels.index(label)) for label in named) else "No"
     raise AssertionError(kind)

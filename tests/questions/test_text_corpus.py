@@ -77,7 +77,10 @@ def test_two_labels_are_needed():
 
 def test_words_say_what_is_asked_for_and_no_more():
     config = QuestionConfig(
-        ask=EVERY | dict.fromkeys(("time", "span", "overlap", "caption", "room", "same_class", "relation", "negative"), 0),
+        ask=EVERY
+        | dict.fromkeys(
+            ("time", "span", "overlap", "caption", "room", "same_class", "relation", "negative", "humility_time"), 0
+        ),
         limit=12,
     )
     examples = text_examples(LABELS, 3000, seed=4, config=config, most_sources=2)

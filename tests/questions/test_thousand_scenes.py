@@ -17,6 +17,7 @@ CHANCE = {
     "ROOM_SIZE": 1 / 2,
     "ROOM_REVERB": 1 / 2,
     "ABSENT": 1 / 2,
+    **dict.fromkeys(("ELEVATION_IF_KNOWN", "DISTANCE_IF_KNOWN", "LOCATION_IF_KNOWN", "SPAN_IF_KNOWN"), 1 / 2),
     "MIXUP_NONBINARY_DIRECTION": 1 / 2,
 }
 

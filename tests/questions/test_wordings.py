@@ -48,7 +48,7 @@ def test_every_wording_has_the_same_words_to_fill_in_and_training_shares_only_wh
 
 def test_answers_in_signed_degrees_come_with_their_convention() -> None:
     signed = {family for family, wordings in ALL if wordings.convention.endswith("degrees.")}
-    assert signed == {"azimuth", "elevation", "rotated", "motion_place"} and len(CONVENTIONS) == 5
+    assert signed == {"azimuth", "elevation", "rotated", "motion_place", "humility"} and len(CONVENTIONS) == 5
 
 
 def test_published_questions_are_among_the_wordings() -> None:

@@ -18,6 +18,7 @@ from spatial_llm.scenes.events import synthesize_event
 from spatial_llm.scenes.heads.hrtf import interaural_delay_s
 from spatial_llm.scenes.render import place, render, render_scene, scene_responses
 from spatial_llm.scenes.scene import direction_of
+from spatial_llm.scenes.truth import truth_of
 from tests.scenes.small import ANECHOIC, RATE, bank, decaying, mirror, scene, source
 
 RNG = np.random.default_rng(0)
@@ -154,6 +155,17 @@ def test_sounds_from_files_are_their_first_channel(root):
     broken = banked(dataclasses.replace(source(response=0), recording="broken.wav"), sounds="sounds")
     with pytest.raises(AudioError, match=r"broken.wav.*not finite"):
         render_scene(broken, root)
+
+
+def test_sounds_that_are_given_are_played_instead_of_those_that_are_named(root):
+    made = banked()
+    given = [synthesize_event("bell", 1, 0.8), synthesize_event("rain", 2, 2.0)]
+    wanted = render(given, [decaying(2, 80_000, seed) for seed in (1, 2)], 3 * RATE)
+    np.testing.assert_array_equal(render_scene(made, root, dry=given), wanted)
+    known = truth_of(made, root, given)
+    assert known.sources[0].offset_s < 0.9 < known.sources[1].offset_s < 2.1
+    with pytest.raises(SceneError, match="1 dry sounds and 2 sources; give one for each"):
+        render_scene(made, root, dry=given[:1])
 
 
 def test_one_scene_in_several_formats_has_one_truth(tmp_path):

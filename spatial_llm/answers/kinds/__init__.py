@@ -18,12 +18,14 @@ from spatial_llm.answers.kinds import (
     locations,
     moment,
     motion,
+    or_unknown,
     order,
     reverberation,
     room_size,
     rt60_range,
     span,
     text,
+    thought,
     timed_caption,
     yes_no,
 )
@@ -50,5 +52,11 @@ _ALL = (
     room_size.KIND,
     reverberation.KIND,
     text.KIND,
+    thought.LABELS,
+    thought.YES_NO,
+    or_unknown.ELEVATION,
+    or_unknown.DISTANCE,
+    or_unknown.LOCATION,
+    or_unknown.SPAN,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -42,6 +42,8 @@ class Ambisonics(AudioFormat):
         + (" (ACN/SN3D; with :n3d or :fuma after it, in that convention)")
     )
 
+    tells_elevation: ClassVar[bool] = True
+
     order: int
     convention: str = SN3D
 

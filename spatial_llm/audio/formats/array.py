@@ -125,6 +125,18 @@ class Array(AudioFormat):
         return int(np.sum(spread > FLAT * spread.max())) if spread.max() > 0 else 0
 
     @property
+    def tells_elevation(self) -> bool:
+        """Returns whether all directions that the geometry cannot tell apart have one elevation: those around the line of
+        the microphones if it is vertical, and the two beside their plane if that is."""
+        if self.sofa is not None or self.dimensions == 3:
+            return True
+        if self.dimensions == 0:
+            return False
+        positions = np.array(self.positions_m)
+        along, _, across = np.linalg.svd(positions - (positions.mean(axis=0) if self.sphere_radius_m is None else 0.0))[2]
+        return bool(np.hypot(*along[:2]) <= FLAT if self.dimensions == 1 else abs(across[2]) <= FLAT)
+
+    @property
     def portable(self) -> AudioFormat:
         """Returns the same array, its measured responses in `hrtf/`."""
         return self if self.sofa is None else replace(self, sofa=f"hrtf/{PurePath(self.sofa).name}")

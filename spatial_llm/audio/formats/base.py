@@ -14,6 +14,7 @@ class AudioFormat:
         kind: its name in `FORMATS`.
         texts: the texts that `parse` knows, for error messages.
         tells: what a recording of this format can tell of the direction of a sound, as a clause.
+        tells_elevation: whether it can tell the elevation of every direction; whoever cannot may know it of some.
         sofa: path of the SOFA file with the impulse responses of the head or array; None where there is none.
         positions_m: (microphones, xyz) metres around the listener's position; empty where all channels are received there.
         channels: number of channels of a recording.
@@ -25,6 +26,7 @@ class AudioFormat:
     kind: ClassVar[str]
     texts: ClassVar[str]
     tells: str
+    tells_elevation: bool = False
     sofa: str | None = None
     positions_m: tuple[Xyz, ...] = ()
     channels: int

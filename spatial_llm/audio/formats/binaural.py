@@ -23,6 +23,7 @@ class Binaural(AudioFormat):
     kind: ClassVar[str] = "binaural"
     texts: ClassVar[str] = "binaural, binaural:<file.sofa>"
     tells: ClassVar[str] = "left from right; front from back and the elevation by the colour that a head gives the sound"
+    tells_elevation: ClassVar[bool] = True
     channels: ClassVar[int] = 2
     channel_names: ClassVar[tuple[str, ...]] = ("left", "right")
 

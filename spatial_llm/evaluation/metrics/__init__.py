@@ -5,7 +5,7 @@ its interval and the test against another run.
 """
 
 from spatial_llm.evaluation.metrics.compute import compute_metrics, embedded_texts, measures_of_items
-from spatial_llm.evaluation.metrics.cross_type import right_of
+from spatial_llm.evaluation.metrics.cross_type import declined_of, right_of
 from spatial_llm.evaluation.metrics.extract import Extracted, extract
 from spatial_llm.evaluation.metrics.metric import Metric, interval_of
 from spatial_llm.evaluation.metrics.protocols import PROTOCOLS, family_name, rule_of
@@ -20,6 +20,7 @@ __all__ = [
     "Truth",
     "compute_metrics",
     "context_of",
+    "declined_of",
     "embedded_texts",
     "extract",
     "family_name",

@@ -91,7 +91,12 @@ def _turn_deg(question: str) -> float | None:
 
 def _asked_about(record: Record, value: dict[str, Any], labels: Labels, turned: Sequence[HeardSource]) -> int | None:
     kind, every = record.question_type, range(len(turned))
-    if kind in _OF_NO_SOURCE or "absent" in value or (kind in _OF_PRESENCE and value == {"yes": False}):
+    if (
+        kind in _OF_NO_SOURCE
+        or "absent" in value
+        or "unknown" in value
+        or (kind in _OF_PRESENCE and value == {"yes": False})
+    ):
         return None
     if len(turned) == 1:
         return 0

@@ -1,6 +1,6 @@
 """Computes all metrics that the questions of a set allow, from the answers of one run. Extract, then measure: two steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,13 @@ from spatial_llm.errors import ManifestError
 from spatial_llm.evaluation.metrics import chance
 from spatial_llm.evaluation.metrics.cross_type import hearing_metrics
 from spatial_llm.evaluation.metrics.extract import READINGS, Columns
+from spatial_llm.evaluation.metrics.general_hearing import general_hearing_metrics, hearing_texts
 from spatial_llm.evaluation.metrics.labels import cosine_metric, label_metrics
 from spatial_llm.evaluation.metrics.measures import Measure
 from spatial_llm.evaluation.metrics.metric import Metric, Percent, median_of
 from spatial_llm.evaluation.metrics.protocols import BAT, TEXT
 from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 from spatial_llm.evaluation.metrics.spec import Spec
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import (
     Statistic,
     balanced_accuracy,
@@ -27,12 +27,17 @@ from spatial_llm.evaluation.statistics.bootstrap import (
     spearman,
 )
 from spatial_llm.questions.families.own import OPEN
+from spatial_llm.sentences.embedding import Embed
 
 _EMBEDDED = ("CLASSIFICATION", "MIXUP_SINGLE_CLASSIFICATION")
 
 
 def compute_metrics(
-    run: ScoredRun, embed: Embed | None, embedding: str = "", labels: Sequence[str] | None = None
+    run: ScoredRun,
+    embed: Embed | None,
+    embedding: str = "",
+    labels: Sequence[str] | None = None,
+    asked: Collection[str] = (),
 ) -> dict[str, Metric]:
     """Returns all metrics by name ("A_mAP", "B_DER", "E_acc", ...), sorted. The questions determine which metrics there are,
     with one exception: metrics of answers in degrees to questions about direction words exist only if there is such an
@@ -42,16 +47,18 @@ def compute_metrics(
         run: the result of `read_answers`.
         embed: maps texts to unit vectors, for types A and C and free answers; None leaves out the metrics that need it.
         embedding: its name.
-        labels: the label set of A and C; None for the labels that occur in their true answers.
+        labels: the label set of A and C, and of general hearing; None for the labels that occur in true answers.
+        asked: protocols that a task asks for; those of general hearing are computed only if they are among them.
 
     Raises:
-        ManifestError: a true label of A or C is not in the label set.
+        ManifestError: a true label of A, of C or of general hearing is not in the label set.
     """
     metrics = [
         _metric(run, group, spec) for group in run.groups.values() for spec in group.metrics.specs if _applies(group, spec)
     ]
     if embed is not None:
         metrics += _embedded(run, embed, embedding, _label_set(run, labels))
+        metrics += general_hearing_metrics(run, asked, embed, embedding, labels)
     metrics += hearing_metrics(run)
     halves = [metric for metric in metrics if metric.name in ("E_direction_acc", "E_distance_acc")]
     if len(halves) == 2:
@@ -59,11 +66,11 @@ def compute_metrics(
     return {metric.name: metric for metric in sorted(metrics, key=lambda metric: metric.name)}
 
 
-def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None) -> list[str]:
+def embedded_texts(run: ScoredRun, labels: Sequence[str] | None = None, asked: Collection[str] = ()) -> list[str]:
     """Returns all texts that `compute_metrics` embeds: labels, true answers and answers of types A and C, true answers and
-    answers to free questions."""
+    answers to free questions, and what general hearing embeds; arguments as there."""
     own = run.groups[OPEN].rows if OPEN in run.groups else []
-    free = [text for row in own for text in (run.items[row].answer, run.texts[row])]
+    free = [text for row in own for text in (run.items[row].answer, run.texts[row])] + hearing_texts(run, asked, labels)
     groups = [run.groups[name] for name in _EMBEDDED if name in run.groups]
     if not groups:
         return list(dict.fromkeys(free))
@@ -118,7 +125,7 @@ def _metric(run: ScoredRun, group: Group, spec: Spec) -> Metric:
         rows=group.rows[some],
         strict=_statistic(spec, spec.measure.of(strict, truth), truth),
         lenient=_statistic(spec, spec.measure.of(lenient, truth), truth),
-        random=None if spec.only_if_present else _expected(spec, truth),
+        random=None if spec.only_if_present or not spec.by_chance else _expected(spec, truth),
         unparsed=int(np.isnan(strict[spec.measure.reads]).sum()),
         lenient_unparsed=int(np.isnan(lenient[spec.measure.reads]).sum()),
         refused=int(run.refused[group.rows[some]].sum()),

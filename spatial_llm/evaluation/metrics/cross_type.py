@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from spatial_llm.evaluation.metrics import chance, hallucination, reliability
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.metrics.protocols import HALLUCINATION, RELIABILITY
-from spatial_llm.evaluation.metrics.scored_run import ScoredRun
+from spatial_llm.evaluation.metrics.scored_run import Group, ScoredRun
 
 _NAMES = {
     "accuracy": "reliability_accuracy",
@@ -20,6 +20,13 @@ _NAMES = {
 def hearing_metrics(run: ScoredRun) -> list[Metric]:
     """Returns hallucination metrics of the questions that allow them, and reliability metrics of all."""
     return [*_hallucination(run), *_reliability(run)]
+
+
+def declined_of(run: ScoredRun, reading: str = "strict") -> NDArray[np.bool_]:
+    """Returns (items,) whether the answer declines to answer, rightly or not: refusals, and "I cannot tell" where the
+    recording does not tell."""
+    said = [found.value is not None and "unknown" in found.value for found in run.readings[reading]]
+    return run.refused | np.array(said, dtype=bool)
 
 
 def right_of(run: ScoredRun, reading: str = "strict") -> NDArray[np.float64]:
@@ -70,7 +77,14 @@ def _reliability(run: ScoredRun) -> list[Metric]:
     )
     groups = run.groups.values()
     by_chance = [len(group.rows) * (chance.expected_mean(group.metrics.right, group.truth) or 0.0) for group in groups]
-    guessing = 100 * sum(by_chance) / sum(len(group.rows) for group in groups)  # a true answer is never a refusal
+    total = sum(len(group.rows) for group in groups)
+    guessing, declining = sum(by_chance) / total, sum(map(_declined_by_chance, groups)) / total
+    random = {
+        "accuracy": guessing,
+        "truthfulness": guessing + declining,
+        "rejection_rate": declining,
+        "reliability": declining * guessing + (1.0 - declining) * (guessing + declining),
+    }
     return [
         Metric(
             name=name,
@@ -81,10 +95,19 @@ def _reliability(run: ScoredRun) -> list[Metric]:
             rows=rows,
             strict=Percent(strict[measure]),
             lenient=Percent(lenient[measure]),
-            random=0.0 if measure == "rejection_rate" else guessing,
+            random=100 * random[measure],
             unparsed=run.unparsed(rows, "strict"),
             lenient_unparsed=run.unparsed(rows, "lenient"),
             refused=int(run.refused[rows].sum()),
         )
         for measure, name in _NAMES.items()
     ]
+
+
+def _declined_by_chance(group: Group) -> float:
+    """Returns how many items of a type are declined although they can be known, if each is answered with the true answer of
+    another: a true answer is a refusal only where the recording does not tell."""
+    if "unknown" not in group.truth:
+        return 0.0
+    unknown = float(np.mean(group.truth["unknown"]))
+    return len(group.rows) * unknown * (1.0 - unknown)

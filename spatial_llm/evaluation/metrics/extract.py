@@ -44,9 +44,10 @@ def extract(items: Sequence[Record], texts: Sequence[str], reading: Reading, kno
 
 
 def refuses(item: Record, text: str) -> bool:
-    """Returns whether an answer declines to answer. Where the true answer to a question of one's own does so too ("nobody
-    can tell"), it is an answer as any other."""
-    return answers.is_refusal(text) and not (item.question_type == OPEN and answers.is_refusal(item.answer))
+    """Returns whether an answer declines to answer. Where the true answer does so too, it is an answer as any other: to a
+    question of one's own ("nobody can tell"), and where the recording does not tell ({"unknown": True})."""
+    due = "unknown" in item.truth or (item.question_type == OPEN and answers.is_refusal(item.answer))
+    return answers.is_refusal(text) and not due
 
 
 def _extract(question_type: str, text: str, refused: bool, reading: Reading, known: Collection[str]) -> Extracted:

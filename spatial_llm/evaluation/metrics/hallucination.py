@@ -28,6 +28,7 @@ KINDS = {
     "swapped": ("SWAPPED",),
 }
 RULES = {
+    "accuracy": "share of the items to which the due one of no and yes is said",
     "f1_no": "F1 of the answer no",
     "precision_no": "share of the answers no that are right",
     "recall_no": "share of the items whose answer is no to which no is said",
@@ -71,6 +72,7 @@ def hallucination_measures(
         no, yes = np.array([word == "no" for word in said]), np.array([word == "yes" for word in said])
         share = float(due.mean())
         found = {
+            "accuracy": (mean_of(np.where(due, no, yes)), share**2 + (1.0 - share) ** 2),
             "f1_no": (f1_of_class(no, due), share),
             "precision_no": (precision_of_class(no, due), share),
             "recall_no": (recall_of_class(no, due), share),

@@ -16,8 +16,8 @@ from spatial_llm import answers
 from spatial_llm.evaluation.metrics.chance import expected_average_precision
 from spatial_llm.evaluation.metrics.metric import Metric, Percent
 from spatial_llm.evaluation.metrics.protocols import BAT, DSPAST
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.statistics.bootstrap import macro_average_precision, mean_of
+from spatial_llm.sentences.embedding import Embed
 
 
 def label_metrics(

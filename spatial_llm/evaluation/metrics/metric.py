@@ -18,7 +18,7 @@ class Metric:
     Attributes:
         name: its key in scores.json, such as "B_DER".
         protocol: name of the rules of measurement, see `protocols`; only numbers of equal protocols may be compared.
-        unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine" or "r" (a correlation).
+        unit: "%", "deg", "m", "s", "h" (hours of the clock), "count", "cosine", "CIDEr" or "r" (a correlation).
         higher_is_better: whether a higher value is better.
         rule: a sentence on how it follows from the answers.
         rows: indices of its items in the whole set, (items,).

@@ -5,6 +5,8 @@ first word.
 """
 
 BAT, DSPAST, EXACT, TEXT, DIAGNOSTIC = "bat", "dspast", "exact", "text", "diagnostic"
+# General hearing, as LTU and PAL measure it, but by another embedding and other words: see `general_hearing`.
+HEARING_CLASSES, HEARING_LABELS, HEARING_CAPTIONS = "hearing_classes", "hearing_labels", "hearing_captions"
 BALANCED = f"{DIAGNOSTIC}, balanced"
 REGION = f"{DIAGNOSTIC}, region"
 ANGLE = f"{DIAGNOSTIC}, angle"
@@ -15,6 +17,7 @@ COUNT = f"{DIAGNOSTIC}, count"
 TIME = f"{DIAGNOSTIC}, time"
 HALLUCINATION = f"{DIAGNOSTIC}, hallucination"
 RELIABILITY = f"{DIAGNOSTIC}, reliability"
+STEPS = f"{DIAGNOSTIC}, steps"
 PROTOCOLS = {
     BAT: "BAT (arXiv 2402.01591). A, C: average precision over the label set, cosine of answer and label as the score "
     "(the embedding is part of the protocol), mean over labels with a positive. B, D: direction_acc = all three "
@@ -25,6 +28,14 @@ PROTOCOLS = {
     "does not count.",
     TEXT: "Questions of one's own with free answers: mean cosine of the answer and the true answer. It says how alike two "
     "texts are, not whether one is right: it is high for left instead of right. The embedding is part of the protocol.",
+    HEARING_CLASSES: "After LTU and PAL (arXiv 2305.10790, 2506.10423): the label of a set that is nearest to a free "
+    "answer, by cosine of their embeddings. The embedding is part of the protocol, and is not that of those works "
+    "(text-embedding-ada-002), so that no value may stand beside theirs. Computed if a task asks for it.",
+    HEARING_LABELS: "As hearing_classes, with the cosine as the score of each label: average precision, mean over the "
+    "labels that occur. Computed if a task asks for it.",
+    HEARING_CAPTIONS: "CIDEr (arXiv 1411.5726) by pycocoevalcap, whose Java tokenizer is replaced: words without "
+    "punctuation and case. scene_tuple_F1 is our own and not SPICE: F1 of what two captions say of sounds, places and "
+    "times. Computed if a task asks for it.",
     DIAGNOSTIC: "In no published table: single axes, questions of type E that are not yes or no, and the names of BAT's "
     "metrics on our own families.",
     BALANCED: "Mean over the true classes of the share of right answers: an answer that is always the same scores 1 / "
@@ -48,6 +59,8 @@ PROTOCOLS = {
     HALLUCINATION: "Does it say no where no is due (Kuan et al., arXiv 2406.08402): to sounds that are absent, at a wrong "
     "place, or exchanged. The positive class is no.",
     RELIABILITY: "Refusals (Ma et al., arXiv 2505.19294) over all items, right by the main measure of each question type.",
+    STEPS: "The steps of answers that are thought out, beside their conclusion: right against the true steps; faithful and "
+    "follows against the answer's own values and comparisons, true or not. What is not stated is not right.",
 }
 
 

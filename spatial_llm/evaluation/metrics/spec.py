@@ -22,6 +22,7 @@ class Spec:
         aggregate: how the numbers of the items become one.
         only_if_present: report it only if some answer has the form that it measures, such as degrees for a question that
             asks for words.
+        by_chance: whether the score of chance is computed, which takes every pair of a true answer and an item.
     """
 
     suffix: str
@@ -32,6 +33,7 @@ class Spec:
     unit: str = "%"
     higher_is_better: bool = True
     only_if_present: bool = False
+    by_chance: bool = True
 
 
 def no_fields(text: str, reading: Reading) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _mirrored(item: Record, truth: Truth) -> Truth | None:
         value = mirror(item.question_type, item.about, truth.value, None if None in sources else sources)
     if value is None:
         return None
-    if value != truth.value and "labels" in value:  # another source than before
+    if "labels" in value and value["labels"] != truth.value["labels"]:  # another source than before
         return replace(truth, value=value, asked=(), source=None)
     source = truth.source
     if source is not None:

@@ -24,7 +24,10 @@ from spatial_llm.validation import STRICT, describe_validation
 
 Format = Literal[("manifest", "spatialsoundqa", *BENCHMARKS)]
 Reading = Literal["strict", "lenient"]
-ScoringProtocol = Literal[("bat", "dspast", "exact", "text", "diagnostic", *(each.protocol for each in BENCHMARKS.values()))]
+HEARING = ("hearing_classes", "hearing_labels", "hearing_captions")
+ScoringProtocol = Literal[
+    ("bat", "dspast", "exact", "text", "diagnostic", *HEARING, *(each.protocol for each in BENCHMARKS.values()))
+]
 Responses = Literal["as_recorded", "official_bat", "checkpoint_matched"]
 Unusable = Literal["refuse", "leave_out"]
 Control = Literal["no_audio", "other_audio", "ears_swapped", "ears_equal", "time_reversed"]

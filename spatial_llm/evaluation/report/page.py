@@ -20,7 +20,13 @@ from spatial_llm.evaluation.report.scores_table import (
     unheard,
 )
 from spatial_llm.evaluation.report.style import STYLE
-from spatial_llm.evaluation.report.tables import bar, controls_section, published_section, scores_section
+from spatial_llm.evaluation.report.tables import (
+    bar,
+    controls_section,
+    hallucination_section,
+    published_section,
+    scores_section,
+)
 from spatial_llm.evaluation.text_tables import interval, number
 from spatial_llm.evaluation.verdicts import hearing_verdict
 
@@ -45,6 +51,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
         f'<header><h1>{title}</h1>{_facts(scores)}<nav aria-label="Sections">{navigation}</nav></header>',
         f"<main>{_summary(scores)}",
         scores_section(scores),
+        hallucination_section(scores),
         controls_section(scores),
         _plots(plots),
         _worst(worst, gain_db),
@@ -55,7 +62,7 @@ def format_page(scores: dict[str, Any], plots: Sequence[Plot], worst: Sequence[S
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title}</title><link rel="icon" href="data:,"><style>{STYLE}</style>'
     )
-    body = "\n".join(sections)
+    body = "\n".join(filter(None, sections))
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
 

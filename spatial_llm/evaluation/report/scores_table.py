@@ -9,6 +9,7 @@ from typing import Any
 
 from spatial_llm.evaluation.names import titled
 from spatial_llm.evaluation.published import SPATIALSOUNDQA, decoding_name
+from spatial_llm.evaluation.report.hallucination_table import HEADER, RULE, hallucination_rows
 from spatial_llm.evaluation.text_tables import format_grid, interval, number
 from spatial_llm.evaluation.verdicts import APART, hearing_verdict, main_metrics, verdict
 
@@ -45,6 +46,8 @@ def format_table(scores: dict[str, Any]) -> str:
     main, *finer = _ours(metrics)
     sections = ["# Scores", origin(scores), intervals_rule(scores), main, column_rules(scores), *notes(scores)]
     sections += [*not_heard(scores), *missing_controls(scores), hearing_verdict(scores), *finer]
+    denials = hallucination_rows(scores)
+    sections += ["## Hallucination", RULE, format_grid(HEADER, denials)] if denials else []
     sections += ["## Controls", *_controls(scores)]
     header, rows = beside(scores)
     sections += [

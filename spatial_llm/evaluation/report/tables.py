@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from spatial_llm.evaluation.names import plain_name
+from spatial_llm.evaluation.report.hallucination_table import HEADER, RULE, hallucination_rows
 from spatial_llm.evaluation.report.scores_table import (
     CONTROLS,
     NO_CONTROLS,
@@ -75,6 +76,18 @@ def _score_row(name: str, scores: dict[str, Any]) -> str:
 
 def _folded(title: str, count: int, table: str) -> str:
     return f"<details><summary>{title} ({count})</summary>{table}</details>" if title else table
+
+
+def hallucination_section(scores: dict[str, Any]) -> str:
+    """Lists each kind of question that a model which always agrees gets wrong; nothing where there are none."""
+    found = hallucination_rows(scores)
+    if not found:
+        return ""
+    rows = [
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(str(cell))}</td>" for cell in cells)}</tr>'
+        for name, *cells in found
+    ]
+    return f'<section id="hallucination"><h2>Hallucination</h2><p>{escape(RULE)}</p>{_table(HEADER, rows)}</section>'
 
 
 def controls_section(scores: dict[str, Any]) -> str:

@@ -25,10 +25,10 @@ from spatial_llm.evaluation.predicting.predictions import (
     read_run,
 )
 from spatial_llm.evaluation.scoring.control_scores import NOTES, QUESTION_ONLY
-from spatial_llm.evaluation.scoring.embedding import Embed
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, mean_of
 from spatial_llm.provenance import provenance
+from spatial_llm.sentences.embedding import Embed
 
 RANDOM_RULE = "Expected score of choosing an option blindly, anew in each item."
 RESPONSES = {"recorded": "recordings as they are, no response added"}

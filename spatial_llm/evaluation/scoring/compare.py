@@ -23,6 +23,7 @@ from spatial_llm.evaluation.benchmarks import ChoiceSet
 from spatial_llm.evaluation.metrics import (
     Metric,
     compute_metrics,
+    declined_of,
     embedded_texts,
     read_answers,
     reliability,
@@ -34,12 +35,12 @@ from spatial_llm.evaluation.predicting.evaluation_set import EvaluationSet
 from spatial_llm.evaluation.predicting.predictions import read_predictions, read_run
 from spatial_llm.evaluation.predicting.tasks import Reading
 from spatial_llm.evaluation.scoring.choices import as_metrics, refusals, rule_for
-from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap, Statistic, holm
 from spatial_llm.evaluation.text_tables import format_grid
 from spatial_llm.evaluation.verdicts import comparison_verdict
 from spatial_llm.provenance import provenance
+from spatial_llm.sentences.embedding import Embed, EmbedOnce
 
 RULES = {
     "difference": "second run minus first, with the interval of its bootstrap over recordings (the same draw for both)",
@@ -64,7 +65,7 @@ class Run:
     Attributes:
         metrics: metrics of the whole set.
         right: (items,) 1 or 0 by the main measure of each item's question type, NaN where it has none.
-        refused: (items,) bool: whether the answer states that it cannot tell.
+        refused: (items,) bool: whether the answer states that it cannot tell, rightly or not.
     """
 
     metrics: Sequence[Metric]
@@ -113,11 +114,12 @@ def compare_predictions(
     label_csv = label_csv or evaluation_set.label_csv
     labels = read_label_csv(label_csv) if label_csv else None
     embed = EmbedOnce(embed)
-    embed.prepare([embedded_texts(run, labels) for run in answers])
+    asked = settings.protocols or ()
+    embed.prepare([embedded_texts(run, labels, asked) for run in answers])
     runs = []
     for run in answers:
-        wanted = _asked_for(compute_metrics(run, embed, embedding, labels).values(), settings)
-        runs.append(Run(wanted, right_of(run, settings.reading), run.refused))
+        wanted = _asked_for(compute_metrics(run, embed, embedding, labels, asked).values(), settings)
+        runs.append(Run(wanted, right_of(run, settings.reading), declined_of(run, settings.reading)))
     # Metrics of answers in degrees, for questions about words, exist only in a run that has such answers.
     both = set.intersection(*({metric.name for metric in run.metrics} for run in runs))
     runs = [replace(run, metrics=[metric for metric in run.metrics if metric.name in both]) for run in runs]

@@ -23,16 +23,15 @@ from spatial_llm.data.records import read_manifest
 from spatial_llm.errors import ManifestError, SceneError
 from spatial_llm.evaluation.metrics.events.event import TINY_S, Event, TrackPoint, checked_events
 from spatial_llm.evaluation.metrics.events.tracks import frames_of, middles_s
+from spatial_llm.evaluation.scoring.event_lines import event_of_caption, event_of_line
 from spatial_llm.files import sha256_of
 from spatial_llm.jsonl import parse_object, read_jsonl
+from spatial_llm.questions.types import VALUE_KINDS
 from spatial_llm.ranges import Checked, NonNegative, Share
 from spatial_llm.scenes.csv_rows import read_utf8
 from spatial_llm.scenes.motion.track import places_of
 from spatial_llm.scenes.scene import Scene
 from spatial_llm.scenes.scene_json import scene_from_dict
-
-WITHOUT_END_S = 0.1  # length of an event of a caption whose end is not told: one step of its times
-_EVENT_KEYS = {"label", "onset_s", "offset_s", "track", "source"}
 
 
 @dataclass
@@ -58,17 +57,30 @@ class EventFileSettings(Checked):
 @dataclass
 class EventFiles:
     """Holds what was read: the events of each recording by its name, the hash of each file by its name, and the recordings
-    whose caption could not be parsed, which have no events."""
+    whose caption could not be parsed, which have no events.
+
+    Attributes:
+        answers: whether these are answers of a model to questions, which were asked about some of the recordings.
+    """
 
     recordings: dict[str, tuple[Event, ...]] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     unparsed: list[str] = field(default_factory=list)
+    answers: bool = False
 
     def add(self, name: str, events: Iterable[Event], where: str) -> None:
         """Adds a recording. Raises ManifestError if there is one of this name, or an event is none."""
         if name in self.recordings:
             raise ManifestError(f"{where}: recording {name!r} stands twice; give its events in one place.")
         self.recordings[name] = checked_events(events, f"{where}: recording {name!r}")
+
+    def keep(self, names: Collection[str]) -> None:
+        """Leaves out the recordings that are not among `names`."""
+        self.recordings = {name: events for name, events in self.recordings.items() if name in names}
+
+    def one_sha256(self) -> str | None:
+        """Returns the hash of the file, None if there are several."""
+        return next(iter(self.sha256.values())) if len(self.sha256) == 1 else None
 
 
 def read_events(
@@ -78,7 +90,8 @@ def read_events(
 
     Args:
         path: CSV of frame labels; JSONL of a manifest, of scenes, a timeline, or lines {"recording": name, "events": [...]}
-            or {"recording": name, "caption": text}; JSON of a timeline; or a folder of CSV or of JSONL. An event of a line
+            or {"recording": name, "caption": text}; predictions of eval/predict.py, of which the captions with times are
+            read; JSON of a timeline; or a folder of CSV or of JSONL. An event of a line
             has label, onset_s and offset_s, and may have source and track: [[time_s, azimuth_deg, elevation_deg,
             distance_m], ...], the last two null or left out where they are not known.
         settings: how files are read.
@@ -159,7 +172,9 @@ def _add_lines(
 ) -> None:
     lines = read_jsonl(file)
     first = lines[0][1] if lines else {}
-    if "question" in first:
+    if "prediction" in first:
+        _add_answers(found, lines, file, settings, known)
+    elif "question" in first:
         _add_manifest(found, file)
     elif "sources" in first:
         for number, line in lines:
@@ -172,9 +187,21 @@ def _add_lines(
             _add_line(found, line, f"{file}:{number}", settings, known, must_parse)
     else:
         raise ManifestError(
-            f"{file}: begins with the keys {', '.join(first) or '(none)'}; expected a manifest, a timeline, scenes, or "
-            "lines with recording and events, or recording and caption."
+            f"{file}: begins with the keys {', '.join(first) or '(none)'}; expected a manifest, predictions, a timeline, "
+            "scenes, or lines with recording and events, or recording and caption."
         )
+
+
+def _add_answers(
+    found: EventFiles, lines: list[tuple[int, dict[str, Any]]], file: Path, settings: EventFileSettings, known: Any
+) -> None:
+    found.answers = True
+    for number, line in lines:
+        if VALUE_KINDS.get(line.get("question_type")) == "timed_caption":
+            caption = {"recording": line.get("recording_id"), "caption": line.get("prediction")}
+            _add_line(found, caption, f"{file}:{number}", settings, known, must_parse=False)
+    if not found.recordings:
+        raise ManifestError(f"{file}: no answer in it is a caption with times; ask questions of the family caption.")
 
 
 def _add_line(
@@ -186,42 +213,16 @@ def _add_line(
     if "events" in line:
         if not isinstance(line["events"], list):
             raise ManifestError(f"{where}: events is {line['events']!r}; expected a list of events, empty for none.")
-        found.add(name, [_event(event, f"{where}: events[{index}]") for index, event in enumerate(line["events"])], where)
+        found.add(
+            name, [event_of_line(event, f"{where}: events[{index}]") for index, event in enumerate(line["events"])], where
+        )
         return
     said = parse_timed_caption(str(line["caption"]), settings.reading, known)
     if said is None and must_parse:
         raise ManifestError(f"{where}: caption {str(line['caption'])[:100]!r} of {name!r} is none with times; correct it.")
     if said is None:
         found.unparsed.append(name)
-    found.add(name, [_told(event) for event in said or []], where)
-
-
-def _event(value: Any, where: str) -> Event:
-    if not isinstance(value, dict) or not {"label", "onset_s", "offset_s"} <= set(value) <= _EVENT_KEYS:
-        given = ", ".join(value) if isinstance(value, dict) else value
-        raise ManifestError(f"{where}: has {given}; expected label, onset_s and offset_s, and source and track if known.")
-    track, source = value.get("track") or [], value.get("source")
-    numbers = [value["onset_s"], value["offset_s"]]
-    good = isinstance(track, list) and all(isinstance(point, list) and 2 <= len(point) <= 4 for point in track)
-    numbers += [number for point in track for number in point[:2]] if good else []
-    numbers += [number for point in track for number in point[2:] if number is not None] if good else []
-    if not good or any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
-        raise ManifestError(
-            f"{where}: holds something else than times as numbers and a track of [time_s, azimuth_deg, elevation_deg, "
-            "distance_m], the last two null or left out where they are not known."
-        )
-    if not isinstance(value["label"], str) or isinstance(source, list | dict):
-        raise ManifestError(
-            f"{where}: label is {value['label']!r}, source {source!r}; expected a name, and a name or number."
-        )
-    return Event(value["label"], *numbers[:2], tuple(TrackPoint(*point) for point in track), source)
-
-
-def _told(event: dict[str, Any]) -> Event:
-    onset_s, offset_s, azimuth_deg = event["onset_s"], event["offset_s"], event.get("azimuth_deg")
-    place = [] if azimuth_deg is None else [azimuth_deg, event.get("elevation_deg"), event.get("distance_m")]
-    end_s = onset_s + WITHOUT_END_S if offset_s is None else offset_s
-    return Event(event["label"], onset_s, end_s, (TrackPoint(onset_s, *place),) if place else ())
+    found.add(name, [event_of_caption(event) for event in said or []], where)
 
 
 def _add_manifest(found: EventFiles, file: Path) -> None:

@@ -38,10 +38,10 @@ from spatial_llm.evaluation.predicting.predictions import prediction_line, read_
 from spatial_llm.evaluation.published import NO_MODEL, PublishedScore, decoding_name, published_scores
 from spatial_llm.evaluation.scoring.choices import score_choices
 from spatial_llm.evaluation.scoring.control_scores import control_scores, read_controls
-from spatial_llm.evaluation.scoring.embedding import Embed, EmbedOnce
 from spatial_llm.evaluation.scoring.settings import DEFAULTS, ScoreSettings
 from spatial_llm.evaluation.statistics.bootstrap import CONFIDENCE, Bootstrap
 from spatial_llm.provenance import provenance
+from spatial_llm.sentences.embedding import Embed, EmbedOnce
 
 RANDOM_RULE = (
     "Expected score, in closed form, of answering each item with the true answer of an item drawn at random from the "
@@ -104,10 +104,11 @@ def score_run(
     label_csv = label_csv or evaluation_set.label_csv
     labels = read_label_csv(label_csv) if label_csv else None
     embed = EmbedOnce(embed)
-    embed.prepare([embedded_texts(run, labels), *(embedded_texts(control.run, labels) for control in controls.values())])
+    asked = settings.protocols or ()
+    embed.prepare([embedded_texts(one, labels, asked) for one in (run, *(control.run for control in controls.values()))])
 
     def metrics_of(answers: ScoredRun) -> dict[str, Metric]:
-        found = compute_metrics(answers, embed, embedding, labels)
+        found = compute_metrics(answers, embed, embedding, labels, asked)
         return {name: metric for name, metric in found.items() if settings.asks_for(metric.protocol)}
 
     metrics, bootstrap = metrics_of(run), Bootstrap([item.recording_id for item in items], settings.resamples, settings.seed)

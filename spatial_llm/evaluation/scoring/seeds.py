@@ -21,10 +21,42 @@ from spatial_llm.evaluation.verdicts import kinds_verdict
 # By the file that a door wrote for each run: the metrics to compare, and their units.
 REPORTS: dict[str, dict[str, str]] = {
     "encoder.json": {"mAP": "%", "ER20": "%", "MAE_deg": "degrees", "DER": "%"},
+    "retrieval.json": dict.fromkeys(
+        ("sound_to_recording_R1", "sound_to_text_R1", "place_to_recording_R1", "place_to_text_R1"), "%"
+    ),
     "scores.json": dict.fromkeys(("A_mAP", "B_direction_acc", "B_DER", "C_mAP", "D_direction_acc", "D_DER", "E_acc"), "%"),
 }
-LOWER_IS_BETTER = ("ER20", "MAE_deg", "DER", "B_DER", "D_DER")
+LOWER_IS_BETTER = ("ER20", "MAE_deg", "DER", "B_DER", "D_DER")  # of reports that do not say so themselves
+DECIMALS = {"s": 3, "m": 2}  # of a table, by unit; others have one
 FEWEST = 2  # fewest runs of a kind; a single run shows nothing about seeds
+
+
+def read_metrics(reports: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str]) -> dict[str, str]:
+    """Returns the units of metrics by their names, as the reports state them.
+
+    Raises:
+        SpatialLLMError: a report does not have one of the metrics, or there its value is undefined.
+    """
+    for kind, runs in reports.items():
+        for report in runs:
+            undefined = [name for name in names if report["metrics"].get(name, {}).get("value") is None]
+            if undefined:
+                there = ", ".join(sorted(report["metrics"]))
+                raise SpatialLLMError(f"a run of {kind} has no value of {', '.join(undefined)}; its metrics are {there}.")
+    first = next(iter(reports.values()))[0]["metrics"]
+    return {name: first[name]["unit"] for name in names}
+
+
+def joined(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the reports of one run, of different kinds, as one with the metrics of all.
+
+    Raises:
+        SpatialLLMError: they are on different manifests.
+    """
+    manifests = {report["provenance"]["manifest_sha256"] for report in reports}
+    if len(manifests) != 1:
+        raise SpatialLLMError(f"scores of one run on {len(manifests)} manifests; score it on the same one.")
+    return reports[0] | {"metrics": {name: one for report in reports for name, one in report["metrics"].items()}}
 
 
 def compare_kinds(
@@ -38,8 +70,9 @@ def compare_kinds(
         metrics: the metrics to compare, keys of `metrics` in the reports.
 
     Returns:
-        `manifest_sha256`, and for each kind by metric: `value` (mean over runs), `low`, `high` (95 %, Student), `runs`; and
-            except for the reference `difference` (kind minus reference) and `p_holm`.
+        `manifest_sha256`, `reference`, `lower_is_better` (names of metrics), and for each kind by metric: `value` (mean over
+            runs), `low`, `high` (95 %, Student), `runs`; and except for the reference `difference` (kind minus reference)
+            and `p_holm`.
 
     Raises:
         SpatialLLMError: a kind has fewer than two runs, there is no such reference, or reports are on different manifests.
@@ -63,7 +96,9 @@ def compare_kinds(
     for (name, metric), p_value in zip(tested, holm(p_values), strict=True):
         kinds[name][metric]["difference"] = kinds[name][metric]["value"] - kinds[reference][metric]["value"]
         kinds[name][metric]["p_holm"] = p_value
-    return {"manifest_sha256": manifests.pop(), "reference": reference, "kinds": kinds}
+    first = reports[reference][0]["metrics"]
+    lower = [name for name in metrics if not first[name].get("higher_is_better", name not in LOWER_IS_BETTER)]
+    return {"manifest_sha256": manifests.pop(), "reference": reference, "lower_is_better": lower, "kinds": kinds}
 
 
 def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
@@ -84,10 +119,12 @@ def format_kinds(found: dict[str, Any], metrics: Mapping[str, str]) -> str:
     """Formats the result of `compare_kinds` as Markdown: a table with a row a kind and a column for each of the metrics (by
     their units), whose cells are "16.4 (15.1 to 17.7; p 0.03)", p against the reference; below it the verdict in a line."""
 
-    def cell(score: dict[str, Any]) -> str:
+    def cell(score: dict[str, Any], unit: str) -> str:
         p_value = f"; p {score['p_holm']:.2g}" if "p_holm" in score else ""
-        return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f}{p_value})"
+        value, low, high = (f"{score[name]:.{DECIMALS.get(unit, 1)}f}" for name in ("value", "low", "high"))
+        return f"{value} ({low} to {high}{p_value})"
 
-    rows = [[name, *(cell(scores[metric]) for metric in metrics)] for name, scores in found["kinds"].items()]
+    kinds = found["kinds"]
+    rows = [[name, *(cell(kinds[name][metric], unit) for metric, unit in metrics.items())] for name in kinds]
     table = format_grid(["kind", *(f"{titled(metric)} ({unit})" for metric, unit in metrics.items())], rows)
-    return f"{table}\n\n{kinds_verdict(found, LOWER_IS_BETTER)}"
+    return f"{table}\n\n{kinds_verdict(found, found['lower_is_better'])}"

@@ -14,6 +14,8 @@ from spatial_llm.questions.families import (
     distance,
     distance_yes_no,
     elevation,
+    humility,
+    humility_time,
     listener_turn,
     location,
     location_of_named,
@@ -32,6 +34,8 @@ from spatial_llm.questions.families import (
     same_class,
     side,
     span,
+    thinking,
+    thinking_motion,
     time,
 )
 from spatial_llm.questions.family import Family
@@ -65,6 +69,10 @@ FAMILIES: tuple[Family, ...] = (
     motion_compared.FAMILY,
     listener_turn.FAMILY,
     caption.FAMILY,
+    thinking.FAMILY,
+    thinking_motion.FAMILY,
+    humility.FAMILY,
+    humility_time.FAMILY,
 )
 
 # Sentences that end a wording whose answer depends on a convention.

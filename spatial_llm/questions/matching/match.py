@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from math import log
 from typing import Literal
 
+from spatial_llm.questions.matching.asides import with_aside, without_aside
 from spatial_llm.questions.matching.facts import Sense
 from spatial_llm.questions.matching.filling import any_fill, filled
 from spatial_llm.questions.matching.labels import LabelFinder
@@ -74,12 +75,13 @@ class QuestionMatcher:
         equally near, a word is not understood, or a sound is not known, it is far."""
         if found := self._exact(text):
             return Match(text, "exact", text, found.question_type, 1.0)
-        reading = read_question(self._without_conventions(text), self.finder)
+        asked, aside = without_aside(self._without_conventions(text))
+        reading = read_question(asked, self.finder)
         sense = sense_of(reading)
         clear = not (reading.unknown or reading.strange or reading.ambiguous)
         if clear and sense is not None and not sense.missing:
             for types, is_wider in ((sense.types, False), (sense.wider, True)):
-                for question in self.taught.of_types(types):
+                for question in self.taught.of_types(with_aside(types, aside)):
                     fill = filled(question, sense)
                     if fill is not None:
                         return self._mapped(text, reading, question, fill, is_wider)

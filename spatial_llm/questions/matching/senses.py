@@ -7,6 +7,7 @@ another question ("where is the *nearest* sound?"), and then no rule takes it.
 import re
 from itertools import pairwise
 
+from spatial_llm.questions.matching.asides import ASIDE_TYPES
 from spatial_llm.questions.matching.facts import EXTENT, HEARD, PLACE, Facts, Sense, place_of
 from spatial_llm.questions.matching.motion import MOTION_RULES, MOTION_TYPES
 from spatial_llm.questions.matching.pairs import between, compared, joint, on_a_side_of, overlapping
@@ -249,5 +250,6 @@ KNOWN_TYPES = frozenset(
         *("DURATION", "SPAN", "ROOM_RT60", "ROOM_SIZE", "ROOM_REVERB", "ROTATED", "ROTATED_AZIMUTH", "PRESENT"),
         *("PRESENT_AT_PLACE", "ABSENT", "WRONG_PLACE", "SWAPPED", "OVERLAP"),
         *MOTION_TYPES,
+        *ASIDE_TYPES,
     )
 )

@@ -12,6 +12,7 @@ from spatial_llm.encoders.frame_head import WIDTH
 from spatial_llm.encoders.kinds import TRAINABLE_ENCODERS
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.ranges import Checked, Count, NonNegative, Positive, Seed, Share, Within
+from spatial_llm.training.encoder.objectives import Supervised, read_objective
 from spatial_llm.training.encoder.rotation import Rotation
 from spatial_llm.training.engine.schedule import Schedule
 
@@ -133,8 +134,11 @@ class EncoderArguments(Checked):
         rotation: rotates each clip each time it is used, with its labels: "quarters" turns about the vertical axis, "yaw" by
             any angle about it, "all" in space. Cues of two ears cannot be rotated. Joint run only, as the next field.
         microphone_drop: share of the clips of arrays of more than four microphones that lose one.
-        trains: "all"; "heads" alone on the frozen `initial_encoder`, which may have none yet; or "frames", a frame head
-            (`encoders.frame_head`) on it, from scenes of any number of sources that may move. Joint run only.
+        trains: "all"; "heads" alone on the frozen `initial_encoder`, which may have none yet; "frames", a frame head
+            (`encoders.frame_head`) on it, from scenes of any number of sources that may move; or "text", the projection into
+            the space of texts that the objective "contrastive" adds (`encoders.text_projection`). Joint run only.
+        objective: what an encoder is trained for: a `type` (`encoder.objectives`) and the fields of that objective; null is
+            "supervised", the losses of the heads alone. The others teach it by captions of its scenes. Joint run only.
         frame_width: width of the hidden layers of the frame head; only used by `trains: frames`.
         cues_folder: folder of cue files that several runs share; None is the run folder.
         seed: seed of initialisation and order.
@@ -163,11 +167,17 @@ class EncoderArguments(Checked):
     mirror: bool = False
     rotation: Rotation = "none"
     microphone_drop: Share = 0.0
-    trains: Literal["all", "heads", "frames"] = "all"
+    trains: Literal["all", "heads", "frames", "text"] = "all"
+    objective: dict[str, Any] | None = field(default=None, metadata={"later": True})
     frame_width: Count = WIDTH
     cues_folder: str | None = None
     seed: Seed = 0
     cpu_threads: Count | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(read_objective(self.objective), Supervised):
+            self.objective = None  # one way to say it, by which a checkpoint knows the run
 
     @staticmethod
     def earlier_fields(fields: dict[str, Any]) -> list[dict[str, Any]]:

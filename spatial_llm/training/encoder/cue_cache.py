@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -46,7 +47,8 @@ def precompute_cues(manifest: str | Path, dataset: CueDataset, folder: str | Pat
         workers = len(os.sched_getaffinity(0))
         loader = DataLoader(dataset, batch_size=16, num_workers=workers if len(dataset) > 64 else 0)
         digest.unlink(missing_ok=True)
-        with atomic_path(path) as temporary:
+        # A loader draws a seed for its workers; what is initialised later must not depend on whether the file was there.
+        with torch.random.fork_rng(devices=[]), atomic_path(path) as temporary:
             cues = new_array(temporary, dtype, (len(dataset), *first.shape))
             start = 0
             with tqdm(total=len(dataset), desc="cues", unit="clip") as bar:

@@ -36,7 +36,7 @@ EVENTS = "frame_events.jsonl"  # in the run folder: the events of the eval manif
 SETTINGS = EventSettings(least_probability=0.5, joining_gap_s=0.2, shortest_s=0.0, smoothing=1)
 # What the frozen encoder, its heads and the cached output leave no use for.
 _WITHOUT = (
-    "stages", "audiomae", "model", "class_places", "direction_smoothing_deg", "distance_smoothing_m"
+    "stages", "audiomae", "model", "class_places", "direction_smoothing_deg", "distance_smoothing_m", "objective"
 )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def train_frames(arguments: EncoderArguments) -> dict[str, float]:
     """
     _check(arguments)
     prepare(arguments.seed, arguments.cpu_threads)
-    model = _frozen_encoder(arguments)
+    model = frozen_encoder(arguments)
     head, encoder = FrameHead(model.config, arguments.frame_width), model.base_model.to(device())
     run = RunFolder(arguments, arguments.train_manifest)
     cues_folder = (arguments.cues_folder or arguments.run_folder) if arguments.precompute else None
@@ -156,8 +156,12 @@ def _check(arguments: EncoderArguments) -> None:
         )
 
 
-def _frozen_encoder(arguments: EncoderArguments) -> PreTrainedModel:
-    """Returns the initial encoder as it was saved, with its heads if it has them, frozen, with the names of its classes."""
+def frozen_encoder(arguments: EncoderArguments) -> PreTrainedModel:
+    """Returns the initial encoder as it was saved, with its heads if it has them, frozen, with the names of its classes.
+
+    Raises:
+        SpatialLLMError: it is of another kind than `model_type`, or its classes have no names.
+    """
     folder = arguments.initial_encoder
     config = AutoConfig.from_pretrained(folder)
     if config.model_type != arguments.model_type:

@@ -224,6 +224,8 @@ def train_encoder(arguments: EncoderArguments) -> dict[str, float]:
         raise SpatialLLMError(
             "trains: frames, and its frame_width, are for training a frame head (encoder.frames.train_frames)."
         )
+    if arguments.trains == "text" or arguments.objective is not None:
+        raise SpatialLLMError("trains: text, and an objective of texts, are for encoder.alignment.train_aligned.")
     alone = arguments.trains == "heads"
     if alone and (arguments.initial_encoder is None or arguments.class_places):
         raise SpatialLLMError(

@@ -166,6 +166,8 @@ def _check(arguments: EncoderArguments) -> None:
         raise SpatialLLMError("rotation and microphone_drop are for the joint run; stages draw responses instead.")
     if arguments.frame_width != WIDTH:
         raise SpatialLLMError("frame_width is for trains: frames; stages train the whole encoder.")
+    if arguments.objective is not None:
+        raise SpatialLLMError("objective is for the joint run; stages train the heads of an encoder.")
     if arguments.trains != "all":
         raise SpatialLLMError(f"trains: {arguments.trains} is for the joint run; stages train the whole encoder.")
     if arguments.audiomae and arguments.initial_encoder:

@@ -3,12 +3,14 @@
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import mean
 from typing import Any
 
 import torch
 from torch import nn
 
 from spatial_llm.model.trained_parts import kind
+from spatial_llm.projectors.base import Projector
 
 
 def freeze(module: nn.Module) -> nn.Module:
@@ -124,6 +126,13 @@ def other_weights(before: dict[str, list[float]], now: dict[str, list[float]]) -
         if any(abs(a - b) > tolerance for a, b in zip(before[name], now[name], strict=True)):
             different.append(name)
     return sorted(different)
+
+
+def measures(model: nn.Module) -> dict[str, float]:
+    """Returns what projectors inside `model` say of themselves for the metrics (`Projector.measures`), by name, as means."""
+    said = [part.measures() for part in model.modules() if isinstance(part, Projector)]
+    names = dict.fromkeys(name for one in said for name in one)
+    return {name: mean(one[name] for one in said if name in one) for name in names}
 
 
 def what_trains(model: nn.Module) -> list[tuple[str, str, int, int]]:

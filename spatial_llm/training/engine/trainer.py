@@ -36,6 +36,7 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.engine.trainable import (
     frozen_hashes,
     kept_use_cache,
+    measures,
     offloaded,
     other_weights,
     probe,
@@ -212,7 +213,8 @@ class SafeTrainer(Trainer):
         return self.nonfinite.look_at_gradient(super()._get_grad_norm(model, grad_norm))
 
     def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        super().log(self.nonfinite.corrected(logs), *args, **kwargs)
+        logs = self.nonfinite.corrected(logs)
+        super().log(logs | measures(self.model) if "loss" in logs else logs, *args, **kwargs)
 
     def repeated_loss(self, model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         """Returns the loss of a batch as a training step computes it."""

@@ -132,8 +132,15 @@ def set_trained(model: PreTrainedModel, trains: str) -> None:
     the modules of the fusion and LoRA do.
 
     Raises:
-        SpatialLLMError: weights of a language model that hears by itself are to train.
+        SpatialLLMError: weights of a language model that hears by itself are to train; or an encoder is, behind a
+            projector through which it would learn nothing of the answers.
     """
+    if trains == "all" and not model.projector.config.passes_gradients:
+        raise SpatialLLMError(
+            f"trains is all with a {model.projector.config.model_type}: codes let no gradient of the answers through, so "
+            "that the encoder would learn to be quantised and nothing else. Train it before (recipes/train_encoder.py), and "
+            "set trains to adapters or language_model."
+        )
     if model.mono_base is not None and trains in ("language_model", "all"):
         raise SpatialLLMError(
             f"trains is {trains}, and the language model ({model.config.text_config.model_type}) hears by itself: it stays "

@@ -16,6 +16,7 @@ VocabularySize = Annotated[int, Within(256)]  # every byte is a token
 HalfSeed = Annotated[int, Within(0, 2**31 - 1)]  # training text uses 2 * seed, held-out text 2 * seed + 1
 LATER_FAMILIES = (  # of questions, which version 0.1 did not have
     *("overlap", "moving", "motion", "motion_place", "motion_time", "motion_compared", "listener_turn", "caption"),
+    *("thinking", "thinking_motion", "humility", "humility_time"),
 )
 
 

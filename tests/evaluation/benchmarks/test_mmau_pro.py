@@ -216,7 +216,7 @@ def test_files_that_are_no_such_file(tmp_path):
 
 def test_the_pinned_embedding_matches_wording_that_differs(questions):
     """all-MiniLM-L6-v2 in place of NV-Embed-v2, under its own name."""
-    from spatial_llm.evaluation.scoring.embedding import TextEmbedder
+    from spatial_llm.sentences.embedding import TextEmbedder
 
     embed = TextEmbedder()
     texts = ["In front of me, to the right.", "The male speaker is closer.", "On the left-hand side.", "The bell."]

@@ -25,6 +25,7 @@ def test_by_hand() -> None:
     found, measures = values(types, parsed, truths)
     assert list(measures["absent_sound_f1_no"].rows) == [0, 1, 2, 3]
     assert list(measures["wrong_place_f1_no"].rows) == [4, 5]
+    assert found["absent_sound_accuracy"] == 1 / 4 and found["wrong_place_accuracy"] == 1 / 2
     assert found["absent_sound_precision_no"] == 1 / 2
     assert found["absent_sound_recall_no"] == 1 / 3
     assert found["absent_sound_f1_no"] == pytest.approx(0.4)
@@ -52,6 +53,15 @@ def test_agrees_with_scikit_learn_and_intervals_apply() -> None:
             measure = measures[f"{kind}_{rule}"]
             low, high = bootstrap.interval(measure.statistic, measure.rows)
             assert low < found[f"{kind}_{rule}"] < high
+        assert found[f"{kind}_accuracy"] == pytest.approx(np.mean(due[rows] == said[rows]))
+        # and by a loop over the items
+        both = no = no_due = 0
+        for row in np.flatnonzero(rows):
+            both, no, no_due = both + (said[row] and due[row]), no + said[row], no_due + due[row]
+        assert found[f"{kind}_f1_no"] == pytest.approx(2 * both / (no + no_due))
+        assert (found[f"{kind}_precision_no"], found[f"{kind}_recall_no"]) == (
+            pytest.approx(both / no), pytest.approx(both / no_due)
+        )  # fmt: skip
         assert found[f"{kind}_yes_rate"] == pytest.approx(1 - said[rows].mean())
 
 

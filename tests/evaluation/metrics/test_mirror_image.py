@@ -20,8 +20,15 @@ from tests.questions.scenes import LABELS, SEVERAL, WRITTEN, draw_scenes, expect
 
 MANY = QuestionConfig(ask=SEVERAL | {"rotated": 4, "negative": 6}, limit=16)
 # of these the mirror image's truth is not said by the item where the question names left or right
-NOT_SAID = {"MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE"}
-FOUND = {"RELATION_LEFT", "RELATION_RIGHT"}  # but of some of these it follows from the recorded meaning and the scene
+NOT_SAID = {
+    "MIXUP_SINGLE_CLASSIFICATION", "MIXUP_NONBINARY_SOURCE", "RELATION_LEFT", "RELATION_RIGHT", "PRESENT_AT_PLACE",
+    "THINK_RELATION",
+}  # fmt: skip
+FOUND = {
+    "RELATION_LEFT",
+    "RELATION_RIGHT",
+    "THINK_RELATION",
+}  # but of some of these it follows from the recorded meaning and the scene
 
 
 @dataclasses.dataclass
@@ -127,7 +134,8 @@ def test_mirrored_truth_is_that_of_the_mirrored_scene(records, recorded):
     for name, count in counts.items():
         assert (count["unknown"] > 0) == (name in NOT_SAID), name
     for name in ("DOA", "MIXUP_SINGLE_DOA", "MIXUP_DIRECTION", "MIXUP_NONBINARY_DIRECTION", "AZIMUTH_DEG", "AZIMUTH_CLOCK",
-                 "SAME_CLASS", "ROTATED", "ROTATED_AZIMUTH", "ABSENT", "WRONG_PLACE", "SWAPPED"):  # fmt: skip
+                 "SAME_CLASS", "ROTATED", "ROTATED_AZIMUTH", "ABSENT", "WRONG_PLACE", "SWAPPED", "THINK_NEAREST",
+                 "THINK_SIDE", "THINK_DIRECTION", "LOCATION_IF_KNOWN"):  # fmt: skip
         assert counts[name]["other"] > 0, name
     for name in ("CLASSIFICATION", "ELEVATION_DEG", "DISTANCE", "NEAREST", "ONSET_ORDER", "ROOM_RT60", "PRESENT"):
         assert set(counts[name]) == {"same"}, name

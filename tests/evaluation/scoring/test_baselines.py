@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spatial_llm.evaluation.metrics import compute_metrics, read_answers, right_of
 from spatial_llm.evaluation.scoring.baselines import question_only_answers
+from tests.evaluation.fixtures_ours import our_records
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,17 @@ def test_lots_are_seeded() -> None:
     items = yes_no(np.arange(100) % 2)
     assert question_only_answers(items, seed=3) == question_only_answers(items, seed=3)
     assert question_only_answers(items, seed=3) != question_only_answers(items, seed=4)
+
+
+def test_conclusions_and_refusals_are_not_to_be_guessed() -> None:
+    """Of thought-out answers the baseline guesses the conclusion, and it knows no better than chance when to decline."""
+    items = [record for record in our_records() if record.type in ("thinking", "humility", "humility_time")]
+    guesses = question_only_answers(items, seed=3)
+    assert all(guess.startswith("Answer: ") for guess, item in zip(guesses, items, strict=True) if item.type == "thinking")
+    run = read_answers(items, guesses)
+    right, metrics = right_of(run), compute_metrics(run, None)
+    for name in sorted({item.question_type for item in items}):
+        rows = np.array([item.question_type == name for item in items])
+        chance = 0.5 if name.endswith("_IF_KNOWN") or "yes" in items[int(np.argmax(rows))].truth else 0.13
+        assert right[rows].mean() <= chance + 3 * np.sqrt(chance * (1 - chance) / rows.sum()), name
+        assert name.endswith("_IF_KNOWN") or metrics[f"{name}_exact"].unparsed == 0

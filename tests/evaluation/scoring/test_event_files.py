@@ -213,6 +213,29 @@ def test_lines_of_events_and_of_captions(tmp_path):
         read_events(path, EventFileSettings(), must_parse=True)
 
 
+def test_of_predictions_the_captions_with_times_are_read(tmp_path):
+    asked = {"recording_id": "one", "type": "caption", "question_type": "CAPTION", "question": "What sounds when?"}
+    lines = [
+        {"id": "a", **asked, "answer": "0 to 1 s dog", "prediction": "0.1 to 0.5 s bell, left, front, 1m"},
+        {"id": "b", **asked, "recording_id": "two", "answer": "0 to 1 s dog", "prediction": "no idea"},
+        {
+            "id": "c",
+            **asked,
+            "recording_id": "three",
+            "question_type": "SPAN",
+            "answer": "0 to 1 s",
+            "prediction": "0 to 1 s",
+        },
+    ]
+    found = read_events(written(tmp_path / "predictions.jsonl", *lines), EventFileSettings())
+    assert {name: spans(events) for name, events in found.recordings.items()} == {"one": [("bell", 0.1, 0.5)], "two": []}
+    assert found.answers and found.unparsed == ["two"]
+    with pytest.raises(ManifestError, match=r"jsonl:2: recording 'one' stands twice"):
+        read_events(written(tmp_path / "predictions.jsonl", lines[0], lines[0]), EventFileSettings())
+    with pytest.raises(ManifestError, match="no answer in it is a caption with times"):
+        read_events(written(tmp_path / "predictions.jsonl", lines[2]), EventFileSettings())
+
+
 def test_captions_in_words_are_read_leniently_with_the_names_of_the_reference(tmp_path):
     path = written(tmp_path / "told.jsonl", {"recording": "a", "caption": "A dog barks on the left from 1.1 to 2.4 s."})
     found = read_events(path, EventFileSettings(reading="lenient"), known={"dog"})
@@ -242,7 +265,7 @@ GOOD = {"label": "bell", "onset_s": 0.0, "offset_s": 1.0}
         ([{"recording": "a", "events": [{**GOOD, "track": [[1.0, None]]}]}], "something else than times as numbers"),
         ([{"recording": "a", "events": [{**GOOD, "label": 3}]}], "expected a name, and a name or number"),
         ([{"recording": "a", "events": [{**GOOD, "offset_s": 0.0}]}], "recording 'a': event 0 .* ends before it lasts"),
-        ([{"file": "a"}], "begins with the keys file; expected a manifest, a timeline"),
+        ([{"file": "a"}], "begins with the keys file; expected a manifest, predictions, a timeline"),
     ],
 )
 def test_lines_that_are_none_are_refused_with_their_place(tmp_path, lines, words):

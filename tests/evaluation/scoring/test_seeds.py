@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds
+from spatial_llm.evaluation.scoring.seeds import REPORTS, compare_kinds, format_kinds, read_metrics
 
 METRICS = REPORTS["encoder.json"]
 
@@ -41,6 +41,29 @@ def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
     assert compare_kinds(same, "dspast", METRICS)["kinds"]["other"]["DER"]["p_holm"] == 1.0
 
 
+def test_metrics_can_be_chosen_and_say_themselves_what_is_better() -> None:
+    def events(f1: float, onset_s: float | None) -> dict:
+        metrics = {
+            "event_F1_200ms": {"value": f1, "unit": "%", "higher_is_better": True},
+            "event_onset_error": {"value": onset_s, "unit": "s", "higher_is_better": False},
+        }
+        return {"metrics": metrics, "provenance": {"manifest_sha256": "m"}}
+
+    given = {"plain": [events(40.0, 0.21), events(41.0, 0.22)], "tokens": [events(70.0, 0.11), events(71.0, 0.12)]}
+    metrics = read_metrics(given, ["event_onset_error", "event_F1_200ms"])
+    assert metrics == {"event_onset_error": "s", "event_F1_200ms": "%"}
+    found = compare_kinds(given, "plain", metrics)
+    assert found["lower_is_better"] == ["event_onset_error"]
+    assert found["kinds"]["tokens"]["event_onset_error"]["difference"] == pytest.approx(-0.1)
+    table = format_kinds(found, metrics)
+    assert "| 0.215 (0.151 to 0.279)" in table and "| 40.5 (34.1 to 46.9)" in table
+    better, worse = table.splitlines()[-1].partition("worse")[::2]
+    assert "-0.1; p" in better and "+30.0; p" in better and not worse
+    for reports, words in (({"plain": [events(40.0, None)]}, "no value of event_onset_error"), (given, "no value of B_DER")):
+        with pytest.raises(SpatialLLMError, match=words):
+            read_metrics(reports, ["event_onset_error", *(["B_DER"] if reports is given else [])])
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(SpatialLLMError, match="2 manifests"):
         compare_kinds({**GIVEN, "third": [report(1.0), report(2.0, "another")]}, "dspast", METRICS)
@@ -63,6 +86,23 @@ def test_the_door_reads_folders_by_kind_and_seed(
     found = json.loads((tmp_path / "seeds.json").read_text())
     assert found["kinds"]["dspast_no_attention"]["DER"]["runs"] == [20.0, 22.0, 27.0] and "git" in str(found["provenance"])
     assert capsys.readouterr().out.strip() == (tmp_path / "seeds.md").read_text().strip()
+    further = REPORTS["retrieval.json"]
+    retrieval = {"metrics": {name: {"value": 7.0} for name in further}, "provenance": {"manifest_sha256": "m"}}
+    both = [
+        "door",
+        f"--scores={tmp_path / 'scores'}",
+        "--reference=dspast",
+        f"--out={tmp_path}",
+        "--further=[retrieval.json]",
+    ]
+    monkeypatch.setattr(sys, "argv", both)
+    with pytest.raises(SystemExit, match=r"retrieval\.json: no such file"):
+        runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
+    for folder in (tmp_path / "scores").iterdir():
+        (folder / "retrieval.json").write_text(json.dumps(retrieval))
+    runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")
+    joined = json.loads((tmp_path / "seeds.json").read_text())["kinds"]["dspast_no_attention"]
+    assert set(joined) == {*METRICS, *further} and joined["DER"]["runs"] == [20.0, 22.0, 27.0]
     monkeypatch.setattr(sys, "argv", ["door", f"--scores={tmp_path}", "--reference=dspast", f"--out={tmp_path}"])
     with pytest.raises(SystemExit, match=r"encoder\.json"):
         runpy.run_path(str(repository / "eval/seeds.py"), run_name="__main__")

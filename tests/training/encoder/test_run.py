@@ -106,6 +106,12 @@ def test_cue_file_holds_what_the_extractor_gives(data: Path, tmp_path: Path, cue
     written = file.stat().st_mtime_ns
     precompute_cues(data / "train.jsonl", dataset, tmp_path)
     assert file.stat().st_mtime_ns == written, "made once"
+    drawn = []
+    for folder in (tmp_path, tmp_path / "new"):
+        torch.manual_seed(0)
+        precompute_cues(data / "train.jsonl", dataset, folder)
+        drawn.append(float(torch.rand(())))
+    assert drawn[0] == drawn[1], "a run that makes the file begins with the same weights as one that finds it"
     precompute_cues(data / "train.jsonl", CueDataset(records[:4], data, extractor, 32000), tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 2, "other recordings, another file"
 

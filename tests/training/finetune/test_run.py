@@ -97,6 +97,7 @@ def test_mlp_projector_trains_is_planned_and_answers(save: str, data: Path, part
         {"model_type": "spatial_window_qformer_projector", "hidden_size": 24, "num_attention_heads": 2},
         {"model_type": "spatial_pool_projector", "method": "segments", "hidden_size": 16},
         {"model_type": "spatial_regions_projector", "columns_per_token": 2, "hidden_size": 24},
+        {"model_type": "spatial_rvq_projector", "hidden_size": 8, "num_levels": 2, "codebook_size": 16},
     ],
     ids=lambda projector: projector["model_type"],
 )

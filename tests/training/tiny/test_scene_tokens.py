@@ -168,7 +168,7 @@ def test_types_are_all_that_is_taught_but_all_questions_make_the_tokenizer(data:
 def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatialLLMError, match="scene_tokens is 1, and scenes have up to 2 sources"):
         small(data, tmp_path, scene_tokens=1)
-    untold = {"time": 0, "span": 0, "overlap": 0, "caption": 0, "room": 0}
+    untold = {"time": 0, "span": 0, "overlap": 0, "caption": 0, "room": 0, "humility_time": 0}
     no_times = QuestionConfig(ask=EVERY | untold)
     with pytest.raises(SpatialLLMError, match="up to 4 sources"):
         small(data, tmp_path, questions=no_times)
@@ -177,6 +177,7 @@ def test_what_tokens_cannot_tell_is_refused(data: Path, tmp_path: Path) -> None:
         ("time", "times"),
         ("span", "times"),
         ("overlap", "times"),
+        ("humility_time", "times"),
         ("room", "room"),
         ("moving", "motion, times"),
     ):

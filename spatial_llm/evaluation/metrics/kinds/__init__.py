@@ -13,7 +13,9 @@ from spatial_llm.evaluation.metrics.kinds import (
     labels,
     location,
     moment,
+    or_unknown,
     span,
+    thought,
     words,
 )
 from spatial_llm.evaluation.metrics.spec import KindMetrics
@@ -35,6 +37,12 @@ KIND_METRICS: dict[str, KindMetrics] = {
     "span": span.METRICS,
     "moment": moment.METRICS,
     "motion": words.METRICS,
+    "elevation_or_unknown": or_unknown.ELEVATION,
+    "distance_or_unknown": or_unknown.DISTANCE,
+    "location_or_unknown": or_unknown.LOCATION,
+    "span_or_unknown": or_unknown.SPAN,
+    "thought_labels": thought.LABELS,
+    "thought_yes_no": thought.YES_NO,
 }
 # For the other kinds, the share of wholly right values is the main measure.
 WHOLE_VALUE = KindMetrics(lambda right, official: (right, ()))

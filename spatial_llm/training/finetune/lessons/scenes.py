@@ -132,14 +132,15 @@ class SceneTokenAlignment(nn.Module):
         self, audio_hidden_states: torch.Tensor, classes: torch.Tensor, places: torch.Tensor, **_: Any
     ) -> CausalLMOutput:
         """Returns the loss of a batch of `collate_scenes`: the squared distance of each projector token to its scene token,
-        summed over the width, mean over tokens and batch."""
-        tokens = self.projector(audio_hidden_states, layout=self.layout).last_hidden_state.float()
+        summed over the width, mean over tokens and batch, and the projector's own."""
+        heard = self.projector(audio_hidden_states, layout=self.layout)
+        tokens, own_loss = heard.last_hidden_state.float(), 0.0 if heard.loss is None else heard.loss
         with torch.no_grad():
             truth, nobody = self.told.tokens(classes, places).float(), self.told.nobody.float()
         no_source = (tokens - nobody).square().sum(-1)  # (B, queries): cost of holding no source
         more = (tokens[:, :, None] - truth[:, None]).square().sum(-1) - no_source[..., None]  # (B, queries, sources)
         assigned = [self._least(each, who) for each, who in zip(more, classes, strict=True)]
-        return CausalLMOutput(loss=(no_source.sum(-1) + torch.stack(assigned)).mean() / tokens.shape[1])
+        return CausalLMOutput(loss=(no_source.sum(-1) + torch.stack(assigned)).mean() / tokens.shape[1] + own_loss)
 
     @staticmethod
     def _least(cost: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

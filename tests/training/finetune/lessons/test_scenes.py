@@ -12,6 +12,7 @@ from torch import nn
 from spatial_llm.data.dataset import SpatialQADataset
 from spatial_llm.data.targets import targets_of
 from spatial_llm.errors import CheckpointError, ManifestError, SpatialLLMError
+from spatial_llm.projectors import AudioTokens
 from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.finetune.arguments import BatStage, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
@@ -34,7 +35,7 @@ class Identity(nn.Module):
     """A projector that returns its input."""
 
     def forward(self, tokens: torch.Tensor, layout: None) -> SimpleNamespace:
-        return SimpleNamespace(last_hidden_state=tokens)
+        return AudioTokens(last_hidden_state=tokens)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.evaluation.scoring.embedding import (
+from spatial_llm.sentences.embedding import (
     EmbedOnce,
     MissingVectorsError,
     TextEmbedder,

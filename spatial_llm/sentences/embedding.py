@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.evaluation.scoring.kept_vectors import KeptVectors
 from spatial_llm.files import sha256_of, write_json
+from spatial_llm.sentences.kept_vectors import KeptVectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -76,6 +76,16 @@ class TextEmbedder:
                 "of a sentence-transformers model with safetensors weights."
             ) from None
         return model.float().eval()
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Returns the digest of the weights: whatever the name, models of equal digest give equal vectors."""
+        if self.name == DEFAULT_EMBEDDING:
+            return MINILM_SHA256
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._model.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns unit vectors, float32 (texts, width), in the order given; [] gives (0, width)."""

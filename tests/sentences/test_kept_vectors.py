@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from spatial_llm.evaluation.scoring import kept_vectors
-from spatial_llm.evaluation.scoring.embedding import TextEmbedder
-from spatial_llm.evaluation.scoring.kept_vectors import KeptVectors
+from spatial_llm.sentences import kept_vectors
+from spatial_llm.sentences.embedding import TextEmbedder
+from spatial_llm.sentences.kept_vectors import KeptVectors
 
 
 @pytest.fixture
