@@ -176,7 +176,7 @@ def test_each_way_is_preferred_as_often_as_its_opposite(made):
     for name in ("mirrored", "front_back", "half_metre", "one_metre", "absent_sound"):
         ways = counts[name]["ways"]
         # Names of sounds, and places of several, are preferred over others in no way that could be balanced.
-        named = sum(way_of(case.truth, case.wrong) is None for case in cases[name])
+        named = sum(name != "absent_sound" and way_of(case.truth, case.wrong) is None for case in cases[name])
         assert ways and sum(ways.values()) + named == counts[name]["pairs"]
         assert named < counts[name]["pairs"] / 4
         assert all(ways[" over ".join(reversed(way.split(" over ")))] == count for way, count in ways.items()), name
