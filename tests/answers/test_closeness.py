@@ -28,7 +28,11 @@ def test_right_is_what_the_main_measure_of_the_scores_counts():
     compared = 0
     for question_type, values in written_values().items():
         kind = VALUE_KINDS[question_type]
-        if kind in ("location", "location_or_absent", "locations", "timed_caption"):
+        if (
+            kind in ("location", "location_or_absent", "locations", "timed_caption")
+            or "unknown" in kind
+            or "thought" in kind
+        ):
             continue
         codes: dict[str, int] = {}
         said, true = values[:40], values[1:41]
@@ -51,7 +55,7 @@ def test_the_truth_is_right_and_nearest_for_every_kind():
             again = parse_value(question_type, format_value(question_type, value))
             assert is_right(kind, again, value) and nearness(kind, again, value) == 1.0
             assert all(0 <= nearness(kind, other, value) <= 1 for other in values[:10])
-    assert kinds == set(KINDS) - {"text"}
+    assert {kind for kind in KINDS if "unknown" not in kind} - {"text"} <= kinds
 
 
 @pytest.mark.parametrize(

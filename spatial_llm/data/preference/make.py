@@ -23,7 +23,7 @@ from spatial_llm.data.record import Record, source_meant, sources_of
 from spatial_llm.errors import ManifestError, SpatialLLMError
 from spatial_llm.jsonl import write_jsonl
 from spatial_llm.questions.families.own import OPEN
-from spatial_llm.questions.types import format_value, parse_value
+from spatial_llm.questions.types import VALUE_KINDS, format_value, parse_value
 from spatial_llm.ranges import Checked, Count, Seed
 
 
@@ -111,7 +111,9 @@ def _questions(records: Manifest, settings: PairSettings) -> Iterator[tuple[Give
     for row, record in enumerate(records):
         value = parse_value(record.question_type, record.answer)
         single = record.earlier is None and record.others is None
-        if not single or value is None or record.question_type == OPEN or is_refusal(record.answer):
+        # Answers with steps in front, and those whose family says itself what cannot be known, are not taken apart.
+        compound = any(word in VALUE_KINDS[record.question_type] for word in ("thought", "unknown"))
+        if not single or compound or value is None or record.question_type == OPEN or is_refusal(record.answer):
             continue
         sources = sources_of(record)
         source = None if record.about is None else source_meant(record, record.about, sources)

@@ -12,10 +12,11 @@ from spatial_llm.answers import is_refusal, parse_absent
 from spatial_llm.answers.closeness import apart_deg, is_right
 from spatial_llm.commands import load
 from spatial_llm.data.preference.kinds import KINDS
-from spatial_llm.data.preference.kinds.kind import DOUBTS
+from spatial_llm.data.preference.kinds.kind import DOUBTS, way_of
 from spatial_llm.data.preference.make import PairSettings, make_pairs
 from spatial_llm.data.preference.pair import PairFile
 from spatial_llm.data.record import Record, labels_of, source_meant, sources_of
+from spatial_llm.data.records import read_manifest
 from spatial_llm.errors import ManifestError
 from spatial_llm.questions.facts import HeardSource
 from spatial_llm.questions.types import QUESTION_TYPES, VALUE_KINDS, parse_value
@@ -118,8 +119,8 @@ def test_the_swapped_source_is_another_one_of_the_recording(made):
 def test_the_answer_to_another_question_is_true_of_the_recording_but_not_asked(made):
     answers: dict[str, set[str]] = {}
     cases = made[0]
-    for case in (case for found in cases.values() for case in found):
-        answers.setdefault(case.record.recording_id, set()).add(case.record.answer)
+    for record in read_manifest(made[2].with_name("train.jsonl")):
+        answers.setdefault(record.recording_id, set()).add(record.answer)
     unread = 0
     for case in cases_of(made, "other_question", 150):
         assert case.rejected in answers[case.record.recording_id]
@@ -168,8 +169,7 @@ def test_no_parser_takes_a_doubt_for_a_value():
         assert is_refusal(text)
         for question_type in QUESTION_TYPES:
             kind = VALUE_KINDS[question_type]
-            # In some any text is a name, and in others a doubt is the value where nobody could know.
-            if kind not in ("labels", "order", "text") and not kind.endswith("_or_unknown"):
+            if kind not in ("labels", "order", "text") and "unknown" not in kind:  # any text is a name; a doubt is a value
                 assert parse_value(question_type, text) is None and parse_value(question_type, text, "lenient") is None
 
 
@@ -177,11 +177,10 @@ def test_each_way_is_preferred_as_often_as_its_opposite(made):
     cases, counts, _ = made
     for name in ("mirrored", "front_back", "half_metre", "one_metre", "absent_sound"):
         ways = counts[name]["ways"]
-        # Names of sounds alone, of what is at a place in the mirror image, are no way.
-        named = sum(
-            case.kind == "labels" or (name == "mirrored" and case.kind.startswith("thought_")) for case in cases[name]
-        )
+        # Names of sounds, and places of several, are preferred over others in no way that could be balanced.
+        named = sum(name != "absent_sound" and way_of(case.truth, case.wrong) is None for case in cases[name])
         assert ways and sum(ways.values()) + named == counts[name]["pairs"]
+        assert named < counts[name]["pairs"] / 4
         assert all(ways[" over ".join(reversed(way.split(" over ")))] == count for way, count in ways.items()), name
     sides = Counter((case.truth["left_right"], case.record.question_type) for case in cases["mirrored"]
                     if "left_right" in case.truth and case.truth["left_right"] != case.wrong["left_right"])  # fmt: skip
