@@ -5,7 +5,7 @@ teacher; the same scenes, steps and seeds, scored on unseen sounds in unseen roo
 
 Goes from dry sounds, the simulator's own or recorded clips, to the table runs/alignment/seeds.md: what the heads tell (mAP,
 ER20, DER), what a text projection finds on the frozen encoder, the same for all, by sound and by place, and what the shipped
-language model answers after a short fine-tuning on the frozen encoder. About ten minutes for each kind and seed on one core;
+language model answers after a short fine-tuning on the frozen encoder. How long a kind takes was not measured;
 several processes may share the work, each with other seeds (--until scores). A stage that is finished and whose
 configuration did not change is reused.
 """

@@ -15,6 +15,8 @@ CODES = [
     *(f"{metrics_of(kind).prefix}_{spec.suffix}" for kind in QUESTION_TYPES for spec in metrics_of(kind).specs),
     *(f"{letter}_{suffix}" for letter in "AC" for suffix in ("mAP", "mean_cosine")),
     *(f"hallucination_{kind}_{rule}" for kind in KINDS for rule in RULES),
+    *(f"OPEN_{suffix}" for suffix in ("embedding_acc", "embedding_micro_F1", "embedding_mAP", "CIDEr")),
+    *(f"CAPTION_{suffix}" for suffix in ("CIDEr", "scene_tuple_F1")),
     *("E_acc", "reliability", "reliability_accuracy", "reliability_truthfulness", "reliability_rejection_rate"),
 ]
 
