@@ -18,10 +18,9 @@ from typing import Literal
 from spatial_llm.door import door
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
-from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
+from spatial_llm.workflow import Stage, comparison_stages, run_stages
 
-SOUND_DOOR = "data/prepare_sounds.py"
-DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
+DOORS = ("data/prepare_sounds.py", "data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("recipes/configs/fusion/tiny/task.yaml")
 KINDS = ("supervised", "contrastive", "captioning", "both", "teacher")  # the reference first
 REPORTS = ("encoder.json", "retrieval.json", "scores.json")
@@ -57,16 +56,8 @@ class Arguments:
 
 def data(arguments: Arguments) -> list[Stage]:
     """Makes scenes, a manifest of questions, and a folder of the shipped model's language model."""
-    runs, configs = Path(arguments.runs), Path(arguments.configs)
-    dry: list[Stage] = []
-    if arguments.clips is not None:
-        recorded = ["--sounds.synthesized_eval=0"]  # scoring uses recorded sounds only
-        given = Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded
-        dry = [sounds_stage(SOUND_DOOR, *given)]
-    index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"] if dry else []
-    asked = data_stages(DATA_DOORS, configs / "scenes.yaml", configs / "questions.yaml", runs / "data", index, dry)
-    unpack = ["-m", "spatial_llm", "parts", "tiny", str(runs / "parts")]
-    return [*dry, *asked, Stage("the shipped model's language model", unpack, runs / "parts")]
+    paths = Path(arguments.runs), Path(arguments.configs), Path(arguments.sounds)
+    return list(comparison_stages(DOORS, *paths, arguments.clips))
 
 
 class Run:

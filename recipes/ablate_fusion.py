@@ -18,10 +18,9 @@ from typing import Literal
 from spatial_llm.door import door
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
-from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
+from spatial_llm.workflow import Stage, comparison_stages, run_stages
 
-SOUND_DOOR = "data/prepare_sounds.py"
-DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
+DOORS = ("data/prepare_sounds.py", "data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("recipes/configs/fusion/tiny/task.yaml")
 
 SECOND_ENCODER = "spatial_ast"  # its YAML file
@@ -77,13 +76,8 @@ class Arguments:
 
 def data(arguments: Arguments) -> list[Stage]:
     """Makes dry sounds, scenes, a manifest of questions, and folders of the shipped model's encoder and language model."""
-    runs, configs = Path(arguments.runs), Path(arguments.configs)
-    recorded = ["--sounds.synthesized_eval=0"]  # scoring uses recorded sounds only
-    dry = sounds_stage(SOUND_DOOR, Path(arguments.sounds), runs / "sounds", arguments.clips, "test", recorded)
-    index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"]
-    asked = data_stages(DATA_DOORS, configs / "scenes.yaml", configs / "questions.yaml", runs / "data", index, [dry])
-    unpack = ["-m", "spatial_llm", "parts", "tiny", str(runs / "parts")]
-    return [dry, *asked, Stage("encoder and language model of the shipped model", unpack, runs / "parts")]
+    paths = Path(arguments.runs), Path(arguments.configs), Path(arguments.sounds)
+    return list(comparison_stages(DOORS, *paths, arguments.clips))
 
 
 def two_encoders(arguments: Arguments, needs: list[Stage]) -> list[Stage]:

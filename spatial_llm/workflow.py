@@ -171,6 +171,29 @@ def data_stages(
     return simulated, Stage(title, write, folder, configs=[questions], needs=[simulated], marker="questions.stage.json")
 
 
+def comparison_stages(
+    doors: tuple[str, str, str], runs: Path, configs: Path, sounds: Path, clips: str | None
+) -> tuple[Stage, ...]:
+    """Returns the stages that a comparison of models at tiny size begins with: dry sounds, scenes, questions, and the parts
+    of the shipped model, in `sounds`, `data` and `parts`.
+
+    Args:
+        doors: the scripts that prepare sounds, simulate scenes and write questions.
+        runs: the folder that these folders are in.
+        configs: folder of scenes.yaml and questions.yaml.
+        sounds: YAML file of the first script.
+        clips: index CSV of recorded clips, whose test recordings are scored on; None for the simulator's own sounds alone.
+    """
+    dry, index = (), []
+    if clips is not None:
+        recorded = ["--sounds.synthesized_eval=0"]  # scoring uses recorded sounds only
+        dry = (sounds_stage(doors[0], sounds, runs / "sounds", clips, "test", recorded),)
+        index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}"]
+    asked = data_stages(doors[1:], configs / "scenes.yaml", configs / "questions.yaml", runs / "data", index, dry)
+    unpack = ["-m", "spatial_llm", "parts", "tiny", str(runs / "parts")]
+    return (*dry, *asked, Stage("encoder and language model of the shipped model", unpack, runs / "parts"))
+
+
 def scoring_stages(
     doors: tuple[str, str, str],
     task: Path,
