@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -45,6 +46,8 @@ def show_page(arguments: AppArguments) -> None:
         )
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(contextlib.closing(bound_socket(arguments.host, arguments.port)))
+        # While the model is loaded, nobody else listens to it: the folder would stay.
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _leave))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spatial-llm-page-"))
         stack.enter_context(_gradio_settings(folder))
         handlers = make_handlers(arguments, folder)
@@ -57,6 +60,10 @@ def show_page(arguments: AppArguments) -> None:
         server = _Server(config, address_of(arguments.host, listening.getsockname()[1]))
         stack.enter_context(stopping_is_no_error())
         server.run(sockets=[listening])
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def make_handlers(arguments: AppArguments, folder: str) -> Handlers:

@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -146,3 +150,16 @@ def test_a_stream_that_is_cancelled_when_the_page_stops_ends_once_and_without_an
 
 def test_a_model_is_called_by_its_folder_and_not_by_its_path(tmp_path):
     assert model_name("tiny") == "tiny" and model_name(str(tmp_path / "bat")) == "bat"
+
+
+@pytest.mark.slow  # starts a process
+def test_stopped_while_the_model_is_loaded_it_leaves_no_folder(tmp_path, repository):
+    command = [sys.executable, "-m", "spatial_llm", "app", "--port", "0", "--device", "cpu"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(repository)}
+    with subprocess.Popen(command, env=environment, cwd=repository, stdout=subprocess.PIPE, text=True) as page:
+        while not list(tmp_path.glob("spatial-llm-page-*")) and page.poll() is None:
+            time.sleep(0.01)
+        page.send_signal(signal.SIGTERM)
+        said, _ = page.communicate(timeout=60)
+    assert page.returncode == 128 + signal.SIGTERM and "The page is at" not in said
+    assert list(tmp_path.glob("spatial-llm-page-*")) == []
