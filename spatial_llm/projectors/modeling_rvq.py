@@ -70,9 +70,9 @@ class RVQProjector(Projector):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, ResidualQuantizer):
-            module.init_weights()
         if module is self:
+            # Here, not where the quantizer itself comes: transformers passes over modules without weights of their own.
+            self.quantizer.init_weights()
             # Variances are kept, so that code vectors of any width suit a fresh projector.
             for linear in (self.down, self.up):
                 init.normal_(linear.weight, std=linear.in_features**-0.5)

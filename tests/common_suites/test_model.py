@@ -199,3 +199,7 @@ class SlicesProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
 @listed(**NAMES)
 class RVQProjectorFrozenSuite(_Frozen, _SpatialLLMSuite, unittest.TestCase):
     projector = "spatial_rvq_projector"
+
+    @unittest.skip("code vectors are buffers that are drawn, and the suite compares two draws")
+    def test_init_weights_can_init_buffers(self):
+        pass
