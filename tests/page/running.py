@@ -1,17 +1,12 @@
 """The page as its users start it, a process of its own, and a browser that looks at it."""
 
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.program import Program
+
 # Quiet ones: a browser calls home otherwise, and this one must show that the page does not.
 BROWSER_OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -24,41 +19,11 @@ def chromium() -> str | None:
     return next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 
-class RunningPage:
+class RunningPage(Program):
     """`spatial-llm app` with the shipped model, until the context ends; options as on the command line."""
 
     def __init__(self, *options: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "spatial_llm", "app", *options, "--port", "0", "--device", "cpu"]
-        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": path} | environment,
-        )  # fmt: skip
-        self.said: list[str] = []
-        self.reading = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
-        self.reading.start()
-        line = self.process.stdout.readline()
-        if "The page is at " not in line:
-            self.process.wait(30)
-            self.reading.join(5)
-            raise RuntimeError(f"status {self.process.returncode}: {line}{''.join(self.said)}")
-        self.url = line.removeprefix("The page is at ").split(";")[0]
-
-    def stop(self, by: int = signal.SIGTERM) -> int:
-        """Ends the page; its exit status."""
-        self.process.send_signal(by)
-        return self.process.wait(60)
-
-    def __enter__(self) -> "RunningPage":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.reading.join(10)
-        self.process.stderr.close()
+        super().__init__("app", "The page is at ", *options, "--port", "0", **environment)
 
 
 class Watched:

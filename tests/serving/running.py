@@ -1,19 +1,14 @@
 """A server as its users start it: a process of its own, asked over the network of this machine."""
 
 import base64
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from spatial_llm.shipped import RECORDINGS
+from tests.program import Program
 
 WHAT, WHERE = "What sound events can you hear in the audio clip?", "Where is the sound in this audio clip coming from?"
 ONE, BEHIND, TWO = (RECORDINGS / name for name in ("one_source.flac", "one_source_behind.flac", "two_sources.flac"))
-ROOT = Path(__file__).parents[2]
 
 
 def part(file: Path | bytes, kind: str = "flac") -> dict[str, Any]:
@@ -32,24 +27,11 @@ def body(question: str, *recordings: Path | bytes, kind: str = "flac", **more: A
     return {"model": "tiny", "messages": [asked(question, *recordings, kind=kind)], **more}
 
 
-class Running:
+class Running(Program):
     """`spatial-llm serve` with the shipped model, until the context ends; options as on the command line."""
 
     def __init__(self, *options: str, port: int = 0) -> None:
-        command = [sys.executable, "-m", "spatial_llm", "serve", "--port", str(port), "--device", "cpu", *options]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-        )
-        self.said: list[str] = []
-        self.reading = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
-        self.reading.start()
-        line = self.process.stdout.readline()
-        if " is served at " not in line:
-            self.process.wait(30)
-            self.reading.join(5)
-            raise RuntimeError(f"status {self.process.returncode}: {line}{''.join(self.said)}")
-        self.url = line.split(" is served at ")[1].split(";")[0]
+        super().__init__("serve", " is served at ", "--port", str(port), *options)
         self.host = self.url.removesuffix("/v1")
         self.port = int(self.host.rpartition(":")[2])
 
@@ -62,19 +44,3 @@ class Running:
     def peak_mb(self) -> int:
         """The peak of the memory of the server, without its readers."""
         return int(Path(f"/proc/{self.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
-
-    def stop(self, by: int = signal.SIGTERM) -> int:
-        """Ends the server; its exit status."""
-        self.process.send_signal(by)
-        return self.process.wait(60)
-
-    def __enter__(self) -> "Running":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.reading.join(10)
-        self.process.stderr.close()

@@ -17,7 +17,8 @@ import pytest
 
 from spatial_llm import SpatialLLM
 from spatial_llm.cli import main
-from tests.serving.running import BEHIND, ONE, ROOT, TWO, WHAT, WHERE, Running, asked, body, part
+from tests.program import ROOT
+from tests.serving.running import BEHIND, ONE, TWO, WHAT, WHERE, Running, asked, body, part
 
 LEFT = "left, front, above; 3m"
 
