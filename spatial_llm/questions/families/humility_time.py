@@ -1,11 +1,9 @@
 """Asks when a sound is heard that may not be there: half of the answers are "I cannot tell", as in the family `humility`."""
 
-from typing import Any
-
 from spatial_llm.questions.asking import Asker, Question
-from spatial_llm.questions.facts import HeardScene, HeardSource
+from spatial_llm.questions.facts import HeardScene
 from spatial_llm.questions.families.humility import ask_if_known
-from spatial_llm.questions.families.span import SPAN_CONVENTION
+from spatial_llm.questions.families.span import SPAN_CONVENTION, span_of, with_span
 from spatial_llm.questions.family import Family
 from spatial_llm.questions.wordings import Wordings
 
@@ -29,13 +27,7 @@ SPAN = Wordings(
 
 def span(asker: Asker, scene: HeardScene) -> Question | None:
     """Asks for "1.2 to 3.4 s", to a tenth of a second; not of sounds that fill the whole recording."""
-    bounded = scene.bounded(asker.margins.shortest_s)
-    clear = [source for source in bounded if round(source.onset_s, 1) < round(source.offset_s, 1)]
-    return ask_if_known(asker, scene, "SPAN_IF_KNOWN", SPAN, clear, (), _span)
-
-
-def _span(source: HeardSource) -> dict[str, Any]:
-    return {"onset_s": round(source.onset_s, 1), "offset_s": round(source.offset_s, 1)}
+    return ask_if_known(asker, scene, "SPAN_IF_KNOWN", SPAN, with_span(asker, scene), (), span_of)
 
 
 FAMILY = Family("humility_time", {"SPAN_IF_KNOWN": "span_or_unknown"}, (SPAN,), ask=(span,), needs=("times",))
