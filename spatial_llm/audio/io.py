@@ -94,7 +94,7 @@ def check_file(path: AudioPath, format: AudioFormat | None = None, limits: Audio
 
 def _channels_error(name: str, format: AudioFormat, channels: int, shape: str = "") -> AudioError:
     wanted = f"expected {format.name} ({format.channels}, samples), channels {', '.join(format.channel_names)}"
-    hint = ""
+    hint = " Give a recording of these channels, or say what it was recorded with (format=, --microphone)."
     if channels > 2 and format.layout == BINAURAL:
         hint = (
             " Ambisonics and arrays are heard too, once it is said what they are: format='foa' or --microphone foa, or a "

@@ -138,8 +138,11 @@ class Handlers:
         side, rate = hearing.shown, self.ears.rate
         swapped = ", left and right exchanged" if hearing.swapped else ""
         played = rendered_for_playing(side.window, hearing.format, rate)
-        rendered = "" if len(side.window) == len(played) else f"; the model hears {hearing.format.name}"
-        title = f"{hearing.name}{swapped}: {self.ears.seconds:g} s, as the model hears it{rendered}"
+        how = "as the model hears it"
+        if played is not side.window:
+            channels = ", ".join(hearing.format.channel_names)
+            how = f"rendered to two ears to be played; the model hears {hearing.format.name}, channels {channels}"
+        title = f"{hearing.name}{swapped}: {self.ears.seconds:g} s, {how}"
         return Shown(
             player_value(played, rate, title),
             encoder_html(side.heard, hearing.scene, hearing.swapped),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.audio.formats import BINAURAL, AudioFormat, as_format, needs_ears
+from spatial_llm.audio.formats import BINAURAL, Ambisonics, Array, AudioFormat
 from spatial_llm.errors import AudioError, SpatialLLMError
 from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.conversation import Conversation
@@ -18,6 +18,7 @@ from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level
 from spatial_llm.page.arguments import AppArguments
 from spatial_llm.scenes.scene import Scene
+from spatial_llm.serving.microphone import microphone_of
 from spatial_llm.serving.reader_process import ReaderSettings
 from spatial_llm.serving.recordings import Window
 
@@ -79,7 +80,8 @@ class Ears:
         arguments: of the page.
 
     Raises:
-        SpatialLLMError: the model does not hear recordings of the format that is given, or their level is no level.
+        SpatialLLMError: the model does not hear recordings of the format that is given, or has to be told theirs; or their
+            level is no level.
     """
 
     def __init__(self, model: SpatialLLM, arguments: AppArguments) -> None:
@@ -87,9 +89,7 @@ class Ears:
         config, extractor = model.model.config.encoder_config, model.processor.feature_extractor
         self.rate, self.samples = config.sampling_rate, config.window_samples
         self.wanted = extractor.format
-        self.given = extractor.default_format if arguments.microphone is None else as_format(arguments.microphone)
-        self.given_text = extractor.default_format.text if arguments.microphone is None else arguments.microphone
-        self.derived = model.rendering(self.given, arguments.head, arguments.heading_deg) is not None
+        self.given, self.derived = microphone_of(model, arguments.microphone, arguments.head, arguments.heading_deg)
         if arguments.level_dbfs_at_1m is not None:
             silence = np.zeros((self.given.channels, 1), np.float32)
             at_taught_level(silence, arguments.level_dbfs_at_1m, model.processor.taught)
@@ -111,7 +111,7 @@ class Ears:
         if dry:
             return ReaderSettings("mono", "mono", self.rate, self.samples, None, 0.0, False, *bounds, dry=True)
         head = (given.head, given.heading_deg)
-        return ReaderSettings(self.wanted.text, self.given_text, self.rate, self.samples, *head, False, *bounds)
+        return ReaderSettings(self.wanted.text, self.given.text, self.rate, self.samples, *head, False, *bounds)
 
     def recording(self, window: Window, name: str) -> Hearing:
         """Returns an uploaded recording as it is heard."""
@@ -125,7 +125,7 @@ class Ears:
         elif self.model.processor.taught is not None:
             notes.append(f"{ON_DISTANCE[0].upper()}{ON_DISTANCE[1:]} (--level_dbfs_at_1m).")
         format = BINAURAL if self.derived or self.two_ears else self.given.internal
-        return Hearing(name, self._side(waveform, format, known is not None), format, tuple(notes))
+        return Hearing(name, self._side(waveform, format, known is not None, self.derived), format, tuple(notes))
 
     def placed(self, scene: Scene, waveform: NDArray[np.float32], notes: tuple[str, ...] = ()) -> Hearing:
         """Returns a placed sound as it is heard: a scene with its truth, and its recording of the length of a window."""
@@ -170,10 +170,14 @@ class Ears:
             AudioError: left and right of this format cannot be exchanged.
         """
         if hearing.mirror is None:
+            own = hearing.own.heard
             mirrored = hearing.format.mirror(hearing.own.window)
             if mirrored is None:
-                raise AudioError(f"left and right of {hearing.format.name} cannot be exchanged.")
-            hearing.mirror = self._side(mirrored, hearing.format, hearing.own.heard.level_is_known)
+                raise AudioError(
+                    f"left and right of {hearing.format.name} cannot be exchanged: no change of its channels gives what the "
+                    "microphones hear of the mirror image; those of two ears and of ambisonics can."
+                )
+            hearing.mirror = self._side(mirrored, hearing.format, own.level_is_known, own.derived)
         if not hearing.swapped:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # said when the question was asked
@@ -196,8 +200,8 @@ class Ears:
             side.conversation = side.heard.talk()
         return side.conversation.ask(question, **options)
 
-    def _side(self, waveform: NDArray[np.float32], format: AudioFormat, level_is_known: bool) -> Side:
-        heard = self.model.listen_to_window(waveform, format, self.derived and self.two_ears)
+    def _side(self, waveform: NDArray[np.float32], format: AudioFormat, level_is_known: bool, derived: bool = False) -> Side:
+        heard = self.model.listen_to_window(waveform, format, derived)
         return Side(replace(heard, level_is_known=level_is_known), waveform)
 
 
@@ -212,9 +216,10 @@ def licence_of(folder: str | os.PathLike) -> str | None:
 
 
 def rendered_for_playing(window: NDArray[np.float32], format: AudioFormat, rate: int) -> NDArray[np.float32]:
-    """Returns what is played of a window: itself where it has one or two channels, else rendered to KEMAR's ears."""
-    if len(window) <= 2 or not needs_ears(format, BINAURAL):
-        return window[:2]
+    """Returns what is played of a window: itself where it is for two ears or has one channel, else rendered to KEMAR's
+    ears; the two microphones of an array are not those of ears either."""
+    if len(window) == 1 or not isinstance(format, Ambisonics | Array):
+        return window
     from spatial_llm.scenes.heads.binaural_rendering import ear_rendering  # the simulator's heads
 
     return ear_rendering(format)(window, rate)

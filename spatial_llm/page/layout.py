@@ -176,7 +176,7 @@ def _recording(handlers: Handlers, arguments: AppArguments) -> gr.HTML:
         f"{handlers.ears.seconds:g} s the loudest part is heard. The file is removed once it is read."
     )
     most = {"most_bytes": arguments.max_upload_bytes, "most_seconds": RECORDED_S}
-    return _browser("recording", None, expects=expects, **most)
+    return _browser("recording", None, expects=expects, records=given.channels == 2, **most)
 
 
 def _refuse_files(page: gr.Blocks) -> None:

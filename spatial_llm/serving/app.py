@@ -183,6 +183,8 @@ class Service:
             loop = asyncio.get_running_loop()
             try:
                 found.window = await loop.run_in_executor(self.readers.threads, self.readers.read, recording.content)
+            except Refusal:  # which is not about the recording
+                raise
             except SpatialLLMError as error:
                 raise Refusal(f"{recording.where}: {error}", 422, recording.where, "unusable_recording") from None
             found.warnings = found.window.warnings

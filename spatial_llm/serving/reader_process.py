@@ -1,7 +1,7 @@
 """The program of a process that reads recordings for a server: a file comes in, the window that the model hears goes out.
 
-It imports no model. A request is a line of JSON, {"size": bytes}, and the file; a reply is a line of JSON and, where it has
-a "shape", the window as float32.
+It imports no model. Its first line says that it is ready. A request is a line of JSON, {"size": bytes}, and the file; a
+reply is a line of JSON and, where it has a "shape", the window as float32.
 """
 
 import json
@@ -20,6 +20,7 @@ from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
 
 SPARE_BYTES = 2 * 2**30  # addresses that the process may use in addition to the samples: Python, its libraries, a head
+READY = b"ready\n"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class WindowReader:
             from spatial_llm.scenes.heads.binaural_rendering import ear_rendering  # the simulator's heads
 
             self.render = ear_rendering(self.given, settings.head, settings.heading_deg)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # said of every recording
+                # Its filters are designed now, which the first recording would wait for otherwise.
+                self.render(np.zeros((self.given.channels, 1), np.float32), settings.rate)
         self.used_channel = None
         if settings.dry:
             from spatial_llm.scenes.dry_sounds import used_channel  # brings the simulator, which others do not wait for
@@ -127,6 +132,8 @@ def main(settings: ReaderSettings) -> None:
         pass  # this system has no such limits; the time limit still holds
     reader = WindowReader(settings)
     given, out = sys.stdin.buffer, sys.stdout.buffer
+    out.write(READY)
+    out.flush()
     while line := given.readline():
         reply: dict[str, Any]
         try:

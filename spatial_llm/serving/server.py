@@ -12,12 +12,13 @@ import torch
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from spatial_llm.audio.formats import as_format
+from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.pipeline import SpatialLLM
 from spatial_llm.model.understanding import at_taught_level, understood
 from spatial_llm.serving.answering import Answerer
 from spatial_llm.serving.app import Service
 from spatial_llm.serving.arguments import ServeArguments
+from spatial_llm.serving.microphone import microphone_of
 from spatial_llm.serving.reader_process import ReaderSettings
 from spatial_llm.serving.recordings import Readers
 from spatial_llm.serving.sockets import address_of, bound_socket, stopping_is_no_error
@@ -29,7 +30,8 @@ def serve(arguments: ServeArguments) -> None:
 
     Raises:
         OSError: the address cannot be listened at.
-        SpatialLLMError: the model cannot be loaded, or does not hear recordings of this format.
+        SpatialLLMError: the model cannot be loaded, does not hear recordings of this format, or has to be told theirs; or an
+            option is without effect.
     """
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
         warnings.warn(
@@ -54,16 +56,19 @@ def _service(arguments: ServeArguments) -> Service:
     model = SpatialLLM.from_pretrained(arguments.model)
     model.to(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     extractor, config = model.processor.feature_extractor, model.model.config.encoder_config
-    given = extractor.default_format if arguments.microphone is None else as_format(arguments.microphone)
-    given_text = extractor.default_format.text if arguments.microphone is None else arguments.microphone
     # Says what is lost, and refuses what cannot be heard, before anybody asks.
-    derived = model.rendering(given, arguments.head, arguments.heading_deg) is not None
+    given, derived = microphone_of(model, arguments.microphone, arguments.head, arguments.heading_deg)
+    if arguments.allow_mono and given.channels != 2:
+        raise SpatialLLMError(
+            f"allow_mono hears one channel as two equal ones, and recordings in {given.name} have {given.channels}: leave "
+            "it out."
+        )
     if arguments.level_dbfs_at_1m is not None:
         at_taught_level(np.zeros((given.channels, 1), np.float32), arguments.level_dbfs_at_1m, model.processor.taught)
     understood(model.matcher, "Where is it?", arguments.strict and model.matcher is None, as_asked=True)
     limits = arguments.audio_limits
     settings = ReaderSettings(
-        extractor.format.text, given_text, config.sampling_rate, config.window_samples, arguments.head,
+        extractor.format.text, given.text, config.sampling_rate, config.window_samples, arguments.head,
         arguments.heading_deg, arguments.allow_mono, limits.max_seconds, limits.max_bytes, limits.allow_truncated,
     )  # fmt: skip
     answerer = Answerer(

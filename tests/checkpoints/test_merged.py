@@ -1,14 +1,19 @@
 """A merged language model answers from prompt embeddings as the whole model does from a recording."""
 
+import base64
+import io
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from spatial_llm import SpatialLLM, SpatialLLMForConditionalGeneration
+from spatial_llm.audio.formats import Ambisonics, Array
 from spatial_llm.cli import main
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.shipped import RECORDINGS
 from spatial_llm.testing import tiny_config, tiny_processor
+from tests.field_model import RATE, scene_of, tiny_field
 from tests.mono_bases import tiny_plugged
 
 QUESTIONS = ("Where is the sound in this audio clip coming from?", "What sound events can you hear in the audio clip?")
@@ -32,6 +37,28 @@ def test_a_plain_language_model_answers_as_the_whole_one(tmp_path, capsys):
                 torch.testing.assert_close(plain(inputs_embeds=embeds[None]).logits, right, atol=2e-4, rtol=1e-4)
                 written = plain.generate(inputs_embeds=embeds[None], do_sample=False, max_new_tokens=30)
             assert tokenizer.decode(written[0], skip_special_tokens=True).strip() == str(heard.ask(question))
+
+
+def test_an_engine_that_is_sent_the_prompt_writes_the_tokens_of_the_whole_model(tmp_path):
+    """The embeddings as docs/serving.md sends them, of recordings of ambisonics and of an array."""
+    tiny_field(telling=True).save_pretrained(tmp_path / "field")
+    assert main(["export", "merged", str(tmp_path / "field"), str(tmp_path / "merged")]) == 0
+    plain, whole = AutoModelForCausalLM.from_pretrained(tmp_path / "merged"), SpatialLLM.from_pretrained(tmp_path / "field")
+    answers = set()
+    for format in (Ambisonics(1), Array(((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, -0.1, 0.05)))):
+        for azimuth_deg in (0, -60):
+            heard = whole.listen(scene_of(azimuth_deg, format, 0.31), RATE, format=format)
+            torch.save(heard.prompt_embeds(QUESTIONS[0]).cpu(), file := io.BytesIO())
+            embeds = torch.load(io.BytesIO(base64.b64decode(base64.b64encode(file.getvalue()))), weights_only=True)
+            batch = whole.processor(text=QUESTIONS[0], return_tensors="pt")
+            how = {"do_sample": False, "max_new_tokens": 12}
+            with torch.inference_mode():
+                tokens = plain.generate(inputs_embeds=embeds[None], **how)[0].tolist()
+            assert tokens == whole.generate(**batch, **heard.audio, **how)[0, batch["input_ids"].shape[1] :].tolist()
+            text = whole.processor.decode(tokens, skip_special_tokens=True).strip()
+            assert text == str(heard.ask(QUESTIONS[0], max_new_tokens=12))
+            answers.add(text)
+    assert len(answers) > 1, "the model heard nothing"
 
 
 @pytest.mark.parametrize("kind", ["lal", "qwen2_audio"])

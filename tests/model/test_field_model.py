@@ -9,30 +9,26 @@ import soundfile
 import torch
 
 from spatial_llm.audio.ambisonics import rotation, to_fuma, turn
-from spatial_llm.audio.cues import FIELD_CUES
 from spatial_llm.audio.formats import Ambisonics, Array
 from spatial_llm.cli import main
 from spatial_llm.data.collator import SpatialQACollator
 from spatial_llm.data.dataset import CueDataset
 from spatial_llm.data.record import Record
-from spatial_llm.encoders import DSpASTConfig
 from spatial_llm.errors import AudioError
-from spatial_llm.model import SpatialLLM, SpatialLLMConfig, SpatialLLMForConditionalGeneration
-from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
+from spatial_llm.model import SpatialLLM
 from spatial_llm.model.publishing import model_card
 from spatial_llm.scenes.render import render_scene
-from spatial_llm.scenes.scene import Listener, Room, Scene, Source
-from spatial_llm.testing import tiny_config, tiny_processor
+from spatial_llm.scenes.scene import Listener, Scene, Source
+from tests.field_model import RATE, ROOM, tiny_field
 from tests.scenes.microphones.test_measured import OPEN, write_array
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*loudest window", "ignore:.*answers about distance", "ignore:distances rest"),
 ]
-RATE, WHERE = 32_000, "where is the bell"
+WHERE = "where is the bell"
 GLASSES = Array(((0.07, 0.075, 0.01), (0.07, -0.075, 0.01), (0.085, 0.0, 0.0), (-0.03, 0.078, 0.0), (-0.03, -0.078, -0.02)))
 FORMATS = [Ambisonics(1), Ambisonics(3), GLASSES]
-ROOM = Room("room", (5.0, 4.0, 2.7), absorption=0.6, max_order=2, ray_tracing=False, response_s=0.1)
 SCENE = Scene(
     id="s", split="eval", seed=0, duration_s=0.5, sampling_rate=RATE, room=ROOM, listener=Listener((2.4, 1.9, 1.5)),
     sources=(Source("alarm", "synth:alarm/7", position_m=(3.6, 3.1, 1.9)),),
@@ -45,17 +41,7 @@ def heard(format, heading_deg: float = 0.0) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def field() -> SpatialLLM:
-    whole = tiny_config("SpatialLLMForConditionalGeneration", "dspast")
-    changed = {"cues": FIELD_CUES, "normalized_cues": FIELD_CUES, "audio_format": "field"}
-    encoder = DSpASTConfig(**whole.encoder_config.to_dict() | changed)
-    config = SpatialLLMConfig.from_dict(whole.to_dict() | {"encoder_config": encoder.to_dict()})
-    torch.manual_seed(0)
-    model, two_ears = SpatialLLMForConditionalGeneration(config).eval(), tiny_processor("dspast")
-    processor = SpatialLLMProcessor(
-        encoder.feature_extractor(), two_ears.tokenizer, num_audio_tokens=config.num_audio_tokens, prompt_format="bat",
-        window_samples=encoder.window_samples,
-    )  # fmt: skip
-    return SpatialLLM(model, processor)
+    return tiny_field()
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)

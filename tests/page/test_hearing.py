@@ -39,7 +39,7 @@ def test_a_model_of_two_ears_hears_ambisonics_rendered_and_says_so(handlers):
         warnings.simplefilter("ignore")
         ears = Ears(handlers.ears.model, AppArguments(microphone="foa", heading_deg=30.0))
     settings = ears.reader_settings()
-    assert (settings.wanted, settings.given, settings.heading_deg) == ("binaural", "foa", 30.0)
+    assert (settings.wanted, settings.given, settings.heading_deg) == ("binaural", "ambisonics1", 30.0)
     rng = np.random.default_rng(0)
     hearing = ears.recording(Window(rng.standard_normal((2, 64_000)).astype(np.float32) * 0.1, ("a warning",)), "a")
     assert hearing.own.heard.derived and hearing.notes[0] == "a warning" and "rendered to the ears" in hearing.notes[1]

@@ -123,7 +123,7 @@ def format_to_dict(format: AudioFormat) -> dict[str, Any]:
 def check_same(given: AudioFormat, wanted: AudioFormat, name: str = "the recording", user: str = "the encoder") -> None:
     """Raises AudioError, naming both, where the channels of `given` are not those that `user` takes."""
     if not wanted.takes(given):
-        taken = wanted.name if isinstance(wanted, Field) else _described(wanted)
+        taken = f"{wanted.name} ({wanted.formats})" if isinstance(wanted, Field) else _described(wanted)
         raise AudioError(f"{name} is {_described(given)}; {user} takes {taken}.")
 
 

@@ -36,8 +36,13 @@ class Field(AudioFormat):
         """Raises AudioError: how many there are is known once it is said what the recording is."""
         raise AudioError(
             "it is not said what the recording was made with; this model takes several microphones: give its format "
-            f"({'foa, ambisonics2, array:[[x, y, z], ...] or a microphone file' if self.arrays else 'foa to ambisonics3'})."
+            f"({self.formats}) by format= or --microphone."
         )
+
+    @property
+    def formats(self) -> str:
+        """Returns the formats in words."""
+        return "foa, ambisonics2, array:[[x, y, z], ...] or a microphone file" if self.arrays else "foa to ambisonics3"
 
     @property
     def channel_names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ const input = element.querySelector("input");
 let recording = null;
 
 element.querySelector(".sl-expects").textContent = props.expects;
+button.hidden = !props.records; // a browser records two channels, and this model hears others
 
 async function give(file) {
   if (file.size > props.most_bytes) {
