@@ -109,7 +109,8 @@ def training(arguments: Arguments, kind: str, seed: int, needs: list[Stage]) -> 
              "finetuned": {"train_manifest": "train"}}[kind]  # fmt: skip
     folder, length = runs / "models" / f"{kind}-{seed}", arguments.steps
     command = [TRAINED[kind], "--config", str(config), f"--run_folder={folder}", f"--seed={seed}",
-               f"--cache_folder={runs / 'encoded'}", *([] if length is None else [f"--schedule.steps={length}"]),
+               f"--cache_folder={runs / 'encoded'}",
+               "--cpu_threads=1", *([] if length is None else [f"--schedule.steps={length}"]),
                *(f"--{name}={runs / 'data' / f'{file}.jsonl'}" for name, file in files.items())]  # fmt: skip
     return Stage(f"{kind}, seed {seed}", command, folder, configs=[config], needs=needs, launch=True)
 
