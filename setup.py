@@ -7,7 +7,7 @@ from a search or from a list; this needs both.
 
 from setuptools import find_packages, setup
 
-FOLDERS = ("recipes/configs", "data/configs", "eval/tasks")
+FOLDERS = ("recipes/configs", "recipes/launch", "data/configs", "eval/tasks")
 PACKAGES = {f"spatial_llm.yamls.{folder.replace('/', '.')}": folder for folder in FOLDERS}
 
 setup(packages=[*find_packages(include=["spatial_llm*"]), *PACKAGES], package_dir=PACKAGES)

@@ -1,9 +1,9 @@
 """The YAML files that come with the package, found by name: `--config demo`, `--config demo_train/bat`, `--task ours`.
 
-They stand in recipes/configs, data/configs and eval/tasks at the top of the repository. A wheel holds copies of these
-folders in `spatial_llm/yamls` (setup.py); a checkout, and an editable installation, which is one, have the folders
-themselves. The name of a file is its path in its folder without the suffix. Two files of different folders may have one
-name, such as "demo": then the keys that a command knows decide.
+They stand in the folders `FOLDERS` at the top of the repository. A wheel holds copies of these in `spatial_llm/yamls`
+(setup.py); a checkout, and an editable installation, which is one, have the folders themselves. The name of a file is its
+path in its folder without the suffix. Two files of different folders may have one name, such as "demo": then the keys that
+a command knows decide.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.nearest_name import did_you_mean
 
-FOLDERS = ("recipes/configs", "data/configs", "eval/tasks")
+FOLDERS = ("recipes/configs", "recipes/launch", "data/configs", "eval/tasks")
 _PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = (".yaml", ".yml")
 

@@ -78,13 +78,19 @@ CLAIMS = (
             *(f"*/fusion/tiny/{name}.yaml" for name in (*FUSIONS, "prefix", "hybrid", "pool", "rvq", "lal_*")),
             "*/motion/tiny/pool.yaml",
             "*/time/tiny/base.yaml",
+            "*/preference/tiny/finetuned.yaml",
         ),
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),
     Claim(BatArguments, ("*/language_models/*",), ("--config", "recipes/configs/spatialsoundqa_single_stage.yaml")),
     Claim(
         PreferenceArguments,
-        ("recipes/configs/preference/*.yaml", "*/preference/tiny/*.yaml", "tests/doors/configs/preference.yaml"),
+        (
+            "recipes/configs/preference/dpo.yaml",
+            "recipes/configs/preference/grpo.yaml",
+            *("*/preference/tiny/dpo.yaml", "*/preference/tiny/grpo.yaml"),
+            "tests/doors/configs/preference.yaml",
+        ),
     ),
     Claim(TextArguments, ("*/text.yaml", "*/tiny/lookup.yaml", "*/tiny/compare.yaml")),
     Claim(

@@ -36,6 +36,7 @@ COMMANDS = {
     "parts": "encoder and language model of a saved model, as folders to train with",
     "join-encoders": "several encoders that hear side by side, as one folder to train with",
     "seal": "accept a wanted change to the files of a saved model, if it loads",
+    "yaml": "where a YAML file that comes with the package lies",
     "env": "versions and devices, for a bug report",
 }
 

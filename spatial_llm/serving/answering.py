@@ -7,16 +7,17 @@ Recordings are encoded one at a time, and a row of a batch that comes near a tie
 import hashlib
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import DynamicCache, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from spatial_llm.audio.formats import AudioFormat
 from spatial_llm.errors import SpatialLLMError
+from spatial_llm.fusion.cache_name import CACHE
 from spatial_llm.model.answer import Answer, check_question
 from spatial_llm.model.chat_template import chat_turns
 from spatial_llm.model.derived import derived_note
@@ -27,67 +28,9 @@ from spatial_llm.model.prompt_rows import checked_texts
 from spatial_llm.model.streaming import TextPieces
 from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_of, rests_on_level
 from spatial_llm.prompts import AUDIO_TOKEN
-from spatial_llm.serving.recordings import Window
+from spatial_llm.serving.question import GONE, LENGTH, STOP, Finished, Question, ServedRecording
 
-STOP, LENGTH, GONE = "stop", "length", "gone"
-_Event = Callable[[str, Any], None]
-
-
-@dataclass(eq=False)
-class ServedRecording:
-    """A recording on its way through the server.
-
-    Attributes:
-        sha256: of the file.
-        window: what the model hears of it; None where its encoding is remembered.
-        heard: its encoding; None before.
-        warnings: about it.
-    """
-
-    sha256: str
-    window: Window | None = None
-    heard: Heard | None = None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(eq=False)
-class Question:
-    """A conversation whose last question is to be answered.
-
-    Attributes:
-        turns: question, recordings and answer (None for the last) of each.
-        max_new_tokens: longest answer, in tokens.
-        event: is told "started", once nothing can be refused any more, then "piece" with text, if `stream`, and in the end
-            "done" with a `Finished`, or "error" with an exception. Called in the thread of the model.
-        stream: whether pieces are wanted.
-        gone: whether nobody waits for the answer any more.
-    """
-
-    turns: Sequence[tuple[str, Sequence[ServedRecording], str | None]]
-    max_new_tokens: int
-    event: _Event
-    stream: bool = False
-    gone: bool = False
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An answer.
-
-    Attributes:
-        answer: with all that is known of it.
-        reason: "stop", or "length" where it was cut.
-        prompt_tokens, completion_tokens: their numbers; placeholders of recordings are tokens.
-        warnings: about the question and the recordings.
-        recordings: sha256 of each.
-    """
-
-    answer: Answer
-    reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    warnings: tuple[str, ...]
-    recordings: tuple[str, ...]
+WORTH_DIVIDING = 4  # rows; to go on with fewer saves less than to begin anew costs
 
 
 @dataclass(eq=False)
@@ -104,6 +47,11 @@ class _Row:
     text: str = ""
     shown: str = ""
     pieces: TextPieces | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Returns whether the answer goes on."""
+        return self.reason is None and not self.near
 
     def audio_names(self) -> tuple[str, ...]:
         return tuple(sorted(self.heard[0].audio))
@@ -139,6 +87,8 @@ class Answerer:
         # Of a file, its name: where it lies is no business of clients.
         self.note = (derived_note(given, None if head is None else Path(head).name),) if derived else ()
         self._remembered: OrderedDict[str, tuple[Heard, tuple[str, ...]]] = OrderedDict()
+        # Whether a batch can be taken apart: a deep fusion keeps what its rows heard beside the keys and values.
+        self._divisible = not model.model.fusion.deep
 
     def remembered(self, content: bytes) -> ServedRecording:
         """Returns a recording, with its encoding if it is remembered."""
@@ -229,27 +179,47 @@ class Answerer:
 
     @torch.inference_mode()
     def _write(self, rows: list[_Row]) -> None:
-        """Writes the answers of rows, as tokens; rows that came near a tie are marked."""
+        """Writes the answers of rows, as tokens; rows that came near a tie are marked.
+
+        Whenever half of the rows have ended, the others go on in a smaller batch from their keys and values.
+        """
         net, pad = self.model.model, self.model.processor.rows.pad_id()
         length = max(len(row.ids) for row in rows)
         ids = torch.tensor([[pad] * (length - len(row.ids)) + row.ids for row in rows], device=net.device)
         mask = torch.tensor([[0] * (length - len(row.ids)) + [1] * len(row.ids) for row in rows], device=net.device)
         heard = [each for row in rows for each in row.heard]
-        watch = NearTies(length, end_ids(net), net.dtype) if len(rows) > 1 else None
+        given = {name: torch.cat([each.audio[name] for each in heard]) for name in rows[0].audio_names()}
+        watched = len(rows) > 1
         for row in rows:
             if row.question.stream:
                 row.pieces = TextPieces(self._text, lambda piece, row=row: self._emit(row, piece))
                 row.pieces.put(ids)  # the prompt, which is left out
-        self.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            **{name: torch.cat([each.audio[name] for each in heard]) for name in rows[0].audio_names()},
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=max(row.question.max_new_tokens for row in rows),
-            logits_processor=LogitsProcessorList([] if watch is None else [watch]),
-            stopping_criteria=StoppingCriteriaList([_Writing(rows, watch, self._ends())]),
-        )
+        while rows:
+            watch = NearTies(length, end_ids(net), net.dtype) if watched else None
+            out = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                **given,
+                do_sample=False,
+                num_beams=1,
+                max_new_tokens=max(row.question.max_new_tokens - len(row.written) for row in rows),
+                logits_processor=LogitsProcessorList([] if watch is None else [watch]),
+                stopping_criteria=StoppingCriteriaList([_Writing(rows, watch, self._ends(), self._divisible)]),
+                return_dict_in_generate=True,
+            )
+            open_rows = [number for number, row in enumerate(rows) if row.is_open]
+            if not open_rows:
+                return
+            rows, cache = [rows[number] for number in open_rows], out.get(CACHE)
+            if type(cache) is not DynamicCache:  # such as that of a language model with a state instead of keys and values
+                self._divisible = False
+                for row in rows:
+                    row.near = True  # so that it is answered again
+                return
+            kept = torch.tensor(open_rows, device=net.device)
+            cache.batch_select_indices(kept)
+            ids, given = out.sequences[kept], {CACHE: cache}
+            mask = torch.cat([mask[kept], mask.new_ones(len(rows), ids.shape[1] - mask.shape[1])], dim=1)
 
     def _emit(self, row: _Row, piece: str) -> None:
         # A row that is answered again alone begins with what its client has seen already: nothing was shown since the tie.
@@ -282,15 +252,17 @@ class Answerer:
 
 
 class _Writing(StoppingCriteria):
-    """Takes each new token of each row, and tells which rows have ended."""
+    """Takes each new token of each row, and tells which rows have ended. A `divisible` batch stops as a whole when at most
+    half of its rows are open, so that these may go on without the others."""
 
-    def __init__(self, rows: Sequence[_Row], watch: NearTies | None, ends: set[int]) -> None:
+    def __init__(self, rows: Sequence[_Row], watch: NearTies | None, ends: set[int], divisible: bool) -> None:
         self.rows, self.watch, self.ends = rows, watch, ends
+        self.fewest = len(rows) // 2 if divisible and len(rows) >= WORTH_DIVIDING else 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         near = [] if self.watch is None or self.watch.rows is None else self.watch.rows.tolist()
         for number, (row, token) in enumerate(zip(self.rows, input_ids[:, -1].tolist(), strict=True)):
-            if row.reason is not None or row.near:
+            if not row.is_open:
                 continue
             if near and near[number]:
                 row.near = True  # nothing of it is shown from here on
@@ -304,5 +276,6 @@ class _Writing(StoppingCriteria):
                     row.pieces.put(torch.tensor([token]))
                 if len(row.written) >= row.question.max_new_tokens:
                     row.reason = LENGTH
-        ended = [row.reason is not None or row.near for row in self.rows]
+        still_open = [row.is_open for row in self.rows]
+        ended = [not each or sum(still_open) <= self.fewest for each in still_open]
         return torch.tensor(ended, device=input_ids.device)

@@ -24,7 +24,7 @@ SMALLER = {
                  "--simulation.eval.clips_one_source=10", "--simulation.eval.clips_two_sources=0"],
     "finetune": ["--schedule.batch_size=4"],
 }  # fmt: skip
-YAMLS = ("recipes/configs", "data/configs", "eval/tasks")
+YAMLS = ("recipes/configs", "recipes/launch", "data/configs", "eval/tasks")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,8 @@ def test_the_lines_of_the_front_page(program: Path, folder: Path, repository: Pa
 def test_names_and_includes_of_the_wheel(program: Path, folder: Path) -> None:
     said = run(program, folder, "finetune", "--config", "demo_trian/bat", status=1).stderr
     assert "did you mean demo_train/bat?" in said and "spatialsoundqa_single_stage" in said
+    (launch,) = run(program, folder, "yaml", "zero3").stdout.split()
+    assert launch.endswith("spatial_llm/yamls/recipes/launch/zero3.yaml") and "zero_stage: 3" in Path(launch).read_text()
     planned = run(program, folder, "plan", "spatialsoundqa_single_stage", "--encoder", "none")
     assert "GB on one GPU" in planned.stdout and planned.stderr == ""
 

@@ -6,6 +6,7 @@ import torch
 from spatial_llm import SpatialLLM
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.near_ties import NEAR_TIE
+from spatial_llm.serving import answering
 from spatial_llm.serving.answering import LENGTH, STOP, Answerer, Finished, Question
 from spatial_llm.serving.reader_process import ReaderSettings, WindowReader
 from spatial_llm.serving.recordings import Window
@@ -94,6 +95,34 @@ def test_a_near_tie_is_answered_alone_and_nothing_that_was_shown_is_taken_back(t
             assert 1 < len(written) <= 4
         else:
             assert written == [3] + [1] * again
+
+
+def test_long_answers_go_on_in_a_smaller_batch_when_the_short_ones_have_ended(tiny, monkeypatch):
+    asked = [(WHERE, ONE), (COUNT, TWO), (COUNT, ONE), (WHERE, BEHIND), (COUNT, BEHIND), (WHAT, TWO), (WHERE, TWO)]
+    wanted = [str(tiny.ask(file, text)) for text, file in asked]
+    of, generate, sizes = answerer(tiny), tiny.generate, []
+
+    def counted(input_ids, **options):
+        out = generate(input_ids=input_ids, **options)
+        sizes.append((len(input_ids), out.sequences.shape[1] - input_ids.shape[1]))
+        return out
+
+    monkeypatch.setattr(tiny, "generate", counted)
+    questions = [Asked(of, (text, [file], None), stream=number % 2 == 0) for number, (text, file) in enumerate(asked)]
+    of.answer(questions)
+    assert [str(each.done.answer) for each in questions] == wanted
+    assert ["".join(each.pieces) for each in questions[::2]] == wanted[::2]
+    (whole, _), (rest, steps), *_ = sizes
+    assert whole == 7 and rest <= 3 and steps > 2
+    # A language model without keys and values that could be chosen from: those that are left are answered alone.
+    sizes.clear()
+    monkeypatch.setattr(answering, "DynamicCache", int)
+    for most in (rest, 0):
+        sizes.clear()
+        questions = [Asked(of, (text, [file], None)) for text, file in asked]
+        of.answer(questions)
+        assert [str(each.done.answer) for each in questions] == wanted
+        assert [size for size, _ in sizes] == [7] + [1] * most, "and from then on no batch is divided"
 
 
 def test_nobody_waits_for_whoever_is_gone(tiny):

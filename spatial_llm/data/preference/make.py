@@ -80,7 +80,10 @@ def make_pairs(manifest: str | Path, out: str | Path, settings: PairSettings) ->
     records = open_manifest(manifest)
     drafted: dict[str, list[Made]] = {name: [] for name in KINDS if name in settings.kinds}
     for given, row in _questions(records, settings):
+        of_unknown = "unknown" in given.answer_kind
         for name in drafted:
+            if KINDS[name].of_unknown != of_unknown:
+                continue
             draft = KINDS[name].make(_seeded(given, settings.seed, name))
             if draft is not None:
                 drafted[name].append(_written(row, given, draft, name))
@@ -111,9 +114,10 @@ def _questions(records: Manifest, settings: PairSettings) -> Iterator[tuple[Give
     for row, record in enumerate(records):
         value = parse_value(record.question_type, record.answer)
         single = record.earlier is None and record.others is None
-        # Answers with steps in front, and those whose family says itself what cannot be known, are not taken apart.
-        compound = any(word in VALUE_KINDS[record.question_type] for word in ("thought", "unknown"))
-        if not single or compound or value is None or record.question_type == OPEN or is_refusal(record.answer):
+        kind = VALUE_KINDS[record.question_type]
+        # Answers with steps in front are not taken apart; one that declines has a place only where a family says it may.
+        untold = is_refusal(record.answer) and "unknown" not in kind
+        if not single or "thought" in kind or value is None or record.question_type == OPEN or untold:
             continue
         sources = sources_of(record)
         source = None if record.about is None else source_meant(record, record.about, sources)

@@ -142,7 +142,7 @@ class EncoderArguments(Checked):
         frame_width: width of the hidden layers of the frame head; only used by `trains: frames`.
         cues_folder: folder of cue files that several runs share; None is the run folder.
         seed: seed of initialisation and order.
-        cpu_threads: CPU threads of torch; None uses all cores that this process may use.
+        cpu_threads: CPU threads of torch; None: as OMP_NUM_THREADS says, or all cores that this process may use.
     """
 
     run_folder: str

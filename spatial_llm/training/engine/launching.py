@@ -87,9 +87,18 @@ def whole_weights(model: nn.Module) -> Iterator[None]:
 
 
 def prepare(seed: int, cpu_threads: int | None) -> None:
-    """Seeds Python, numpy and torch, and sets the CPU threads of torch (accelerate would leave it one)."""
+    """Seeds Python, numpy and torch, and sets the CPU threads of torch: as many as given, or as OMP_NUM_THREADS says, or as
+    there are cores that this process may use, which the processes of a launch on one machine share."""
     set_seed(seed)
-    torch.set_num_threads(cpu_threads or len(os.sched_getaffinity(0)))
+    share = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    torch.set_num_threads(cpu_threads or _threads_wanted() or max(1, share))
+
+
+def _threads_wanted() -> int | None:
+    """Returns OMP_NUM_THREADS, unless a launcher may have set it: accelerate and torchrun set it to 1 by themselves."""
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ or "TORCHELASTIC_RUN_ID" in os.environ
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and not launched else None
 
 
 def print_main(text: str) -> None:

@@ -113,7 +113,7 @@ class BatArguments(Checked):
         cache_dtype: data type of the output on disk.
         cache_limit: largest size of the encoder output in GB; a run that needs more stops before it computes any.
         seed: seed of initialisation and order.
-        cpu_threads: CPU threads of torch; null uses all cores that this process may use.
+        cpu_threads: CPU threads of torch; null: as OMP_NUM_THREADS says, or all cores that this process may use.
     """
 
     run_folder: str

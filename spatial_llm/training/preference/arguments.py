@@ -29,7 +29,7 @@ class PreferenceArguments(Checked):
         trains: what trains, see `BatArguments`: the projector, adapters too, or the language model too.
         encoder_cache, cache_folder, cache_dtype, cache_limit: output of the frozen encoder on disk, see `BatArguments`.
         seed: seed of order and sampling.
-        cpu_threads: CPU threads of torch; null uses all cores that this process may use.
+        cpu_threads: CPU threads of torch; null: as OMP_NUM_THREADS says, or all cores that this process may use.
     """
 
     run_folder: str

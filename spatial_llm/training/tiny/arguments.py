@@ -44,7 +44,7 @@ class TextArguments(Checked):
             starts so uniform that 900 steps do not teach it to look up a source.
         schedule: see `Schedule`; a batch counts scenes, each with all its questions.
         seed: seed of scenes, initialisation and order.
-        cpu_threads: CPU threads of torch; None uses all cores that this process may use.
+        cpu_threads: CPU threads of torch; None: as OMP_NUM_THREADS says, or all cores that this process may use.
     """
 
     run_folder: str

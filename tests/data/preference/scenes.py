@@ -14,9 +14,9 @@ from tests.questions.scenes import LABELS, SEVERAL, draw_scenes
 SQUARE = parse_format("array:[[0.05,0.05,0],[0.05,-0.05,0],[-0.05,0.05,0],[-0.05,-0.05,0]]")
 
 
-def written(path: Path, scenes: int, seed: int = 3) -> list[Record]:
-    """Writes a manifest of questions about so many scenes; returns its records."""
-    writer = QuestionWriter(QuestionConfig(ask=SEVERAL, limit=12), np.random.default_rng(seed), LABELS, "train")
+def written(path: Path, scenes: int, seed: int = 3, ask: dict[str, int] = SEVERAL) -> list[Record]:
+    """Writes a manifest of questions of some families about so many scenes; returns its records."""
+    writer = QuestionWriter(QuestionConfig(ask=ask, limit=12), np.random.default_rng(seed), LABELS, "train")
     drawn = draw_scenes(scenes, seed)
     drawn = [dataclasses.replace(scene, format=SQUARE) if index % 2 else scene for index, scene in enumerate(drawn)]
     records = [record for scene in drawn for record in records_of(scene, writer)]

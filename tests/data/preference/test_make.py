@@ -10,6 +10,7 @@ import pytest
 
 from spatial_llm.answers import is_refusal, parse_absent
 from spatial_llm.answers.closeness import apart_deg, is_right
+from spatial_llm.answers.kinds.or_unknown import UNKNOWN
 from spatial_llm.commands import load
 from spatial_llm.data.preference.kinds import KINDS
 from spatial_llm.data.preference.kinds.kind import DOUBTS, way_of
@@ -162,6 +163,21 @@ def test_doubt_is_rejected_as_often_as_preferred(made):
     )
     assert rejected["ELEVATION_DEG"] == preferred["ELEVATION_DEG"]
     assert all(rejected[name] <= preferred[name] for name in rejected)
+
+
+def test_where_a_family_says_what_cannot_be_told_both_are_preferred_equally_often(tmp_path):
+    records = {record.id: record for record in written(tmp_path / "train.jsonl", 80, ask={"humility": 3})}
+    counts = make_pairs(tmp_path / "train.jsonl", tmp_path / "pairs.jsonl", PairSettings())
+    assert {kind for kind, found in counts.items() if found["pairs"]} == {"humility"}
+    assert counts["humility"]["ways"]["doubt over value"] == counts["humility"]["ways"]["value over doubt"] >= 20
+    declined = Counter()
+    for pair in PairFile(tmp_path / "pairs.jsonl"):
+        record = records[pair.record.id.removesuffix("-humility")]
+        unknown, rejected = record.truth == UNKNOWN, parse_value(record.question_type, pair.rejected)
+        assert pair.record.answer == record.answer and is_refusal(pair.rejected) != unknown
+        assert rejected is not None and not is_right(VALUE_KINDS[record.question_type], rejected, record.truth)
+        declined[record.question_type, unknown] += 1
+    assert all(declined[name, True] == declined[name, False] for name, _ in declined) and len(declined) >= 4
 
 
 def test_no_parser_takes_a_doubt_for_a_value():

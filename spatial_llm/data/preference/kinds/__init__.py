@@ -4,6 +4,7 @@ from spatial_llm.data.preference.kinds import (
     absent_sound,
     front_back,
     half_metre,
+    humility,
     mirrored,
     needless_doubt,
     one_metre,
@@ -25,5 +26,6 @@ _ALL = (
     unknowable_direction.KIND,
     unknowable_distance.KIND,
     needless_doubt.KIND,
+    humility.KIND,
 )
 KINDS: dict[str, PairKind] = {kind.name: kind for kind in _ALL}

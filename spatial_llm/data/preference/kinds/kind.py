@@ -88,12 +88,14 @@ class PairKind:
         make: maps what is known of a question to a pair; None where the kind does not apply.
         as_often_as: names of kinds, of which there are at least as many pairs together for each question type; none: no such
             bound.
+        of_unknown: whether it is of questions whose true answer may be that it cannot be told, and of no others.
     """
 
     name: str
     says: str
     make: Callable[[Given], Draft | None]
     as_often_as: tuple[str, ...] = ()
+    of_unknown: bool = False
 
 
 def flipped(given: Given, value: Value) -> Draft | None:
