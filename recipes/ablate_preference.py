@@ -31,8 +31,9 @@ KINDS = (BEFORE, *TRAINED)
 # Kinds of pairs: those that need no other microphones than two ears.
 PAIRS = ["mirrored", "front_back", "half_metre", "one_metre", "swapped_source", "absent_sound", "humility"]
 METRICS = [
-    "A_mAP", "B_direction_acc", "B_DER", "C_mAP", "D_direction_acc", "D_DER", "E_acc", "hallucination_F1",
-    "unknown_F1", "answered_acc",
+    "A_set_acc", "B_direction_acc", "B_DER", "C_set_acc", "D_direction_acc", "D_DER", "E_acc",
+    *(f"hallucination_{kind}_f1_no" for kind in ("absent_sound", "wrong_place", "swapped")),
+    *(f"{kind}_IF_KNOWN_unknown_declined" for kind in ("LOCATION", "DISTANCE", "ELEVATION")), "reliability",
 ]  # fmt: skip
 
 
