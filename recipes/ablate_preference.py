@@ -1,5 +1,6 @@
-"""The comparison of preferences at tiny size: the shipped model before, after as much fine-tuning on the true answers, after
-DPO, and after GRPO, on questions of perception, of reasoning, about sounds that are absent, and that nobody can answer.
+"""The comparison of preferences at tiny size: a model before, after more fine-tuning on true answers, after DPO, and after
+GRPO, on questions of perception, of reasoning, about sounds that are absent, and that nobody can answer. The model before is
+the shipped one, taught the words for the last two.
 
     python recipes/ablate_preference.py --clips CLIPS/index.csv [--seeds '[0, 1, 2]'] [--kinds '[before, dpo]']
 
@@ -21,9 +22,10 @@ from spatial_llm.workflow import Stage, comparison_stages, run_stages
 
 DOORS = ("data/prepare_sounds.py", "data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("recipes/configs/fusion/tiny/task.yaml")  # without controls
+FINETUNE, TAUGHT, SHIPPED = "recipes/finetune_bat.py", "taught", "tiny"
 BEFORE = "before"  # the reference
 TRAINED = {
-    "finetuned": "recipes/finetune_bat.py",
+    "finetuned": FINETUNE,
     "dpo": "recipes/train_preference.py",
     "grpo": "recipes/train_preference.py",
 }
@@ -44,7 +46,7 @@ class Arguments:
     Attributes:
         clips: index CSV of recorded dry sounds, as for recipes/train_tiny.py; its test recordings are used for scoring.
         kinds: the kinds to compare.
-        seeds: each kind is trained once with each seed; the model before is the same for all.
+        seeds: each kind is trained once with each seed, from one model before.
         steps: steps of each training; default: those of its YAML.
         pairs_per_kind: most pairs of each kind to train on.
         until: last stage to run.
@@ -79,12 +81,13 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     """Trains each kind with each seed, answers, scores and compares, and writes the table."""
     runs, manifest = Path(arguments.runs), Path(arguments.runs) / "data" / "eval.jsonl"
     asked = ["--task", str(TASK), f"--data={manifest}"]
-    before = predictions(BEFORE, "tiny", runs, asked, needs)
-    stages, scored = [before], []
+    taught = training(arguments, TAUGHT, 0, str(SHIPPED), needs)
+    before = predictions(BEFORE, str(taught.folder / "model"), runs, asked, [taught])
+    stages, scored = [taught, before], []
     for seed, kind in product(arguments.seeds, arguments.kinds):
         name, answered = f"{kind}-{seed}", before
         if kind != BEFORE:
-            trained = training(arguments, kind, seed, needs)
+            trained = training(arguments, kind, seed, str(taught.folder / "model"), [taught])
             answered = predictions(name, str(trained.folder / "model"), runs, asked, [trained])
             stages += [trained, answered]
         out, said = runs / "scores" / name, f"--predictions={answered.folder / 'predictions.jsonl'}"
@@ -103,15 +106,15 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     return [*stages, Stage("the table", ["eval/seeds.py", *compare], runs, needs=scored)]
 
 
-def training(arguments: Arguments, kind: str, seed: int, needs: list[Stage]) -> Stage:
-    """Returns the stage that trains one kind with one seed."""
+def training(arguments: Arguments, kind: str, seed: int, start: str, needs: list[Stage]) -> Stage:
+    """Returns the stage that trains one kind with one seed from the model `start`."""
     runs, config = Path(arguments.runs), Path(arguments.configs) / f"{kind}.yaml"
     files = {"dpo": {"pairs": "train_pairs", "eval_pairs": "eval_pairs"}, "grpo": {"questions": "train"},
-             "finetuned": {"train_manifest": "train"}}[kind]  # fmt: skip
+             "finetuned": {"train_manifest": "train"}, TAUGHT: {"train_manifest": "train"}}[kind]  # fmt: skip
     folder, length = runs / "models" / f"{kind}-{seed}", arguments.steps
-    command = [TRAINED[kind], "--config", str(config), f"--run_folder={folder}", f"--seed={seed}",
-               f"--cache_folder={runs / 'encoded'}",
-               "--cpu_threads=1", *([] if length is None else [f"--schedule.steps={length}"]),
+    command = [(TRAINED | {TAUGHT: FINETUNE})[kind], "--config", str(config), f"--run_folder={folder}", f"--seed={seed}",
+               f"--start_from={start}", f"--cache_folder={runs / 'encoded'}", "--cpu_threads=1",
+               *([] if length is None else [f"--schedule.steps={length}"]),
                *(f"--{name}={runs / 'data' / f'{file}.jsonl'}" for name, file in files.items())]  # fmt: skip
     return Stage(f"{kind}, seed {seed}", command, folder, configs=[config], needs=needs, launch=True)
 

@@ -79,6 +79,7 @@ CLAIMS = (
             "*/motion/tiny/pool.yaml",
             "*/time/tiny/base.yaml",
             "*/preference/tiny/finetuned.yaml",
+            "*/preference/tiny/taught.yaml",
         ),
     ),
     Claim(BatArguments, ("*/fusion/curriculum.yaml", "*/fusion/tiny/base.yaml", "*/fusion/tiny/mlp.yaml"), part=True),

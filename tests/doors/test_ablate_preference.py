@@ -25,9 +25,11 @@ def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str
     monkeypatch.setattr(workflow, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["ablate_preference", given[0], "--seeds=[0, 1]", "--steps=7"])
     runpy.run_path("recipes/ablate_preference.py", run_name="__main__")
-    # Sounds, scenes, questions, two files of pairs, the answers before; three kinds trained, answered, scored and compared.
-    assert len(made) == 5 + 1 + 2 * (1 + 3 * 4) + 1
-    trained = [stage for stage in made if stage.launch]
+    # Sounds, scenes, questions, two files of pairs; a model, its answers; three kinds trained, answered, scored, compared.
+    assert len(made) == 5 + 2 + 2 * (1 + 3 * 4) + 1
+    taught, *trained = [stage for stage in made if stage.launch]
+    assert "--start_from=tiny" in taught.command
+    assert all(f"--start_from={taught.folder / 'model'}" in stage.command for stage in trained)
     assert len(trained) == 6 and all("--schedule.steps=7" in stage.command for stage in trained)
     assert sum(stage.folder.name == "before" for stage in made) == 1, "one model before, answered once"
     pairs = [stage for stage in made if stage.command[0] == "-m"]
@@ -39,7 +41,7 @@ def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str
 def test_the_control_learns_as_much_as_dpo_from_the_same_model(repository: Path) -> None:
     control, dpo, grpo = (read_yaml(repository / CONFIGS / f"{kind}.yaml").content for kind in KINDS)
     assert control["schedule"] == dpo["schedule"]
-    assert control["start_from"] == dpo["start_from"] == grpo["start_from"] == "tiny"
+    assert control["start_from"] == dpo["start_from"] == grpo["start_from"] == "tiny", "unless the recipe says otherwise"
 
 
 @pytest.mark.slow  # some twenty processes
@@ -47,7 +49,7 @@ def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path
     configs, schedule = tmp_path / "configs", {"schedule": {"steps": 2, "batch_size": 4, "log_every": 1}}
     configs.mkdir()
     small = {"scenes": merged(SMALL["scenes"], {"simulation": {"scenes": {"duration_s": 2.0}}}), "questions": {},
-             **dict.fromkeys(KINDS, schedule)}  # fmt: skip
+             **dict.fromkeys(("taught", *KINDS), schedule)}  # fmt: skip
     for name, changes in small.items():
         config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
