@@ -39,6 +39,15 @@ def test_runs_that_are_all_alike_are_no_sign_of_a_difference() -> None:
     """Welch's test makes 0 / 0 of them, which no JSON holds."""
     same = {kind: [report(100.0), report(100.0)] for kind in ("dspast", "other")}
     assert compare_kinds(same, "dspast", METRICS)["kinds"]["other"]["DER"]["p_holm"] == 1.0
+    # Nor are those of two kinds that differ: without any spread Welch's test gives 0, whatever the difference.
+    alike = {"dspast": [report(78.0)] * 3, "other": [report(77.333333), report(77.333333 + 1e-12), report(77.333333)]}
+    found = compare_kinds(alike, "dspast", METRICS)
+    assert found["kinds"]["other"]["DER"]["p_holm"] == 1.0
+    assert "cannot be told apart" in format_kinds(found, METRICS).splitlines()[-1]
+    # A fixed model beside runs that vary is tested by their spread.
+    fixed = {"dspast": [report(78.0)] * 3, "other": [report(value) for value in (70.0, 71.0, 70.5)]}
+    wanted = stats.ttest_1samp([70.0, 71.0, 70.5], 78.0).pvalue
+    assert compare_kinds(fixed, "dspast", METRICS)["kinds"]["other"]["DER"]["p_holm"] == pytest.approx(4 * wanted)
 
 
 def test_metrics_can_be_chosen_and_say_themselves_what_is_better() -> None:
