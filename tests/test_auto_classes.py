@@ -27,7 +27,10 @@ def run(code: str) -> None:
         "import transformers; import spatial_llm",
         # Modules that import transformers themselves, in the middle of which the classes are registered.
         "import spatial_llm.encoders.layers",
-        "from transformers import PreTrainedModel; import spatial_llm.projectors.modeling_qformer",
+        pytest.param(
+            "from transformers import PreTrainedModel; import spatial_llm.projectors.modeling_qformer",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_auto_classes_know_our_folders_whatever_is_imported_first(first):

@@ -50,7 +50,9 @@ def assert_logits(output, expected, prefix):
         assert_close(output[f"{ours}_logits"], expected[f"{prefix}/{official}_logits"], f"{prefix} {ours}")
 
 
-@pytest.mark.parametrize(("prefix", "samples", "step"), [("10s", 320_000, 8), ("4s", 128_000, 16)])
+@pytest.mark.parametrize(
+    ("prefix", "samples", "step"), [("4s", 128_000, 16), pytest.param("10s", 320_000, 8, marks=pytest.mark.slow)]
+)
 def test_golden_outputs(converted, prefix, samples, step):
     name, model, _, expected = converted
     waveform = np.stack([golden.binaural_noise(0), golden.binaural_noise(1)])[..., :samples]

@@ -18,7 +18,9 @@ from tests.training.engine.kill_harness import RunStarter
 from tests.training.engine.toy_run import Crash, ToyArguments, crash, everything, toy_run
 
 
-@pytest.mark.parametrize("limit", [0, 1_000, 2_000, 3_000, 5_000])
+@pytest.mark.parametrize(
+    "limit", [pytest.param(0, marks=pytest.mark.slow), 1_000, pytest.param(2_000, marks=pytest.mark.slow), 3_000, 5_000]
+)
 def test_a_full_disk_stops_the_run_and_spoils_nothing(starter: RunStarter, tmp_path: Path, limit: int) -> None:
     folder = tmp_path / "run"
     status = starter.wait(starter.start(folder, file_limit=limit))
