@@ -22,14 +22,16 @@ from spatial_llm.workflow import Stage, comparison_stages, run_stages
 
 DOORS = ("data/prepare_sounds.py", "data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("recipes/configs/fusion/tiny/task.yaml")  # without controls
-FINETUNE, TAUGHT, SHIPPED = "recipes/finetune_bat.py", "taught", "tiny"
-BEFORE = "before"  # the reference
+BEFORE, SHIPPED = "before", "tiny"  # the reference, and what it is taught from
+TAUGHT = "taught"
+# The door that trains a model, and its files.
 TRAINED = {
-    "finetuned": FINETUNE,
-    "dpo": "recipes/train_preference.py",
-    "grpo": "recipes/train_preference.py",
+    TAUGHT: ("recipes/finetune_bat.py", {"train_manifest": "train"}),
+    "finetuned": ("recipes/finetune_bat.py", {"train_manifest": "train"}),
+    "dpo": ("recipes/train_preference.py", {"pairs": "train_pairs", "eval_pairs": "eval_pairs"}),
+    "grpo": ("recipes/train_preference.py", {"questions": "train"}),
 }
-KINDS = (BEFORE, *TRAINED)
+KINDS = (BEFORE, *(kind for kind in TRAINED if kind != TAUGHT))
 # Kinds of pairs: those that need no other microphones than two ears.
 PAIRS = ["mirrored", "front_back", "half_metre", "one_metre", "swapped_source", "absent_sound", "humility"]
 METRICS = [
@@ -81,7 +83,7 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
     """Trains each kind with each seed, answers, scores and compares, and writes the table."""
     runs, manifest = Path(arguments.runs), Path(arguments.runs) / "data" / "eval.jsonl"
     asked = ["--task", str(TASK), f"--data={manifest}"]
-    taught = training(arguments, TAUGHT, 0, str(SHIPPED), needs)
+    taught = training(arguments, TAUGHT, 0, SHIPPED, needs)
     before = predictions(BEFORE, str(taught.folder / "model"), runs, asked, [taught])
     stages, scored = [taught, before], []
     for seed, kind in product(arguments.seeds, arguments.kinds):
@@ -109,10 +111,9 @@ def models(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
 def training(arguments: Arguments, kind: str, seed: int, start: str, needs: list[Stage]) -> Stage:
     """Returns the stage that trains one kind with one seed from the model `start`."""
     runs, config = Path(arguments.runs), Path(arguments.configs) / f"{kind}.yaml"
-    files = {"dpo": {"pairs": "train_pairs", "eval_pairs": "eval_pairs"}, "grpo": {"questions": "train"},
-             "finetuned": {"train_manifest": "train"}, TAUGHT: {"train_manifest": "train"}}[kind]  # fmt: skip
+    door, files = TRAINED[kind]
     folder, length = runs / "models" / f"{kind}-{seed}", arguments.steps
-    command = [(TRAINED | {TAUGHT: FINETUNE})[kind], "--config", str(config), f"--run_folder={folder}", f"--seed={seed}",
+    command = [door, "--config", str(config), f"--run_folder={folder}", f"--seed={seed}",
                f"--start_from={start}", f"--cache_folder={runs / 'encoded'}", "--cpu_threads=1",
                *([] if length is None else [f"--schedule.steps={length}"]),
                *(f"--{name}={runs / 'data' / f'{file}.jsonl'}" for name, file in files.items())]  # fmt: skip

@@ -1,6 +1,6 @@
 """Where a YAML file that comes with the package lies, to read it, to copy it, or to hand it to another program.
 
-spatial-llm yaml NAME        prints its path
+spatial-llm yaml NAME        prints its path; of a name that files of several commands have, all of them
 spatial-llm yaml             lists the names, with what stands in the first line of each
 
 accelerate launch --config_file "$(spatial-llm yaml zero3)" -m spatial_llm finetune --config spatialsoundqa_single_stage

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from spatial_llm import workflow
 from spatial_llm.evaluation.scoring.seeds import REPORTS
@@ -15,7 +14,7 @@ from spatial_llm.files import sha256_of
 from spatial_llm.settings import read_yaml
 from spatial_llm.training.encoder.objectives import OBJECTIVES, read_objective
 from tests.doors.test_recipes import run
-from tests.doors.test_train_tiny import SMALL, given, merged, understood
+from tests.doors.test_train_tiny import SMALL, given, merged, small_configs, understood
 
 __all__ = ["given"]  # the fixture: clips of two classes
 
@@ -64,8 +63,7 @@ def test_the_kinds_differ_in_their_objective_and_in_nothing_else(repository: Pat
 
 @pytest.mark.slow  # some twenty processes
 def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
-    configs, kinds = tmp_path / "configs", ("supervised", "both")
-    configs.mkdir()
+    kinds = ("supervised", "both")
     sounds = {"synthesized_train": 3, "synthesized_eval": 2, "synthesized_classes": ["alarm", "bird"]}
     scenes = merged(SMALL["scenes"], {"simulation": {"scenes": {"duration_s": 2.0}, "sounds": sounds}})
     scenes["simulation"]["eval"] = {"rooms": 2, "clips_one_source": 24, "clips_two_sources": 8}
@@ -73,11 +71,9 @@ def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
     encoder = {"model": {"num_hidden_layers": 1}, "schedule": schedule}
     small = {"scenes": scenes, "questions": {}, "supervised": encoder, "both": encoder, "projection": {"schedule": schedule},
              "bat": {"schedule": schedule}}  # fmt: skip
-    for name, changes in small.items():
-        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
-        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
+    options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
-    options = [f"--runs={runs}", f"--configs={configs}", "--seeds=[0, 1]", f"--kinds={list(kinds)}"]
+    options += [f"--runs={runs}", "--seeds=[0, 1]", f"--kinds={list(kinds)}"]
     done = run(repository, "recipes/ablate_alignment.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     table = (runs / "seeds.md").read_text()

@@ -13,7 +13,7 @@ from spatial_llm.model import SpatialLLM
 from spatial_llm.projectors.settings import projector_config
 from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
-from tests.doors.test_train_tiny import SMALL, given, merged, understood
+from tests.doors.test_train_tiny import SMALL, given, merged, small_configs, understood
 
 __all__ = ["given"]  # the fixture: clips of two classes
 
@@ -84,20 +84,15 @@ def test_the_number_of_steps_can_be_given(repository: Path, given: list[str], mo
 
 @pytest.mark.slow  # some twenty processes
 def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path: Path) -> None:
-    configs, kinds = tmp_path / "configs", ("prefix", "lal_two_encoders")
-    configs.mkdir()
+    kinds = ("prefix", "lal_two_encoders")
     # The recordings are those of the shipped encoder, 2 s long.
     scenes = merged(SMALL["scenes"], {"simulation": {"scenes": {"duration_s": 2.0}}})
     one_layer = {"model": {"num_hidden_layers": 1}, "schedule": SCHEDULE}
     small = {"scenes": scenes, "questions": {}, "spatial_ast": one_layer, "prefix": {"schedule": SCHEDULE}}
     small["lal"] = small["prefix"]
-    for name, changes in small.items():
-        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
-        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    sounds = read_yaml(repository / "recipes/configs/tiny/sounds.yaml").content
-    (configs / "sounds.yaml").write_text(yaml.safe_dump(merged(sounds, SMALL["sounds"])))
+    options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
-    options = [given[0], f"--runs={runs}", f"--configs={configs}", f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]",
+    options += [given[0], f"--runs={runs}", "--seeds=[0, 1]",
                f"--kinds={list(kinds)}"]  # fmt: skip
     done = run(repository, "recipes/ablate_fusion.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr

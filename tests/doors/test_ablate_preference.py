@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from spatial_llm import workflow
 from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
-from tests.doors.test_train_tiny import SMALL, given, merged, understood
+from tests.doors.test_train_tiny import SMALL, given, merged, small_configs, understood
 
 __all__ = ["given"]  # the fixture: clips of two classes
 
@@ -46,18 +45,13 @@ def test_the_control_learns_as_much_as_dpo_from_the_same_model(repository: Path)
 
 @pytest.mark.slow  # some twenty processes
 def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path: Path) -> None:
-    configs, schedule = tmp_path / "configs", {"schedule": {"steps": 2, "batch_size": 4, "log_every": 1}}
-    configs.mkdir()
+    schedule = {"schedule": {"steps": 2, "batch_size": 4, "log_every": 1}}
     small = {"scenes": merged(SMALL["scenes"], {"simulation": {"scenes": {"duration_s": 2.0}}}), "questions": {},
              **dict.fromkeys(("taught", *KINDS), schedule)}  # fmt: skip
-    for name, changes in small.items():
-        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
-        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    sounds = read_yaml(repository / "recipes/configs/tiny/sounds.yaml").content
-    (configs / "sounds.yaml").write_text(yaml.safe_dump(merged(sounds, SMALL["sounds"])))
+    options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
-    done = run(repository, "recipes/ablate_preference.py", given[0], f"--runs={runs}", f"--configs={configs}",
-               f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]", "--until=scores")  # fmt: skip
+    options += [given[0], f"--runs={runs}", "--seeds=[0, 1]", "--until=scores"]
+    done = run(repository, "recipes/ablate_preference.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     scores = {path.parent.name: json.loads(path.read_text()) for path in (runs / "scores").glob("*/scores.json")}
     assert sorted(scores) == sorted(f"{kind}-{seed}" for kind in ("before", *KINDS) for seed in (0, 1))

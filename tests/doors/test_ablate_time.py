@@ -6,13 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
-from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
-from tests.doors.test_train_tiny import SMALL, given, merged, understood
+from tests.doors.test_train_tiny import SMALL, given, merged, small_configs, understood
 
 __all__ = ["given"]  # the fixture: clips of two classes
 
@@ -38,19 +36,14 @@ def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str
 
 @pytest.mark.slow  # some twenty processes
 def test_small_it_runs_to_the_scores(repository: Path, given: list[str], tmp_path: Path) -> None:
-    configs, kinds = tmp_path / "configs", ["vocabulary", "absolute_weighted"]
-    configs.mkdir()
+    kinds = ["vocabulary", "absolute_weighted"]
     # The recordings are those of the shipped encoder, 2 s long, with sounds that begin and end within them.
     times = {"duration_s": 2.0, "onset_s": [0.0, 1.3], "sound_s": [0.3, 1.2]}
     small = {"scenes": merged(SMALL["scenes"], {"simulation": {"scenes": times}}), "questions": {},
              "base": {"schedule": {"steps": 2, "batch_size": 4}}}  # fmt: skip
-    for name, changes in small.items():
-        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
-        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    sounds = read_yaml(repository / "recipes/configs/tiny/sounds.yaml").content
-    (configs / "sounds.yaml").write_text(yaml.safe_dump(merged(sounds, SMALL["sounds"])))
+    options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
-    options = [given[0], f"--runs={runs}", f"--configs={configs}", f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]",
+    options += [given[0], f"--runs={runs}", "--seeds=[0, 1]",
                f"--kinds={kinds}", "--until=scores"]  # fmt: skip
     done = run(repository, "recipes/ablate_time.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr

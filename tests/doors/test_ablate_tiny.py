@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from spatial_llm import workflow
 from spatial_llm.settings import read_yaml
 from tests.doors.test_recipes import run
-from tests.doors.test_train_tiny import SMALL, given, merged, understood
+from tests.doors.test_train_tiny import SMALL, given, merged, small_configs, understood
 
 __all__ = ["given"]  # the fixture: clips of two classes
 
@@ -43,19 +42,13 @@ def test_the_kinds_differ_in_what_they_are_compared_for_and_in_nothing_else(repo
 
 @pytest.mark.slow  # twenty processes
 def test_small_it_runs_to_the_table(repository: Path, given: list[str], tmp_path: Path) -> None:
-    configs = tmp_path / "configs"
-    configs.mkdir()
     small = {**dict.fromkeys(KINDS, SMALL["encoder"]), "scenes": SMALL["scenes"], "questions": {}}
     small["scenes"] = merged(
         small["scenes"], {"simulation": {"train": {"clips_two_sources": 0}, "eval": {"clips_two_sources": 0}}}
     )
-    for name, changes in small.items():
-        config = read_yaml(repository / CONFIGS / f"{name}.yaml").content
-        (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    sounds = read_yaml(repository / "recipes/configs/tiny/sounds.yaml").content
-    (configs / "sounds.yaml").write_text(yaml.safe_dump(merged(sounds, SMALL["sounds"])))
+    options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
-    options = [given[0], f"--runs={runs}", f"--configs={configs}", f"--sounds={configs / 'sounds.yaml'}", "--seeds=[0, 1]"]
+    options += [given[0], f"--runs={runs}", "--seeds=[0, 1]"]
     done = run(repository, "recipes/ablate_tiny.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     table = (runs / "seeds.md").read_text()

@@ -47,6 +47,18 @@ def merged(into: dict, changes: dict) -> dict:
     }
 
 
+def small_configs(repository: Path, configs: Path, folder: Path, small: dict[str, dict]) -> list[str]:
+    """Writes the configurations `small` of a comparison, and of its sounds, with changes, into a folder; returns the options
+    that name them."""
+    folder.mkdir()
+    sounds = repository / "recipes/configs/tiny/sounds.yaml"
+    for name, changes in small.items():
+        config = read_yaml(repository / configs / f"{name}.yaml").content
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
+    (folder / sounds.name).write_text(yaml.safe_dump(merged(read_yaml(sounds).content, SMALL["sounds"])))
+    return [f"--configs={folder}", f"--sounds={folder / sounds.name}"]
+
+
 def understood(made: list[workflow.Stage], monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The doors of these stages, each of which takes its options, YAML and command line."""
     doors = set()

@@ -178,6 +178,11 @@ def test_where_a_family_says_what_cannot_be_told_both_are_preferred_equally_ofte
         assert rejected is not None and not is_right(VALUE_KINDS[record.question_type], rejected, record.truth)
         declined[record.question_type, unknown] += 1
     assert all(declined[name, True] == declined[name, False] for name, _ in declined) and len(declined) >= 4
+    # Where the level is not known, no distance is preferred over a doubt.
+    counts = make_pairs(tmp_path / "train.jsonl", tmp_path / "unknown.jsonl", PairSettings(level_is_known=False))
+    truths = [pair.truth for pair in PairFile(tmp_path / "unknown.jsonl") if pair.kind == "humility"]
+    assert len(truths) == counts["humility"]["pairs"] > 0
+    assert not any(truth is not None and "distance_m" in truth for truth in truths)
 
 
 def test_no_parser_takes_a_doubt_for_a_value():

@@ -69,7 +69,7 @@ def kill_and_resume(starter: RunStarter, folder: Path, count: int, seed: int, **
 
 
 def test_kills(starter: RunStarter, tmp_path: Path) -> None:
-    kill_and_resume(starter, tmp_path, 3, seed=1)
+    kill_and_resume(starter, tmp_path, 6, seed=1)
 
 
 @pytest.mark.slow
