@@ -1,5 +1,6 @@
 """YAML files found by name: every one, for the command that can read it and no other; paths as they always were."""
 
+import configparser
 import os
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def test_every_file_has_a_name_and_each_kind_of_settings_finds_one_file_of_a_nam
     for kind in KINDS:
         fitting = [name for name, path in named if set(read_yaml(path).content) <= set(field_types(kind))]
         assert len(fitting) == len(set(fitting)) > 0, kind
+
+
+def test_the_wheel_is_told_of_every_folder(repository):
+    told = configparser.ConfigParser()
+    told.read(repository / "setup.cfg")
+    packages = {f"spatial_llm.yamls.{folder.replace('/', '.')}" for folder in FOLDERS}
+    data = {name for name in told["options.package_data"] if name.startswith("spatial_llm.yamls.")}
+    assert data == packages
+    assert f"FOLDERS = {FOLDERS!r}".replace("'", '"') in (repository / "setup.py").read_text()
 
 
 def test_a_name_is_the_file_of_the_command_that_asks(tmp_path, monkeypatch):
