@@ -5,9 +5,9 @@ teacher; the same scenes, steps and seeds, scored on unseen sounds in unseen roo
 
 Goes from dry sounds, the simulator's own or recorded clips, to the table runs/alignment/seeds.md: what the heads tell (mAP,
 ER20, DER), what a text projection finds on the frozen encoder, the same for all, by sound and by place, and what the shipped
-language model answers after a short fine-tuning on the frozen encoder. How long a kind takes was not measured;
-several processes may share the work, each with other seeds (--until scores). A stage that is finished and whose
-configuration did not change is reused.
+language model answers after a short fine-tuning on the frozen encoder, from scenes that no encoder was trained on. Several
+processes may share the work, each with other seeds (--until scores). A stage that is finished and whose configuration did
+not change is reused.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from typing import Literal
 from spatial_llm.door import door
 from spatial_llm.ranges import Count, Seed
 from spatial_llm.settings import parse_arguments
-from spatial_llm.workflow import Stage, comparison_stages, run_stages
+from spatial_llm.workflow import Stage, comparison_stages, data_stages, run_stages
 
 DOORS = ("data/prepare_sounds.py", "data/simulate_scenes.py", "data/write_questions.py")
 TASK = Path("recipes/configs/fusion/tiny/task.yaml")
@@ -37,9 +37,10 @@ class Arguments:
         seeds: each kind is trained once with each seed.
         steps: steps of training of each encoder; default: those of its YAML.
         answer_steps: steps of each fine-tuning; default: those of bat.yaml.
-        until: last stage to run.
+        until: last stage to run; "encoders" leaves out what the language model is taught and answers.
         runs: folder for everything that is made.
-        configs: folder of scenes.yaml, questions.yaml, projection.yaml, bat.yaml and the YAML of each kind.
+        configs: folder of scenes.yaml, answers.yaml (scenes from which answers are taught), questions.yaml, projection.yaml,
+            bat.yaml and the YAML of each kind.
         sounds: YAML of data/prepare_sounds.py; only used with clips.
     """
 
@@ -48,32 +49,40 @@ class Arguments:
     seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
     steps: Count | None = None
     answer_steps: Count | None = None
-    until: Literal["data", "scores", "table"] = "table"
+    until: Literal["data", "encoders", "scores", "table"] = "table"
     runs: str = "runs/alignment"
     configs: str = "recipes/configs/alignment/tiny"
     sounds: str = "recipes/configs/tiny/sounds.yaml"
 
 
-def data(arguments: Arguments) -> list[Stage]:
-    """Makes scenes, a manifest of questions, and a folder of the shipped model's language model."""
-    paths = Path(arguments.runs), Path(arguments.configs), Path(arguments.sounds)
-    return list(comparison_stages(DOORS, *paths, arguments.clips))
+def data(arguments: Arguments) -> tuple[list[Stage], list[Stage]]:
+    """Makes scenes, a manifest of questions and a folder of the shipped model's language model; and, apart, the scenes and
+    questions from which answers are taught."""
+    runs, configs = Path(arguments.runs), Path(arguments.configs)
+    heard = list(comparison_stages(DOORS, runs, configs, Path(arguments.sounds), arguments.clips))
+    dry = () if arguments.clips is None else heard[:1]
+    index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}" for _ in dry]
+    asked = data_stages(DOORS[1:], configs / "answers.yaml", configs / "questions.yaml", runs / "answers", index, dry)
+    return heard, list(asked)
 
 
 class Run:
     """Builds the stages of one kind and seed."""
 
-    def __init__(self, arguments: Arguments, kind: str, seed: int, needs: list[Stage]) -> None:
-        self.arguments, self.kind, self.name, self.needs = arguments, kind, f"{kind}-{seed}", needs
+    def __init__(self, arguments: Arguments, kind: str, seed: int, heard: list[Stage], asked: list[Stage]) -> None:
+        self.arguments, self.kind, self.name, self.heard, self.asked = arguments, kind, f"{kind}-{seed}", heard, asked
         self.runs, self.configs = Path(arguments.runs), Path(arguments.configs)
-        self.options = [f"--seed={seed}", f"--train_manifest={self.runs / 'data' / 'train.jsonl'}"]
+        self.seed = seed
         self.scores, self.manifest = self.runs / "scores" / self.name, self.runs / "data" / "eval.jsonl"
 
-    def train(self, what: str, door: str, config: str, out: str, needs: list[Stage], *options: str) -> Stage:
+    def train(self, what: str, config: str, out: str, needs: list[Stage], *options: str) -> Stage:
         """Returns a stage that trains something in the folder `out`."""
-        file, folder = self.configs / f"{config}.yaml", self.runs / out / self.name
-        command = [door, "--config", str(file), f"--run_folder={folder}", *self.options, *options]
-        return Stage(f"{self.name}: {what}", command, folder, configs=[file], needs=[*self.needs, *needs], launch=True)
+        file, folder, answers = self.configs / f"{config}.yaml", self.runs / out / self.name, config == "bat"
+        door = "recipes/finetune_bat.py" if answers else "recipes/train_encoder.py"
+        manifest = self.runs / ("answers" if answers else "data") / "train.jsonl"
+        given = [f"--run_folder={folder}", f"--seed={self.seed}", f"--train_manifest={manifest}"]
+        command = [door, "--config", str(file), *given, *options]
+        return Stage(f"{self.name}: {what}", command, folder, configs=[file], needs=[*self.heard, *needs], launch=True)
 
     def score(self, what: str, command: list[str], needs: Stage) -> Stage:
         """Returns a stage that scores; the three scores of a run share one folder."""
@@ -86,13 +95,13 @@ class Run:
         cues, language_model = f"--cues_folder={runs / 'cues'}", runs / "parts" / "language_model"
         options = [cues] + ([] if given.steps is None else [f"--schedule.steps={given.steps}"])
         options += [f"--objective.teacher={language_model}"] if self.kind == "teacher" else []
-        encoder = self.train("encoder", "recipes/train_encoder.py", self.kind, "encoders", [], *options)
+        encoder = self.train("encoder", self.kind, "encoders", [], *options)
         ears = encoder.folder / "model"
         frozen = f"--initial_encoder={ears}"
-        text = self.train("text projection", "recipes/train_encoder.py", "projection", "text", [encoder], cues, frozen)
+        text = self.train("text projection", "projection", "text", [encoder], cues, frozen)
         parts = [f"--encoder={ears}", f"--language_model={language_model}", f"--cache_folder={runs / 'encoded'}"]
         parts += [] if given.answer_steps is None else [f"--schedule.steps={given.answer_steps}"]
-        joined = self.train("answers taught", "recipes/finetune_bat.py", "bat", "answering", [encoder], *parts)
+        joined = self.train("answers taught", "bat", "answering", [*self.asked, encoder], *parts)
         answers, asked = joined.folder / "answers", ["--task", str(TASK), f"--data={self.manifest}"]
         predict = ["eval/predict.py", *asked, f"--model={joined.folder / 'model'}", f"--out={answers}", "--batch_size=64"]
         predicted = Stage(f"{self.name}: answers", predict, answers, configs=[TASK], needs=[joined])
@@ -104,12 +113,13 @@ class Run:
             ),
             self.score("answers", score, predicted),
         ]
-        return [encoder, scored[0], text, scored[1], joined, predicted, scored[2]], scored
+        heard = [encoder, scored[0], text, scored[1]]
+        return (heard, scored[:2]) if given.until == "encoders" else ([*heard, joined, predicted, scored[2]], scored)
 
 
-def comparison(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
+def comparison(arguments: Arguments, heard: list[Stage], asked: list[Stage]) -> list[Stage]:
     """Trains and scores each kind with each seed, and writes the table."""
-    made = [Run(arguments, kind, seed, needs).stages() for seed, kind in product(arguments.seeds, arguments.kinds)]
+    made = [Run(arguments, kind, seed, heard, asked).stages() for seed, kind in product(arguments.seeds, arguments.kinds)]
     stages, scored = ([stage for each in side for stage in each] for side in zip(*made, strict=True))
     if arguments.until != "table":
         return stages
@@ -122,5 +132,6 @@ def comparison(arguments: Arguments, needs: list[Stage]) -> list[Stage]:
 if __name__ == "__main__":
     with door():
         given = parse_arguments(Arguments, description=__doc__)
-        made = data(given)
-        run_stages(made + (comparison(given, made) if given.until != "data" else []))
+        heard, asked = data(given)
+        made = heard if given.until == "encoders" else heard + asked
+        run_stages(made + (comparison(given, heard, asked) if given.until != "data" else []))

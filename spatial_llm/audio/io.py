@@ -160,16 +160,19 @@ def check_waveform(
         )
     dead = [channel for channel in range(channels) if not samples[channel].any()]
     if dead:
-        warn_of_silence(name, dead, channels)
+        warn_of_silence(name, dead, format)
     return samples
 
 
-def warn_of_silence(name: str, dead: list[int], channels: int) -> None:
-    """Warns of a recording whose channels `dead`, of so many, contain zeros alone."""
-    if len(dead) == channels:
+def warn_of_silence(name: str, dead: list[int], format: AudioFormat) -> None:
+    """Warns of a recording of which the channels `dead` contain zeros alone."""
+    if len(dead) == format.channels:
         warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=3)
     else:
-        warnings.warn(f"{name}: channel {dead[0]} is silent; answers about directions will be wrong.", stacklevel=3)
+        channel, wrong = f"channel {dead[0]} ({format.channel_names[dead[0]]})", "answers about directions will be wrong"
+        if all(format.may_be_silent(one) for one in dead):
+            wrong = f"either no sound comes from where it would hear one, as without a room, or it was lost: then {wrong}"
+        warnings.warn(f"{name}: {channel} is silent; {wrong}.", stacklevel=3)
 
 
 def prepare_waveform(

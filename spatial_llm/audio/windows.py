@@ -119,7 +119,7 @@ def iter_windows(
     check_waveform(np.ones((blocks.channels, 1), np.float32), format, name)
     stream = soxr.ResampleStream(blocks.rate, target_rate, blocks.channels, dtype="float32", quality="HQ")
     held, number = np.empty((0, blocks.channels), np.float32), 0
-    for block, last in _with_last(_checked_blocks(blocks, name)):
+    for block, last in _with_last(_checked_blocks(blocks, format, name)):
         new = block if blocks.rate == target_rate else stream.resample_chunk(np.ascontiguousarray(block), last=last)
         held = np.concatenate([held, new])
         while len(held) >= window_samples + (0 if last else 1):
@@ -140,7 +140,7 @@ def number_of_windows(frames: int, rate: float, target_rate: int, window_samples
     return 1 + max(0, -(-(samples - window_samples) // hop_samples))
 
 
-def _checked_blocks(blocks: Blocks, name: str) -> Iterator[NDArray[np.float32]]:
+def _checked_blocks(blocks: Blocks, format: AudioFormat, name: str) -> Iterator[NDArray[np.float32]]:
     """Yields the blocks after checking each; what only the whole can tell is said after the last."""
     read, alive, same, told = 0, np.zeros(blocks.channels, bool), blocks.channels > 1, False
     for block in blocks.blocks:
@@ -157,7 +157,7 @@ def _checked_blocks(blocks: Blocks, name: str) -> Iterator[NDArray[np.float32]]:
     if read / blocks.rate < MIN_SECONDS:
         raise AudioError(f"{name}: {read} samples at {blocks.rate} Hz; expected {1000 * MIN_SECONDS:g} ms or more.")
     if not alive.all() and not blocks.checked:
-        warn_of_silence(name, [int(channel) for channel in np.flatnonzero(~alive)], blocks.channels)
+        warn_of_silence(name, [int(channel) for channel in np.flatnonzero(~alive)], format)
     elif same:
         warnings.warn(SAME_CHANNELS, stacklevel=2)
 

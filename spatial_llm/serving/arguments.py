@@ -57,7 +57,7 @@ class ServeArguments:
     as_asked: bool = False
     max_new_tokens: Count = 200
     batch_size: Count = 16
-    batch_wait_ms: NonNegative = 20.0
+    batch_wait_ms: NonNegative = 40.0
     queue: Count = 64
     readers: Count = 2
     read_seconds: Positive = 20.0

@@ -1,4 +1,8 @@
-"""Gathers questions that come at nearly the same time, so that the model answers them together."""
+"""Gathers questions that come at nearly the same time, so that the model answers them together.
+
+Clients that ask one question after the other come back at once after their answer. If those that came during a batch did not
+wait for those that were answered by it, two groups of clients would take turns, and a small batch costs more a question.
+"""
 
 import asyncio
 import math
@@ -17,7 +21,8 @@ class Batcher:
         answerer: of the model; it runs in one thread of its own.
         batch_size: most questions in a batch.
         wait_s: longest time for which a question waits for others, in s.
-        expected: returns how many questions are on their way; where none is, nobody is waited for.
+        expected: returns how many questions are on their way. Where none is, nobody is waited for but those who were
+            answered just now, and for these not longer than `wait_s` from their answers.
     """
 
     def __init__(self, answerer: Answerer, batch_size: int, wait_s: float, expected: Callable[[], int]) -> None:
@@ -26,10 +31,12 @@ class Batcher:
         self._waiting: deque[Question] = deque()
         self._came = asyncio.Event()
         self._seconds_a_batch = 0.1
+        self._coming_back, self._back_until = 0, 0.0  # clients, and until when they are waited for
 
     def add(self, question: Question) -> None:
         """Puts a question at the end of the row."""
         self._waiting.append(question)
+        self._coming_back = max(0, self._coming_back - 1)
         self._came.set()
 
     def look(self) -> None:
@@ -46,8 +53,8 @@ class Batcher:
         while True:
             await self._wait(None)
             until = loop.time() + self.wait_s
-            while len(self._waiting) < self.batch_size and self.expected() and loop.time() < until:
-                await self._wait(until - loop.time())
+            while len(self._waiting) < self.batch_size and (left := self._seconds_left(loop.time(), until)) > 0:
+                await self._wait(left)
             batch = [self._waiting.popleft() for _ in range(min(self.batch_size, len(self._waiting)))]
             begun = time.perf_counter()
             try:
@@ -56,6 +63,11 @@ class Batcher:
                 for question in batch:
                     question.event("error", error)
             self._seconds_a_batch += 0.2 * (time.perf_counter() - begun - self._seconds_a_batch)
+            self._coming_back, self._back_until = len(batch), loop.time() + self.wait_s
+
+    def _seconds_left(self, now: float, until: float) -> float:
+        """Returns how long others are still waited for, in s."""
+        return (until if self.expected() else self._back_until if self._coming_back else now) - now
 
     async def _wait(self, seconds: float | None) -> None:
         """Waits until a question comes, or `seconds`; with None until there is one."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from spatial_llm.audio.formats import parse_format
 from spatial_llm.audio.io import check_waveform, prepare_waveform, read_audio, resample
 from spatial_llm.errors import AudioError
 from spatial_llm.testing import tiny_processor
@@ -84,8 +85,18 @@ def test_silence_and_a_dead_ear_warn():
         check_waveform(np.zeros((2, 10), np.float32))
     waveform = noise(2, 10)
     waveform[1] = 0
-    with pytest.warns(UserWarning, match="channel 1 is silent"):
+    with pytest.warns(UserWarning, match=r"channel 1 \(right\) is silent; answers about directions will be wrong"):
         check_waveform(waveform)
+
+
+def test_of_ambisonics_every_channel_but_w_may_be_silent():
+    """A sound on the horizon in front, without a room, gives Y and Z nothing."""
+    waveform = np.ones((4, 10), np.float32)
+    waveform[1:3] = 0
+    with pytest.warns(UserWarning, match=r"channel 1 \(Y\) is silent; either no sound .* or it was lost"):
+        check_waveform(waveform, parse_format("foa"))
+    with pytest.warns(UserWarning, match=r"channel 0 \(W\) is silent; answers about directions will be wrong"):
+        check_waveform(1 - waveform, parse_format("foa"))
 
 
 def test_integers_are_scaled_like_files():

@@ -32,7 +32,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, repository: Path, *options: str) -> 
 
 def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     made = stages(monkeypatch, repository, given[0], "--seeds=[0, 1]")
-    assert len(made) == 4 + 2 * 5 * 7 + 1
+    assert len(made) == 4 + 2 + 2 * 5 * 7 + 1
     commands = [stage for stage in made if stage.command[0] == "-m"]
     assert [stage.command[2] for stage in commands] == ["parts"]
     doors = understood([stage for stage in made if stage not in commands], monkeypatch)
@@ -43,13 +43,25 @@ def test_every_stage_is_understood_by_its_door(repository: Path, given: list[str
 def test_without_clips_it_takes_the_simulators_own_sounds(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = stages(monkeypatch, repository, "--kinds=[both, teacher]", "--seeds=[3]", "--steps=7", "--answer_steps=9",
                   "--until=scores")  # fmt: skip
-    assert len(made) == 3 + 2 * 7
+    assert len(made) == 3 + 2 + 2 * 7
     assert not any("index.csv" in part for stage in made for part in stage.command)
     encoders = [s for s in made if "recipes/train_encoder.py" in s.command and s.folder.parent.name == "encoders"]
     assert all("--schedule.steps=7" in stage.command for stage in encoders) and len(encoders) == 2
     assert "--objective.teacher=runs/alignment/parts/language_model" in encoders[1].command
     (answers, _) = [stage for stage in made if "recipes/finetune_bat.py" in stage.command]
     assert "--schedule.steps=9" in answers.command
+    manifests = {part for stage in encoders for part in stage.command if part.startswith("--train_manifest")}
+    assert manifests == {"--train_manifest=runs/alignment/data/train.jsonl"}
+    assert "--train_manifest=runs/alignment/answers/train.jsonl" in answers.command, "no encoder was trained on these"
+
+
+def test_until_encoders_makes_nothing_for_answers_and_what_comes_later_reuses_all_of_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = "--kinds=[both, teacher]", "--seeds=[0]"
+    some, all_of_it = (stages(monkeypatch, repository, *options, f"--until={until}") for until in ("encoders", "scores"))
+    assert len(some) == 3 + 2 * 4 and not any("answer" in str(stage.folder) for stage in some)
+    assert {stage.fingerprint() for stage in some} < {stage.fingerprint() for stage in all_of_it}
 
 
 def test_the_kinds_differ_in_their_objective_and_in_nothing_else(repository: Path) -> None:
@@ -69,8 +81,9 @@ def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
     scenes["simulation"]["eval"] = {"rooms": 2, "clips_one_source": 24, "clips_two_sources": 8}
     schedule = {"steps": 2, "batch_size": 4}
     encoder = {"model": {"num_hidden_layers": 1}, "schedule": schedule}
-    small = {"scenes": scenes, "questions": {}, "supervised": encoder, "both": encoder, "projection": {"schedule": schedule},
-             "bat": {"schedule": schedule}}  # fmt: skip
+    asked = merged(scenes, {"simulation": {"seed": 2, "eval": {"rooms": 1, "clips_one_source": 1, "clips_two_sources": 0}}})
+    small = {"scenes": scenes, "answers": asked, "questions": {}, "supervised": encoder, "both": encoder,
+             "projection": {"schedule": schedule}, "bat": {"schedule": schedule}}  # fmt: skip
     options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
     options += [f"--runs={runs}", "--seeds=[0, 1]", f"--kinds={list(kinds)}"]
@@ -81,7 +94,7 @@ def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
     compared = json.loads((runs / "seeds.json").read_text())["kinds"]["both"]
     assert set(compared) == {name for metrics in REPORTS.values() for name in metrics}
     again = run(repository, "recipes/ablate_alignment.py", *options)
-    assert again.returncode == 0 and again.stdout.count("reused") == 3 + 2 * 2 * 7 + 1
+    assert again.returncode == 0 and again.stdout.count("reused") == 3 + 2 + 2 * 2 * 7 + 1
     check_retrieval(repository, runs, tmp_path)
 
 

@@ -60,6 +60,50 @@ def test_others_are_waited_for_only_where_some_are_on_their_way_and_not_for_long
     assert alone.batches == [[1], [2]]
 
 
+def test_clients_that_ask_again_at_once_come_into_one_batch():
+    """Of three clients two come during the first batch: if nobody waited for the answered one, 1 and 2 would take turns."""
+
+    async def clients(wait_s: float) -> list[int]:
+        noted = Noted(0.2)
+        batcher = Batcher(noted, 4, wait_s, lambda: 0)
+        running, loop = asyncio.create_task(batcher.run()), asyncio.get_running_loop()
+
+        async def client(late_s: float) -> None:
+            await asyncio.sleep(late_s)
+            for _ in range(3):
+                answered = asyncio.Event()
+                batcher.add(Question([], 0, lambda *_, done=answered: loop.call_soon_threadsafe(done.set)))
+                await answered.wait()
+                await asyncio.sleep(0.005)
+
+        await asyncio.gather(client(0), client(0.05), client(0.05))
+        running.cancel()
+        batcher.thread.shutdown()
+        return [len(batch) for batch in noted.batches]
+
+    assert asyncio.run(clients(0.0)) == [1, 2] * 3
+    assert asyncio.run(clients(1.0)) == [1, 3, 3, 2]
+
+
+def test_nobody_waits_for_those_who_were_answered_long_ago_or_are_here():
+    async def times() -> list[float]:
+        batcher, loop = Batcher(Noted(), 4, 0.3, lambda: 0), asyncio.get_running_loop()
+        running, took = asyncio.create_task(batcher.run()), []
+        for pause_s, count in ((0, 3), (0.4, 1), (0, 1)):
+            await asyncio.sleep(pause_s)
+            begun, answered = loop.time(), asyncio.Semaphore(0)
+            for _ in range(count):
+                batcher.add(Question([], 0, lambda *_, done=answered: loop.call_soon_threadsafe(done.release)))
+            for _ in range(count):
+                await answered.acquire()
+            took.append(loop.time() - begun)
+        running.cancel()
+        batcher.thread.shutdown()
+        return took
+
+    assert max(asyncio.run(times())) < 0.3
+
+
 def test_an_answerer_that_fails_tells_those_who_wait_and_goes_on():
     told, _, _ = run(Noted(fails=True), [1, 2, 3, 4, 5])
     assert [name for name, _ in told] == ["error"] * 5

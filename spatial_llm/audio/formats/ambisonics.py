@@ -100,6 +100,10 @@ class Ambisonics(AudioFormat):
             return out
         return waveform
 
+    def may_be_silent(self, channel: int) -> bool:
+        """Returns True for every channel but W: Z receives nothing from the horizon, for example."""
+        return channel > 0
+
     @property
     def degrees(self) -> NDArray[np.int64]:
         """Returns the degree n of each channel in ACN order, (channels,)."""

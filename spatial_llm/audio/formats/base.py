@@ -71,6 +71,11 @@ class AudioFormat:
         """Converts a recording or response (channels, samples) of this format to the format `internal`."""
         return waveform
 
+    def may_be_silent(self, channel: int) -> bool:
+        """Returns whether a channel of a sound recording may be zeros alone, because there are directions from which it
+        receives nothing."""
+        return False
+
     def takes(self, given: "AudioFormat") -> bool:
         """Returns whether a user of this format can take a recording of the format `given`."""
         return given.layout == self.layout

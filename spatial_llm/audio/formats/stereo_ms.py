@@ -28,6 +28,10 @@ class StereoMs(AudioFormat):
         """Returns the recording with the channels exchanged."""
         return np.ascontiguousarray(waveform[::-1])
 
+    def may_be_silent(self, channel: int) -> bool:
+        """Returns True: each cardioid receives nothing from where the other looks."""
+        return True
+
     def mirrors_exactly(self, measured: bool = False) -> bool:
         """Returns True."""
         return True
