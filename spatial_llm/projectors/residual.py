@@ -12,7 +12,7 @@ import importlib.util
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import distributed, nn
 from transformers import initialization as init
 
 from spatial_llm.errors import SpatialLLMError
@@ -38,7 +38,8 @@ class Quantized(NamedTuple):
 class ResidualQuantizer(nn.Module):
     """Quantises vectors by `levels` code books of `size` codes.
 
-    Several processes share the code books of the first one, whose batches alone they follow.
+    The code books of several processes stay equal: they follow what all processes get in a step together, and a dead code is
+    replaced everywhere by the same vector, one that the first process got.
 
     Args:
         width: of the vectors.
@@ -110,11 +111,8 @@ class ResidualQuantizer(nn.Module):
                 whatever mode the model is.
         """
         vectors = vectors.float()
-        if learns:
-            self._expect(vectors.shape[:-1].numel())
+        frozen = not learns or not self._expect(vectors)
         self.quantizer.train(learns)
-        # A vector that is not finite would never leave the running means again.
-        frozen = not learns or not bool(torch.isfinite(vectors).all())
         found, codes, commitment = self.quantizer(vectors, freeze_codebook=frozen)
         return Quantized(found, codes, commitment.sum())
 
@@ -124,11 +122,21 @@ class ResidualQuantizer(nn.Module):
         picked = [book[codes[..., level]] for level, book in enumerate(books[: codes.shape[-1]])]
         return torch.stack(picked).sum(0)
 
-    def _expect(self, positions: int) -> None:
-        """Sets what the library calls dead to a share of the even use of `positions` in a batch."""
-        even = positions / self.size
+    def _expect(self, vectors: torch.Tensor) -> bool:
+        """Prepares the code books for a batch, that of all processes: sets what the library calls dead to a share of the even
+        use of its positions. Returns whether the batch is finite: other vectors would never leave the running means again."""
+        lost = torch.count_nonzero(~torch.isfinite(vectors).all(dim=-1))
+        counts = torch.stack([lost, torch.full_like(lost, vectors.shape[:-1].numel())])
+        several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+        if several:
+            distributed.all_reduce(counts)
+        even = int(counts[1]) / self.size
         for book in self.books:
             book.threshold_ema_dead_code, book.reset_cluster_size = self.dead_share * even, even
+            # The library decides this when a book is built, which may be before the processes know of each other.
+            if several:
+                book.all_reduce_fn, book.replace_sample_fn = distributed.all_reduce, _sample_of_the_first
+        return not int(counts[0])
 
     @torch.no_grad()
     def start(self, vectors: torch.Tensor) -> None:
@@ -147,6 +155,14 @@ class ResidualQuantizer(nn.Module):
             book.cluster_size.copy_(counts)
             book.embed_avg.copy_(means * counts[..., None])
             left = left - level(left)[0]
+
+
+def _sample_of_the_first(vectors: torch.Tensor, number: int) -> torch.Tensor:
+    """Returns `number` of the vectors (1, positions, width) of the first process, the same ones in all processes."""
+    rows = torch.randint(vectors.shape[1], (number,), device=vectors.device)
+    picked = vectors[:, rows].contiguous()
+    distributed.broadcast(picked, src=0)
+    return picked
 
 
 def needed_library() -> Any:
