@@ -39,7 +39,7 @@ class Arguments:
         answer_steps: steps of each fine-tuning; default: those of bat.yaml.
         until: last stage to run; "encoders" leaves out what the language model is taught and answers.
         runs: folder for everything that is made.
-        configs: folder of scenes.yaml, answers.yaml (scenes from which answers are taught), questions.yaml, projection.yaml,
+        configs: folder of scenes.yaml, answer_scenes.yaml (from which answers are taught), questions.yaml, projection.yaml,
             bat.yaml and the YAML of each kind.
         sounds: YAML of data/prepare_sounds.py; only used with clips.
     """
@@ -62,7 +62,7 @@ def data(arguments: Arguments) -> tuple[list[Stage], list[Stage]]:
     heard = list(comparison_stages(DOORS, runs, configs, Path(arguments.sounds), arguments.clips))
     dry = () if arguments.clips is None else heard[:1]
     index = [f"--simulation.sounds.index={runs / 'sounds' / 'index.csv'}" for _ in dry]
-    asked = data_stages(DOORS[1:], configs / "answers.yaml", configs / "questions.yaml", runs / "answers", index, dry)
+    asked = data_stages(DOORS[1:], configs / "answer_scenes.yaml", configs / "questions.yaml", runs / "answers", index, dry)
     return heard, list(asked)
 
 

@@ -82,7 +82,7 @@ def test_small_it_runs_to_the_table(repository: Path, tmp_path: Path) -> None:
     schedule = {"steps": 2, "batch_size": 4}
     encoder = {"model": {"num_hidden_layers": 1}, "schedule": schedule}
     asked = merged(scenes, {"simulation": {"seed": 2, "eval": {"rooms": 1, "clips_one_source": 1, "clips_two_sources": 0}}})
-    small = {"scenes": scenes, "answers": asked, "questions": {}, "supervised": encoder, "both": encoder,
+    small = {"scenes": scenes, "answer_scenes": asked, "questions": {}, "supervised": encoder, "both": encoder,
              "projection": {"schedule": schedule}, "bat": {"schedule": schedule}}  # fmt: skip
     options = small_configs(repository, CONFIGS, tmp_path / "configs", small)
     runs = tmp_path / "runs"
