@@ -123,8 +123,8 @@ class ResidualQuantizer(nn.Module):
         return torch.stack(picked).sum(0)
 
     def _expect(self, vectors: torch.Tensor) -> bool:
-        """Prepares the code books for a batch, that of all processes: sets what the library calls dead to a share of the even
-        use of its positions. Returns whether the batch is finite: other vectors would never leave the running means again."""
+        """Prepares the code books for a batch, that of all processes: sets what the library calls dead to a share of the
+        even use of its positions. Returns whether the batch is finite: other vectors would never leave the running means."""
         lost = torch.count_nonzero(~torch.isfinite(vectors).all(dim=-1))
         counts = torch.stack([lost, torch.full_like(lost, vectors.shape[:-1].numel())])
         several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
