@@ -170,7 +170,7 @@ def warn_of_silence(name: str, dead: list[int], format: AudioFormat) -> None:
         warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=3)
     else:
         channel, wrong = f"channel {dead[0]} ({format.channel_names[dead[0]]})", "answers about directions will be wrong"
-        if all(format.may_be_silent(one) for one in dead):
+        if format.may_be_silent(dead):
             wrong = f"either no sound comes from where it would hear one, as without a room, or it was lost: then {wrong}"
         warnings.warn(f"{name}: {channel} is silent; {wrong}.", stacklevel=3)
 

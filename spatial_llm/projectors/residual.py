@@ -125,18 +125,19 @@ class ResidualQuantizer(nn.Module):
     def _expect(self, vectors: torch.Tensor) -> bool:
         """Prepares the code books for a batch, that of all processes: sets what the library calls dead to a share of the
         even use of its positions. Returns whether the batch is finite: other vectors would never leave the running means."""
-        lost = torch.count_nonzero(~torch.isfinite(vectors).all(dim=-1))
-        counts = torch.stack([lost, torch.full_like(lost, vectors.shape[:-1].numel())])
+        bad = torch.count_nonzero(~torch.isfinite(vectors).all(dim=-1))
+        counts = torch.stack([bad, torch.full_like(bad, vectors.shape[:-1].numel())])
         several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
         if several:
             distributed.all_reduce(counts)
-        even = int(counts[1]) / self.size
+        lost, positions = counts.tolist()
+        even = positions / self.size
         for book in self.books:
             book.threshold_ema_dead_code, book.reset_cluster_size = self.dead_share * even, even
             # The library decides this when a book is built, which may be before the processes know of each other.
             if several:
                 book.all_reduce_fn, book.replace_sample_fn = distributed.all_reduce, _sample_of_the_first
-        return not int(counts[0])
+        return not lost
 
     @torch.no_grad()
     def start(self, vectors: torch.Tensor) -> None:

@@ -89,14 +89,24 @@ def test_silence_and_a_dead_ear_warn():
         check_waveform(waveform)
 
 
-def test_of_ambisonics_every_channel_but_w_may_be_silent():
-    """A sound on the horizon in front, without a room, gives Y and Z nothing."""
-    waveform = np.ones((4, 10), np.float32)
-    waveform[1:3] = 0
-    with pytest.warns(UserWarning, match=r"channel 1 \(Y\) is silent; either no sound .* or it was lost"):
-        check_waveform(waveform, parse_format("foa"))
-    with pytest.warns(UserWarning, match=r"channel 0 \(W\) is silent; answers about directions will be wrong"):
-        check_waveform(1 - waveform, parse_format("foa"))
+@pytest.mark.parametrize(
+    ("name", "dead", "said"),
+    [
+        ("foa", [1, 2], r"channel 1 \(Y\) is silent; either no sound .* or it was lost"),  # a sound in front, without a room
+        ("foa:fuma", [2], r"channel 2 \(Y\) is silent; either no sound"),
+        ("foa", [0, 3], r"channel 0 \(W\) is silent; answers about directions will be wrong"),
+        ("foa", [1, 2, 3], r"channel 1 \(Y\) is silent; answers about directions will be wrong"),  # mono in W
+        ("ambisonics2", [4, 5, 6, 7, 8], r"channel 4 \(V\) is silent; answers about directions will be wrong"),  # order 1
+        ("ambisonics2", [1, 2, 4, 5, 7], r"channel 1 \(Y\) is silent; either no sound"),
+        ("stereo_ms", [1], r"channel 1 \(right\) is silent; either no sound"),
+    ],
+)
+def test_a_channel_that_some_directions_leave_silent_may_be_so(name: str, dead: list[int], said: str):
+    format = parse_format(name)
+    waveform = np.ones((format.channels, 10), np.float32)
+    waveform[dead] = 0
+    with pytest.warns(UserWarning, match=said):
+        check_waveform(waveform, format)
 
 
 def test_integers_are_scaled_like_files():

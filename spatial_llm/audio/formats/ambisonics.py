@@ -4,6 +4,7 @@ Everything within the library is in ACN order with SN3D normalisation (AmbiX: C.
 Recordings in N3D or in Furse-Malham's convention are converted where they enter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -100,9 +101,11 @@ class Ambisonics(AudioFormat):
             return out
         return waveform
 
-    def may_be_silent(self, channel: int) -> bool:
-        """Returns True for every channel but W: Z receives nothing from the horizon, for example."""
-        return channel > 0
+    def may_be_silent(self, channels: Sequence[int]) -> bool:
+        """Returns whether each degree has another channel: Z receives nothing from the horizon, but a plane wave gives the
+        channels of each degree together the same power, wherever it comes from."""
+        # Every convention holds the degrees one after the other.
+        return set(np.delete(self.degrees, channels)) == set(self.degrees)
 
     @property
     def degrees(self) -> NDArray[np.int64]:

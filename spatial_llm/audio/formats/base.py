@@ -1,5 +1,6 @@
 """What every audio format has; the formats are in the files beside this one."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -71,9 +72,9 @@ class AudioFormat:
         """Converts a recording or response (channels, samples) of this format to the format `internal`."""
         return waveform
 
-    def may_be_silent(self, channel: int) -> bool:
-        """Returns whether a channel of a sound recording may be zeros alone, because there are directions from which it
-        receives nothing."""
+    def may_be_silent(self, channels: Sequence[int]) -> bool:
+        """Returns whether just these channels of a sound recording may be zeros alone, because there are directions from
+        which all of them receive nothing."""
         return False
 
     def takes(self, given: "AudioFormat") -> bool:

@@ -4,6 +4,7 @@ Left = (W + Y) / 2 and right = (W - Y) / 2 (DCASE 2025 task 3, Stereo SELD data)
 sound from the side is louder in one channel and not earlier: there is no interaural delay, and this is not a pair of ears.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,9 +29,9 @@ class StereoMs(AudioFormat):
         """Returns the recording with the channels exchanged."""
         return np.ascontiguousarray(waveform[::-1])
 
-    def may_be_silent(self, channel: int) -> bool:
-        """Returns True: each cardioid receives nothing from where the other looks."""
-        return True
+    def may_be_silent(self, channels: Sequence[int]) -> bool:
+        """Returns True for one of them: each cardioid receives nothing from where the other looks."""
+        return len(channels) == 1
 
     def mirrors_exactly(self, measured: bool = False) -> bool:
         """Returns True."""
