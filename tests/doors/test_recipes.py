@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -63,9 +64,12 @@ def test_finished_stages_are_reused(repository: Path, demo: tuple[list[str], Pat
 
 
 @pytest.mark.parametrize("recipe", ["train_encoder", "finetune_bat"])
-def test_missing_input_is_one_sentence(repository: Path, tmp_path: Path, recipe: str) -> None:
-    config = f"{CONFIGS}/{recipe.split('_')[1]}.yaml"
-    done = run(repository, f"recipes/{recipe}.py", "--config", config, "--run_folder", str(tmp_path / "run"))
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: ") and "unused" in done.stderr
+def test_missing_input_is_one_sentence(
+    repository: Path, tmp_path: Path, recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = str(repository / CONFIGS / f"{recipe.split('_')[1]}.yaml")
+    monkeypatch.setattr(sys, "argv", [recipe, "--config", config, "--run_folder", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(repository / "recipes" / f"{recipe}.py"), run_name="__main__")
+    assert str(ended.value.code).startswith("error: ") and "unused" in str(ended.value.code)  # status 1 with this sentence
     assert not (tmp_path / "run").exists(), "nothing written"

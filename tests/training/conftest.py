@@ -14,12 +14,16 @@ from spatial_llm.training.engine.schedule import Schedule
 from spatial_llm.training.tiny.arguments import TextArguments
 from spatial_llm.training.tiny.pretrain_language_model import pretrain_text
 from tests.training.engine.kill_harness import RunStarter
+from tests.training.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with train.jsonl and eval.jsonl: clips of 1 s with one and two sources."""
-    folder = tmp_path_factory.mktemp("simulated") / "data"
+    return made_once("data", lambda: simulated(tmp_path_factory.mktemp("simulated") / "data"))
+
+
+def simulated(folder: Path) -> Path:
     config = SimulationConfig(
         scenes=DrawConfig(duration_s=1.0),
         room=RoomConfig(positions_per_room=4, max_order=2, duration_s=0.1, absorption=(0.7, 0.9), ray_tracing=False),
@@ -35,7 +39,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def text_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run folder of a language model that knows 24 examples by heart (seed 0 of the text corpus)."""
-    folder = tmp_path_factory.mktemp("text")
+    return made_once("text", lambda: taught(data, tmp_path_factory.mktemp("text")))
+
+
+def taught(data: Path, folder: Path) -> Path:
     pretrain_text(
         TextArguments(
             run_folder=str(folder),

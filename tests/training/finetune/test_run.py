@@ -26,6 +26,7 @@ from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.lessons.answers import decoded_sample
 from spatial_llm.training.finetune.run import finetune_bat, open_cache
 from tests.training.encoder.test_run import SIZES
+from tests.training.made_once import made_once
 
 STEP = Schedule(steps=1, batch_size=4, learning_rate=1e-3)
 
@@ -40,13 +41,16 @@ QFORMER = {
 @pytest.fixture(scope="module")
 def parts(data: Path, text_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """An encoder as good as untrained, and a language model that knows a few answers."""
-    folder = tmp_path_factory.mktemp("encoder")
-    manifest = str(data / "train.jsonl")
-    train_encoder(EncoderArguments(str(folder), manifest, None, "spatial_ast", STEP, SIZES, cpu_threads=1))
+    folder = made_once("encoder", lambda: encoder(data, tmp_path_factory.mktemp("encoder")))
     # Eight questions about five recordings of one and two sources.
     records = read_manifest(data / "train.jsonl")
     write_manifest(data / "few.jsonl", [records[0], *records[3:6], *records[-4:]])
     return {"encoder": folder / "model", "text": text_run / "model"}
+
+
+def encoder(data: Path, folder: Path) -> Path:
+    train_encoder(EncoderArguments(str(folder), str(data / "train.jsonl"), None, "spatial_ast", STEP, SIZES, cpu_threads=1))
+    return folder
 
 
 def arguments(data: Path, parts: dict[str, Path], run_folder: Path, **changes: object) -> BatArguments:

@@ -20,6 +20,7 @@ from spatial_llm.training.finetune.arguments import BatArguments, LoraArguments
 from spatial_llm.training.finetune.build import build_bat
 from spatial_llm.training.finetune.run import finetune_bat
 from tests.training.encoder.test_run import SIZES
+from tests.training.made_once import made_once
 
 STEP = Schedule(steps=2, batch_size=4, learning_rate=1e-3)
 SIZE = {"projector": {"num_query_tokens": 2, "num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 24,
@@ -30,15 +31,19 @@ SIZE = {"projector": {"num_query_tokens": 2, "num_hidden_layers": 1, "num_attent
 
 @pytest.fixture(scope="module")
 def parts(data: Path, text_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder, manifest = tmp_path_factory.mktemp("encoder"), str(data / "train.jsonl")
-    train_encoder(EncoderArguments(str(folder), manifest, None, "spatial_ast", STEP, SIZES, cpu_threads=1))
+    def encoder() -> Path:
+        folder, manifest = tmp_path_factory.mktemp("encoder"), str(data / "train.jsonl")
+        train_encoder(EncoderArguments(str(folder), manifest, None, "spatial_ast", STEP, SIZES, cpu_threads=1))
+        return folder
+
+    folder = made_once("encoder of two steps", encoder)
     return {"encoder": str(folder / "model"), "language_model": str(text_run / "model")}
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, parts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A first run's model, all parts in one folder."""
-    return finetune_bat(arguments(data, tmp_path_factory.mktemp("first"), **parts, **SIZE))
+    return made_once("whole", lambda: finetune_bat(arguments(data, tmp_path_factory.mktemp("first"), **parts, **SIZE)))
 
 
 def arguments(data: Path, run_folder: Path, **changes: object) -> BatArguments:
