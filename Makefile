@@ -58,7 +58,7 @@ demo-train: install  ## from scratch: simulate, train, evaluate and ask at tiny 
 	$(BIN)/python recipes/demo_train.py
 
 # With one thread: sums of several threads differ from machine to machine, and answers with them.
-notebooks: install  ## write recipes/tutorials/*.ipynb with their outputs from the .py beside them (about ten minutes)
+notebooks: install  ## write recipes/tutorials/*.ipynb with their outputs from the .py beside them (about twenty minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python recipes/write_notebooks.py
 
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.

@@ -1,6 +1,6 @@
 """Write the tutorials as notebooks with their outputs, beside their sources (`make notebooks`).
 
-    python recipes/write_notebooks.py                                        # all; about ten minutes on 2 cores
+    python recipes/write_notebooks.py                                        # all; about twenty minutes on 2 cores
     python recipes/write_notebooks.py --tutorials '[recipes/tutorials/1_ask.py]'
 
 A tutorial is a Python file in the percent format ("# %%"), and the only source: change it, then write its notebook anew. It

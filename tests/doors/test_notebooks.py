@@ -15,8 +15,7 @@ from spatial_llm.errors import SpatialLLMError
 from tests.scripts import module_of
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "tutorials"
-WITHOUT = {"4_sounds.py"}  # trains for ten minutes, and was not run for a notebook yet
-TUTORIALS = sorted(path for path in FOLDER.glob("*.py") if path.name not in WITHOUT)
+TUTORIALS = sorted(FOLDER.glob("*.py"))
 ADVICE = "run `make notebooks`"
 writer = module_of("recipes/write_notebooks.py")
 each = pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
