@@ -95,12 +95,16 @@ def test_counted_bytes_are_those_alive() -> None:
     assert (counted.now, counted.peak) == (0, 8000)
 
 
-def test_modes_differ_as_they_should(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
-    text = tmp_path / "text"
+def shallow_llama(folder: Path) -> Path:
+    """A folder with the configuration of a small language model."""
     LlamaConfig(
         hidden_size=64, intermediate_size=256, num_hidden_layers=8, num_attention_heads=4, vocab_size=300
-    ).save_pretrained(text)
-    run = arguments(data, parts, tmp_path, language_model=str(text))
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_modes_differ_as_they_should(data: Path, parts: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
+    run = arguments(data, parts, tmp_path, language_model=str(shallow_llama(tmp_path / "text")))
     modes = {(m.quantization, m.activation_checkpointing, m.encoder_cache): m for m in plan(run)}
     assert len(modes) == 8
     for (quantization, checkpointing, cache), mode in modes.items():
@@ -115,9 +119,9 @@ def test_modes_differ_as_they_should(data: Path, parts: dict[str, Path], tmp_pat
 
 def test_door_and_its_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     config = str(REPOSITORY / "recipes/configs/spatialsoundqa_single_stage.yaml")
-    small = ["--language_model", "HuggingFaceTB/SmolLM2-360M", "--schedule.batch_size", "1"]
-    assert main(["plan", config, *small]) == 0
-    assert "SmolLM2-360M, bf16, batches of 1" in capsys.readouterr().out
+    text = shallow_llama(tmp_path / "text")
+    assert main(["plan", config, "--language_model", str(text), "--schedule.batch_size", "1"]) == 0
+    assert f"{text}, bf16, batches of 1" in capsys.readouterr().out
     assert main(["plan", config, "--language_model", str(tmp_path)]) == 1
     assert "give a folder with its config.json" in capsys.readouterr().err
     with pytest.raises(SpatialLLMError, match="no config to be had"):
