@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from spatial_llm.serving.answering import Answerer, Question
 
@@ -35,9 +36,24 @@ class Batcher:
 
     def add(self, question: Question) -> None:
         """Puts a question at the end of the row."""
+        question.event = self._noting(question.event, asyncio.get_running_loop())
         self._waiting.append(question)
         self._coming_back = max(0, self._coming_back - 1)
         self._came.set()
+
+    def _noting(self, event: Callable[[str, Any], None], loop: asyncio.AbstractEventLoop) -> Callable[[str, Any], None]:
+        """Returns an event that counts the client as one who may come back before it is told its answer: whoever asks again
+        at once would be counted as missing if this waited for the end of the batch."""
+
+        def told(name: str, value: Any) -> None:
+            if name in ("done", "error"):
+                loop.call_soon_threadsafe(self._answered)
+            event(name, value)
+
+        return told
+
+    def _answered(self) -> None:
+        self._coming_back += 1
 
     def look(self) -> None:
         """Says that `expected` may have changed."""
@@ -56,14 +72,14 @@ class Batcher:
             while len(self._waiting) < self.batch_size and (left := self._seconds_left(loop.time(), until)) > 0:
                 await self._wait(left)
             batch = [self._waiting.popleft() for _ in range(min(self.batch_size, len(self._waiting)))]
-            begun = time.perf_counter()
+            begun, self._coming_back = time.perf_counter(), 0
             try:
                 await loop.run_in_executor(self.thread, self.answerer.answer, batch)
             except Exception as error:  # a bug must not leave the questions after it waiting for ever
                 for question in batch:
                     question.event("error", error)
             self._seconds_a_batch += 0.2 * (time.perf_counter() - begun - self._seconds_a_batch)
-            self._coming_back, self._back_until = len(batch), loop.time() + self.wait_s
+            self._back_until = loop.time() + self.wait_s
 
     def _seconds_left(self, now: float, until: float) -> float:
         """Returns how long others are still waited for, in s."""

@@ -10,9 +10,9 @@ from spatial_llm.serving.batcher import Batcher
 class Noted:
     """An answerer that notes the batches that it gets."""
 
-    def __init__(self, seconds: float = 0.0, fails: bool = False) -> None:
+    def __init__(self, seconds: float = 0.0, fails: bool = False, after_s: float = 0.0) -> None:
         self.batches: list[list[int]] = []
-        self.seconds, self.fails = seconds, fails
+        self.seconds, self.fails, self.after_s = seconds, fails, after_s
 
     def answer(self, questions) -> None:
         self.batches.append([question.max_new_tokens for question in questions])
@@ -21,6 +21,7 @@ class Noted:
             raise RuntimeError("a bug")
         for question in questions:
             question.event("done", question.max_new_tokens)
+        time.sleep(self.after_s)
 
 
 def run(answerer, numbers, size=4, wait_s=0.2, expected=lambda: 0, pause_s=0.0):
@@ -85,23 +86,44 @@ def test_clients_that_ask_again_at_once_come_into_one_batch():
     assert asyncio.run(clients(1.0)) == [1, 3, 3, 2]
 
 
-def test_nobody_waits_for_those_who_were_answered_long_ago_or_are_here():
-    async def times() -> list[float]:
-        batcher, loop = Batcher(Noted(), 4, 0.3, lambda: 0), asyncio.get_running_loop()
-        running, took = asyncio.create_task(batcher.run()), []
-        for pause_s, count in ((0, 3), (0.4, 1), (0, 1)):
-            await asyncio.sleep(pause_s)
-            begun, answered = loop.time(), asyncio.Semaphore(0)
-            for _ in range(count):
-                batcher.add(Question([], 0, lambda *_, done=answered: loop.call_soon_threadsafe(done.release)))
-            for _ in range(count):
-                await answered.acquire()
-            took.append(loop.time() - begun)
+async def ask(batcher, clients):
+    """Returns when so many clients have asked at once, and have their answers."""
+    answered, loop = asyncio.Semaphore(0), asyncio.get_running_loop()
+    for _ in range(clients):
+        batcher.add(Question([], 0, lambda *_: loop.call_soon_threadsafe(answered.release)))
+    for _ in range(clients):
+        await answered.acquire()
+
+
+def test_nobody_waits_for_those_who_were_answered_long_ago():
+    async def long_ago() -> None:
+        batcher = Batcher(Noted(), 4, 0.05, lambda: 0)
+        running = asyncio.create_task(batcher.run())
+        await ask(batcher, 3)
+        await asyncio.sleep(0.5)
+        batcher.wait_s = 300.0  # for two clients that asked half a second ago it would be too long for this test
+        async with asyncio.timeout(60):
+            await ask(batcher, 1)
         running.cancel()
         batcher.thread.shutdown()
-        return took
 
-    assert max(asyncio.run(times())) < 0.3
+    asyncio.run(long_ago())
+
+
+def test_nobody_waits_for_those_who_are_here():
+    """A client may ask again while the batch of its answer is not quite over."""
+
+    async def here(after_s: float) -> None:
+        batcher = Batcher(Noted(after_s=after_s), 4, 300.0, lambda: 0)
+        running = asyncio.create_task(batcher.run())
+        async with asyncio.timeout(60):
+            for _ in range(4):
+                await ask(batcher, 1)
+        running.cancel()
+        batcher.thread.shutdown()
+
+    for after_s in (0.0, 0.1):
+        asyncio.run(here(after_s))
 
 
 def test_an_answerer_that_fails_tells_those_who_wait_and_goes_on():
