@@ -1,6 +1,7 @@
 """Packs the folder that ships: a trained model in half precision with its card and the authors of its sounds.
 
-    python recipes/pack_tiny.py --model runs/tiny/cooldown/model --out runs/tiny/packed
+    python recipes/pack_tiny.py --model runs/tiny/presence/model --out runs/tiny/packed
+        --before runs/tiny/cooldown/model --share 0.6
     python recipes/pack_tiny.py --out runs/tiny/packed --runs runs/tiny --template recipes/configs/tiny/card.md
     python recipes/pack_tiny.py --out runs/tiny/packed --heads runs/tiny/heads/model
 
@@ -13,6 +14,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -21,13 +23,16 @@ from spatial_llm.encoders.readout import EncoderHeads
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, write_text
 from spatial_llm.model import SpatialLLM
+from spatial_llm.model.averaging import average
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.packing import pack
+from spatial_llm.ranges import Share
 from spatial_llm.settings import parse_arguments
 from spatial_llm.showcase.card import (
     MIXED,
     NUMBERS,
     ONE_SOURCE,
+    PRESENCE,
     TEST_SETS,
     TWO_SOURCES,
     control_grid,
@@ -41,7 +46,7 @@ MOST_BYTES = 25_000_000
 RUNS = (
     *("first_encoder", "second_encoder", "third_encoder", "encoder"),
     *("lookup", "text", "compare"),
-    *("bat/1-scenes", "bat/2-answers", "answers", "cooldown"),
+    *("bat/1-scenes", "bat/2-answers", "answers", "cooldown", "presence"),
 )
 
 
@@ -52,13 +57,18 @@ class Arguments:
     Attributes:
         out: folder of the packed model.
         model: saved model to pack.
+        before: the model that its last training began with; the average of the two is packed (`model.averaging`).
+        share: with `before`, the weight of `model` in the average.
         heads: folder of the encoder with heads that were trained on the packed one (recipes/configs/tiny/heads.yaml).
         runs: folder of recipes/train_tiny.py with sounds and scores, from which the card is written.
-        template: Markdown of the card; {one}, {two}, {mixed}, {encoder}, {controls}, {classes} and {hashes} are filled in.
+        template: Markdown of the card; {one}, {two}, {mixed}, {presence}, {encoder}, {controls}, {classes} and
+            {hashes} are filled in.
     """
 
     out: str
     model: str | None = None
+    before: str | None = None
+    share: Share = 1.0
     heads: str | None = None
     runs: str | None = None
     template: str = "recipes/configs/tiny/card.md"
@@ -86,10 +96,13 @@ def describe(runs: Path, template: Path, out: Path) -> None:
         "{one}": score_grid(shown["one"], ONE_SOURCE),
         "{two}": score_grid(shown["two"], TWO_SOURCES),
         "{mixed}": score_grid(shown["mixed"], MIXED),
+        "{presence}": score_grid(shown["presence"], PRESENCE),
         "{encoder}": encoder_grid({words: heard[test] for test, words in TEST_SETS.items()}),
         "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
         + "\n\n"
-        + control_grid(scores["kemar", "two"], TWO_SOURCES[:5]),
+        + control_grid(scores["kemar", "two"], TWO_SOURCES[:5])
+        + "\n\n"
+        + control_grid(scores["kemar", "presence"], PRESENCE),
         "{classes}": "; ".join(sorted({row["label"] for row in sounds})),
         "{hashes}": "\n".join(
             f"- {TEST_SETS[test]}, {NUMBERS[number]}: `{found['provenance']['manifest_sha256']}`"
@@ -119,7 +132,13 @@ def add_heads(folder: str, out: Path) -> None:
 
 def main(arguments: Arguments) -> None:
     out = Path(arguments.out)
-    if arguments.model:
+    if arguments.before is None and arguments.share != 1:
+        raise SpatialLLMError("share weighs `model` against another one; give that one as --before, or leave share out.")
+    if arguments.model and arguments.before:
+        with TemporaryDirectory() as folder:
+            average(arguments.before, arguments.model, arguments.share, Path(folder) / "model")
+            pack(Path(folder) / "model", out)
+    elif arguments.model:
         pack(arguments.model, out)
     if arguments.heads:
         add_heads(arguments.heads, out)

@@ -1,4 +1,4 @@
-"""Scores `spatial-llm-tiny` on frozen manifests and writes its card: nine test sets of unseen rooms, recordings and
+"""Scores `spatial-llm-tiny` on frozen manifests and writes its card: twelve test sets of unseen rooms, recordings and
 wordings.
 
     python recipes/score_tiny.py --clips CLIPS/index.csv --test_head KU100.sofa --test_responses RESPONSES/index.csv
@@ -23,6 +23,8 @@ SCORING_DOORS = ("eval/predict.py", "eval/score.py", "eval/report.py")
 
 TASK = Path("eval/tasks/ours.yaml")
 CONTROLS = ["--control_recordings", "1800"]  # gives every row of controls in the card 1,000 questions
+CONTROLLED = "kemar"  # the test sets whose controls the card shows
+ASKED = {"mixed": "test_counts.yaml", "presence": "test_presence.yaml"}  # of as many recordings of one source as of two
 
 
 @dataclass
@@ -56,10 +58,10 @@ def test_sets(arguments: Arguments) -> tuple[Stage, dict[tuple[str, str], tuple[
     heard = {"kemar": [], "head": head, "measured": ["--simulation.eval.responses", arguments.test_responses]}
     index, made = ["--simulation.sounds.index", str(dry.folder / "index.csv")], {}
     for name, number in product(TEST_SETS, NUMBERS):
-        sources = ("one", "two") if number == "mixed" else (number,)
+        sources = ("one", "two") if number in ASKED else (number,)
         each = arguments.test_clips // len(sources)
         many = [f"--simulation.eval.clips_{count}_source{'s' * (count != 'one')}={each}" for count in sources]
-        asked = configs / ("test_counts.yaml" if number == "mixed" else "test_questions.yaml")
+        asked = configs / ASKED.get(number, "test_questions.yaml")
         folder, options = runs / f"test_{name}_{number}", [*index, *many, *heard[name]]
         made[name, number] = data_stages(DATA_DOORS, configs / "test_scenes.yaml", asked, folder, options, [dry])
     return dry, made
@@ -69,9 +71,10 @@ def scores(arguments: Arguments, data: dict[tuple[str, str], tuple[Stage, Stage]
     """Predicts, scores and reports each test set, scores the encoder's own heads where one source sounds, and writes the
     card."""
     runs, made = Path(arguments.runs), list[Stage]()
-    for (_, number), (_, questions) in data.items():
+    for (name, number), (_, questions) in data.items():
         manifest, folder = str(questions.folder / "eval.jsonl"), questions.folder / "run"
-        made += scoring_stages(SCORING_DOORS, TASK, str(runs / "packed"), manifest, folder, [questions], CONTROLS)
+        controls = CONTROLS if name == CONTROLLED else ["--controls", "[]"]
+        made += scoring_stages(SCORING_DOORS, TASK, str(runs / "packed"), manifest, folder, [questions], controls)
         if number == "one":
             heads = ["eval/encoder.py", f"--model={runs / 'encoder' / 'model'}", f"--data={manifest}"]
             heads.append(f"--out={folder / 'encoder'}")

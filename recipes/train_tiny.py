@@ -18,7 +18,7 @@ from spatial_llm.workflow import Stage, data_stages, run_stages, sounds_stage
 SOUND_DOOR = "data/prepare_sounds.py"
 DATA_DOORS = ("data/simulate_scenes.py", "data/write_questions.py")
 
-STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder", "text", "bat", "packed")
+STAGES = ("sounds", "first", "scenes", "questions", "second", "third", "encoder", "text", "bat", "presence", "packed")
 
 
 @dataclass
@@ -63,10 +63,10 @@ class Chain:
         index = ["--simulation.sounds.index", str(dry.folder / "index.csv")]
         return data_stages(DATA_DOORS, *configs, self.runs / out, [*index, *options], [dry])
 
-    def heard(self, prefix: str, dry: Stage) -> tuple[Stage, Stage]:
+    def heard(self, prefix: str, dry: Stage, questions: str = "questions.yaml") -> tuple[Stage, Stage]:
         """Returns the stages of scenes rendered with both heads, and of questions about them."""
         heads = f'["binaural", "binaural:{self.arguments.head}"]'
-        return self.asked(f"{prefix}data", prefix, "questions.yaml", dry, "--simulation.formats", heads)
+        return self.asked(f"{prefix}data", prefix, questions, dry, "--simulation.formats", heads)
 
     def hearing(self, out: str, questions: Stage, *before: Stage) -> Stage:
         """Returns the training stage of an encoder on those scenes, which continues from the stage before."""
@@ -88,13 +88,14 @@ class Chain:
         given = {"encoder": encoder.folder / "model", "language_model": text.folder / "model", **self.asking()}
         return self.recipe("projector and LoRA join the two", "finetune_bat", "bat", [encoder, text], **given)
 
-    def answering(self, out: str, before: Stage, last: str = "") -> Stage:
+    def answering(self, out: str, before: Stage, last: str = "", prefix: str = "", needs: Sequence[Stage] = ()) -> Stage:
         """Returns a further training stage of the joint model, from the run before or from its last stage."""
-        given = {"start_from": before.folder / last / "model", **self.asking()}
-        return self.recipe("the joined model goes on to answer", "finetune_bat", out, [before], **given)
+        given = {"start_from": before.folder / last / "model", **self.asking(prefix)}
+        return self.recipe("the joined model goes on to answer", "finetune_bat", out, [before, *needs], **given)
 
-    def asking(self) -> dict[str, Path]:
-        return {"train_manifest": self.runs / "data" / "train.jsonl", "cache_folder": self.runs / "encoded"}
+    def asking(self, prefix: str = "") -> dict[str, Path]:
+        manifest = self.runs / f"{prefix}data" / "train.jsonl"
+        return {"train_manifest": manifest, "cache_folder": self.runs / f"{prefix}encoded"}
 
     def stages(self) -> list[list[Stage]]:
         """Returns all stages from the sounds to the packed model, one list for each name in STAGES."""
@@ -112,11 +113,17 @@ class Chain:
         bat = self.joining(encoder, compare)
         answers = self.answering("answers", bat, last="2-answers")
         cooldown = self.answering("cooldown", answers)
-        pack = ["recipes/pack_tiny.py", "--model", str(cooldown.folder / "model"), "--out", str(runs / "packed")]
-        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[cooldown])
+        others = self.heard("presence_", dry, "presence_questions.yaml")
+        presence = self.answering("presence", cooldown, prefix="presence_", needs=others)
+        # Chosen on held-out scenes: most of what the last training added, and all of what it cost (docs/experiments.md).
+        averaged = ["--model", str(presence.folder / "model"), "--before", str(cooldown.folder / "model"), "--share", "0.6"]
+        pack = ["recipes/pack_tiny.py", *averaged, "--out", str(runs / "packed")]
+        packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[cooldown, presence])
         first = [first_scenes, first_questions, first_encoder]
         words = [lookup, text, compare]
-        return [[dry], first, [scenes], [questions], [second], [third], [encoder], words, [bat, answers, cooldown], [packed]]
+        joined = [bat, answers, cooldown]
+        hearing = [[second], [third], [encoder]]
+        return [[dry], first, [scenes], [questions], *hearing, words, joined, [*others, presence], [packed]]
 
 
 if __name__ == "__main__":

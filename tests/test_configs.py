@@ -68,6 +68,7 @@ CLAIMS = (
             "*/bat.yaml",
             "*/tiny/answers.yaml",
             "*/tiny/cooldown.yaml",
+            "*/tiny/presence.yaml",
             "recipes/configs/spatialsoundqa*",
             "recipes/configs/demo.yaml",
             "tests/doors/configs/demo.yaml",
@@ -109,7 +110,7 @@ CLAIMS = (
     ),
     Claim(
         arguments_of("data/write_questions.py"),
-        ("*questions.yaml", "*/tiny/test_counts.yaml", "data/configs/all_families.yaml"),
+        ("*questions.yaml", "*/tiny/test_counts.yaml", "*/tiny/test_presence.yaml", "data/configs/all_families.yaml"),
         ("--data", "data"),
     ),
     Claim(arguments_of("data/prepare_sounds.py"), ("*/tiny/sounds.yaml",), ("--output", "sounds")),

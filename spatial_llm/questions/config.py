@@ -20,12 +20,14 @@ class QuestionConfig(Margins):
     Attributes:
         ask: name of a family -> how many of its questions a clip gets. Families that are not named write none.
         limit: most questions of a clip; the official types are not cut.
+        leave_out: question types that are not asked, of families that are, as in leave_out: [ABSENT].
         more_phrasings: use further wordings: ours beside the official ones, and more for training.
         only_unseen_phrasings: in the split eval, use only wordings that training never uses.
     """
 
     ask: dict[str, int] = field(default_factory=dict)
     limit: int = 10
+    leave_out: list[str] = field(default_factory=list)
     more_phrasings: bool = False
     only_unseen_phrasings: bool = False
 
@@ -40,8 +42,20 @@ class QuestionConfig(Margins):
                 raise SceneError(f"ask.{family.name} is {count!r}; give how many questions a clip gets, 0 or more.")
             if family.most is not None and count > family.most:
                 raise SceneError(f"ask.{family.name} is {count}; give at most {family.most}, one for each source.")
+        self._check_left_out()
         if self.limit < 0:
             raise SceneError(f"limit is {self.limit}; give the most questions a clip, 0 or more.")
+
+    def _check_left_out(self) -> None:
+        asked = {name: family for family in FAMILIES if self.count(family.name) for name in family.types}
+        unknown = sorted(set(self.leave_out) - set(asked))
+        if unknown:
+            raise SceneError(
+                f"leave_out names {', '.join(unknown)}; the question types that `ask` asks are {', '.join(asked) or 'none'}."
+            )
+        for family in asked.values():
+            if set(family.types) <= set(self.leave_out):
+                raise SceneError(f"leave_out names all question types of {family.name}; leave the family out of `ask`.")
 
     def count(self, family: str) -> int:
         """Returns how many questions of a family a clip gets; 0 if the family is not named."""

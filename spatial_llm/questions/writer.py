@@ -56,7 +56,7 @@ class QuestionWriter:
         """
         if not 1 <= len(scene.sources) <= MAX_SOURCES:
             raise SceneError(f"{len(scene.sources)} sources; questions are written about one to {MAX_SOURCES}.")
-        questions = list(self._official(scene))
+        questions = [question for question in self._official(scene) if self._is_wanted(question)]
         self.asker.asked = {question.question for question in questions}
         wanted = self.config.wanted_families
         asked_here: Counter[Ask] = Counter()
@@ -68,6 +68,9 @@ class QuestionWriter:
                 questions.append(question)
                 self.asker.asked.add(question.question)
         return questions
+
+    def _is_wanted(self, question: Question) -> bool:
+        return question.question_type not in self.config.leave_out
 
     def _official(self, scene: HeardScene) -> Iterator[Question]:
         if len(scene.sources) == 2:
@@ -83,7 +86,7 @@ class QuestionWriter:
         shuffled = [ask[i] for i in self.asker.rng.permutation(len(ask))]
         for each in sorted(shuffled, key=lambda each: (asked_here[each], self._written[each])):
             question = each(self.asker, scene)
-            if question is not None:
+            if question is not None and self._is_wanted(question):
                 asked_here[each] += 1
                 self._written[each] += 1
                 return question

@@ -21,7 +21,13 @@ def _named(*metrics: str) -> Rows:
 
 # Test sets of the shipped model and their column titles: the head it was trained with, another one, measured responses.
 TEST_SETS = {"kemar": "KEMAR", "head": "unknown head", "measured": "measured room, unknown head"}
-NUMBERS = {"one": "one source", "two": "two sources", "mixed": "one source or two"}  # sources in each recording
+# Sources in each recording; of the last two sets it is asked how many there are, and what is there.
+NUMBERS = {
+    "one": "one source",
+    "two": "two sources",
+    "mixed": "one source or two",
+    "presence": "what is there, of one or two",
+}
 ONE_SOURCE = _named(
     "B_left_right_acc",
     "B_front_behind_acc",
@@ -52,6 +58,13 @@ TWO_SOURCES = _named(
 )
 MIXED = _named(
     "COUNT_SOURCES_exact",
+)
+PRESENCE = _named(
+    "PRESENT_acc",
+    "PRESENT_AT_PLACE_acc",
+    "WRONG_PLACE_acc",
+    "SWAPPED_acc",
+    "hallucination_absent_sound_f1_no",
 )
 
 

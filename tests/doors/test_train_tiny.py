@@ -15,7 +15,7 @@ import yaml
 from spatial_llm import workflow
 from spatial_llm.model import SpatialLLM
 from spatial_llm.settings import parse_arguments, read_yaml
-from spatial_llm.showcase.card import ENCODER, MIXED, ONE_SOURCE, TEST_SETS, TWO_SOURCES
+from spatial_llm.showcase.card import ENCODER, MIXED, NUMBERS, ONE_SOURCE, PRESENCE, TEST_SETS, TWO_SOURCES
 from tests.doors.test_recipes import run
 from tests.scenes.heads.test_sofa import write_sofa
 from tests.scripts import arguments_of
@@ -94,27 +94,30 @@ def test_every_stage_is_understood_by_its_door(
     monkeypatch.setattr(workflow, "run_stages", made.extend)
     monkeypatch.setattr(sys, "argv", ["train_tiny", *given])
     runpy.run_path("recipes/train_tiny.py", run_name="__main__")
-    assert len(made) == 16
+    assert len(made) == 19
     heard = [f"--test_head={tmp_path / 'head.sofa'}", f"--test_responses={tmp_path / 'responses.csv'}"]
     monkeypatch.setattr(sys, "argv", ["score_tiny", *given[:2], *heard])
     runpy.run_path("recipes/score_tiny.py", run_name="__main__")
-    assert len(made) == 16 + 1 + 9 * 5 + 3 + 1
+    assert len(made) == 19 + 1 + 12 * 5 + 3 + 1
     assert len(understood(made, monkeypatch)) == 11
 
 
-@pytest.mark.slow  # sixteen processes
+@pytest.mark.slow  # nineteen processes
 def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     configs.mkdir()
     small = SMALL | {f"first_{name}": SMALL[name] for name in ("scenes", "encoder")}
+    small |= {"presence_scenes": SMALL["scenes"], "presence_questions": {}}
     small |= {"second_encoder": SMALL["encoder"], "third_encoder": SMALL["encoder"]}
     small["encoder"] = merged(SMALL["encoder"], {"model": {"patch_size": [17, 4]}})
     small |= {"lookup": SMALL["text"], "compare": SMALL["text"]}
-    small["answers"] = small["cooldown"] = {key: SMALL["bat"][key] for key in ("schedule", "cpu_threads")}
+    small["answers"] = small["cooldown"] = small["presence"] = {
+        key: SMALL["bat"][key] for key in ("schedule", "cpu_threads")
+    }
     for name, changes in small.items():
         config = read_yaml(repository / f"recipes/configs/tiny/{name}.yaml").content
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(merged(config, changes)))
-    for name in ("test_scenes.yaml", "test_questions.yaml", "test_counts.yaml", "card.md"):
+    for name in ("test_scenes.yaml", "test_questions.yaml", "test_counts.yaml", "test_presence.yaml", "card.md"):
         (configs / name).write_text((repository / "recipes/configs/tiny" / name).read_text())
     done = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,7 +135,7 @@ def test_small_it_runs_to_the_packed_model(repository: Path, given: list[str], t
     waveform = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
     assert isinstance(model.ask(0.1 * waveform, "Where is it?", sampling_rate=RATE, max_new_tokens=4), str)
     again = run(repository, "recipes/train_tiny.py", *given, f"--configs={configs}", "--until=packed")
-    assert again.stdout.count("reused") == 16
+    assert again.stdout.count("reused") == 19
 
 
 def test_the_card_says_scores_and_authors(
@@ -140,7 +143,7 @@ def test_the_card_says_scores_and_authors(
 ) -> None:
     entry = {"value": 12.5, "low": 10.0, "high": 15.0, "n": 1043, "unit": "%", "random": 50.0}
     for test in TEST_SETS:
-        for number, rows in (("one", ONE_SOURCE), ("two", TWO_SOURCES), ("mixed", MIXED)):
+        for number, rows in zip(NUMBERS, (ONE_SOURCE, TWO_SOURCES, MIXED, PRESENCE), strict=True):
             run_folder = tmp_path / f"test_{test}_{number}" / "run"
             scores, encoder = run_folder / "scores", run_folder / "encoder"
             scores.mkdir(parents=True)
@@ -165,11 +168,11 @@ def test_the_card_says_scores_and_authors(
     runpy.run_path("recipes/pack_tiny.py", run_name="__main__")
     card = (out / "README.md").read_text()
     assert "{" not in card, "every place is filled in"
-    assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * (len(ONE_SOURCE) + len(TWO_SOURCES) + len(MIXED))
+    assert card.count("12.50 (10.00 to 15.00; n 1043)") == 3 * sum(map(len, (ONE_SOURCE, TWO_SOURCES, MIXED, PRESENCE)))
     assert card.count("; n 99)") == 3 * len(ENCODER) and "8.50; n 99" in card
     assert (out / "text.metrics.jsonl").read_text() == "log of text"
     assert (out / "bat-2-answers.metrics.jsonl").read_text() == "log of bat/2-answers"
-    assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in ("one", "two", "mixed"))
+    assert all(f"`hash of {test} {number}`" in card for test in TEST_SETS for number in NUMBERS)
     assert (out / "credits.csv").read_text() == "label,licence,attribution\nowl,CC0,Ann\n", "of what was trained on"
     assert "MB" in capsys.readouterr().out
 
