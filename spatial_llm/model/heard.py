@@ -1,7 +1,7 @@
 """Defines what a model heard of one recording: encoded once, it answers any number of questions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -35,6 +35,7 @@ class Heard:
         cue_weights: (1, branches, cues), DSpAST's feature attention; None for other encoders.
         level_is_known: whether the recording was brought to the level of training (`level_dbfs_at_1m`).
         derived: whether the recording was rendered to two ears first.
+        presence: name of a sound -> whether the model says that it is there; of sounds that questions named so far.
     """
 
     model: "SpatialLLM"
@@ -43,6 +44,7 @@ class Heard:
     cue_weights: torch.Tensor | None = None
     level_is_known: bool = False
     derived: bool = False
+    presence: dict[str, bool] = field(default_factory=dict)
 
     @overload
     def ask(self, question: str, **options: Any) -> Answer: ...

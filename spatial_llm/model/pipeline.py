@@ -29,6 +29,7 @@ from spatial_llm.model.heard import Heard
 from spatial_llm.model.joining import check_joined
 from spatial_llm.model.listening import Listening
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
+from spatial_llm.model.presence import notes_on_absence
 from spatial_llm.model.processing_spatial_llm import SpatialLLMProcessor
 from spatial_llm.model.processor_files import HUB_OPTIONS
 from spatial_llm.model.publishing import push_to_hub as publish
@@ -204,13 +205,14 @@ class SpatialLLM(Listening, Talking):
         """Answers a question about a recording; `listen` is for several questions.
 
         A question that has the meaning of a taught one (`processor.taught`) is put to the model in the taught wording, which
-        the answer names; of one that is near none, a warning says so, and it is put as it is.
+        the answer names; of one that is near none, a warning says so, and it is put as it is. Of a sound that a question
+        names, a model that was taught to is first asked whether it is there; if not, a warning says so.
 
         Args:
             audio, sampling_rate, audio_limits, format, level_dbfs_at_1m, head, heading_deg: the recording, see `listen`.
             question: the question in words.
             strict: refuse a question that is near none that was taught, or names a sound that the model does not know.
-            as_asked: put the question as it is, without a warning.
+            as_asked: put the question as it is, and no other one, without a warning.
             max_new_tokens: longest answer, in tokens.
             num_beams: number of beams; 1 is greedy, the official evaluation uses 4.
             max_question_characters: longest question; default: that of the processor (8,000). A longer one is an error and
@@ -247,12 +249,24 @@ class SpatialLLM(Listening, Talking):
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
         match, asked = self.understand(question, strict, as_asked, max_question_characters)
+        absent = [] if as_asked else notes_on_absence(self, heard, match, asked)
+        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams} | generation
+        text = self.plain_answer(heard, asked, max_question_characters, **options)
+        return self.noted(text, question, asked, match, as_asked, heard.level_is_known, heard.derived, absent)
+
+    @torch.inference_mode()
+    def plain_answer(self, heard: Heard, asked: str, max_question_characters: int | None = None, **generation: Any) -> str:
+        """Returns the text of the answer to a question that is put to the model as it is; greedy by default.
+
+        Args:
+            heard: the recording.
+            asked: the question.
+            max_question_characters, generation: see `ask`.
+        """
         batch = self.processor(text=asked, return_tensors="pt", max_characters=max_question_characters).to(self.device)
         self.check_length(length := batch["input_ids"].shape[1])
-        options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams, "do_sample": False} | generation
-        ids = self.generate(**batch, **heard.audio, **options)
-        text = self.processor.decode(ids[0, length:], skip_special_tokens=True).strip()
-        return self.noted(text, question, asked, match, as_asked, heard.level_is_known, heard.derived)
+        ids = self.generate(**batch, **heard.audio, **({"max_new_tokens": 200, "do_sample": False} | generation))
+        return self.processor.decode(ids[0, length:], skip_special_tokens=True).strip()
 
     @torch.inference_mode()
     def generate(self, *args: Any, **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """What a model does beyond one question about one recording: conversations, and the questions of a data set."""
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,9 +81,13 @@ class Talking:
         as_asked: bool,
         level_is_known: bool,
         derived: bool = False,
+        absent: Sequence[str] = (),
     ) -> Answer:
-        """Returns a text as an answer, with the notes on how its question was understood and on what it rests."""
-        notes = [] if as_asked else notes_of(match, asked)
+        """Returns a text as an answer, with the notes on how its question was understood, on what it rests, and on sounds
+        that are not heard (`absent`)."""
+        notes = [*([] if as_asked else notes_of(match, asked)), *absent]
+        for note in absent:
+            warnings.warn(f"{note}. The answer may mean nothing.", stacklevel=1)
         if not (as_asked or level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
             self._spoke_of_level = True
             notes.append(ON_DISTANCE)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.model.answer import Answer
+from spatial_llm.model.presence import is_on_absence
 from spatial_llm.questions.matching import NEAR, Match, QuestionMatcher
 from spatial_llm.questions.taught import TaughtQuestions
 
@@ -61,7 +62,7 @@ def notes_of(match: Match | None, asked: str) -> list[str]:
 def notes_not_warned_of(answer: Answer) -> list[str]:
     """Returns the notes of an answer that no warning has said."""
     is_near = answer.similarity is not None and answer.similarity >= NEAR
-    return [note for note in answer.notes if note != ON_DISTANCE] if is_near else []
+    return [note for note in answer.notes if note != ON_DISTANCE and not is_on_absence(note)] if is_near else []
 
 
 def rests_on_level(match: Match | None, taught: TaughtQuestions | None) -> bool:

@@ -51,7 +51,7 @@ def test_a_taught_wording_is_put_unchanged(heard):
     [
         ("What is the capital of France?", "are in no question that the model was taught"),
         ("Where is the violin?", "does not know the sound 'violin'; it knows acoustic guitar; alarm"),
-        ("Is there an engine?", "was not taught this kind of question"),
+        ("Is the engine moving?", "was not taught this kind of question"),
         ("Is the engine not on the left?", "may be taken for its opposite"),
         ("Wo ist der Motor?", "are in no question"),
     ],

@@ -88,6 +88,7 @@ def test_every_taught_wording_is_left_as_it_is():
     taught = tiny().taught
     for question in taught.questions:
         fill = {"x": "bell", "y": "baby cry, infant cry", "place": "left, behind, above", "distance": "2.5 meters"}
+        fill |= {"first": "left, front, above, 2 meters away", "second": "right, behind, below, 1 meter away"}
         fill |= {name: phrases[-1] for name, phrases in question.words.items()}
         for wording in question.wordings:
             match = tiny().match(wording.format(**fill))

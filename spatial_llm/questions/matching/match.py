@@ -124,6 +124,11 @@ class QuestionMatcher:
                 found.append((re.compile(pattern), question))
         return found
 
+    def named(self, asked: str) -> list[str]:
+        """Returns the sounds that the model knows and that a question in a taught wording names, in order, each once."""
+        names = sorted(map(re.escape, self.taught.labels), key=len, reverse=True)  # "bird" is part of other names
+        return list(dict.fromkeys(re.findall(rf"\b(?:{'|'.join(names)})\b", asked))) if names else []
+
     # --- likeness by words -----------------------------------------------------------------------------------------------
 
     @cached_property

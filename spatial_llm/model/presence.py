@@ -1,0 +1,53 @@
+"""Asks a model whether it hears a sound before what it says of that sound is believed.
+
+A model that was taught places of sounds that are there names a place for any sound. One that was also taught "is there such
+a sound?" knows better when it is asked so.
+"""
+
+from typing import TYPE_CHECKING
+
+from spatial_llm.questions.matching import Match
+from spatial_llm.questions.types import parse_value
+
+if TYPE_CHECKING:
+    from spatial_llm.model.heard import Heard
+    from spatial_llm.model.pipeline import SpatialLLM
+
+QUESTION_TYPE = "PRESENT"
+# Of these the answer says by itself that a sound is not there.
+_SAY_SO = (QUESTION_TYPE, "PRESENT_AT_PLACE", "ABSENT", "LOCATION_IF_KNOWN", "DISTANCE_IF_KNOWN", "SPAN_IF_KNOWN")
+_NOT_HEARD = "the model does not hear"
+
+
+def notes_on_absence(model: "SpatialLLM", heard: "Heard", match: Match | None, asked: str) -> list[str]:
+    """Returns a note for each sound named in a question that the model does not hear when it is asked for that sound alone.
+
+    It asks once for each sound of a recording, in the taught wording and greedily; what it was told stays in
+    `heard.presence`. Without taught questions, or if it was not taught to say what is there, there are no notes.
+
+    Args:
+        model: answers.
+        heard: the recording.
+        match: what was found for the question.
+        asked: the question as it is put to the model.
+    """
+    matcher = model.matcher
+    if matcher is None or match is None or match.outcome == "far" or match.question_type in _SAY_SO:
+        return []
+    taught = next(matcher.taught.of_types((QUESTION_TYPE,)), None)
+    if taught is None:
+        return []
+    notes = []
+    for label in matcher.named(asked):
+        question = taught.wordings[0].format(x=label)
+        if label not in heard.presence:
+            said = parse_value(QUESTION_TYPE, model.plain_answer(heard, question))
+            heard.presence[label] = said is None or said["yes"]  # what cannot be read is no reason to warn
+        if not heard.presence[label]:
+            notes.append(f"{_NOT_HEARD} the sound {label!r}: it answers No to {question!r}")
+    return notes
+
+
+def is_on_absence(note: str) -> bool:
+    """Returns whether a note of an answer is one of `notes_on_absence`."""
+    return note.startswith(_NOT_HEARD)
