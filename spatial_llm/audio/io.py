@@ -169,10 +169,11 @@ def warn_of_silence(name: str, dead: list[int], format: AudioFormat) -> None:
     if len(dead) == format.channels:
         warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=3)
     else:
-        channel, wrong = f"channel {dead[0]} ({format.channel_names[dead[0]]})", "answers about directions will be wrong"
+        named, wrong = [f"{each} ({format.channel_names[each]})" for each in dead], "answers about directions will be wrong"
+        silent = f"channel {named[0]} is" if len(dead) == 1 else f"channels {', '.join(named)} are"
         if format.may_be_silent(dead):
             wrong = f"either no sound comes from where it would hear one, as without a room, or it was lost: then {wrong}"
-        warnings.warn(f"{name}: {channel} is silent; {wrong}.", stacklevel=3)
+        warnings.warn(f"{name}: {silent} silent; {wrong}.", stacklevel=3)
 
 
 def prepare_waveform(
