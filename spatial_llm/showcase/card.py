@@ -60,10 +60,10 @@ MIXED = _named(
     "COUNT_SOURCES_exact",
 )
 PRESENCE = _named(
-    "PRESENT_acc",
-    "PRESENT_AT_PLACE_acc",
-    "WRONG_PLACE_acc",
-    "SWAPPED_acc",
+    "PRESENT_exact",
+    "PRESENT_AT_PLACE_exact",
+    "WRONG_PLACE_exact",
+    "SWAPPED_exact",
     "hallucination_absent_sound_f1_no",
 )
 
