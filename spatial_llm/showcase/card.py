@@ -98,8 +98,8 @@ def encoder_grid(reports: Mapping[str, Mapping[str, Any]]) -> str:
         reports: contents of encoder.json (eval/encoder.py) by the name of the test set.
     """
     scores = {
-        name: {"metrics": {key: {**found, "n": report["recordings"], "unit": ENCODER[key]}
-                           for key, found in report["metrics"].items()}}
+        name: {"metrics": {key: {**report["metrics"][key], "n": report["recordings"], "unit": unit}
+                           for key, unit in ENCODER.items()}}
         for name, report in reports.items()
     }  # fmt: skip
     return score_grid(scores, _named(*ENCODER))

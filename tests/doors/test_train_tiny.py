@@ -149,7 +149,10 @@ def test_the_card_says_scores_and_authors(
             scores.mkdir(parents=True)
             if number == "one":
                 encoder.mkdir()
-                heads = {"metrics": {key: {"value": 7.25, "low": 6.0, "high": 8.5} for key in ENCODER}, "recordings": 99}
+                heads = {
+                    "metrics": {key: {"value": 7.25, "low": 6.0, "high": 8.5} for key in (*ENCODER, "above_below")},
+                    "recordings": 99,
+                }
                 (encoder / "encoder.json").write_text(json.dumps(heads))
             found = {"metrics": {metric: entry for _, metric in rows}, "controls": {"no_audio": {"metrics": {}}}}
             found["provenance"] = {"manifest_sha256": f"hash of {test} {number}"}
