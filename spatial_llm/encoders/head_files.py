@@ -56,9 +56,16 @@ def write_heads(folder: str | os.PathLike, name: str, heads: nn.Module, encoder:
         heads: what is written.
         encoder: fingerprint of the encoder, by which `read_heads` tells the heads of another one; None writes none.
     """
+    write_head_tensors(folder, name, heads.state_dict(), encoder)
+
+
+def write_head_tensors(
+    folder: str | os.PathLike, name: str, tensors: Mapping[str, torch.Tensor], encoder: str | None = None
+) -> None:
+    """Does as `write_heads`, given the tensors by name."""
     # One entry only: safetensors writes several in an order that changes, and equal heads would have other bytes.
     metadata = {"format": "pt"} if encoder is None else {_OF: encoder}
-    tensors = {key: tensor.contiguous() for key, tensor in heads.state_dict().items()}
+    tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
     with atomic_path(Path(folder, name)) as path:
         save_file(tensors, path, metadata=metadata)
     write_seal(Path(folder), MODEL)

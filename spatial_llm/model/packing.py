@@ -12,10 +12,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from spatial_llm.encoders.folder_files import CONFIG, read_json
+from spatial_llm.encoders.frame_head import FRAME_HEAD
+from spatial_llm.encoders.head_files import read_heads, write_head_tensors
+from spatial_llm.encoders.readout import HEADS
 from spatial_llm.encoders.seal import MODEL, PROCESSOR, check_seal, write_seal
 from spatial_llm.encoders.weight_files import read_headers
 from spatial_llm.errors import CheckpointError
 from spatial_llm.files import atomic_path
+from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 
 WEIGHTS = "model.safetensors"
 
@@ -25,7 +30,7 @@ def pack(folder: str | Path, out: str | Path) -> int:
 
     Raises:
         CheckpointError: the folder lacks `model.safetensors` or a float32 `config.json`, a file of it is damaged or was
-            changed since it was saved, or a weight is beyond float16.
+            changed since it was saved, its heads are those of another encoder, or a weight is beyond float16.
     """
     folder, out = Path(folder), Path(out)
     if not (folder / WEIGHTS).is_file():
@@ -48,4 +53,16 @@ def pack(folder: str | Path, out: str | Path) -> int:
         shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(WEIGHTS))
         save_file(tensors, temporary / WEIGHTS, metadata=metadata)
         write_seal(temporary, MODEL, PROCESSOR)
+        _rebind_heads(folder, temporary)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _rebind_heads(folder: Path, packed: Path) -> None:
+    """Writes the heads in `packed` with the fingerprint of the rounded encoder, by which they are recognised from now on."""
+    names = [name for name in (HEADS, FRAME_HEAD) if (folder / name).is_file()]
+    if names:
+        before, after = (
+            fingerprint(SpatialLLMForConditionalGeneration.from_pretrained(each).encoder) for each in (folder, packed)
+        )
+        for name in names:
+            write_head_tensors(packed, name, read_heads(folder, name, before), after)

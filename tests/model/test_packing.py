@@ -1,14 +1,19 @@
 """A packed model: half the bytes, float32 in memory, vectors exact, matrices within the rounding of float16."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from spatial_llm.encoders.readout import HEADS
+from spatial_llm.encoders.seal import MODEL, write_seal
 from spatial_llm.errors import CheckpointError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.packing import pack
+from spatial_llm.shipped import find_model
 from spatial_llm.testing import tiny_config, tiny_processor
 
 
@@ -33,6 +38,23 @@ def test_packed_is_smaller_and_nearly_the_same(saved, tmp_path):
             assert torch.equal(tensor, expected[key]), key
         else:
             torch.testing.assert_close(tensor, expected[key], rtol=2**-11, atol=2**-24)
+
+
+def test_heads_know_the_rounded_encoder(tmp_path):
+    model = SpatialLLM.from_pretrained("tiny")
+    with torch.no_grad():
+        for parameter in model.model.encoder.parameters():
+            parameter *= 1.003  # no longer numbers of float16
+    model.save_pretrained(tmp_path / "saved")
+    pack(tmp_path / "saved", tmp_path / "packed")
+    assert SpatialLLM.from_pretrained(tmp_path / "packed").heads is not None
+    expected, found = (load_file(tmp_path / name / HEADS) for name in ("saved", "packed"))
+    assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in found)
+    shutil.copy(Path(find_model("tiny"), HEADS), tmp_path / "saved")
+    write_seal(tmp_path / "saved", MODEL)
+    with pytest.raises(CheckpointError, match="the heads of another encoder"):
+        pack(tmp_path / "saved", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_cannot_be_packed_is_said(saved, tmp_path):
