@@ -28,17 +28,7 @@ from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.packing import pack
 from spatial_llm.ranges import Share
 from spatial_llm.settings import parse_arguments
-from spatial_llm.showcase.card import (
-    MIXED,
-    NUMBERS,
-    ONE_SOURCE,
-    PRESENCE,
-    TEST_SETS,
-    TWO_SOURCES,
-    control_grid,
-    encoder_grid,
-    score_grid,
-)  # fmt: skip
+from spatial_llm.showcase.card import NUMBERS, TEST_SETS, filled_in
 from spatial_llm.training.encoder.run import load_encoder
 
 MOST_BYTES = 25_000_000
@@ -85,30 +75,13 @@ def describe(runs: Path, template: Path, out: Path) -> None:
         for number in NUMBERS
     }
     heard = {test: json.loads((runs / f"test_{test}_one/run/encoder/encoder.json").read_text()) for test in TEST_SETS}
-    shown = {number: {words: scores[test, number] for test, words in TEST_SETS.items()} for number in NUMBERS}
     with (runs / "sounds" / "index.csv").open(encoding="utf-8", newline="") as lines:
         sounds = [row for row in csv.DictReader(lines) if row["split"] == "train"]
     credits = sorted({(row["label"], row["licence"], row["attribution"]) for row in sounds})
     with atomic_path(out / "credits.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("label", "licence", "attribution"), *credits])
-    filled = {
-        "{one}": score_grid(shown["one"], ONE_SOURCE),
-        "{two}": score_grid(shown["two"], TWO_SOURCES),
-        "{mixed}": score_grid(shown["mixed"], MIXED),
-        "{presence}": score_grid(shown["presence"], PRESENCE),
-        "{encoder}": encoder_grid({words: heard[test] for test, words in TEST_SETS.items()}),
-        "{controls}": control_grid(scores["kemar", "one"], ONE_SOURCE[:10])
-        + "\n\n"
-        + control_grid(scores["kemar", "two"], TWO_SOURCES[:5])
-        + "\n\n"
-        + control_grid(scores["kemar", "presence"], PRESENCE),
-        "{classes}": "; ".join(sorted({row["label"] for row in sounds})),
-        "{hashes}": "\n".join(
-            f"- {TEST_SETS[test]}, {NUMBERS[number]}: `{found['provenance']['manifest_sha256']}`"
-            for (test, number), found in scores.items()
-        ),
-    }
+    filled = filled_in(scores, heard, sorted({row["label"] for row in sounds}))
     text = template.read_text(encoding="utf-8")
     for name, value in filled.items():
         text = text.replace(name, value)

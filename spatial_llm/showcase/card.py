@@ -117,3 +117,34 @@ def control_grid(scores: Mapping[str, Any], rows: Rows) -> str:
         shown = [number(entry["value"], unit) if entry else "-" for entry in found]
         cells.append([f"{words}, `{metric}`", number(real["value"], unit), *shown, number(real["random"], unit)])
     return format_grid(["", "as recorded", *(CONTROLS[name][0] for name in names), "random"], cells)
+
+
+def filled_in(
+    scores: Mapping[tuple[str, str], Mapping[str, Any]], heard: Mapping[str, Mapping[str, Any]], classes: Sequence[str]
+) -> dict[str, str]:
+    """Returns what the places in braces of the card's template stand for.
+
+    Args:
+        scores: contents of scores.json by the keys of `TEST_SETS` and of `NUMBERS`.
+        heard: contents of encoder.json by the keys of `TEST_SETS`.
+        classes: the sounds of training.
+
+    Raises:
+        ManifestError: a test set lacks one of the metrics.
+    """
+    grids = {"one": ONE_SOURCE, "two": TWO_SOURCES, "mixed": MIXED, "presence": PRESENCE}
+    controls = {"one": ONE_SOURCE[:10], "two": TWO_SOURCES[:5], "presence": PRESENCE}
+    manifests = {
+        f"{TEST_SETS[test]}, {NUMBERS[number]}": found["provenance"]["manifest_sha256"]
+        for (test, number), found in scores.items()
+    }
+    return {
+        **{
+            f"{{{number}}}": score_grid({words: scores[test, number] for test, words in TEST_SETS.items()}, rows)
+            for number, rows in grids.items()
+        },
+        "{encoder}": encoder_grid({words: heard[test] for test, words in TEST_SETS.items()}),
+        "{controls}": "\n\n".join(control_grid(scores["kemar", number], rows) for number, rows in controls.items()),
+        "{classes}": "; ".join(classes),
+        "{hashes}": "\n".join(f"- {words}: `{sha256}`" for words, sha256 in manifests.items()),
+    }
