@@ -20,7 +20,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -92,10 +92,22 @@ def flat_fields(arguments: Any) -> dict[str, Any]:
             return {name: value}
         return {key: item for part, inner in value.items() for key, item in flatten(inner, f"{name}.{part}").items()}
 
-    at_default = (one for one in dataclasses.fields(arguments) if getattr(arguments, one.name) is one.default)
-    later = {one.name for one in at_default if "later" in one.metadata}
+    later = set(_later_at_default(arguments))
     fields = json.loads(json.dumps(dataclasses.asdict(arguments)))
-    return {key: item for part, inner in fields.items() if part not in later for key, item in flatten(inner, part).items()}
+    flat = {key: item for part, inner in fields.items() for key, item in flatten(inner, part).items()}
+    return {key: item for key, item in flat.items() if not any(key == one or key.startswith(f"{one}.") for one in later)}
+
+
+def _later_at_default(arguments: Any, name: str = "") -> Iterator[str]:
+    """Yields the names of the fields that later versions added and that have their defaults, also of nested dataclasses."""
+    for one in dataclasses.fields(arguments):
+        value, default = getattr(arguments, one.name), one.default
+        if one.default_factory is not dataclasses.MISSING:
+            default = one.default_factory()
+        if "later" in one.metadata and value == default:
+            yield f"{name}{one.name}"
+        elif dataclasses.is_dataclass(value):
+            yield from _later_at_default(value, f"{name}{one.name}.")
 
 
 def to_yaml(arguments: Any) -> str:

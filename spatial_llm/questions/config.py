@@ -27,7 +27,7 @@ class QuestionConfig(Margins):
 
     ask: dict[str, int] = field(default_factory=dict)
     limit: int = 10
-    leave_out: list[str] = field(default_factory=list)
+    leave_out: list[str] = field(default_factory=list, metadata={"later": True})
     more_phrasings: bool = False
     only_unseen_phrasings: bool = False
 

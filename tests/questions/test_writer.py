@@ -197,3 +197,17 @@ def test_errors():
     ):
         with pytest.raises(SceneError, match=next(iter(wrong))):
             QuestionConfig(**wrong)
+
+
+def test_types_that_are_left_out_are_not_asked_and_the_others_as_often():
+    config = QuestionConfig(ask={"negative": 2}, limit=2, leave_out=["ABSENT", "SWAPPED"])
+    writer = QuestionWriter(config, np.random.default_rng(0), ["bell", "rain", "bark", "siren"])
+    other = (HeardSource("bark", 45.0, 30.0, 2.6), HeardSource("siren", -135.0, -30.0, 1.1))
+    scenes = [HeardScene((BELL, RAIN)), HeardScene(other)] * 30
+    asked = Counter(item.question_type for scene in scenes for item in writer.write(scene))
+    assert set(asked) == {"PRESENT", "PRESENT_AT_PLACE", "WRONG_PLACE"}
+    assert sum(asked.values()) > 110 and min(asked.values()) > 30
+    with pytest.raises(SceneError, match=r"leave_out names AZIMUTH_DEG; the question types that `ask` asks are PRESENT, "):
+        QuestionConfig(ask={"negative": 1}, leave_out=["AZIMUTH_DEG"])
+    with pytest.raises(SceneError, match="leave_out names all question types of side"):
+        QuestionConfig(ask={"negative": 1, "side": 1}, leave_out=["WRONG_PLACE"])

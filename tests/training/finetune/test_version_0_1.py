@@ -49,4 +49,7 @@ def test_questions_have_the_digest_of_version_0_1() -> None:
         assert fingerprint_of(before, sort_keys=True)[:16] == "2c9ee0e267ddaaad"
     fields = fields_of(TextArguments("run", "m", SCHEDULE, 10, 2, QuestionConfig(limit=3, ask=ask)))
     assert TextArguments.earlier_fields(fields) == [], "version 0.1 did not ask what came later"
+    assert "questions.leave_out" not in fields, "runs of before it are recognised"
+    config = QuestionConfig(limit=3, ask=ask, leave_out=["ABSENT"])
+    assert fields_of(TextArguments("run", "m", SCHEDULE, 10, 2, config))["questions.leave_out"] == ["ABSENT"]
     assert TextArguments.earlier_fields(fields_of(TextArguments("run", "m", SCHEDULE, 10, 2))) == []
