@@ -47,14 +47,15 @@ class QuestionConfig(Margins):
             raise SceneError(f"limit is {self.limit}; give the most questions a clip, 0 or more.")
 
     def _check_left_out(self) -> None:
-        asked = {name: family for family in FAMILIES if self.count(family.name) for name in family.types}
+        families = [family for family in FAMILIES if self.count(family.name)]
+        asked = list(dict.fromkeys(name for family in families for name in family.types))
         unknown = sorted(set(self.leave_out) - set(asked))
         if unknown:
             raise SceneError(
                 f"leave_out names {', '.join(unknown)}; the question types that `ask` asks are {', '.join(asked) or 'none'}."
             )
-        for family in asked.values():
-            if set(family.types) <= set(self.leave_out):
+        for family in families:
+            if family.types and set(family.types) <= set(self.leave_out):
                 raise SceneError(f"leave_out names all question types of {family.name}; leave the family out of `ask`.")
 
     def count(self, family: str) -> int:

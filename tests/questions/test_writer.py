@@ -209,5 +209,5 @@ def test_types_that_are_left_out_are_not_asked_and_the_others_as_often():
     assert sum(asked.values()) > 110 and min(asked.values()) > 30
     with pytest.raises(SceneError, match=r"leave_out names AZIMUTH_DEG; the question types that `ask` asks are PRESENT, "):
         QuestionConfig(ask={"negative": 1}, leave_out=["AZIMUTH_DEG"])
-    with pytest.raises(SceneError, match="leave_out names all question types of side"):
-        QuestionConfig(ask={"negative": 1, "side": 1}, leave_out=["WRONG_PLACE"])
+    with pytest.raises(SceneError, match="leave_out names all question types of nearest"):
+        QuestionConfig(ask={"negative": 1, "nearest": 1}, leave_out=["NEAREST", "FARTHEST"])
