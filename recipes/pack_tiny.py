@@ -105,8 +105,8 @@ def add_heads(folder: str, out: Path) -> None:
 
 def main(arguments: Arguments) -> None:
     out = Path(arguments.out)
-    if arguments.before is None and arguments.share != 1:
-        raise SpatialLLMError("share weighs `model` against another one; give that one as --before, or leave share out.")
+    if (arguments.before and not arguments.model) or (arguments.share != 1 and not arguments.before):
+        raise SpatialLLMError("before and share are for an average: give --model, --before and --share, or --model alone.")
     if arguments.model and arguments.before:
         with TemporaryDirectory() as folder:
             average(arguments.before, arguments.model, arguments.share, Path(folder) / "model")

@@ -115,7 +115,7 @@ class Chain:
         cooldown = self.answering("cooldown", answers)
         others = self.heard("presence_", dry, "presence_questions.yaml")
         presence = self.answering("presence", cooldown, prefix="presence_", needs=others)
-        # Chosen on held-out scenes: most of what the last training added, and all of what it cost (docs/experiments.md).
+        # Chosen on held-out scenes: this share keeps most of what the last run added and nothing of what it cost.
         averaged = ["--model", str(presence.folder / "model"), "--before", str(cooldown.folder / "model"), "--share", "0.6"]
         pack = ["recipes/pack_tiny.py", *averaged, "--out", str(runs / "packed")]
         packed = Stage("the model in half precision, as it is to ship", pack, runs / "packed", needs=[cooldown, presence])

@@ -1,7 +1,7 @@
 """Write what a model was taught into its folder, for models trained before the recipe did so.
 
     python recipes/write_taught.py --model runs/x/model --manifest runs/x/data/train.jsonl
-    python recipes/write_taught.py --model spatial_llm/shipped/tiny --questions recipes/configs/tiny/questions.yaml
+    python recipes/write_taught.py --model spatial_llm/shipped/tiny --questions recipes/configs/tiny/presence_questions.yaml
         --credits spatial_llm/shipped/tiny/credits.csv
 
 The first form reads the manifest that the model was trained on. The second lets the same question writer ask about drawn
@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from spatial_llm.data.manifest import open_manifest
 from spatial_llm.data.taught import taught_by_lines
 from spatial_llm.door import door
@@ -25,7 +23,7 @@ from spatial_llm.model.taught_file import write_taught
 from spatial_llm.questions.config import QuestionConfig
 from spatial_llm.questions.text_corpus import asked_scenes
 from spatial_llm.ranges import Count
-from spatial_llm.settings import parse_arguments
+from spatial_llm.settings import parse_arguments, read_yaml
 
 DRAWN, SEED = 60_000, 0  # questions of drawn scenes: all wordings, and the sounds, occur often
 
@@ -51,7 +49,7 @@ class Arguments:
 
 def drawn(questions: Path, credits: Path, most_sources: int) -> Iterator[dict]:
     """Yields the questions about drawn scenes as lines of a manifest."""
-    config = QuestionConfig(**yaml.safe_load(questions.read_text(encoding="utf-8"))["writing"]["questions"])
+    config = QuestionConfig(**read_yaml(questions).content["writing"]["questions"])
     with credits.open(encoding="utf-8", newline="") as lines:
         labels = sorted({row["label"] for row in csv.DictReader(lines)})
     for scene, asked in asked_scenes(labels, DRAWN, SEED, config=config, most_sources=most_sources):

@@ -140,4 +140,4 @@ class FrameHead(nn.Module):
             folder: of the saved model or encoder.
             encoder: fingerprint of the encoder, by which loading tells the head of another one; None writes none.
         """
-        write_heads(folder, FRAME_HEAD, self, encoder)
+        write_heads(folder, FRAME_HEAD, self.state_dict(), encoder)

@@ -47,27 +47,21 @@ def read_heads(folder: str | os.PathLike, name: str, encoder: str | None = None)
     return tensors
 
 
-def write_heads(folder: str | os.PathLike, name: str, heads: nn.Module, encoder: str | None = None) -> None:
-    """Writes the tensors of `heads` to a file in the folder of a saved model, whole or not at all, and seals it with it.
+def write_heads(
+    folder: str | os.PathLike, name: str, tensors: Mapping[str, torch.Tensor], encoder: str | None = None
+) -> None:
+    """Writes the tensors of heads to a file in the folder of a saved model, whole or not at all, and seals it with it.
 
     Args:
         folder: of the saved model.
         name: of the file.
-        heads: what is written.
+        tensors: the state dict of the heads.
         encoder: fingerprint of the encoder, by which `read_heads` tells the heads of another one; None writes none.
     """
-    write_head_tensors(folder, name, heads.state_dict(), encoder)
-
-
-def write_head_tensors(
-    folder: str | os.PathLike, name: str, tensors: Mapping[str, torch.Tensor], encoder: str | None = None
-) -> None:
-    """Does as `write_heads`, given the tensors by name."""
     # One entry only: safetensors writes several in an order that changes, and equal heads would have other bytes.
     metadata = {"format": "pt"} if encoder is None else {_OF: encoder}
-    tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
     with atomic_path(Path(folder, name)) as path:
-        save_file(tensors, path, metadata=metadata)
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, metadata=metadata)
     write_seal(Path(folder), MODEL)
 
 

@@ -100,7 +100,7 @@ class EncoderHeads:
             folder: of the saved model.
             encoder: fingerprint of the encoder, by which loading tells the heads of another one; None writes none.
         """
-        write_heads(folder, HEADS, self._heads, encoder)
+        write_heads(folder, HEADS, self._heads.state_dict(), encoder)
 
     def joined_with(self, encoder: nn.Module) -> nn.Module:
         """Returns the encoder with these heads, as it was before they were separated."""

@@ -108,7 +108,7 @@ class TextProjection(nn.Module):
             encoder: fingerprint of the encoder, by which loading tells the projection of another one; None writes none.
         """
         write_text(Path(folder, ABOUT), json.dumps(self.about, indent=2) + "\n")
-        write_heads(folder, TEXT_PROJECTION, self, encoder)
+        write_heads(folder, TEXT_PROJECTION, self.state_dict(), encoder)
 
     @classmethod
     def from_pretrained(

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from spatial_llm.encoders.folder_files import CONFIG, read_json
 from spatial_llm.encoders.frame_head import FRAME_HEAD
-from spatial_llm.encoders.head_files import read_heads, write_head_tensors
+from spatial_llm.encoders.head_files import read_heads, write_heads
 from spatial_llm.encoders.readout import HEADS
 from spatial_llm.encoders.seal import MODEL, PROCESSOR, check_seal, write_seal
 from spatial_llm.encoders.weight_files import read_headers
@@ -65,4 +65,4 @@ def _rebind_heads(folder: Path, packed: Path) -> None:
             fingerprint(SpatialLLMForConditionalGeneration.from_pretrained(each).encoder) for each in (folder, packed)
         )
         for name in names:
-            write_head_tensors(packed, name, read_heads(folder, name, before), after)
+            write_heads(packed, name, read_heads(folder, name, before), after)

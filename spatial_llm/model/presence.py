@@ -34,7 +34,9 @@ def notes_on_absence(model: "SpatialLLM", heard: "Heard", match: Match | None, a
     matcher = model.matcher
     if matcher is None or match is None or match.outcome == "far" or match.question_type in _SAY_SO:
         return []
-    taught = next(matcher.taught.of_types((QUESTION_TYPE,)), None)
+    of_type = matcher.taught.of_types((QUESTION_TYPE,))
+    # Of one that was taught about one sound alone, or with more in it, another sound cannot be asked.
+    taught = next((question for question in of_type if question.slots == {"x"}), None)
     if taught is None:
         return []
     notes = []

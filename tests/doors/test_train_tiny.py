@@ -186,3 +186,14 @@ def test_too_large_a_model_is_refused(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, "recipes/pack_tiny.py", f"--out={tmp_path}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "at most 25000000 shall ship" in done.stderr
+
+
+@pytest.mark.parametrize("given", [["--share=0.5", "--model=m"], ["--before=tiny"]])
+def test_an_average_needs_both_models(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys, "argv", ["pack_tiny", f"--out={tmp_path / 'out'}", *given])
+    with pytest.raises(SystemExit, match="before and share are for an average"):
+        runpy.run_path("recipes/pack_tiny.py", run_name="__main__")
+    assert not (tmp_path / "out").exists()

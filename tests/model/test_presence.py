@@ -71,9 +71,23 @@ def test_a_model_that_was_not_taught_presence_is_not_asked(engine: Heard, monkey
     assert engine.presence == {}
 
 
+def test_a_question_about_one_sound_alone_is_not_asked_for_others(engine: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught = engine.model.processor.taught
+    others = tuple(question for question in taught.questions if question.question_type != "PRESENT")
+    for wording in ("Is there a bell?", "Is there {x} at {place}?"):
+        own = TaughtQuestion("PRESENT", "yes_no", (wording,), question=wording, answer="No")
+        monkeypatch.setattr(engine.model.processor, "taught", TaughtQuestions((*others, own), taught.labels, 2, -14.0))
+        assert engine.ask("Where is the piano?").notes == []
+    assert engine.presence == {}
+
+
 def test_of_names_within_names_the_longest_counts() -> None:
     question = TaughtQuestion("DOA", "location", ("Where is the {x}?",))
-    matcher = QuestionMatcher(TaughtQuestions((question,), ("bell", "bicycle bell", "bird", "bird flight, flapping wings")))
-    asked = "Is the bicycle bell left of the bird flight, flapping wings, or of the bird or the doorbell?"
-    assert matcher.named(asked) == ["bicycle bell", "bird flight, flapping wings", "bird"]
+    matcher = QuestionMatcher(
+        TaughtQuestions((question,), ("bell", "bicycle bell", "bird", "bird flight, flapping wings", "alarm (fire)"))
+    )
+    asked = (
+        "Is the bicycle bell left of the bird flight, flapping wings, or of the bird or the doorbell, or the alarm (fire)?"
+    )
+    assert matcher.named(asked) == ["bicycle bell", "bird flight, flapping wings", "bird", "alarm (fire)"]
     assert QuestionMatcher(TaughtQuestions((question,), ())).named(asked) == []

@@ -127,7 +127,7 @@ class QuestionMatcher:
     def named(self, asked: str) -> list[str]:
         """Returns the sounds that the model knows and that a question in a taught wording names, in order, each once."""
         names = sorted(map(re.escape, self.taught.labels), key=len, reverse=True)  # "bird" is part of other names
-        return list(dict.fromkeys(re.findall(rf"\b(?:{'|'.join(names)})\b", asked))) if names else []
+        return list(dict.fromkeys(re.findall(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", asked))) if names else []
 
     # --- likeness by words -----------------------------------------------------------------------------------------------
 
