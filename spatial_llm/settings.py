@@ -101,10 +101,10 @@ def flat_fields(arguments: Any) -> dict[str, Any]:
 def _later_at_default(arguments: Any, name: str = "") -> Iterator[str]:
     """Yields the names of the fields that later versions added and that have their defaults, also of nested dataclasses."""
     for one in dataclasses.fields(arguments):
-        value, default = getattr(arguments, one.name), one.default
-        if one.default_factory is not dataclasses.MISSING:
-            default = one.default_factory()
-        if "later" in one.metadata and value == default:
+        value = getattr(arguments, one.name)
+        made = one.default_factory is not dataclasses.MISSING and value == one.default_factory()
+        # `is`, as it was: records of runs that were given a default in words hold it.
+        if "later" in one.metadata and (made or value is one.default):
             yield f"{name}{one.name}"
         elif dataclasses.is_dataclass(value):
             yield from _later_at_default(value, f"{name}{one.name}.")
