@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 QUESTION_TYPE = "PRESENT"
 # Of these the answer says by itself that a sound is not there.
 _SAY_SO = (QUESTION_TYPE, "PRESENT_AT_PLACE", "ABSENT", "LOCATION_IF_KNOWN", "DISTANCE_IF_KNOWN", "SPAN_IF_KNOWN")
+_LONGEST = 16  # tokens of yes or no, even if a sentence follows
 _NOT_HEARD = "the model does not hear"
 
 
@@ -43,7 +44,7 @@ def notes_on_absence(model: "SpatialLLM", heard: "Heard", match: Match | None, a
     for label in matcher.named(asked):
         question = taught.wordings[0].format(x=label)
         if label not in heard.presence:
-            said = parse_value(QUESTION_TYPE, model.plain_answer(heard, question))
+            said = parse_value(QUESTION_TYPE, model.plain_answer(heard, question, max_new_tokens=_LONGEST))
             heard.presence[label] = said is None or said["yes"]  # what cannot be read is no reason to warn
         if not heard.presence[label]:
             notes.append(f"{_NOT_HEARD} the sound {label!r}: it answers No to {question!r}")
