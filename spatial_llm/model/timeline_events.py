@@ -8,6 +8,7 @@ window is that of its most probable event, at its middle; the direction of an ev
 A frame head tells activity and place of every class in each time row of a window: an event is a run of active rows.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from spatial_llm.encoders.frame_head import Frames
 from spatial_llm.errors import SpatialLLMError
@@ -89,13 +91,19 @@ def events_of(rows: Sequence["TimelineRow"], settings: EventSettings | None = No
         raise SpatialLLMError("the timeline tells no events: the model was saved without heads; take one that has them.")
     frames = int(np.ceil(max(row.end_s for row in rows) / FRAME_S - 1e-6))
     middle_s = (np.arange(frames) + 0.5) * FRAME_S
-    weights = np.stack([_weight(row, middle_s) for row in rows])  # (windows, frames)
-    weights /= np.maximum(weights.sum(axis=0), 1e-9)
+    weights = _weights(rows, middle_s)
+    totals = np.maximum(weights @ np.ones(len(rows)), 1e-9)
+    own: dict[str, list[TimelineRow]] = {}  # the windows whose most probable event it is
+    shares: dict[str, NDArray] = {}
+    for number, row in enumerate(rows):
+        for place, (label, share) in enumerate((row.events or {}).items()):
+            shares.setdefault(label, np.zeros(len(rows)))[number] = share
+            if place == 0:
+                own.setdefault(label, []).append(row)
     found = []
-    for label in sorted({label for row in rows for label in row.events or {}}):
-        shares = np.array([(row.events or {}).get(label, 0.0) for row in rows])
-        for first, last in _runs(shares @ weights >= settings.least_probability, settings):
-            places = _places(rows, label, first, last, middle_s, settings.smoothing)
+    for label in sorted(shares):
+        for first, last in _runs(weights @ shares[label] / totals >= settings.least_probability, settings):
+            places = _places(own.get(label, []), first, last, middle_s, settings.smoothing)
             found.append(HeardEvent(label, round(first * FRAME_S, 1), round(last * FRAME_S, 1), places))
     return sorted(found, key=lambda event: (event.onset_s, event.offset_s, event.label))
 
@@ -136,7 +144,7 @@ def write_heard_labels(events: Sequence[HeardEvent], path: str | Path, classes: 
         times_s, *place = np.array(event.places).T
         first, last = round(event.onset_s / FRAME_S), round(event.offset_s / FRAME_S)
         frames = np.arange(first, max(last, first + 1))
-        nearest = np.abs((frames[:, None] + 0.5) * FRAME_S - times_s).argmin(axis=1)
+        nearest = _nearest((frames + 0.5) * FRAME_S, times_s)
         sources.append(Labelled(event.label, frames, *(each[nearest] for each in place)))
     write_frame_labels(sources, classes, path)
     return classes
@@ -148,7 +156,7 @@ def spans_of(rows: Sequence["TimelineRow"], question: str) -> list[tuple[float, 
     Where windows overlap, the answer is that of the window whose middle is nearest; nothing is told of quiet windows.
     """
     spans: list[tuple[float, float, str]] = []
-    middles_s = [(row.start_s + row.end_s) / 2 for row in rows]
+    middles_s = [_middle(row) for row in rows]
     halves = [(first + second) / 2 for first, second in pairwise(middles_s)]
     edges_s = [rows[0].start_s, *halves, rows[-1].end_s] if rows else []
     for row, (begin_s, end_s) in zip(rows, pairwise(edges_s), strict=True):
@@ -162,10 +170,32 @@ def spans_of(rows: Sequence["TimelineRow"], question: str) -> list[tuple[float, 
     return [(round(begin_s, 3), round(end_s, 3), answer) for begin_s, end_s, answer in spans]
 
 
-def _weight(row: "TimelineRow", middle_s: NDArray) -> NDArray:
-    """Returns the weight of a window at times: a triangle over its length."""
-    half_s = max((row.end_s - row.start_s) / 2, FRAME_S / 2)
-    return np.maximum(1.0 - np.abs(middle_s - (row.start_s + row.end_s) / 2) / half_s, 0.0)
+def _weights(rows: Sequence["TimelineRow"], middle_s: NDArray) -> csr_matrix:
+    """Returns the weight of every window at every frame, a triangle over its length: (frames, windows). It is sparse: a day
+    has 170,000 windows and 860,000 frames."""
+    middles, halves = (np.array(each) for each in zip(*((_middle(row), _half(row)) for row in rows), strict=True))
+    first = np.searchsorted(middle_s, middles - halves)
+    frames_of = [np.arange(*each) for each in zip(first, np.searchsorted(middle_s, middles + halves), strict=True)]
+    windows = np.repeat(np.arange(len(rows)), [len(each) for each in frames_of])
+    frames = np.concatenate(frames_of)
+    data = np.maximum(1.0 - np.abs(middle_s[frames] - middles[windows]) / halves[windows], 0.0)
+    return csr_matrix((data, (frames, windows)), shape=(len(middle_s), len(rows)))
+
+
+def _middle(row: "TimelineRow") -> float:
+    return (row.start_s + row.end_s) / 2
+
+
+def _half(row: "TimelineRow") -> float:
+    return max((row.end_s - row.start_s) / 2, FRAME_S / 2)
+
+
+def _nearest(wanted: NDArray, given: NDArray) -> NDArray[np.intp]:
+    """Returns for each value wanted the index of the nearest of those given, which ascend; of two as near the first."""
+    after = np.clip(np.searchsorted(given, wanted), 1, max(len(given) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(given) - 1)
+    return np.where(wanted - given[before] <= given[after] - wanted, before, after)
 
 
 def _runs(heard: NDArray[np.bool_], settings: EventSettings, frame_s: float = FRAME_S) -> Iterator[tuple[int, int]]:
@@ -181,16 +211,21 @@ def _runs(heard: NDArray[np.bool_], settings: EventSettings, frame_s: float = FR
 
 
 def _places(
-    rows: Sequence["TimelineRow"], label: str, first: int, last: int, middle_s: NDArray, smoothing: int
+    rows: Sequence["TimelineRow"], first: int, last: int, middle_s: NDArray, smoothing: int
 ) -> tuple[tuple[float, float, float, float], ...]:
-    """Returns the places of an event from frame `first` to before `last`; none where no window is about it."""
-    begin_s, end_s = first * FRAME_S, last * FRAME_S
-    own = [
-        row for row in rows if row.events and next(iter(row.events)) == label and row.end_s > begin_s and row.start_s < end_s
+    """Returns the places of an event from frame `first` to before `last`; none where no window is about it.
+
+    Args:
+        rows: the windows, in order, whose most probable event is of its class.
+    """
+    own = rows[
+        bisect_right(rows, first * FRAME_S, key=lambda row: row.end_s) : bisect_left(
+            rows, last * FRAME_S, key=lambda row: row.start_s
+        )
     ]
     if not own:
         return ()
-    when_s = np.array([(row.start_s + row.end_s) / 2 for row in own])
+    when_s = np.array([_middle(row) for row in own])
     unit = direction_to_vector([row.azimuth_deg for row in own], [row.elevation_deg for row in own])
     log_m = np.log([row.distance_m for row in own])
     unit, log_m = (_smoothed(each, smoothing) for each in (unit, log_m[:, None]))
@@ -198,7 +233,7 @@ def _places(
     xyz = np.stack([np.interp(wanted_s, when_s, axis) for axis in unit.T], axis=-1)
     # Between two opposite directions the mean has no length; then the nearer one holds.
     lost = np.linalg.norm(xyz, axis=1) < 1e-3
-    xyz[lost] = unit[np.abs(wanted_s[lost, None] - when_s).argmin(axis=1)]
+    xyz[lost] = unit[_nearest(wanted_s[lost], when_s)]
     azimuth_deg, elevation_deg, _ = vector_to_direction(xyz)
     distance_m = np.exp(np.interp(wanted_s, when_s, log_m[:, 0]))
     places = np.stack([wanted_s, azimuth_deg, elevation_deg, distance_m], axis=1)

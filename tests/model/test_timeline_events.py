@@ -1,6 +1,7 @@
 """Events of a timeline: merged over windows, followed in direction, and written so that other readers find the same."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -143,3 +144,15 @@ def test_events_of_a_frame_head_are_written_in_every_frame_of_dcase(tmp_path):
     assert [line[:2] + line[3:4] for line in lines] == [
         [2, 0, 10], [3, 0, 20], [4, 0, 20], [5, 1, 30], [6, 1, 40], [7, 1, 40]
     ]  # fmt: skip
+
+
+def test_hours_take_no_more_memory_than_their_windows(tmp_path):
+    """Frames times windows would be 1.3 GB here, and a terabyte for a day."""
+    rows = [window(s, 30.0, bell=0.9) if s < 3000 else window(s) for s in np.arange(0, 4000, 1.0).tolist()]
+    tracemalloc.start()
+    (event,) = events_of(rows)
+    write_heard_labels([event], tmp_path / "heard.csv")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert event.onset_s == 0.0 and event.offset_s == pytest.approx(3000, abs=1.0) and len(event.places) > 29_000
+    assert most < 60e6
