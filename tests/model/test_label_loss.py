@@ -3,6 +3,7 @@
 import pytest
 import torch
 from transformers.loss.loss_utils import ForCausalLMLoss
+from transformers.utils.generic import find_labels
 
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.label_loss import label_loss
@@ -60,7 +61,7 @@ def test_weights_follow_the_labels_in_every_fusion(fusion: str) -> None:
     texts = {"text": ["Where is the bell?", "When?"], "answers": ["left at 0.5 s", "1.1 to 2.4 s"]}
     plain = {**processor(**texts, return_tensors="pt"), "input_features": features}
     weighted = {**processor(**texts, return_tensors="pt", time_weight=5.0), "input_features": features}
-    weights = weighted["label_weights"]
+    weights = weighted["loss_weights"]
     with torch.no_grad():
         outputs, labels = model(**weighted), plain["labels"]
         assert torch.equal(outputs.logits, model(**plain).logits)
@@ -70,3 +71,8 @@ def test_weights_follow_the_labels_in_every_fusion(fusion: str) -> None:
         total, weight = by_hand(outputs.logits, labels, weights)
     assert outputs.loss.item() == pytest.approx(total / weight, rel=1e-5)
     assert weights.max() == 6.0
+
+
+def test_what_trainer_takes_for_labels_is_what_every_batch_has() -> None:
+    """It takes whatever has 'label' in its name, and gives no `eval_loss` where a batch lacks one of these."""
+    assert find_labels(SpatialLLMForConditionalGeneration) == ["labels"]
