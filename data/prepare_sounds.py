@@ -18,7 +18,7 @@ class Arguments:
     """Sets what to take, and where to write it.
 
     Attributes:
-        output: folder; an existing one is replaced.
+        output: folder; one that was prepared before is replaced.
         sounds: what goes into it.
     """
 

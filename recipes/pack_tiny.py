@@ -105,7 +105,7 @@ def add_heads(folder: str, out: Path) -> None:
 
 def main(arguments: Arguments) -> None:
     out = Path(arguments.out)
-    if (arguments.before and not arguments.model) or (arguments.share != 1 and not arguments.before):
+    if (arguments.before and not arguments.model) or (arguments.share != 1) != bool(arguments.before):
         raise SpatialLLMError("before and share are for an average: give --model, --before and --share, or --model alone.")
     if arguments.model and arguments.before:
         with TemporaryDirectory() as folder:

@@ -49,7 +49,10 @@ class Arguments:
 
 def drawn(questions: Path, credits: Path, most_sources: int) -> Iterator[dict]:
     """Yields the questions about drawn scenes as lines of a manifest."""
-    config = QuestionConfig(**read_yaml(questions).content["writing"]["questions"])
+    try:
+        config = QuestionConfig(**read_yaml(questions).content["writing"]["questions"])
+    except (KeyError, TypeError):
+        raise SpatialLLMError(f"{questions}: no `writing: questions:`; give a YAML of data/write_questions.py.") from None
     with credits.open(encoding="utf-8", newline="") as lines:
         labels = sorted({row["label"] for row in csv.DictReader(lines)})
     for scene, asked in asked_scenes(labels, DRAWN, SEED, config=config, most_sources=most_sources):

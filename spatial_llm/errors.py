@@ -9,6 +9,8 @@ import contextlib
 import errno
 import os
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +73,35 @@ class OutputError(SpatialLLMError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else "a file cannot be written."
+
+
+def warn_each_time(text: str) -> None:
+    """Warns of one recording or one answer. Of `warnings.warn`, Python's default filter shows a text once a line of code, so
+    that the second recording with the same fault would pass in silence."""
+    caller = sys._getframe(1)
+    warnings.warn_explicit(text, UserWarning, caller.f_code.co_filename, caller.f_lineno, caller.f_globals["__name__"])
+
+
+@contextlib.contextmanager
+def warnings_named(name: str, said: set[str] | None = None) -> Iterator[None]:
+    """Inside this context, warnings wait until its end and then begin with `name`, such as "row 3". Not for threads.
+
+    Args:
+        name: of what is being worked on.
+        said: texts that were said of others before, which are not repeated; those that are new are added.
+    """
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            yield
+    finally:
+        for each in caught:
+            text = str(each.message)
+            if said is None or text not in said:
+                warnings.warn_explicit(f"{name}: {text}", each.category, each.filename, each.lineno)
+            if said is not None:
+                said.add(text)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -36,7 +36,7 @@ _NOT_RELATIVE = re.compile(r"^/|^[^/]*:|\\|\0")
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path` for a file or a folder; it is renamed to `path` on success, removed on failure.
 
-    A folder that exists at `path` is replaced as a whole.
+    A folder that exists at `path` is replaced as a whole; `check_place` refuses one that holds other files.
 
     Raises:
         OutputError: it cannot be written (disk full, no permission, a file in place of a folder, ...). The former content of
@@ -85,10 +85,16 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
                 _remove(temporary)
 
 
-def check_place(path: str | Path, folder: bool = False, replaced: bool = False) -> None:
-    """Raises OutputError, before long work, unless a file (or a folder) can be written (or replaced) at `path`."""
+def check_place(path: str | Path, folder: bool = False, replaces: str | None = None) -> None:
+    """Raises OutputError, before long work, unless a file (or a folder) can be written at `path`.
+
+    Args:
+        replaces: for a folder that is written as a whole (`atomic_path`): a file by which an earlier output of the same kind
+            is known, which may be replaced; "" where none may. Any other folder that holds something is refused, because all
+            that it holds would be lost. None: files are written into the folder, and others stay.
+    """
     path = _nameable(path)
-    if replaced:
+    if replaces is not None:
         _refuse_in_use(path)
     with write_errors_named(path):
         there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
@@ -100,6 +106,12 @@ def check_place(path: str | Path, folder: bool = False, replaced: bool = False) 
             number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
         if number is not None:
             raise OutputError.at(path, number, os.strerror(number))
+        if replaces is not None and is_place and not (replaces and (path / replaces).is_file()) and any(path.iterdir()):
+            lacks = f" and no {replaces}, by which an earlier output would be known" if replaces else ""
+            raise OutputError(
+                f"{path}: holds files{lacks}; the folder would be replaced as a whole and they would be lost: give a new "
+                f"folder, such as {path / 'new'}."
+            )
 
 
 def _nameable(path: str | Path) -> Path:

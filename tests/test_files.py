@@ -13,6 +13,7 @@ import pytest
 from safetensors import SafetensorError
 
 from spatial_llm import files, jsonl
+from spatial_llm.cli import main
 from spatial_llm.data.simulate.simulation import SimulationConfig, simulate
 from spatial_llm.errors import ManifestError, OutputError, SpatialLLMError, write_errors_named
 
@@ -182,6 +183,39 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
             write(os.path.join(tmp_path, name))
 
 
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
+    out = tmp_path / "out"
+    for replaces in ("", "summary.json"):
+        files.check_place(out, folder=True, replaces=replaces)
+    out.mkdir()
+    files.check_place(out, folder=True, replaces="")
+    (out / "thesis").mkdir()
+    for replaces, said in (("", "holds files;"), ("summary.json", r"holds files and no summary\.json")):
+        with pytest.raises(OutputError, match=f"{said}.* give a new folder, such as .*new"):
+            files.check_place(out, folder=True, replaces=replaces)
+    (out / "summary.json").write_text("{}")
+    files.check_place(out, folder=True, replaces="summary.json")
+    files.check_place(out, folder=True)  # others stay
+    with pytest.raises(OutputError, match="holds files"):
+        files.check_place(out, folder=True, replaces="")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["convert", "dspast", "file.pth", "OUT"],
+        ["join-encoders", "OUT", "one", "two"],
+        ["parts", "tiny", "OUT"],
+        ["export", "merged", "tiny", "OUT"],
+    ],
+)
+def test_commands_replace_no_folder_that_holds_something(tmp_path, command, capsys):
+    (tmp_path / "thesis").write_text("mine")
+    assert main([str(tmp_path) if word == "OUT" else word for word in command]) == 1
+    assert f"{tmp_path}: holds files; " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
 def test_a_folder_that_is_in_use_is_not_replaced(tmp_path, monkeypatch, name):
     (tmp_path / "in").mkdir()
@@ -189,7 +223,7 @@ def test_a_folder_that_is_in_use_is_not_replaced(tmp_path, monkeypatch, name):
     with pytest.raises(OutputError, match="in use cannot be replaced"):
         files.write_text(name, "x")
     with pytest.raises(OutputError, match="in use cannot be replaced"):
-        files.check_place(name, folder=True, replaced=True)
+        files.check_place(name, folder=True, replaces="")
     with pytest.raises(OutputError, match="in use cannot be replaced"):
         simulate(SimulationConfig(), name, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

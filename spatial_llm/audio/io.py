@@ -22,11 +22,12 @@ from spatial_llm.audio.formats import BINAURAL, AudioFormat, check_same
 from spatial_llm.audio.given import AudioFile, is_file, open_regular, opened, shown_path, unpacked
 from spatial_llm.audio.level import loudest_window, pad_or_cut
 from spatial_llm.audio.limits import DEFAULT_LIMITS, MIN_SECONDS, AudioLimits, check_rate
-from spatial_llm.errors import AudioError
+from spatial_llm.errors import AudioError, warn_each_time
 
 AudioPath = str | bytes | os.PathLike
 # Renders a recording (channels, samples) at a rate in Hz to another format, as long as it was.
 Render = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
+UNNAMED = "the recording"
 SAME_CHANNELS = "all channels of the recording are the same, as of a mono one: answers about directions are guesses."
 
 
@@ -119,7 +120,11 @@ def resample(waveform: NDArray[np.float32], rate: float, target_rate: float) -> 
 
 
 def check_waveform(
-    waveform: Any, format: AudioFormat = BINAURAL, name: str = "the recording", scale_known: bool = False
+    waveform: Any,
+    format: AudioFormat = BINAURAL,
+    name: str = UNNAMED,
+    scale_known: bool = False,
+    silence_known: bool = False,
 ) -> NDArray[np.float32]:
     """Checks an array against its format and returns it as float32 (channels, samples).
 
@@ -133,6 +138,7 @@ def check_waveform(
         name: of the recording, for the messages.
         scale_known: floating point samples are kept as they are, whatever their peak, because this library rendered or
             checked them, or because they are a response, not a recording.
+        silence_known: whoever called has warned of it.
 
     Raises:
         AudioError: wrong number of axes or channels, (samples, channels) layout, lists of unequal length, no samples, a
@@ -159,7 +165,7 @@ def check_waveform(
             f"({np.count_nonzero(~finite)} such values); expected finite samples: repair or drop the recording."
         )
     dead = [channel for channel in range(channels) if not samples[channel].any()]
-    if dead:
+    if dead and not silence_known:
         warn_of_silence(name, dead, format)
     return samples
 
@@ -167,13 +173,26 @@ def check_waveform(
 def warn_of_silence(name: str, dead: list[int], format: AudioFormat) -> None:
     """Warns of a recording of which the channels `dead` contain zeros alone."""
     if len(dead) == format.channels:
-        warnings.warn(f"{name} is silent: every sample is zero, so any answer about it is a guess.", stacklevel=3)
+        text = f"{name} is silent: every sample is zero, so any answer about it is a guess."
     else:
         named, wrong = [f"{each} ({format.channel_names[each]})" for each in dead], "answers about directions will be wrong"
         silent = f"channel {named[0]} is" if len(dead) == 1 else f"channels {', '.join(named)} are"
         if format.may_be_silent(dead):
             wrong = f"either no sound comes from where it would hear one, as without a room, or it was lost: then {wrong}"
-        warnings.warn(f"{name}: {silent} silent; {wrong}.", stacklevel=3)
+        text = f"{name}: {silent} silent; {wrong}."
+    if name == UNNAMED:
+        warn_each_time(text)
+    else:  # a file is read again and again in training; once is enough
+        warnings.warn(text, stacklevel=3)
+
+
+def warn_of_same_channels(waveform: NDArray[np.float32], name: str = UNNAMED) -> None:
+    """Warns of a recording (channels, samples) whose channels are all the same and not silent."""
+    if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
+        if name == UNNAMED:
+            warn_each_time(SAME_CHANNELS)
+        else:
+            warnings.warn(f"{name}: {SAME_CHANNELS}", stacklevel=3)
 
 
 def prepare_waveform(
@@ -214,7 +233,7 @@ def prepare_waveform(
         AudioError: see `read_audio` and `check_waveform`; the recording is of another format than the model takes; or an
             array came without a rate, or is shorter than 10 ms.
     """
-    name = "the recording"
+    name = UNNAMED
     audio, sampling_rate = unpacked(audio, sampling_rate)
     if audio is None or (isinstance(audio, list | tuple) and any(is_file(item) for item in audio)):
         raise AudioError(f"{name} is {audio!r}; give the path of one sound file, or an array (channels, samples).")

@@ -20,7 +20,7 @@ def export_merged(folder: str | os.PathLike, out: str | os.PathLike) -> str:
 
     Args:
         folder: of a `SpatialLLM`, or the name of one.
-        out: where to write; replaced if it exists.
+        out: where to write; new, or empty.
 
     Returns:
         What was written, in words.
@@ -30,7 +30,7 @@ def export_merged(folder: str | os.PathLike, out: str | os.PathLike) -> str:
             or the language model hears by itself; or it has time tokens.
         OutputError: the folder cannot be written.
     """
-    check_place(out, folder=True, replaced=True)
+    check_place(out, folder=True, replaces="")
     folder = Path(find_model(folder))
     check_folder(folder)
     config = SpatialLLMConfig.from_pretrained(folder)  # before weights of gigabytes are read

@@ -93,9 +93,10 @@ def sort_arguments(arguments: Sequence[str]) -> Given:
 
 def is_file(argument: str) -> bool:
     """Returns whether an argument exists, or is written as the name of a file is: with the suffix of a sound or a table, or
-    without spaces and with a suffix or a slash."""
+    without spaces and with a suffix or a slash, unless it ends in a question mark."""
     known = os.path.splitext(argument)[1].lower() in SOUNDS | {".csv"}
-    return known or os.path.exists(argument) or _NAME_OF_FILE.fullmatch(argument) is not None
+    named = _NAME_OF_FILE.fullmatch(argument) is not None and not argument.endswith("?")  # "left/right?" is a question
+    return known or os.path.exists(argument) or named
 
 
 def _is_model(argument: str) -> bool:

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
         help="whose layout; bat: projector and LoRA; merged: the language model with LoRA in its weights, as a folder",
     )
     parser.add_argument("folder", help="of an encoder with heads, or of a saved SpatialLLM")
-    parser.add_argument("file", help="file to write (.pth, .pt); merged: folder to write")
+    parser.add_argument("file", help="file to write (.pth, .pt); merged: folder to write, new or empty")
     arguments = parser.parse_args(argv)
 
     if arguments.kind == "merged":

@@ -12,7 +12,7 @@ from spatial_llm.errors import SpatialLLMError
 def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     """Runs the command, see `spatial_llm.commands`."""
     parser = Parser("join-encoders", script or __doc__)
-    parser.add_argument("folder", help="where to write the encoder and its feature extractor")
+    parser.add_argument("folder", help="where to write the encoder and its feature extractor; new, or empty")
     parser.add_argument("encoders", nargs="+", metavar="encoder", help="folder of one; the first gives rate and grid")
     arguments = parser.parse_args(argv)
     if len(arguments.encoders) < 2:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     from spatial_llm import ParallelEncoder
     from spatial_llm.files import atomic_path, check_place
 
-    check_place(arguments.folder, folder=True, replaced=True)
+    check_place(arguments.folder, folder=True, replaces="")
     encoder = ParallelEncoder.from_encoders(arguments.encoders)
     with atomic_path(arguments.folder) as temporary:
         encoder.save_pretrained(temporary)

@@ -7,7 +7,7 @@ The next step is to write questions (`spatial-llm questions`, data/write_questio
 command line (`--simulation.train.rooms 20`, see --help); an unknown key stops the run. The same configuration gives the same
 files whatever the number of workers; a killed run continues where it was when it is started again. `--shard i/n` simulates
 every n-th block of rooms, for schedulers; `--merge` joins the shards. Needs a CPU only; the demonstration takes about a
-minute on 2 cores. An existing OUTPUT is replaced once the new folder is complete.
+minute on 2 cores. An OUTPUT that was simulated before is replaced once the new folder is complete.
 """
 
 import os

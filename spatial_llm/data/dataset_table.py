@@ -38,7 +38,7 @@ def write_dataset(dataset: Any, folder: str | Path, audio: str = "audio", limits
     """
     stored = undecoded(dataset, audio)
     others = [name for name in stored.column_names if name != audio]
-    check_place(folder, folder=True)
+    check_place(folder, folder=True, replaces="")
     with atomic_path(folder) as temporary:
         (temporary / "recordings").mkdir(parents=True)
         with (temporary / TABLE).open("w", newline="", encoding="utf-8") as file:

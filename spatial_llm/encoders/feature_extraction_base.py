@@ -121,7 +121,7 @@ class RecordingFeatureExtractor(SequenceFeatureExtractor):
             raise AudioError(f"no recording given; expected ({n}, samples), (B, {n}, samples) or a list of ({n}, samples).")
         own = self._formats(formats, len(recordings))
         checked = [
-            check_waveform(recording, format, f"recording {i}", scale_known)
+            check_waveform(recording, format, f"recording {i}", scale_known, silence_known=scale_known)
             for i, (recording, format) in enumerate(zip(recordings, own, strict=True))
         ]
         lengths = {recording.shape[1] for recording in checked}

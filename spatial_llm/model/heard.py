@@ -1,6 +1,6 @@
 """Defines what a model heard of one recording: encoded once, it answers any number of questions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -67,6 +67,8 @@ class Heard:
         """
         if isinstance(question, str):
             return self.model.answer(self, question, **options)
+        if not isinstance(question, Iterable):
+            check_question(question)
         questions = list(question)
         for each in questions:
             check_question(each)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatial_llm.audio.formats import AudioFormat, as_format
 from spatial_llm.audio.given import AudioFile
-from spatial_llm.audio.io import SAME_CHANNELS, Render, prepare_waveform
+from spatial_llm.audio.io import Render, prepare_waveform, warn_of_same_channels
 from spatial_llm.audio.limits import DEFAULT_LIMITS, AudioLimits
 from spatial_llm.model.derived import derived_note, rendering
 from spatial_llm.model.heard import Heard
@@ -80,8 +80,7 @@ class Listening:
             given=given,
             render=render,
         )
-        if len(waveform) > 1 and waveform.any() and (waveform == waveform[0]).all():
-            warnings.warn(SAME_CHANNELS, stacklevel=1)
+        warn_of_same_channels(waveform)
         if level_dbfs_at_1m is None:
             return self.listen_to_window(waveform, given.internal, render is not None)
         waveform = at_taught_level(waveform, level_dbfs_at_1m, self.processor.taught)

@@ -15,10 +15,10 @@ from spatial_llm.encoders.folder_files import CONFIG, read_json
 from spatial_llm.encoders.frame_head import FRAME_HEAD
 from spatial_llm.encoders.head_files import read_heads, write_heads
 from spatial_llm.encoders.readout import HEADS
-from spatial_llm.encoders.seal import MODEL, PROCESSOR, check_seal, write_seal
+from spatial_llm.encoders.seal import MODEL, PROCESSOR, SEAL, check_seal, write_seal
 from spatial_llm.encoders.weight_files import read_headers
 from spatial_llm.errors import CheckpointError
-from spatial_llm.files import atomic_path
+from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.fingerprint import fingerprint
 from spatial_llm.model.modeling_spatial_llm import SpatialLLMForConditionalGeneration
 
@@ -49,6 +49,7 @@ def pack(folder: str | Path, out: str | Path) -> int:
     # A folder that was changed by hand must not get a new seal here.
     check_seal(folder, MODEL)
     check_seal(folder, PROCESSOR)
+    check_place(out, folder=True, replaces=SEAL)
     with atomic_path(out) as temporary:
         shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(WEIGHTS))
         save_file(tensors, temporary / WEIGHTS, metadata=metadata)

@@ -43,7 +43,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
 
     Args:
         model: a loaded model; it is not changed.
-        folder: where to write; replaced if it exists.
+        folder: where to write; new, or empty.
         merged: adds LoRA to the weights of the language model. Without it, the language model is the one that LoRA was
             trained on.
 
@@ -51,7 +51,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
         SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none, or there are time tokens,
             which a language model alone cannot have.
     """
-    check_place(folder, folder=True, replaced=True)
+    check_place(folder, folder=True, replaces="")
     net, language_model = model.model, language_model_of(model, merged)
     with atomic_path(folder) as temporary:
         encoder = net.encoder if model.heads is None else model.heads.joined_with(net.encoder)

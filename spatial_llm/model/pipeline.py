@@ -206,7 +206,7 @@ class SpatialLLM(Listening, Talking):
 
         A question that has the meaning of a taught one (`processor.taught`) is put to the model in the taught wording, which
         the answer names; of one that is near none, a warning says so, and it is put as it is. Of a sound that a question
-        names, a model that was taught to is first asked whether it is there; if not, a warning says so.
+        names, a model that was taught to is also asked whether it is there; if not, a warning says so.
 
         Args:
             audio, sampling_rate, audio_limits, format, level_dbfs_at_1m, head, heading_deg: the recording, see `listen`.
@@ -249,9 +249,11 @@ class SpatialLLM(Listening, Talking):
         """Answers a question about what was heard; see `Heard.ask`, and `ask` for the arguments."""
         check_question(question)
         match, asked = self.understand(question, strict, as_asked, max_question_characters)
-        absent = [] if as_asked else notes_on_absence(self, heard, match, asked)
         options = {"max_new_tokens": max_new_tokens, "num_beams": num_beams} | generation
-        text = self.plain_answer(heard, asked, max_question_characters, **options)
+        # The limit is that of the question as it was given; a taught wording may be longer.
+        limit = max_question_characters if asked == question else len(asked)
+        text = self.plain_answer(heard, asked, limit, **options)
+        absent = [] if as_asked else notes_on_absence(self, heard, match, asked, text)
         return self.noted(text, question, asked, match, as_asked, heard.level_is_known, heard.derived, absent)
 
     @torch.inference_mode()

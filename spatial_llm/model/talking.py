@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spatial_llm.errors import warn_each_time
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.dataset_answers import answer_dataset
 from spatial_llm.model.heard import Heard
+from spatial_llm.model.prompt_rows import checked_limit
 from spatial_llm.model.understanding import ON_DISTANCE, notes_of, rests_on_level, understood
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Talking:
         audio: str = "audio",
         question: str = "question",
         column: str = "prediction",
+        notes: str | None = None,
         progress: bool = True,
         **options: Any,
     ) -> Any:
@@ -53,13 +56,15 @@ class Talking:
             dataset: with columns of recordings, in any form that `listen` takes, and of questions.
             audio, question: names of these columns.
             column: name of the new column.
+            notes: name of another new column with the notes of the answers, joined by "; "; None = no such column. What
+                `ask` warns of is warned of with the number of the row.
             progress: whether to show a progress bar.
             options: as of `ask`, for all rows.
 
         Raises:
             AudioError, SpatialLLMError: see `ask`; the row is named. Or the columns are not there.
         """
-        return answer_dataset(self, dataset, audio, question, column, progress, **options)
+        return answer_dataset(self, dataset, audio, question, column, notes, progress, **options)
 
     def understand(self: "SpatialLLM", question: str, strict: bool, as_asked: bool, limit: int | None) -> tuple[Any, str]:
         """Returns the taught question that is nearest, None if none is known, and the question as it is put to the model.
@@ -68,7 +73,7 @@ class Talking:
             SpatialLLMError: `strict` is set and nothing that was taught is near; or the question holds the placeholder.
         """
         self.processor.rows.refuse_placeholder(question)
-        limit = self.processor.max_question_characters if limit is None else limit
+        limit = checked_limit(self.processor.max_question_characters if limit is None else limit)
         match = understood(self.matcher, question, strict, as_asked) if len(question) <= limit else None
         return match, question if match is None or as_asked else match.asked
 
@@ -87,7 +92,7 @@ class Talking:
         that are not heard (`absent`)."""
         notes = [*([] if as_asked else notes_of(match, asked)), *absent]
         for note in absent:
-            warnings.warn(f"{note}. The answer may mean nothing.", stacklevel=1)
+            warn_each_time(f"{note}. The answer may mean nothing.")
         if not (as_asked or level_is_known or self._spoke_of_level) and rests_on_level(match, self.processor.taught):
             self._spoke_of_level = True
             notes.append(ON_DISTANCE)

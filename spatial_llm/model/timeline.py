@@ -18,11 +18,12 @@ from spatial_llm.audio.io import AudioPath, Render, shown_path
 from spatial_llm.audio.level import rms_dbfs
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.audio.windows import Blocks, array_blocks, iter_windows, number_of_windows, open_blocks
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import SpatialLLMError, warnings_named
 from spatial_llm.files import sha256_of, write_text
 from spatial_llm.jsonl import parse_object
 from spatial_llm.locks import one_writer
 from spatial_llm.model.fingerprint import fingerprint
+from spatial_llm.model.presence import is_on_absence
 from spatial_llm.model.timeline_events import EventSettings, HeardEvent, events_of, spans_of
 from spatial_llm.model.understanding import at_taught_level
 from spatial_llm.provenance import provenance
@@ -47,6 +48,7 @@ class TimelineRow:
         events: probability of the most probable event classes by the encoder's own heads; None without heads.
         azimuth_deg, elevation_deg, distance_m: the most probable place by the heads, which know one source.
         answers: the answer to each question.
+        notes: question -> notes on sounds that it names and the model does not hear in this window (`model.presence`).
     """
 
     start_s: float
@@ -58,6 +60,11 @@ class TimelineRow:
     elevation_deg: float | None = None
     distance_m: float | None = None
     answers: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the row as JSON can hold it; without notes if there are none, as rows of earlier versions."""
+        return {name: value for name, value in asdict(self).items() if value or name != "notes"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Timeline:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the timeline as JSON can hold it."""
-        return {**self.made_with, "rows": [asdict(row) for row in self.rows]}
+        return {**self.made_with, "rows": [row.to_dict() for row in self.rows]}
 
     def events(self, settings: EventSettings | None = None) -> list[HeardEvent]:
         """Returns what is heard from when to when, and where: windows merged by time, see `timeline_events.events_of`."""
@@ -86,7 +93,7 @@ class Timeline:
         return spans_of(self.rows, question)
 
     def table(self) -> str:
-        """Returns a Markdown table, one window a line."""
+        """Returns a Markdown table, one window a line; "(?)" stands behind answers with notes, which follow it."""
         questions = list(self.made_with["questions"])
         heads = any(row.events is not None for row in self.rows)
         columns = ["from (s)", "to (s)", "level (dBFS)", *(["event", "azimuth (deg)", "distance (m)"] if heads else [])]
@@ -99,8 +106,10 @@ class Timeline:
                 named = "" if event is None else f"{event[0]} ({event[1]:.2f})"
                 place = (row.azimuth_deg, row.distance_m)
                 cells += [named, *("" if value is None else f"{value:g}" for value in place)]
-            lines.append(cells + [row.answers.get(question, "") for question in questions])
-        return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+            lines.append(cells + [row.answers.get(each, "") + " (?)" * bool(row.notes.get(each)) for each in questions])
+        table = "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+        notes = dict.fromkeys(note for row in self.rows for each in row.notes.values() for note in each)
+        return table + "".join(f"\n(?) {note}. The answer may mean nothing.\n" for note in notes)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draws level, events and azimuth over time; returns the matplotlib `Figure` and writes it as PNG if a path is
@@ -189,6 +198,7 @@ class _Listener:
         render: Render | None,
     ) -> None:
         self.given, self.render, self.convention_checked = given, render, False
+        self.said: set[str] = set()  # warnings, each of the first window that has it
         self.model, self.questions, self.quiet_dbfs, self.options = model, questions, quiet_dbfs, options
         self.level_dbfs_at_1m = level_dbfs_at_1m
         if level_dbfs_at_1m is not None:
@@ -212,8 +222,12 @@ class _Listener:
                 "events": {label: round(share, DIGITS) for label, share in events},
                 "azimuth_deg": heard.azimuth.best, "elevation_deg": heard.elevation.best, "distance_m": heard.distance.best,
             }  # fmt: skip
-        answers = heard.ask(self.questions, **self.options)
-        return TimelineRow(**times, quiet=False, **told, answers=dict(zip(self.questions, map(str, answers), strict=True)))
+        with tqdm.external_write_mode(), warnings_named(f"{name}, from {start_s:g} s", self.said):
+            answers = dict(zip(self.questions, heard.ask(self.questions, **self.options), strict=True))
+        notes = {asked: [note for note in answer.notes if is_on_absence(note)] for asked, answer in answers.items()}
+        notes = {asked: found for asked, found in notes.items() if found}
+        texts = {asked: str(answer) for asked, answer in answers.items()}
+        return TimelineRow(**times, quiet=False, **told, answers=texts, notes=notes)
 
     def _listen(self, waveform: NDArray[np.float32]) -> "Heard":
         if self.render is not None:
@@ -249,11 +263,14 @@ def _written(path: Path, made_with: dict[str, Any], rows: Any) -> Timeline:
             return Timeline(done, kept)
         path.parent.mkdir(parents=True, exist_ok=True)
         header = done or {**made_with, **provenance()}
-        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in [header, *map(asdict, kept)])
+        text = "".join(
+            json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+            for line in [header, *(row.to_dict() for row in kept)]
+        )
         write_text(partial, text)  # without the line at which the work was stopped
         with partial.open("a", encoding="utf-8") as file:
             for row in rows(len(kept)):
-                file.write(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) + "\n")
+                file.write(json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
                 file.flush()
                 kept.append(row)
         os.replace(partial, path)

@@ -1,12 +1,11 @@
 """What a model makes of a question before it answers: the taught question of the same meaning, or a warning."""
 
 import math
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_llm.errors import SpatialLLMError
+from spatial_llm.errors import SpatialLLMError, warn_each_time
 from spatial_llm.model.answer import Answer
 from spatial_llm.model.presence import is_on_absence
 from spatial_llm.questions.matching import NEAR, Match, QuestionMatcher
@@ -46,7 +45,7 @@ def understood(matcher: QuestionMatcher | None, question: str, strict: bool, as_
         text = f"{_short(question)!r}: {match.problem}.{nearest} (similarity {match.similarity:.2f}; {LIST_HINT})."
         if strict:
             raise SpatialLLMError(text)
-        warnings.warn(f"{text} The answer may mean nothing.", stacklevel=2)
+        warn_each_time(f"{text} The answer may mean nothing.")
     return match
 
 

@@ -15,7 +15,7 @@ from spatial_llm.model.conversation import Conversation
 from spatial_llm.model.derived import derived_note
 from spatial_llm.model.heard import Heard
 from spatial_llm.model.pipeline import SpatialLLM
-from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level
+from spatial_llm.model.understanding import ON_DISTANCE, at_taught_level, notes_not_warned_of
 from spatial_llm.page.arguments import AppArguments
 from spatial_llm.scenes.scene import Scene
 from spatial_llm.serving.microphone import microphone_of
@@ -29,8 +29,8 @@ class Turn:
 
     question: str
     answer: Answer
-    mirrored: Answer | None = None
     notes: tuple[str, ...] = ()
+    mirrored: Answer | None = None
 
 
 @dataclass(eq=False)
@@ -152,13 +152,9 @@ class Ears:
             SpatialLLMError: see `SpatialLLM.ask`; nothing is added then.
         """
         check_question(question)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            answer = self._answer(hearing.own, question)
-            mirrored = self._answer(hearing.mirror, question) if hearing.swapped else None
-        said = [" ".join(str(each.message).split()) for each in caught]
-        notes = [note for note in (*said, *answer.notes) if not note.startswith(ON_DISTANCE)]
-        turn = Turn(question.strip(), answer, mirrored, tuple(dict.fromkeys(notes)))
+        turn = Turn(question.strip(), *self._answer_with_notes(hearing.own, question))
+        if hearing.swapped:
+            self._mirror(hearing, turn)
         hearing.turns.append(turn)
         return turn
 
@@ -179,11 +175,9 @@ class Ears:
                 )
             hearing.mirror = self._side(mirrored, hearing.format, own.level_is_known, own.derived)
         if not hearing.swapped:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # said when the question was asked
-                for turn in hearing.turns:
-                    if turn.mirrored is None:
-                        turn.mirrored = self._answer(hearing.mirror, turn.question)
+            for turn in hearing.turns:
+                if turn.mirrored is None:
+                    self._mirror(hearing, turn)
         hearing.swapped = not hearing.swapped
 
     def examples(self, most: int = 5) -> list[str]:
@@ -191,6 +185,20 @@ class Ears:
         taught = self.model.processor.taught
         found = [] if taught is None else [each.question for each in taught.questions if not each.slots and each.question]
         return list(dict.fromkeys(found))[:most] or ["Where is the sound in this audio clip coming from?"]
+
+    def _mirror(self, hearing: Hearing, turn: Turn) -> None:
+        """Answers a question about the mirror image too, and notes what is said of that alone."""
+        turn.mirrored, notes = self._answer_with_notes(hearing.mirror, turn.question)
+        turn.notes += tuple(f"Mirror image: {note}" for note in notes if note not in turn.notes)
+
+    def _answer_with_notes(self, side: Side, question: str) -> tuple[Answer, tuple[str, ...]]:
+        """Returns an answer and what was warned of or noted with it, each once."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            answer = self._answer(side, question)
+        said = [" ".join(str(each.message).split()) for each in caught]
+        notes = [note for note in (*said, *notes_not_warned_of(answer)) if not note.startswith(ON_DISTANCE)]
+        return answer, tuple(dict.fromkeys(notes))
 
     def _answer(self, side: Side, question: str) -> Answer:
         options = {"max_new_tokens": self.arguments.max_new_tokens}

@@ -33,6 +33,10 @@ class QuestionConfig(Margins):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # A key of a YAML without a value is None.
+        for name, kind, wanted in (("ask", Mapping, "families with their counts"), ("leave_out", list, "question types")):
+            if not isinstance(value := getattr(self, name), kind):
+                raise SceneError(f"{name} is {value!r}; give {wanted}, or leave the key out.")
         unknown = sorted(set(self.ask) - set(_NAMES))
         if unknown:
             raise SceneError(f"ask names {', '.join(unknown)}; the families are {', '.join(_NAMES)}.")

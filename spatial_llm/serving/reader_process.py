@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_llm.audio.formats import AudioFormat, as_format, needs_ears, parse_input_format
-from spatial_llm.audio.io import SAME_CHANNELS, prepare_waveform, read_audio
+from spatial_llm.audio.io import prepare_waveform, read_audio, warn_of_same_channels
 from spatial_llm.audio.limits import AudioLimits
 from spatial_llm.errors import SpatialLLMError
 
@@ -102,8 +102,7 @@ class WindowReader:
                 given=self.given,
                 render=self.render,
             )
-            if len(window) > 1 and window.any() and (window == window[0]).all():
-                warnings.warn(SAME_CHANNELS, stacklevel=1)
+            warn_of_same_channels(window)
         texts = [" ".join(str(each.message).split()) for each in said if issubclass(each.category, UserWarning)]
         return window, list(dict.fromkeys(texts))
 

@@ -13,7 +13,9 @@ def test_what_is_written_as_a_file_is_one(argument: str) -> None:
     assert is_file(argument)
 
 
-@pytest.mark.parametrize("argument", ["Where?", "Is it left/right of me?", "e.g. a dog?", "Is it 3.5", "鐘はどこ"])
+@pytest.mark.parametrize(
+    "argument", ["Where?", "left/right?", "Is it left/right of me?", "e.g. a dog?", "Is it 3.5", "鐘はどこ"]
+)
 def test_what_is_written_as_words_is_a_question(argument: str) -> None:
     assert not is_file(argument)
 

@@ -64,6 +64,8 @@ FAST = ("draw", "predict", "check", "pretrain text")  # one of each kind: severa
 LIMITS = (1_500, 30_000)  # bytes of a file
 # Doors with no input but their configuration.
 WITHOUT_INPUT = ("simulate", "simulate in two processes", "render shipped")
+# Doors that write their folder as a whole.
+REPLACING = ("simulate", "prepare sounds", "export", "report")
 MAKING = {"data": "simulate", "encoder": "train encoder", "text": "pretrain text", "answers": "predict", "scores": "score"}
 
 
@@ -254,6 +256,19 @@ def test_a_file_stands_in_the_way(hall: Hall, made: Callable, tmp_path: Path, na
         ended = hall.open(*DOORS[name](made(name), out))
         refused(ended, wall)
     assert wall.read_text() == "a file" and list(tmp_path.iterdir()) == [wall]
+
+
+@pytest.mark.parametrize(
+    "name", ["simulate", *(pytest.param(n, marks=pytest.mark.slow) for n in REPLACING if n != "simulate")]
+)
+def test_files_of_others_are_not_replaced(hall: Hall, made: Callable, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out" / "thesis").mkdir(parents=True)
+    (tmp_path / "out" / "thesis" / "chapter").write_text("mine")
+    ended = hall.open(*DOORS[name](made(name), tmp_path / "out"))
+    refused(ended, tmp_path / "out")
+    assert "give a new folder" in ended.said and (tmp_path / "out" / "thesis" / "chapter").read_text() == "mine"
+    done(hall.open(*DOORS[name](made(name), tmp_path / "new")))
+    done(hall.open(*DOORS[name](made(name), tmp_path / "new")))  # what it wrote itself it replaces
 
 
 @pytest.mark.parametrize("name", table(tuple(name for name in DOORS if name not in WITHOUT_INPUT)))

@@ -188,7 +188,7 @@ def test_too_large_a_model_is_refused(repository: Path, tmp_path: Path) -> None:
     assert done.returncode == 1 and "at most 25000000 shall ship" in done.stderr
 
 
-@pytest.mark.parametrize("given", [["--share=0.5", "--model=m"], ["--before=tiny"]])
+@pytest.mark.parametrize("given", [["--share=0.5", "--model=m"], ["--before=tiny"], ["--before=tiny", "--model=tiny"]])
 def test_an_average_needs_both_models(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
 ) -> None:

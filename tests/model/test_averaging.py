@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spatial_llm.errors import CheckpointError, SpatialLLMError
+from spatial_llm.errors import CheckpointError, OutputError, SpatialLLMError
 from spatial_llm.model import SpatialLLM, SpatialLLMForConditionalGeneration
 from spatial_llm.model.averaging import average
 from spatial_llm.testing import tiny_config, tiny_processor
@@ -54,4 +54,22 @@ def test_what_does_not_belong_together_is_refused(two: tuple[Path, Path], tmp_pa
         average(before, "tiny", 0.5, tmp_path / "out")
     with pytest.raises(CheckpointError, match=r"no model\.safetensors"):
         average(tmp_path, after, 0.5, tmp_path / "out")
+    for share in (True, "0.5", None):
+        with pytest.raises(SpatialLLMError, match="give a number from 0"):
+            average(before, after, share, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    content = (after / "model.safetensors").read_bytes()
+    with pytest.raises(OutputError, match=r"holds files.* give a new folder"):
+        average(before, after, 0.5, after)
+    assert (after / "model.safetensors").read_bytes() == content
+
+
+def test_heads_of_an_encoder_that_moved_are_refused(tmp_path: Path) -> None:
+    """They would be those of neither encoder: the model could not be loaded."""
+    tiny = SpatialLLM.from_pretrained("tiny")
+    with torch.no_grad():
+        next(tiny.model.encoder.parameters()).mul_(1.01)
+    tiny.save_pretrained(tmp_path / "moved")
+    with pytest.raises(CheckpointError, match=r"changed the encoder, so that encoder_heads\.safetensors"):
+        average("tiny", tmp_path / "moved", 0.5, tmp_path / "out")
     assert not (tmp_path / "out").exists()

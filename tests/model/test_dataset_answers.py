@@ -13,7 +13,7 @@ from spatial_llm.data.dataset_table import write_dataset
 from spatial_llm.data.importing.run import ImportArguments, import_recordings
 from spatial_llm.data.records import read_manifest
 from spatial_llm.data.rendering import render_record
-from spatial_llm.errors import AudioError, SpatialLLMError
+from spatial_llm.errors import AudioError, OutputError, SpatialLLMError
 
 PATHS = [str(Path(shipped.__file__).parent / "recordings" / f"{name}.flac") for name in ("one_source", "one_source_behind")]
 WHAT = "What sound events can you hear in the audio clip?"
@@ -43,6 +43,23 @@ def test_answers_are_a_column(tiny, dataset):
     arrays = Dataset.from_dict({"clip": [{"array": waveform.tolist(), "sampling_rate": rate}], "asked": [WHERE]})
     again = tiny.answer_dataset(arrays, audio="clip", question="asked", column="said", progress=False, max_new_tokens=20)
     assert again["said"][0] == answered["prediction"][2]
+
+
+def test_notes_are_another_column_and_warnings_name_the_row(tiny):
+    rows = Dataset.from_dict({"audio": PATHS, "question": [WHAT, "Where is the piano?"]})
+    with pytest.warns(UserWarning, match="row 1 of the data set: the model does not hear the sound 'piano'"):
+        answered = tiny.answer_dataset(rows, notes="notes", progress=False)
+    assert answered["notes"][0] == "" and "does not hear the sound 'piano'" in answered["notes"][1]
+    for names in ({"notes": "question"}, {"notes": "prediction"}):
+        with pytest.raises(SpatialLLMError, match="give another name for the notes"):
+            tiny.answer_dataset(rows, **names)
+
+
+def test_a_folder_that_holds_something_is_not_replaced(dataset, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(OutputError, match=r"holds files; .* give a new folder"):
+        write_dataset(dataset, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
 
 
 def test_a_table_and_recordings_byte_by_byte(dataset, tmp_path):

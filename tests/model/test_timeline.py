@@ -157,3 +157,18 @@ def test_what_cannot_be_listed_is_refused(tiny: SpatialLLM, long: tuple[Path, st
         tiny.timeline(long[0], [EVENT, EVENT], progress=False)
     with pytest.raises(AudioError, match="sampling_rate is None"):
         tiny.timeline(np.ones((2, 32_000), np.float32), progress=False)
+
+
+def test_what_is_not_heard_stands_in_the_rows_and_is_warned_of_once(
+    tiny: SpatialLLM, long: tuple[Path, str], tmp_path: Path
+) -> None:
+    where = "Where is the piano?"
+    with pytest.warns(UserWarning, match="from .* s: the model does not hear the sound 'piano'") as caught:
+        found = tiny.timeline(long[0], where, hop_s=0.5, progress=False, out=tmp_path / "rows.jsonl")
+    assert sum("piano" in str(each.message) for each in caught) == 1
+    noted = [row for row in found.rows if row.notes]
+    assert noted and all("'piano'" in row.notes[where][0] for row in noted)
+    assert found.table().count("(?) |") == len(noted) and found.table().count("(?) the model does not hear") == 1
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()[1:]]
+    assert [line.get("notes", {}) for line in lines] == [row.notes for row in found.rows]
+    assert tiny.timeline(long[0], where, hop_s=0.5, progress=False, out=tmp_path / "rows.jsonl").rows == found.rows

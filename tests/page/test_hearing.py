@@ -85,3 +85,12 @@ def test_examples_name_no_sound_and_the_licence_is_that_of_the_card(handlers, tm
     assert "its folder states no licence" in header_html("<m>", None, 2, False) and "&lt;m&gt;" in header_html(
         "<m>", None, 2, False
     )
+
+
+def test_what_is_not_heard_is_said_once_and_of_the_mirror_image_for_itself(handlers, window):
+    ears, hearing = handlers.ears, handlers.ears.recording(Window(window, ()), "one.flac")
+    turn = ears.ask(hearing, "Where is the piano?")
+    assert len(turn.notes) == 1 and "'piano'" in turn.notes[0]
+    ears.swap(hearing)
+    assert turn.mirrored is not None and len(turn.notes) == len(set(turn.notes)) <= 2
+    assert ears.ask(hearing, "Where is the violin?").notes[0].startswith("'Where is the violin?': the model does not know")

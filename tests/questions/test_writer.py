@@ -211,3 +211,6 @@ def test_types_that_are_left_out_are_not_asked_and_the_others_as_often():
         QuestionConfig(ask={"negative": 1}, leave_out=["AZIMUTH_DEG"])
     with pytest.raises(SceneError, match="leave_out names all question types of nearest"):
         QuestionConfig(ask={"negative": 1, "nearest": 1}, leave_out=["NEAREST", "FARTHEST"])
+    for key in ("ask", "leave_out"):  # as of a key of a YAML without a value
+        with pytest.raises(SceneError, match=f"{key} is None; give .*, or leave the key out"):
+            QuestionConfig(**{"ask": {"negative": 1}, key: None})

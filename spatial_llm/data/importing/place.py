@@ -17,12 +17,7 @@ def check_out(out: Path, source: Path) -> None:
     source, a table or folder, itself."""
     if source.resolve().is_relative_to(out.resolve()):
         raise ManifestError(f"{source}: lies in {out}, which is replaced as a whole; give another folder with --out.")
-    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
-        raise ManifestError(
-            f"{out}: holds files that no import wrote, and would be replaced as a whole; give a new folder, such as "
-            f"--out {out / 'imported'}."
-        )
-    check_place(out, folder=True, replaced=True)
+    check_place(out, folder=True, replaces=SUMMARY)
 
 
 def summaries(records: Sequence[Record]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from spatial_llm.audio.containers.chunks import frame_bytes
-from spatial_llm.audio.io import check_waveform, inspect_audio, read_audio
+from spatial_llm.audio.io import check_waveform, inspect_audio, read_audio, warn_of_same_channels
 from spatial_llm.audio.limits import MIN_SECONDS, AudioLimits
 from spatial_llm.audio.windows import open_blocks
 from spatial_llm.data.importing.table import EXAMPLE, Row
@@ -94,6 +94,7 @@ class Recordings:
         if self._read is None or self._read[0] != path:
             waveform, rate = read_audio(path, self.limits)
             self._read = path, check_waveform(waveform, name=row.text("audio")), rate
+            warn_of_same_channels(self._read[1], row.text("audio"))
         _, waveform, rate = self._read
         first, last = _ends(row, waveform.shape[1], rate, start_s, end_s)
         return None if (first, last) == (0, waveform.shape[1]) else waveform[:, first:last], rate

@@ -159,7 +159,7 @@ def simulate(
         SpatialLLMError: `folder.parts` belongs to another configuration, or is to be merged and parts are missing; or
             another process makes the folder.
     """
-    check_place(folder, folder=True, replaced=True)
+    check_place(folder, folder=True, replaces=SUMMARY)
     with one_writer(folder, "scenes are being simulated", shared=shard is not None):
         return _simulate(config, Path(folder), workers, progress, shard, merge)
 

@@ -30,6 +30,7 @@ from spatial_llm.scenes.sound_files import say
 from spatial_llm.scenes.sounds import EVAL_FIRST_SEED, INDEX_COLUMNS, list_index
 
 COLUMNS = ("file", "label", "split", "source_recording", "licence", "attribution")
+SUMMARY = "sounds.json"
 OURS = {"licence": "CC0 1.0", "attribution": "synthesized by spatial_llm"}
 LOWEST_RATE = 1000
 QUIET_DB = -20.0  # a piece this far below the loudest of its recording is mostly its decaying tail
@@ -146,7 +147,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
         SceneError: see `chosen_clips`.
         AudioError: a clip cannot be read, or is silent.
     """
-    check_place(folder, folder=True, replaced=True)
+    check_place(folder, folder=True, replaces=SUMMARY)
     clips = chosen_clips(config)
     rows: list[dict[str, str]] = []
     with atomic_path(folder) as temporary:
@@ -174,7 +175,7 @@ def write_sound_folder(config: SoundFolderConfig, folder: str | Path) -> dict[st
             writer.writerows(rows)
         counts = {split: sum(row["split"] == split for row in rows) for split in ("train", "eval")}
         settings = asdict(config) | {"index": Path(config.index).name, "index_sha256": sha256_of(config.index)}
-        write_json(temporary / "sounds.json", {"config": settings, "pieces": counts, "provenance": provenance()})
+        write_json(temporary / SUMMARY, {"config": settings, "pieces": counts, "provenance": provenance()})
     return counts
 
 

@@ -44,12 +44,12 @@ def export_release(manifests: Sequence[str | Path], folder: str | Path) -> dict[
 
     Args:
         manifests: each with its data folder around it; records of both splits may be in one or in several.
-        folder: of the release; replaced if it exists.
+        folder: of the release; one that was exported before is replaced.
 
     Raises:
         ManifestError: a manifest is not one, or none of its records can be expressed.
     """
-    check_place(folder, folder=True, replaced=True)
+    check_place(folder, folder=True, replaces=EXPORTED)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         export = _Export(temporary)

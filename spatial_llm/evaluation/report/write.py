@@ -58,13 +58,11 @@ def write_report(
         path of the page.
 
     Raises:
-        ManifestError: scores and questions do not belong together, a file of the scores is missing or damaged, or `out` is a
-            folder that holds something else.
+        ManifestError: scores and questions do not belong together, or a file of the scores is missing or damaged.
+        OutputError: `out` holds something else, or cannot be written.
     """
     out, scores_folder = Path(out), Path(scores_folder)
-    check_place(out, folder=True, replaced=True)
-    if out.exists() and not (out / PAGE).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ManifestError(f"{out}: holds something that is no report; it would be replaced, so give another folder.")
+    check_place(out, folder=True, replaces=PAGE)
     scores = read_scores(scores_folder / "scores.json")
     if scores["provenance"].get("manifest_sha256") != evaluation_set.sha256:
         raise ManifestError(

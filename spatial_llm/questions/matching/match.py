@@ -106,11 +106,12 @@ class QuestionMatcher:
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], TaughtQuestion]]:
-        """Returns patterns of all taught wordings, filled in with anything that training may have filled in."""
+        """Returns patterns of all taught wordings, filled in with anything that training may have filled in; the groups of a
+        pattern are the sounds."""
         labels = "|".join(re.escape(label) for label in self.taught.labels) or r"(?!)"
         found = []
         for question in self.taught.questions:
-            slots = dict.fromkeys(SOUNDS, f"(?:{labels})") | {
+            slots = dict.fromkeys(SOUNDS, f"({labels})") | {
                 "place": _AXIS_WORDS,
                 "distance": _METERS,
                 "time": r"\d+(?:\.\d+)? s",
@@ -125,9 +126,10 @@ class QuestionMatcher:
         return found
 
     def named(self, asked: str) -> list[str]:
-        """Returns the sounds that the model knows and that a question in a taught wording names, in order, each once."""
-        names = sorted(map(re.escape, self.taught.labels), key=len, reverse=True)  # "bird" is part of other names
-        return list(dict.fromkeys(re.findall(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", asked))) if names else []
+        """Returns the sounds that stand in a question where its taught wording has one, in order, each once; none if it is in
+        no taught wording."""
+        found = next(filter(None, (pattern.fullmatch(asked) for pattern, _ in self._patterns)), None)
+        return [] if found is None else list(dict.fromkeys(filter(None, found.groups())))
 
     # --- likeness by words -----------------------------------------------------------------------------------------------
 

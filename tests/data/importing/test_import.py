@@ -230,3 +230,11 @@ def test_a_record_is_strict_about_what_is_known(known: dict[str, object], told: 
 def test_a_table_without_a_file_says_what_it_should_hold(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"no such file; give a CSV. Right would be:\n  audio,question,answer"):
         read_table(tmp_path / "none.csv")
+
+
+def test_a_mono_recording_in_two_channels_is_warned_of_by_its_name(recordings: Path) -> None:
+    samples, rate = soundfile.read(recordings / "mono.wav")
+    soundfile.write(recordings / "twice.wav", np.stack([samples, samples], axis=1), rate)
+    (recordings / "my.csv").write_text("audio,question,answer\ntwice.wav,Where?,there\n")
+    with pytest.warns(UserWarning, match=r"^twice\.wav: all channels of the recording are the same"):
+        import_recordings(ImportArguments(str(recordings / "my.csv"), str(recordings / "out"), eval_share=0.0))

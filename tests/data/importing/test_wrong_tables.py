@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spatial_llm.data.importing.run import ImportArguments, import_recordings
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, OutputError
 from spatial_llm.prompts import AUDIO_TOKEN
 from tests.data.importing.folder import make_folder
 
@@ -204,7 +204,7 @@ def test_the_folder_of_the_recordings_is_not_replaced(recordings: Path, tmp_path
     """The folder to write is replaced as a whole, so that nothing of the user's may be in it."""
     (recordings / "my.csv").write_text(f"{HEADER}\nhall.flac,Where?,there\n")
     (tmp_path / "other.txt").write_text("mine")
-    with pytest.raises(ManifestError, match=r"holds files that no import wrote.*--out .*imported"):
+    with pytest.raises(OutputError, match=r"holds files and no import\.json.*give a new folder"):
         import_recordings(ImportArguments(str(recordings / "my.csv"), str(tmp_path)))
     with pytest.raises(ManifestError, match=r"my.csv: lies in .*give another folder"):
         import_recordings(ImportArguments(str(recordings / "my.csv"), str(recordings)))

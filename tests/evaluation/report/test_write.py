@@ -14,7 +14,7 @@ import soundfile
 
 from spatial_llm.data.records import read_manifest, write_manifest
 from spatial_llm.data.rendering import render_record
-from spatial_llm.errors import ManifestError
+from spatial_llm.errors import ManifestError, OutputError
 from spatial_llm.evaluation.predicting.evaluation_set import read_evaluation_set
 from spatial_llm.evaluation.report import write_report
 from spatial_llm.evaluation.report.directions import draw_plan, has_plan
@@ -278,7 +278,7 @@ def test_what_does_not_belong_together_is_refused(case, tmp_path):
         write_report(scores, read_evaluation_set(tmp_path / "other.jsonl"), tmp_path / "out")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "scores.json").write_text("{}")
-    with pytest.raises(ManifestError, match="holds something that is no report"):
+    with pytest.raises(OutputError, match=r"holds files and no index\.html"):
         write_report(scores, read_evaluation_set(manifest), tmp_path / "full")
     with pytest.raises(ManifestError, match=r"scores\.json: lacks benchmark.*run score again"):
         write_report(tmp_path / "full", read_evaluation_set(manifest), tmp_path / "out")
