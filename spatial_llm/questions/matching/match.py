@@ -126,7 +126,7 @@ class QuestionMatcher:
         return found
 
     def named(self, asked: str) -> list[str]:
-        """Returns the sounds that stand in a question where its taught wording has one, in order, each once; none if it is in
+        """Returns the sounds that stand in a question where its taught wording has one, in order, each once; none of one in
         no taught wording."""
         found = next(filter(None, (pattern.fullmatch(asked) for pattern, _ in self._patterns)), None)
         return [] if found is None else list(dict.fromkeys(filter(None, found.groups())))
