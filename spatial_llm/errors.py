@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 
@@ -83,12 +84,15 @@ def warn_each_time(text: str) -> None:
 
 
 @contextlib.contextmanager
-def warnings_named(name: str, said: set[str] | None = None) -> Iterator[None]:
+def warnings_named(
+    name: str, said: set[str] | None = None, beside: Callable[[], AbstractContextManager] = contextlib.nullcontext
+) -> Iterator[None]:
     """Inside this context, warnings wait until its end and then begin with `name`, such as "row 3". Not for threads.
 
     Args:
         name: of what is being worked on.
         said: texts that were said of others before, which are not repeated; those that are new are added.
+        beside: a context in which warnings are shown, such as tqdm's, which takes the progress bar out of their way.
     """
     caught: list[warnings.WarningMessage] = []
     try:
@@ -99,7 +103,8 @@ def warnings_named(name: str, said: set[str] | None = None) -> Iterator[None]:
         for each in caught:
             text = str(each.message)
             if said is None or text not in said:
-                warnings.warn_explicit(f"{name}: {text}", each.category, each.filename, each.lineno)
+                with beside():
+                    warnings.warn_explicit(f"{name}: {text}", each.category, each.filename, each.lineno)
             if said is not None:
                 said.add(text)
 

@@ -228,6 +228,8 @@ class _Parser(ArgumentParser):
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
         if unknown:
             message += did_you_mean(unknown[1], (name for action in self._actions for name in action.option_strings))
+        if missing := re.match(r"the following arguments are required: (.+)", message):
+            message = f"needed, and not given: {', '.join(f'--{name}' for name in missing[1].split(', '))}"
         # Without the usage of argparse: of fifty options it buries the sentence.
         self.exit(2, f"error: {message if at is None else f'{at}: {message}'}\nAll options: {self.prog} --help\n")
 

@@ -187,3 +187,9 @@ def test_a_config_of_an_earlier_version_is_told_what_to_write(tmp_path: Path) ->
     path.write_text("writing:\n  questions: {limit: 3, ask: {azimuth: 2}}\n")
     arguments = parse_arguments(Writing, ["--config", str(path), "--writing.questions.ask.azimuth", "3"])
     assert arguments.writing.questions.ask == {"azimuth": 3}
+
+
+def test_what_is_needed_is_named_as_it_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(BatArguments, [])
+    assert "error: needed, and not given: --run_folder" in capsys.readouterr().err

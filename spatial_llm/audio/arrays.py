@@ -64,7 +64,7 @@ def to_full_scale(array: NDArray, name: str = "the recording") -> NDArray[np.flo
     if kind == np.int64:
         return _unscaled(array, name, f"{kind} samples")
     if not np.issubdtype(kind, np.floating):
-        raise AudioError(f"{name}: dtype {kind}, expected floating point or signed integer samples.")
+        raise AudioError(f"{name}: dtype {kind}, expected floating point, signed integer or uint8 samples.")
     return _scaled_floats(array, name)
 
 

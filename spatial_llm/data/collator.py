@@ -22,7 +22,7 @@ class SpatialQACollator:
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Collates a list of samples to `input_ids`, `attention_mask`, `labels` (B, length; -100 outside answers and
-        EOS), with a `time_weight` `loss_weights` (B, length), and, depending on what the samples hold, `input_features`
+        EOS), with a `time_weight` `token_weights` (B, length), and, depending on what the samples hold, `input_features`
         (clips, cues, frames, mel bins) or `audio_hidden_states` (clips, tokens, width), with the clips of all samples in
         order.
 

@@ -41,7 +41,7 @@ def answer_dataset(
     before, heard = None, None
     for number, row in enumerate(tqdm(stored, desc="answers", unit="question", disable=not progress)):
         try:
-            with tqdm.external_write_mode(), warnings_named(f"row {number} of the data set"):
+            with warnings_named(f"row {number} of the data set", beside=tqdm.external_write_mode):
                 # Rows that follow one another are often about one recording, which is then encoded once.
                 if heard is None or not _same(row[audio], before):
                     heard, before = model.listen(row[audio], **how), row[audio]

@@ -79,7 +79,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         cache: Any = None,
         mono_features: torch.Tensor | None = None,
         mono_mask: torch.Tensor | None = None,
-        loss_weights: torch.Tensor | None = None,
+        token_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SpatialLLMCausalLMOutputWithPast:
         """Runs the language model on prompts with audio.
@@ -94,7 +94,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             audio_embeds: (clips, audio tokens, audio width) of `get_audio_features`, in place of `input_features`.
             cache, past_key_values: keys and values of earlier tokens, under transformers' name since 5.24 and before.
             mono_features, mono_mask: (clips, ...), what a mono base hears of the clips by itself.
-            loss_weights: (batch, length), the weight of each label in the loss (`label_loss`); None weighs all alike.
+            token_weights: (batch, length), the weight of each label in the loss (`label_loss`); None weighs all alike.
 
         Returns:
             With a deep fusion, the rows of logits are those of the text (see `SpatialLLMModel.forward`), and the label of a
@@ -117,7 +117,7 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
             elif logits_to_keep == 0:
                 logits_to_keep = rows
         # A base's own loss takes labels for all its rows, and knows neither weights nor logits behind its vocabulary.
-        ours = self.mono_base is not None or self.config.time_tokens is not None or loss_weights is not None
+        ours = self.mono_base is not None or self.config.time_tokens is not None or token_weights is not None
         keeps = "logits_to_keep" in inspect.signature(self.language_model.forward).parameters
         outputs = self.run_language_model(
             self.language_model,
@@ -132,11 +132,11 @@ class SpatialLLMForConditionalGeneration(SpatialLLMModel, GenerationMixin):
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits, loss = outputs.logits if keeps else outputs.logits[:, kept], outputs.loss
         if ours and joined.labels is not None:
-            if loss_weights is not None and joined.text_columns is not None:
-                loss_weights = loss_weights.gather(1, joined.text_columns)
-            loss = label_loss(logits.contiguous(), joined.labels, loss_weights, **kwargs)
+            if token_weights is not None and joined.text_columns is not None:
+                token_weights = token_weights.gather(1, joined.text_columns)
+            loss = label_loss(logits.contiguous(), joined.labels, token_weights, **kwargs)
         if loss is not None and joined.audio_loss is not None:
-            share = share_of_labels(joined.labels, loss_weights, kwargs.get("num_items_in_batch"))
+            share = share_of_labels(joined.labels, token_weights, kwargs.get("num_items_in_batch"))
             loss = loss + share * joined.audio_loss.to(loss.device)
         return SpatialLLMCausalLMOutputWithPast(
             loss=loss,

@@ -7,7 +7,7 @@ from typing import Any
 from spatial_llm.errors import SpatialLLMError
 
 IGNORED = -100  # label of tokens without loss
-LOSS_WEIGHTS = "loss_weights"  # name in a batch
+TOKEN_WEIGHTS = "token_weights"  # name in a batch
 
 
 @dataclass
@@ -42,7 +42,7 @@ def pad_rows(
 
     Returns:
         `input_ids`, `attention_mask` and, if `with_labels`, `labels`: lists (B, length). With a `time_weight` also
-        `loss_weights`: 1 + `time_weight` on labels that write a time, 1 on other labels, 0 on ignored ones.
+        `token_weights`: 1 + `time_weight` on labels that write a time, 1 on other labels, 0 on ignored ones.
     """
     before = max(row.border for row in rows)
     after = max(len(row.ids) - row.border for row in rows)
@@ -61,7 +61,7 @@ def pad_rows(
                 0.0 if label == IGNORED else 1.0 + time_weight * (place in row.times)
                 for place, label in enumerate(row.labels)
             ]
-            batch.setdefault(LOSS_WEIGHTS, []).append([0.0] * left + weights + [0.0] * right)
+            batch.setdefault(TOKEN_WEIGHTS, []).append([0.0] * left + weights + [0.0] * right)
     return batch
 
 

@@ -275,11 +275,12 @@ class SpatialLLM(Listening, Talking):
         """Does as the model's `generate`, and keeps the audio placeholder out of answers.
 
         Raises:
-            SpatialLLMError: `generate` has no such argument.
+            SpatialLLMError: `generate` has no such argument, or does not take its value.
         """
         try:
             return self.model.generate(*args, **{"suppress_tokens": self.suppressed_token_ids} | options)
+        except SpatialLLMError:
+            raise
         except ValueError as error:
-            if "model_kwargs" not in str(error):
-                raise
-            raise SpatialLLMError(f"generate does not know an argument: {error}") from None
+            what = "does not know an argument" if "model_kwargs" in str(error) else "refuses an argument"
+            raise SpatialLLMError(f"generate {what}: {error}") from error

@@ -267,7 +267,7 @@ class SpatialLLMProcessor(ProcessorFiles):
             audio: the recordings of all conversations in order, or a list of lists, one a conversation.
             audio_options: how they are read.
             with_labels: whether there are `labels`, on every answer and what ends it.
-            time_weight: lambda; above 0 there are `loss_weights` beside them, 1 + lambda on tokens that write a time.
+            time_weight: lambda; above 0 there are `token_weights` beside them, 1 + lambda on tokens that write a time.
             **kwargs: `return_tensors`, `padding`, `max_length`, as in transformers.
 
         Raises:

@@ -222,7 +222,7 @@ class _Listener:
                 "events": {label: round(share, DIGITS) for label, share in events},
                 "azimuth_deg": heard.azimuth.best, "elevation_deg": heard.elevation.best, "distance_m": heard.distance.best,
             }  # fmt: skip
-        with tqdm.external_write_mode(), warnings_named(f"{name}, from {start_s:g} s", self.said):
+        with warnings_named(f"{name}, from {start_s:g} s", self.said, tqdm.external_write_mode):
             answers = dict(zip(self.questions, heard.ask(self.questions, **self.options), strict=True))
         notes = {asked: [note for note in answer.notes if is_on_absence(note)] for asked, answer in answers.items()}
         notes = {asked: found for asked, found in notes.items() if found}

@@ -94,6 +94,10 @@ def test_arguments_of_generate_reach_it_and_unknown_ones_are_named(tiny: Spatial
     assert len(drawn) > 1
     with pytest.raises(SpatialLLMError, match="hotness"):
         heard.ask(QUESTIONS[1], hotness=2)
+    with pytest.raises(SpatialLLMError, match=r"generate refuses an argument: .*max_new_tokens"):
+        heard.ask(QUESTIONS[1], max_new_tokens=0)
+    with pytest.raises(SpatialLLMError, match="the question is 3; give one question in words"):
+        heard.ask(3)
 
 
 def test_an_answer_is_a_text_that_knows_its_question() -> None:

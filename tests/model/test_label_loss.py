@@ -61,7 +61,7 @@ def test_weights_follow_the_labels_in_every_fusion(fusion: str) -> None:
     texts = {"text": ["Where is the bell?", "When?"], "answers": ["left at 0.5 s", "1.1 to 2.4 s"]}
     plain = {**processor(**texts, return_tensors="pt"), "input_features": features}
     weighted = {**processor(**texts, return_tensors="pt", time_weight=5.0), "input_features": features}
-    weights = weighted["loss_weights"]
+    weights = weighted["token_weights"]
     with torch.no_grad():
         outputs, labels = model(**weighted), plain["labels"]
         assert torch.equal(outputs.logits, model(**plain).logits)

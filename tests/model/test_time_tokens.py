@@ -104,7 +104,7 @@ def test_weights_lie_on_the_tokens_of_times(form: str | None) -> None:
     processor = processor_of(form)
     texts = {"text": ["Where is the dog at 1.5 seconds?"] * 2, "answers": [ANSWER, "left; 2.5m"]}
     batch = processor(**texts, return_tensors="pt", time_weight=5.0)
-    weights, labels = batch["loss_weights"], batch["labels"]
+    weights, labels = batch["token_weights"], batch["labels"]
     assert weights.shape == labels.shape and weights.dtype == torch.float32
     assert (weights[labels == IGNORED] == 0).all() and set(weights[1].unique().tolist()) == {0.0, 1.0}
     timed = processor.decode(labels[0][weights[0] == 6.0])
@@ -113,7 +113,7 @@ def test_weights_lie_on_the_tokens_of_times(form: str | None) -> None:
     assert timed.replace(" ", "") == expected
     rest = processor.decode(labels[0][weights[0] == 1.0], skip_special_tokens=True)
     assert not any(number in rest for number in ("1.1", "2.4", "3.0")) and "2.5m" in rest
-    assert "loss_weights" not in processor(**texts, return_tensors="pt")
+    assert "token_weights" not in processor(**texts, return_tensors="pt")
 
 
 def test_settings_say_what_is_wrong() -> None:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from spatial_llm.errors import CheckpointError, SpatialLLMError
-from spatial_llm.model.padding import LOSS_WEIGHTS
+from spatial_llm.model.padding import TOKEN_WEIGHTS
 from spatial_llm.training.engine.batches import SAMPLE_INDICES, EpochOrder, SeededBatches, as_it_is
 from spatial_llm.training.engine.checkpoint_parts import (
     check_state,
@@ -192,9 +192,9 @@ class SafeTrainer(Trainer):
         """Returns what the sum of the loss is divided by: the labels of all batches and processes of a step or, where a
         batch weighs its labels, the sum of their weights."""
         items = super()._get_num_items_in_batch(batch_samples, device)
-        if items is None or LOSS_WEIGHTS not in batch_samples[0]:
+        if items is None or TOKEN_WEIGHTS not in batch_samples[0]:
             return items
-        weight = sum(batch[LOSS_WEIGHTS].sum() for batch in batch_samples).to(device)
+        weight = sum(batch[TOKEN_WEIGHTS].sum() for batch in batch_samples).to(device)
         together = self.args.average_tokens_across_devices and self.args.world_size > 1
         return self.accelerator.gather(weight).sum() if together else weight
 

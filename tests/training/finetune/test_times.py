@@ -64,7 +64,7 @@ def test_the_loss_is_divided_by_the_weight_of_all_batches_of_a_step(
         batch = SpatialQACollator(model.processor, WEIGHT)([dataset[index]])
         with torch.no_grad():
             logits = model.model(**batch).logits
-        sums = by_hand(logits, batch["labels"], batch["loss_weights"])
+        sums = by_hand(logits, batch["labels"], batch["token_weights"])
         total, weight = total + sums[0], weight + sums[1]
     assert losses[8] == pytest.approx(total / weight, rel=1e-3)
     numbers = {"none": 3 * 6, "digits": 3 * 4, "absolute": 3 * 2}[form]
