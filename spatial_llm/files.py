@@ -24,6 +24,7 @@ import numpy as np
 
 from spatial_llm.errors import ManifestError, OutputError, write_errors_named
 
+BEGUN = ".begun"  # ends the name of what a chain of commands (`workflow`) puts into a folder that it is going to write
 CLOCK_TICKS_NS = 50_000_000
 SAMPLES, SAMPLE_BYTES = 4, 2**14  # pieces of a large file that are hashed, and their size
 _LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
@@ -106,7 +107,8 @@ def check_place(path: str | Path, folder: bool = False, replaces: str | None = N
             number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
         if number is not None:
             raise OutputError.at(path, number, os.strerror(number))
-        if replaces is not None and is_place and not (replaces and (path / replaces).is_file()) and any(path.iterdir()):
+        ours = replaces is None or not is_place or (replaces and (path / replaces).is_file())
+        if not ours and any(not each.name.endswith(BEGUN) for each in path.iterdir()):
             lacks = f" and no {replaces}, by which an earlier output would be known" if replaces else ""
             raise OutputError(
                 f"{path}: holds files{lacks}; the folder would be replaced as a whole and they would be lost: give a new "

@@ -23,7 +23,7 @@ from typing import Any
 
 from spatial_llm.door import INTERRUPTED, STOPPED
 from spatial_llm.errors import SpatialLLMError
-from spatial_llm.files import sha256_of, write_json, write_text
+from spatial_llm.files import BEGUN, sha256_of, write_json, write_text
 from spatial_llm.settings import read_yaml
 
 MARKER = "stage.json"
@@ -111,7 +111,7 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"\n{heading} -> {stage.folder}", flush=True)
         started = time.monotonic()
         (stage.folder / stage.marker).unlink(missing_ok=True)
-        begun = stage.folder / f"{stage.marker}.begun"
+        begun = stage.folder / f"{stage.marker}{BEGUN}"
         fresh = not begun.is_file() or begun.read_text() != stage.fingerprint()
         if fresh or _older(begun, since):
             for old in (stage.folder / "checkpoints", *stage.folder.glob("*/checkpoints")):  # of another configuration

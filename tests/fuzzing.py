@@ -165,7 +165,7 @@ def request(folder: Path, quick: bool) -> tuple[st.SearchStrategy, Callable[[Any
 def server(folder: Path, quick: bool) -> tuple[st.SearchStrategy, Callable[[Any], str]]:
     """Bodies of requests to a real server: a status that is no failure of the server."""
     running = Running("--queue", "4")
-    _OPEN.callback(running.__exit__)
+    _OPEN.push(running)
 
     def check(given: Any) -> str:
         head = {"Content-Type": "application/json"}

@@ -13,14 +13,15 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     parser = Parser("convert", script or __doc__)
     parser.add_argument("kind", choices=["spatial_ast", "dspast"], help="which encoder it is")
     parser.add_argument("checkpoint", help="released file")
-    parser.add_argument("folder", help="where to write the model and its feature extractor; new, or empty")
+    parser.add_argument("folder", help="where to write the model and its feature extractor; replaces an encoder")
     arguments = parser.parse_args(argv)
 
     from spatial_llm import SpatialFeatureExtractor
     from spatial_llm.checkpoints import convert_dspast, convert_spatial_ast, read_official
+    from spatial_llm.encoders.seal import SEAL
     from spatial_llm.files import atomic_path, check_place
 
-    check_place(arguments.folder, folder=True, replaces="")
+    check_place(arguments.folder, folder=True, replaces=SEAL)
     converter = {"spatial_ast": convert_spatial_ast, "dspast": convert_dspast}[arguments.kind]
     model, report = converter(read_official(arguments.checkpoint))
     with atomic_path(arguments.folder) as temporary:

@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> None:
     """Runs the command, see `spatial_llm.commands`."""
     parser = Parser("parts", script or __doc__)
     parser.add_argument("model", help="folder of a saved SpatialLLM, or tiny, which comes with the package")
-    parser.add_argument("folder", help="where to write the folders encoder and language_model; new, or empty")
+    parser.add_argument("folder", help="where to write the folders encoder and language_model; replaces such folders")
     parser.add_argument("--merged", action="store_true", help="add LoRA to the language model (default: leave it out)")
     arguments = parser.parse_args(argv)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from spatial_llm.encoders.seal import SEAL
 from spatial_llm.errors import SpatialLLMError
 from spatial_llm.files import atomic_path, check_place
 from spatial_llm.model.fingerprint import fingerprint
@@ -43,7 +44,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
 
     Args:
         model: a loaded model; it is not changed.
-        folder: where to write; new, or empty.
+        folder: where to write; new, or written so before, then it is replaced.
         merged: adds LoRA to the weights of the language model. Without it, the language model is the one that LoRA was
             trained on.
 
@@ -51,7 +52,7 @@ def save_parts(model: SpatialLLM, folder: str | Path, merged: bool = False) -> N
         SpatialLLMError: the folder cannot be written, or LoRA is to be merged and there is none, or there are time tokens,
             which a language model alone cannot have.
     """
-    check_place(folder, folder=True, replaces="")
+    check_place(folder, folder=True, replaces=f"encoder/{SEAL}")
     net, language_model = model.model, language_model_of(model, merged)
     with atomic_path(folder) as temporary:
         encoder = net.encoder if model.heads is None else model.heads.joined_with(net.encoder)

@@ -66,7 +66,8 @@ def test_an_encoder_is_scored_on_a_frozen_manifest(
     done = run(repository, *command, "--resamples", "50", "--manifest_sha256", sha256_of(manifest))
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "encoder.json").read_text())
-    assert set(report["metrics"]) == {"mAP", "ER20", "MAE_deg", "DER"} and report["recordings"] == 6
+    signs = {"left_right", "front_behind", "above_below", "eight_way"}
+    assert set(report["metrics"]) == {"mAP", "ER20", "MAE_deg", "DER"} | signs and report["recordings"] == 6
     assert all(metric["low"] <= metric["value"] <= metric["high"] for metric in report["metrics"].values())
     assert report["provenance"]["manifest_sha256"] == sha256_of(manifest)
     assert list(report["provenance"]["model_sha256"]) == ["model.safetensors"]
