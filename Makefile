@@ -64,10 +64,10 @@ notebooks: install  ## write recipes/tutorials/*.ipynb with their outputs from t
 # One process a core and one thread a process: two torch threads that wait for each other are slower than two processes.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-test: install  ## the fast tier, a process a core (10 to 17 minutes on 2 cores, as fast as they are)
+test: install  ## the fast tier, a process a core (about 10 minutes on 2 cores)
 	$(TESTS) -m "not slow"
 
-test-full: install  ## the fast tier and everything slow, 10 minutes for each of three fuzzers among it (about 40 minutes on 2 cores)
+test-full: install  ## the fast tier and everything slow, 10 minutes for each of three fuzzers among it (about 80 minutes on 2 cores)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(TESTS)
 
 page-pictures: install  ## write the pictures of the page in docs/ anew (needs Chromium; about a minute)

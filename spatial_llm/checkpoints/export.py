@@ -37,7 +37,7 @@ def export_folder(kind: Kind, folder: str | os.PathLike, file: str | os.PathLike
             express it (see `export_encoder` and `export_bat`).
         OutputError: the file cannot be written.
     """
-    check_place(file, replaced=True)
+    check_place(file)
     folder = Path(find_model(folder))
     if kind == "bat":
         state, words = _bat(folder)
