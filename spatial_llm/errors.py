@@ -1,8 +1,8 @@
-"""The errors of this library, under one base class, so that a caller can catch all of them in one line.
+"""The errors of this library, under one base class, so that a caller can catch all of them in one line; and its warnings.
 
 Every message states what was given, what was expected and what to do, and names the file, record or tensor at fault.
 `write_errors_named` turns what the system and other libraries raise at a full disk, or without write permission, into an
-`OutputError`.
+`OutputError`. `warn_each_time` and `warnings_named` give warnings of one recording or row among many.
 """
 
 import contextlib

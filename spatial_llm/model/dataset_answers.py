@@ -27,8 +27,8 @@ def answer_dataset(
     audio: str,
     question: str,
     column: str,
-    notes: str | None,
     progress: bool,
+    notes: str | None,
     **options: Any,
 ) -> Any:
     """Answers row by row; see `SpatialLLM.answer_dataset`."""

@@ -275,12 +275,14 @@ class SpatialLLM(Listening, Talking):
         """Does as the model's `generate`, and keeps the audio placeholder out of answers.
 
         Raises:
-            SpatialLLMError: `generate` has no such argument, or does not take its value.
+            SpatialLLMError: `generate` has no such argument, or `max_new_tokens` is no whole number above 0.
         """
+        most = options.get("max_new_tokens")
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise SpatialLLMError(f"max_new_tokens is {most!r}; expected a whole number of at least 1.")
         try:
             return self.model.generate(*args, **{"suppress_tokens": self.suppressed_token_ids} | options)
-        except SpatialLLMError:
-            raise
         except ValueError as error:
-            what = "does not know an argument" if "model_kwargs" in str(error) else "refuses an argument"
-            raise SpatialLLMError(f"generate {what}: {error}") from error
+            if "model_kwargs" not in str(error):
+                raise
+            raise SpatialLLMError(f"generate does not know an argument: {error}") from None

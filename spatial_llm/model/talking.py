@@ -44,8 +44,8 @@ class Talking:
         audio: str = "audio",
         question: str = "question",
         column: str = "prediction",
-        notes: str | None = None,
         progress: bool = True,
+        notes: str | None = None,
         **options: Any,
     ) -> Any:
         """Answers the questions of a `datasets.Dataset`, and returns it with a column of answers.
@@ -56,15 +56,15 @@ class Talking:
             dataset: with columns of recordings, in any form that `listen` takes, and of questions.
             audio, question: names of these columns.
             column: name of the new column.
+            progress: whether to show a progress bar.
             notes: name of another new column with the notes of the answers, joined by "; "; None = no such column. What
                 `ask` warns of is warned of with the number of the row.
-            progress: whether to show a progress bar.
             options: as of `ask`, for all rows.
 
         Raises:
             AudioError, SpatialLLMError: see `ask`; the row is named. Or the columns are not there.
         """
-        return answer_dataset(self, dataset, audio, question, column, notes, progress, **options)
+        return answer_dataset(self, dataset, audio, question, column, progress, notes, **options)
 
     def understand(self: "SpatialLLM", question: str, strict: bool, as_asked: bool, limit: int | None) -> tuple[Any, str]:
         """Returns the taught question that is nearest, None if none is known, and the question as it is put to the model.

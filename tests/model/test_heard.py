@@ -94,7 +94,7 @@ def test_arguments_of_generate_reach_it_and_unknown_ones_are_named(tiny: Spatial
     assert len(drawn) > 1
     with pytest.raises(SpatialLLMError, match="hotness"):
         heard.ask(QUESTIONS[1], hotness=2)
-    with pytest.raises(SpatialLLMError, match=r"generate refuses an argument: .*max_new_tokens"):
+    with pytest.raises(SpatialLLMError, match="max_new_tokens is 0; expected a whole number of at least 1"):
         heard.ask(QUESTIONS[1], max_new_tokens=0)
     with pytest.raises(SpatialLLMError, match="the question is 3; give one question in words"):
         heard.ask(3)
