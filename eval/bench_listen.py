@@ -8,6 +8,7 @@ language model. The answers of both ways are compared first. One thread; CPU tim
 
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,6 +92,7 @@ def _cpu_seconds(run: Callable[[], object]) -> float:
 
 def main(arguments: BenchArguments) -> None:
     torch.manual_seed(arguments.seed)
+    warnings.simplefilter("ignore", UserWarning)  # each answer warns of the same again, across the progress bar
     torch.set_num_threads(1)
     shipped = SpatialLLM.from_pretrained("tiny")
     models = {"shipped model": shipped, "encoder and Q-Former at full size": full_size(shipped)}
